@@ -1,0 +1,81 @@
+"""The `nbship` command: parse, call one function, print."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from ..errors import GateError, NbshipError
+
+__all__ = ["GROUPS", "HIDDEN", "main", "nbship"]
+
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Work": {
+        "run": "Run what changed: notebooks, in order, to a model package.",
+        "status": "Say what would run, and why.",
+        "check": "Check notebooks, pipeline and configuration.",
+        "lab": "Open JupyterLab on this project.",
+    },
+    "Predict": {
+        "predict": "Score a CSV or Parquet file.",
+        "serve": "Serve the model over REST.",
+        "app": "Open the Streamlit app.",
+    },
+    "Watch": {
+        "monitor": "Write the monitoring report of a window of time.",
+        "labels": "Bring in the labels of past predictions.",
+        "replay": "Answer a logged prediction again and compare.",
+    },
+}
+HIDDEN: Mapping[str, str] = {
+    "stage": "Run one stage's notebook (dvc.yaml calls it).",
+    "sync": "Write dvc.yaml and the parameters cells from pipeline.yaml and params.yaml.",
+    "verify": "Prove a model package.",
+    "package": "Make a wheel of the model package.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is called, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*(name for commands in GROUPS.values() for name in commands), *HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`nbship COMMAND --help` shows a command's options and an example.",
+)
+@click.version_option(package_name="nbship")
+def nbship() -> None:
+    """Take notebooks to production."""
+
+
+def main(args: Sequence[str] | None = None) -> Any:
+    """Run the command line; a mistake of the user's ends in one sentence, not in a traceback.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the gate said no.
+    """
+    try:
+        return nbship.main(args=args, prog_name="nbship")
+    except NbshipError as error:
+        click.echo(f"nbship: {error}", err=True)
+        sys.exit(3 if isinstance(error, GateError) else 1)
+    except BrokenPipeError:
+        sys.exit(1)

@@ -1,0 +1,40 @@
+"""YAML as the whole of nbship reads it: version 1.2, as DVC does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import NbshipError
+
+__all__ = ["read_yaml"]
+
+
+def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
+    """Read a YAML 1.2 file whose top level is a mapping; empty files read as empty.
+
+    Raises
+    ------
+    NbshipError
+        The class `error`, if the file is not there, not YAML or not a mapping.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as cause:
+        mark = cause.problem_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise error(f"'{path.name}'{line} is not valid YAML: {cause.problem}. Correct it there.") from cause
+    except (YAMLError, UnicodeDecodeError, ValueError) as cause:
+        raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
+    except OSError as cause:
+        raise error(f"'{path}' cannot be read: {cause.strerror}.") from cause
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise error(
+            f"'{path.name}' holds a {type(content).__name__} where keys and values are expected. Begin it with 'key: value' lines."
+        )
+    return content
