@@ -1,0 +1,68 @@
+# Two commands are all that a fresh machine needs: `make run` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+UV_VERSION := 0.13.8
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Nothing phones home.
+export DVC_NO_ANALYTICS := 1
+export PLOOMBER_STATS_ENABLED := false
+export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
+export DO_NOT_TRACK := 1
+# The environment is byte-compiled once, at installation.
+export UV_LINK_MODE ?= copy
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint bench test-faults lab app serve clean browser
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+$(BIN)/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/installed: uv.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv sync --locked --compile-bytecode --quiet
+	@touch $@
+
+install: .venv/installed ## The environment from the lock file, the data, the merge driver of dvc.lock
+	@git config merge.nbship-lock.name "dvc.lock, stage by stage" && git config merge.nbship-lock.driver "$(BIN)/nbship merge-lock %O %A %B"
+	@$(BIN)/python -m flights.install_data
+	@$(BIN)/nbship sync
+
+run: install ## The whole demonstration: pipeline, package, predictions, labels, monitoring
+	@$(BIN)/python -m flights.demo
+
+lint: .venv/installed ## Format, lint, types, layers
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+test: install lint ## Everything that must hold, in under 12 minutes
+	nbship sync --check
+	pytest
+
+test-faults: install ## The long fault tests
+	pytest tests/faults --full
+
+bench: install ## The comparisons of benchmarks/README.md
+	python -m benchmarks
+
+lab: install ## JupyterLab on this project
+	nbship lab
+
+app: install ## The Streamlit app
+	nbship app
+
+serve: install ## The REST service
+	nbship serve
+
+browser: ## Chromium for the tests of the app and the reports (Debian, Ubuntu)
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
+
+clean: ## Delete caches and the environment; never the state in .nbship/state
+	rm -rf .venv .nbship/cache .nbship/scratch .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
