@@ -15,7 +15,7 @@ export UV_LINK_MODE ?= copy
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench test-faults lab app serve clean browser
+.PHONY: help install run test lint bench test-faults lab app serve clean browser ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -60,6 +60,21 @@ app: install ## The Streamlit app
 
 serve: install ## The REST service
 	nbship serve
+
+environment.yml: uv.lock ## The same environment for conda, from the lock file
+	@{ printf '%s\n' '# Generated from uv.lock by `make environment.yml`. Do not edit.' 'name: nbship' 'channels: [conda-forge]' \
+	  'dependencies:' '  - python=3.11' '  - git' '  - make' '  - pip' '  - pip:'; \
+	  uv export --quiet --locked --no-hashes --no-header --no-annotate | sed -E 's/^/      - /'; } > $@
+
+ci-artifacts: ## Executed notebooks, reports and metric changes against main, for CI to publish
+	@rm -rf $@ && mkdir -p $@/products
+	@cp products/*.ipynb products/*.html $@/products/
+	@cp -r .nbship/state/monitoring $@/ 2>/dev/null || true
+	@base=$$(git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main); \
+	  if [ "$$base" = "$$(git rev-parse HEAD)" ]; then base=$$(git rev-parse --verify --quiet HEAD~1 || echo HEAD); fi; \
+	  { echo '### Metric changes against main'; echo; dvc metrics diff --md $$base; \
+	    echo; echo '### Parameter changes against main'; echo; dvc params diff --md $$base; } > $@/metrics.md
+	@cat $@/metrics.md
 
 browser: ## Chromium for the tests of the app and the reports (Debian, Ubuntu)
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
