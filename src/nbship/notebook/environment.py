@@ -1,0 +1,60 @@
+"""The environment that makes numbers repeatable, in the pipeline and by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+
+__all__ = ["PINNED", "pin"]
+
+# One thread, one kernel of OpenBLAS, one zone, one locale: sums come in one order on every x86 machine.
+PINNED: Mapping[str, str] = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "PLOOMBER_STATS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+def pin() -> None:
+    """Pin a kernel that was started without the pipeline's environment.
+
+    Libraries that are imported later read the variables; for those already there the live thread
+    pools are limited. What the user has set is kept.
+    """
+    core = os.environ.get("OPENBLAS_CORETYPE")
+    for variable, value in PINNED.items():
+        os.environ.setdefault(variable, value)
+    if hasattr(time, "tzset"):
+        time.tzset()
+    if "numpy" in sys.modules:
+        _limit_pools()
+        if core is None:
+            _warn_of_other_core()
+
+
+def _limit_pools() -> None:
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1)
+
+
+def _warn_of_other_core() -> None:
+    from threadpoolctl import threadpool_info
+
+    wanted = PINNED["OPENBLAS_CORETYPE"]
+    if any(pool.get("architecture", wanted) != wanted for pool in threadpool_info()):
+        warnings.warn(
+            "numpy was imported before the stage was opened, so the last digits of results may differ from the "
+            "pipeline's. Move `notebook.open_stage(...)` above the imports.",
+            stacklevel=4,
+        )

@@ -1,0 +1,102 @@
+"""Named paths, relative to the notebook's folder, with an answer for every wrong name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from ..errors import StageError
+
+__all__ = ["Paths", "relative", "unlink_links"]
+
+Item = TypeVar("Item")
+
+
+class Paths(Mapping[str, Item], Generic[Item]):
+    """A mapping that names the nearest key when one is wrong, and the remedy when a file is not there.
+
+    Parameters
+    ----------
+    items
+        Paths, or mappings of paths.
+    kind
+        What the keys name, for messages.
+    remedy
+        What to do when a path is looked up and nothing is there; empty: paths are not checked.
+    make
+        Make the folder that a path lies in when it is looked up.
+
+    Examples
+    --------
+    >>> paths = Paths({"data": Path("data.parquet")}, kind="product")
+    >>> paths["data"].name
+    'data.parquet'
+    >>> paths["dat"]
+    Traceback (most recent call last):
+    nbship.errors.StageError: There is no product 'dat'. Did you mean 'data'?
+    """
+
+    def __init__(self, items: Mapping[str, Item], *, kind: str, remedy: str = "", make: bool = False) -> None:
+        self._items = dict(items)
+        self._kind = kind
+        self._remedy = remedy
+        self._make = make
+
+    @classmethod
+    def read(cls, given: object, *, kind: str, make: bool = False) -> Paths[Path]:
+        """Read what an injected cell says: a mapping of texts, one text (key `"nb"`), or nothing."""
+        if given is None:
+            given = {}
+        if isinstance(given, (str, os.PathLike)):
+            given = {"nb": given}
+        if not isinstance(given, Mapping):
+            raise StageError(
+                f"The {kind} in the parameters cell is a {type(given).__name__}. Leave it to nbship: write `None` there."
+            )
+        return Paths({key: relative(Path(path)) for key, path in given.items()}, kind=kind, make=make)
+
+    def __getitem__(self, key: str) -> Item:
+        if key not in self._items:
+            raise StageError(f"There is no {self._kind} '{key}'. {self._hint(key)}")
+        item = self._items[key]
+        if isinstance(item, Path):
+            if self._make:
+                item.parent.mkdir(parents=True, exist_ok=True)
+            if self._remedy and not item.exists():
+                raise StageError(f"The {self._kind} '{item}' is not there. {self._remedy}")
+        return item
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._items
+
+    def __repr__(self) -> str:
+        return repr({key: str(item) if isinstance(item, Path) else item for key, item in self._items.items()})
+
+    def _hint(self, key: str) -> str:
+        if near := difflib.get_close_matches(str(key), self._items, n=1):
+            return f"Did you mean '{near[0]}'?"
+        known = ", ".join(map(repr, self._items))
+        return f"Known: {known}. Add it to pipeline.yaml." if known else "Add it to pipeline.yaml."
+
+
+def relative(path: Path) -> Path:
+    """Return the path relative to the working directory, so that what a notebook shows is the same everywhere."""
+    return Path(os.path.relpath(path))
+
+
+def unlink_links(paths: Iterable[Path]) -> None:
+    """Remove files that share their bytes with a cache, so that writing in place does not corrupt it."""
+    for path in paths:
+        files = path.rglob("*") if path.is_dir() and not path.is_symlink() else [path]
+        for file in list(files):
+            if file.is_symlink() or (file.is_file() and file.stat().st_nlink > 1):
+                file.unlink()

@@ -1,0 +1,98 @@
+"""Results as files: the same numbers give the same bytes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import StageError
+
+__all__ = ["canonical_json", "plot_records", "write_whole"]
+
+
+def canonical_json(content: object) -> str:
+    """Render as JSON with sorted keys and the shortest exact floats; NumPy's scalars and arrays are taken.
+
+    Raises
+    ------
+    StageError
+        For NaN, infinity, and what JSON cannot hold; the message names the place.
+
+    Examples
+    --------
+    >>> print(canonical_json({"b": (1, 2.50), "a": None}), end="")
+    {
+      "a": null,
+      "b": [
+        1,
+        2.5
+      ]
+    }
+    """
+    return json.dumps(_plain(content, trail=""), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def plot_records(records: object) -> list[dict[str, Any]]:
+    """Return plot records as a list; a DataFrame is taken row by row.
+
+    >>> plot_records([{"x": 1, "y": 0.5, "series": "all"}])
+    [{'x': 1, 'y': 0.5, 'series': 'all'}]
+    """
+    rows = records.to_dict("records") if hasattr(records, "to_dict") else records
+    if not isinstance(rows, Iterable) or isinstance(rows, (str, Mapping)):
+        raise StageError(
+            f"A plot is a list of records, and this is a {type(records).__name__}. Give one record a point."
+        )
+    listed = [dict(row) for row in rows]
+    for position, row in enumerate(listed):
+        if not {"x", "y"} <= row.keys():
+            raise StageError(
+                f"Record {position} of the plot has the columns {', '.join(map(repr, row))}. Name two of them 'x' and 'y'."
+            )
+    return listed
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; a link into a cache is replaced, never written through."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _plain(value: Any, *, trail: str) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, trail=f"{trail}.{key}" if trail else str(key)) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner, trail=f"{trail}[{index}]") for index, inner in enumerate(value)]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(value)
+        raise StageError(f"The result '{trail}' is {value}, which is no number to JSON. Leave it out, or write None.")
+    if isinstance(value, (dt.date, dt.datetime)):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return value.as_posix()
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
+        return _plain(value.tolist(), trail=trail)
+    raise StageError(
+        f"The result '{trail}' is a {type(value).__name__}, which JSON cannot hold. Make it a number, text, list or mapping."
+    )

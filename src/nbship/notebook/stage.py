@@ -1,0 +1,229 @@
+"""A stage as its notebook sees it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import StageError, UnknownStageError
+from ..project import Project, find_root, load
+from .environment import pin
+from .origin import Context, Origin, find_origin
+from .paths import Paths, relative, unlink_links
+from .results import canonical_json, plot_records, write_whole
+
+if TYPE_CHECKING:
+    from ..pipeline.spec import Pipeline, Stage
+
+__all__ = ["OpenStage", "open_stage"]
+
+
+@dataclass(frozen=True)
+class OpenStage:
+    """The files, parameters and settings of the stage that a notebook is.
+
+    Attributes
+    ----------
+    name
+        The stage's name in `pipeline.yaml`.
+    origin
+        Who runs the notebook. By hand, products lie in `.nbship/scratch/`.
+    upstream
+        Products of the stages before this one: `stage.upstream["prepare"]["data"]` is a path.
+    product
+        Where this stage's products go: `stage.product["model"]` is a path whose folder exists.
+    resources
+        Outside files: `stage.resources["prices"]` is a path.
+    params
+        The stage's parameters, as the parameters cell holds them.
+    """
+
+    name: str
+    origin: Origin
+    upstream: Mapping[str, Mapping[str, Path]]
+    product: Mapping[str, Path]
+    resources: Mapping[str, Path]
+    params: Mapping[str, Any]
+    _root: Path = field(repr=False)
+    _settings: tuple[str, ...] = field(repr=False, default=())
+
+    def settings(self, key: str) -> Any:
+        """Return a key of `nbship.yaml`, such as `"slices"` or `"gates.auc"`, with defaults filled in.
+
+        Write the key literally: it is found without running the notebook, and the stage runs again
+        when its value changes.
+
+        Raises
+        ------
+        StageError
+            If the stage does not declare the key, or `nbship.yaml` does not have it.
+        """
+        if self.origin is Origin.PIPELINE and not _covers(self._settings, key):
+            raise StageError(
+                f"Stage '{self.name}' reads the setting '{key}', which dvc.yaml does not know. Write the key literally, as in `stage.settings(\"{key}\")`, and run `nbship sync`."
+            )
+        return _setting(load(self._root), key)
+
+    def metrics(self, values: Mapping[str, Any], *, key: str = "metrics") -> Path:
+        """Write metrics as the JSON product `key`; nested mappings are shown dotted by `dvc metrics`."""
+        return self.write_json(key, values)
+
+    def plot(self, name: str, records: object) -> Path:
+        """Write the points of a plot, each `{"x": …, "y": …}` and perhaps `"series"`, as the product `plot_<name>`."""
+        return self.write_json(f"plot_{name}", plot_records(records))
+
+    def write_json(self, key: str, content: object) -> Path:
+        """Write any JSON product: sorted keys, exact floats, no NaN."""
+        path = self.product[key]
+        write_whole(path, canonical_json(content))
+        return path
+
+
+def open_stage(
+    name: str,
+    *,
+    upstream: object = None,
+    product: object = None,
+    resources: object = None,
+    namespace: Mapping[str, Any] | None = None,
+) -> OpenStage:
+    """Open the stage that the calling notebook is.
+
+    In the pipeline and under bare Ploomber the products are the tracked ones. By hand (JupyterLab
+    with or without Ploomber's extension, VS Code, `jupyter execute`) the notebook reads the
+    pipeline's last products and writes to `.nbship/scratch/<stage>/`.
+
+    Parameters
+    ----------
+    name
+        The stage's name in `pipeline.yaml`.
+    upstream, product, resources
+        What the parameters cell says; taken from the notebook's variables `upstream`, `product` and
+        `resources_` where left out.
+    namespace
+        The notebook's variables; the caller's where left out.
+
+    Raises
+    ------
+    UnknownStageError
+        If `pipeline.yaml` has no such stage.
+    StageError
+        If the pipeline runs another stage than `name`.
+    """
+    variables = sys._getframe(1).f_globals if namespace is None else namespace
+    given = {
+        "upstream": variables.get("upstream") if upstream is None else upstream,
+        "product": variables.get("product") if product is None else product,
+        "resources": variables.get("resources_") if resources is None else resources,
+    }
+    context = Context.read(os.environ)
+    if context is not None and find_origin(name, variables, product=given["product"]) is Origin.PIPELINE:
+        return _from_cell(name, Origin.PIPELINE, context, given, variables)
+    project = load(find_root())
+    pipeline = _pipeline(project)
+    spec = _stage(pipeline, name)
+    origin = find_origin(name, variables, product=given["product"], notebook=spec.notebook.name)
+    pin()
+    if origin is Origin.PLOOMBER:
+        opened = _from_cell(
+            name, origin, Context(name, project.root, tuple(spec.params), spec.settings), given, variables
+        )
+        unlink_links(opened.product.values())
+        return opened
+    _prefer_source(project)
+    return _by_hand(project, pipeline, spec, variables)
+
+
+def _from_cell(
+    name: str, origin: Origin, context: Context, given: Mapping[str, Any], variables: Mapping[str, Any]
+) -> OpenStage:
+    upstream = given["upstream"] if isinstance(given["upstream"], Mapping) else {}
+    return OpenStage(
+        name=name,
+        origin=origin,
+        upstream=Paths(
+            {stage: Paths.read(paths, kind=f"product of stage '{stage}'") for stage, paths in upstream.items()},
+            kind="upstream stage",
+        ),
+        product=Paths.read(given["product"], kind="product", make=True),
+        resources=Paths.read(given["resources"], kind="resource"),
+        params={key: variables[key] for key in context.params if key in variables},
+        _root=context.root,
+        _settings=context.settings,
+    )
+
+
+def _by_hand(project: Project, pipeline: Pipeline, spec: Stage, variables: Mapping[str, Any]) -> OpenStage:
+    upstream = {
+        stage: Paths(
+            {key: relative(project.root / path) for key, path in pipeline.stages[stage].products.items()},
+            kind=f"product of stage '{stage}'",
+            remedy=f"Run `nbship run {stage}` first.",
+        )
+        for stage in spec.upstream
+    }
+    return OpenStage(
+        name=spec.name,
+        origin=Origin.HAND,
+        upstream=Paths(upstream, kind="upstream stage"),
+        product=Paths(_scratch(project, spec), kind="product", make=True),
+        resources=Paths(
+            {key: relative(project.root / path) for key, path in spec.resources.items()},
+            kind="resource",
+            remedy="Bring it with `dvc pull`, or by the project's own install step.",
+        ),
+        params={key: variables.get(key, value) for key, value in spec.params.items()},
+        _root=project.root,
+        _settings=spec.settings,
+    )
+
+
+def _scratch(project: Project, spec: Stage) -> dict[str, Path]:
+    folder = project.scratch / spec.name
+    names = Counter(path.name for path in spec.products.values())
+    return {
+        key: relative(folder / path.name if names[path.name] == 1 else folder / key / path.name)
+        for key, path in spec.products.items()
+    }
+
+
+def _prefer_source(project: Project) -> None:
+    # An editable install may point at another checkout of the project than the one that is open.
+    source = str(project.source)
+    if project.source.is_dir() and source not in sys.path[:1]:
+        sys.path.insert(0, source)
+
+
+def _pipeline(project: Project) -> Pipeline:
+    from ..pipeline.spec import read_pipeline
+
+    return read_pipeline(project)
+
+
+def _stage(pipeline: Pipeline, name: str) -> Stage:
+    if name in pipeline.stages:
+        return pipeline.stages[name]
+    near = difflib.get_close_matches(name, pipeline.stages, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(pipeline.stages)}."
+    raise UnknownStageError(f"'pipeline.yaml' has no stage '{name}'. {hint}")
+
+
+def _covers(declared: tuple[str, ...], key: str) -> bool:
+    return any(key == known or key.startswith(f"{known}.") for known in declared)
+
+
+def _setting(project: Project, key: str) -> Any:
+    import msgspec
+
+    value: Any = msgspec.to_builtins(project.settings)
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise StageError(f"'nbship.yaml' does not have the setting '{key}'. Add it there.")
+        value = value[part]
+    return value
