@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 HIDDEN: Mapping[str, str] = {
     "stage": "Run one stage's notebook (dvc.yaml calls it).",
+    "merge-lock": "Merge two versions of dvc.lock (Git calls it).",
     "sync": "Write dvc.yaml and the parameters cells from pipeline.yaml and params.yaml.",
     "verify": "Prove a model package.",
     "package": "Make a wheel of the model package.",
@@ -48,7 +49,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f".{cmd_name}", __name__).command
+        command: click.Command = importlib.import_module(f".{cmd_name.replace('-', '_')}", __name__).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from nbship.errors import ParamsError
+from nbship.project import read_params, render_params
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_values_keep_their_types(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path, "train: {rate: 0.5, depth: 3, fast: true, none: null, names: [a, b], day: '2013-01-01'}  # note\n"
+    )
+    train = read_params(path)["train"]
+    assert train == {"rate": 0.5, "depth": 3, "fast": True, "none": None, "names": ["a", "b"], "day": "2013-01-01"}
+    assert isinstance(train, dict)
+    assert [type(value) for value in train.values()] == [float, int, bool, type(None), list, str]
+
+
+def test_no_file_means_no_parameters(tmp_path: Path) -> None:
+    assert read_params(tmp_path / "params.yaml") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("a: yes", "Write true"),
+        ("a: off", "Write false"),
+        ("a: 017", r"\(17\)"),
+        ("a: 1:30", "colons"),
+        ("a: 1_000", r"\(1000\)"),
+        ("a: 1e-3", r"\(0.001\)"),
+        ('a: "12"', "without quotes"),
+        ("a: 'None'", "without quotes"),
+        ("a: 2013-01-01", 'Write "2013-01-01" in quotes'),
+        ("a: .nan", "finite"),
+        ("1: 2", "in quotes"),
+        ("a: 1\na: 2", "duplicate key"),
+        ("a: [1", "line 1"),
+        ("- 1", "key: value"),
+    ],
+)
+def test_a_spelling_that_readers_take_differently_is_refused_with_the_one_to_use(
+    tmp_path: Path, text: str, remedy: str
+) -> None:
+    with pytest.raises(ParamsError, match=remedy) as caught:
+        read_params(_write(tmp_path, text))
+    assert "params.yaml" in str(caught.value)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), _VALUES, max_size=4))
+def test_rendered_parameters_read_the_same_in_both_dialects(params: dict[str, object]) -> None:
+    yaml_1_1 = pytest.importorskip("yaml")
+    text = render_params(params)
+    for read in (yaml_1_1.safe_load(text), YAML(typ="safe", pure=True).load(text)):
+        assert (read or {}) == params
+        assert repr(sorted((read or {}).items())) == repr(sorted(params.items()))
