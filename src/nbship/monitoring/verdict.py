@@ -1,0 +1,50 @@
+"""What a check says: `ok`, `insufficient`, `warning` or `alert`, from quiet to loud.
+
+A check on too little data is `insufficient` and never `ok`: silence is not health.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["ALERT", "FALSE_ALARMS", "INSUFFICIENT", "OK", "WARNING", "Thresholds", "grade", "worst"]
+
+OK, INSUFFICIENT, WARNING, ALERT = "ok", "insufficient", "warning", "alert"
+_ORDER = (OK, INSUFFICIENT, WARNING, ALERT)
+
+# The share of reports on unchanged data that may raise an alarm; the checks of a report share it between them.
+FALSE_ALARMS = 0.01
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From which size on a change is worth a warning and an alert, in the unit of the measure."""
+
+    warning: float
+    alert: float
+
+
+def grade(size: float, thresholds: Thresholds, *, p_value: float, alpha: float) -> str:
+    """Judge a change: loud only if chance does not explain it and it is large enough to matter.
+
+    Examples
+    --------
+    >>> limits = Thresholds(warning=0.1, alert=0.2)
+    >>> grade(0.15, limits, p_value=1e-9, alpha=0.001), grade(0.15, limits, p_value=0.2, alpha=0.001)
+    ('warning', 'ok')
+    """
+    if p_value >= alpha or size < thresholds.warning:
+        return OK
+    return ALERT if size >= thresholds.alert else WARNING
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """Return the loudest of some verdicts; of none, `insufficient`.
+
+    Examples
+    --------
+    >>> worst(["ok", "insufficient", "warning"]), worst(["ok", "insufficient"]), worst([])
+    ('warning', 'insufficient', 'insufficient')
+    """
+    return max(verdicts, key=_ORDER.index, default=INSUFFICIENT)

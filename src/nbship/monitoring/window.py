@@ -1,0 +1,111 @@
+"""A window of time: from inclusive, to exclusive, in the project's time zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from ..errors import MonitoringError
+
+__all__ = ["Window", "last_whole_month", "parse_window"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Event times that a report is about.
+
+    Attributes
+    ----------
+    start, end
+        The first instant of the window and the first one after it, both with the project's time zone.
+    """
+
+    start: datetime
+    end: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which days, months and hours are told."""
+        assert isinstance(self.start.tzinfo, ZoneInfo)
+        return self.start.tzinfo
+
+    @property
+    def name(self) -> str:
+        """The name of the report's folder.
+
+        >>> parse_window("2013-07-01", "2013-08-01", zone=ZoneInfo("UTC")).name
+        '2013-07-01_2013-08-01'
+        """
+        return f"{self.first}_{self.last}".replace(":", "")
+
+    @property
+    def first(self) -> str:
+        """The start as text: a date where it is midnight, else local time to the minute or second."""
+        return _text(self.start)
+
+    @property
+    def last(self) -> str:
+        """The end as text."""
+        return _text(self.end)
+
+    @property
+    def days(self) -> list[date]:
+        """The local days that the window touches."""
+        final = (self.end.replace(tzinfo=None) - timedelta(microseconds=1)).date()
+        return [self.start.date() + timedelta(days=k) for k in range((final - self.start.date()).days + 1)]
+
+
+def parse_window(first: str, last: str, *, zone: ZoneInfo) -> Window:
+    """Read a window from two dates, or local times, of ISO 8601.
+
+    Raises
+    ------
+    MonitoringError
+        If one is not a date or time, or the window does not end after it starts.
+
+    Examples
+    --------
+    >>> window = parse_window("2013-07-01", "2013-07-02T12:00", zone=ZoneInfo("America/New_York"))
+    >>> window.start.isoformat(), window.name
+    ('2013-07-01T00:00:00-04:00', '2013-07-01_2013-07-02T1200')
+    """
+    window = Window(start=_instant(first, zone), end=_instant(last, zone))
+    if window.end <= window.start:
+        raise MonitoringError(
+            f"The window from '{first}' to '{last}' is empty: 'to' is the first moment after the window. Give a 'to' later than 'from'."
+        )
+    return window
+
+
+def last_whole_month(latest: datetime, *, zone: ZoneInfo) -> Window:
+    """Return the last calendar month that ended at or before the day after an event.
+
+    An event on the month's last day completes the month.
+
+    Examples
+    --------
+    >>> last_whole_month(datetime(2013, 8, 20, tzinfo=ZoneInfo("UTC")), zone=ZoneInfo("UTC")).name
+    '2013-07-01_2013-08-01'
+    >>> last_whole_month(datetime(2013, 8, 31, 9, tzinfo=ZoneInfo("UTC")), zone=ZoneInfo("UTC")).name
+    '2013-08-01_2013-09-01'
+    """
+    following = latest.astimezone(zone).date() + timedelta(days=1)
+    end = following.replace(day=1)
+    start = (end - timedelta(days=1)).replace(day=1)
+    return parse_window(start.isoformat(), end.isoformat(), zone=zone)
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise MonitoringError(f"'{text}' is not a date. Write it as year-month-day, such as '2013-07-01'.") from error
+    return found.astimezone(zone) if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def _text(time: datetime) -> str:
+    local = time.replace(tzinfo=None)
+    if local.time() == datetime.min.time():
+        return local.date().isoformat()
+    return local.isoformat(timespec="auto" if local.microsecond else "seconds" if local.second else "minutes")
