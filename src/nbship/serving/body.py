@@ -1,0 +1,147 @@
+"""Read a JSON body strictly: what one reader would take differently from another is refused.
+
+JSON as RFC 8259 has it: no `NaN` or `Infinity`, no number beyond a double, no key twice, no half of a
+surrogate pair, UTF-8 only, bounded in bytes and depth.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from ..errors import DataError
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "BodyError", "parse_body"]
+
+MAX_BYTES = 10_000_000
+MAX_DEPTH = 64
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class BodyError(DataError):
+    """A body that is not JSON as nbship reads it.
+
+    Attributes
+    ----------
+    code
+        `invalid_json` or `too_large`.
+    field
+        The key that is wrong, where one is.
+    """
+
+    def __init__(self, message: str, *, code: str = "invalid_json", field: str | None = None) -> None:
+        self.code = code
+        self.field = field
+        super().__init__(message)
+
+
+def parse_body(body: bytes) -> Any:
+    """Return the value that a JSON body holds.
+
+    Raises
+    ------
+    BodyError
+        If the body is not strict JSON, or beyond the limits.
+
+    >>> parse_body(b'{"x": 1.5}')
+    {'x': 1.5}
+    >>> parse_body(b'{"x": 1, "x": 2}')
+    Traceback (most recent call last):
+    ...
+    nbship.serving.body.BodyError: The key 'x' occurs twice in one object. Send each key once.
+    """
+    if len(body) > MAX_BYTES:
+        raise BodyError(f"The body is over {MAX_BYTES:,} bytes. Send fewer rows at a time.", code="too_large")
+    if not body.strip():
+        raise BodyError("The body is empty. Send a JSON object, or a list of objects.")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BodyError(f"The body is not UTF-8 (byte {error.start}). Send JSON in UTF-8.") from error
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_number, parse_int=_whole
+        )
+    except json.JSONDecodeError as error:
+        raise BodyError(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    if text.count("{") + text.count("[") > MAX_DEPTH:
+        _check_depth(value)
+    if _SURROGATE.search(text):
+        _check_texts(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        shown = _shown(twice)
+        raise BodyError(f"The key '{shown}' occurs twice in one object. Send each key once.", field=shown)
+    return made
+
+
+def _refuse(word: str) -> NoReturn:
+    raise BodyError(f"The body holds {word}, which is not JSON. Send null for a missing number.")
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise BodyError(f"The number {_shown(digits)} is too large. Send at most 1.7976931348623157e308.")
+    return number
+
+
+def _whole(digits: str) -> int | float:
+    if len(digits) > 400:
+        raise BodyError(f"The number {_shown(digits)} has {len(digits)} digits. Send at most 400.")
+    return int(digits)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inner(outer) if isinstance(inner, (dict, list))]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _check_texts(value: Any) -> None:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            _check_text(item)
+        elif isinstance(item, dict):
+            for key in item:
+                _check_text(key)
+        waiting.extend(_inner(item))
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = _shown(text)
+        raise BodyError(f"The text '{shown}' holds half of a surrogate pair. Send whole characters.") from error
+
+
+def _inner(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        return iter(value.values())
+    return iter(value) if isinstance(value, list) else iter(())
+
+
+def _shown(text: str) -> str:
+    kept = text if len(text) <= 40 else f"{text[:37]}..."
+    return kept.encode("ascii", "backslashreplace").decode() if not kept.isprintable() else kept
+
+
+def _too_deep() -> BodyError:
+    return BodyError(f"The body is nested more than {MAX_DEPTH} deep. Send flat records.")
