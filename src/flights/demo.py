@@ -1,0 +1,137 @@
+"""`make run`: the whole loop once, on real data, each command shown as one would type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "models" / "flights"
+INPUTS = Path(".nbship/scratch/july.csv")
+LABELS = Path(".nbship/scratch/july_labels.csv")
+SCORED = Path(".nbship/scratch/july_scored.csv")
+WINDOW = ("2013-07-01", "2013-08-01")
+REPORT = Path(f".nbship/state/monitoring/{WINDOW[0]}_{WINDOW[1]}/report.html")
+
+
+def main() -> int:
+    """Run the demonstration; the exit code is that of the first command that fails."""
+    os.chdir(ROOT)
+    INPUTS.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    try:
+        _title("1. The pipeline: notebooks to a model package")
+        _shell("nbship", "run")
+        _shell("nbship", "verify", "models/flights")
+        _title("2. One prediction, served")
+        _serve_one()
+        _title("3. July arrives: score it, bring in its labels, look at it")
+        files = ["--inputs", str(INPUTS), "--labels", str(LABELS)]
+        _shell("python", "-m", "flights.arrivals", "--from", WINDOW[0], "--to", WINDOW[1], *files)
+        _shell("nbship", "predict", str(INPUTS), str(SCORED))
+        _shell("nbship", "labels", str(LABELS))
+        _shell("nbship", "monitor", "--from", WINDOW[0], "--to", WINDOW[1])
+    except subprocess.CalledProcessError as error:
+        print(f"\n'{shlex.join(error.cmd)}' ended with exit code {error.returncode}: see above.", file=sys.stderr)
+        return int(error.returncode)
+    _closing(time.monotonic() - started)
+    return 0
+
+
+def _title(text: str) -> None:
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
+
+
+def _shell(*words: str) -> None:
+    print(f"$ {shlex.join(words)}", flush=True)
+    subprocess.run(words, check=True)
+
+
+def _serve_one() -> None:
+    record = _golden_record()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with _served(port):
+        print(f"$ curl -s {url}/predict -H 'content-type: application/json' -d {shlex.quote(json.dumps(record))}")
+        request = urllib.request.Request(
+            f"{url}/predict", data=json.dumps(record).encode(), headers={"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            print(response.read().decode(), flush=True)
+
+
+@contextmanager
+def _served(port: int) -> Iterator[None]:
+    words = ["nbship", "serve", "--port", str(port)]
+    print(f"$ {shlex.join(words)} &", flush=True)
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}/v2/health/ready", server)
+        yield
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            raise subprocess.CalledProcessError(server.returncode, server.args)
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise subprocess.CalledProcessError(1, server.args)
+
+
+def _golden_record() -> dict[str, object]:
+    """Return the first golden row's own fields; what is looked up at prediction time is left out."""
+    signature = json.loads((PACKAGE / "signature.json").read_text(encoding="utf-8"))
+    own = [field["name"] for field in signature["inputs"] if not field.get("optional")]
+    row = pq.read_table(PACKAGE / "golden.parquet", columns=own).slice(0, 1).to_pylist()[0]
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
+
+
+def _closing(seconds: float) -> None:
+    metrics = json.loads(Path("products/metrics/evaluate.json").read_text(encoding="utf-8"))
+    _title(f"Done in {seconds:.0f} s")
+    print("Made")
+    for path, what in (
+        ("products/", "data, executed notebooks, their HTML, metrics, plots"),
+        ("models/flights/", "the model package; MODEL_CARD.md tells what it is for"),
+        (str(SCORED), "July, scored"),
+        (str(REPORT), "July's monitoring report: open it in a browser"),
+    ):
+        print(f"  {path:<66} {what}")
+    print("Numbers that matter (held-out flights of the history)")
+    for name in ("auc", "average_precision", "brier", "calibration_error"):
+        if name in metrics:
+            print(f"  {name:<20} {metrics[name]:.4f}")
+    print("Try next")
+    for command, what in (
+        ("nbship app", "ask about a flight in a browser"),
+        ("nbship lab", "edit a notebook; then `nbship status` says what would run"),
+        ("nbship run -S train.seed=1", "an experiment: only what depends on it runs"),
+        ("python -m flights.backtest", "July to December, month by month, against a base rate"),
+        ("dvc metrics show", "the same numbers, as DVC shows them"),
+    ):
+        print(f"  {command:<30} {what}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
