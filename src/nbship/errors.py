@@ -27,7 +27,8 @@
     │   └── VersionMismatchError
     ├── LogError
     │   └── UnknownPredictionError
-    └── MonitoringError
+    ├── MonitoringError
+    └── ServingError            the service cannot start
 
 A message gives the fact, the subject in quotes and the remedy. Errors carry their data as attributes.
 """
@@ -57,6 +58,8 @@ __all__ = [
     "PipelineError",
     "ProjectError",
     "SchemaError",
+    "SchemaFailure",
+    "ServingError",
     "SettingsError",
     "SignatureError",
     "SourceError",
@@ -136,8 +139,32 @@ class EmptyDataError(DataError):
     """There are no rows where rows are needed."""
 
 
+@dataclass(frozen=True)
+class SchemaFailure:
+    """One expectation of a table that does not hold.
+
+    Attributes
+    ----------
+    column
+        None where rows as a whole are meant.
+    expectation
+        What should be so, as a phrase: "is not null".
+    rows
+        The number of rows in which it is not.
+    """
+
+    table: str
+    column: str | None
+    expectation: str
+    rows: int
+
+
 class SchemaError(DataError):
-    """Rows break the expectations that their table declares."""
+    """Rows break the expectations that their table declares; every broken one is in `failures`."""
+
+    def __init__(self, message: str, *, failures: Sequence[SchemaFailure] = ()) -> None:
+        self.failures = tuple(failures)
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -204,3 +231,7 @@ class UnknownPredictionError(LogError):
 
 class MonitoringError(NbshipError):
     """A monitoring run cannot be done."""
+
+
+class ServingError(NbshipError):
+    """The service cannot start."""

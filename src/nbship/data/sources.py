@@ -1,0 +1,200 @@
+"""Where rows come from: SQL with bound parameters, over files or a database.
+
+A source is anything that answers a query with an Arrow table. DuckDB is embedded and the default: it reads
+CSV and Parquet files as tables. SQLite stands for the databases behind a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from ..errors import SourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["DuckDBSource", "SQLiteSource", "Scalar", "Source", "open_source"]
+
+Scalar: TypeAlias = str | int | float | bool | date | datetime | None
+
+
+class Source(Protocol):
+    """Anything that answers SQL; a parameter is written `$name` in the query and bound, never pasted."""
+
+    def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
+        """Return the query's rows; `SourceError` names what is wrong with it."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class _Closing:
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class DuckDBSource(_Closing):
+    """Query CSV and Parquet files, or a DuckDB database, in this process.
+
+    One thread and UTC, so that one query gives one sequence of bytes; a total `ORDER BY` does the rest.
+
+    Parameters
+    ----------
+    database
+        A DuckDB file, opened for reading; by default a new database in memory.
+    tables
+        Files to be read as tables, by the names that queries use.
+    null
+        The text that means "not known" in CSV files.
+    """
+
+    def __init__(
+        self, database: Path | str = ":memory:", *, tables: Mapping[str, Path] | None = None, null: str = ""
+    ) -> None:
+        import duckdb
+
+        if str(database) != ":memory:":
+            _require_file(Path(database), what="database")
+        settings: dict[str, Any] = {"threads": 1, "TimeZone": "UTC", "autoinstall_known_extensions": False}
+        try:
+            self._connection = duckdb.connect(str(database), read_only=str(database) != ":memory:", config=settings)
+            for name, path in (tables or {}).items():
+                self._add_table(name, Path(path), null=null)
+        except duckdb.Error as error:
+            raise SourceError(f"DuckDB cannot open '{database}': {_first_line(error)}. Check the file.") from error
+
+    def __enter__(self) -> DuckDBSource:
+        return self
+
+    def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
+        """Return the query's rows as an Arrow table.
+
+        >>> DuckDBSource().query("SELECT $n + 1 AS answer", {"n": 41}).to_pylist()
+        [{'answer': 42}]
+
+        Raises
+        ------
+        SourceError
+            If the query is wrong, or a parameter is missing or unused.
+        """
+        import duckdb
+
+        bound = dict(parameters or {})
+        _require_used(sql, bound)
+        try:
+            relation = self._connection.sql(sql, params=bound)
+        except duckdb.Error as error:
+            raise SourceError(_query_message(error)) from error
+        if relation is None:
+            raise SourceError("The query returns no table. Write a SELECT.")
+        try:
+            return relation.to_arrow_table()
+        except duckdb.Error as error:
+            raise SourceError(_query_message(error)) from error
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def _add_table(self, name: str, path: Path, *, null: str) -> None:
+        _require_file(path, what=f"table '{name}'")
+        if path.suffix == ".parquet":
+            relation = self._connection.read_parquet(str(path))
+        else:
+            relation = self._connection.read_csv(str(path), header=True, na_values=null, sample_size=-1)
+        relation.create_view(name)
+
+
+class SQLiteSource(_Closing):
+    """Query an SQLite file, opened for reading only."""
+
+    def __init__(self, database: Path | str) -> None:
+        import sqlite3
+
+        _require_file(Path(database), what="database")
+        self._connection = sqlite3.connect(f"{Path(database).absolute().as_uri()}?mode=ro", uri=True)
+
+    def __enter__(self) -> SQLiteSource:
+        return self
+
+    def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
+        """Return the query's rows as an Arrow table.
+
+        Raises
+        ------
+        SourceError
+            If the query is wrong, or a parameter is missing or unused.
+        """
+        import sqlite3
+
+        import pyarrow as pa
+
+        bound = dict(parameters or {})
+        _require_used(sql, bound)
+        try:
+            cursor = self._connection.execute(sql, bound)
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchall()
+        except sqlite3.Error as error:
+            raise SourceError(_query_message(error)) from error
+        columns = list(zip(*rows, strict=True)) if rows else [() for _ in names]
+        return pa.table({name: pa.array(list(column)) for name, column in zip(names, columns, strict=True)})
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+_SCHEMES: Mapping[str, Callable[[str], Source]] = {"duckdb": DuckDBSource, "sqlite": SQLiteSource}
+
+
+def open_source(url: str) -> Source:
+    """Open the database that a URL names, such as `duckdb:///path/to/file` or `sqlite:///path/to/file`.
+
+    Raises
+    ------
+    SourceError
+        If the kind of database is not known or there is no such file.
+    """
+    scheme, separator, path = url.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise SourceError(f"Unknown kind of source in '{url}'. Use one of: {', '.join(sorted(_SCHEMES))} (…:///path).")
+    return _SCHEMES[scheme](path)
+
+
+def _require_file(path: Path, *, what: str) -> None:
+    if not path.is_file():
+        raise SourceError(f"There is no file '{path}' for the {what}. Bring the data there, or correct the path.")
+
+
+def _require_used(sql: str, parameters: Mapping[str, Scalar]) -> None:
+    unused = sorted(name for name in parameters if f"${name}" not in sql)
+    if unused:
+        raise SourceError(f"The query does not use parameter '{unused[0]}'. Write ${unused[0]} in it, or leave it out.")
+
+
+def _query_message(error: Exception) -> str:
+    text = _first_line(error)
+    missing = "Values were not provided for the following parameters: "
+    if missing in text:
+        return f"The query needs parameter '{text.partition(missing)[2]}'. Pass a value for it."
+    return f"The query failed: {text.rstrip('.!')}. Correct the query, or the table that it names."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
