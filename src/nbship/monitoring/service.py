@@ -1,0 +1,132 @@
+"""How the predictions of a window were asked for and answered: rows a day, callers' ways in, errors, latency."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .verdict import ALERT, INSUFFICIENT, OK, WARNING
+from .window import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..prediction_log import Record
+
+__all__ = ["service", "volume"]
+
+_WARNING_SHARE, _ALERT_SHARE = 0.01, 0.05
+
+
+def volume(frame: pd.DataFrame, window: Window, *, alpha: float, min_rows: int) -> dict[str, Any]:
+    """Count a window's predictions by day, by mode and by version of the model.
+
+    A day without rows is a warning where so many rows a day are usual that chance does not leave one out.
+
+    Parameters
+    ----------
+    frame
+        One row a prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`.
+
+    Returns
+    -------
+    dict
+        `rows`, `days` (each `date`, `rows`, `mean_predicted`, `labelled`, `mean_actual`), `per_day` (the median),
+        `missing_days`, `by_mode`, `by_version`, `verdict` and `reason`.
+    """
+    days = _days(frame, window)
+    missing = [day["date"] for day in days if not day["rows"]]
+    rows = len(frame)
+    return {
+        "rows": rows,
+        "days": days,
+        "per_day": float(np.median([day["rows"] for day in days])),
+        "missing_days": missing,
+        "by_mode": _counts(frame["mode"]),
+        "by_version": _counts(frame["version"]),
+        **_judge_days(rows, len(days), missing, alpha=alpha, min_rows=min_rows),
+    }
+
+
+def service(records: Sequence[Record]) -> dict[str, Any]:
+    """Count answers and errors of the service, and how long a prediction took.
+
+    Parameters
+    ----------
+    records
+        The records of single predictions (not of batch runs) with an event time in the window.
+
+    Returns
+    -------
+    dict
+        `requests`, `errors`, `share_errors`, `latency_ms` (`p50`, `p95`, `p99`, `max`; milliseconds from the
+        validated row to its prediction), `from` and `to` (when they were answered, UTC), `verdict` and `reason`.
+    """
+    errors = sum(record.error is not None for record in records)
+    latencies = np.array([record.latency_ms for record in records if record.error is None])
+    times = [record.at for record in records]
+    return {
+        "requests": len(records),
+        "errors": errors,
+        "share_errors": errors / len(records) if records else None,
+        "latency_ms": _quantiles(latencies),
+        "from": min(times).isoformat() if times else None,
+        "to": max(times).isoformat() if times else None,
+        **_judge_errors(len(records), errors),
+    }
+
+
+def _days(frame: pd.DataFrame, window: Window) -> list[dict[str, Any]]:
+    dates = frame["event_time"].dt.tz_convert(window.zone).dt.date
+    grouped = frame[["predicted", "actual"]].groupby(dates.to_numpy())
+    rows, known = grouped.size(), grouped["actual"].count()
+    means = grouped.mean()
+    return [
+        {
+            "date": day.isoformat(),
+            "rows": int(rows.get(day, 0)),
+            "mean_predicted": _number(means["predicted"].get(day)),
+            "labelled": int(known.get(day, 0)),
+            "mean_actual": _number(means["actual"].get(day)),
+        }
+        for day in window.days
+    ]
+
+
+def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, min_rows: int) -> dict[str, Any]:
+    if rows < min_rows:
+        return {"verdict": INSUFFICIENT, "reason": f"{rows} rows; {min_rows} are needed to judge."}
+    # Were rows spread evenly, a day would stay empty with the probability exp(-rows a day) (Poisson).
+    usual = rows / max(1, days - len(missing))
+    if missing and days * math.exp(-usual) < alpha:
+        listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        return {"verdict": WARNING, "reason": f"No predictions on {len(missing)} of {days} days: {listed}."}
+    return {"verdict": OK, "reason": f"{rows} rows on {days - len(missing)} of {days} days."}
+
+
+def _judge_errors(requests: int, errors: int) -> dict[str, Any]:
+    if not requests:
+        return {"verdict": INSUFFICIENT, "reason": "No single predictions were asked for in this window."}
+    share = errors / requests
+    reason = f"{errors} of {requests} requests ended in an error."
+    if errors < 3 or share < _WARNING_SHARE:
+        return {"verdict": OK, "reason": reason}
+    return {"verdict": ALERT if share >= _ALERT_SHARE else WARNING, "reason": reason}
+
+
+def _quantiles(latencies: Any) -> dict[str, float | None]:
+    names = ("p50", "p95", "p99", "max")
+    if not latencies.size:
+        return dict.fromkeys(names)
+    return dict(zip(names, map(float, np.quantile(latencies, (0.5, 0.95, 0.99, 1.0))), strict=True))
+
+
+def _counts(column: pd.Series[Any]) -> dict[str, int]:
+    return {str(name): int(count) for name, count in column.value_counts().sort_index().items()}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
