@@ -54,11 +54,14 @@ def test_the_noise_of_the_stability_index_is_what_chance_gives() -> None:
     assert np.mean(found) == pytest.approx(distance.psi_noise(np.full(10, 500), np.full(10, 100)), rel=0.1)
 
 
-def test_cohen_w_sees_a_rare_yes_or_no_that_moves_half_a_standard_deviation() -> None:
-    share = 0.02
-    shifted = share + 0.5 * math.sqrt(share * (1 - share))
-    r = np.array([share, 1 - share]) * 1e6
-    assert distance.cohen_w(r, np.array([shifted, 1 - shifted]) * 1e6) == pytest.approx(0.5, abs=0.01)
+def test_the_noise_of_the_jensen_shannon_distance_is_what_chance_gives() -> None:
+    rng = np.random.default_rng(6)
+    share = np.full(10, 0.1)
+    found = [
+        distance.jensen_shannon(rng.multinomial(5000, share), rng.multinomial(1000, share)) ** 2 for _ in range(500)
+    ]
+    expected = distance.jensen_shannon_noise(np.full(10, 500), np.full(10, 100)) ** 2
+    assert np.mean(found) == pytest.approx(expected, rel=0.1)
 
 
 def test_p_values_of_unchanged_counts_are_not_too_small() -> None:
@@ -88,7 +91,7 @@ def test_every_measure_is_finite(reference: list[int], current: list[int]) -> No
         distance.psi(reference, current),
         distance.psi_noise(reference, current),
         distance.jensen_shannon(reference, current),
-        distance.cohen_w(reference, current),
+        distance.jensen_shannon_noise(reference, current),
         distance.chi_squared(reference, current).p_value,
         distance.kolmogorov_smirnov(reference, current).p_value,
     ]

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Test", "chi_squared", "cohen_w", "jensen_shannon", "kolmogorov_smirnov", "proportions", "psi", "psi_noise"]
+__all__ = [
+    "Test",
+    "chi_squared",
+    "jensen_shannon",
+    "jensen_shannon_noise",
+    "kolmogorov_smirnov",
+    "proportions",
+    "psi",
+    "psi_noise",
+]
 
 _LEAST_EXPECTED = 5.0  # Cochran (1954): the chi-squared distribution holds from about here
 
@@ -84,6 +93,11 @@ def kolmogorov_smirnov(reference: ArrayLike, current: ArrayLike) -> Test:
     return Test(gap, float(kolmogorov(math.sqrt(rows) * gap)))
 
 
+def jensen_shannon_noise(reference: ArrayLike, current: ArrayLike) -> float:
+    """The distance to expect from chance alone, where the chi-squared distribution of its square holds (Lin 1991)."""
+    return math.sqrt(psi_noise(reference, current) / (8 * math.log(2)))
+
+
 def chi_squared(reference: ArrayLike, current: ArrayLike) -> Test:
     """Pearson's test that both sides come from one distribution; rare categories are taken together.
 
@@ -97,24 +111,6 @@ def chi_squared(reference: ArrayLike, current: ArrayLike) -> Test:
     expected = both * n / (m + n), both * m / (m + n)
     statistic = float(np.sum((c - expected[0]) ** 2 / expected[0]) + np.sum((r - expected[1]) ** 2 / expected[1]))
     return Test(statistic, _chi_squared_tail(statistic, r.size - 1), r.size - 1)
-
-
-def cohen_w(reference: ArrayLike, current: ArrayLike) -> float:
-    """Size of a change by Cohen (1988): 0.1 small, 0.3 medium, 0.5 large; what chance explains is taken off.
-
-    Where a mean moves by d standard deviations, w is at least d (the Hammersley-Chapman-Robbins bound), for a rare
-    yes-or-no as well, where the stability index sees little.
-
-    >>> round(cohen_w([500_000, 500_000], [750_000, 250_000]), 2)
-    0.5
-    """
-    r, c = _pooled(_counts(reference), _counts(current))
-    if r.size < 2:
-        return 0.0
-    m, n = r.sum(), c.sum()
-    # Half a row keeps a category that is new from making an infinite size.
-    p, q = (r + 0.5) / (m + 0.5 * r.size), (c + 0.5) / (n + 0.5 * c.size)
-    return math.sqrt(max(0.0, float(np.sum((q - p) ** 2 / p)) - (r.size - 1) * (1 / m + 1 / n)))
 
 
 def proportions(hits: float, rows: float, *, reference_hits: float, reference_rows: float) -> Test:

@@ -7,6 +7,7 @@ if it is large enough to matter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .distance import chi_squared, cohen_w, jensen_shannon, kolmogorov_smirnov, proportions, psi, psi_noise
-from .verdict import ALERT, INSUFFICIENT, OK, Thresholds, grade, worst
+from .distance import chi_squared, jensen_shannon, jensen_shannon_noise, kolmogorov_smirnov, proportions, psi, psi_noise
+from .verdict import ALERT, INSUFFICIENT, OK, WARNING, Thresholds, grade, worst
 
 __all__ = ["CHECKS_A_FIELD", "Counted", "drift"]
 
@@ -25,7 +26,8 @@ CHECKS_A_FIELD = 3
 # The stability index's customary limits are 0.1 and 0.25 (Siddiqi 2006); a mean half a standard deviation away
 # gives 0.25 before binning, and must be an alert after it.
 _INDEX = Thresholds(warning=0.1, alert=0.2)
-_W = Thresholds(warning=0.3, alert=0.5)  # medium and large by Cohen (1988)
+# A rare yes-or-no that moves by half a standard deviation hardly moves the index, and moves this distance by 0.1.
+_DISTANCE = Thresholds(warning=0.1, alert=0.2)
 _MISSING = Thresholds(warning=0.02, alert=0.10)
 _NEW = Thresholds(warning=0.005, alert=0.05)
 _SHOWN = 12
@@ -80,7 +82,7 @@ def drift(name: str, reference: Counted, current: Counted | None, *, alpha: floa
     Returns
     -------
     dict
-        `field`, `rows`, `reference_rows`, the measures (`psi`, `jensen_shannon`, `cohen_w`, `chi_squared`, `ks`),
+        `field`, `rows`, `reference_rows`, the measures (`psi`, `jensen_shannon`, `chi_squared`, `ks`),
         `missing`, `new_categories`, `distribution` (shares, for plots), `checks`, `verdict` and `reason`.
 
     Examples
@@ -114,7 +116,7 @@ def drift(name: str, reference: Counted, current: Counted | None, *, alpha: floa
         _new_check(reference, current, alpha),
     ]
     verdict = worst(check["verdict"] for check in checks)
-    loud = [check["reason"] for check in checks if check["verdict"] == verdict]
+    loud = [check["reason"] for check in reversed(checks) if check["verdict"] in (WARNING, ALERT)]
     return record | {"checks": checks, "verdict": verdict, "reason": "No change." if verdict == OK else " ".join(loud)}
 
 
@@ -129,7 +131,6 @@ def _measures(r: NDArray[np.int64], c: NDArray[np.int64], reference: Counted, cu
         "psi": psi(*_used(r, c)),
         "psi_noise": psi_noise(r, c),
         "jensen_shannon": jensen_shannon(r, c),
-        "cohen_w": cohen_w(r, c),
         "chi_squared": {
             "statistic": (test := chi_squared(r, c)).statistic,
             "degrees": test.degrees,
@@ -148,11 +149,11 @@ def _distribution_check(
     r: NDArray[np.int64], c: NDArray[np.int64], record: Mapping[str, Any], alpha: float
 ) -> dict[str, Any]:
     index = max(0.0, record["psi"] - record["psi_noise"])
+    distance = math.sqrt(max(0.0, record["jensen_shannon"] ** 2 - jensen_shannon_noise(r, c) ** 2))
     p_value = record["chi_squared"]["p_value"]
-    verdict = worst(
-        grade(size, limits, p_value=p_value, alpha=alpha) for size, limits in ((index, _INDEX), (record["cohen_w"], _W))
-    )
-    reason = f"The distribution moved (stability index {record['psi']:.2f}, Cohen's w {record['cohen_w']:.2f})."
+    sizes = ((index, _INDEX), (distance, _DISTANCE))
+    verdict = worst(grade(size, limits, p_value=p_value, alpha=alpha) for size, limits in sizes)
+    reason = f"The distribution moved (stability index {record['psi']:.2f}, Jensen-Shannon distance {record['jensen_shannon']:.2f})."
     return {"check": "distribution", "p_value": p_value, "verdict": verdict, "reason": reason}
 
 

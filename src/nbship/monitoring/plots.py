@@ -1,0 +1,186 @@
+"""Figures of a report; each takes the report and returns a matplotlib figure, or None where there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .verdict import ALERT, INSUFFICIENT, OK, WARNING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["by_day", "by_slice", "distributions", "input_drift", "over_windows", "predictions"]
+
+_COLOURS = {OK: "#4c9f70", INSUFFICIENT: "#a9b0b7", WARNING: "#e6a23c", ALERT: "#d1495b"}
+_BEFORE, _NOW, _TRUTH = "#9aa5b1", "#2563a8", "#d1495b"
+_LIMITS = ((0.1, "warning"), (0.2, "alert"))
+
+
+def input_drift(report: Mapping[str, Any]) -> Figure | None:
+    """Show each input's stability index, the largest first, coloured by its verdict."""
+    records = sorted((r for r in report["drift"] if r.get("psi") is not None), key=lambda r: r["psi"])
+    if not records:
+        return None
+    figure, axes = _axes(width=8, height=0.6 + 0.28 * len(records))
+    axes.barh(
+        [r["field"] for r in records], [r["psi"] for r in records], color=[_COLOURS[r["verdict"]] for r in records]
+    )
+    right = max(0.3, *(r["psi"] for r in records)) * 1.05
+    for limit, name in _LIMITS:
+        axes.axvline(limit, color=_COLOURS[name], linewidth=1, linestyle="--", label=f"{name} from {limit} on")
+    axes.set(xlim=(0, right), xlabel="Population stability index against the training data")
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def predictions(report: Mapping[str, Any]) -> Figure | None:
+    """Show how the predictions are distributed, in the window and in the reference."""
+    record = report["prediction_drift"]
+    if not record.get("distribution"):
+        return None
+    figure, axes = _axes(width=8, height=2.8)
+    _shares(axes, record["distribution"])
+    axes.set(xlabel="Prediction", ylabel="Share of rows")
+    axes.legend(frameon=False)
+    return figure
+
+
+def distributions(report: Mapping[str, Any], *, most: int = 6) -> Figure | None:
+    """Show the inputs that moved most, in the window and in the reference."""
+    records = [r for r in report["drift"] if r["verdict"] in (WARNING, ALERT) and r.get("distribution")]
+    records = sorted(records, key=lambda r: -r["psi"])[:most]
+    if not records:
+        return None
+    import matplotlib.pyplot as plt
+
+    rows = (len(records) + 1) // 2
+    figure, grid = plt.subplots(rows, 2, figsize=(9, 2.6 * rows), layout="constrained", squeeze=False)
+    for axes, record in zip(grid.flat, records, strict=False):
+        _plain(axes)
+        _shares(axes, record["distribution"])
+        axes.set_title(f"{record['field']} (index {record['psi']:.2f})", loc="left", fontsize=10)
+    for axes in list(grid.flat)[len(records) :]:
+        axes.remove()
+    grid[0, 0].legend(frameon=False, fontsize=8)
+    return _done(figure)
+
+
+def by_day(report: Mapping[str, Any]) -> Figure | None:
+    """Show rows a day, and what was predicted against what happened."""
+    days = report["volume"]["days"]
+    if not days:
+        return None
+    import matplotlib.pyplot as plt
+
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 4), sharex=True, layout="constrained", height_ratios=(1, 2))
+    places = range(len(days))
+    top.bar(places, [day["rows"] for day in days], color=_BEFORE)
+    top.set_ylabel("Rows")
+    bottom.plot(places, _gaps(days, "mean_predicted"), color=_NOW, marker=".", label="predicted, mean")
+    if any(day["labelled"] for day in days):
+        bottom.plot(places, _gaps(days, "mean_actual"), color=_TRUTH, marker=".", label="happened")
+    bottom.set(ylabel="Mean of the day", ylim=(0, None))
+    bottom.legend(frameon=False)
+    step = max(1, -(-len(days) // 12))
+    bottom.set_xticks(places[::step], [day["date"][5:] for day in days[::step]])
+    for axes in (top, bottom):
+        _plain(axes)
+    return _done(figure)
+
+
+def by_slice(report: Mapping[str, Any]) -> Figure | None:
+    """Show, slice by slice, what was predicted against what happened; slices that stand out are coloured."""
+    names = list(dict.fromkeys(row["slice"] for row in report["slices"]))
+    groups = [[row for row in report["slices"] if row["slice"] == name and row["n"]] for name in names]
+    shown = [(name, rows) for name, rows in zip(names, groups, strict=True) if rows]
+    if not shown:
+        return None
+    import matplotlib.pyplot as plt
+
+    figure, grid = plt.subplots(
+        len(shown), 1, figsize=(8, 2.3 * len(shown)), layout="constrained", squeeze=False, sharey=True
+    )
+    for axes, (name, rows) in zip(grid.flat, shown, strict=True):
+        _plain(axes)
+        _slice(axes, rows)
+        axes.set_title(f"by {name}", loc="left", fontsize=10)
+    grid[0, 0].legend(frameon=False, fontsize=8, ncols=2)
+    return _done(figure)
+
+
+def over_windows(report: Mapping[str, Any]) -> Figure | None:
+    """Show performance and moved inputs over this and the earlier windows."""
+    rows = report["trend"]
+    if len(rows) < 2:
+        return None
+    import matplotlib.pyplot as plt
+
+    measure = "auc" if "auc" in rows[-1] else "mae"
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained")
+    places, names = range(len(rows)), [row["from"] for row in rows]
+    left.plot(places, [_or_nan(row.get(measure)) for row in rows], color=_NOW, marker="o")
+    left.set_title({"auc": "AUC", "mae": "Mean absolute error"}[measure], loc="left", fontsize=10)
+    right.bar(places, [row["inputs_moved"] for row in rows], color=[_COLOURS[row["verdict"]] for row in rows])
+    right.set_title("Inputs that moved", loc="left", fontsize=10)
+    for axes in (left, right):
+        _plain(axes)
+        axes.set_xticks(places, names, rotation=30, ha="right")
+    return _done(figure)
+
+
+def _slice(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    places = range(len(rows))
+    predicted, actual = ("mean_probability", "base_rate") if "base_rate" in rows[0] else ("mean_value", "mean_actual")
+    axes.bar(places, [row[actual] for row in rows], color=[_bar_colour(row) for row in rows], label="happened")
+    axes.plot(places, [row[predicted] for row in rows], linestyle="", marker="_", markersize=14, markeredgewidth=2.5, color=_NOW, label="predicted, mean")  # fmt: skip
+    axes.set_xticks(places, ["missing" if row["value"] is None else str(row["value"]) for row in rows])
+    axes.tick_params(axis="x", labelrotation=90 if max(len(str(row["value"])) for row in rows) > 4 else 0)
+
+
+def _bar_colour(row: Mapping[str, Any]) -> str:
+    return (
+        _BEFORE if row["verdict"] == OK else "#d9dde1" if row["verdict"] == INSUFFICIENT else _COLOURS[row["verdict"]]
+    )
+
+
+def _shares(axes: Axes, bars: Sequence[Mapping[str, Any]]) -> None:
+    import numpy as np
+
+    places = np.arange(len(bars))
+    axes.bar(places - 0.2, [bar["reference"] for bar in bars], width=0.4, color=_BEFORE, label="when trained")
+    axes.bar(places + 0.2, [bar["current"] for bar in bars], width=0.4, color=_NOW, label="this window")
+    long = len(bars) > 6 or max(len(bar["label"]) for bar in bars) > 6
+    axes.set_xticks(
+        places, [bar["label"] for bar in bars], rotation=60 if long else 0, ha="right" if long else "center"
+    )
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _gaps(days: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [_or_nan(day[name]) for day in days]
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _axes(*, width: float, height: float) -> tuple[Figure, Axes]:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+    _plain(axes)
+    return _done(figure), axes
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _done(figure: Figure) -> Figure:
+    # Off pyplot's list, the figure is shown once, by the cell that returns it, and its memory is given back.
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+    return figure

@@ -1,0 +1,145 @@
+"""The report of a window: its sections, and its file.
+
+`report.json`, format 1 (canonical JSON: sorted keys, exact floats, no NaN)::
+
+    format            1
+    model, version    the package that predictions are compared with
+    window            from, to, timezone
+    volume            rows, days, per_day, missing_days, by_mode, by_version, verdict, reason
+    drift             one record an input: psi, jensen_shannon, chi_squared, ks, missing, new_categories,
+                      distribution, checks, verdict, reason
+    prediction_drift  the same for what the model predicted
+    performance       rows, labelled, share_labelled, measures, reference, checks, verdict, reason
+    slices            one record a slice: slice, value, rows, measures, verdict
+    trend             one record an earlier window, and one for this
+    service           requests, errors, share_errors, latency_ms, from, to, verdict, reason
+    verdict           ok | insufficient | warning | alert
+    headline, advice  what changed and what to do, in words
+    reasons           what is behind the verdict, the loudest first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..notebook.results import canonical_json, write_whole
+from .conclusion import conclude
+from .drift import CHECKS_A_FIELD, Counted, drift
+from .performance import performance, slices
+from .service import service, volume
+from .trend import FORMAT, trend
+from .verdict import FALSE_ALARMS
+from .window import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..prediction_log import Record
+
+__all__ = ["Compared", "Observed", "build_report", "write_report"]
+
+# Missing days, ranking and calibration, and all slices together.
+_OTHER_CHECKS = 4
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A field's counts in the reference and in the window; `current` is None where the window does not have it."""
+
+    name: str
+    reference: Counted
+    current: Counted | None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a window brought, and what to hold it against.
+
+    Attributes
+    ----------
+    model, version
+        Of the package whose reference is used.
+    kind
+        What is predicted: "probability" or "value".
+    frame
+        One row a prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`,
+        and a column for each slice.
+    fields
+        The inputs, counted.
+    prediction
+        The predictions, counted.
+    held_out
+        The package's own measures of held-out data.
+    slices
+        Names of the slicing columns.
+    records
+        Single predictions of the log, for the service.
+    """
+
+    model: str
+    version: str
+    kind: str
+    frame: pd.DataFrame
+    fields: Sequence[Compared]
+    prediction: Compared | None
+    held_out: Mapping[str, Any] | None = None
+    slices: Sequence[str] = ()
+    records: Sequence[Record] = field(default_factory=tuple)
+
+
+def build_report(
+    observed: Observed, window: Window, *, min_rows: int = 200, folder: Path | None = None
+) -> dict[str, Any]:
+    """Make the report of a window.
+
+    Parameters
+    ----------
+    min_rows
+        Rows below which a check says `insufficient`.
+    folder
+        Where the reports of other windows lie, for the trend.
+
+    Returns
+    -------
+    dict
+        The report; the module says what is in it.
+    """
+    alpha = FALSE_ALARMS / (CHECKS_A_FIELD * (len(observed.fields) + 1) + _OTHER_CHECKS)
+    limits: dict[str, Any] = {"alpha": alpha, "min_rows": min_rows}
+    sections = {
+        "volume": volume(observed.frame, window, **limits),
+        "drift": [_drift(compared, limits) for compared in observed.fields],
+        "prediction_drift": _prediction_drift(observed.prediction, limits),
+        "performance": performance(observed.frame, kind=observed.kind, reference=observed.held_out, **limits),
+        "slices": slices(observed.frame, observed.slices, kind=observed.kind, **limits),
+        "service": service(observed.records),
+    }
+    report = {
+        "format": FORMAT,
+        "model": observed.model,
+        "version": observed.version,
+        "window": {"from": window.first, "to": window.last, "timezone": window.zone.key},
+        **sections,
+        **conclude(sections),
+    }
+    return report | {"trend": trend(folder, report)}
+
+
+def write_report(report: Mapping[str, Any], path: Path) -> Path:
+    """Write a report as `report.json`, whole or not at all."""
+    write_whole(path, canonical_json(report))
+    return path
+
+
+def _drift(compared: Compared, limits: Mapping[str, Any]) -> dict[str, Any]:
+    return drift(compared.name, compared.reference, compared.current, **limits)
+
+
+def _prediction_drift(compared: Compared | None, limits: Mapping[str, Any]) -> dict[str, Any]:
+    if compared is None:
+        reason = "The package holds no distribution of predictions to compare with."
+        return {"field": None, "rows": 0, "checks": [], "verdict": "insufficient", "reason": reason}
+    return _drift(compared, limits)
