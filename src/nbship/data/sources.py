@@ -113,11 +113,15 @@ class DuckDBSource(_Closing):
 
     def _add_table(self, name: str, path: Path, *, null: str) -> None:
         _require_file(path, what=f"table '{name}'")
+        quoted = '"' + name.replace('"', '""') + '"'
         if path.suffix == ".parquet":
-            relation = self._connection.read_parquet(str(path))
+            self._connection.read_parquet(str(path)).create_view(name)
         else:
-            relation = self._connection.read_csv(str(path), header=True, na_values=null, sample_size=-1)
-        relation.create_view(name)
+            # Read once and whole: the type of a column is then decided by all of its values.
+            self._connection.execute(
+                f"CREATE TABLE {quoted} AS SELECT * FROM read_csv($path, header = true, nullstr = $null, sample_size = -1)",
+                {"path": str(path), "null": null},
+            )
 
 
 class SQLiteSource(_Closing):
