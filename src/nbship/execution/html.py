@@ -1,0 +1,36 @@
+"""An executed notebook as one HTML page that needs no network."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+__all__ = ["render_html"]
+
+_FORMULA = re.compile(r"\$\$|\\begin\{|\\\(|(?<!\\)\$[^\s$][^$\n]*\$")
+_EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
+_MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->")
+
+
+def render_html(notebook: dict[str, Any], *, title: str) -> str:
+    """Render a notebook as a page; the same notebook gives the same bytes.
+
+    The page is self-contained unless a Markdown cell holds a formula, which a browser can set only with
+    MathJax from the network (without a network it shows the formula's source).
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(embed_images=True, require_js_url="", jquery_url="")
+    numbers = itertools.count(1)
+    exporter.environment.globals["uuid4"] = lambda: f"output-{next(numbers)}"
+    body, _ = exporter.from_notebook_node(nbformat.from_dict(notebook), {"metadata": {"name": title}})
+    page = _EMPTY_SCRIPT.sub("", str(body))
+    return page if _has_formula(notebook) else _MATHJAX.sub("", page, count=1)
+
+
+def _has_formula(notebook: dict[str, Any]) -> bool:
+    return any(
+        _FORMULA.search("".join(cell["source"])) for cell in notebook["cells"] if cell["cell_type"] == "markdown"
+    )

@@ -1,0 +1,59 @@
+"""Compare the modules that a kernel had loaded with those that its stage declares."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from ..errors import UndeclaredImportError
+from ..project import Project
+
+__all__ = ["check_modules"]
+
+_LIBRARIES = {"site-packages", "dist-packages"}
+
+
+def check_modules(modules: Mapping[str, str], *, project: Project, stage: str, declared: Collection[str]) -> None:
+    """Refuse a stage whose kernel loaded project code that the stage does not declare.
+
+    Parameters
+    ----------
+    modules
+        Files of the loaded modules, by module name.
+    declared
+        The stage's dependencies, relative to the root.
+
+    Raises
+    ------
+    UndeclaredImportError
+        For a module of this project that is not declared, and for one of the project's packages that was
+        loaded from another folder.
+    """
+    root = project.root.resolve()
+    own = _own_packages(project)
+    for name, file in sorted(modules.items()):
+        path = Path(file).resolve()
+        inside = path.is_relative_to(root) and not _is_library(path)
+        if not inside and name.partition(".")[0] in own:
+            raise UndeclaredImportError(
+                f"Stage '{stage}' loaded the module '{name}' from '{path}', and not from this project at '{root}'. "
+                f"Remove what puts that folder on the path (an installed copy, `sys.path`, a `.pth` file)."
+            )
+        if inside and path.relative_to(root).as_posix() not in declared:
+            raise UndeclaredImportError(
+                f"Stage '{stage}' loaded the module '{name}', which dvc.yaml does not know: no import statement names it. "
+                f"Write `import {name}` in the notebook, then `nbship sync`, then run again."
+            )
+
+
+def _own_packages(project: Project) -> set[str]:
+    source = project.source
+    if not source.is_dir():
+        return set()
+    packages = {path.parent.name for path in source.glob("*/*.py")}
+    return packages | {path.stem for path in source.glob("*.py")}
+
+
+def _is_library(path: Path) -> bool:
+    return not _LIBRARIES.isdisjoint(path.parts) or path.is_relative_to(Path(sys.prefix).resolve())
