@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbship.errors import MonitoringError
+from nbship.metrics import classification
+from nbship.monitoring import plots, tables
+from nbship.monitoring.drift import Counted
+from nbship.monitoring.report import Compared, Observed, build_report, write_report
+from nbship.monitoring.trend import read_report
+from nbship.monitoring.window import parse_window
+from nbship.prediction_log import Record
+
+WINDOW = parse_window("2024-07-01", "2024-08-01", zone=ZoneInfo("Europe/Zurich"))
+EDGES = np.linspace(-2, 2, 9)
+
+
+def _count(values: np.ndarray) -> Counted:
+    counts = np.bincount(np.searchsorted(EDGES, values), minlength=len(EDGES) + 1)
+    return Counted(tuple(f"bin {k}" for k in range(len(EDGES) + 1)), counts)
+
+
+def _frame(seed: int, n: int, *, labelled: float = 1.0, first_day: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 1, n)
+    predicted = 1 / (1 + np.exp(1.5 - x))
+    actual = (rng.random(n) < predicted).astype(float)
+    actual[rng.random(n) >= labelled] = np.nan
+    start = WINDOW.start.astimezone(UTC) + timedelta(days=first_day)
+    seconds = np.sort(rng.uniform(0, (31 - first_day) * 86_400 - 1, n))
+    return pd.DataFrame(
+        {
+            "x": x,
+            "event_time": pd.to_datetime([start + timedelta(seconds=s) for s in seconds], utc=True),
+            "predicted": predicted,
+            "actual": actual,
+            "mode": "batch",
+            "version": "abc",
+            "shop": rng.choice(["a", "b"], n),
+        }
+    )
+
+
+TRAINED = _frame(0, 20_000)
+
+
+def _observed(frame: pd.DataFrame, *, shift: float = 0.0, **changes: Any) -> Observed:
+    x = frame["x"].to_numpy() + shift
+    known: dict[str, Any] = {
+        "model": "shops",
+        "version": "abc",
+        "kind": "probability",
+        "frame": frame,
+        "fields": [Compared("x", _count(TRAINED["x"].to_numpy()), _count(x))],
+        "prediction": Compared(
+            "probability", _count(TRAINED["predicted"].to_numpy()), _count(frame["predicted"].to_numpy())
+        ),
+        "held_out": classification(TRAINED["actual"], TRAINED["predicted"]),
+        "slices": ["shop"],
+    }
+    return Observed(**{**known, **changes})
+
+
+def _report(frame: pd.DataFrame, **changes: Any) -> dict[str, Any]:
+    return build_report(_observed(frame, **changes), WINDOW)
+
+
+def _draw_everything(report: Mapping[str, Any]) -> None:
+    for draw in (
+        plots.input_drift,
+        plots.predictions,
+        plots.distributions,
+        plots.by_day,
+        plots.by_slice,
+        plots.over_windows,
+    ):
+        figure = draw(report)
+        if figure is not None:
+            figure.canvas.draw()
+    for tabulate in (
+        tables.drift_table,
+        tables.performance_table,
+        tables.reasons_table,
+        tables.slice_table,
+        tables.trend_table,
+    ):
+        assert isinstance(tabulate(report).to_html(), str)
+    assert report["headline"][:10] in tables.summary(report)
+
+
+def test_an_unchanged_window_is_ok_and_says_so() -> None:
+    report = _report(_frame(1, 4000))
+    assert report["verdict"] == "ok"
+    assert report["headline"].startswith("Nothing changed")
+    assert report["advice"] == "Nothing to do."
+    assert report["reasons"] == []
+    assert report["volume"]["rows"] == 4000
+    assert sum(day["rows"] for day in report["volume"]["days"]) == 4000
+    assert [row["rows"] for row in report["trend"]] == [4000]
+    _draw_everything(report)
+
+
+def test_at_most_one_report_in_a_hundred_raises_a_false_alarm() -> None:
+    verdicts = [_report(_frame(seed, 1000))["verdict"] for seed in range(1, 101)]
+    assert sum(verdict in ("warning", "alert") for verdict in verdicts) <= 1
+
+
+def test_moved_inputs_with_good_performance_need_no_retraining() -> None:
+    report = _report(_frame(1, 4000), shift=1.0)
+    assert report["verdict"] == "alert"
+    assert report["headline"].startswith("1 of 1 inputs moved (x)")
+    assert "no need to retrain" in report["advice"]
+    _draw_everything(report)
+
+
+def test_moved_inputs_without_labels_ask_for_labels() -> None:
+    report = _report(_frame(1, 4000, labelled=0.0), shift=1.0)
+    assert "cannot be told yet: None of 4000 rows has a label yet." in report["advice"]
+    assert "nbship labels" in report["advice"]
+    _draw_everything(report)
+
+
+def test_a_model_that_decays_is_to_be_retrained() -> None:
+    frame = _frame(1, 4000)
+    frame["actual"] = np.random.default_rng(9).permutation(frame["actual"])
+    report = _report(frame)
+    assert report["verdict"] == "alert"
+    assert report["headline"].startswith("The AUC fell from")
+    assert report["advice"].startswith("Retrain")
+
+
+def test_no_change_without_labels_is_insufficient_and_not_ok() -> None:
+    report = _report(_frame(1, 4000, labelled=0.0))
+    assert report["verdict"] == "insufficient"
+    assert report["headline"] == "No change seen, but performance cannot be judged: None of 4000 rows has a label yet."
+
+
+@pytest.mark.parametrize("rows", [1, 50, 199])
+def test_few_rows_are_insufficient_in_every_section(rows: int) -> None:
+    report = _report(_frame(1, rows), shift=30.0)
+    assert report["verdict"] == "insufficient"
+    assert report["headline"].startswith(f"Too little to judge: {rows} rows")
+    for name in ("volume", "prediction_drift", "performance"):
+        assert report[name]["verdict"] == "insufficient"
+    assert {record["verdict"] for record in report["drift"]} == {"insufficient"}
+    _draw_everything(report)
+
+
+def test_missing_days_are_told() -> None:
+    report = _report(_frame(1, 4000, first_day=3))
+    assert report["volume"]["missing_days"] == ["2024-07-01", "2024-07-02", "2024-07-03"]
+    assert report["volume"]["verdict"] == "warning"
+    assert "3 days have no predictions" in report["headline"]
+
+
+def test_a_field_that_the_window_lacks_is_an_alert() -> None:
+    frame = _frame(1, 4000)
+    fields = [Compared("y", _count(TRAINED["x"].to_numpy()), None)]
+    report = _report(frame, fields=fields)
+    assert report["verdict"] == "alert"
+    assert report["advice"].startswith("Check the source of y first")
+    _draw_everything(report)
+
+
+def test_values_are_measured_by_their_error() -> None:
+    rng = np.random.default_rng(3)
+    frame = _frame(1, 3000)
+    frame["actual"] = frame["predicted"] + rng.normal(0, 1, 3000)
+    report = _report(frame, kind="value", held_out={"mae": 0.5})
+    assert report["headline"].startswith("The mean absolute error rose from 0.500")
+    _draw_everything(report)
+
+
+def _record(error: str | None, latency: float) -> Record:
+    at = datetime(2024, 7, 3, tzinfo=UTC)
+    return Record("id", at, "shops", "abc", "abc", "me", "rest", "{}", None if error else "{}", error, latency)
+
+
+def test_the_service_is_measured_by_its_own_records() -> None:
+    records = [_record(None, float(k)) for k in range(90)] + [_record("{}", 1.0)] * 10
+    report = _report(_frame(1, 3000), records=records)
+    assert report["service"]["share_errors"] == 0.1
+    assert report["service"]["latency_ms"]["p50"] == pytest.approx(44.5)
+    assert report["service"]["verdict"] == "alert"
+    assert "10.0% of the requests ended in an error" in report["headline"]
+
+
+def test_a_report_is_written_as_canonical_json_and_read_back(tmp_path: Path) -> None:
+    report = _report(_frame(1, 3000))
+    path = write_report(report, tmp_path / "report.json")
+    text = path.read_text()
+    assert read_report(path) == json.loads(text) == report
+    assert write_report(_report(_frame(1, 3000)), tmp_path / "again.json").read_text() == text
+
+
+def test_the_trend_holds_earlier_windows_of_the_same_model(tmp_path: Path) -> None:
+    for month, model in ((5, "shops"), (6, "shops"), (6, "others"), (9, "shops")):
+        report = _report(_frame(month, 3000)) | {"model": model}
+        report["window"] = {"from": f"2024-{month:02}-01", "to": f"2024-{month + 1:02}-01", "timezone": "UTC"}
+        write_report(report, tmp_path / f"2024-{month:02}-01_{model}" / "report.json")
+    (tmp_path / "2024-04-01_broken").mkdir()
+    (tmp_path / "2024-04-01_broken" / "report.json").write_text("{")
+    report = build_report(_observed(_frame(1, 3000)), WINDOW, folder=tmp_path)
+    assert [row["from"] for row in report["trend"]] == ["2024-05-01", "2024-06-01", "2024-07-01"]
+    _draw_everything(report)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "cannot be read"), ("{}", "cannot be read"), ('{"format": 99}', "format 99")]
+)
+def test_a_report_that_cannot_be_read_says_so(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    with pytest.raises(MonitoringError, match=message):
+        read_report(path)
+
+
+def test_values_of_the_data_are_no_markup_in_the_summary() -> None:
+    frame = _frame(1, 6000)
+    frame.loc[frame["shop"] == "b", "shop"] = "<script>alert(1)</script>"
+    frame.loc[frame["shop"] != "a", "predicted"] *= 0.4
+    summary = tables.summary(_report(frame))
+    assert "script" in summary
+    assert "<script" not in summary
