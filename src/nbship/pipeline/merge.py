@@ -66,7 +66,6 @@ def _yaml() -> Any:
 
     yaml = YAML()
     yaml.default_flow_style = False
-    yaml.width = 2**31 - 1
     return yaml
 
 
