@@ -17,8 +17,8 @@ def digest(path: Path) -> str | None:
     if not path.is_dir():
         return None
     folder = hashlib.sha256()
-    for file in sorted(found for found in path.rglob("*") if found.is_file() and "__pycache__" not in found.parts):
-        folder.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
+    for inner in sorted(found for found in path.rglob("*") if found.is_file() and "__pycache__" not in found.parts):
+        folder.update(f"{inner.relative_to(path).as_posix()}\0{digest(inner)}\n".encode())
     return folder.hexdigest()
 
 

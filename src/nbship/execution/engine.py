@@ -9,10 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -21,21 +18,9 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-__all__ = ["Executed", "Failure", "Usage", "execute"]
+from .kernels import Kernel
 
-# Runs in the kernel after the last cell, in a namespace of its own, and is not recorded in the notebook.
-_PROBE = """
-import json, os, resource, sys
-loaded = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-found = {
-    "modules": {name: file for name, file in loaded.items() if isinstance(name, str) and isinstance(file, str)},
-    "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-    "peak": max(own.ru_maxrss, children.ru_maxrss),
-}
-with open(PATH, "w") as file:
-    json.dump(found, file)
-"""
+__all__ = ["Executed", "Failure", "Usage", "execute"]
 
 
 @dataclass(frozen=True)
@@ -49,16 +34,13 @@ class Failure:
     cell
         Place of the cell among all cells of the notebook.
     ename, evalue
-        The exception's class name and message.
-    traceback
-        Lines as the kernel sent them, with terminal colours.
+        The exception's class name and message. The cell's last output is that error, with its traceback.
     """
 
     kind: str
     cell: int
     ename: str
     evalue: str
-    traceback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +100,7 @@ def execute(
     try:
         run = _Run(notebook, folder=folder, timeout=timeout, on_cell=on_cell)
         failure, found = asyncio.run(run.all_cells(cwd=cwd, env=env))
-        usage = Usage(time.monotonic() - began, found.get("cpu"), _bytes(found.get("peak")))
+        usage = Usage(time.monotonic() - began, found.get("cpu"), found.get("peak"))
         return Executed(run.executed(), failure, usage, found.get("modules", {}))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -136,36 +118,29 @@ class _Run:
         import nbformat
         from nbclient import NotebookClient
 
-        self._folder = folder
         self._timeout = timeout
         self._on_cell = on_cell
-        node = nbformat.from_dict(notebook)
+        self._kernel = Kernel(folder)
+        node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
         for cell in node.cells:
-            cell.source = "".join(cell.source) if isinstance(cell.source, list) else cell.source
-        self._client = NotebookClient(
+            cell.source = "".join(cell.source)
+        self._client: Any = NotebookClient(
             node,
-            km=_kernel_manager(folder),
+            km=self._kernel.manager,
             timeout=timeout and max(1, round(timeout)),
             record_timing=False,
             coalesce_streams=True,
-            allow_errors=False,
         )
 
     async def all_cells(self, *, cwd: Path, env: Mapping[str, str]) -> tuple[Failure | None, dict[str, Any]]:
-        client = self._client
-        group = None
         try:
-            await client.km.start_kernel(cwd=str(cwd), env={**env, **_private_settings(self._folder)})
-            group = client.km.provisioner.pgid
-            client.kc = client.km.client()
-            client.kc.start_channels()
-            await client.kc.wait_for_ready(timeout=120)
-            client.kc.allow_stdin = False
+            await self._kernel.start(cwd=cwd, env=env)
+            self._client.kc = self._kernel.client
             failure = await self._cells()
-            found = {} if failure and failure.kind != "error" else await self._probe()
+            found = {} if failure and failure.kind != "error" else await self._kernel.account()
             return failure, found if failure is None else {**found, "modules": {}}
         finally:
-            await self._stop(group)
+            await self._kernel.stop()
 
     async def _cells(self) -> Failure | None:
         cells = self._client.nb.cells
@@ -185,29 +160,17 @@ class _Run:
         try:
             await self._client.async_execute_cell(cell, index)
         except CellExecutionError as error:
-            last = next((out for out in reversed(cell.outputs) if out.output_type == "error"), None)
-            lines = tuple(last.traceback) if last else tuple(str(error.traceback).splitlines())
-            return Failure("error", index, error.ename, error.evalue, lines)
+            return Failure("error", index, error.ename, error.evalue)
         except CellTimeoutError:
             reason = f"The cell took longer than {self._timeout:g} s and was stopped."
-            failure = Failure("timeout", index, "TimeoutError", reason, (f"TimeoutError: {reason}",))
+            failure = Failure("timeout", index, "TimeoutError", reason)
         except DeadKernelError:
-            reason = f"The kernel's process {await self._ending()}."
-            failure = Failure("died", index, "DeadKernelError", reason, (f"DeadKernelError: {reason}",))
+            failure = Failure("died", index, "DeadKernelError", f"The kernel's process {await self._kernel.ending()}.")
         else:
             return None
         await self._drain(index)
         _mark(cell, failure)
         return failure
-
-    async def _ending(self) -> str:
-        status = await self._client.km.provisioner.poll()
-        if status is None:
-            return "stopped answering"
-        if status >= 0:
-            return f"ended with exit status {status}"
-        name = signal.Signals(-status).name
-        return f"was killed by {name}" + (" (memory may have run out)" if name == "SIGKILL" else "")
 
     async def _drain(self, index: int) -> None:
         """Take in what the kernel had sent before it stopped."""
@@ -216,26 +179,8 @@ class _Run:
         cell = self._client.nb.cells[index]
         with contextlib.suppress(Empty, CellExecutionComplete):
             while True:
-                self._client.process_message(await self._client.kc.iopub_channel.get_msg(timeout=0.3), cell, index)
-
-    async def _probe(self) -> dict[str, Any]:
-        path = self._folder / "probe.json"
-        code = f"__import__('builtins').exec({_PROBE!r}, {{'PATH': {str(path)!r}}})"
-        message = self._client.kc.execute(code, silent=True, store_history=False)
-        await self._client.async_wait_for_reply(message)
-        found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-        return found
-
-    async def _stop(self, group: int | None) -> None:
-        client = self._client
-        if client.kc is not None:
-            client.kc.stop_channels()
-        if client.km.has_kernel:
-            with contextlib.suppress(RuntimeError, ProcessLookupError):
-                await client.km.shutdown_kernel(now=True)
-        if group:  # what the kernel started must not outlive it
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
+                message = await self._kernel.client.iopub_channel.get_msg(timeout=0.3)
+                self._client.process_message(message, cell, index)
 
     def executed(self) -> dict[str, Any]:
         """Return the notebook as plain JSON types."""
@@ -243,38 +188,9 @@ class _Run:
         return plain
 
 
-def _kernel_manager(folder: Path) -> Any:
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    # No installed kernel is asked: the native one is this interpreter's ipykernel.
-    specs = KernelSpecManager()
-    specs.kernel_dirs = []
-    manager = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=specs, connection_file=str(folder / "kernel.json")
-    )
-    if sys.platform != "win32" and len(str(folder)) < 80:  # a socket's path has room for about 100 characters
-        manager.transport = "ipc"
-        manager.ip = str(folder / "s")
-    return manager
-
-
-def _private_settings(folder: Path) -> dict[str, str]:
-    """Point IPython and matplotlib away from what the user has set in the home folder."""
-    style = folder / "matplotlibrc"
-    style.write_text("svg.hashsalt: nbship\n")
-    return {"IPYTHONDIR": str(folder / "ipython"), "MATPLOTLIBRC": str(style)}
-
-
 def _mark(cell: Any, failure: Failure) -> None:
-    import nbformat
+    from nbformat import NotebookNode
 
-    cell.outputs.append(
-        nbformat.v4.new_output("error", ename=failure.ename, evalue=failure.evalue, traceback=list(failure.traceback))
-    )
-
-
-def _bytes(peak: int | None) -> int | None:
-    if peak is None:
-        return None
-    return peak if sys.platform == "darwin" else peak * 1024
+    trace = [f"{failure.ename}: {failure.evalue}"]
+    marker = {"output_type": "error", "ename": failure.ename, "evalue": failure.evalue, "traceback": trace}
+    cell.outputs.append(NotebookNode(marker))  # type: ignore[no-untyped-call]

@@ -13,19 +13,22 @@ _EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
 _MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->")
 
 
-def render_html(notebook: dict[str, Any], *, title: str) -> str:
+def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> str:
     """Render a notebook as a page; the same notebook gives the same bytes.
 
+    Without `code` the page holds text and results alone, for those who read no code.
     The page is self-contained unless a Markdown cell holds a formula, which a browser can set only with
     MathJax from the network (without a network it shows the formula's source).
     """
     import nbformat
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(embed_images=True, require_js_url="", jquery_url="")
+    hidden = {} if code else {"exclude_input": True, "exclude_output_prompt": True}
+    exporter = HTMLExporter(embed_images=True, require_js_url="", jquery_url="", **hidden)  # type: ignore[no-untyped-call]
     numbers = itertools.count(1)
     exporter.environment.globals["uuid4"] = lambda: f"output-{next(numbers)}"
-    body, _ = exporter.from_notebook_node(nbformat.from_dict(notebook), {"metadata": {"name": title}})
+    node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+    body, _ = exporter.from_notebook_node(node, {"metadata": {"name": title}})
     page = _EMPTY_SCRIPT.sub("", str(body))
     return page if _has_formula(notebook) else _MATHJAX.sub("", page, count=1)
 

@@ -7,7 +7,7 @@ import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -15,18 +15,19 @@ import msgspec
 from ..errors import SettingsError
 from .yaml import read_yaml
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["AppSection", "Phrase", "Settings", "read_settings"]
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
 _OVERRIDABLE = ("serving", "release", "log", "schedules", "alerts")
 
 
 class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Name, time zone and source folder of the project."""
+    """Name, time zone and source folder of the project; seconds that one cell may take (0: no limit)."""
 
     name: str = ""
     timezone: str = "UTC"
     source: str = "src"
+    timeout: float = 0.0
 
 
 class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,11 +36,29 @@ class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str = ""
 
 
+class Phrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the app says of a probability below so many times the usual one."""
+
+    below: float
+    words: str
+    tone: Literal["good", "fair", "poor", "bad"] = "fair"
+
+
+class AppSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of the app: its title, what it asks, names of a field's values, phrases for a risk."""
+
+    title: str = ""
+    intro: str = ""
+    names: dict[str, dict[str, str]] = {}
+    phrases: list[Phrase] = []
+
+
 class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Address of the REST service."""
+    """Address of the REST service, and the words of the app."""
 
     host: str = "127.0.0.1"
     port: int = 8000
+    app: AppSection = AppSection()
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
