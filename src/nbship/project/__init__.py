@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from .folder import Project, find_root, load
 from .params import Value, read_params, render_params
-from .settings import Settings, read_settings
+from .settings import AppSection, Phrase, Settings, read_settings
 
 __all__ = [
+    "AppSection",
+    "Phrase",
     "Project",
     "Settings",
     "Value",
