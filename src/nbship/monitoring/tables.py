@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["drift_table", "performance_table", "reasons_table", "slice_table", "summary", "trend_table"]
+__all__ = [
+    "conclusion",
+    "drift_table",
+    "performance_table",
+    "reasons_table",
+    "service_table",
+    "slice_table",
+    "summary",
+    "trend_table",
+]
 
 _NAMES = {
     "auc": "AUC",
@@ -41,6 +50,15 @@ def summary(report: Mapping[str, Any]) -> str:
     )
 
 
+def conclusion(report: Mapping[str, Any]) -> str:
+    """Return the conclusion as Markdown: what changed, what to do, and what could not be judged."""
+    blind = [one["reason"] for one in report["reasons"] if one["verdict"] == "insufficient"]
+    lines = [f"**{_escape(report['headline'])}** {_escape(report['advice'])}"]
+    if blind:
+        lines += ["Not judged, for want of data:", "\n".join(f"- {_escape(reason)}" for reason in blind)]
+    return "\n\n".join(lines)
+
+
 def reasons_table(report: Mapping[str, Any]) -> pd.DataFrame:
     """Tabulate what is behind the verdict, the loudest first."""
     rows = [{"Verdict": _MARKS[one["verdict"]], "What was found": one["reason"]} for one in report["reasons"]]
@@ -66,11 +84,27 @@ def performance_table(report: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
-def slice_table(report: Mapping[str, Any]) -> pd.DataFrame:
+def slice_table(report: Mapping[str, Any], *, most: int = 50) -> pd.DataFrame:
     """Tabulate the slices: those that stand out first, then by number of rows."""
     loud = {"warning": 0, "alert": 0}
     rows = sorted(report["slices"], key=lambda row: (loud.get(row["verdict"], 1), -row["rows"]))
-    return _frame([_slice_row(row) for row in rows])
+    return _frame([_slice_row(row) for row in rows[:most]])
+
+
+def service_table(report: Mapping[str, Any]) -> pd.DataFrame:
+    """Tabulate requests, errors and latency of the service, and rows by the way in which they were asked for."""
+    found = report["service"]
+    rows = [
+        {"What": f"Predictions by {mode}", "Value": f"{count:,}"} for mode, count in report["volume"]["by_mode"].items()
+    ]
+    rows += [{"What": "Requests answered in this window's time", "Value": f"{found['requests']:,}"}]
+    if found["requests"]:
+        rows += [{"What": "Errors", "Value": f"{found['errors']:,} ({_percent(found['share_errors'])})"}]
+        rows += [
+            {"What": f"Latency, {name}", "Value": "–" if value is None else f"{value:.2f} ms"}
+            for name, value in found["latency_ms"].items()
+        ]
+    return _frame(rows)
 
 
 def trend_table(report: Mapping[str, Any]) -> pd.DataFrame:

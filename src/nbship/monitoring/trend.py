@@ -44,6 +44,8 @@ def trend(folder: Path | None, report: Mapping[str, Any]) -> list[dict[str, Any]
     """
     rows = []
     for path in sorted(folder.glob("*_*/report.json")) if folder else ():
+        if path.parent.name.startswith("."):  # being written
+            continue
         try:
             earlier = read_report(path)
         except MonitoringError:

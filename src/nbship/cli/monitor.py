@@ -1,0 +1,62 @@
+"""`nbship monitor`: write the monitoring report of a window."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..operations import Monitored
+
+__all__ = ["command"]
+
+_MARKS = {"ok": "ok  ", "insufficient": "…   ", "warning": "warn", "alert": "ALRT"}
+_SHOWN = 10
+
+
+@click.command("monitor")
+@click.option("--from", "first", metavar="DATE", help="First day of the window, in the project's time zone.")
+@click.option("--to", "last", metavar="DATE", help="First day after the window.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(first: str | None, last: str | None, as_json: bool) -> None:
+    """Write the monitoring report of a window of time.
+
+    Executes the monitoring notebook: volume, drift of inputs and predictions against the training data,
+    performance where labels have come, slices, and the trend over earlier windows. The report is left as
+    notebook, HTML and JSON in .nbship/state/monitoring/<from>_<to>/. Without dates, the window is the last
+    whole month of logged events.
+
+    \b
+    Example:
+        nbship monitor --from 2013-07-01 --to 2013-08-01
+    """
+    if (first is None) != (last is None):
+        raise click.UsageError("Give both --from and --to, or neither for the last whole month.")
+    from .. import project
+    from ..notebook.results import canonical_json
+    from ..operations import choose_window, monitor
+
+    here = project.load()
+    window = choose_window(here, first, last)
+    click.echo(f"Monitoring {window.first} until {window.last} ({window.zone.key})", err=True)
+    written = monitor(here, window, on_cell=_progress if sys.stderr.isatty() else None)
+    if as_json:
+        click.echo(canonical_json(written.report), nl=False)
+    else:
+        _print(written)
+
+
+def _progress(cell: int, cells: int) -> None:
+    click.echo(f"\r  cell {cell} of {cells}", err=True, nl=cell == cells)
+
+
+def _print(written: Monitored) -> None:
+    report = written.report
+    click.echo(f"{report['headline']}\n{report['advice']}\n")
+    for one in report["reasons"][:_SHOWN]:
+        click.echo(f"  {_MARKS[one['verdict']]}  {one['reason']}")
+    if len(report["reasons"]) > _SHOWN:
+        click.echo(f"  and {len(report['reasons']) - _SHOWN} more, in the report")
+    click.echo(f"Verdict: {report['verdict']}. The report: {written.folder / 'report.html'}")

@@ -1,0 +1,7 @@
+"""What combines execution, monitoring and the log: called by the command line and the scheduler."""
+
+from __future__ import annotations
+
+from .monitor import Monitored, choose_window, monitor
+
+__all__ = ["Monitored", "choose_window", "monitor"]

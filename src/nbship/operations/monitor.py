@@ -1,0 +1,205 @@
+"""Write the monitoring report of a window: notebook, HTML and JSON, in one folder that appears whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import errors
+from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, ParameterError
+from ..execution.engine import Failure, execute
+from ..execution.environment import with_own_programs
+from ..execution.html import render_html
+from ..execution.normalize import normalize
+from ..monitoring.trend import read_report
+from ..monitoring.window import Window, last_whole_month, parse_window
+from ..notebook import PINNED
+from ..notebook.results import write_whole
+from ..pipeline.cells import find_parameters, literal, read_notebook, replace_values
+from ..prediction_log import log_path, open_log
+from ..project import Project, Value
+
+__all__ = ["Monitored", "choose_window", "monitor"]
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """A report that was written.
+
+    Attributes
+    ----------
+    folder
+        Holds `report.ipynb`, `report.html` and `report.json`.
+    report
+        What `report.json` holds.
+    """
+
+    folder: Path
+    report: Mapping[str, Any]
+
+
+def choose_window(project: Project, first: str | None, last: str | None) -> Window:
+    """Return the window between two dates, or without them the last whole month of logged events.
+
+    Raises
+    ------
+    MonitoringError
+        If the dates make no window, or nothing was logged.
+    """
+    if first is not None and last is not None:
+        return parse_window(first, last, zone=project.timezone)
+    _require_log(project)
+    with open_log(project) as log:
+        latest = log.last_event()
+    if latest is None:
+        raise MonitoringError(
+            "The prediction log holds no predictions yet. Predict with `nbship predict` or `nbship serve` first."
+        )
+    return last_whole_month(latest, zone=project.timezone)
+
+
+def monitor(project: Project, window: Window, *, on_cell: Callable[[int, int], None] | None = None) -> Monitored:
+    """Execute the monitoring notebook for a window and leave its report in the project's state.
+
+    The report of an earlier run on the same window is replaced; a run that fails leaves it as it was.
+
+    Raises
+    ------
+    MonitoringError
+        If there is nothing to report on: no package, no log, no predictions in the window.
+    NotebookError
+        If the notebook is missing or has no parameters `window_from`, `window_to` and `product`.
+    CellError, DeadKernelError
+        If the notebook fails; it is left with its outputs in `.nbship/scratch/monitor/`.
+    """
+    _require_package(project)
+    _require_log(project)
+    target = project.state / "monitoring" / window.name
+    with _in_place_of(target) as folder:
+        notebook = _filled(project, window, folder)
+        executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), on_cell=on_cell)
+        # The page and the notebook name the folder that they will lie in, not the one that they were made in.
+        clean = normalize(_renamed(executed.notebook, _filled(project, window, target)), root=project.root)
+        if executed.failure:
+            raise _failed(project, executed.failure, clean)
+        if not (folder / "report.json").is_file():
+            raise MonitoringError(
+                f"'{project.settings.monitoring.notebook}' ran to its end without writing a report. "
+                "Call `monitoring.report_window(window_from, window_to, product=product)` in it."
+            )
+        write_whole(folder / "report.ipynb", _dumps(clean))
+        write_whole(folder / "report.html", render_html(clean, title=f"{project.name} · {window.name}", code=False))
+    return Monitored(target, read_report(target / "report.json"))
+
+
+def _require_package(project: Project) -> None:
+    if not (project.package / "MANIFEST.json").is_file():
+        raise MonitoringError(
+            f"There is no model package in '{_shown(project, project.package)}' to compare with. Make it with `nbship run`."
+        )
+
+
+def _require_log(project: Project) -> None:
+    path = log_path(project)
+    if not path.is_file():
+        raise MonitoringError(
+            f"There is no prediction log at '{_shown(project, path)}'. Predict with `nbship predict` or `nbship serve` first."
+        )
+
+
+def _notebook(project: Project) -> Path:
+    return project.root / project.settings.monitoring.notebook
+
+
+def _filled(project: Project, window: Window, folder: Path) -> dict[str, Any]:
+    """Return the monitoring notebook with the window, and the report's path, in its parameters cell."""
+    name = project.settings.monitoring.notebook
+    notebook = read_notebook(_notebook(project), name=name)
+    cell = find_parameters(notebook, name=name)
+    product: Value = {"report": _path(project, folder)}
+    values: dict[str, Value] = {"window_from": window.first, "window_to": window.last, "product": product}
+    missing = [key for key in values if cell is None or key not in cell.assignments]
+    if cell is None or missing:
+        raise ParameterError(
+            f"The parameters cell of '{name}' does not set '{missing[0]}'. Add a line such as `{missing[0]} = None` to it."
+        )
+    source = replace_values(cell, {key: literal(value) for key, value in values.items()})
+    cells = list(notebook["cells"])
+    cells[cell.index] = {**cells[cell.index], "source": source}
+    return {**notebook, "cells": cells}
+
+
+def _path(project: Project, folder: Path) -> str:
+    """Name the report's file from the notebook's folder where both lie in the project."""
+    path = folder / "report.json"
+    if not path.is_relative_to(project.root):
+        return str(path)
+    return Path(os.path.relpath(path, _notebook(project).parent)).as_posix()
+
+
+def _renamed(executed: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
+    """Return the executed notebook with the sources of another copy of it."""
+    cells = [
+        {**cell, "source": other["source"]} for cell, other in zip(executed["cells"], source["cells"], strict=True)
+    ]
+    return {**executed, "cells": cells}
+
+
+def _environment(project: Project) -> dict[str, str]:
+    # Paths in the variable would otherwise be taken from the notebook's folder, where the kernel starts.
+    own = {"NBSHIP_STATE": str(project.state)} if "NBSHIP_STATE" in os.environ else {}
+    python_path = os.pathsep.join([str(project.source), *filter(None, [os.environ.get("PYTHONPATH")])])
+    inherited = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "NBSHIP_STAGE")}
+    return {**with_own_programs(inherited), **PINNED, **own, "PYTHONPATH": python_path}
+
+
+def _failed(project: Project, failure: Failure, notebook: dict[str, Any]) -> NbshipError:
+    message = failure.evalue.strip().splitlines()[0] if failure.evalue.strip() else failure.ename
+    known = getattr(errors, failure.ename, None)
+    if isinstance(known, type) and issubclass(known, NbshipError):
+        return MonitoringError(message)
+    path = project.scratch / "monitor" / "report.ipynb"
+    write_whole(path, _dumps(notebook))
+    number = notebook["cells"][failure.cell].get("execution_count")
+    kind = CellError if failure.kind == "error" else DeadKernelError
+    return kind(
+        f"'{project.settings.monitoring.notebook}' failed in cell {f'In [{number}]' if number else failure.cell + 1}: "
+        f"{failure.ename}: {message} The notebook with the outputs until then: '{_shown(project, path)}'."
+    )
+
+
+@contextmanager
+def _in_place_of(target: Path) -> Iterator[Path]:
+    """Give a new folder to fill; when all went well it takes the place of `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
+    old = folder.with_name(folder.name.replace(".new-", ".old-", 1))
+    try:
+        folder.chmod(0o755)
+        yield folder
+        if target.exists():
+            target.rename(old)
+        folder.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _dumps(notebook: dict[str, Any]) -> str:
+    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()  # half a character, as a cell may print
+
+
+def _shown(project: Project, path: Path) -> str:
+    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
