@@ -107,7 +107,9 @@ def _other_words(sections: Mapping[str, Any]) -> list[str]:
     slices = [f"{row['slice']} {_value(row['value'])}" for row in _loud(sections["slices"])]
     if slices:
         words.append(f"predictions miss by more than elsewhere in {_listed(slices)}")
-    if sections["volume"]["verdict"] in _LOUD:
+    if sections["volume"].get("unreadable"):
+        words.append("rows of batch runs cannot be read any more")
+    elif sections["volume"]["verdict"] in _LOUD:
         words.append(f"{len(sections['volume']['missing_days'])} days have no predictions")
     if sections["service"]["requests"] and sections["service"]["verdict"] in _LOUD:
         words.append(f"{sections['service']['share_errors']:.1%} of the requests ended in an error")
@@ -129,7 +131,9 @@ def _advice(sections: Mapping[str, Any]) -> str:
         advice.append(f"Whether the model suffers cannot be told yet: {performance['reason']} {_LABELS}")
     elif _loud(sections["drift"]) or sections["prediction_drift"]["verdict"] in _LOUD:
         advice.append("The model still performs as it did on held-out data: no need to retrain; watch the next window.")
-    if sections["volume"]["verdict"] in _LOUD:
+    if sections["volume"].get("unreadable"):
+        advice.append("Score those files again, so that their rows count.")
+    elif sections["volume"]["verdict"] in _LOUD:
         advice.append("Find out why days are missing: was nothing asked, or was nothing logged?")
     if sections["service"]["requests"] and sections["service"]["verdict"] in _LOUD:
         advice.append("Look at the errors in the prediction log.")

@@ -5,7 +5,7 @@
     format            1
     model, version    the package that predictions are compared with
     window            from, to, timezone
-    volume            rows, days, per_day, missing_days, by_mode, by_version, verdict, reason
+    volume            rows, days, per_day, missing_days, by_mode, by_version, unreadable, verdict, reason
     drift             one record an input: psi, jensen_shannon, chi_squared, ks, missing, new_categories,
                       distribution, checks, verdict, reason
     prediction_drift  the same for what the model predicted
@@ -21,7 +21,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,9 @@ class Observed:
     slices
         Names of the slicing columns.
     records
-        Single predictions of the log, for the service.
+        Requests answered in the window's time, for the service.
+    unreadable
+        In words, the batch runs of the window whose rows cannot be read any more.
     """
 
     model: str
@@ -87,7 +89,8 @@ class Observed:
     prediction: Compared | None
     held_out: Mapping[str, Any] | None = None
     slices: Sequence[str] = ()
-    records: Sequence[Record] = field(default_factory=tuple)
+    records: Sequence[Record] = ()
+    unreadable: Sequence[str] = ()
 
 
 def build_report(
@@ -110,7 +113,7 @@ def build_report(
     alpha = FALSE_ALARMS / (CHECKS_A_FIELD * (len(observed.fields) + 1) + _OTHER_CHECKS)
     limits: dict[str, Any] = {"alpha": alpha, "min_rows": min_rows}
     sections = {
-        "volume": volume(observed.frame, window, **limits),
+        "volume": volume(observed.frame, window, unreadable=observed.unreadable, **limits),
         "drift": [_drift(compared, limits) for compared in observed.fields],
         "prediction_drift": _prediction_drift(observed.prediction, limits),
         "performance": performance(observed.frame, kind=observed.kind, reference=observed.held_out, **limits),

@@ -21,7 +21,9 @@ __all__ = ["service", "volume"]
 _WARNING_SHARE, _ALERT_SHARE = 0.01, 0.05
 
 
-def volume(frame: pd.DataFrame, window: Window, *, alpha: float, min_rows: int) -> dict[str, Any]:
+def volume(
+    frame: pd.DataFrame, window: Window, *, unreadable: Sequence[str] = (), alpha: float, min_rows: int
+) -> dict[str, Any]:
     """Count a window's predictions by day, by mode and by version of the model.
 
     A day without rows is a warning where so many rows a day are usual that chance does not leave one out.
@@ -30,12 +32,14 @@ def volume(frame: pd.DataFrame, window: Window, *, alpha: float, min_rows: int) 
     ----------
     frame
         One row a prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`.
+    unreadable
+        In words, the batch runs whose rows are logged and cannot be read any more: a warning.
 
     Returns
     -------
     dict
         `rows`, `days` (each `date`, `rows`, `mean_predicted`, `labelled`, `mean_actual`), `per_day` (the median),
-        `missing_days`, `by_mode`, `by_version`, `verdict` and `reason`.
+        `missing_days`, `by_mode`, `by_version`, `unreadable`, `verdict` and `reason`.
     """
     days = _days(frame, window)
     missing = [day["date"] for day in days if not day["rows"]]
@@ -47,7 +51,8 @@ def volume(frame: pd.DataFrame, window: Window, *, alpha: float, min_rows: int) 
         "missing_days": missing,
         "by_mode": _counts(frame["mode"]),
         "by_version": _counts(frame["version"]),
-        **_judge_days(rows, len(days), missing, alpha=alpha, min_rows=min_rows),
+        "unreadable": list(unreadable),
+        **(_judge_runs(unreadable) or _judge_days(rows, len(days), missing, alpha=alpha, min_rows=min_rows)),
     }
 
 
@@ -57,7 +62,7 @@ def service(records: Sequence[Record]) -> dict[str, Any]:
     Parameters
     ----------
     records
-        The records of single predictions (not of batch runs) with an event time in the window.
+        Requests, refused ones included, that were answered in the window's time.
 
     Returns
     -------
@@ -96,6 +101,13 @@ def _days(frame: pd.DataFrame, window: Window) -> list[dict[str, Any]]:
     ]
 
 
+def _judge_runs(unreadable: Sequence[str]) -> dict[str, Any] | None:
+    if not unreadable:
+        return None
+    more = f" So are {len(unreadable) - 1} more." if len(unreadable) > 1 else ""
+    return {"verdict": WARNING, "reason": f"Rows of a batch run are missing here. {unreadable[0]}{more}"}
+
+
 def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, min_rows: int) -> dict[str, Any]:
     if rows < min_rows:
         return {"verdict": INSUFFICIENT, "reason": f"{rows} rows; {min_rows} are needed to judge."}
@@ -109,7 +121,7 @@ def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, m
 
 def _judge_errors(requests: int, errors: int) -> dict[str, Any]:
     if not requests:
-        return {"verdict": INSUFFICIENT, "reason": "No single predictions were asked for in this window."}
+        return {"verdict": INSUFFICIENT, "reason": "No requests were answered in this window's time."}
     share = errors / requests
     reason = f"{errors} of {requests} requests ended in an error."
     if errors < 3 or share < _WARNING_SHARE:

@@ -1,0 +1,51 @@
+"""Slices by the time of an event, as a clock on the wall shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ..errors import MonitoringError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PARTS", "with_slices"]
+
+# Names that a slice may have besides those of the inputs.
+PARTS = ("year", "month", "week", "weekday", "day", "hour")
+
+
+def with_slices(frame: pd.DataFrame, slices: Sequence[str], *, zone: ZoneInfo) -> pd.DataFrame:
+    """Return the frame with a column for each slice.
+
+    A slice is an input, or else a part of the event time in the project's zone: `year`, `month` (1 to 12), `week`
+    (of ISO 8601), `weekday` (1, Monday, to 7), `day` (of the month), `hour`.
+
+    Raises
+    ------
+    MonitoringError
+        If a slice is neither.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"event_time": pd.to_datetime(["2013-07-01T02:30Z"])})
+    >>> with_slices(frame, ["month", "hour"], zone=ZoneInfo("America/New_York"))[["month", "hour"]].values.tolist()
+    [[6, 22]]
+    """
+    local = frame["event_time"].dt.tz_convert(zone).dt
+    added = {}
+    for name in slices:
+        if name in frame.columns:
+            continue
+        if name not in PARTS:
+            raise MonitoringError(
+                f"'nbship.yaml' slices by '{name}', which is no input of the model. Name an input, or one of {', '.join(PARTS)} of the event time."
+            )
+        if name == "week":
+            added[name] = local.isocalendar()["week"].astype("int64")
+        else:
+            added[name] = local.weekday + 1 if name == "weekday" else getattr(local, name)
+    return frame.assign(**added)
