@@ -10,7 +10,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["bars", "calibration", "curves", "heatmap", "late_rate", "panels", "slices", "use_style"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "bars",
+    "calibration",
+    "curves",
+    "heatmap",
+    "late_rate",
+    "panels",
+    "slices",
+    "use_style",
+]
 
 BLUE, ORANGE, GREY, INK = "#2f6f9f", "#d9772b", "#b8bec6", "#2b2f36"
 
