@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,12 @@ class PredictionLog(Protocol):
     def records(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records whose event time lies in the window (`start` inclusive, `end` exclusive)."""
 
+    def answered(self, start: datetime, end: datetime) -> list[Record]:
+        """Return the records, refusals included, that were answered from `start` until before `end`."""
+
+    def last_event(self) -> datetime | None:
+        """Return the latest event time of a prediction, or None."""
+
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""
 
@@ -49,6 +55,9 @@ class PredictionLog(Protocol):
 
     def labels(self) -> list[Label]:
         """Return every label, in the order in which they were told."""
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids under which a prediction is logged."""
 
     def has_keys(self, keys: str) -> bool:
         """Tell whether a record has these key columns."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields
@@ -27,6 +27,7 @@ CREATE TABLE records (
     keys TEXT, event_time INTEGER, event_zone TEXT, redacted TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX records_event_time ON records (event_time);
 CREATE INDEX records_keys ON records (keys);
+CREATE INDEX records_at ON records (at);
 CREATE TABLE batches (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, seconds REAL NOT NULL, model TEXT NOT NULL,
     version TEXT NOT NULL, digest TEXT NOT NULL, caller TEXT NOT NULL, input_path TEXT NOT NULL,
@@ -100,6 +101,24 @@ class SqliteLog:
     def labels(self) -> list[Label]:
         """Return every label, in the order in which they were told."""
         return list(self._read(Label, "ORDER BY number", ()))
+
+    def answered(self, start: datetime, end: datetime) -> list[Record]:
+        """Return the records, refusals included, that were answered from `start` until before `end`."""
+        window = (to_micros(start), to_micros(end))
+        return list(self._read(Record, "WHERE at >= ? AND at < ? ORDER BY id", window))
+
+    def last_event(self) -> datetime | None:
+        """Return the latest event time of a prediction, or None."""
+        query = "SELECT max(moment) FROM (SELECT max(event_time) AS moment FROM records UNION ALL SELECT max(last_event) FROM batches)"
+        with self._failures("read"), _connected(self.path) as connection:
+            latest = connection.execute(query).fetchone()[0]
+        return None if latest is None else from_micros(latest)
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids under which a prediction is logged."""
+        query = "SELECT 1 FROM records WHERE id = ? AND outputs IS NOT NULL"
+        with self._failures("read"), _connected(self.path) as connection:
+            return {id for id in ids if connection.execute(query, (id,)).fetchone()}
 
     def has_keys(self, keys: str) -> bool:
         """Tell whether a record has these key columns."""

@@ -1,0 +1,123 @@
+"""Rows as the log writes them: key columns that can be joined, the event time, inputs to replay.
+
+A row comes as a REST client, a form or a file gives it; its key is the same text in each case: times in
+UTC, numbers as their field has them, personal values as pseudonyms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ..model.signature import Field, Signature
+from ..model.tables import read_moment
+from .records import pseudonym
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["StoredRow", "keys_of", "keys_of_frame", "moment_of", "store_row"]
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """A valid row as a record holds it; the attributes are those of `Record`."""
+
+    inputs: str
+    keys: str | None
+    event_time: datetime | None
+    event_zone: str | None
+    redacted: tuple[str, ...]
+
+
+def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> StoredRow:
+    """Return what the log keeps of a row that the signature allows."""
+    personal = tuple(field.name for field in signature.inputs if field.pii and row.get(field.name) is not None)
+    inputs = {
+        name: pseudonym(_plain(row[name], signature[name]), salt) if name in personal else _as_given(row[name])
+        for name in signature.names
+        if name in row
+    }
+    moment, zone = None, None
+    if signature.event_time is not None:
+        field = signature[signature.event_time]
+        moment, zone = moment_of(row[field.name], field), _zone(row[field.name], field)
+    return StoredRow(_text(inputs), keys_of(row, signature, salt=salt), moment, zone, personal)
+
+
+def keys_of(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> str | None:
+    """Return the text of a row's key columns, or None where the model has none.
+
+    >>> signature = Signature(inputs=(Field("at", "datetime", key=True), Field("size", "float")))
+    >>> keys_of({"at": "2024-07-01T08:00:00-04:00", "size": 1.0}, signature, salt=b"")
+    '{"at":"2024-07-01T12:00:00Z"}'
+    """
+    if not signature.keys:
+        return None
+    return _text({name: _key(row.get(name), signature[name], salt) for name in signature.keys})
+
+
+def keys_of_frame(frame: pd.DataFrame, signature: Signature, *, salt: bytes) -> list[str | None]:
+    """Return `keys_of` for each row of a typed frame."""
+    columns = [frame[name].tolist() for name in signature.keys]
+    if not columns:
+        return [None] * len(frame)
+    return [
+        keys_of(dict(zip(signature.keys, values, strict=True)), signature, salt=salt)
+        for values in zip(*columns, strict=True)
+    ]
+
+
+def _key(value: Any, field: Field, salt: bytes) -> Any:
+    plain = _plain(value, field)
+    return pseudonym(plain, salt) if field.pii and plain is not None else plain
+
+
+def _plain(value: Any, field: Field) -> Any:
+    """Return the one JSON value that stands for `value`, however it was given."""
+    if _is_null(value):
+        return None
+    if field.dtype == "datetime":
+        return moment_of(value, field)
+    kinds = {"float": float, "int": int, "bool": bool}
+    return kinds.get(field.dtype, str)(value)
+
+
+def _is_null(value: Any) -> bool:
+    # NaT is a datetime that compares unequal to itself, as NaN does.
+    return value is None or (isinstance(value, (float, datetime)) and value != value)
+
+
+def moment_of(value: Any, field: Field) -> datetime:
+    """Return the moment, in UTC, that a time in a record, a form or a frame means."""
+    if isinstance(value, str):
+        return read_moment(value, replace(field, format=None))
+    moment: datetime = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(field.timezone or "UTC"))
+    return moment.astimezone(UTC)
+
+
+def _zone(value: Any, field: Field) -> str | None:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if moment.tzinfo is None:
+        return field.timezone
+    return str(getattr(moment.tzinfo, "key", None) or moment.strftime("%z"))
+
+
+def _as_given(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if hasattr(value, "to_pydatetime"):
+        return None if value != value else value.isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(content).decode()

@@ -1,0 +1,186 @@
+"""Read the log as one table: predictions of a window, however they were asked for, with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import LogError
+from ..model.signature import Field, Signature
+from .batches import batch_rows, intact_run
+from .keys import keys_of_frame, moment_of
+from .log import PredictionLog
+from .records import BatchRun, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["batch_keys", "predictions"]
+
+_ABOUT = ("prediction_id", "event_time", "answered_at", "mode", "caller", "version")
+_TAKEN = {*_ABOUT, "label", "probability", "value", "actual", "actual_time"}
+
+
+def predictions(log: PredictionLog, signature: Signature, *, start: datetime, end: datetime) -> pd.DataFrame:
+    """Return the predictions whose event time lies in a window, with what truly happened.
+
+    Parameters
+    ----------
+    start, end
+        With a zone; `start` inclusive, `end` exclusive.
+
+    Returns
+    -------
+    One row a prediction, in the order of event time and id, with the columns
+
+    - of the signature's inputs, typed as `nbship.model.tables` reads them (times in UTC); what was left
+      out to be looked up is null; personal values from REST and the app are pseudonyms; an input that
+      has the name of one of the columns below is called `input_<name>`;
+    - `prediction_id`, `event_time`, `answered_at` (both UTC), `mode` (rest, app, python, batch),
+      `caller`, `version`;
+    - `label` and `probability`, or `value`: what was predicted;
+    - `actual`: the label told last for the prediction's id or else for its key columns; null where none
+      has come; `actual_time`: when it became known, where that was said.
+
+    Refused requests are not predictions, and not here. `frame.attrs["unreadable"]` lists, in
+    words, the batch runs in the window whose files are gone or changed: their rows are missing here.
+
+    Raises
+    ------
+    LogError
+        If the model has no event time, or the log cannot be read.
+    """
+    import pandas as pd
+
+    if signature.event_time is None:
+        raise LogError("The model's signature names no event time, so there are no windows of its predictions.")
+    parts, unreadable = [_from_records(log.records(start, end), signature, log)], []
+    for runs in _by_id(log.batches(start, end)):
+        try:
+            run = intact_run(runs)
+        except LogError as error:
+            unreadable.append(str(error))
+            continue
+        parts += _from_batch(run, signature, log, start=start, end=end)
+    filled = [part for part in parts if len(part)] or parts[:1]
+    frame = (
+        pd.concat(filled, ignore_index=True)
+        .reindex(columns=parts[0].columns)
+        .sort_values(["event_time", "prediction_id"], ignore_index=True)
+    )
+    _join_labels(frame, log)
+    frame = frame.drop(columns="_keys")
+    frame.attrs["unreadable"] = unreadable
+    return frame
+
+
+def batch_keys(log: PredictionLog, signature: Signature) -> Iterator[str]:
+    """Return the key columns of every row of every readable batch run."""
+    for runs in _by_id(log.batches()):
+        try:
+            yield from _keys_in(intact_run(runs), signature, log.salt)
+        except LogError:
+            continue
+
+
+@lru_cache(maxsize=64)
+def _keys_in(run: BatchRun, signature: Signature, salt: bytes) -> frozenset[str]:
+    parts = [keys_of_frame(part, signature, salt=salt) for part, _ in batch_rows(run, signature)]
+    return frozenset(key for part in parts for key in part if key is not None)
+
+
+def _by_id(runs: Sequence[BatchRun]) -> list[list[BatchRun]]:
+    grouped: dict[str, list[BatchRun]] = {}
+    for run in runs:
+        grouped.setdefault(run.id, []).append(run)
+    return list(grouped.values())
+
+
+def _from_records(records: Sequence[Record], signature: Signature, log: PredictionLog) -> pd.DataFrame:
+    import pandas as pd
+
+    answered = [record for record in records if record.outputs is not None and record.inputs is not None]
+    inputs = [msgspec.json.decode(record.inputs or "{}") for record in answered]
+    outputs = [msgspec.json.decode(record.outputs or "{}") for record in answered]
+    columns: dict[str, Any] = {field.name: _input(inputs, field) for field in signature.inputs}
+    columns = {_name(name): column for name, column in columns.items()}
+    for output in signature.outputs:
+        columns[output.kind] = _column(outputs, output.kind, output.dtype)
+        columns |= {
+            name: [getattr(record, name) for record in answered] for name in ("event_time", "mode", "caller", "version")
+        }
+    columns["prediction_id"] = [record.id for record in answered]
+    columns["answered_at"] = [record.at for record in answered]
+    columns["_keys"] = pd.Series([record.keys for record in answered], dtype=object)
+    frame = pd.DataFrame(columns)
+    for name in ("event_time", "answered_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True).dt.as_unit("us")
+    return frame
+
+
+def _name(name: str) -> str:
+    return f"input_{name}" if name in _TAKEN else name
+
+
+def _input(rows: Sequence[dict[str, Any]], field: Field) -> Any:
+    import pandas as pd
+
+    if field.dtype != "datetime":
+        return _column(rows, field.name, field.dtype)
+    given = [row.get(field.name) for row in rows]
+    moments = [None if value is None else moment_of(value, field) for value in given]
+    return pd.to_datetime(pd.Series(moments, dtype=object), utc=True).dt.as_unit("us")
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str, dtype: str) -> Any:
+    import pandas as pd
+
+    values = [row.get(name) for row in rows]
+    if dtype in ("string", "category"):
+        return pd.Series(values, dtype=object)
+    numbers = [float("nan") if isinstance(value, str) or value is None else value for value in values]
+    complete = all(number == number for number in numbers)
+    return pd.Series(numbers, dtype={"int": "int64", "bool": "bool"}.get(dtype, "float64") if complete else "float64")
+
+
+def _from_batch(
+    run: BatchRun, signature: Signature, log: PredictionLog, *, start: datetime, end: datetime
+) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    for inputs, outputs in batch_rows(run, signature):
+        moment = inputs[str(signature.event_time)]
+        here = (moment >= start) & (moment < end)
+        inputs, outputs = inputs[here], outputs[here]
+        if len(inputs):
+            yield pd.concat([inputs.rename(columns=_name), outputs], axis=1).assign(
+                event_time=moment[here],
+                answered_at=pd.Timestamp(run.at).as_unit("us"),
+                mode="batch",
+                caller=run.caller,
+                version=run.version,
+                _keys=pd.Series(keys_of_frame(inputs, signature, salt=log.salt), index=inputs.index, dtype=object),
+            )
+
+
+def _join_labels(frame: pd.DataFrame, log: PredictionLog) -> None:
+    import pandas as pd
+
+    labels = log.labels()
+    by_id = {label.prediction_id: label for label in labels if label.prediction_id is not None}
+    by_key = {label.keys: label for label in labels if label.keys is not None}
+    order = {id(label): number for number, label in enumerate(labels)}
+    found = [
+        max((one for one in (by_id.get(row), by_key.get(key)) if one), key=lambda one: order[id(one)], default=None)
+        for row, key in zip(frame["prediction_id"], frame["_keys"], strict=True)
+    ]
+    actual = [None if label is None else msgspec.json.decode(label.label) for label in found]
+    frame["actual"] = pd.Series(
+        actual, index=frame.index, dtype=object if any(isinstance(a, str) for a in actual) else "float64"
+    )
+    times = [None if label is None else label.time for label in found]
+    frame["actual_time"] = pd.to_datetime(pd.Series(times, index=frame.index, dtype=object), utc=True)
