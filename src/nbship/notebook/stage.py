@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections import Counter
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StageError, UnknownStageError
+from ..errors import StageError
 from ..project import Project, find_root, load
 from .environment import pin
 from .origin import Context, Origin, find_origin
@@ -127,7 +126,7 @@ def open_stage(
         return _from_cell(name, Origin.PIPELINE, context, given, variables)
     project = load(find_root())
     pipeline = _pipeline(project)
-    spec = _stage(pipeline, name)
+    spec = pipeline[name]
     origin = find_origin(name, variables, product=given["product"], notebook=spec.notebook.name)
     pin()
     if origin is Origin.PLOOMBER:
@@ -162,7 +161,7 @@ def _from_cell(
 def _by_hand(project: Project, pipeline: Pipeline, spec: Stage, variables: Mapping[str, Any]) -> OpenStage:
     upstream = {
         stage: Paths(
-            {key: relative(project.root / path) for key, path in pipeline.stages[stage].products.items()},
+            {key: relative(project.root / path) for key, path in pipeline[stage].data_products.items()},
             kind=f"product of stage '{stage}'",
             remedy=f"Run `nbship run {stage}` first.",
         )
@@ -204,14 +203,6 @@ def _pipeline(project: Project) -> Pipeline:
     from ..pipeline.spec import read_pipeline
 
     return read_pipeline(project)
-
-
-def _stage(pipeline: Pipeline, name: str) -> Stage:
-    if name in pipeline.stages:
-        return pipeline.stages[name]
-    near = difflib.get_close_matches(name, pipeline.stages, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(pipeline.stages)}."
-    raise UnknownStageError(f"'pipeline.yaml' has no stage '{name}'. {hint}")
 
 
 def _covers(declared: tuple[str, ...], key: str) -> bool:

@@ -1,0 +1,112 @@
+"""The notebook that is executed: parameters filled in as literals, files named in one injected cell."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import keyword
+import os
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..errors import ParameterError
+from ..pipeline.cells import RESERVED, ParametersCell, find_parameters, literal, replace_values, same
+from ..pipeline.spec import Pipeline, Stage
+from ..project import Value
+
+__all__ = ["INJECTED_ID", "check_parameters", "prepare"]
+
+INJECTED_ID = "injected-parameters"
+_NOTE = "# Filled in by nbship: the files of this run, relative to the notebook's folder."
+
+
+def prepare(notebook: dict[str, Any], *, pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
+    """Return the notebook as it is executed; the one given is not changed.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is not declared in the parameters cell, or cannot be passed as the value that it is.
+    """
+    name = str(stage.notebook)
+    cell = find_parameters(notebook, name=name)
+    check_parameters(stage.params, cell, notebook=name)
+    cells = [_with_id(inner, number) for number, inner in enumerate(notebook["cells"], start=1)]
+    place = 0
+    if cell is not None:
+        texts = {key: literal(value) for key, value in stage.params.items()}
+        cells[cell.index] = {**cells[cell.index], "source": replace_values(cell, texts)}
+        place = cell.index + 1
+    cells.insert(place, _injected(pipeline, stage))
+    return {**notebook, "cells": cells, "nbformat_minor": max(5, notebook.get("nbformat_minor", 0))}
+
+
+def check_parameters(params: Mapping[str, object], cell: ParametersCell | None, *, notebook: str) -> None:
+    """Refuse parameters that a kernel would not receive equal in value and type.
+
+    Raises
+    ------
+    ParameterError
+        For a name that the parameters cell does not declare, and for a value other than None, a truth
+        value, a finite number, text, or lists and mappings of these.
+    """
+    declared = cell.assignments if cell else {}
+    for name, value in params.items():
+        if not name.isidentifier() or keyword.iskeyword(name) or name in RESERVED:
+            raise ParameterError(f"'{name}' cannot be the name of a parameter. Use a plain Python name.")
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            hint = (
+                f"The cell has '{near[0]}'; is that meant?" if near else f"Add it to the parameters cell of {notebook}."
+            )
+            raise ParameterError(f"'{notebook}' does not declare the parameter '{name}'. {hint}")
+        _refuse_untyped(value, name=name)
+
+
+def _refuse_untyped(value: Any, *, name: str) -> None:
+    try:
+        passes = _is_plain(value) and same(ast.literal_eval(literal(value)), value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        passes = False
+    if not passes:
+        raise ParameterError(
+            f"The parameter '{name}' is a {type(value).__name__} that cannot be passed as it is. "
+            "Give a finite number, text, true, false, null, or a list or mapping of these."
+        )
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is list:
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(type(key) is str and _is_plain(inner) for key, inner in value.items())
+    return kind in {type(None), bool, int, float, str}
+
+
+def _injected(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
+    upstream: dict[str, Value] = {name: _located(pipeline.stages[name].data_products, stage) for name in stage.upstream}
+    lines = [
+        _NOTE,
+        f"upstream = {literal(upstream) if upstream else None}",
+        f"product = {literal(_located(stage.products, stage))}",
+        f"resources_ = {literal(_located(stage.resources, stage))}",
+    ]
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": INJECTED_ID,
+        "metadata": {"tags": ["injected-parameters"]},
+        "outputs": [],
+        "source": "\n".join(lines),
+    }
+
+
+def _located(paths: Mapping[str, PurePosixPath], stage: Stage) -> dict[str, Value]:
+    folder = stage.notebook.parent
+    return {key: PurePosixPath(os.path.relpath(path, folder)).as_posix() for key, path in paths.items()}
+
+
+def _with_id(cell: dict[str, Any], number: int) -> dict[str, Any]:
+    return cell if cell.get("id") else {**cell, "id": f"cell-{number}"}

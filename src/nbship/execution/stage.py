@@ -1,0 +1,232 @@
+"""Run one stage: its notebook, in a kernel, to its products."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
+from ..notebook.results import write_whole
+from ..pipeline.spec import Pipeline, Stage
+from ..project import Project
+from .digests import changed, digests
+from .engine import Executed, Failure, execute
+from .environment import kernel_environment
+from .html import render_html
+from .modules import check_modules
+from .normalize import normalize
+from .parameters import prepare
+from .records import RunRecord, append_record
+from .report import StageReport
+
+__all__ = ["Inputs", "run_stage"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage is a function of, besides its own copy.
+
+    Attributes
+    ----------
+    copy
+        The notebook as it is executed, without outputs: absolute.
+    files
+        All files and folders that the stage depends on, relative to the root.
+    state
+        Returns everything else that it depends on (parameters, settings, library versions), read anew.
+    """
+
+    copy: Path
+    files: tuple[str, ...]
+    state: Callable[[], object]
+
+
+def run_stage(
+    project: Project,
+    stage: Stage,
+    *,
+    pipeline: Pipeline,
+    inputs: Inputs,
+    environ: Mapping[str, str],
+    on_cell: Callable[[int, int], None] | None = None,
+    on_report: Callable[[StageReport], None] | None = None,
+) -> StageReport:
+    """Run a stage and return how it went; a run that fails leaves no product.
+
+    `on_report` receives the report also of a run that fails, before the error is raised.
+
+    Raises
+    ------
+    ParameterError
+        Before the first cell, if a parameter cannot be passed.
+    CellError, DeadKernelError, GateError
+        If a cell raised; the kernel died or took too long; a `GateError` was raised. The notebook with
+        the outputs until then lies in `.nbship/scratch/`.
+    StageError
+        If an input changed during the run, or a product was not made.
+    UndeclaredImportError
+        If the kernel loaded project code that the stage does not declare.
+    """
+    started, began = datetime.now(UTC), time.monotonic()
+    run = _StageRun(project, stage, pipeline, inputs)
+    report = None
+    try:
+        run(environ=environ, on_cell=on_cell)
+        report = run.report(began)
+        return report
+    except BaseException as error:
+        run.remove_products()
+        report = run.report(began, error=error)
+        raise
+    finally:
+        if report:
+            append_record(project.state / "runs.jsonl", run.record(started, report))
+            if on_report:
+                on_report(report)
+
+
+class _StageRun:
+    def __init__(self, project: Project, stage: Stage, pipeline: Pipeline, inputs: Inputs) -> None:
+        self.project, self.stage, self.pipeline, self.inputs = project, stage, pipeline, inputs
+        self.executed: Executed | None = None
+        self.failure: dict[str, Any] = {}
+
+    def __call__(self, *, environ: Mapping[str, str], on_cell: Callable[[int, int], None] | None) -> None:
+        project, stage = self.project, self.stage
+        before = digests(self.inputs.files, root=project.root), self.inputs.state()
+        notebook = prepare(json.loads(self.inputs.copy.read_text()), pipeline=self.pipeline, stage=stage)
+        self.remove_products()
+        self.make_folders()
+        self.executed = execute(
+            notebook,
+            cwd=project.root / stage.notebook.parent,
+            env=kernel_environment(project, stage, environ=environ),
+            timeout=project.settings.project.timeout or None,
+            on_cell=on_cell,
+        )
+        clean = normalize(self.executed.notebook, root=project.root)
+        if self.executed.failure:
+            raise self.failed(clean, self.executed.failure)
+        check_modules(self.executed.modules, project=project, stage=stage.name, declared=self.declared())
+        self.write_notebook(clean)
+        self.refuse_missing()
+        self.refuse_changed(*before)
+
+    def declared(self) -> set[str]:
+        return set(self.inputs.files)
+
+    def remove_products(self) -> None:
+        for path in self.stage.products.values():
+            _remove(self.project.root / path)
+
+    def make_folders(self) -> None:
+        for path in self.stage.products.values():
+            (self.project.root / path).parent.mkdir(parents=True, exist_ok=True)
+
+    def write_notebook(self, notebook: dict[str, Any]) -> None:
+        for key in self.stage.notebook_keys:
+            path = self.project.root / self.stage.products[key]
+            if path.suffix == ".html":
+                write_whole(path, render_html(notebook, title=self.stage.name))
+            else:
+                write_whole(path, _dumps(notebook))
+
+    def refuse_missing(self) -> None:
+        missing = [str(path) for path in self.stage.products.values() if not (self.project.root / path).exists()]
+        if missing:
+            raise StageError(
+                f"Stage '{self.stage.name}' ran to its end without making {_listed(missing)}. "
+                f"Write it in {self.stage.notebook}, or take it out of the task's 'product' in pipeline.yaml."
+            )
+
+    def refuse_changed(self, before: Mapping[str, str | None], state: object) -> None:
+        names = changed(before, digests(self.inputs.files, root=self.project.root))
+        if not names and self.inputs.state() != state:
+            names = ["params.yaml or nbship.yaml"]
+        if names:
+            raise StageError(
+                f"{_listed(names)} changed while stage '{self.stage.name}' ran, so its results are of neither version. Run it again."
+            )
+
+    def failed(self, notebook: dict[str, Any], failure: Failure) -> NbshipError:
+        path = self.project.scratch / self.stage.name / self.stage.notebook.name
+        write_whole(path, _dumps(notebook))
+        cell = notebook["cells"][failure.cell]
+        self.failure = {
+            "cell": cell.get("execution_count"),
+            "ename": failure.ename,
+            "evalue": failure.evalue,
+            "source": "".join(cell["source"]),
+            "traceback": tuple(cell["outputs"][-1].get("traceback", ())) if cell["outputs"] else (),
+            "notebook": path.relative_to(self.project.root).as_posix(),
+        }
+        where = f"In [{self.failure['cell']}]" if self.failure["cell"] else f"{failure.cell + 1}"
+        return _error(failure, stage=self.stage, where=where)
+
+    def report(self, began: float, *, error: BaseException | None = None) -> StageReport:
+        cells = self.executed.notebook["cells"] if self.executed else []
+        return StageReport(
+            stage=self.stage.name,
+            seconds=round(time.monotonic() - began, 3),
+            cells=sum(cell["cell_type"] == "code" for cell in cells),
+            peak_memory=self.executed.usage.peak if self.executed else None,
+            error=type(error).__name__ if error else "",
+            message=str(error) if error else "",
+            **{"notebook": _notebook_product(self.stage), **self.failure} if not error or self.failure else {},
+        )
+
+    def record(self, started: datetime, report: StageReport) -> RunRecord:
+        cpu = self.executed.usage.cpu if self.executed else None
+        return RunRecord(
+            stage=self.stage.name,
+            started=started.isoformat(timespec="milliseconds"),
+            outcome=report.error or "done",
+            seconds=report.seconds,
+            cpu_seconds=None if cpu is None else round(cpu, 3),
+            peak_memory=report.peak_memory,
+            python=platform.python_version(),
+            platform=f"{sys.platform} {platform.machine()}",
+        )
+
+
+def _notebook_product(stage: Stage) -> str:
+    found = [stage.products[key] for key in stage.notebook_keys]
+    return str(next((path for path in found if path.suffix == ".ipynb"), found[0])) if found else ""
+
+
+def _error(failure: Failure, *, stage: Stage, where: str) -> NbshipError:
+    reason = _first(failure.evalue)
+    if failure.kind == "error" and failure.ename == "GateError":
+        return GateError(f"Stage '{stage.name}': {reason}")
+    kind = CellError if failure.kind == "error" else DeadKernelError
+    return kind(f"Stage '{stage.name}' failed in cell {where} of '{stage.notebook}': {failure.ename}: {reason}")
+
+
+def _dumps(notebook: dict[str, Any]) -> str:
+    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()  # half a character, as a cell may print
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _first(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no message"
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = [f"'{name}'" for name in names]
+    shown = ", ".join(listed[:5])
+    return shown + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nbship.errors import ParamsError
+from nbship.execution.overrides import set_params
+
+TEXT = """\
+# How we train.
+train:
+  max_iter: 100   # trees
+  rate: 0.1
+  kinds: [tree, "linear"]
+  name: 'first'
+  many:
+    - 1
+    - 2
+data:
+    month: 7
+"""
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("assignment", "old", "new"),
+    [
+        ("train.max_iter=200", "max_iter: 100", "max_iter: 200"),
+        ("train.rate=1", "rate: 0.1", "rate: 1.0"),
+        ("train.rate=0.25", "rate: 0.1", "rate: 0.25"),
+        ("train.kinds=[a, b]", '[tree, "linear"]', "[a, b]"),
+        ("train.name=second try", "'first'", "second try"),
+        ("data.month=null", "month: 7", "month: null"),
+    ],
+)
+def test_one_value_changes_and_nothing_else(params: Path, assignment: str, old: str, new: str):
+    set_params(params, [assignment])
+    assert params.read_text() == TEXT.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("train.max_itre=2", "has no parameter 'train.max_itre'. Did you mean 'train.max_iter'"),
+        ("max_iter=2", r"Did you mean 'train.max_iter'\?"),
+        ("train=2", "It is a block"),
+        ("train.many=[1]", "over several lines"),
+        ("train.name=yes", "a truth value in YAML 1.1"),
+        ("train.name=2013-07-01", "is a date"),
+        ("train.max_iter=1 # 2\nname: x", "more than one value|not valid YAML"),
+        ("train.name=a: b", "more than one value|not valid YAML"),
+        ("train.max_iter=", "sets no parameter"),
+        ("train.max_iter", "sets no parameter"),
+    ],
+)
+def test_what_cannot_be_set_is_refused_and_nothing_written(params: Path, assignment: str, message: str):
+    with pytest.raises(ParamsError, match=message):
+        set_params(params, ["data.month=8", assignment])
+    assert params.read_text() == TEXT
+
+
+def test_without_a_file_every_key_is_unknown(tmp_path: Path):
+    with pytest.raises(ParamsError, match="has no parameter 'a'"):
+        set_params(tmp_path / "params.yaml", ["a=1"])

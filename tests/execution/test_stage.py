@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from nbship.errors import CellError, DeadKernelError, GateError, ParameterError, StageError, UndeclaredImportError
+from nbship.execution.records import read_records
+from nbship.execution.report import describe
+from nbship.execution.stage import Inputs, run_stage
+from nbship.pipeline.spec import Pipeline, Stage
+from nbship.project import Project, Settings
+
+from .notebooks import notebook, text
+
+OPEN = "from nbship import notebook\nstage = notebook.open_stage('sum')"
+PARAMETERS = "# parameters\nupstream = None\nproduct = None\nfactor = 0  # of each\nkinds = []"
+WORK = """\
+import json
+numbers = json.loads(stage.resources["numbers"].read_text())
+stage.metrics({"sum": stage.params["factor"] * sum(numbers), "kinds": kinds})
+print(stage.resources["numbers"], stage.product["metrics"])"""
+
+
+class Place:
+    """A project of one stage."""
+
+    def __init__(self, root: Path, **params: Any) -> None:
+        self.root = root
+        self.project = Project(root=root, settings=Settings())
+        self.stage = Stage(
+            name="sum",
+            notebook=PurePosixPath("notebooks/sum.ipynb"),
+            params={"factor": 2, "kinds": ["a", 1.5, None, True], **params},
+            resources={"numbers": PurePosixPath("data/numbers.json")},
+            products={
+                "nb": PurePosixPath("products/sum.ipynb"),
+                "html": PurePosixPath("products/sum.html"),
+                "metrics": PurePosixPath("products/sum.json"),
+            },
+            notebook_keys=("nb", "html"),
+        )
+        for folder in ("notebooks", "data", "src/colours"):
+            (root / folder).mkdir(parents=True)
+        (root / "pipeline.yaml").write_text("tasks: []\n")
+        (root / "data/numbers.json").write_text("[1, 2, 3]")
+        (root / "src/colours/__init__.py").write_text("")
+        (root / "src/colours/red.py").write_text("RED = 1\n")
+        self.report: Any = None
+
+    def run(self, *sources: str, parameters: str = PARAMETERS, files: tuple[str, ...] = ("data/numbers.json",)) -> Any:
+        copy = self.root / "copy.ipynb"
+        copy.write_text(json.dumps(notebook(*sources, parameters=parameters)))
+
+        def keep(report: Any) -> None:
+            self.report = report
+
+        return run_stage(
+            self.project,
+            self.stage,
+            pipeline=Pipeline({"sum": self.stage}),
+            inputs=Inputs(copy=copy, files=files, state=lambda: None),
+            environ={"PATH": "/usr/bin:/bin", "COLUMNS": "20", "JPY_SESSION_NAME": "sum.ipynb"},
+            on_report=keep,
+        )
+
+    def executed(self, path: str = "products/sum.ipynb") -> Any:
+        return json.loads((self.root / path).read_text())
+
+    def products(self) -> list[str]:
+        return sorted(path.name for path in (self.root / "products").glob("*"))
+
+    def outcomes(self) -> list[str]:
+        return [record.outcome for record in read_records(self.root / ".nbship/state/runs.jsonl")]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_a_stage_makes_its_products_from_typed_parameters(place: Place):
+    report = place.run(OPEN, WORK)
+    assert json.loads((place.root / "products/sum.json").read_text()) == {"sum": 12, "kinds": ["a", 1.5, None, True]}
+    assert place.products() == ["sum.html", "sum.ipynb", "sum.json"]
+    cells = place.executed()["cells"]
+    assert "factor = 2  # of each" in cells[0]["source"]
+    assert 'kinds = ["a", 1.5, None, True]' in cells[0]["source"]
+    assert (cells[1]["id"], cells[1]["metadata"]["tags"]) == ("injected-parameters", ["injected-parameters"])
+    assert text(cells[3]) == "../data/numbers.json ../products/sum.json\n"
+    assert (report.error, report.cells, report.notebook) == ("", 4, "products/sum.ipynb")
+    assert place.outcomes() == ["done"]
+
+
+def test_the_same_stage_in_two_folders_gives_the_same_bytes(tmp_path: Path):
+    drawing = """\
+import matplotlib.pyplot as plt, pandas as pd, warnings
+%config InlineBackend.figure_formats = ['png', 'svg']
+fig, ax = plt.subplots(figsize=(2, 1)); ax.plot([1, 3, 2], label="a"); ax.legend(); plt.show()
+warnings.warn("take care")
+display(pd.DataFrame({"a": [1.5, 2.5]}), pd.DataFrame({"a": [1]}).style.highlight_max())
+from colours import red
+print(red.__file__, object(), {"b", "a", "c"}, __import__("os").environ["TZ"])"""
+    progress = """\
+from tqdm import tqdm
+import sys, time
+for _ in tqdm(range(3)): time.sleep(0.01)
+for _ in tqdm(range(3), disable=False, file=sys.stderr): time.sleep(0.01)"""
+    made = []
+    for name in ("one", "another"):
+        place = Place(tmp_path / name)
+        place.run(
+            OPEN, WORK, drawing, progress, files=("data/numbers.json", "src/colours/__init__.py", "src/colours/red.py")
+        )
+        made.append([(place.root / "products" / file).read_bytes() for file in place.products()])
+    assert made[0] == made[1]
+    assert str(tmp_path).encode() not in b"".join(made[0])
+    assert b"image/svg+xml" in made[0][1]
+    assert b"src/colours/red.py" in made[0][1]
+
+
+def test_a_cell_that_raises_leaves_the_partial_notebook_and_no_product(place: Place):
+    with pytest.raises(
+        CellError, match=r"Stage 'sum' failed in cell In \[5\] of 'notebooks/sum.ipynb': ValueError: no"
+    ):
+        place.run(OPEN, WORK, "print('kept')\nraise ValueError('no\\nmore')", "print('never')")
+    assert place.products() == []
+    partial = place.executed(".nbship/scratch/sum/sum.ipynb")
+    assert text(partial["cells"][4]) == "kept\n"
+    assert place.report.notebook == ".nbship/scratch/sum/sum.ipynb"
+    told = describe(place.report, colour=False)
+    assert "    raise ValueError('no\\nmore')" in told
+    assert "ValueError: no" in told
+    assert "\x1b" not in told
+    assert place.outcomes() == ["CellError"]
+
+
+def test_a_gate_that_says_no_is_its_own_error(place: Place):
+    with pytest.raises(GateError, match="Stage 'sum': The sum is too small"):
+        place.run("from nbship.errors import GateError\nraise GateError('The sum is too small')")
+
+
+def test_a_dead_kernel_is_told_apart(place: Place):
+    with pytest.raises(DeadKernelError, match="was killed by SIGKILL"):
+        place.run("import os\nos.kill(os.getpid(), 9)")
+    assert place.executed(".nbship/scratch/sum/sum.ipynb")["cells"][2]["outputs"][-1]["ename"] == "DeadKernelError"
+
+
+def test_an_input_that_changes_during_the_run_fails_the_stage(place: Place):
+    with pytest.raises(StageError, match=r"'data/numbers\.json' changed while stage 'sum' ran"):
+        place.run(OPEN, WORK, "stage.resources['numbers'].write_text('[4]')")
+    assert place.products() == []
+
+
+def test_a_product_that_is_not_made_fails_the_stage(place: Place):
+    with pytest.raises(StageError, match=r"without making 'products/sum\.json'"):
+        place.run(OPEN)
+    assert place.products() == []
+
+
+def test_a_module_that_no_import_names_fails_the_stage(place: Place):
+    with pytest.raises(UndeclaredImportError, match=r"loaded the module 'colours', which dvc.yaml does not know"):
+        place.run(OPEN, WORK, "__import__('colours.' + 'red')")
+    assert place.products() == []
+
+
+def test_a_module_of_another_checkout_is_refused(place: Place, tmp_path: Path):
+    other = tmp_path / "other" / "colours"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    with pytest.raises(
+        UndeclaredImportError, match=r"'colours' from '.*/other/colours/__init__.py', and not from this"
+    ):
+        Place(tmp_path / "this").run(
+            OPEN, WORK, f"import sys\nsys.path.insert(0, {str(other.parent)!r})\nimport colours"
+        )
+
+
+@pytest.mark.parametrize(
+    "value", [(1, 2), float("nan"), b"x", {1: 2}, __import__("numpy").int64(5), __import__("datetime").date(2013, 1, 1)]
+)
+def test_a_parameter_that_cannot_be_passed_is_refused_before_the_first_cell(tmp_path: Path, value: Any):
+    place = Place(tmp_path, factor=value)
+    (place.root / "products").mkdir()
+    (place.root / "products/sum.json").write_text("old")
+    with pytest.raises(ParameterError, match=r"The parameter 'factor' is a .* that cannot be passed as it is"):
+        place.run("open('../ran', 'w')")
+    assert not (place.root / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["facto", "x\nimport os", "class", "product"])
+def test_a_parameter_that_the_cell_does_not_declare_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(ParameterError, match=r"does not declare the parameter|cannot be the name of a parameter"):
+        Place(tmp_path, **{name: 1}).run(OPEN)
+
+
+def test_settings_must_be_declared(place: Place):
+    with pytest.raises(CellError, match=r"reads the setting 'slices', which dvc.yaml does not know"):
+        place.run(OPEN, "stage.settings('slices')")
+
+
+def test_what_a_terminal_or_a_session_sets_does_not_reach_the_kernel(place: Place):
+    place.run(
+        OPEN,
+        WORK,
+        "import os\nprint(os.environ.get('COLUMNS'), os.environ.get('JPY_SESSION_NAME'), os.environ['PYTHONHASHSEED'])",
+    )
+    assert text(place.executed()["cells"][4]) == "None None 0\n"
