@@ -24,7 +24,7 @@ from .labels import is_late
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["backtest", "table"]
+__all__ = ["backtest", "table", "write_block"]
 
 MONTHS = (7, 8, 9, 10, 11, 12)
 MEASURES: Mapping[str, str] = {
@@ -84,7 +84,8 @@ def _line(row: Mapping[str, Any]) -> str:
     return f"| {names[row['month'] - 7]} | {row['flights']:,} | {row['late']:.1%} | {measures} |"
 
 
-def _replace_block(path: Path, text: str) -> None:
+def write_block(path: Path, text: str) -> None:
+    """Replace what stands between the backtest marks of a Markdown file."""
     content = path.read_text(encoding="utf-8")
     before, begin, rest = content.partition(_BEGIN)
     _, end, after = rest.partition(_END)
@@ -105,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         found = table(backtest(options.package))
         print(found)
         if options.write:
-            _replace_block(options.write, found)
+            write_block(options.write, found)
     except NbshipError as error:
         print(error, file=sys.stderr)
         return 1

@@ -156,7 +156,9 @@ def panels(rows: int, columns: int, *, size: tuple[float, float]) -> tuple[Figur
 def _axes(axes: Axes | None, *, size: tuple[float, float] = (8.0, 3.6)) -> tuple[Figure, Axes]:
     if axes is None:
         return panels(1, 1, size=size)
-    return axes.get_figure(root=True), axes
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure, axes
 
 
 def _percent() -> Any:
