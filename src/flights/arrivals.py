@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nbship.errors import EmptyDataError, NbshipError, SourceError
 
 from .extraction import open_raw, read_flights
+from .fields import INPUTS, KEY
 from .install_data import ROOT
 from .labels import is_late
 from .zones import HOME
@@ -18,11 +19,7 @@ from .zones import HOME
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["INPUTS", "KEY", "inputs", "labels", "read_window"]
-
-KEY = ("carrier", "flight", "origin", "scheduled_departure")
-# What is known of a flight by itself; weather and plane are looked up.
-INPUTS = ("carrier", "flight", "tailnum", "origin", "dest", "scheduled_departure", "scheduled_arrival")
+__all__ = ["inputs", "labels", "read_window"]
 
 
 def read_window(from_date: str, to_date: str, *, data: Path = ROOT / "data") -> pd.DataFrame:

@@ -15,9 +15,10 @@ from nbship.errors import NbshipError, SourceError
 from nbship.metrics import classification
 from nbship.project import read_params
 
-from .arrivals import INPUTS, read_window
+from .arrivals import read_window
 from .baseline import BaseRate
 from .calendar import with_calendar
+from .fields import INPUTS
 from .install_data import ROOT
 from .labels import is_late
 

@@ -8,20 +8,7 @@ import numpy as np
 
 from .zones import local_time
 
-__all__ = ["CATEGORICAL", "NUMERIC", "PLANE", "WEATHER", "features"]
-
-WEATHER = (
-    "temperature",
-    "dew_point",
-    "humidity",
-    "wind_direction",
-    "wind_speed",
-    "wind_gust",
-    "precipitation",
-    "pressure",
-    "visibility",
-)
-PLANE = ("plane_year", "plane_seats", "plane_engines")
+__all__ = ["CATEGORICAL", "NUMERIC", "features"]
 
 CATEGORICAL = ("carrier", "origin", "dest")
 NUMERIC = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from nbship.training import auc
 
-from .features import PLANE
+from .fields import PLANE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbship.data.lookups import Key, Lookup
 
-from .features import PLANE, WEATHER
+from .fields import PLANE, WEATHER
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from flights.arrivals import INPUTS
 from flights.extraction import open_raw, read_flights, read_planes, read_weather
-from flights.features import PLANE, WEATHER
+from flights.fields import INPUTS, PLANE, WEATHER
 from flights.install_data import ROOT
 from flights.labels import is_late
 from flights.lookups import lookups

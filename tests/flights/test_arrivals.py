@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flights.arrivals import INPUTS, KEY, labels, main
+from flights.arrivals import labels, main
+from flights.fields import INPUTS, KEY
 from flights.labels import AFTER_DEPARTURE
 
 

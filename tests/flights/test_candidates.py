@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flights.arrivals import INPUTS
 from flights.baseline import BaseRate
 from flights.calendar import with_calendar
 from flights.candidates import boosting, candidates, forest, logistic
 from flights.features import CATEGORICAL, NUMERIC
+from flights.fields import INPUTS
 from flights.install_data import ROOT
 from flights.zones import HOME
 from nbship.metrics import classification
