@@ -1,0 +1,90 @@
+"""The order of stages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from ..errors import CycleError, PipelineError, UnknownStageError
+
+__all__ = ["ancestors", "descendants", "suggest", "topological", "unknown_stage"]
+
+
+def topological(upstream: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Order stages so that each comes after its upstreams; otherwise the given order is kept.
+
+    Raises
+    ------
+    PipelineError
+        If an upstream is not a stage.
+    CycleError
+        If stages wait for each other in a circle.
+
+    >>> topological({"train": ["prepare"], "prepare": [], "report": []})
+    ('prepare', 'train', 'report')
+    """
+    order: list[str] = []
+    for name in upstream:
+        _visit(name, upstream, order=order, trail=())
+    return tuple(order)
+
+
+def _visit(name: str, upstream: Mapping[str, Iterable[str]], *, order: list[str], trail: tuple[str, ...]) -> None:
+    if name in order:
+        return
+    if name in trail:
+        circle = " → ".join((*trail[trail.index(name) :], name))
+        raise CycleError(f"Stages wait for each other in a circle: {circle}. Remove one of these upstreams.")
+    for needed in upstream[name]:
+        if needed not in upstream:
+            raise PipelineError(
+                f"Stage '{name}' has the upstream '{needed}', which is not a stage. {suggest(needed, upstream)}"
+            )
+        _visit(needed, upstream, order=order, trail=(*trail, name))
+    order.append(name)
+
+
+def ancestors(upstream: Mapping[str, Iterable[str]], name: str) -> tuple[str, ...]:
+    """Return all that `name` comes after, in the order of `upstream`.
+
+    >>> ancestors({"a": [], "b": ["a"], "c": ["b"], "d": []}, "c")
+    ('a', 'b')
+    """
+    found: set[str] = set()
+    waiting = list(upstream[name])
+    while waiting:
+        stage = waiting.pop()
+        if stage not in found:
+            found.add(stage)
+            waiting.extend(upstream[stage])
+    return tuple(stage for stage in upstream if stage in found)
+
+
+def descendants(upstream: Mapping[str, Iterable[str]], name: str) -> tuple[str, ...]:
+    """Return all that comes after `name`, in the order of `upstream`.
+
+    >>> descendants({"a": [], "b": ["a"], "c": ["b"], "d": []}, "a")
+    ('b', 'c')
+    """
+    return tuple(stage for stage in upstream if name in ancestors(upstream, stage))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name is near, or else which there are.
+
+    >>> suggest("trian", ["train", "prepare"])
+    "Did you mean 'train'?"
+    >>> suggest("x", ["train", "prepare"])
+    'There are: train, prepare.'
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return f"There are: {shown}." if names else "There is none."
+
+
+def unknown_stage(name: str, known: Iterable[str]) -> UnknownStageError:
+    """Build the error for a stage that the pipeline does not have."""
+    return UnknownStageError(f"The pipeline has no stage '{name}'. {suggest(name, known)}")

@@ -1,0 +1,149 @@
+"""The libraries that a stage uses, and their locked versions."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from ..errors import PipelineError
+from ..project import Project
+from .files import write_whole
+
+__all__ = ["LIBRARIES", "LOCK", "Libraries", "read_libraries"]
+
+LOCK = PurePosixPath("uv.lock")
+LIBRARIES = PurePosixPath(".nbship/cache/libraries.json")
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """Distributions, by normalised name.
+
+    Attributes
+    ----------
+    versions
+        Locked versions; installed ones where there is no lock file.
+    requirements
+        What each distribution requires.
+    distributions
+        Which distributions give a top-level module, here.
+    """
+
+    versions: Mapping[str, str]
+    requirements: Mapping[str, Sequence[str]]
+    distributions: Mapping[str, Sequence[str]]
+
+    def needed(self, modules: Iterable[str]) -> tuple[str, ...]:
+        """Return the distributions that give these top-level modules, and all that they require, sorted."""
+        waiting = [name for module in modules for name in self.distributions.get(module, ())]
+        found: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in found and name in self.versions:
+                found.add(name)
+                waiting.extend(self.requirements.get(name, ()))
+        return tuple(sorted(found))
+
+    def to_json(self) -> str:
+        """Return what `libraries.json` holds."""
+        return json.dumps(dict(sorted(self.versions.items())), indent=1) + "\n"
+
+
+def read_libraries(project: Project) -> Libraries:
+    """Read `uv.lock`, or where there is none, what is installed.
+
+    Raises
+    ------
+    PipelineError
+        If the lock file is broken.
+    """
+    lock = project.root / LOCK
+    distributions = _distributions(project.cache / "distributions.json", _places())
+    versions, requirements = _locked(lock, lock.stat().st_mtime_ns) if lock.is_file() else _installed()
+    return Libraries(versions, requirements, distributions)
+
+
+@lru_cache(maxsize=8)
+def _locked(lock: Path, mtime: int) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+    try:
+        packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
+        raise PipelineError(f"'{LOCK}' cannot be read: {error}. Write it anew with `uv lock`.") from error
+    # A package of this very project has no version of its own that counts: its modules do.
+    chosen = [
+        package
+        for package in packages
+        if not {"editable", "virtual"} & set(package.get("source", {})) and _applies(package.get("resolution-markers"))
+    ]
+    return (
+        {package["name"]: package["version"] for package in chosen},
+        {
+            package["name"]: tuple(
+                needed["name"] for needed in package.get("dependencies", ()) if _applies_marker(needed.get("marker"))
+            )
+            for package in chosen
+        },
+    )
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+    found = {_normal(each.metadata["Name"]): each for each in metadata.distributions() if each.metadata["Name"]}
+    return (
+        {name: each.version for name, each in found.items()},
+        {name: tuple(_requirements(each)) for name, each in found.items()},
+    )
+
+
+def _requirements(distribution: metadata.Distribution) -> Iterable[str]:
+    for line in distribution.requires or ():
+        text, _, marker = line.partition(";")
+        if "extra" not in marker and _applies_marker(marker.strip() or None):
+            name = re.match(r"[A-Za-z0-9._-]+", text)
+            if name:
+                yield _normal(name[0])
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """Return the folders that are searched for modules, and when something was last installed there."""
+    folders = [Path(place) for place in sys.path if place]
+    return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir())
+
+
+@lru_cache(maxsize=4)
+def _distributions(cache: Path, places: tuple[tuple[str, int], ...]) -> Mapping[str, Sequence[str]]:
+    # Reading the files of every installed distribution takes most of a second.
+    key = json.dumps(places)
+    try:
+        kept = json.loads(cache.read_text(encoding="utf-8"))
+        if kept["places"] == key:
+            return kept["modules"]  # type: ignore[no-any-return]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    modules = {module: sorted(set(map(_normal, names))) for module, names in metadata.packages_distributions().items()}
+    write_whole(cache, json.dumps({"places": key, "modules": modules}))
+    return modules
+
+
+def _applies(markers: Iterable[str] | None) -> bool:
+    return markers is None or any(_applies_marker(marker) for marker in markers)
+
+
+@lru_cache(maxsize=512)
+def _applies_marker(marker: str | None) -> bool:
+    if marker is None:
+        return True
+    from packaging.markers import Marker
+
+    return Marker(marker).evaluate()
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

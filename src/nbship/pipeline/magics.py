@@ -1,0 +1,66 @@
+"""IPython's own lines in a cell, taken out so that the rest parses as Python."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+__all__ = ["parse_cell", "without_magics"]
+
+_LINE = re.compile(r"^(\s*)(%|!|\?|/[A-Za-z_])")
+_HELP = re.compile(r"^(\s*)[\w.%*]+\?{1,2}\s*$")
+_ASSIGNED = re.compile(r"^(\s*[A-Za-z_][\w.,\s\[\]'\"]*=\s*)[%!](?!=)")
+# Cell magics whose body is still Python that runs in the notebook's kernel.
+_PYTHON_CELLS = {"time", "timeit", "capture", "prun"}
+
+
+def without_magics(source: str) -> str:
+    """Replace magics (`%`, `!`, `?`) by Python that does nothing; lines and columns of the rest stay.
+
+    >>> without_magics("%matplotlib inline\\nx = 1\\nfiles = !ls")
+    'pass\\nx = 1\\nfiles = None'
+    """
+    first = source.lstrip().split("\n", 1)[0]
+    if first.startswith("%%") and first[2:].split(" ")[0].strip() not in _PYTHON_CELLS:
+        return "\n" * source.count("\n")
+    lines = source.split("\n")
+    if _parses(source):
+        return source
+    return "\n".join(_continued(lines))
+
+
+def parse_cell(source: str) -> ast.Module | None:
+    """Parse a cell, top-level `await` included; None if it is no Python at all."""
+    try:
+        return ast.parse(without_magics(source))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _continued(lines: list[str]) -> list[str]:
+    replaced, carries = [], False
+    for line in lines:
+        if carries:
+            carries = line.endswith("\\")
+            replaced.append("")
+            continue
+        plain = _plain(line)
+        carries = plain != line and line.endswith("\\")
+        replaced.append(plain)
+    return replaced
+
+
+def _plain(line: str) -> str:
+    if match := _ASSIGNED.match(line):
+        return f"{match[1]}None"
+    if match := _LINE.match(line) or _HELP.match(line):
+        return f"{match[1]}pass"
+    return line

@@ -1,0 +1,105 @@
+"""`{{train.max_iter}}` in pipeline.yaml: a value of params.yaml, typed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import PipelineError
+from ..project import Value
+
+__all__ = ["flat_keys", "look_up", "references", "resolve", "whole_key"]
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+
+
+def whole_key(value: object) -> str | None:
+    """Return the dotted key if `value` is one placeholder and nothing else.
+
+    >>> whole_key("{{ train.max_iter }}")
+    'train.max_iter'
+    >>> whole_key("to {{train.end}}") is None
+    True
+    """
+    match = _PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
+    return match[1] if match else None
+
+
+def references(value: object) -> Iterator[str]:
+    """Yield the dotted key of every placeholder in a nest of mappings and lists.
+
+    >>> list(references({"a": ["{{x.y}}", "from {{z}} to {{w}}"]}))
+    ['x.y', 'z', 'w']
+    """
+    if isinstance(value, str):
+        yield from _PLACEHOLDER.findall(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def resolve(value: Any, params: Mapping[str, Value], *, where: str) -> Value:
+    """Replace placeholders by the typed values of `params`.
+
+    A placeholder that is the whole value becomes that value; inside other text it must be text.
+
+    >>> resolve("{{train.rate}}", {"train": {"rate": 0.1}}, where="x")
+    0.1
+    >>> resolve("data/{{name}}.csv", {"name": "july"}, where="x")
+    'data/july.csv'
+    """
+    if isinstance(value, Mapping):
+        return {str(key): resolve(inner, params, where=f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, list):
+        return [resolve(inner, params, where=where) for inner in value]
+    if not isinstance(value, str):
+        return value  # type: ignore[no-any-return]
+    key = whole_key(value)
+    if key is not None:
+        return look_up(params, key, where=where)
+    return _PLACEHOLDER.sub(lambda match: _text(params, match[1], where=where), value)
+
+
+def look_up(params: Mapping[str, Value], key: str, *, where: str) -> Value:
+    """Return the value of a dotted key.
+
+    Raises
+    ------
+    PipelineError
+        If `params` lacks it; the nearest key is suggested.
+    """
+    found: Any = params
+    for part in key.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            near = difflib.get_close_matches(key, list(flat_keys(params)), n=1, cutoff=0.5)
+            hint = f"Did you mean '{{{{{near[0]}}}}}'?" if near else f"Add '{key}' to params.yaml."
+            raise PipelineError(f"{where} in pipeline.yaml asks for '{{{{{key}}}}}', which params.yaml lacks. {hint}")
+        found = found[part]
+    return found  # type: ignore[no-any-return]
+
+
+def flat_keys(params: Mapping[str, Value]) -> Iterator[str]:
+    """Yield every dotted key, inner mappings included.
+
+    >>> list(flat_keys({"train": {"rate": 0.1}}))
+    ['train', 'train.rate']
+    """
+    for key, value in params.items():
+        yield key
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{inner}" for inner in flat_keys(value))
+
+
+def _text(params: Mapping[str, Value], key: str, *, where: str) -> str:
+    value = look_up(params, key, where=where)
+    if isinstance(value, str):
+        return value
+    raise PipelineError(
+        f"{where} in pipeline.yaml puts '{{{{{key}}}}}' inside other text, but its value {value!r} is not text. "
+        f"Let '{{{{{key}}}}}' be the whole value, or make it text in params.yaml."
+    )

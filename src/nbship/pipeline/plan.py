@@ -1,0 +1,144 @@
+"""What each stage is a function of: the pipeline, resolved down to files, parameters and libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+
+from ..errors import SettingsError
+from ..project import Project
+from ..project.yaml import read_yaml
+from .cells import read_notebook
+from .code import read_code
+from .graph import ancestors
+from .libraries import LOCK, read_libraries
+from .spec import Pipeline, Stage
+from .strip import copy_path
+
+__all__ = ["Plan", "plan_stages", "provenance_inputs"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One stage and all that it depends on; paths are relative to the root.
+
+    Attributes
+    ----------
+    modules
+        The project's modules that the notebook imports, transitively.
+    upstream_files
+        The products that it reads.
+    lineage
+        For the stage that makes the package: the sources of every stage before it, which its provenance names.
+    params
+        Dotted keys of `params.yaml`.
+    settings
+        Keys of `nbship.yaml`, those that stand there.
+    libraries
+        Distributions whose locked versions count.
+    """
+
+    stage: Stage
+    copy: PurePosixPath
+    modules: tuple[PurePosixPath, ...]
+    upstream_files: tuple[PurePosixPath, ...]
+    lineage: tuple[PurePosixPath, ...]
+    params: tuple[str, ...]
+    settings: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[PurePosixPath, ...]:
+        """All files that the stage depends on, each once."""
+        own = (self.copy, *self.modules, *self.stage.resources.values(), *self.upstream_files, *self.lineage)
+        return tuple(dict.fromkeys(own))
+
+    def state(self, project: Project) -> Mapping[str, Any]:
+        """Return the values that the stage depends on besides its files: parameters, settings, versions."""
+        versions = read_libraries(project).versions
+        settings = msgspec.to_builtins(project.settings)
+        return {
+            "params": dict(self.stage.params),
+            "settings": {key: _value(settings, key) for key in self.settings},
+            "libraries": {name: versions.get(name) for name in self.libraries},
+        }
+
+
+def plan_stages(project: Project, pipeline: Pipeline) -> Mapping[str, Plan]:
+    """Resolve every stage, in the pipeline's order."""
+    written = _settings_written(project)
+    plans: dict[str, Plan] = {}
+    for stage in pipeline.stages.values():
+        notebook = read_notebook(project.root / stage.notebook, name=str(stage.notebook))
+        code = read_code(project, notebook, folder=stage.notebook.parent)
+        before = [plans[name] for name in _ancestors(pipeline, stage.name)] if stage.package else []
+        keys = _unique(key for keys in stage.param_keys.values() for key in keys)
+        plans[stage.name] = Plan(
+            stage=stage,
+            copy=copy_path(stage),
+            modules=code.modules,
+            upstream_files=_unique(
+                path for name in stage.upstream for path in pipeline.stages[name].data_products.values()
+            ),
+            lineage=_lineage(project, before) if stage.package else (),
+            params=_unique([*keys, *(key for plan in before for key in plan.params)]),
+            settings=tuple(key for key in stage.settings if _value(written, key) is not None),
+            libraries=read_libraries(project).needed(code.libraries),
+        )
+    return plans
+
+
+def provenance_inputs(project: Project, pipeline: Pipeline, stage: Stage) -> Mapping[str, Any]:
+    """Return what a stage and all before it were made from.
+
+    Returns
+    -------
+    Mapping
+        `data`, `notebooks` and `modules` (path -> sha256; of notebooks, that of the copy without outputs),
+        `params` (stage -> name -> value) and `lock` (sha256 of the lock file, or None).
+    """
+    plans = plan_stages(project, pipeline)
+    chain = [plans[name] for name in (*_ancestors(pipeline, stage.name), stage.name)]
+    return {
+        "data": _digests(project, (path for plan in chain for path in plan.stage.resources.values())),
+        "notebooks": {
+            str(plan.stage.notebook): digest for plan in chain for digest in _digests(project, [plan.copy]).values()
+        },
+        "modules": _digests(project, (path for plan in chain for path in plan.modules)),
+        "params": {plan.stage.name: dict(plan.stage.params) for plan in chain if plan.stage.params},
+        "lock": _digests(project, [LOCK])[str(LOCK)] if (project.root / LOCK).is_file() else None,
+    }
+
+
+def _ancestors(pipeline: Pipeline, name: str) -> tuple[str, ...]:
+    return ancestors({stage.name: stage.upstream for stage in pipeline.stages.values()}, name)
+
+
+def _lineage(project: Project, before: Iterable[Plan]) -> tuple[PurePosixPath, ...]:
+    sources = [path for plan in before for path in (plan.copy, *plan.modules, *plan.stage.resources.values())]
+    return _unique([*sources, *([LOCK] if (project.root / LOCK).is_file() else [])])
+
+
+def _digests(project: Project, paths: Iterable[PurePosixPath]) -> dict[str, str]:
+    import hashlib
+
+    return {str(path): hashlib.sha256((project.root / path).read_bytes()).hexdigest() for path in sorted(set(paths))}
+
+
+def _settings_written(project: Project) -> Mapping[str, Any]:
+    path = project.root / "nbship.yaml"
+    return read_yaml(path, SettingsError) if path.is_file() else {}
+
+
+def _value(settings: Any, key: str) -> Any:
+    for part in key.split("."):
+        settings = settings.get(part) if isinstance(settings, Mapping) else None
+    return settings
+
+
+def _unique(items: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(items))

@@ -1,0 +1,295 @@
+"""The pipeline as `pipeline.yaml`, `params.yaml` and the notebooks' parameters cells describe it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..errors import ParameterError, PipelineError
+from ..project import Project, Value
+from ..project.yaml import read_yaml
+from .cells import RESERVED, find_parameters, read_notebook
+from .code import settings_read
+from .graph import suggest, topological
+from .placeholders import references, resolve
+
+__all__ = ["COPIES_STAGE", "Pipeline", "Stage", "read_pipeline"]
+
+# The stage of dvc.yaml that strips the notebooks; no notebook may have its name.
+COPIES_STAGE = "notebooks"
+
+_TOP_KEYS = ("meta", "tasks", "executor", "clients", "config", "serializer", "unserializer", "on_finish", "on_render")
+_TASK_KEYS = (
+    *("source", "name", "product", "params", "upstream", "class", "nb_product_key", "nbconvert_exporter_name"),
+    *("nbconvert_export_kwargs", "local_execution", "executor", "executor_params", "papermill_params"),
+    *("kernelspec_name", "static_analysis", "check_if_kernel_installed", "debug_mode", "on_finish", "on_render"),
+)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook of the pipeline; all paths are relative to the project's root.
+
+    Attributes
+    ----------
+    params
+        The parameters' values, typed, as the kernel gets them.
+    param_keys
+        The keys of `params.yaml` that the parameters come from: parameter -> dotted keys.
+    resources
+        Outside files that the notebook reads (`params: resources_`).
+    products
+        What the notebook makes. Keys have meaning: `nb` and `html` (the executed notebook), `metrics…`,
+        `plot_…`, `package`; all else is data.
+    notebook_keys
+        The products that are the executed notebook itself, as notebook or as HTML.
+    upstream
+        The stages whose products this one reads.
+    settings
+        The keys of `nbship.yaml` that the notebook reads.
+    """
+
+    name: str
+    notebook: PurePosixPath
+    params: Mapping[str, Value] = field(default_factory=dict)
+    param_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    resources: Mapping[str, PurePosixPath] = field(default_factory=dict)
+    products: Mapping[str, PurePosixPath] = field(default_factory=dict)
+    notebook_keys: tuple[str, ...] = ("nb",)
+    upstream: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+    @property
+    def data_products(self) -> Mapping[str, PurePosixPath]:
+        """The products that a later stage reads: all but the executed notebook and the plots."""
+        return {
+            key: path
+            for key, path in self.products.items()
+            if key not in self.notebook_keys and not key.startswith("plot_")
+        }
+
+    @property
+    def package(self) -> PurePosixPath | None:
+        """The folder of the model package, for the stage that makes it."""
+        return self.products.get("package")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """All stages, each after its upstreams."""
+
+    stages: Mapping[str, Stage]
+
+    @cached_property
+    def notebooks(self) -> tuple[PurePosixPath, ...]:
+        """The stages' notebooks, in order, each once."""
+        return tuple(dict.fromkeys(stage.notebook for stage in self.stages.values()))
+
+    def __getitem__(self, name: str) -> Stage:
+        """Return a stage.
+
+        Raises
+        ------
+        UnknownStageError
+            If there is none of that name; the nearest is suggested.
+        """
+        from .graph import unknown_stage
+
+        if name not in self.stages:
+            raise unknown_stage(name, self.stages)
+        return self.stages[name]
+
+
+def read_pipeline(project: Project) -> Pipeline:
+    """Read a project's pipeline.
+
+    Raises
+    ------
+    PipelineError
+        If `pipeline.yaml` is broken: unknown keys, missing notebooks, clashing products, a cycle.
+    """
+    content = read_yaml(project.root / "pipeline.yaml", PipelineError)
+    _refuse_unknown(content, _TOP_KEYS, where="pipeline.yaml")
+    tasks = content.get("tasks")
+    if not isinstance(tasks, list) or not tasks:
+        raise PipelineError("'pipeline.yaml' has no tasks. List at least one notebook under 'tasks:'.")
+    meta = content.get("meta") or {}
+    stages = [
+        _stage(project, task, extract=meta.get("extract_upstream", True), place=n + 1) for n, task in enumerate(tasks)
+    ]
+    _refuse_twice(stages)
+    order = topological({stage.name: stage.upstream for stage in stages})
+    by_name = {stage.name: stage for stage in stages}
+    _refuse_clashes(stages)
+    return Pipeline({name: by_name[name] for name in order})
+
+
+def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
+    if not isinstance(task, Mapping):
+        raise PipelineError(f"Task {place} in pipeline.yaml is not a mapping. Give it 'source' and 'product'.")
+    name = _name(task, place)
+    where = f"Task '{name}'"
+    _refuse_unknown(task, _TASK_KEYS, where=f"{where} in pipeline.yaml")
+    source = _notebook(task, where)
+    notebook = read_notebook(project.root / source, name=str(source))
+    cell = find_parameters(notebook, name=str(source))
+    assigned = cell.assignments if cell else {}
+    given = task.get("params") or {}
+    if not isinstance(given, Mapping):
+        raise PipelineError(f"{where} in pipeline.yaml has 'params' that are not a mapping. Write 'name: value' lines.")
+    params = {
+        str(key): resolve(value, project.params, where=where) for key, value in given.items() if key not in RESERVED
+    }
+    declared = set(cell.parameters) if cell else set()
+    _refuse_parameters(params, declared, where=where, notebook=str(source))
+    products = _products(task, project.params, where)
+    return Stage(
+        name=name,
+        notebook=source,
+        params=params,
+        param_keys={str(key): tuple(references(value)) for key, value in given.items() if key not in RESERVED},
+        resources=_resources(project, given, where),
+        products=products,
+        notebook_keys=_notebook_keys(task, products, where),
+        upstream=_upstream(task, assigned.get("upstream"), extract=extract, where=where, notebook=str(source)),
+        settings=settings_read(notebook),
+    )
+
+
+def _name(task: Mapping[str, Any], place: int) -> str:
+    name = task.get("name") or PurePosixPath(str(task.get("source", ""))).stem
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PipelineError(
+            f"Task {place} in pipeline.yaml has the name '{name}'. Use letters, digits, '-' and '_', beginning with a letter."
+        )
+    if name == COPIES_STAGE:
+        raise PipelineError(
+            f"Task {place} in pipeline.yaml is called '{name}', the name of the stage that nbship makes itself. Use another name."
+        )
+    return name
+
+
+def _notebook(task: Mapping[str, Any], where: str) -> PurePosixPath:
+    source = task.get("source")
+    if not isinstance(source, str) or not source.endswith(".ipynb"):
+        raise PipelineError(
+            f"{where} in pipeline.yaml has the source '{source}'. Name a notebook, such as notebooks/train.ipynb."
+        )
+    return _inside(source, where, "source")
+
+
+def _inside(path: object, where: str, what: str) -> PurePosixPath:
+    pure = PurePosixPath(str(path))
+    if not isinstance(path, str) or pure.is_absolute() or ".." in pure.parts or pure == PurePosixPath("."):
+        raise PipelineError(
+            f"{where} in pipeline.yaml has the {what} '{path}', which is not a path inside the project. Give one relative to its root."
+        )
+    return pure
+
+
+def _products(task: Mapping[str, Any], params: Mapping[str, Value], where: str) -> Mapping[str, PurePosixPath]:
+    product = resolve(task.get("product"), params, where=where)
+    if isinstance(product, str):
+        product = {"nb": product}
+    if not isinstance(product, dict) or not product:
+        raise PipelineError(
+            f"{where} in pipeline.yaml has no 'product'. Say where its executed notebook goes, as in 'product: {{nb: products/x.ipynb}}'."
+        )
+    return {key: _inside(path, where, "product") for key, path in product.items()}
+
+
+def _notebook_keys(task: Mapping[str, Any], products: Mapping[str, PurePosixPath], where: str) -> tuple[str, ...]:
+    keys = task.get("nb_product_key", "nb")
+    keys = (keys,) if isinstance(keys, str) else tuple(keys)
+    for key in keys:
+        if key not in products:
+            raise PipelineError(
+                f"{where} in pipeline.yaml lacks the product '{key}', where its executed notebook goes. Add it under 'product'."
+            )
+        if products[key].suffix not in (".ipynb", ".html"):
+            raise PipelineError(
+                f"{where} in pipeline.yaml has '{products[key]}' as its executed notebook. Let it end in .ipynb or .html."
+            )
+    return keys
+
+
+def _resources(project: Project, given: Mapping[str, Any], where: str) -> Mapping[str, PurePosixPath]:
+    resources = resolve(given.get("resources_") or {}, project.params, where=where)
+    if not isinstance(resources, dict):
+        raise PipelineError(
+            f"{where} in pipeline.yaml has 'resources_' that are not a mapping. Write 'name: path' lines."
+        )
+    return {key: _inside(path, where, "resource") for key, path in resources.items()}
+
+
+def _upstream(task: Mapping[str, Any], assigned: Any, *, extract: bool, where: str, notebook: str) -> tuple[str, ...]:
+    found = assigned.value if assigned is not None and extract else task.get("upstream")
+    if found is None:
+        return ()
+    names = [found] if isinstance(found, str) else list(found) if isinstance(found, (list, tuple, set, dict)) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        place = f"the parameters cell of {notebook}" if extract else "pipeline.yaml"
+        raise PipelineError(f"{where} names its upstream as {found!r} in {place}. Write a list of stage names.")
+    return tuple(dict.fromkeys(names))
+
+
+def _refuse_unknown(content: Mapping[str, Any], known: Iterable[str], *, where: str) -> None:
+    for key in content:
+        if key not in known:
+            raise PipelineError(f"{where} has the unknown key '{key}'. {suggest(str(key), known)}")
+
+
+def _refuse_parameters(params: Mapping[str, Value], declared: set[str], *, where: str, notebook: str) -> None:
+    for name in params:
+        if name not in declared:
+            raise ParameterError(
+                f"{where} gives the parameter '{name}', which {notebook} does not have. "
+                f"Add '{name} = …' to its parameters cell (`nbship check --fix` does), or take it out of pipeline.yaml."
+            )
+    for name in sorted(declared - set(params)):
+        raise ParameterError(
+            f"{where} needs parameter '{name}', which {notebook} has in its parameters cell. "
+            f"Give it under 'params' in pipeline.yaml, or move the line to another cell."
+        )
+
+
+def _refuse_twice(stages: list[Stage]) -> None:
+    seen: set[str] = set()
+    for stage in stages:
+        if stage.name in seen:
+            raise PipelineError(f"Two tasks in pipeline.yaml are called '{stage.name}'. Rename one.")
+        seen.add(stage.name)
+
+
+def _refuse_clashes(stages: list[Stage]) -> None:
+    owners: dict[PurePosixPath, str] = {}
+    for stage in stages:
+        for path in stage.products.values():
+            if path in owners:
+                raise PipelineError(
+                    f"Stages '{owners[path]}' and '{stage.name}' both write '{path}'. Give each product a place of its own."
+                )
+            owners[path] = stage.name
+    for path, owner in owners.items():
+        for folder in path.parents:
+            if folder in owners:
+                raise PipelineError(
+                    f"The product '{path}' of stage '{owner}' lies inside '{folder}' of stage '{owners[folder]}'. Separate them."
+                )
+    for stage in stages:
+        _refuse_undeclared(stage, owners)
+
+
+def _refuse_undeclared(stage: Stage, owners: Mapping[PurePosixPath, str]) -> None:
+    for path in (*stage.resources.values(), stage.notebook):
+        for made in (path, *path.parents):
+            if made in owners:
+                raise PipelineError(
+                    f"Stage '{stage.name}' reads '{path}' as an outside file, but stage '{owners[made]}' makes it. "
+                    f"Name '{owners[made]}' as its upstream instead."
+                )

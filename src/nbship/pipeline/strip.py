@@ -1,0 +1,84 @@
+"""Copies of the notebooks that hold what a stage is a function of, and nothing else.
+
+Saving a notebook with other outputs, or with other values in its parameters cell, leaves its copy
+as it is; so no stage becomes stale.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..project import Project
+from .cells import RESERVED, find_parameters, is_injected, literal, read_notebook, replace_values, source_of
+from .files import write_if_changed
+from .libraries import LIBRARIES, read_libraries
+from .spec import Pipeline, Stage
+
+__all__ = ["copy_path", "copy_text", "strip_notebook", "write_copies"]
+
+_CELL_METADATA = ("tags", "slideshow", "raw_mimetype")
+
+
+def copy_path(stage: Stage) -> PurePosixPath:
+    """Return where the copy of a stage's notebook lies, relative to the root."""
+    return PurePosixPath(".nbship/cache/notebooks") / f"{stage.name}.ipynb"
+
+
+def strip_notebook(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook without outputs, execution counts, editor metadata and injected cells."""
+    kernel = notebook.get("metadata", {}).get("kernelspec")
+    return {
+        "cells": [_strip_cell(cell, place) for place, cell in enumerate(notebook["cells"]) if not is_injected(cell)],
+        "metadata": {"kernelspec": kernel} if kernel else {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _strip_cell(cell: Mapping[str, Any], place: int) -> dict[str, Any]:
+    metadata = {key: cell["metadata"][key] for key in _CELL_METADATA if cell.get("metadata", {}).get(key)}
+    stripped = {
+        "cell_type": cell["cell_type"],
+        "id": cell.get("id") or f"cell-{place + 1}",
+        "metadata": metadata,
+        "source": source_of(cell),
+    }
+    if cell["cell_type"] == "code":
+        stripped |= {"execution_count": None, "outputs": []}
+    if cell.get("attachments"):
+        stripped["attachments"] = cell["attachments"]
+    return stripped
+
+
+def copy_text(project: Project, stage: Stage) -> str:
+    """Return the copy of a stage's notebook.
+
+    Values that come from `params.yaml` are blanked in the parameters cell: they are inputs of their
+    own. Values that stand in `pipeline.yaml` are filled in: they are part of the code.
+    """
+    notebook = strip_notebook(read_notebook(project.root / stage.notebook, name=str(stage.notebook)))
+    cell = find_parameters(notebook, name=str(stage.notebook))
+    if cell is not None:
+        texts = {
+            name: "None" if stage.param_keys.get(name) or name in RESERVED else literal(stage.params[name])
+            for name in cell.assignments
+            if name in stage.params or (name in RESERVED and name != "upstream")
+        }
+        notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_copies(project: Project, pipeline: Pipeline) -> list[PurePosixPath]:
+    """Write the copies of all notebooks, and the versions of the libraries; files that are the same stay untouched.
+
+    Returns
+    -------
+    list
+        The files that were written, relative to the root.
+    """
+    texts = {copy_path(stage): copy_text(project, stage) for stage in pipeline.stages.values()}
+    texts[LIBRARIES] = read_libraries(project).to_json()
+    return [path for path, text in texts.items() if write_if_changed(project.root / path, text)]
