@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import GateError, PipelineError, StageError
-from ..project import Project
+from ..pipeline import COPIES_STAGE, read_pipeline, sync
+from ..project import Project, load
 from .environment import with_own_programs
-from .progress import Progress
+from .overrides import set_params
+from .progress import Progress, choose_progress
 from .report import StageReport, read_progress, read_report
+from .repository import prepare_repository
 
-__all__ = ["RunSummary", "reproduce"]
+__all__ = ["RunSummary", "raise_for", "reproduce", "run"]
 
 _RUNNING = re.compile(r"Running stage '(?:[^']*:)?([^']+)':")
 _UNCHANGED = re.compile(r"Stage '(?:[^']*:)?([^']+)' didn't change")
@@ -54,6 +57,37 @@ class RunSummary:
     def failed(self) -> StageReport | None:
         """The report of the stage that failed, if one did."""
         return next((report for report in self.ran if report.error), None)
+
+
+def run(
+    project: Project, stages: Sequence[str] = (), *, assignments: Sequence[str] = (), force: bool = False
+) -> RunSummary:
+    """Bring stages (none: all) and those before them up to date.
+
+    Parameters
+    ----------
+    assignments
+        `key=value`, written to `params.yaml` first.
+
+    Raises
+    ------
+    NbshipError
+        For a mistake in the project's files, an unknown stage, or when DVC stops. A stage that fails is
+        in the summary; `raise_for` raises for it.
+    """
+    set_params(project.root / "params.yaml", assignments)
+    project = load(project.root)
+    for name in stages:
+        read_pipeline(project)[name]
+    prepare_repository(project.root)
+    edits = sync(project).edits
+    names = list(read_pipeline(project).stages)
+    progress = choose_progress(names)
+    for edit in edits:
+        progress.note(
+            f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
+        )
+    return reproduce(project, stages, hidden=[COPIES_STAGE], force=force, progress=progress)
 
 
 def reproduce(
@@ -198,8 +232,9 @@ def _environment(folder: Path) -> Mapping[str, str]:
 
 def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
     assert process.stdout
-    for line in process.stdout:
-        lines.put(line.rstrip("\n"))
+    with process.stdout as output:
+        for line in output:
+            lines.put(line.rstrip("\n"))
     lines.put(None)
 
 

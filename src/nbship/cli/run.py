@@ -1,0 +1,54 @@
+"""`nbship run`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..execution.runner import RunSummary
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("stages", metavar="[STAGE]...", nargs=-1)
+@click.option("-f", "--force", is_flag=True, help="Run the notebooks also where nothing changed.")
+@click.option(
+    "-S", "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Write a value to params.yaml first."
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, hidden=True)
+def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], jobs: int) -> None:
+    """Run what changed: notebooks, in order, to a model package.
+
+    STAGE runs that stage and those before it; without one, all. What is up to date does not run. It
+    ends with 0 if all went well, 1 if a stage failed, 3 if the gate said no.
+
+    \b
+    Example:
+        nbship run
+        nbship run train -S train.seed=7
+    """
+    from ..execution.parents import stop_with_parents
+    from ..execution.report import describe
+    from ..execution.runner import raise_for, run
+    from ..project import load
+
+    stop_with_parents({})
+    summary = run(load(), stages, assignments=assignments, force=force)
+    if summary.failed:
+        click.echo("\n" + describe(summary.failed, colour=sys.stderr.isatty()) + "\n", err=True)
+    raise_for(summary)
+    click.echo(_words(summary))
+
+
+def _words(summary: RunSummary) -> str:
+    counts = {
+        "ran": len(summary.ran),
+        "restored from earlier runs": len(summary.restored),
+        "up to date": len(summary.up_to_date),
+    }
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{said or 'nothing to do'} · {summary.seconds:.1f} s"

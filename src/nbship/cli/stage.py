@@ -1,0 +1,41 @@
+"""`nbship stage`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..execution.report import StageReport
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("name", metavar="STAGE")
+def command(name: str) -> None:
+    """Run one stage's notebook, as dvc.yaml does: nothing before it, and no question whether it must.
+
+    \b
+    Example:
+        nbship stage train
+    """
+    from ..execution.parents import stop_with_parents
+    from ..execution.stages import run_named
+    from ..project import load
+
+    stop_with_parents(os.environ)
+    quiet = "NBSHIP_REPORT" in os.environ
+    run_named(load(), name, environ=os.environ, on_report=None if quiet else _show)
+
+
+def _show(report: StageReport) -> None:
+    from ..execution.report import describe
+
+    if report.error:
+        click.echo(describe(report, colour=sys.stderr.isatty()) + "\n", err=True)
+    else:
+        click.echo(f"{report.cells} cells in {report.seconds:.1f} s: {report.notebook}")

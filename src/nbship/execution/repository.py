@@ -1,0 +1,38 @@
+"""The DVC repository that a project needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ..errors import PipelineError
+
+__all__ = ["prepare_repository"]
+
+
+def prepare_repository(root: Path) -> bool:
+    """Make a DVC repository of a project that is not in one; tell whether that was needed.
+
+    Raises
+    ------
+    PipelineError
+        If DVC refuses.
+    """
+    if any((folder / ".dvc").is_dir() for folder in (root, *root.parents)):
+        return False
+    command = [sys.executable, "-m", "dvc", "init", "--quiet", *_kind(root)]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"}
+    )
+    if done.returncode:
+        raise PipelineError(f"DVC cannot be set up in '{root}': {done.stderr.strip()}. Run `dvc init` there yourself.")
+    return True
+
+
+def _kind(root: Path) -> list[str]:
+    top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+    if top is None:
+        return ["--no-scm"]
+    return [] if top == root else ["--subdir"]
