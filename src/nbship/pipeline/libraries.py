@@ -113,7 +113,7 @@ def _requirements(distribution: metadata.Distribution) -> Iterable[str]:
 
 def _places() -> tuple[tuple[str, int], ...]:
     """Return the folders that are searched for modules, and when something was last installed there."""
-    folders = [Path(place) for place in sys.path if place]
+    folders = [Path(place) for place in sys.path if place.endswith("-packages")]
     return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir())
 
 

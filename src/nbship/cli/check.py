@@ -1,0 +1,36 @@
+"""`nbship check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--fix", is_flag=True, help="Add missing parameters cells, tags and parameters to the notebooks.")
+def command(path: Path | None, fix: bool) -> None:
+    """Check a project: nbship.yaml, params.yaml, pipeline.yaml (also by Ploomber's own reader), the notebooks.
+
+    PATH is the project's folder, or any in it; by default this one. It exits with 1 if something is wrong.
+
+    \b
+    Example:
+        nbship check --fix
+    """
+    from ..pipeline.checks import find_problems, fix_parameters
+    from ..project import load
+
+    project = load(path)
+    for done in fix_parameters(project) if fix else ():
+        click.echo(done)
+    problems = list(find_problems(project))
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        sys.exit(1)
+    click.echo("All is well.")

@@ -1,0 +1,55 @@
+"""`nbship sync`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail if dvc.yaml is not current.")
+@click.option(
+    "--from-notebook",
+    "prefer",
+    flag_value="notebook",
+    help="Where a parameters cell differs, write its value to params.yaml.",
+)
+@click.option(
+    "--from-params",
+    "prefer",
+    flag_value="params",
+    help="Where a parameters cell differs, write the value of params.yaml to it.",
+)
+@click.option("--strip", is_flag=True, help="Also take outputs out of the notebooks, as before a commit.")
+def command(check: bool, prefer: str | None, strip: bool) -> None:
+    """Write dvc.yaml, and the parameters cells of the notebooks, from pipeline.yaml and params.yaml.
+
+    \b
+    Example:
+        nbship sync --check
+        nbship sync --from-notebook
+    """
+    from ..pipeline.sync import check_current, strip_in_place, sync
+    from ..project import load
+
+    project = load()
+    if check:
+        edits = check_current(project)
+    else:
+        stripped = strip_in_place(project) if strip else []
+        result = sync(project, prefer=prefer)
+        edits = result.edits
+        for name in dict.fromkeys([*stripped, *result.written]):
+            click.echo(f"wrote {name}")
+        if stripped:
+            sys.exit(1)  # so that a commit hook stops, and the stripped notebook is added
+    for edit in edits:
+        click.echo(
+            f"{edit}: a run takes params.yaml. `nbship sync --from-notebook` keeps the notebook's, `--from-params` the other.",
+            err=True,
+        )
+    if check:
+        click.echo("dvc.yaml is current.")

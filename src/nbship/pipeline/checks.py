@@ -1,0 +1,88 @@
+"""What `nbship check` looks at, and what `--fix` mends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import NbshipError
+from ..project import Project
+from ..project.yaml import read_yaml
+from .cells import code_cells, find_parameters, literal, read_notebook, source_of
+from .files import write_if_changed
+from .placeholders import resolve
+
+__all__ = ["find_problems", "fix_parameters"]
+
+
+def find_problems(project: Project) -> Iterator[str]:
+    """Yield what is wrong with pipeline, notebooks and parameters; the first error of each reader ends its part."""
+    from .sync import check_current
+
+    try:
+        yield from map(str, check_current(project))
+    except NbshipError as error:
+        yield str(error)
+    for path in sorted((project.root / "notebooks").glob("*.ipynb")):
+        try:
+            cell = find_parameters(read_notebook(path, name=path.name), name=path.name)
+        except NbshipError as error:
+            yield str(error)
+            continue
+        if cell is not None and not cell.tagged:
+            yield f"The parameters cell of '{path.name}' has no tag, which Ploomber needs. `nbship check --fix` adds it."
+
+
+def fix_parameters(project: Project) -> list[str]:
+    """Give notebooks the parameters cell, its tag and the parameters that `pipeline.yaml` passes; return what was done."""
+    from ..errors import PipelineError
+
+    done = []
+    for task in read_yaml(project.root / "pipeline.yaml", PipelineError).get("tasks") or ():
+        path = project.root / str(task.get("source"))
+        params = {k: v for k, v in (task.get("params") or {}).items() if k != "resources_"}
+        values = {name: resolve(value, project.params, where=str(task.get("name"))) for name, value in params.items()}
+        if path.is_file() and (said := _fix(path, values)):
+            done.append(f"{task['source']}: {said}")
+    return done
+
+
+def _fix(path: Path, values: dict[str, Any]) -> str:
+    notebook = read_notebook(path, name=path.name)
+    cell = find_parameters(notebook, name=path.name)
+    missing = {name: value for name, value in values.items() if cell is None or name not in cell.assignments}
+    if cell is not None and cell.tagged and not missing:
+        return ""
+    lines = [f"{name} = {literal(value)}" for name, value in missing.items()]
+    if cell is None:
+        if not values:
+            return ""
+        said = "a parameters cell"
+        notebook["cells"].insert(_first_code(notebook), _new_cell(lines))
+    else:
+        said = ", ".join([*missing, *([] if cell.tagged else ["the tag"])])
+        found = notebook["cells"][cell.index]
+        found["source"] = "\n".join([source_of(found).rstrip("\n"), *lines])
+        tags = found.setdefault("metadata", {}).setdefault("tags", [])
+        if "parameters" not in tags:
+            tags.append("parameters")
+    write_if_changed(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    return f"added {said}"
+
+
+def _first_code(notebook: dict[str, Any]) -> int:
+    return next((index for index, _ in code_cells(notebook)), len(notebook["cells"]))
+
+
+def _new_cell(lines: list[str]) -> dict[str, Any]:
+    source = "\n".join(["# parameters", "upstream = None", "product = None", *lines])
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "parameters",
+        "metadata": {"tags": ["parameters"]},
+        "outputs": [],
+        "source": source,
+    }
