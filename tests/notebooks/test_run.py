@@ -1,0 +1,100 @@
+"""Every notebook, run by the pipeline and by hand, on small parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from nbship.pipeline.spec import read_pipeline
+from nbship.project import load
+
+from .conftest import nbship
+
+STAGES = ("extract", "validate", "explore", "prepare", "train", "evaluate", "gate", "package")
+
+
+def read(project: Path, path: str) -> Any:
+    return json.loads((project / path).read_text(encoding="utf-8"))
+
+
+def printed(cell: Any) -> str:
+    return "".join(output.get("text", "") for output in cell.get("outputs", []))
+
+
+def digests(project: Path) -> dict[str, str]:
+    folders = (project / "products", project / "models")
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_stage_makes_its_products_and_ends_in_words(project: Path, name: str) -> None:
+    stage = read_pipeline(load(project)).stages[name]
+    for path in stage.products.values():
+        assert (project / path).exists()
+    executed = nbformat.read(project / stage.products["nb"], as_version=4)
+    nbformat.validate(executed)
+    assert len(printed(executed.cells[-1])) > 20
+
+
+def test_bad_rows_are_quarantined_and_counted(project: Path) -> None:
+    counts = read(project, "products/metrics/validate.json")
+    assert counts["weather"]["quarantined"] == 1
+    assert counts["weather"]["rows"] == counts["weather"]["accepted"] + 1
+    quarantine = pd.read_parquet(project / "products/validate/quarantine.parquet")
+    assert quarantine["reasons"].tolist() == ["wind_speed is at most 200"]
+
+
+def test_the_model_is_judged_on_later_flights_than_it_learned_from(project: Path) -> None:
+    train, holdout = (pd.read_parquet(project / f"products/prepare/{name}.parquet") for name in ("train", "holdout"))
+    assert train["scheduled_departure"].max() < holdout["scheduled_departure"].min()
+    assert read(project, "products/metrics/evaluate.json")["n"] == len(holdout)
+
+
+def test_the_choice_has_a_reason_and_the_candidates_a_score(project: Path) -> None:
+    assert "standard error" in read(project, "products/train/choice.json")["reason"]
+    assert len(read(project, "products/metrics/train.json")["candidates"]) == 3
+
+
+def test_plots_are_points(project: Path) -> None:
+    for name in ("late_by_hour", "calibration", "auc_by_hour"):
+        points = read(project, f"products/plots/{name}.json")
+        assert points
+        assert all({"x", "y"} <= set(point) for point in points)
+
+
+def test_nothing_in_an_executed_notebook_differs_from_run_to_run(project: Path) -> None:
+    for path in sorted((project / "products").glob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        assert " at 0x" not in text
+        assert str(project) not in text
+
+
+def test_run_all_by_hand_gives_the_pipelines_numbers_and_touches_no_product(project: Path) -> None:
+    before = digests(project)
+    for stage in read_pipeline(load(project)).stages.values():
+        notebook = nbformat.read(project / stage.notebook, as_version=4)
+        folder = {"metadata": {"path": str((project / stage.notebook).parent)}}
+        NotebookClient(notebook, timeout=120, resources=folder).execute()
+        scratch = project / ".nbship" / "scratch" / stage.name
+        for key, path in stage.products.items():
+            if key not in stage.notebook_keys and path.suffix:
+                assert (scratch / path.name).read_bytes() == (project / path).read_bytes(), f"{stage.name}: {key}"
+    assert digests(project) == before
+
+
+def test_where_the_gate_says_no_there_is_no_new_package(project: Path) -> None:
+    before = digests(project)
+    done = nbship(project, "run", "-S", "gate.min_auc=0.99")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "AUC is 0." in done.stdout + done.stderr
+    package = {path: digest for path, digest in before.items() if "/models/" in path}
+    found = digests(project)
+    assert not [path for path in found if "/models/" in path and found[path] != package.get(path)]
