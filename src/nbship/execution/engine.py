@@ -136,6 +136,7 @@ class _Run:
         try:
             await self._kernel.start(cwd=cwd, env=env)
             self._client.kc = self._kernel.client
+            self._client.nb.metadata["language_info"] = await self._kernel.language()
             failure = await self._cells()
             found = {} if failure and failure.kind != "error" else await self._kernel.account()
             return failure, found if failure is None else {**found, "modules": {}}

@@ -66,6 +66,12 @@ class Kernel:
             ) from error
         self.client.allow_stdin = False
 
+    async def language(self) -> dict[str, Any]:
+        """Return what a notebook's metadata say about the kernel's language."""
+        reply = await self.client.kernel_info(reply=True, timeout=_STARTUP_SECONDS)
+        told: dict[str, Any] = reply["content"]["language_info"]
+        return told
+
     async def ending(self) -> str:
         """Say how the process ended."""
         status = await self.manager.provisioner.poll()

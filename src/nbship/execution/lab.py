@@ -11,6 +11,10 @@ from .environment import with_own_programs
 
 __all__ = ["lab_command", "lab_environment"]
 
+# Ploomber's extension calls its base class without awaiting it, and JupyterLab's own default is asynchronous:
+# with that, opening any notebook ends in an error 500.
+_CONTENTS = "jupyter_server.services.contents.largefilemanager.LargeFileManager"
+
 
 def lab_command(project: Project, arguments: Sequence[str]) -> list[str]:
     """Return the command; nothing is asked of the network, and `arguments` are JupyterLab's own."""
@@ -19,6 +23,7 @@ def lab_command(project: Project, arguments: Sequence[str]) -> list[str]:
         "-m",
         "jupyterlab",
         f"--ServerApp.root_dir={project.root}",
+        f"--ServerApp.contents_manager_class={_CONTENTS}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *arguments,

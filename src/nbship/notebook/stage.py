@@ -129,13 +129,13 @@ def open_stage(
     spec = pipeline[name]
     origin = find_origin(name, variables, product=given["product"], notebook=spec.notebook.name)
     pin()
+    _prefer_source(project)
     if origin is Origin.PLOOMBER:
         opened = _from_cell(
             name, origin, Context(name, project.root, tuple(spec.params), spec.settings), given, variables
         )
         unlink_links(opened.product.values())
         return opened
-    _prefer_source(project)
     return _by_hand(project, pipeline, spec, variables)
 
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import PipelineError
 from ..project import Project, render_params
@@ -20,7 +20,8 @@ __all__ = ["validate"]
 def validate(project: Project, pipeline: Pipeline) -> None:
     """Let Ploomber read the pipeline; what it accepted is not asked again, since importing it takes seconds.
 
-    Without Ploomber (it is an extra), or without the data (it wants them there), nothing is asked.
+    Without Ploomber (it is an extra), or without the data (it wants them there), nothing is asked; nor where
+    a notebook has no tagged parameters cell, since Ploomber would write one of its own into it.
 
     Raises
     ------
@@ -32,12 +33,19 @@ def validate(project: Project, pipeline: Pipeline) -> None:
         not (project.root / path).exists() for stage in pipeline.stages.values() for path in stage.resources.values()
     ):
         return
+    if not all(_is_tagged(project, path) for path in pipeline.notebooks):
+        return
     accepted = project.cache / "ploomber-accepts"
     if accepted.is_file() and accepted.read_text(encoding="utf-8") == asked:
         return
     _ask(project)
     accepted.parent.mkdir(parents=True, exist_ok=True)
     accepted.write_text(asked, encoding="utf-8")
+
+
+def _is_tagged(project: Project, path: PurePosixPath) -> bool:
+    cell = find_parameters(read_notebook(project.root / path, name=str(path)), name=str(path))
+    return cell is not None and cell.tagged
 
 
 def _question(project: Project, pipeline: Pipeline) -> str:

@@ -20,6 +20,8 @@ from .spec import Pipeline, Stage
 __all__ = ["copy_path", "copy_text", "strip_notebook", "write_copies"]
 
 _CELL_METADATA = ("tags", "slideshow", "raw_mimetype")
+# Editors write the kernel's name as it is installed there ("Python 3 (ipykernel)"); which kernel runs is not theirs to say.
+_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def copy_path(stage: Stage) -> PurePosixPath:
@@ -29,10 +31,9 @@ def copy_path(stage: Stage) -> PurePosixPath:
 
 def strip_notebook(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """Return a notebook without outputs, execution counts, editor metadata and injected cells."""
-    kernel = notebook.get("metadata", {}).get("kernelspec")
     return {
         "cells": [_strip_cell(cell, place) for place, cell in enumerate(notebook["cells"]) if not is_injected(cell)],
-        "metadata": {"kernelspec": kernel} if kernel else {},
+        "metadata": {"kernelspec": _KERNEL},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
