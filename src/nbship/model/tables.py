@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["SUFFIXES", "Chunk", "columns_in", "read_chunks", "read_moment"]
+__all__ = ["SUFFIXES", "Chunk", "columns_in", "parse_moment", "read_chunks", "read_moment"]
 
 SUFFIXES = (".csv", ".parquet")
 _BLOCK_BYTES = 8_000_000
@@ -109,11 +110,7 @@ def read_moment(text: str, field: Field) -> datetime:
     >>> read_moment("2024-07-01 08:00", Field("at", "datetime", timezone="America/New_York")).isoformat()
     '2024-07-01T12:00:00+00:00'
     """
-    try:
-        moment = datetime.strptime(text, field.format) if field.format else datetime.fromisoformat(text)
-    except ValueError:
-        written = f"written as {field.format}" if field.format else "in ISO 8601"
-        raise ValueError(f"is not a time {written}") from None
+    moment = parse_moment(text, field)
     if moment.tzinfo is None:
         if field.timezone is None:
             raise ValueError("has no offset, as in 2024-01-31T08:00:00+00:00")
@@ -121,7 +118,22 @@ def read_moment(text: str, field: Field) -> datetime:
         if zoned.utcoffset() != zoned.replace(fold=1).utcoffset():
             raise ValueError(f"occurs twice, or never, in {field.timezone}: add an offset")
         moment = zoned
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is too early or too late") from None
+
+
+def parse_moment(text: str, field: Field) -> datetime:
+    """Return the time that a text says, with its offset where it has one; else ValueError, as in `read_moment`."""
+    if field.format:
+        with suppress(ValueError):
+            return datetime.strptime(text, field.format)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        written = f"written as {field.format}, or in ISO 8601" if field.format else "in ISO 8601"
+        raise ValueError(f"is not a time {written}") from None
 
 
 def _check(path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ..model.signature import Field, Signature
-from ..model.tables import read_moment
+from ..model.tables import parse_moment, read_moment
 from .records import pseudonym
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _is_null(value: Any) -> bool:
 def moment_of(value: Any, field: Field) -> datetime:
     """Return the moment, in UTC, that a time in a record, a form or a frame means."""
     if isinstance(value, str):
-        return read_moment(value, replace(field, format=None))
+        return read_moment(value, field)
     moment: datetime = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(field.timezone or "UTC"))
@@ -105,7 +105,7 @@ def moment_of(value: Any, field: Field) -> datetime:
 
 
 def _zone(value: Any, field: Field) -> str | None:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    moment = parse_moment(value, field) if isinstance(value, str) else value
     if moment.tzinfo is None:
         return field.timezone
     return str(getattr(moment.tzinfo, "key", None) or moment.strftime("%z"))
