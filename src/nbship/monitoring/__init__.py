@@ -1,5 +1,28 @@
-"""What happened to a model in a window of time: volume, drift, performance, service."""
+"""What happened to a model in a window of time: volume, drift, performance, service.
+
+::
+
+    from nbship import monitoring
+    report = monitoring.report_window("2013-07-01", "2013-08-01")
+    report["headline"], report["advice"]
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from .observed import observe, report_window
+from .report import Compared, Observed, build_report, write_report
+from .trend import read_report
+from .window import Window, last_whole_month, parse_window
+
+__all__ = [
+    "Compared",
+    "Observed",
+    "Window",
+    "build_report",
+    "last_whole_month",
+    "observe",
+    "parse_window",
+    "read_report",
+    "report_window",
+    "write_report",
+]

@@ -52,6 +52,8 @@ class Counted:
     rare
         Of a reference: rows whose category occurred only once; as many of the next rows can be expected to bring a
         category that was not seen (Good 1953).
+    fine
+        Of bins that were taken together: the counts before that.
     """
 
     labels: tuple[str, ...]
@@ -60,6 +62,7 @@ class Counted:
     ordered: bool = True
     new: Mapping[str, int] = field(default_factory=dict)
     rare: int = 0
+    fine: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:
@@ -126,7 +129,7 @@ def _with_missing(counted: Counted) -> NDArray[np.int64]:
 
 
 def _measures(r: NDArray[np.int64], c: NDArray[np.int64], reference: Counted, current: Counted) -> dict[str, Any]:
-    ks = kolmogorov_smirnov(reference.counts, current.counts) if reference.ordered else None
+    ks = kolmogorov_smirnov(_finest(reference), _finest(current)) if reference.ordered else None
     return {
         "psi": psi(*_used(r, c)),
         "psi_noise": psi_noise(r, c),
@@ -138,6 +141,10 @@ def _measures(r: NDArray[np.int64], c: NDArray[np.int64], reference: Counted, cu
         },
         "ks": ks and {"statistic": ks.statistic, "p_value": ks.p_value},
     }
+
+
+def _finest(counted: Counted) -> NDArray[np.int64]:
+    return counted.counts if counted.fine is None else counted.fine
 
 
 def _used(r: NDArray[np.int64], c: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,0 +1,74 @@
+"""Count a window's values as the package's reference counted the training data."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.columns import Column
+from ..model.reference import Distribution, count
+from .drift import Counted
+from .report import Compared
+
+__all__ = ["compare"]
+
+_GROUPS = 10
+
+
+def compare(name: str, reference: Distribution, values: Column | None) -> Compared:
+    """Count values, in the bins or categories of a reference; without values the field is missing.
+
+    The reference's bins are taken together to at most ten of about equal weight, as the stability index is read with
+    ten; the finer ones serve the Kolmogorov-Smirnov statistic.
+    """
+    counted = None if values is None else count(values, reference)
+    if reference.kind != "number":
+        labels = reference.categories if reference.categories is not None else ("given",)
+        before = Counted(
+            labels, reference.counts, reference.missing, ordered=False, rare=int(np.sum(reference.counts == 1))
+        )
+        if reference.kind == "text":
+            before = Counted(labels, reference.counts, reference.missing, ordered=False)
+        if counted is None:
+            return Compared(name, before, None)
+        return Compared(name, before, Counted(labels, counted[0], counted[1], ordered=False, new=counted[2]))
+    return _numbers(name, reference, counted)
+
+
+def _numbers(name: str, reference: Distribution, counted: tuple[Column, int, Mapping[str, int]] | None) -> Compared:
+    groups = _groups(reference.counts)
+    assert reference.edges is not None
+    labels = _labels(reference.edges, groups)
+    before = Counted(labels, _sums(reference.counts, groups), reference.missing, fine=reference.counts)
+    if counted is None:
+        return Compared(name, before, None)
+    return Compared(name, before, Counted(labels, _sums(counted[0], groups), counted[1], fine=counted[0]))
+
+
+def _groups(counts: Column) -> NDArray[np.intp]:
+    """Return where each group of bins starts."""
+    total = max(1, int(counts.sum()))
+    tenth = (np.cumsum(counts) - counts) * _GROUPS // total
+    return np.flatnonzero(np.diff(tenth, prepend=-1))
+
+
+def _sums(counts: Column, groups: NDArray[np.intp]) -> Column:
+    return np.add.reduceat(counts, groups)
+
+
+def _labels(edges: Column, groups: NDArray[np.intp]) -> tuple[str, ...]:
+    bounds = [*edges[groups].tolist(), float(edges[-1])]
+    return tuple(_label(low, high) for low, high in itertools.pairwise(bounds))
+
+
+def _label(low: float, high: float) -> str:
+    if np.isinf(low) and np.isinf(high):
+        return "any"
+    if np.isinf(low):
+        return f"≤ {high:.4g}"
+    if np.isinf(high):
+        return f"> {low:.4g}"
+    return f"{low:.4g} – {high:.4g}"
