@@ -18,6 +18,7 @@ from .paths import Paths, relative, unlink_links
 from .results import canonical_json, plot_records, write_whole
 
 if TYPE_CHECKING:
+    from ..model.provenance import Provenance
     from ..pipeline.spec import Pipeline, Stage
 
 __all__ = ["OpenStage", "open_stage"]
@@ -82,6 +83,15 @@ class OpenStage:
         path = self.product[key]
         write_whole(path, canonical_json(content))
         return path
+
+    def provenance(self) -> Provenance:
+        """Say what the stage and all before it were made from: digests of data, notebooks, code, lock; parameters."""
+        from ..model.provenance import Provenance
+        from ..pipeline.plan import provenance_inputs
+
+        project = load(self._root)
+        pipeline = _pipeline(project)
+        return Provenance(**provenance_inputs(project, pipeline, pipeline[self.name]))
 
 
 def open_stage(
