@@ -1,0 +1,1 @@
+"""How a fitted estimator is stored: one module a format."""

@@ -1,0 +1,159 @@
+"""Estimators as skops files, in one canonical form: the same model gives the same bytes.
+
+As skops writes them, files hold memory addresses and times. Here identities are numbered in the
+order in which they appear, and the archive's entries carry no time.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ...errors import CorruptPackageError
+
+__all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in", "write_archive"]
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+# Beyond what skops trusts by default. The list lives here, with the loader, and never in a model's file.
+TRUSTED = frozenset(
+    {
+        "sklearn._loss.link.Interval",
+        "sklearn._loss.link.IdentityLink",
+        "sklearn._loss.link.LogLink",
+        "sklearn._loss.link.LogitLink",
+        "sklearn._loss.link.MultinomialLogit",
+        "sklearn._loss.loss.AbsoluteError",
+        "sklearn._loss.loss.HalfBinomialLoss",
+        "sklearn._loss.loss.HalfMultinomialLoss",
+        "sklearn._loss.loss.HalfPoissonLoss",
+        "sklearn._loss.loss.HalfSquaredError",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.compose._column_transformer._RemainderColsList",
+        "sklearn.ensemble._gb_losses.BinomialDeviance",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    }
+)
+_OWN = frozenset({"model.columns.ColumnFeatures"})
+
+
+def dump_estimator(estimator: Any) -> bytes:
+    """Return a fitted estimator as a canonical skops file."""
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
+        schema = json.loads(archive.read("schema.json"))
+        files: dict[str, str] = {}
+        _renumber(schema, ids={}, files=files)
+        entries = {new: archive.read(old) for old, new in files.items()}
+    return write_archive({**entries, "schema.json": json.dumps(schema, indent=1).encode()})
+
+
+def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Mapping[str, str] | None = None) -> Any:
+    """Load an estimator, its types audited first.
+
+    Parameters
+    ----------
+    code
+        Top-level packages of verified project code, whose types are trusted.
+    renamed
+        Top-level package as the file calls it -> as it is called here.
+
+    Raises
+    ------
+    CorruptPackageError
+        If the file needs a type that is not trusted, or is no skops file.
+    """
+    import skops.io
+
+    own = __name__.rsplit(".", 3)[0]
+    renamed = {"nbship": own, **(renamed or {})}
+    try:
+        data = _rename(data, renamed)
+        trusted = {
+            renamed_type(name, renamed)
+            for name in _allowed(types_in(data), code={renamed.get(c, c) for c in code}, own=own)
+        }
+        return skops.io.loads(data, trusted=sorted(trusted))
+    except CorruptPackageError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CorruptPackageError(f"The model file cannot be loaded: {reason}. Make the package again.") from error
+
+
+def types_in(data: bytes) -> list[str]:
+    """Return the types of a skops file that skops does not trust by itself."""
+    import skops.io
+
+    return list(skops.io.get_untrusted_types(data=data))
+
+
+def renamed_type(name: str, renamed: Mapping[str, str]) -> str:
+    """Return a dotted name with its top-level package renamed."""
+    top, dot, rest = name.partition(".")
+    return f"{renamed.get(top, top)}{dot}{rest}"
+
+
+def _allowed(types: Collection[str], *, code: Collection[str], own: str) -> list[str]:
+    for name in types:
+        trusted = name in TRUSTED or any(name == f"{own}.{inner}" for inner in _OWN)
+        if not trusted and not any(name.startswith(f"{package}.") for package in code):
+            raise CorruptPackageError(
+                f"The model file holds an object of type '{name}', which is not trusted. "
+                "Use a scikit-learn estimator, or define the type in the project's own modules."
+            )
+    return list(types)
+
+
+def _renumber(node: Any, *, ids: dict[Any, int], files: dict[str, str]) -> None:
+    if isinstance(node, list):
+        for inner in node:
+            _renumber(inner, ids=ids, files=files)
+    elif isinstance(node, dict):
+        if "__id__" in node:
+            # Whether two equal literals are one object is chance; so each is its own.
+            key = len(ids), "literal" if node.get("__loader__") == "JsonNode" else node["__id__"]
+            node["__id__"] = ids.setdefault(key if key[1] == "literal" else node["__id__"], len(ids) + 1)
+        for name, inner in node.items():
+            if name == "file" and isinstance(inner, str):
+                suffix = inner[inner.rindex(".") :] if "." in inner else ""
+                node[name] = files.setdefault(inner, f"{len(files):05d}{suffix}")
+            else:
+                _renumber(inner, ids=ids, files=files)
+
+
+def _rename(data: bytes, renamed: Mapping[str, str]) -> bytes:
+    if all(old == new for old, new in renamed.items()):
+        return data
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(entries["schema.json"])
+    _rename_modules(schema, renamed)
+    return write_archive({**entries, "schema.json": json.dumps(schema).encode()})
+
+
+def _rename_modules(node: Any, renamed: Mapping[str, str]) -> None:
+    if isinstance(node, dict):
+        if isinstance(node.get("__module__"), str):
+            node["__module__"] = renamed_type(node["__module__"], renamed)
+        for inner in node.values():
+            _rename_modules(inner, renamed)
+    elif isinstance(node, list):
+        for inner in node:
+            _rename_modules(inner, renamed)
+
+
+def write_archive(entries: Mapping[str, bytes]) -> bytes:
+    """Return a zip archive whose bytes depend on the entries alone."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(entries.items()):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()

@@ -1,0 +1,102 @@
+"""Infer a signature from the training frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SignatureError
+from .signature import Field, Scalar, Signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["infer"]
+
+# Above this many different texts a column is free text, not a category.
+_MOST_CATEGORIES = 100
+
+
+def infer(
+    frame: pd.DataFrame,
+    *,
+    event_time: str | None = None,
+    keys: Sequence[str] = (),
+    lookups: Mapping[str, Sequence[str]],
+    fields: Mapping[str, Mapping[str, Any]],
+) -> Signature:
+    """Infer a field for each column of the training frame, in its order.
+
+    Types come from the columns' types; a column is nullable where it holds nulls or its type does
+    (`Int64`, `boolean`); texts of at most 100 different values are categories. Limits are not
+    inferred: what was seen is not all that may come.
+
+    Parameters
+    ----------
+    keys
+        Columns that identify a row.
+    lookups
+        Lookup name -> columns that may be left out and are then looked up.
+    fields
+        Column -> attributes of its `Field` that replace or complete the inferred ones.
+    """
+    unknown = [name for name in (*keys, *fields, *(c for cs in lookups.values() for c in cs)) if name not in frame]
+    if unknown:
+        raise SignatureError(
+            f"The training frame has no column '{unknown[0]}'. Its columns: {', '.join(map(str, frame))}."
+        )
+    of_lookup = {column: name for name, columns in lookups.items() for column in columns}
+    inputs = []
+    for name in map(str, frame.columns):
+        stated = dict(fields.get(name, {}))
+        if name in of_lookup:
+            stated = {"optional": True, "nullable": True, "lookup": of_lookup[name], **stated}
+        inputs.append(_infer_field(frame[name], name, stated={"key": name in keys, **stated}))
+    return Signature(inputs=tuple(inputs), event_time=event_time)
+
+
+def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any]) -> Field:
+    dtype = str(stated.get("dtype") or _infer_dtype(column, name))
+    found: dict[str, Any] = {"nullable": _is_nullable(column)}
+    if dtype == "category" and "categories" not in stated:
+        found["categories"] = tuple(sorted(map(str, column.dropna().unique())))
+    if not stated.get("pii"):
+        found["example"] = _example(column.dropna(), dtype)
+    return Field(**{"title": name.replace("_", " ").capitalize(), **found, **stated, "name": name, "dtype": dtype})
+
+
+def _infer_dtype(column: pd.Series[Any], name: str) -> str:
+    from pandas.api import types
+
+    if isinstance(column.dtype, types.CategoricalDtype):
+        return "category"
+    if types.is_bool_dtype(column):
+        return "bool"
+    if types.is_integer_dtype(column):
+        return "int"
+    if types.is_float_dtype(column):
+        return "float"
+    if types.is_datetime64_any_dtype(column):
+        return "datetime"
+    if types.infer_dtype(column, skipna=True) in ("string", "empty"):
+        return "category" if column.nunique() <= _MOST_CATEGORIES else "string"
+    raise SignatureError(
+        f"Column '{name}' is of type '{column.dtype}', which no field can have. Convert it to numbers, truth values, text or times."
+    )
+
+
+def _is_nullable(column: pd.Series[Any]) -> bool:
+    masked = str(column.dtype)[:1].isupper() or str(column.dtype) == "boolean"
+    return bool(masked or column.isna().any())
+
+
+def _example(present: pd.Series[Any], dtype: str) -> Scalar | None:
+    if present.empty:
+        return None
+    if dtype == "datetime":
+        return str(present.max().isoformat())
+    if dtype in ("int", "float"):
+        middle = present.quantile(0.5, interpolation="lower")
+        return int(middle) if dtype == "int" else float(middle)
+    commonest = present.value_counts(sort=True).sort_index(kind="stable").idxmax()
+    return bool(commonest) if dtype == "bool" else str(commonest)

@@ -1,0 +1,259 @@
+"""Build a model package: a folder that holds all that a prediction needs, and proves it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import GateError, PackageError, SignatureError
+from .answer import PackagedModel
+from .card import make_card
+from .code import collect_code
+from .formats.skops import dump_estimator, load_estimator_bytes, types_in
+from .lookup_files import dump_lookups, parquet_bytes
+from .manifest import MANIFEST, Manifest, make_manifest, read_manifest
+from .provenance import Provenance
+from .reference import describe, dump_reference
+from .rows import read_rows
+from .signature import Field, Output, Signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..data.lookups import Lookup
+
+__all__ = ["GOLDEN_OUTPUT", "build_package", "load_estimator", "save_estimator"]
+
+GOLDEN_OUTPUT = "output:"
+_LEAST_GOLDEN = 500
+_LIBRARIES = ("numpy", "scikit-learn", "skops", "pandas", "pyarrow", "msgspec")
+
+
+def build_package(
+    folder: Path | str,
+    *,
+    name: str,
+    estimator: Any,
+    signature: Signature | None,
+    golden: pd.DataFrame,
+    reference: pd.DataFrame,
+    provenance: Provenance,
+    lookups: Sequence[Lookup] = (),
+    card: str | Mapping[str, Any] = "",
+    metrics: Mapping[str, Any] | None = None,
+    verdict: Mapping[str, Any] | None = None,
+) -> Manifest:
+    """Build the package of a fitted estimator; the folder appears whole, or is left as it was.
+
+    Parameters
+    ----------
+    folder
+        Where the package goes; what lies there is replaced.
+    estimator
+        A fitted scikit-learn estimator or pipeline, which takes a frame of the signature's fields.
+    signature
+        What it takes. Outputs that it does not name are made from the estimator.
+    golden
+        Rows (at least 500, or all that there are) whose answers every copy of the package must give.
+    reference
+        The training rows, lookups included: their distributions are kept, never the rows.
+    card
+        The model card as Markdown, or `purpose`, `limits` and `metrics` from which it is written.
+    metrics
+        How good the model was on held-out rows, as monitoring compares with.
+    verdict
+        Of the gate: `passed` and `reasons`.
+
+    Raises
+    ------
+    GateError
+        If the verdict is no.
+    SignatureError
+        If there is no signature, or it does not fit the estimator or the rows.
+    PackageError
+        If there are too few golden rows, or the model cannot be stored.
+    """
+    if verdict is not None and not verdict.get("passed"):
+        reasons = "; ".join(map(str, verdict.get("reasons", ()))) or "it gives no reason"
+        raise GateError(f"The gate said no to model '{name}': {reasons}. No package was made.")
+    if signature is None:
+        raise SignatureError(f"Model '{name}' has no signature. Infer one: model.Signature.infer(training_frame).")
+    if len(golden) < _LEAST_GOLDEN <= len(reference):
+        raise PackageError(
+            f"Model '{name}' has {len(golden)} golden rows. Give at least {_LEAST_GOLDEN} held-out rows."
+        )
+    target = Path(folder)
+    signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator))
+    data = dump_estimator(estimator)
+    code = collect_code(types_in(data))
+    libraries = _libraries(code)
+    files = {
+        "model.skops": data,
+        "signature.json": _json(signature.to_json()),
+        "provenance.json": _json(replace(provenance, libraries=libraries).to_json()),
+        "requirements.txt": "".join(
+            f"{n}=={v}\n" for n, v in libraries.items() if n not in ("python", "nbship")
+        ).encode(),
+        "MLmodel": _mlmodel(libraries).encode(),
+        **{f"code/{path}": content for path, content in code.items()},
+        **dump_lookups(lookups),
+    }
+    files |= _evidence(name, files, signature, golden=golden, reference=reference, metrics=metrics, verdict=verdict)
+    files["MODEL_CARD.md"] = make_card(name, card, signature=signature, metrics=metrics, libraries=libraries).encode()
+    return _write(target, name, files)
+
+
+def _evidence(
+    name: str,
+    files: Mapping[str, bytes],
+    signature: Signature,
+    *,
+    golden: pd.DataFrame,
+    reference: pd.DataFrame,
+    metrics: Mapping[str, Any] | None,
+    verdict: Mapping[str, Any] | None,
+) -> dict[str, bytes]:
+    """Let the packaged model itself, loaded from its files, answer the golden rows and the reference."""
+    model = PackagedModel(read_manifest(make_manifest(name, files)), files)
+    rows = _without_personal(golden[[n for n in signature.names if n in golden]], signature)
+    answers = model.answer(model.complete(read_rows(signature, rows)))
+    columns = model.complete(read_rows(signature, reference[[n for n in signature.names if n in reference]]))
+    outputs = model.answer(columns).columns()
+    acceptance = {
+        "format": 1,
+        "path": "sklearn",
+        "golden_rows": len(rows),
+        "metrics": metrics or {},
+        "verdict": verdict or {},
+    }
+    shown = rows.assign(**{f"{GOLDEN_OUTPUT}{kind}": values for kind, values in answers.columns().items()})
+    return {
+        "golden.parquet": parquet_bytes(shown),
+        "reference.parquet": dump_reference(describe(columns, signature, outputs=outputs)),
+        "acceptance.json": _json(acceptance),
+    }
+
+
+def _without_personal(rows: pd.DataFrame, signature: Signature) -> pd.DataFrame:
+    replaced = {
+        field.name: _pseudonyms(field, len(rows)) for field in signature.inputs if field.pii and field.name in rows
+    }
+    return rows.assign(**replaced).reset_index(drop=True)
+
+
+def _pseudonyms(field: Field, rows: int) -> list[Any]:
+    if field.categories:
+        return [field.categories[row % len(field.categories)] for row in range(rows)]
+    if field.nullable:
+        return [None] * rows
+    if field.dtype == "string":
+        return [f"{field.name}-{row}" for row in range(rows)]
+    if field.example is not None:
+        return [field.example] * rows
+    raise SignatureError(
+        f"Field '{field.name}' is personal and may not be null. Give it an 'example' to put into packaged rows."
+    )
+
+
+def infer_outputs(estimator: Any) -> tuple[Output, ...]:
+    """Return the outputs of an estimator: label and probability of a classifier, value of a regression."""
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return (Output("value", "float", "value", title="Value"),)
+    values = tuple(np.asarray(classes).tolist())
+    dtype = {bool: "bool", int: "int", float: "float"}.get(type(values[0]), "string")
+    label = Output("label", dtype, "label", classes=values, title="Label")
+    if not hasattr(estimator, "predict_proba"):
+        return (label,)
+    positive = values[1] if len(values) == 2 else None
+    return (label, Output("probability", "float", "probability", positive=positive, title="Probability"))
+
+
+def save_estimator(estimator: Any, path: Path | str) -> None:
+    """Write a fitted estimator between two stages: the same estimator gives the same bytes."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(dump_estimator(estimator))
+
+
+def load_estimator(path: Path | str) -> Any:
+    """Read what `save_estimator` wrote; types of the project's own modules are trusted, as its code runs anyway.
+
+    Raises
+    ------
+    CorruptPackageError
+        If the file is damaged, or needs a type from elsewhere.
+    """
+    data = Path(path).read_bytes()
+    own = {name.partition(".")[0] for name in types_in(data) if collect_code([name])}
+    return load_estimator_bytes(data, code=own)
+
+
+def _libraries(code: Mapping[str, bytes]) -> dict[str, str]:
+    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "nbship": _nbship_version()}
+    for name in sorted({*_LIBRARIES, *_imported_by(code)}):
+        found[name] = metadata.version(name)
+    return found
+
+
+def _imported_by(code: Mapping[str, bytes]) -> set[str]:
+    """Return the distributions that packaged code imports."""
+    import ast
+
+    names: set[str] = set()
+    for content in code.values():
+        for node in ast.walk(ast.parse(content)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    own = {path.split("/")[0].removesuffix(".py") for path in code} | {"nbship"}
+    names -= own | set(sys.stdlib_module_names)
+    given = metadata.packages_distributions() if names else {}
+    return {given[name][0] for name in names if name in given}
+
+
+def _nbship_version() -> str:
+    from .. import __version__
+
+    return __version__
+
+
+def _mlmodel(libraries: Mapping[str, str]) -> str:
+    return f"""flavors:
+  python_function:
+    data: .
+    loader_module: nbship.predictor
+    env:
+      virtualenv: requirements.txt
+    python_version: '{libraries["python"]}'
+"""
+
+
+def _write(target: Path, name: str, files: Mapping[str, bytes]) -> Manifest:
+    manifest = make_manifest(name, files)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for path, content in {**files, MANIFEST: manifest}.items():
+            (draft / path).parent.mkdir(parents=True, exist_ok=True)
+            (draft / path).write_bytes(content)
+        if target.exists():
+            shutil.rmtree(target)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return read_manifest(manifest)
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,134 @@
+"""Load a package, validate rows, predict: the one way in which everything answers a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .model.answer import PackagedModel, Predictions, file_of
+from .model.manifest import Manifest, read_files
+from .model.provenance import Provenance
+from .model.rows import read_rows
+from .model.signature import Signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PackagePredictor", "Predictions", "Predictor", "load", "load_files"]
+
+
+class Predictor(Protocol):
+    """Whatever answers a prediction."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of the package."""
+        ...
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+        ...
+
+    def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
+        """Validate rows and predict; wrong rows raise `InvalidInputError`."""
+        ...
+
+
+class PackagePredictor:
+    """A verified package, ready to predict; safe to use from several threads.
+
+    Attributes
+    ----------
+    manifest
+        The package's files and their digests.
+    files
+        The verified files: path -> bytes.
+    """
+
+    def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+        self.manifest = manifest
+        self.files = files
+        self.model = PackagedModel(manifest, files)
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        """The first twelve hex digits of `digest`."""
+        return self.manifest.version
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the package's manifest, which is the package by content."""
+        return self.manifest.digest
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+        return self.model.signature
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the model comes from."""
+        return self.model.provenance
+
+    @cached_property
+    def card(self) -> str:
+        """The model card, as Markdown."""
+        return file_of(self.files, "MODEL_CARD.md").decode()
+
+    def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
+        """Validate rows, look up what they left out, and predict.
+
+        A row's answer does not depend on the rows beside it, to the bit.
+
+        Raises
+        ------
+        InvalidInputError
+            With every wrong field of every row.
+        """
+        return self.model.answer(self.model.complete(read_rows(self.signature, rows)))
+
+
+def load(path: Path | str) -> PackagePredictor:
+    """Load the package in a folder, verified first.
+
+    Raises
+    ------
+    PackageError
+        If there is none, or it is of a format that is not known here.
+    CorruptPackageError
+        If its files are not what its manifest says, or need a type that is not trusted.
+    VersionMismatchError
+        If it was made with other versions than are installed.
+    """
+    return load_files(*read_files(Path(path)))
+
+
+def load_files(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:
+    """Load a package from files that were verified."""
+    return PackagePredictor(manifest, files)
+
+
+def _load_pyfunc(path: str) -> Any:
+    """Load the package for MLflow (`loader_module` of its `MLmodel`)."""
+
+    class _PythonFunction:
+        def __init__(self, predictor: PackagePredictor) -> None:
+            self._predictor = predictor
+
+        def predict(self, data: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+            return self._predictor.predict(data).to_frame()
+
+    return _PythonFunction(load(path))
