@@ -47,5 +47,5 @@ def with_slices(frame: pd.DataFrame, slices: Sequence[str], *, zone: ZoneInfo) -
         if name == "week":
             added[name] = local.isocalendar()["week"].astype("int64")
         else:
-            added[name] = local.weekday + 1 if name == "weekday" else getattr(local, name)
+            added[name] = local.day_of_week + 1 if name == "weekday" else getattr(local, name)
     return frame.assign(**added)

@@ -11,20 +11,23 @@ import numpy as np
 
 from ..errors import MonitoringError
 from ..model.columns import Column, columns_of
+from ..model.lookup_files import load_lookups
+from ..model.manifest import read_files
 from ..model.reference import Distribution, load_reference
+from ..model.signature import Signature
 from ..prediction_log import log_path, open_log, predictions
 from ..project import Project, load
 from .calendar import with_slices
 from .counting import compare
 from .outcomes import kind_of, with_outcomes
-from .report import Observed, build_report, write_report
+from .report import Compared, Observed, build_report, write_report
 from .window import Window, parse_window
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..prediction_log import Record, SqliteLog
-    from ..predictor import PackagePredictor
+    from ..data.lookups import Lookup
+    from ..prediction_log import SqliteLog
 
 __all__ = ["observe", "report_window"]
 
@@ -66,79 +69,64 @@ def observe(project: Project, window: Window) -> Observed:
     MonitoringError
         If there is no log, or no prediction in the window.
     """
-    from ..predictor import load as load_package
-
-    package = load_package(project.package)
+    # The estimator is not needed, and not loaded: neither its code nor its libraries matter here.
+    manifest, files = read_files(project.package)
+    signature = Signature.from_json(json.loads(files["signature.json"]))
     path = log_path(project)
     if not path.is_file():
         raise MonitoringError(
             f"There is no prediction log at '{path}'. Predict with `nbship predict` or `nbship serve` first."
         )
     with open_log(project) as log:
-        frame = predictions(log, package.signature, start=window.start, end=window.end)
+        frame = predictions(log, signature, start=window.start, end=window.end)
         if frame.empty:
             raise MonitoringError(_nothing(log, window, frame.attrs["unreadable"]))
         answered = log.answered(window.start, window.end)
-    return _observed(project, window, package, frame, answered)
-
-
-def _observed(
-    project: Project, window: Window, package: PackagePredictor, frame: pd.DataFrame, answered: Sequence[Record]
-) -> Observed:
-    reference = load_reference(package.files["reference.parquet"])
-    kind, columns = kind_of(package.signature), _inputs(package, frame)
-    fields = [
-        compare(name, distribution, _as_category(columns[name], distribution))
-        for name, distribution in reference.items()
-        if distribution.role == "input"
-    ]
-    scored = with_slices(
-        with_outcomes(frame.assign(**_looked_up(package, columns)), package.signature),
-        project.settings.slices,
-        zone=project.timezone,
+    reference = load_reference(files["reference.parquet"])
+    kind, columns = kind_of(signature), _inputs(signature, load_lookups(files), frame)
+    scored = with_outcomes(
+        frame.assign(**{name: columns[name] for name in columns if signature[name].lookup}), signature
     )
-    known = reference.get(kind)
+    scored = with_slices(scored, project.settings.slices, zone=project.timezone)
     return Observed(
-        model=package.name,
-        version=package.version,
+        model=manifest.name,
+        version=manifest.version,
         kind=kind,
         frame=scored,
-        fields=fields,
-        prediction=None if known is None else compare(kind, known, scored["predicted"].to_numpy()),
-        held_out=json.loads(package.files["acceptance.json"]).get("metrics") or None,
+        fields=[_compared(name, each, columns) for name, each in reference.items() if each.role == "input"],
+        prediction=compare(kind, reference[kind], scored["predicted"].to_numpy()) if kind in reference else None,
+        held_out=json.loads(files["acceptance.json"]).get("metrics") or None,
         slices=project.settings.slices,
         records=answered,
-        unreadable=frame.attrs.get("unreadable", ()),
+        unreadable=frame.attrs["unreadable"],
     )
 
 
-def _inputs(package: PackagePredictor, frame: pd.DataFrame) -> dict[str, Column]:
+def _inputs(signature: Signature, lookups: Sequence[Lookup], frame: pd.DataFrame) -> Mapping[str, Column]:
     """Return the inputs as the model saw them: what was left out is looked up again.
 
     The log does not tell what was left out from what was null; both are looked up here.
     """
-    columns = dict(columns_of(frame[list(package.signature.names)]))
-    for lookup in package.lookups:
+    columns = columns_of(frame[list(signature.names)])
+    for lookup in lookups:
         absent = {name: _nulls(columns[name]) for name in lookup.columns if name in columns}
         columns = lookup.attach(columns, absent=absent)
     return columns
+
+
+def _compared(name: str, reference: Distribution, columns: Mapping[str, Column]) -> Compared:
+    values = columns.get(name)
+    if values is not None and reference.kind == "category" and values.dtype.kind in "bf":
+        # Truth values, as the reference names them.
+        names = [None if value != value else str(bool(value)).lower() for value in values.tolist()]
+        values = np.array(names, dtype=object)
+    return compare(name, reference, values)
 
 
 def _nulls(values: Column) -> Column:
     import pandas as pd
 
     return np.asarray(pd.isna(values))
-
-
-def _looked_up(package: PackagePredictor, columns: Mapping[str, Column]) -> dict[str, Column]:
-    return {name: columns[name] for lookup in package.lookups for name in lookup.columns if name in columns}
-
-
-def _as_category(values: Column, like: Distribution) -> Column:
-    """Write truth values as the reference names them."""
-    if like.kind != "category" or values.dtype.kind not in "bf":
-        return values
-    return np.array([None if value != value else str(bool(value)).lower() for value in values.tolist()], dtype=object)
 
 
 def _nothing(log: SqliteLog, window: Window, unreadable: Sequence[str]) -> str:
