@@ -1,0 +1,77 @@
+"""`nbship run` and `nbship stage` as a person meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .two_stages import call, write_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_project(tmp_path_factory.mktemp("project"))
+    done = call(root, "nbship", "run")
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "fitt"], "has no stage 'fitt'. Did you mean 'fit'?"),
+        (["run", "-S", "fit.sed=4"], "has no parameter 'fit.sed'. Did you mean 'fit.seed'?"),
+        (["run", "-S", "fit.seed=yes"], "a truth value in YAML 1.1"),
+        (["stage", "fitt"], "has no stage 'fitt'. Did you mean 'fit'?"),
+    ],
+)
+def test_a_mistake_is_one_sentence(project: Path, arguments: list[str], message: str):
+    done = call(project, "nbship", *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_new_value_runs_what_reads_it_and_an_old_one_comes_back(project: Path):
+    done = call(project, "nbship", "run", "-S", "fit.seed=4")
+    assert [line.split()[:2] for line in done.stdout.splitlines()[:2]] == [["load", "up"], ["fit", "started"]]
+    assert "seed = 4" in json.loads((project / "products/20_fit.ipynb").read_text())["cells"][0]["source"]
+    done = call(project, "nbship", "run", "-S", "fit.seed=3")
+    assert "fit   restored from an earlier run" in done.stdout
+
+
+def test_one_stage_runs_with_those_before_it(project: Path):
+    done = call(project, "nbship", "run", "load", "--force")
+    assert "load      " in done.stdout
+    assert "fit" not in done.stdout
+
+
+def test_an_import_that_dvc_does_not_know_is_refused_before_the_first_cell(project: Path):
+    path = project / "notebooks/20_fit.ipynb"
+    text = path.read_text()
+    path.write_text(text.replace("import json\\n", "import json\\nfrom colours import red\\n"))
+    done = call(project, "nbship", "stage", "fit")
+    path.write_text(text)
+    assert done.returncode == 1
+    assert "which dvc.yaml does not know. Run `nbship sync`, then again." in done.stderr
+
+
+def test_a_gate_that_says_no_ends_with_3(tmp_path: Path):
+    root = write_project(tmp_path)
+    path = root / "notebooks/20_fit.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][-1]["source"] += "\nfrom nbship.errors import GateError\nraise GateError('Too small.')"
+    path.write_text(json.dumps(content))
+    done = call(root, "nbship", "run")
+    assert done.returncode == 3
+    assert "nbship: Stage 'fit': Too small." in done.stderr
+    assert ".nbship/scratch/fit/20_fit.ipynb" in done.stderr
+    assert "fit " in done.stdout
+    assert "the gate said no" in done.stdout
+    assert not (root / "products/metrics.json").exists()
+
+
+def test_a_project_outside_git_and_dvc_is_prepared(project: Path):
+    assert (project / ".dvc/config").is_file()
