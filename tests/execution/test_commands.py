@@ -73,5 +73,13 @@ def test_a_gate_that_says_no_ends_with_3(tmp_path: Path):
     assert not (root / "products/metrics.json").exists()
 
 
+def test_data_that_is_not_there_has_a_remedy(tmp_path: Path):
+    root = write_project(tmp_path)
+    (root / "data/numbers.json").unlink()
+    done = call(root, "nbship", "run")
+    assert done.returncode == 1
+    assert "Stage 'load' reads 'data/numbers.json', which is not there. Bring it with `dvc pull`" in done.stderr
+
+
 def test_a_project_outside_git_and_dvc_is_prepared(project: Path):
     assert (project / ".dvc/config").is_file()

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import GateError, PipelineError, StageError
-from ..pipeline import COPIES_STAGE, read_pipeline, sync
+from ..errors import GateError, PipelineError, SourceError, StageError
+from ..pipeline import COPIES_STAGE, read_pipeline
+from ..pipeline.sync import sync
 from ..project import Project, load
 from .environment import with_own_programs
 from .overrides import set_params
@@ -109,6 +110,8 @@ def reproduce(
 
     Raises
     ------
+    SourceError
+        If an outside file is neither there nor in DVC's cache.
     PipelineError
         If DVC stops for another reason than a stage that failed.
     """
@@ -124,6 +127,7 @@ def reproduce(
         if status == 0 or summary.failed:
             return summary
         if not any(words in line for line in attempt.tail for words in _LOCKED):
+            _refuse_missing(project)
             raise PipelineError(_reason(attempt.tail))
         if not waited:
             progress.note("Another DVC command is at work here. Waiting for it to end.")
@@ -248,6 +252,15 @@ def _stop(process: subprocess.Popen[str]) -> None:
             return
         except subprocess.TimeoutExpired:
             continue
+
+
+def _refuse_missing(project: Project) -> None:
+    for stage in read_pipeline(project).stages.values():
+        for path in stage.resources.values():
+            if not (project.root / path).exists():
+                raise SourceError(
+                    f"Stage '{stage.name}' reads '{path}', which is not there. Bring it with `dvc pull`, or by the project's own install step."
+                )
 
 
 def _reason(tail: Sequence[str]) -> str:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import NbshipError, StageError
-from ..pipeline import COPIES_STAGE, Plan, read_pipeline, verify_stage, write_copies
+from ..pipeline import COPIES_STAGE, Plan, read_pipeline
+from ..pipeline.dvc import verify_all, verify_stage
+from ..pipeline.strip import write_copies
 from ..project import Project, load
 from .report import StageReport, write_progress, write_report
 from .stage import Inputs, run_stage
@@ -69,6 +71,7 @@ def _run(
 ) -> None:
     pipeline = read_pipeline(project)
     if name == COPIES_STAGE:
+        verify_all(project, pipeline)
         write_copies(project, pipeline)
         return
     plan = verify_stage(project, name, pipeline=pipeline)
