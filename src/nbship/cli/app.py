@@ -1,0 +1,50 @@
+"""`nbship app`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("package", required=False, type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
+@click.option("--open/--no-open", "browser", default=None, help="Open a browser.  [default: where there is a screen]")
+def command(package: Path | None, port: int, browser: bool | None) -> None:
+    """Open the Streamlit app: ask the model, read the monitoring report.
+
+    The page is app/streamlit_app.py where the project has one. It listens on this machine only, and
+    sends nothing elsewhere.
+
+    \b
+    Example:
+        nbship app --port 8501
+    """
+    from importlib.util import find_spec
+
+    from ..errors import ServingError
+    from ..inference import find_place
+    from ..serving import bind, page_script
+
+    if find_spec("streamlit") is None:
+        raise ServingError("The app needs Streamlit, which is not installed. Install it: pip install 'nbship[app]'.")
+    place = find_place(package)
+    place.require_package()
+    bind("127.0.0.1", port).close()
+    if browser is None:
+        browser = sys.stdout.isatty() and bool(os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32"))
+    environ = {**os.environ, "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
+    if package is not None:
+        environ["NBSHIP_PACKAGE"] = str(package.absolute())
+    click.echo(f"The app is at http://127.0.0.1:{port}. Ctrl-C stops it.")
+    words = [
+        "streamlit", "run", str(page_script(place.project)), f"--server.port={port}", "--server.address=127.0.0.1",
+        f"--server.headless={str(not browser).lower()}", "--browser.gatherUsageStats=false",
+        "--client.toolbarMode=minimal", "--theme.primaryColor=#1d4ed8",
+    ]  # fmt: skip
+    os.execve(sys.executable, [sys.executable, "-m", *words], environ)

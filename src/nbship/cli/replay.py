@@ -1,0 +1,83 @@
+"""`nbship replay`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..inference import Replay
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("id")
+@click.option(
+    "--package", type=click.Path(path_type=Path), help="The package that predicted.  [default: the project's]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(id: str, package: Path | None, as_json: bool) -> None:
+    """Answer a logged prediction again and compare the bytes.
+
+    Prints what the prediction was made from: the package and the data, notebooks and parameters behind
+    it. Exits 1 when the bytes differ.
+
+    \b
+    Example:
+        nbship replay 0193f0a2-7c1e-7a52-8e3b-5d2f9c1a7b44
+    """
+    from ..inference import find_place, replay, require_logged
+
+    place = find_place(package)
+    with place.open_log() as log:
+        # An unknown id is told at once, before a model is loaded.
+        require_logged(log, id)
+        predictor = place.load()
+        found = replay(log, id, predictor=predictor)
+    lineage = predictor.provenance.to_json()
+    click.echo(json.dumps(_content(found, lineage)) if as_json else "\n".join(_words(found, lineage)))
+    if not found.same:
+        sys.exit(1)
+
+
+def _content(found: Replay, lineage: Mapping[str, Any]) -> dict[str, Any]:
+    record = found.record
+    return {
+        "id": found.id, "same": found.same, "model": record.model, "version": record.version, "digest": record.digest,
+        "at": record.at.isoformat(), "inputs": json.loads(found.inputs), "logged": json.loads(found.logged),
+        "again": json.loads(found.again), "lineage": lineage,
+    }  # fmt: skip
+
+
+def _words(found: Replay, lineage: Mapping[str, Any]) -> Iterator[str]:
+    record = found.record
+    verdict = "the same bytes" if found.same else "DIFFERENT bytes"
+    yield f"{found.id}: {verdict}"
+    yield f"  logged  {found.logged}"
+    yield f"  again   {found.again}"
+    yield f"  inputs  {found.inputs}"
+    yield f"  asked   {record.at:%Y-%m-%d %H:%M:%S} UTC by {record.caller}"
+    yield f"  package {record.model} {record.version} (sha256 {record.digest})"
+    for title, content in lineage.items():
+        yield from _part(title.replace("_", " "), content)
+
+
+def _part(title: str, content: Any) -> Iterator[str]:
+    if isinstance(content, Mapping) and content:
+        yield f"  {title}"
+        for name, value in content.items():
+            yield f"    {name}: {_short(value)}"
+    elif content not in (None, "", [], {}):
+        yield f"  {title}: {_short(content)}"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -1,0 +1,25 @@
+"""Predictors at work: logged, on files, again from the log; and the labels that come back."""
+
+from __future__ import annotations
+
+from .batch import BatchSummary, predict_file
+from .labels import Told, take_feedback, take_labels
+from .place import Place, find_place
+from .release import Logged, answers_of, as_json
+from .replay import Replay, replay, require_logged
+
+__all__ = [
+    "BatchSummary",
+    "Logged",
+    "Place",
+    "Replay",
+    "Told",
+    "answers_of",
+    "as_json",
+    "find_place",
+    "predict_file",
+    "replay",
+    "require_logged",
+    "take_feedback",
+    "take_labels",
+]

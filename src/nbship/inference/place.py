@@ -1,0 +1,67 @@
+"""Where a command finds its package and its prediction log: in a project, or beside a package alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import project
+from ..errors import PackageError, ProjectError
+from ..prediction_log import SqliteLog, log_path, open_log
+from ..predictor import PackagePredictor
+from ..predictor import load as load_package
+from .release import Logged
+
+__all__ = ["Place", "find_place"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A package, the file of its prediction log, and the settings and project that go with them."""
+
+    package: Path
+    log: Path
+    settings: project.Settings
+    project: project.Project | None
+
+    def require_package(self) -> None:
+        """Raise PackageError if there is no package."""
+        if not self.package.exists():
+            hint = "Run 'nbship run' to make it" if self.project else "Check the path"
+            raise PackageError(f"There is no model package at '{self.package}'. {hint}.")
+
+    def load(self) -> PackagePredictor:
+        """Load the package, verified."""
+        self.require_package()
+        return load_package(self.package)
+
+    def open_log(self) -> SqliteLog:
+        """Open the prediction log."""
+        return open_log(self.log)
+
+    def open_logged(self, *, mode: str) -> Logged:
+        """Load the package and open the log: what answers predictions in service."""
+        return Logged(self.load(), self.open_log(), mode=mode)
+
+
+def find_place(package: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Place:
+    """Return the place of a package: the given one, or else that of the project around the working directory.
+
+    Outside a project the log lies in `NBSHIP_STATE`, or else in `.nbship/state` of the working directory.
+
+    Raises
+    ------
+    ProjectError
+        If neither a package nor a project is there.
+    """
+    try:
+        found = project.load()
+    except ProjectError as error:
+        if package is None or "No project" not in str(error):
+            raise
+        state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
+        return Place(Path(package).absolute(), state / "predictions.sqlite", project.Settings(), None)
+    path = found.package if package is None else Path(package).absolute()
+    return Place(path, log_path(found), found.settings, found)

@@ -1,0 +1,125 @@
+"""Answer a logged prediction again, by the same package, and compare the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import InvalidInputError, LogError, UnknownPredictionError
+from ..model.signature import Signature
+from ..prediction_log import BatchRun, PredictionLog, Record, batch_rows, find_run, split_id
+from ..predictor import PackagePredictor
+from .release import answers_of, as_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Replay", "replay", "require_logged"]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A prediction, as it was logged and as it was computed now.
+
+    Attributes
+    ----------
+    record
+        The prediction's record, or that of its batch run.
+    inputs
+        The row, as JSON text.
+    logged, again
+        The outputs, as JSON texts.
+    """
+
+    id: str
+    record: Record | BatchRun
+    inputs: str
+    logged: str
+    again: str
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same bytes."""
+        return self.logged == self.again
+
+
+def replay(log: PredictionLog, id: str, *, predictor: PackagePredictor) -> Replay:
+    """Answer a logged prediction again.
+
+    Raises
+    ------
+    UnknownPredictionError
+        If the log has no prediction with this id.
+    LogError
+        If it was made by another package, was refused, or its inputs were not kept.
+    """
+    if split_id(id) is not None:
+        return _replay_row(log, id, predictor)
+    record = log.find(id)
+    _check_package(record, predictor)
+    if record.outputs is None or record.inputs is None:
+        raise LogError(f"Record '{id}' is a refused request, which got no prediction: {record.error}.")
+    try:
+        again = next(answers_of(predictor.predict([msgspec.json.decode(record.inputs)])))
+    except InvalidInputError as error:
+        if not record.redacted:
+            raise
+        raise _not_kept(record) from error
+    found = Replay(id, record, record.inputs, record.outputs, as_json(again))
+    if not found.same and record.redacted:
+        raise _not_kept(record)
+    return found
+
+
+def require_logged(log: PredictionLog, id: str) -> None:
+    """Raise UnknownPredictionError unless the log has a prediction, or a batch run, with this id."""
+    if split_id(id) is None:
+        log.find(id)
+    else:
+        find_run(log, id)
+
+
+def _not_kept(record: Record) -> LogError:
+    return LogError(
+        f"Prediction '{record.id}' cannot be computed again: the log keeps '{record.redacted[0]}', which is personal, only as a pseudonym."
+    )
+
+
+def _replay_row(log: PredictionLog, id: str, predictor: PackagePredictor) -> Replay:
+    run, number = find_run(log, id)
+    _check_package(run, predictor)
+    found = _row(run, predictor.signature, number)
+    if found is None:
+        raise UnknownPredictionError(
+            f"The batch run of '{id}' has no prediction for row {number}. Take an id from its output."
+        )
+    inputs, outputs = found
+    logged = {output.kind: outputs[output.kind].tolist()[0] for output in predictor.signature.outputs}
+    again = next(answers_of(predictor.predict(inputs.reset_index(drop=True))))
+    return Replay(id, run, _as_text(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
+
+
+def _row(run: BatchRun, signature: Signature, number: int) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    for inputs, outputs in batch_rows(run, signature):
+        if number in outputs.index:
+            return inputs.loc[[number]], outputs.loc[[number]]
+    return None
+
+
+def _as_text(frame: pd.DataFrame) -> str:
+    row: Mapping[Any, Any] = frame.iloc[0].to_dict()
+    return as_json({name: None if value != value else _plain(value) for name, value in row.items()})
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value.item() if hasattr(value, "item") else value
+
+
+def _check_package(record: Record | BatchRun, predictor: PackagePredictor) -> None:
+    if record.digest != predictor.digest:
+        raise LogError(
+            f"The prediction was made by version {record.version} of '{record.model}', and this package is version {predictor.version} of '{predictor.name}'. Give the package of then with --package."
+        )

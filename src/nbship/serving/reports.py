@@ -1,0 +1,88 @@
+"""The monitoring reports that lie in a project's state, as the page shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Report", "newest_reports"]
+
+_MEASURES = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "calibration_error": "Calibration error",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page shows of a report.
+
+    Attributes
+    ----------
+    numbers
+        Name, value and a note for each number worth a glance.
+    html
+        The report as a page, where it was made.
+    """
+
+    window: str
+    version: str
+    verdict: str
+    headline: str
+    advice: str
+    reasons: tuple[str, ...]
+    numbers: tuple[tuple[str, str, str | None], ...]
+    html: Path | None
+
+
+def newest_reports(state: Path, *, count: int = 24) -> list[Report]:
+    """Return the reports in a project's state, the newest window first; what is no report is passed over."""
+    found = sorted((state / "monitoring").glob("[!.]*/report.json"), key=lambda path: path.parent.name, reverse=True)
+    reports = [_read(path) for path in found[:count]]
+    return [report for report in reports if report is not None]
+
+
+def _read(path: Path) -> Report | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        window = content["window"]
+        page = path.with_name("report.html")
+        return Report(
+            window=f"{window['from']} to {window['to']}",
+            version=str(content["version"]),
+            verdict=str(content["verdict"]),
+            headline=str(content["headline"]),
+            advice=_words(content.get("advice")),
+            reasons=tuple(_words(reason) for reason in content.get("reasons") or ()),
+            numbers=tuple(_numbers(content)),
+            html=page if page.is_file() else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _words(item: Any) -> str:
+    if isinstance(item, Mapping):
+        return str(item.get("reason") or item.get("text") or "")
+    return "" if item is None else str(item)
+
+
+def _numbers(content: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+    numbers: list[tuple[str, str, str | None]] = [("Predictions", f"{content['volume']['rows']:,}", "In this window")]
+    performance = content.get("performance") or {}
+    if performance.get("share_labelled") is not None:
+        numbers.append(
+            ("With a label", f"{performance['share_labelled']:.0%}", "So much of what was predicted is known")
+        )
+    measures = performance.get("measures") or {}
+    for name, title in _MEASURES.items():
+        if isinstance(measures.get(name), (int, float)):
+            numbers.append((title, f"{measures[name]:.3f}", "On the rows with a label"))
+    return numbers

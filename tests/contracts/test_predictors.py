@@ -1,0 +1,127 @@
+"""One suite over every way to ask a model: the package itself, the logged one, and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from servers import running
+
+from nbship import predictor
+from nbship.errors import InputFailure, InvalidInputError
+from nbship.inference import Logged, answers_of
+from nbship.model.signature import Signature
+from nbship.prediction_log import open_log
+from nbship.serving import Service
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class RestPredictor:
+    """What a client of the REST service sees, as a predictor."""
+
+    def __init__(self, client: httpx.Client, signature: Signature) -> None:
+        about = client.get("/version").json()
+        self.name, self.version, self.signature = about["model"], about["version"], signature
+        self._client = client
+
+    def answers(self, rows: Rows) -> list[dict[str, Any]]:
+        response = self._client.post("/predict", json=list(rows))
+        if response.status_code == 422:
+            fields = response.json()["error"]["fields"]
+            raise InvalidInputError([InputFailure(**field) for field in fields])
+        return [{kind: answer[kind] for kind in ("label", "probability")} for answer in response.json()]
+
+
+def direct(one: Any) -> Callable[[Rows], list[dict[str, Any]]]:
+    return lambda rows: list(answers_of(one.predict(rows)))
+
+
+@pytest.fixture(params=["package", "logged", "rest"])
+def ask(request: pytest.FixtureRequest, small_package: Path, tmp_path: Path) -> Iterator[Callable[[Rows], list[dict]]]:
+    package = predictor.load(small_package)
+    if request.param == "package":
+        yield direct(package)
+    elif request.param == "logged":
+        with open_log(tmp_path / "log.sqlite") as log:
+            yield direct(Logged(package, log))
+    else:
+        service = Service(lambda: Logged(package, open_log(tmp_path / "log.sqlite"), mode="rest"))
+        with running(service) as client:
+            rest = RestPredictor(client, package.signature)
+            assert (rest.name, rest.version) == (package.name, package.version)
+            yield rest.answers
+
+
+@pytest.fixture
+def records(small_rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Fifty rows as a client sends them, without what is looked up."""
+    frame = small_rows.head(50).drop(columns=["limit", "grade"])
+    return [
+        {**row, "at": row["at"].isoformat(), "weight": None if np.isnan(row["weight"]) else row["weight"]}
+        for row in frame.to_dict("records")
+    ]
+
+
+def test_answers_are_those_of_the_package_to_the_bit(
+    ask, records, small_package: Path, small_rows: pd.DataFrame
+) -> None:
+    expected = predictor.load(small_package).predict(small_rows.head(50).drop(columns=["limit", "grade"]))
+    answers = ask(records)
+    assert [answer["probability"] for answer in answers] == expected.probability.tolist()
+    assert [answer["label"] for answer in answers] == expected.label.tolist()
+
+
+def test_a_row_does_not_depend_on_its_company(ask, records) -> None:
+    together = ask(records)
+    assert together == [ask([record])[0] for record in records]
+    assert together == ask(records[::-1])[::-1]
+
+
+def test_what_is_looked_up_may_be_given(ask, records, small_rows: pd.DataFrame) -> None:
+    given = [
+        {**record, "limit": row.limit, "grade": row.grade}
+        for record, row in zip(records, small_rows.head(50).itertuples(), strict=True)
+    ]
+    assert ask(given) == ask(records)
+    unknown = {"limit": None, "grade": None}
+    assert ask([{**record, **unknown} for record in records]) != ask(records)
+
+
+def test_a_time_is_a_moment_however_written(ask, records) -> None:
+    moved = [{**record, "at": pd.Timestamp(record["at"]).tz_convert("Asia/Tokyo").isoformat()} for record in records]
+    assert ask(moved) == ask(records)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"size": "5"}, "size"),
+        ({"size": True}, "size"),
+        ({"size": 5.5}, "size"),
+        ({"size": 0}, "size"),
+        ({"size": None}, "size"),
+        ({"line": "d"}, "line"),
+        ({"line": 1}, "line"),
+        ({"weight": "heavy"}, "weight"),
+        ({"at": "soon"}, "at"),
+        ({"at": 1720000000}, "at"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_row(ask, records, change: dict, field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        ask([records[0], {**records[1], **change}])
+    assert [(failure.row, failure.field) for failure in caught.value.failures] == [(1, field)]
+
+
+def test_every_failure_is_in_one_error(ask, records) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        ask([{**records[0], "size": "x", "line": "y"}, records[1], {"at": records[2]["at"]}])
+    named = {(failure.row, failure.field) for failure in caught.value.failures}
+    assert named == {(0, "size"), (0, "line"), (2, "line"), (2, "size"), (2, "weight")}

@@ -1,0 +1,107 @@
+"""The Streamlit page in a real browser, as a person uses it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nbship.prediction_log import open_log
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+if CHROMIUM is None:
+    if os.environ.get("CI"):
+        pytest.fail("Chromium is not installed, and CI must look at the page. Install it: make browser.", pytrace=False)
+    pytest.skip("Chromium is not installed: make browser", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def address(small_package: Path, state: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = {**os.environ, "NBSHIP_STATE": str(state)}
+    command = [sys.executable, "-m", "nbship", "app", str(small_package), "--port", str(port), "--no-open"]
+    with (state / "app.log").open("w") as output:
+        server = subprocess.Popen(command, cwd=state, env=environ, stdout=output, stderr=output)
+        try:
+            _wait(f"http://127.0.0.1:{port}/_stcore/health", server, state / "app.log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], output: Path) -> None:
+    for _ in range(300):
+        assert server.poll() is None, output.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    pytest.fail(f"The app did not start: {output.read_text()}")
+
+
+@pytest.fixture
+def page(address: str):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(30_000)
+        page.goto(address)
+        page.get_by_role("button", name="Predict").wait_for()
+        yield page
+        browser.close()
+
+
+def test_a_person_asks_and_the_answer_is_logged(page, state: Path) -> None:
+    page.get_by_role("button", name="Predict").click()
+    page.get_by_test_id("risk").wait_for()
+    assert "%" in page.get_by_test_id("risk").inner_text()
+    caption = page.get_by_text("Prediction 0").inner_text()
+    with open_log(state / "predictions.sqlite") as log:
+        record = log.find(caption.split()[1])
+    assert record.mode == "app"
+    assert record.outputs is not None
+
+
+def test_what_is_wrong_stands_beside_its_field(page) -> None:
+    box = page.get_by_label("Line", exact=False).first
+    box.click()
+    size = page.get_by_role("spinbutton", name="Size")
+    size.fill("")
+    page.get_by_role("button", name="Predict").click()
+    page.get_by_text("Some fields need another look").wait_for()
+    assert page.locator("[data-testid=stAlert]").count() == 2
+
+
+def test_monitoring_without_a_report_names_the_command(page) -> None:
+    page.get_by_role("tab", name="Monitoring").click()
+    page.get_by_text("nbship monitor").first.wait_for()
+
+
+def test_the_model_is_described(page) -> None:
+    page.get_by_role("tab", name="Model").click()
+    page.get_by_text("A package made for tests.").wait_for()

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nbship import predictor
+from nbship.errors import InvalidInputError, LogError, UnknownPredictionError
+from nbship.inference import Logged, replay
+from nbship.prediction_log import open_log
+
+
+@pytest.fixture
+def log(tmp_path: Path):
+    with open_log(tmp_path / "log.sqlite") as log:
+        yield log
+
+
+@pytest.fixture
+def logged(small_package: Path, log) -> Logged:
+    return Logged(predictor.load(small_package), log)
+
+
+def test_an_answer_replays_to_the_same_bytes(logged: Logged, log) -> None:
+    rows = [
+        {**logged.example, "size": size, "weight": weight}
+        for size in (1, 9)
+        for weight in (None, 0.1, 12.345678901234567)
+    ]
+    for answer in logged.answer(rows, caller="ann"):
+        found = replay(log, answer["id"], predictor=logged.predictor)
+        assert found.same
+        assert json.loads(found.again)["probability"] == answer["probability"]
+        assert found.record.caller == "ann"
+
+
+def test_a_frame_is_logged_row_by_row(logged: Logged, log, small_rows) -> None:
+    predictions = logged.predict(small_rows.head(5))
+    records = log.recent(10)[::-1]
+    assert [json.loads(record.outputs)["probability"] for record in records] == predictions.probability.tolist()
+    assert replay(log, records[0].id, predictor=logged.predictor).same
+
+
+def test_another_package_does_not_replay(logged: Logged, log, other_package: Path) -> None:
+    (answer,) = logged.answer([logged.example])
+    with pytest.raises(LogError, match=r"made by version .*--package"):
+        replay(log, answer["id"], predictor=predictor.load(other_package))
+
+
+def test_a_changed_record_is_found_out(logged: Logged, log) -> None:
+    (answer,) = logged.answer([logged.example])
+    forged = replace(log.find(answer["id"]), id="forged", outputs='{"label":1,"probability":0.123}')
+    log.append(forged)
+    found = replay(log, "forged", predictor=logged.predictor)
+    assert not found.same
+    assert found.logged == forged.outputs
+
+
+def test_a_refusal_is_logged_and_does_not_replay(logged: Logged, log) -> None:
+    with pytest.raises(InvalidInputError):
+        logged.answer([{**logged.example, "size": "big", "unknown": "secret"}])
+    (record,) = log.recent(1)
+    assert record.outputs is None
+    assert "size" in record.error
+    assert "secret" not in record.inputs
+    with pytest.raises(LogError, match="refused"):
+        replay(log, record.id, predictor=logged.predictor)
+
+
+def test_an_unknown_id_is_named(logged: Logged, log) -> None:
+    for id in ("nothing", "b0123456789abcdef-7"):
+        with pytest.raises(UnknownPredictionError, match=id):
+            replay(log, id, predictor=logged.predictor)

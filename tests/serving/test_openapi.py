@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from signatures import ANSWER, EXAMPLE, SIGNATURE
+
+from nbship.serving.docs import docs_page
+from nbship.serving.openapi import describe
+
+
+def document() -> dict:
+    return describe(SIGNATURE, model="m", version="0123456789ab", example=EXAMPLE, answer=ANSWER)
+
+
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    schemas = document()["components"]["schemas"]
+    return jsonschema.Draft202012Validator({**schemas[name], "components": {"schemas": schemas}})
+
+
+def test_the_examples_fit_their_schemas() -> None:
+    validator("Record").validate(EXAMPLE)
+    validator("Prediction").validate(ANSWER)
+    examples = document()["paths"]["/feedback"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    for example in examples.values():
+        validator("Feedback").validate(example["value"])
+    assert examples["by_key"]["value"]["key"] == {"at": EXAMPLE["at"], "line": "a"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"line": "c"}, {"size": 0}, {"size": 1.5}, {"size": None}, {"new": "yes"}, {"weight": 6.0}, {"other": 1}]
+)
+def test_what_the_model_refuses_breaks_the_schema(change: dict) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        validator("Record").validate({**EXAMPLE, **change})
+
+
+@pytest.mark.parametrize("change", [{"kind": "new"}, {"kind": None}, {"weight": None}, {"weight": 1}, {"sent": None}])
+def test_what_the_model_takes_fits_the_schema(change: dict) -> None:
+    validator("Record").validate({**EXAMPLE, **change})
+
+
+def test_every_reference_leads_somewhere() -> None:
+    made = document()
+    schemas = made["components"]["schemas"]
+    references = [part.split('"')[0] for part in json.dumps(made).split('"$ref": "')[1:]]
+    assert references
+    assert {reference.removeprefix("#/components/schemas/") for reference in references} <= set(schemas)
+
+
+def test_the_page_shows_fields_and_escapes() -> None:
+    page = docs_page(
+        SIGNATURE,
+        model="<m>",
+        version="v",
+        example={**EXAMPLE, "note": "</textarea><script>"},
+        answer=ANSWER,
+        curl="curl",
+    )
+    assert "<m>" not in page
+    assert "</textarea><script>" not in page
+    assert "Risk of &lt;loss&gt;." in page
+    for name in SIGNATURE.names:
+        assert f"<code>{name}</code>" in page
+    assert "http://" not in page
+    assert "https://" not in page
