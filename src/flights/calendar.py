@@ -15,4 +15,4 @@ __all__ = ["with_calendar"]
 def with_calendar(frame: pd.DataFrame) -> pd.DataFrame:
     """Add `month`, `weekday` (Monday is 0) and `hour` of the scheduled departure, to slice by; none is a feature."""
     local = frame["scheduled_departure"].dt.tz_convert(HOME).dt
-    return frame.assign(month=local.month, weekday=local.weekday, hour=local.hour)
+    return frame.assign(month=local.month, weekday=local.day_of_week, hour=local.hour)

@@ -68,11 +68,9 @@ def _groups(values: pd.Series, *, min_rows: int) -> Iterator[tuple[str, np.ndarr
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > 50:
         bins = pd.qcut(values, min(50, max(2, len(values) // (2 * min_rows))), duplicates="drop")
         groups += [(str(bin_), (bins == bin_).to_numpy()) for bin_ in bins.cat.categories]
-        # A single value may be a group of its own inside a range: a mark such as -1 for "never".
-        common = values.value_counts()
-        groups += [(f"= {value}", (values == value).to_numpy()) for value in common.index[common >= min_rows]]
-    else:
-        groups += [(f"= {value}", (values == value).to_numpy()) for value in values.dropna().unique()]
+    # A single value may be a group of its own inside a range: a mark such as -1 for "never".
+    counts = values.value_counts()
+    groups += [(f"= {value}", (values == value).to_numpy()) for value in counts.index[counts >= min_rows]]
     return ((name, rows) for name, rows in groups if rows.sum() >= min_rows and rows.sum() < len(values))
 
 
