@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ __all__ = ["PackagedModel", "Predictions", "file_of"]
 # Libraries whose minor versions a model's numbers hang on.
 _GUARDED = ("scikit-learn", "numpy", "skops")
 _BLOCK = 256
+# Up to so many rows, threads cost more than they save: they wait for each other longer than they work.
+_FEW = 5_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,10 @@ class PackagedModel:
 
         data = columns if self._takes_columns else to_frame(columns, self.signature)
         label = self.signature.output("label")
-        with config_context(assume_finite=True, skip_parameter_validation=True):
+        with (
+            _threads(len(next(iter(columns.values())))),
+            config_context(assume_finite=True, skip_parameter_validation=True),
+        ):
             if label is None:
                 return Predictions(value=np.asarray(self._call(self.estimator.predict, data), dtype=np.float64))
             if not hasattr(self.estimator, "predict_proba"):
@@ -135,6 +142,17 @@ _ROW_BY_ROW = {
     *("GradientBoostingRegressor", "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier"),
     *("ExtraTreesRegressor", "DecisionTreeClassifier", "DecisionTreeRegressor"),
 }
+
+
+def _threads(rows: int) -> AbstractContextManager[Any]:
+    return _pools().limit(limits=1) if rows <= _FEW else nullcontext()
+
+
+@cache
+def _pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def _steps(estimator: Any) -> list[Any]:
