@@ -70,7 +70,7 @@ def _read_records(signature: Signature, rows: Sequence[Mapping[str, Any]]) -> Ro
             failures.append(InputFailure(place, None, f"is a {_kind(row)}, not an object with fields"))
         elif not known.issuperset(row):
             failures += [_unknown(name, known, row=place) for name in row if name not in known]
-    if failures:
+    if any(failure.field is None for failure in failures):
         raise InvalidInputError(failures)
     columns, absent = {}, {}
     for field in signature.inputs:
