@@ -22,7 +22,7 @@ def compare(name: str, reference: Distribution, values: Column | None) -> Compar
     """Count values, in the bins or categories of a reference; without values the field is missing.
 
     The reference's bins are taken together to at most ten of about equal weight, as the stability index is read with
-    ten; the finer ones serve the Kolmogorov-Smirnov statistic.
+    ten (two more hold what lies outside the training data); the finer ones serve the Kolmogorov-Smirnov statistic.
     """
     counted = None if values is None else count(values, reference)
     if reference.kind != "number":
@@ -52,7 +52,11 @@ def _groups(counts: Column) -> NDArray[np.intp]:
     """Return where each group of bins starts."""
     total = max(1, int(counts.sum()))
     tenth = (np.cumsum(counts) - counts) * _GROUPS // total
-    return np.flatnonzero(np.diff(tenth, prepend=-1))
+    starts = np.diff(tenth, prepend=-1) != 0
+    # What lies outside all that was seen in training stays apart.
+    starts[1:2] |= counts[0] == 0
+    starts[-1] |= counts[-1] == 0
+    return np.flatnonzero(starts)
 
 
 def _sums(counts: Column, groups: NDArray[np.intp]) -> Column:
@@ -68,7 +72,7 @@ def _label(low: float, high: float) -> str:
     if np.isinf(low) and np.isinf(high):
         return "any"
     if np.isinf(low):
-        return f"≤ {high:.4g}"
+        return f"< {high:.4g}"
     if np.isinf(high):
         return f"> {low:.4g}"
     return f"{low:.4g} – {high:.4g}"

@@ -212,12 +212,13 @@ def _share(rows: int, counted: Counted) -> float:
 def _distribution(reference: Counted, current: Counted) -> list[dict[str, Any]]:
     """Shares for a plot: all bins, or the most frequent categories."""
     both = reference.counts + current.counts
-    kept = range(len(reference.labels))
+    kept = list(range(len(reference.labels)))
     if not reference.ordered and len(reference.labels) > _SHOWN:
-        kept = sorted(np.argsort(-both, kind="stable")[:_SHOWN].tolist())  # type: ignore[assignment]
+        kept = sorted(np.argsort(-both, kind="stable")[:_SHOWN].tolist())
+    kept = [k for k in kept if both[k]]
     rows = [_bar(reference.labels[k], reference.counts[k], current.counts[k], reference, current) for k in kept]
     rest = [k for k in range(len(reference.labels)) if k not in set(kept)]
-    if rest:
+    if both[rest].sum():
         rows.append(_bar("others", reference.counts[rest].sum(), current.counts[rest].sum(), reference, current))
     for label, before, now in (
         ("new", 0, sum(current.new.values())),
