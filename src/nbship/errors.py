@@ -23,6 +23,7 @@
     │   └── InvalidInputError   rows that break a model's signature
     ├── PackageError
     │   ├── SignatureError
+    │   ├── AcceptanceError     a package does not do what it proves
     │   ├── CorruptPackageError
     │   └── VersionMismatchError
     ├── LogError
@@ -39,6 +40,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "AcceptanceError",
     "CellError",
     "CorruptPackageError",
     "CycleError",
@@ -211,6 +213,10 @@ class PackageError(NbshipError):
 
 class SignatureError(PackageError):
     """A signature is missing, contradicts itself or does not fit the model."""
+
+
+class AcceptanceError(PackageError):
+    """A package does not give the answers that it was made to give."""
 
 
 class CorruptPackageError(PackageError):

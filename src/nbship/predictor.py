@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .model.answer import PackagedModel, Predictions, file_of
+from .model.archive import read_archive, read_wheel
 from .model.manifest import Manifest, read_files
 from .model.provenance import Provenance
 from .model.rows import read_rows
@@ -102,7 +103,7 @@ class PackagePredictor:
 
 
 def load(path: Path | str) -> PackagePredictor:
-    """Load the package in a folder, verified first.
+    """Load a package from its folder, its wheel or the archive in a wheel, verified first.
 
     Raises
     ------
@@ -113,7 +114,12 @@ def load(path: Path | str) -> PackagePredictor:
     VersionMismatchError
         If it was made with other versions than are installed.
     """
-    return load_files(*read_files(Path(path)))
+    place = Path(path)
+    if place.suffix == ".whl":
+        return load_files(*read_wheel(place))
+    if place.suffix == ".zip" and place.is_file():
+        return load_files(*read_archive(place.read_bytes(), where=str(place)))
+    return load_files(*read_files(place))
 
 
 def load_files(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:

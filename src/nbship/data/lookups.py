@@ -48,7 +48,9 @@ class Key:
     def __post_init__(self) -> None:
         object.__setattr__(self, "to", self.to or self.column)
         if self.floor is not None and self.floor not in _FLOORS:
-            raise DataError(f"Key '{self.column}' has the unknown floor '{self.floor}'. Use one of {', '.join(_FLOORS)}.")
+            raise DataError(
+                f"Key '{self.column}' has the unknown floor '{self.floor}'. Use one of {', '.join(_FLOORS)}."
+            )
 
 
 class LookupSource(Protocol):
@@ -134,10 +136,12 @@ class Lookup:
 
         keys = {key.column: _values(frame[key.column], key.column) for key in self.keys}
         found = self._source().find(self._keys_of(keys))
-        added = {name: pd.Series(found[name], index=frame.index) for name in self.columns}
-        return frame.assign(
-            **{n: s.dt.tz_localize("UTC") if found[n].dtype.kind == "M" else s for n, s in added.items()}
-        )
+        added: dict[str, Any] = {}
+        for name in self.columns:
+            times = found[name].dtype.kind == "M"
+            values = pd.DatetimeIndex(found[name]).tz_localize("UTC") if times else found[name]
+            added[name] = pd.Series(values, index=frame.index, dtype=None if times else found[name].dtype)
+        return frame.assign(**added)
 
     def _keys_of(self, columns: Mapping[str, Column]) -> dict[str, Column]:
         missing = [key.column for key in self.keys if key.column not in columns]
@@ -176,9 +180,7 @@ class TableSource:
     columns: Mapping[str, Column]
 
     @classmethod
-    def from_frame(
-        cls, name: str, frame: pd.DataFrame, *, keys: Sequence[str], columns: Sequence[str]
-    ) -> TableSource:
+    def from_frame(cls, name: str, frame: pd.DataFrame, *, keys: Sequence[str], columns: Sequence[str]) -> TableSource:
         """Take the columns of a frame; a key that is there twice is refused."""
         missing = [column for column in (*keys, *columns) if column not in frame]
         if missing:
@@ -187,7 +189,9 @@ class TableSource:
             )
         whole = frame.dropna(subset=list(keys)).sort_values(list(keys), kind="stable")
         if twice := int(whole.duplicated(list(keys)).sum()):
-            raise SchemaError(f"The table of lookup '{name}' has {twice} rows whose key it has already. Keep one row a key.")
+            raise SchemaError(
+                f"The table of lookup '{name}' has {twice} rows whose key it has already. Keep one row a key."
+            )
         return cls(
             keys={key: _values(whole[key], key) for key in keys},
             columns={column: _values(whole[column], column) for column in columns},
@@ -236,7 +240,8 @@ def _values(series: pd.Series[Any], name: str) -> Column:
     if types.is_datetime64_any_dtype(series):
         if getattr(series.dtype, "tz", None) is None:
             raise DataError(f"Column '{name}' holds times without a time zone. Give it one: .dt.tz_localize(…).")
-        return series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+        utc: Column = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+        return utc
     if types.is_bool_dtype(series) or types.is_numeric_dtype(series):
         return series.to_numpy(dtype="float64", na_value=np.nan)
     values = series.astype(object).to_numpy(dtype=object, copy=True)

@@ -7,6 +7,7 @@ from .manifest import Manifest
 from .package import build_package, load_estimator, save_estimator
 from .provenance import Provenance
 from .signature import Field, Output, Signature
+from .wheel import build_wheel
 
 __all__ = [
     "ColumnFeatures",
@@ -16,6 +17,7 @@ __all__ = [
     "Provenance",
     "Signature",
     "build_package",
+    "build_wheel",
     "columns_of",
     "load_estimator",
     "save_estimator",

@@ -12,15 +12,17 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from ..errors import PackageError
 
-__all__ = ["collect_code", "install_code"]
+__all__ = ["collect_code", "distributions_in", "install_code"]
 
 _OWN = __name__.rsplit(".", 2)[0]
 
@@ -165,3 +167,24 @@ def _imports(name: str, path: str) -> list[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return found
+
+
+def distributions_in(code: Mapping[str, bytes]) -> set[str]:
+    """Return the distributions that modules import; the standard library, nbship and their own packages left out.
+
+    Parameters
+    ----------
+    code
+        Path -> source.
+    """
+    names: set[str] = set()
+    for content in code.values():
+        for node in ast.walk(ast.parse(content)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    own = {path.split("/")[0].removesuffix(".py") for path in code} | {"nbship"}
+    names -= own | set(sys.stdlib_module_names)
+    given = metadata.packages_distributions() if names else {}
+    return {re.sub(r"[-_.]+", "-", given[name][0]).lower() for name in names if name in given}

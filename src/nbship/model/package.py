@@ -17,13 +17,14 @@ import numpy as np
 from ..errors import GateError, PackageError, SignatureError
 from .answer import PackagedModel
 from .card import make_card
-from .code import collect_code
+from .code import collect_code, distributions_in
 from .formats.skops import dump_estimator, load_estimator_bytes, types_in
 from .lookup_files import dump_lookups, parquet_bytes
 from .manifest import MANIFEST, Manifest, make_manifest, read_manifest
 from .provenance import Provenance
 from .reference import describe, dump_reference
 from .rows import read_rows
+from .runtime import runtime_files
 from .signature import Field, Output, Signature
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ __all__ = ["GOLDEN_OUTPUT", "build_package", "load_estimator", "save_estimator"]
 
 GOLDEN_OUTPUT = "output:"
 _LEAST_GOLDEN = 500
-_LIBRARIES = ("numpy", "scikit-learn", "skops", "pandas", "pyarrow", "msgspec")
+_LIBRARIES = ("numpy", "scikit-learn", "skops")
 
 
 def build_package(
@@ -200,26 +201,9 @@ def load_estimator(path: Path | str) -> Any:
 
 def _libraries(code: Mapping[str, bytes]) -> dict[str, str]:
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "nbship": _nbship_version()}
-    for name in sorted({*_LIBRARIES, *_imported_by(code)}):
+    for name in sorted({*_LIBRARIES, *distributions_in({**runtime_files(code), **code})}):
         found[name] = metadata.version(name)
     return found
-
-
-def _imported_by(code: Mapping[str, bytes]) -> set[str]:
-    """Return the distributions that packaged code imports."""
-    import ast
-
-    names: set[str] = set()
-    for content in code.values():
-        for node in ast.walk(ast.parse(content)):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.partition(".")[0])
-    own = {path.split("/")[0].removesuffix(".py") for path in code} | {"nbship"}
-    names -= own | set(sys.stdlib_module_names)
-    given = metadata.packages_distributions() if names else {}
-    return {given[name][0] for name in names if name in given}
 
 
 def _nbship_version() -> str:

@@ -1,0 +1,140 @@
+"""What a package must prove, with its predictor, wherever it is to be used."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
+from .model.package import GOLDEN_OUTPUT
+from .predictor import PackagePredictor, Predictor, load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Proof", "accept", "prove"]
+
+_SINGLES = 50
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Something that was proven of a package.
+
+    Attributes
+    ----------
+    name
+        "digests", "versions", "golden rows", "single rows" or "refusals".
+    detail
+        What was found, in words.
+    """
+
+    name: str
+    detail: str
+
+
+def prove(path: Path | str) -> Iterator[Proof]:
+    """Load a package and prove it, one proof after another.
+
+    Raises
+    ------
+    PackageError
+        At the first proof that fails: `CorruptPackageError`, `VersionMismatchError` or `AcceptanceError`.
+    """
+    predictor = load(path)
+    manifest, libraries = predictor.manifest, predictor.provenance.libraries
+    size = sum(size for _, size in manifest.files.values())
+    yield Proof("digests", f"{len(manifest.files)} files, {size / 1e6:.1f} MB, are what was packaged")
+    named = [f"{name} {libraries[name]}" for name in ("python", "scikit-learn", "numpy", "skops") if name in libraries]
+    yield Proof("versions", f"{', '.join(named)}, as here")
+    yield from accept(predictor, golden_of(predictor))
+
+
+def golden_of(predictor: PackagePredictor) -> pd.DataFrame:
+    """Return the package's golden rows with their outputs.
+
+    Raises
+    ------
+    CorruptPackageError
+        If they cannot be read.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(io.BytesIO(predictor.files["golden.parquet"]))
+    except (KeyError, ValueError, OSError) as error:
+        raise CorruptPackageError(f"The golden rows cannot be read: {error}. Make the package again.") from error
+
+
+def accept(predictor: Predictor, golden: pd.DataFrame) -> Iterator[Proof]:
+    """Prove a predictor on golden rows.
+
+    Parameters
+    ----------
+    golden
+        Inputs, and the outputs that they must give in columns named `output:<kind>`.
+
+    Raises
+    ------
+    AcceptanceError
+        At the first proof that fails.
+    """
+    outputs = [name for name in golden if str(name).startswith(GOLDEN_OUTPUT)]
+    inputs = golden.drop(columns=outputs)
+    expected = {str(name).removeprefix(GOLDEN_OUTPUT): golden[name].to_numpy() for name in outputs}
+    together = predictor.predict(inputs).columns()
+    _compare(expected, together, predictor, how="all together")
+    yield Proof("golden rows", f"{len(golden):,} rows give the same {' and '.join(expected)}, to the bit")
+    places = np.unique(np.linspace(0, len(inputs) - 1, _SINGLES).astype(int))
+    for place in places.tolist():
+        single = predictor.predict(_records(inputs.iloc[[place]])).columns()
+        _compare({kind: values[[place]] for kind, values in expected.items()}, single, predictor, how="one by one")
+    yield Proof("single rows", f"{len(places)} of them, asked one by one, give the same")
+    _refuses(predictor, _records(inputs.iloc[[0]])[0])
+    yield Proof("refusals", "an unknown field and a missing one are refused by name")
+
+
+def _compare(expected: Mapping[str, Any], given: Mapping[str, Any], predictor: Predictor, *, how: str) -> None:
+    if expected.keys() != given.keys():
+        raise AcceptanceError(
+            f"Package '{predictor.name}' gives {sorted(given)}, and was made to give {sorted(expected)}."
+        )
+    for kind, values in expected.items():
+        new = np.asarray(given[kind])
+        same = (new == values) | ((new != new) & (values != values))
+        if not same.all():
+            row = int(np.flatnonzero(~same)[0])
+            raise AcceptanceError(
+                f"Package '{predictor.name}' does not give its golden rows' {kind}, asked {how}: golden row {row} "
+                f"gives {new[row]}, not {values[row]}. Make the package again on this machine."
+            )
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as a client sends them: null where a frame holds NaN, whole numbers whole, times as text."""
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _refuses(predictor: Predictor, record: Mapping[str, Any]) -> None:
+    required = next((field.name for field in predictor.signature.inputs if not field.optional), None)
+    wrong = [({**record, "no such field": 1}, "no such field")]
+    if required is not None:
+        wrong.append(({name: value for name, value in record.items() if name != required}, required))
+    for row, name in wrong:
+        try:
+            predictor.predict([row])
+        except InvalidInputError as error:
+            if name in {failure.field for failure in error.failures}:
+                continue
+        raise AcceptanceError(f"Package '{predictor.name}' takes rows whose field '{name}' is wrong. Make it again.")

@@ -1,0 +1,36 @@
+"""`nbship verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the proofs as JSON.")
+def command(path: Path | None, as_json: bool) -> None:
+    """Prove a model package: its files, its versions, its golden rows.
+
+    PATH is a package folder or a wheel; by default the project's own package. It exits with 1 at the
+    first proof that fails.
+
+    \b
+    Example:
+        nbship verify models/credit
+    """
+    from ..acceptance import prove
+    from ..project import load
+
+    place = path or load().package
+    proofs = []
+    for proof in prove(place):
+        proofs.append({"proof": proof.name, "detail": proof.detail})
+        if not as_json:
+            click.echo(f"{proof.name:<12} {proof.detail}")
+    if as_json:
+        click.echo(json.dumps({"path": str(place), "passed": True, "proofs": proofs}))
