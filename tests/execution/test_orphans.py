@@ -1,0 +1,72 @@
+"""Whoever is killed, no process of the run lives on to write into the next one's products."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .two_stages import call, write_project
+
+
+@pytest.fixture
+def sleeping(tmp_path: Path) -> Path:
+    root = write_project(tmp_path)
+    path = root / "notebooks/10_load.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][-1]["source"] += (
+        "\nimport os, time, pathlib\npathlib.Path('../pid').write_text(str(os.getpid()))\ntime.sleep(120)"
+    )
+    path.write_text(json.dumps(content))
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)
+    assert call(root, "nbship", "sync").returncode == 0
+    return root
+
+
+def started(root: Path, *command: str) -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
+    """Start a program, wait until the notebook runs, and return all processes under it."""
+    programs = Path(sys.executable).parent
+    process = subprocess.Popen(
+        [str(programs / command[0]), *command[1:]],
+        cwd=root,
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 90
+    while not (root / "pid").is_file():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return process, psutil.Process(process.pid).children(recursive=True)
+
+
+def gone(processes: list[psutil.Process], *, seconds: float) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
+
+
+@pytest.mark.parametrize("command", [("dvc", "repro"), ("nbship", "run")], ids=["dvc", "nbship"])
+def test_a_killed_run_takes_its_stage_and_kernel_along(sleeping: Path, command: tuple[str, ...]):
+    process, below = started(sleeping, *command)
+    assert len(below) >= 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=20)
+    stage = [each for each in below if each.is_running() and "dvc" not in " ".join(each.cmdline()[:4])]
+    assert gone(stage, seconds=10)
+    assert not (sleeping / "products/data.json").exists()
+
+
+def test_a_killed_stage_takes_its_kernel_along(sleeping: Path):
+    assert call(sleeping, "nbship", "stage", "notebooks").returncode == 0
+    process, below = started(sleeping, "nbship", "stage", "load")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=20)
+    assert gone(below, seconds=10)
