@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
-from .model.package import GOLDEN_OUTPUT
+from .model.evidence import GOLDEN_OUTPUT
 from .predictor import PackagePredictor, Predictor, load
 
 if TYPE_CHECKING:

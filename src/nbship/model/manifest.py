@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..errors import CorruptPackageError, PackageError
 
-__all__ = ["MANIFEST", "Manifest", "make_manifest", "read_files", "verify_files"]
+__all__ = ["MANIFEST", "Manifest", "json_bytes", "make_manifest", "read_files", "read_manifest", "verify_files"]
 
 MANIFEST = "MANIFEST.json"
 FORMAT = 1
@@ -132,3 +133,8 @@ def _changed(name: str, where: str) -> CorruptPackageError:
     return CorruptPackageError(
         f"'{name}' in package '{where}' is not what was packaged. Make the package again, or `dvc checkout` it."
     )
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return JSON whose bytes depend on the content alone: sorted keys, no NaN."""
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -15,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GateError, PackageError, SignatureError
-from .answer import PackagedModel
 from .card import make_card
 from .code import collect_code, distributions_in
+from .evidence import GOLDEN_OUTPUT
+from .evidence import GOLDEN_OUTPUT, gather_evidence
 from .formats.skops import dump_estimator, load_estimator_bytes, types_in
-from .lookup_files import dump_lookups, parquet_bytes
-from .manifest import MANIFEST, Manifest, make_manifest, read_manifest
+from .lookup_files import dump_lookups
+from .manifest import MANIFEST, Manifest, json_bytes, make_manifest, read_manifest
 from .provenance import Provenance
-from .reference import describe, dump_reference
-from .rows import read_rows
 from .runtime import runtime_files
-from .signature import Field, Output, Signature
+from .signature import Output, Signature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GOLDEN_OUTPUT", "build_package", "load_estimator", "save_estimator"]
 
-GOLDEN_OUTPUT = "output:"
 _LEAST_GOLDEN = 500
 _LIBRARIES = ("numpy", "scikit-learn", "skops")
 
@@ -94,13 +91,14 @@ def build_package(
         )
     target = Path(folder)
     signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator))
+    _refuse_misfit(signature, lookups, estimator)
     data = dump_estimator(estimator)
     code = collect_code(types_in(data))
     libraries = _libraries(code)
     files = {
         "model.skops": data,
-        "signature.json": _json(signature.to_json()),
-        "provenance.json": _json(replace(provenance, libraries=libraries).to_json()),
+        "signature.json": json_bytes(signature.to_json()),
+        "provenance.json": json_bytes(replace(provenance, libraries=libraries).to_json()),
         "requirements.txt": "".join(
             f"{n}=={v}\n" for n, v in libraries.items() if n not in ("python", "nbship")
         ).encode(),
@@ -108,61 +106,40 @@ def build_package(
         **{f"code/{path}": content for path, content in code.items()},
         **dump_lookups(lookups),
     }
-    files |= _evidence(name, files, signature, golden=golden, reference=reference, metrics=metrics, verdict=verdict)
+    files |= gather_evidence(
+        name,
+        files,
+        signature,
+        estimator=estimator,
+        golden=golden,
+        reference=reference,
+        metrics=metrics,
+        verdict=verdict,
+    )
     files["MODEL_CARD.md"] = make_card(name, card, signature=signature, metrics=metrics, libraries=libraries).encode()
     return _write(target, name, files)
 
 
-def _evidence(
-    name: str,
-    files: Mapping[str, bytes],
-    signature: Signature,
-    *,
-    golden: pd.DataFrame,
-    reference: pd.DataFrame,
-    metrics: Mapping[str, Any] | None,
-    verdict: Mapping[str, Any] | None,
-) -> dict[str, bytes]:
-    """Let the packaged model itself, loaded from its files, answer the golden rows and the reference."""
-    model = PackagedModel(read_manifest(make_manifest(name, files)), files)
-    rows = _without_personal(golden[[n for n in signature.names if n in golden]], signature)
-    answers = model.answer(model.complete(read_rows(signature, rows)))
-    columns = model.complete(read_rows(signature, reference[[n for n in signature.names if n in reference]]))
-    outputs = model.answer(columns).columns()
-    acceptance = {
-        "format": 1,
-        "path": "sklearn",
-        "golden_rows": len(rows),
-        "metrics": metrics or {},
-        "verdict": verdict or {},
-    }
-    shown = rows.assign(**{f"{GOLDEN_OUTPUT}{kind}": values for kind, values in answers.columns().items()})
-    return {
-        "golden.parquet": parquet_bytes(shown),
-        "reference.parquet": dump_reference(describe(columns, signature, outputs=outputs)),
-        "acceptance.json": _json(acceptance),
-    }
-
-
-def _without_personal(rows: pd.DataFrame, signature: Signature) -> pd.DataFrame:
-    replaced = {
-        field.name: _pseudonyms(field, len(rows)) for field in signature.inputs if field.pii and field.name in rows
-    }
-    return rows.assign(**replaced).reset_index(drop=True)
-
-
-def _pseudonyms(field: Field, rows: int) -> list[Any]:
-    if field.categories:
-        return [field.categories[row % len(field.categories)] for row in range(rows)]
-    if field.nullable:
-        return [None] * rows
-    if field.dtype == "string":
-        return [f"{field.name}-{row}" for row in range(rows)]
-    if field.example is not None:
-        return [field.example] * rows
-    raise SignatureError(
-        f"Field '{field.name}' is personal and may not be null. Give it an 'example' to put into packaged rows."
-    )
+def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup], estimator: Any) -> None:
+    """Refuse a signature that names lookups or classes that there are not."""
+    given = {lookup.name: lookup for lookup in lookups}
+    for field in signature.inputs:
+        if field.lookup is not None and field.name not in getattr(given.get(field.lookup), "columns", ()):
+            raise SignatureError(
+                f"Field '{field.name}' comes from the lookup '{field.lookup}', and none of that name gives it. Pass it: build_package(…, lookups=[…])."
+            )
+    for lookup in lookups:
+        if missing := [key.column for key in lookup.keys if key.column not in signature.names]:
+            raise SignatureError(
+                f"Lookup '{lookup.name}' needs the field '{missing[0]}', which the signature does not have. Add it."
+            )
+    classes = np.asarray(getattr(estimator, "classes_", ())).tolist()
+    for output in signature.outputs:
+        wrong = [value for value in (*(output.classes or ()), output.positive) if value is not None]
+        if unknown := [value for value in wrong if value not in classes]:
+            raise SignatureError(
+                f"Output '{output.name}' names the class {unknown[0]!r}, which the model does not have. Its classes: {classes}."
+            )
 
 
 def infer_outputs(estimator: Any) -> tuple[Output, ...]:
@@ -225,19 +202,16 @@ def _mlmodel(libraries: Mapping[str, str]) -> str:
 
 def _write(target: Path, name: str, files: Mapping[str, bytes]) -> Manifest:
     manifest = make_manifest(name, files)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+    draft, old = (target.with_name(f".{target.name}.{os.getpid()}.{kind}") for kind in ("draft", "old"))
     shutil.rmtree(draft, ignore_errors=True)
     try:
         for path, content in {**files, MANIFEST: manifest}.items():
             (draft / path).parent.mkdir(parents=True, exist_ok=True)
             (draft / path).write_bytes(content)
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(old)
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return read_manifest(manifest)
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,105 @@
+"""What a package proves itself by: golden rows with their outputs, and how the training rows were distributed.
+
+The outputs are those of the packaged model, loaded from the very files that are packaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import SignatureError
+from .answer import PackagedModel
+from .lookup_files import parquet_bytes
+from .manifest import json_bytes, make_manifest, read_manifest
+from .reference import describe, dump_reference
+from .rows import read_rows
+from .signature import Field, Signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GOLDEN_OUTPUT", "gather_evidence"]
+
+GOLDEN_OUTPUT = "output:"
+
+
+def gather_evidence(
+    name: str,
+    files: Mapping[str, bytes],
+    signature: Signature,
+    *,
+    estimator: Any,
+    golden: pd.DataFrame,
+    reference: pd.DataFrame,
+    metrics: Mapping[str, Any] | None,
+    verdict: Mapping[str, Any] | None,
+) -> dict[str, bytes]:
+    """Let the packaged model itself, loaded from its files, answer the golden rows and the reference."""
+    model = PackagedModel(read_manifest(make_manifest(name, files)), files)
+    _refuse_difference(model, estimator, signature, golden)
+    rows = _without_personal(golden[[n for n in signature.names if n in golden]], signature)
+    answers = model.answer(model.complete(read_rows(signature, rows)))
+    columns = model.complete(read_rows(signature, reference[[n for n in signature.names if n in reference]]))
+    outputs = model.answer(columns).columns()
+    acceptance = {
+        "format": 1,
+        "path": "sklearn",
+        "golden_rows": len(rows),
+        "metrics": metrics or {},
+        "verdict": verdict or {},
+    }
+    shown = rows.assign(**{f"{GOLDEN_OUTPUT}{kind}": values for kind, values in answers.columns().items()})
+    return {
+        "golden.parquet": parquet_bytes(shown),
+        "reference.parquet": dump_reference(describe(columns, signature, outputs=outputs)),
+        "acceptance.json": json_bytes(acceptance),
+    }
+
+
+def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signature, golden: pd.DataFrame) -> None:
+    """Refuse a package that does not answer as the estimator does on the training side."""
+    if not set(signature.names) <= set(golden):
+        return
+    frame = golden[list(signature.names)]
+    answers = model.answer(model.complete(read_rows(signature, frame)))
+    if answers.value is not None:
+        given, expected = answers.value, np.asarray(estimator.predict(frame), dtype=np.float64)
+    elif answers.probability is not None:
+        output = signature.output("probability")
+        table = estimator.predict_proba(frame)
+        place = (
+            None if output is None or output.positive is None else estimator.classes_.tolist().index(output.positive)
+        )
+        given, expected = answers.probability, table.max(axis=1) if place is None else table[:, place]
+    else:
+        return
+    if not np.allclose(given, expected, rtol=1e-12, atol=1e-12, equal_nan=True):
+        row = int(np.flatnonzero(~np.isclose(given, expected, rtol=1e-12, atol=1e-12, equal_nan=True))[0])
+        raise SignatureError(
+            f"Golden row {row} gives {given[row]} through the signature and {expected[row]} by the estimator on the frame. "
+            "Let the signature's types be those of the training frame."
+        )
+
+
+def _without_personal(rows: pd.DataFrame, signature: Signature) -> pd.DataFrame:
+    replaced = {
+        field.name: _pseudonyms(field, len(rows)) for field in signature.inputs if field.pii and field.name in rows
+    }
+    return rows.assign(**replaced).reset_index(drop=True)
+
+
+def _pseudonyms(field: Field, rows: int) -> list[Any]:
+    if field.categories:
+        return [field.categories[row % len(field.categories)] for row in range(rows)]
+    if field.nullable:
+        return [None] * rows
+    if field.dtype == "string":
+        return [f"{field.name}-{row}" for row in range(rows)]
+    if field.example is not None:
+        return [field.example] * rows
+    raise SignatureError(
+        f"Field '{field.name}' is personal and may not be null. Give it an 'example' to put into packaged rows."
+    )
