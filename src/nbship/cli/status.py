@@ -21,16 +21,21 @@ _SHOWN = 4
 def command(as_json: bool) -> None:
     """Say what `nbship run` would run, and why: which file, parameter, library or upstream changed.
 
-    It runs and writes nothing, and exits with 0 also when stages would run.
+    It runs nothing, keeps dvc.yaml current, and exits with 0 also when stages would run.
 
     \b
     Example:
         nbship status
     """
     from ..pipeline.status import read_status
+    from ..pipeline.sync import sync
     from ..project import load
 
-    status = read_status(load())
+    project = load()
+    written = sync(project, ask_ploomber=False).written
+    status = read_status(project)
+    if written and not as_json:
+        click.echo(f"Brought up to date: {', '.join(dict.fromkeys(written))}.")
     click.echo(_json(status) if as_json else _text(status))
 
 
@@ -46,8 +51,6 @@ def _text(status: Status) -> str:
     width = max((len(stage.name) for stage in stale), default=0)
     lines = [f"{stage.name:<{width}}  would run: {_reasons(stage)}" for stage in stale]
     fresh = len(status.stages) - len(stale)
-    if not status.dvc_yaml_current:
-        lines.append("dvc.yaml is not current: `nbship run` and `nbship sync` write it.")
     lines.append(
         "Nothing to run: all stages are up to date."
         if not stale

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,12 +87,13 @@ class OpenStage:
 
     def provenance(self) -> Provenance:
         """Say what the stage and all before it were made from: digests of data, notebooks, code, lock; parameters."""
-        from ..model.provenance import Provenance
         from ..pipeline.plan import provenance_inputs
 
+        # Not an import statement: else every stage would depend on the libraries that models need.
+        kind: type[Provenance] = import_module("..model.provenance", __package__).Provenance
         project = load(self._root)
         pipeline = _pipeline(project)
-        return Provenance(**provenance_inputs(project, pipeline, pipeline[self.name]))
+        return kind(**provenance_inputs(project, pipeline, pipeline[self.name]))
 
 
 def open_stage(

@@ -81,12 +81,16 @@ def read_notebook(path: Path, *, name: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as cause:
         raise NotebookError(f"'{name}' cannot be read as a notebook: {cause}. Save it again in an editor.") from cause
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(cells, list) or notebook.get("nbformat") != 4:
+    if not isinstance(cells, list) or notebook.get("nbformat") != 4 or not all(map(_is_cell, cells)):
         raise NotebookError(f"'{name}' is not a notebook of format 4. Save it again in a current editor.")
-    kernel = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-    if kernel.lower() != "python":
+    kernel = ((notebook.get("metadata") or {}).get("kernelspec") or {}).get("language") or "python"
+    if str(kernel).lower() != "python":
         raise NotebookError(f"'{name}' is a notebook in {kernel}, and stages are Python. Choose a Python kernel in it.")
     return notebook
+
+
+def _is_cell(cell: object) -> bool:
+    return isinstance(cell, dict) and isinstance(cell.get("cell_type"), str)
 
 
 def source_of(cell: Mapping[str, Any]) -> str:
@@ -97,7 +101,7 @@ def source_of(cell: Mapping[str, Any]) -> str:
 
 def tags_of(cell: Mapping[str, Any]) -> list[str]:
     """Return a cell's tags."""
-    return list(cell.get("metadata", {}).get("tags", ()))
+    return list((cell.get("metadata") or {}).get("tags") or ())
 
 
 def is_injected(cell: Mapping[str, Any]) -> bool:
@@ -175,13 +179,13 @@ def _assigned(statement: ast.stmt, *, name: str) -> Iterator[Assignment]:
 
 def replace_values(cell: ParametersCell, texts: Mapping[str, str]) -> str:
     """Return the cell's source with other texts for some values; all else stays as it was."""
-    lines = [line.encode() for line in cell.source.splitlines(keepends=True)]
+    lines = [line.encode() for line in cell.source.split("\n")]
     places = sorted(((cell.assignments[name], text) for name, text in texts.items()), key=lambda place: place[0].start)
     for found, text in reversed(places):
         (first, left), (last, right) = found.start, found.end
         merged = lines[first - 1][:left] + text.encode() + lines[last - 1][right:]
         lines[first - 1 : last] = [merged]
-    return b"".join(lines).decode()
+    return b"\n".join(lines).decode()
 
 
 def literal(value: Value) -> str:

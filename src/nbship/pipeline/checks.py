@@ -60,7 +60,9 @@ def _fix(path: Path, values: dict[str, Any]) -> str:
         if not values:
             return ""
         said = "a parameters cell"
-        notebook["cells"].insert(_first_code(notebook), _new_cell(lines))
+        # Ids of cells came with minor version 5 of the format.
+        ids = {"id": "parameters"} if notebook.get("nbformat_minor", 0) >= 5 else {}
+        notebook["cells"].insert(_first_code(notebook), ids | _new_cell(lines))
     else:
         said = ", ".join([*missing, *([] if cell.tagged else ["the tag"])])
         found = notebook["cells"][cell.index]
@@ -81,7 +83,6 @@ def _new_cell(lines: list[str]) -> dict[str, Any]:
     return {
         "cell_type": "code",
         "execution_count": None,
-        "id": "parameters",
         "metadata": {"tags": ["parameters"]},
         "outputs": [],
         "source": source,

@@ -7,6 +7,7 @@ followed through their imports, wherever in a function these stand.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from .cells import code_cells
 from .magics import parse_cell
 
 __all__ = ["Code", "read_code", "settings_read"]
+
+_RUN = re.compile(r"^\s*%run\b.*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,9 @@ def read_code(project: Project, notebook: Mapping[str, Any], *, folder: PurePosi
     Raises
     ------
     PipelineError
-        If a module of the project is not valid Python.
+        If a module of the project is not valid Python, or a cell runs another file by `%run`.
     """
+    _refuse_run(notebook, folder)
     search = (project.source, project.root / folder)
     waiting = {name for tree in _cells(notebook) for name in _imported(tree, package="")}
     seen: set[str] = set()
@@ -83,6 +87,15 @@ def settings_read(notebook: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def _refuse_run(notebook: Mapping[str, Any], folder: PurePosixPath) -> None:
+    for index, source in code_cells(notebook):
+        if found := _RUN.search(source):
+            raise PipelineError(
+                f"Cell {index + 1} of a notebook in '{folder}' says '{found[0].strip()}', and nbship cannot tell what "
+                "that depends on. Move the code to a module and import it."
+            )
+
+
 def _cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
     for _, source in code_cells(notebook):
         tree = parse_cell(source)
@@ -112,6 +125,17 @@ def _imported(tree: ast.AST, *, package: str) -> Iterator[str]:
             yield from _with_parents(base)
             # A name may be a module of the package; one that is not is not found, and dropped.
             yield from (f"{base}.{alias.name}" for alias in node.names if base and alias.name != "*")
+        elif isinstance(node, ast.Call):
+            yield from _with_parents(_named_in_call(node))
+
+
+def _named_in_call(call: ast.Call) -> str:
+    """Return the module of `import_module("name")`, in any spelling; empty for other calls."""
+    function = ast.unparse(call.func).rpartition(".")[2]
+    name = call.args[0] if len(call.args) == 1 and not call.keywords else None
+    if function not in ("import_module", "__import__") or not isinstance(name, ast.Constant):
+        return ""
+    return name.value if isinstance(name.value, str) and not name.value.startswith(".") else ""
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
@@ -120,7 +144,7 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             waiting.extend(node.orelse)
         else:
             waiting.extend(ast.iter_child_nodes(node))

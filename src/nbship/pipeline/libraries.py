@@ -6,11 +6,12 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..errors import PipelineError
 from ..project import Project
@@ -29,7 +30,8 @@ class Libraries:
     Attributes
     ----------
     versions
-        Locked versions; installed ones where there is no lock file.
+        Locked versions (all, where the lock file has several for several platforms); installed ones where
+        there is no lock file.
     requirements
         What each distribution requires.
     distributions
@@ -76,21 +78,21 @@ def _locked(lock: Path, mtime: int) -> tuple[Mapping[str, str], Mapping[str, Seq
         packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
     except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
         raise PipelineError(f"'{LOCK}' cannot be read: {error}. Write it anew with `uv lock`.") from error
-    # A package of this very project has no version of its own that counts: its modules do.
-    chosen = [
-        package
-        for package in packages
-        if not {"editable", "virtual"} & set(package.get("source", {})) and _applies(package.get("resolution-markers"))
-    ]
-    return (
-        {package["name"]: package["version"] for package in chosen},
-        {
-            package["name"]: tuple(
-                needed["name"] for needed in package.get("dependencies", ()) if _applies_marker(needed.get("marker"))
-            )
-            for package in chosen
-        },
-    )
+    versions: dict[str, list[str]] = {}
+    requirements: dict[str, list[str]] = {}
+    for package in packages:
+        # A package of this very project has no version of its own that counts: its modules do.
+        if not {"editable", "virtual"} & set(package.get("source", {})):
+            versions.setdefault(package["name"], []).append(str(package.get("version", "")))
+            requirements.setdefault(package["name"], []).extend(_locked_requirements(package))
+    return {name: " ".join(sorted(each)) for name, each in versions.items()}, requirements
+
+
+def _locked_requirements(package: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a locked package requires on any platform, so that dvc.yaml is the same on all of them."""
+    yield from (needed["name"] for needed in package.get("dependencies", ()))
+    for extra in package.get("optional-dependencies", {}).values():
+        yield from (needed["name"] for needed in extra)
 
 
 @lru_cache(maxsize=1)
@@ -130,10 +132,6 @@ def _distributions(cache: Path, places: tuple[tuple[str, int], ...]) -> Mapping[
     modules = {module: sorted(set(map(_normal, names))) for module, names in metadata.packages_distributions().items()}
     write_whole(cache, json.dumps({"places": key, "modules": modules}))
     return modules
-
-
-def _applies(markers: Iterable[str] | None) -> bool:
-    return markers is None or any(_applies_marker(marker) for marker in markers)
 
 
 @lru_cache(maxsize=512)

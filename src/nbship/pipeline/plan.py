@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
-from ..errors import SettingsError
+from ..errors import PipelineError, SettingsError
 from ..project import Project
 from ..project.yaml import read_yaml
 from .cells import read_notebook
@@ -17,7 +18,7 @@ from .code import read_code
 from .graph import ancestors
 from .libraries import LOCK, read_libraries
 from .spec import Pipeline, Stage
-from .strip import copy_path
+from .strip import copy_path, copy_text
 
 __all__ = ["Plan", "plan_stages", "provenance_inputs"]
 
@@ -106,7 +107,7 @@ def provenance_inputs(project: Project, pipeline: Pipeline, stage: Stage) -> Map
     return {
         "data": _digests(project, (path for plan in chain for path in plan.stage.resources.values())),
         "notebooks": {
-            str(plan.stage.notebook): digest for plan in chain for digest in _digests(project, [plan.copy]).values()
+            str(plan.stage.notebook): hashlib.sha256(_copy_of(project, pipeline, plan)).hexdigest() for plan in chain
         },
         "modules": _digests(project, (path for plan in chain for path in plan.modules)),
         "params": {plan.stage.name: dict(plan.stage.params) for plan in chain if plan.stage.params},
@@ -123,10 +124,29 @@ def _lineage(project: Project, before: Iterable[Plan]) -> tuple[PurePosixPath, .
     return _unique([*sources, *([LOCK] if (project.root / LOCK).is_file() else [])])
 
 
-def _digests(project: Project, paths: Iterable[PurePosixPath]) -> dict[str, str]:
-    import hashlib
+def _copy_of(project: Project, pipeline: Pipeline, plan: Plan) -> bytes:
+    """Return the copy that runs; by hand, where there may be none, what it would be."""
+    path = project.root / plan.copy
+    return path.read_bytes() if path.is_file() else copy_text(project, pipeline, plan.stage).encode()
 
-    return {str(path): hashlib.sha256((project.root / path).read_bytes()).hexdigest() for path in sorted(set(paths))}
+
+def _digests(project: Project, paths: Iterable[PurePosixPath]) -> dict[str, str]:
+    return {str(path): _sha256(project.root / path) for path in sorted(set(paths))}
+
+
+def _sha256(path: Path) -> str:
+    """Return the digest of a file, or of a folder's listing of names and digests."""
+    if path.is_dir():
+        files = sorted(found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file())
+        listed = "".join(f"{_sha256(path / name)}  {name}\n" for name in files)
+        return hashlib.sha256(listed.encode()).hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PipelineError(
+            f"'{path.name}' is needed for the provenance and cannot be read: {error.strerror}. Bring it with `dvc pull`, or by the project's install step."
+        ) from error
 
 
 def _settings_written(project: Project) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import ParameterError, PipelineError
-from ..project import Project, Value
+from ..project import Project, Value, read_params
 from ..project.yaml import read_yaml
 from .cells import RESERVED, find_parameters, read_notebook
 from .code import settings_read
@@ -28,6 +28,22 @@ _TASK_KEYS = (
     *("nbconvert_export_kwargs", "local_execution", "executor", "executor_params", "papermill_params"),
     *("kernelspec_name", "static_analysis", "check_if_kernel_installed", "debug_mode", "on_finish", "on_render"),
 )
+_META_KEYS = (
+    *("extract_upstream", "extract_product", "product_default_class", "product_relative_to_source"),
+    *("jupyter_hot_reload", "jupyter_functions_as_notebooks", "source_loader", "import_tasks_from"),
+)
+# What a product would overwrite.
+_OWN_FILES = (
+    "pipeline.yaml",
+    "params.yaml",
+    "nbship.yaml",
+    "dvc.yaml",
+    "dvc.lock",
+    "env.yaml",
+    ".nbship",
+    ".dvc",
+    ".git",
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -41,6 +57,8 @@ class Stage:
         The parameters' values, typed, as the kernel gets them.
     param_keys
         The keys of `params.yaml` that the parameters come from: parameter -> dotted keys.
+    templates
+        The parameters as `pipeline.yaml` gives them, placeholders unresolved.
     resources
         Outside files that the notebook reads (`params: resources_`).
     products
@@ -58,6 +76,7 @@ class Stage:
     notebook: PurePosixPath
     params: Mapping[str, Value] = field(default_factory=dict)
     param_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    templates: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, PurePosixPath] = field(default_factory=dict)
     products: Mapping[str, PurePosixPath] = field(default_factory=dict)
     notebook_keys: tuple[str, ...] = ("nb",)
@@ -111,22 +130,38 @@ def read_pipeline(project: Project) -> Pipeline:
     Raises
     ------
     PipelineError
-        If `pipeline.yaml` is broken: unknown keys, missing notebooks, clashing products, a cycle.
+        If `pipeline.yaml` is broken: unknown keys, clashing products, a cycle.
+    ParamsError
+        If it holds a value that its readers would take differently.
+    NotebookError
+        If a notebook is missing, or its parameters are not those of `pipeline.yaml`.
     """
-    content = read_yaml(project.root / "pipeline.yaml", PipelineError)
+    path = project.root / "pipeline.yaml"
+    content = read_yaml(path, PipelineError)
+    read_params(path)  # its values go where those of params.yaml go, and are read by the same readers
     _refuse_unknown(content, _TOP_KEYS, where="pipeline.yaml")
     tasks = content.get("tasks")
     if not isinstance(tasks, list) or not tasks:
         raise PipelineError("'pipeline.yaml' has no tasks. List at least one notebook under 'tasks:'.")
-    meta = content.get("meta") or {}
-    stages = [
-        _stage(project, task, extract=meta.get("extract_upstream", True), place=n + 1) for n, task in enumerate(tasks)
-    ]
+    extract = _extract_upstream(content.get("meta") or {})
+    stages = [_stage(project, task, extract=extract, place=place) for place, task in enumerate(tasks, start=1)]
     _refuse_twice(stages)
     order = topological({stage.name: stage.upstream for stage in stages})
     by_name = {stage.name: stage for stage in stages}
     _refuse_clashes(stages)
     return Pipeline({name: by_name[name] for name in order})
+
+
+def _extract_upstream(meta: Any) -> bool:
+    if not isinstance(meta, Mapping):
+        raise PipelineError("'meta' in pipeline.yaml is not a mapping. Write 'name: value' lines under it.")
+    _refuse_unknown(meta, _META_KEYS, where="'meta' in pipeline.yaml")
+    for key in ("extract_product", "product_relative_to_source", "source_loader", "import_tasks_from"):
+        if meta.get(key):
+            raise PipelineError(
+                f"'meta' in pipeline.yaml has '{key}', which nbship does not follow. Take it out, and give every task 'source' and 'product'."
+            )
+    return bool(meta.get("extract_upstream", True))
 
 
 def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
@@ -153,6 +188,7 @@ def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
         notebook=source,
         params=params,
         param_keys={str(key): tuple(references(value)) for key, value in given.items() if key not in RESERVED},
+        templates={str(key): value for key, value in given.items() if key not in RESERVED},
         resources=_resources(project, given, where),
         products=products,
         notebook_keys=_notebook_keys(task, products, where),
@@ -200,12 +236,18 @@ def _products(task: Mapping[str, Any], params: Mapping[str, Value], where: str) 
         raise PipelineError(
             f"{where} in pipeline.yaml has no 'product'. Say where its executed notebook goes, as in 'product: {{nb: products/x.ipynb}}'."
         )
-    return {key: _inside(path, where, "product") for key, path in product.items()}
+    products = {str(key): _inside(path, where, "product") for key, path in product.items()}
+    for path in products.values():
+        if path.parts[0] in _OWN_FILES:
+            raise PipelineError(
+                f"{where} in pipeline.yaml has the product '{path}', where nbship and DVC keep their own files. Give it another place."
+            )
+    return products
 
 
 def _notebook_keys(task: Mapping[str, Any], products: Mapping[str, PurePosixPath], where: str) -> tuple[str, ...]:
     keys = task.get("nb_product_key", "nb")
-    keys = (keys,) if isinstance(keys, str) else tuple(keys)
+    keys = (keys,) if isinstance(keys, str) else tuple(keys) if isinstance(keys, list) else (str(keys),)
     for key in keys:
         if key not in products:
             raise PipelineError(

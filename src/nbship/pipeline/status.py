@@ -13,6 +13,7 @@ from .cells import same
 from .digest import Digests, md5_of_text
 from .dvc import derive, render
 from .libraries import LIBRARIES
+from .placeholders import look_up
 from .plan import Plan, plan_stages
 from .spec import Pipeline, Stage, read_pipeline
 from .strip import copy_text
@@ -80,7 +81,7 @@ def _reasons(project: Project, plan: Plan, entry: Any, digests: Digests, pipelin
         yield "not run yet"
         return
     yield from _changed_files(project, plan, entry, digests, pipeline)
-    yield from _changed_values(plan.state(project), entry.get("params") or {}, plan)
+    yield from _changed_values(project, plan, entry.get("params") or {})
     yield from _changed_products(project, plan.stage, entry, digests)
 
 
@@ -98,7 +99,7 @@ def _changed_files(
             yield f"{name} is new to it"
             continue
         if path in notebooks:
-            now: str | None = md5_of_text(copy_text(project, notebooks[path]))
+            now: str | None = md5_of_text(copy_text(project, pipeline, notebooks[path]))
         elif path in made and not (project.root / path).exists():
             continue  # the stage that makes it says so
         else:
@@ -119,14 +120,15 @@ def _copy(project: Project, stage: Stage, plan: Plan) -> Any:
     return path if path in plan.files else None
 
 
-def _changed_values(state: Mapping[str, Any], recorded: Mapping[str, Any], plan: Plan) -> Iterator[str]:
+def _changed_values(project: Project, plan: Plan, recorded: Mapping[str, Any]) -> Iterator[str]:
+    state = plan.state(project)
     params = recorded.get("params.yaml") or {}
-    now = _params_now(plan, state["params"])
     for key in plan.params:
+        now = look_up(project.params, key, where=plan.stage.name)
         if key not in params:
             yield f"parameter {key} is new to it"
-        elif key in now and not same(_plain(params[key]), now[key]):
-            yield f"parameter {key} changed from {params[key]} to {now[key]}"
+        elif not same(_plain(params[key]), now):
+            yield f"parameter {key} changed from {params[key]} to {now}"
     settings = recorded.get("nbship.yaml") or {}
     for key, value in state["settings"].items():
         if key not in settings or not same(_plain(settings[key]), value):
@@ -135,10 +137,6 @@ def _changed_values(state: Mapping[str, Any], recorded: Mapping[str, Any], plan:
     for name, version in state["libraries"].items():
         if versions.get(name) != version:
             yield f"library {name} changed from {versions.get(name, 'none')} to {version}"
-
-
-def _params_now(plan: Plan, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {keys[0]: params[name] for name, keys in plan.stage.param_keys.items() if len(keys) == 1}
 
 
 def _plain(value: Any) -> Any:

@@ -54,13 +54,15 @@ def _strip_cell(cell: Mapping[str, Any], place: int) -> dict[str, Any]:
     return stripped
 
 
-def copy_text(project: Project, stage: Stage) -> str:
+def copy_text(project: Project, pipeline: Pipeline, stage: Stage) -> str:
     """Return the copy of a stage's notebook.
 
     Values that come from `params.yaml` are blanked in the parameters cell: they are inputs of their
-    own. Values that stand in `pipeline.yaml` are filled in: they are part of the code.
+    own. Values that stand in `pipeline.yaml` are filled in: they are part of the code. Which name each
+    file and parameter has goes with it: DVC knows files, and would not see two names change places.
     """
     notebook = strip_notebook(read_notebook(project.root / stage.notebook, name=str(stage.notebook)))
+    notebook["metadata"]["nbship"] = _declared(pipeline, stage)
     cell = find_parameters(notebook, name=str(stage.notebook))
     if cell is not None:
         texts = {
@@ -72,6 +74,17 @@ def copy_text(project: Project, stage: Stage) -> str:
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def _declared(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
+    return {
+        "params": dict(stage.templates),
+        "product": {key: str(path) for key, path in stage.products.items()},
+        "resources_": {key: str(path) for key, path in stage.resources.items()},
+        "upstream": {
+            name: {key: str(path) for key, path in pipeline[name].data_products.items()} for name in stage.upstream
+        },
+    }
+
+
 def write_copies(project: Project, pipeline: Pipeline) -> list[PurePosixPath]:
     """Write the copies of all notebooks, and the versions of the libraries; files that are the same stay untouched.
 
@@ -80,6 +93,6 @@ def write_copies(project: Project, pipeline: Pipeline) -> list[PurePosixPath]:
     list
         The files that were written, relative to the root.
     """
-    texts = {copy_path(stage): copy_text(project, stage) for stage in pipeline.stages.values()}
+    texts = {copy_path(stage): copy_text(project, pipeline, stage) for stage in pipeline.stages.values()}
     texts[LIBRARIES] = read_libraries(project).to_json()
     return [path for path, text in texts.items() if write_if_changed(project.root / path, text)]

@@ -14,6 +14,7 @@ from ..project.yaml import read_yaml
 from .cells import find_parameters, literal, read_notebook, replace_values, same
 from .dvc import derive, render
 from .files import write_if_changed
+from .placeholders import resolve, whole_key
 from .ploomber import validate
 from .spec import Pipeline, Stage, read_pipeline
 from .strip import strip_notebook, write_copies
@@ -23,17 +24,29 @@ __all__ = ["Edit", "SyncResult", "check_current", "strip_in_place", "sync"]
 
 @dataclass(frozen=True)
 class Edit:
-    """A value in a parameters cell that is not that of `params.yaml`."""
+    """A value in a parameters cell that is not that of `params.yaml`.
+
+    Attributes
+    ----------
+    template
+        What pipeline.yaml says, such as `"{{train.seed}}"`.
+    """
 
     stage: str
     notebook: str
     name: str
-    key: str
+    template: Any
     cell: Value
     params: Value
 
+    @property
+    def key(self) -> str | None:
+        """The dotted key of `params.yaml`, if the parameter is one placeholder and nothing else."""
+        return whole_key(self.template)
+
     def __str__(self) -> str:
-        return f"{self.notebook} says {self.name} = {literal(self.cell)}, params.yaml says {self.key}: {literal(self.params)}"
+        place = f"params.yaml says {self.key}:" if self.key else f"params.yaml makes '{self.template}'"
+        return f"{self.notebook} says {self.name} = {literal(self.cell)}, {place} {literal(self.params)}"
 
 
 @dataclass
@@ -44,11 +57,16 @@ class SyncResult:
     edits: list[Edit] = field(default_factory=list)
 
 
-def sync(project: Project, *, prefer: str | None = None) -> SyncResult:
+def sync(project: Project, *, prefer: str | None = None, ask_ploomber: bool = True) -> SyncResult:
     """Write `dvc.yaml`, `.nbship/env.yaml` and the values of the parameters cells; what is current stays untouched.
 
     A cell whose value is that of the last run gets the new value of `params.yaml`. Another value is a
     person's edit, and stays, unless `prefer` says which to keep: "notebook" or "params".
+
+    Parameters
+    ----------
+    ask_ploomber
+        Let Ploomber's own reader judge a changed pipeline, which takes seconds.
 
     Raises
     ------
@@ -60,13 +78,21 @@ def sync(project: Project, *, prefer: str | None = None) -> SyncResult:
         result.written += _keep_cells(project)
         project = Project(project.root, project.settings)
     pipeline = read_pipeline(project)
+    edits = [edit for stage in pipeline.stages.values() for edit in _differences(project, stage)]
+    last = _last_params(project) if edits else {}
     for stage in pipeline.stages.values():
-        _sync_cell(project, stage, _last_params(project), prefer=prefer, result=result)
+        here = [edit for edit in edits if edit.stage == stage.name]
+        kept = [edit for edit in here if prefer != "params" and not _is_last(edit, last.get(stage.name))]
+        result.edits += kept
+        if changed := {edit.name: literal(edit.params) for edit in here if edit not in kept}:
+            _write_cell(project, stage, changed)
+            result.written.append(str(stage.notebook))
     if write_if_changed(project.root / "dvc.yaml", render(derive(project, pipeline))):
         result.written.append("dvc.yaml")
     _write_environment(project)
     write_copies_if_absent(project, pipeline)
-    validate(project, pipeline)
+    if ask_ploomber:
+        validate(project, pipeline)
     return result
 
 
@@ -107,25 +133,13 @@ def write_copies_if_absent(project: Project, pipeline: Pipeline) -> None:
         write_copies(project, pipeline)
 
 
-def _sync_cell(
-    project: Project, stage: Stage, last: Mapping[str, Any], *, prefer: str | None, result: SyncResult
-) -> None:
-    differences = _differences(project, stage)
-    kept = [edit for edit in differences if prefer != "params" and not _is_last(edit, last.get(stage.name))]
-    changed = {edit.name: literal(edit.params) for edit in differences if edit not in kept}
-    result.edits += kept
-    if changed:
-        path = project.root / stage.notebook
-        notebook = read_notebook(path, name=str(stage.notebook))
-        cell = find_parameters(notebook, name=str(stage.notebook))
-        assert cell is not None
-        source = replace_values(cell, changed)
-        stored = notebook["cells"][cell.index]["source"]
-        notebook["cells"][cell.index]["source"] = (
-            source if isinstance(stored, str) else source.splitlines(keepends=True)
-        )
-        write_if_changed(path, _dumps(notebook))
-        result.written.append(str(stage.notebook))
+def _write_cell(project: Project, stage: Stage, texts: Mapping[str, str]) -> None:
+    path = project.root / stage.notebook
+    notebook = read_notebook(path, name=str(stage.notebook))
+    cell = find_parameters(notebook, name=str(stage.notebook))
+    assert cell is not None
+    notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
+    write_if_changed(path, _dumps(notebook))
 
 
 def _differences(project: Project, stage: Stage) -> list[Edit]:
@@ -133,7 +147,7 @@ def _differences(project: Project, stage: Stage) -> list[Edit]:
     if cell is None:
         return []
     return [
-        Edit(stage.name, str(stage.notebook), name, ", ".join(keys), cell.parameters[name], stage.params[name])
+        Edit(stage.name, str(stage.notebook), name, stage.templates[name], cell.parameters[name], stage.params[name])
         for name, keys in stage.param_keys.items()
         if keys and name in cell.parameters and not same(cell.parameters[name], stage.params[name])
     ]
@@ -141,13 +155,30 @@ def _differences(project: Project, stage: Stage) -> list[Edit]:
 
 def _is_last(edit: Edit, last: Mapping[str, Any] | None) -> bool:
     """Tell whether the cell holds the value of the stage's last run, so that nobody edited it since."""
-    return last is None or (edit.key in last and same(_plain(last[edit.key]), edit.cell))
+    if last is None:
+        return True
+    try:
+        return same(resolve(edit.template, last, where=edit.stage), edit.cell)
+    except PipelineError:
+        return False
 
 
 def _last_params(project: Project) -> Mapping[str, Any]:
+    """Return what each stage ran with last, in the shape of `params.yaml`."""
     path = project.root / "dvc.lock"
     stages = (read_yaml(path, PipelineError).get("stages") or {}) if path.is_file() else {}
-    return {name: (entry.get("params") or {}).get("params.yaml", {}) for name, entry in stages.items()}
+    return {name: _nested((entry.get("params") or {}).get("params.yaml", {})) for name, entry in stages.items()}
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in _plain(flat).items():
+        *above, last = key.split(".")
+        block = nested
+        for part in above:
+            block = block.setdefault(part, {})
+        block[last] = value
+    return nested
 
 
 def _plain(value: Any) -> Any:
@@ -159,24 +190,40 @@ def _keep_cells(project: Project) -> list[str]:
     from ruamel.yaml import YAML
 
     edits = [edit for stage in read_pipeline(project).stages.values() for edit in _differences(project, stage)]
-    if not edits:
+    values = _values(edits)
+    if not values:
         return []
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 2**31 - 1
     path = project.root / "params.yaml"
     content = yaml.load(path.read_text(encoding="utf-8"))
-    for edit in edits:
-        *above, last = edit.key.split(".")
+    for key, value in values.items():
+        *above, last = key.split(".")
         block = content
         for part in above:
             block = block[part]
-        block[last] = edit.cell
+        block[last] = value
     draft = path.with_name(".params.yaml.draft")
     with draft.open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
     draft.replace(path)
     return ["params.yaml"]
+
+
+def _values(edits: list[Edit]) -> Mapping[str, Value]:
+    values: dict[str, Value] = {}
+    for edit in edits:
+        if edit.key is None:
+            raise PipelineError(
+                f"{edit}: pipeline.yaml makes it of several parts, so it cannot be taken from the notebook. Change params.yaml, then run `nbship sync --from-params`."
+            )
+        if edit.key in values and not same(values[edit.key], edit.cell):
+            raise PipelineError(
+                f"Two parameters cells give '{edit.key}' different values, {literal(values[edit.key])} and {literal(edit.cell)}. Make them the same, then run `nbship sync --from-notebook` again."
+            )
+        values[edit.key] = edit.cell
+    return values
 
 
 def _write_environment(project: Project) -> None:
