@@ -16,7 +16,6 @@ import numpy as np
 from ..errors import GateError, PackageError, SignatureError
 from .card import make_card
 from .code import collect_code, distributions_in
-from .evidence import GOLDEN_OUTPUT
 from .evidence import GOLDEN_OUTPUT, gather_evidence
 from .formats.skops import dump_estimator, load_estimator_bytes, types_in
 from .lookup_files import dump_lookups
