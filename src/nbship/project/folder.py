@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ..errors import ProjectError
+from ..errors import PipelineError, ProjectError
 from .params import Value, read_params
 from .settings import Settings, read_settings
+from .yaml import read_yaml
 
 __all__ = ["Project", "find_root", "load"]
 
@@ -51,10 +52,10 @@ class Project:
         """The folder that holds the project's own modules."""
         return self.root / self.settings.project.source
 
-    @property
+    @cached_property
     def package(self) -> Path:
-        """The folder of the model package that the pipeline makes."""
-        return self.root / (self.settings.model.path or f"models/{self.name}")
+        """The folder of the model package: `model.path`, or what `pipeline.yaml` says, or `models/<name>`."""
+        return self.root / (self.settings.model.path or _packaged_in(self.root) or f"models/{self.name}")
 
     @property
     def cache(self) -> Path:
@@ -94,3 +95,12 @@ def load(start: Path | str | None = None) -> Project:
     """Load the project that `start` (default: the working directory) lies in."""
     root = find_root(start)
     return Project(root=root, settings=read_settings(root / "nbship.yaml"))
+
+
+def _packaged_in(root: Path) -> str | None:
+    """Return the first product called `package` in `pipeline.yaml`."""
+    for task in read_yaml(root / "pipeline.yaml", PipelineError).get("tasks") or ():
+        product = task.get("product") if isinstance(task, Mapping) else None
+        if isinstance(product, Mapping) and isinstance(product.get("package"), str):
+            return str(product["package"])
+    return None
