@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import CorruptPackageError, VersionMismatchError
 from .code import install_code
 from .columns import Column, ColumnFeatures, Columns
+from .formats.boosting import shorten
 from .formats.skops import load_estimator_bytes
 from .lookup_files import load_lookups
 from .manifest import Manifest
@@ -79,7 +80,7 @@ class PackagedModel:
         _refuse_versions(self.provenance.libraries, name=manifest.name)
         code = {path.removeprefix("code/"): data for path, data in files.items() if path.startswith("code/")}
         renamed = install_code(manifest.digest, code)
-        self.estimator = load_estimator_bytes(file_of(files, "model.skops"), code=renamed, renamed=renamed)
+        self.estimator = shorten(load_estimator_bytes(file_of(files, "model.skops"), code=renamed, renamed=renamed))
         self.lookups: tuple[Lookup, ...] = load_lookups(files)
         self._takes_columns = isinstance(_steps(self.estimator)[0], ColumnFeatures)
         self._row_by_row = all(type(step).__name__ in _ROW_BY_ROW for step in _flat(self.estimator))
