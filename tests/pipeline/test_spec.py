@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbship import project
+from nbship.errors import CycleError, NbshipError, UnknownStageError
+from nbship.pipeline import read_pipeline
+
+PARAMETERS = ["upstream = None", "product = None"]
+
+
+def write_notebook(path: Path, *cells: str, parameters: list[str] | None = None) -> None:
+    sources = ["\n".join(PARAMETERS if parameters is None else parameters), *cells]
+    content = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"c{place}",
+                "metadata": {} if place else {"tags": ["parameters"]},
+                "source": source,
+                "outputs": [],
+                "execution_count": None,
+            }
+            for place, source in enumerate(sources)
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_notebook(tmp_path / "notebooks/a.ipynb", parameters=[*PARAMETERS, "rate = 0.5"])
+    write_notebook(tmp_path / "notebooks/b.ipynb", parameters=["upstream = ['a']", "product = None"])
+    (tmp_path / "params.yaml").write_text("a: {rate: 0.1, names: [x, z], word: july}\n")
+    return tmp_path
+
+
+def read(root: Path, **changes: Any) -> Any:
+    first = {
+        "source": "notebooks/a.ipynb",
+        "name": "a",
+        "params": {"rate": "{{a.rate}}"},
+        "product": {"nb": "out/a.ipynb", "data": "out/a.csv", "plot_roc": "out/roc.json"},
+    }
+    second = {"source": "notebooks/b.ipynb", "name": "b", "product": "out/b.ipynb"}
+    content = {"tasks": [{**first, **changes.pop("a", {})}, {**second, **changes.pop("b", {})}], **changes}
+    (root / "pipeline.yaml").write_text(json.dumps(content))
+    return read_pipeline(project.load(root))
+
+
+def test_a_pipeline_is_read_with_typed_values(root: Path) -> None:
+    stages = read(root).stages
+    assert list(stages) == ["a", "b"]
+    assert stages["a"].params == {"rate": 0.1}
+    assert stages["a"].param_keys == {"rate": ("a.rate",)}
+    assert stages["b"].upstream == ("a",)
+    assert {key: str(path) for key, path in stages["a"].data_products.items()} == {"data": "out/a.csv"}
+
+
+def test_stages_are_put_in_the_order_of_their_upstreams(root: Path) -> None:
+    write_notebook(root / "notebooks/a.ipynb", parameters=["upstream = ['b']", "product = None", "rate = 1.0"])
+    write_notebook(root / "notebooks/b.ipynb")
+    assert list(read(root).stages) == ["b", "a"]
+
+
+def test_upstreams_may_stand_in_the_yaml(root: Path) -> None:
+    assert read(root, meta={"extract_upstream": False}, b={"upstream": ["a"]}).stages["b"].upstream == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"a": {"sorce": "x"}}, "unknown key 'sorce'. Did you mean 'source'"),
+        ({"taskss": []}, "unknown key 'taskss'. Did you mean 'tasks'"),
+        ({"tasks": []}, "no tasks"),
+        ({"a": {"source": "notebooks/c.ipynb"}}, "'notebooks/c.ipynb' does not exist"),
+        ({"a": {"source": "a.py"}}, "Name a notebook"),
+        ({"a": {"name": "notebooks"}}, "Use another name"),
+        ({"a": {"name": "no good"}}, "Use letters"),
+        ({"b": {"name": "a"}}, "Two tasks in pipeline.yaml are called 'a'"),
+        ({"a": {"params": {"rate": "{{a.rat}}"}}}, r"Did you mean '\{\{a\.rate\}\}'"),
+        ({"a": {"params": {"rate": "x{{a.rate}}"}}}, "is not text"),
+        ({"a": {"params": {}}}, "needs parameter 'rate'"),
+        (
+            {"a": {"params": {"rate": 1.0, "speed": 2}}},
+            "gives the parameter 'speed', which notebooks/a.ipynb does not have",
+        ),
+        ({"b": {"product": "out/a.csv"}}, "executed notebook. Let it end in .ipynb"),
+        ({"b": {"product": {"nb": "out/b.ipynb", "data": "out/a.csv"}}}, "'a' and 'b' both write 'out/a.csv'"),
+        ({"b": {"product": {"nb": "out/b.ipynb", "data": "out/a.csv/x"}}}, "lies inside 'out/a.csv'"),
+        ({"b": {"product": {"nb": "../b.ipynb"}}}, "not a path inside the project"),
+        ({"b": {"product": {"nb": "/tmp/b.ipynb"}}}, "not a path inside the project"),
+        ({"b": {"product": {"data": "out/b.csv"}}}, "lacks the product 'nb'"),
+        ({"b": {"params": {"resources_": {"x": "out/a.csv"}}}}, "stage 'a' makes it. Name 'a' as its upstream"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_subject_and_remedy(root: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(NbshipError, match=said) as caught:
+        read(root, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_file_names_the_line(root: Path) -> None:
+    (root / "pipeline.yaml").write_text("tasks:\n  - source: [\n")
+    with pytest.raises(NbshipError, match=r"'pipeline\.yaml', line \d+ is not valid YAML"):
+        read_pipeline(project.load(root))
+
+
+def test_a_circle_is_named(root: Path) -> None:
+    write_notebook(root / "notebooks/a.ipynb", parameters=["upstream = ['b']", "product = None", "rate = 1.0"])
+    with pytest.raises(CycleError, match="a → b → a"):
+        read(root)
+
+
+def test_an_unknown_upstream_suggests_the_nearest(root: Path) -> None:
+    write_notebook(root / "notebooks/b.ipynb", parameters=["upstream = ['aa']", "product = None"])
+    with pytest.raises(NbshipError, match=r"upstream 'aa', which is not a stage\. Did you mean 'a'"):
+        read(root)
+
+
+def test_an_unknown_stage_suggests_the_nearest(root: Path) -> None:
+    with pytest.raises(UnknownStageError, match=r"no stage 'bb'\. Did you mean 'b'"):
+        read(root)["bb"]
