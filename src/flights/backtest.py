@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbship import predictor
 from nbship.errors import NbshipError, SourceError
 from nbship.metrics import classification
+from nbship.predictor import Predictor, load
 from nbship.project import read_params
 
 from .arrivals import read_window
@@ -39,7 +39,7 @@ _BEGIN, _END = "<!-- backtest -->", "<!-- /backtest -->"
 
 def backtest(package: Path, *, months: tuple[int, ...] = MONTHS) -> list[dict[str, Any]]:
     """Score each month as it arrived; return its month, flights, and the measures of `model` and `base`."""
-    model = predictor.load(package)
+    model = load(package)
     base = _base_rate()
     return [_score(month, model, base) for month in months]
 
@@ -56,7 +56,7 @@ def _base_rate() -> BaseRate:
     return BaseRate.fit(flights, is_late(flights["arr_delay"].to_numpy()), prior=params["evaluate"]["prior"])
 
 
-def _score(month: int, model: predictor.Predictor, base: BaseRate) -> dict[str, Any]:
+def _score(month: int, model: Predictor, base: BaseRate) -> dict[str, Any]:
     end = f"2013-{month + 1:02}-01" if month < 12 else "2014-01-01"
     flights = read_window(f"2013-{month:02}-01", end)
     late = is_late(flights["arr_delay"].to_numpy())
@@ -69,7 +69,7 @@ def _score(month: int, model: predictor.Predictor, base: BaseRate) -> dict[str, 
     }
 
 
-def _probability(model: predictor.Predictor, flights: pd.DataFrame) -> np.ndarray:
+def _probability(model: Predictor, flights: pd.DataFrame) -> np.ndarray:
     found = model.predict(flights[list(INPUTS)]).probability
     return np.asarray(found, dtype=float)
 
