@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from ..project import Project
 from ..project.yaml import read_yaml
 from .cells import code_cells, find_parameters, literal, read_notebook, source_of
 from .files import write_if_changed
+from .magics import parse_cell
 from .placeholders import resolve
 
 __all__ = ["find_problems", "fix_parameters"]
@@ -56,6 +58,12 @@ def _fix(path: Path, values: dict[str, Any]) -> str:
     if cell is not None and cell.tagged and not missing:
         return ""
     lines = [f"{name} = {literal(value)}" for name, value in missing.items()]
+    if cell is None and (untagged := _assigning(notebook, values)) is not None:
+        tags = notebook["cells"][untagged].setdefault("metadata", {}).setdefault("tags", [])
+        tags.append("parameters")
+        _write(path, notebook)
+        more = _fix(path, values)
+        return "added the tag" + (f", {more.removeprefix('added ')}" if more else "")
     if cell is None:
         if not values:
             return ""
@@ -70,8 +78,25 @@ def _fix(path: Path, values: dict[str, Any]) -> str:
         tags = found.setdefault("metadata", {}).setdefault("tags", [])
         if "parameters" not in tags:
             tags.append("parameters")
-    write_if_changed(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    _write(path, notebook)
     return f"added {said}"
+
+
+def _assigning(notebook: dict[str, Any], values: dict[str, Any]) -> int | None:
+    """Return the first cell that sets `upstream`, `product` or a parameter: it lacks the tag and nothing else."""
+    for index, source in code_cells(notebook):
+        tree = parse_cell(source)
+        targets = (
+            [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets] if tree else []
+        )
+        names = {target.id for target in targets if isinstance(target, ast.Name)}
+        if names & {"upstream", "product", *values}:
+            return index
+    return None
+
+
+def _write(path: Path, notebook: dict[str, Any]) -> None:
+    write_if_changed(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 
 def _first_code(notebook: dict[str, Any]) -> int:

@@ -105,12 +105,13 @@ def check_current(project: Project) -> list[Edit]:
         If it is not.
     """
     pipeline = read_pipeline(project)
-    validate(project, pipeline)
     path = project.root / "dvc.yaml"
     if not path.is_file() or path.read_text(encoding="utf-8") != render(derive(project, pipeline)):
         raise PipelineError(
             "'dvc.yaml' is not what pipeline.yaml and the notebooks say. Run `nbship sync` and commit it."
         )
+    _write_environment(project)  # Git ignores it, so a clone has none, and Ploomber reads it
+    validate(project, pipeline)
     return [edit for stage in pipeline.stages.values() for edit in _differences(project, stage)]
 
 

@@ -1,0 +1,110 @@
+"""`nbship sync`, `status` and `check` as a person meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from stages import replace, write_project
+
+from nbship.cli import main
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    return tmp_path
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+def test_status_keeps_dvc_yaml_current_and_says_why_stages_would_run(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = call(capsys, "status")
+    assert code == 0
+    assert out.splitlines() == [
+        "Brought up to date: dvc.yaml.",
+        "load  would run: not run yet",
+        "fit   would run: not run yet; after load",
+        "0 of 2 stages are up to date.",
+    ]
+    code, out, _ = call(capsys, "status", "--json")
+    assert json.loads(out)["stages"][0] == {"name": "load", "reasons": ["not run yet"], "stale": True}
+    assert json.loads(out)["dvc_yaml_current"] is True
+
+
+def test_sync_check_fails_until_dvc_yaml_is_written(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "sync", "--check")
+    assert code == 1
+    assert "Run `nbship sync`" in err
+    assert call(capsys, "sync") == (0, "wrote dvc.yaml\n", "")
+    assert call(capsys, "sync", "--check") == (0, "dvc.yaml is current.\n", "")
+
+
+def test_an_edited_value_is_told_with_both_remedies(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "dvc.lock").write_text("stages: {load: {params: {params.yaml: {load.rate: 0.5}}}}\n")
+    replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
+    code, _, err = call(capsys, "sync")
+    assert code == 0
+    assert "says rate = 0.6, params.yaml says load.rate: 0.5" in err
+    assert "--from-notebook" in err
+    assert "--from-params" in err
+
+
+def test_check_judges_by_ploombers_own_reader(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call(capsys, "sync")
+    assert call(capsys, "check") == (0, "All is well.\n", "")
+    # Only Ploomber objects: a key that it does not have for notebooks, and that nbship leaves to it.
+    replace(root / "pipeline.yaml", "name: load\n", "name: load\n    executor: nothing\n")
+    code, _, err = call(capsys, "check")
+    assert code == 1
+    assert "Ploomber does not accept 'pipeline.yaml'" in err
+    assert "\n" not in err.strip()
+
+
+def test_check_fix_tags_the_cell_that_sets_the_parameters(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = root / "notebooks/fit.ipynb"
+    replace(path, '"tags": ["parameters"]', '"tags": []')
+    replace(root / "pipeline.yaml", '{{fit.seed}}"}', '{{fit.seed}}", speed: 2}')
+    assert call(capsys, "check")[0] == 1
+    assert call(capsys, "check", "--fix")[1] == "notebooks/fit.ipynb: added the tag, speed\n"
+    assert call(capsys, "sync")[0] == 0
+    assert call(capsys, "check", "--fix") == (0, "All is well.\n", "")
+    cells = json.loads(path.read_text())["cells"]
+    assert cells[0]["source"] == "upstream = ['load']\nproduct = None\nseed = 3\nspeed = 2"
+    assert len(cells) == 2
+
+
+def test_check_fix_adds_a_cell_where_none_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = root / "notebooks/load.ipynb"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "cells": content["cells"][1:]}))
+    assert call(capsys, "check", "--fix")[1].startswith("notebooks/load.ipynb: added a parameters cell\n")
+    assert 'rate = 0.5\ntitle = "to july"\nlimit = 3' in json.loads(path.read_text())["cells"][0]["source"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("pipeline.yaml", "tasks: [", "'pipeline.yaml', line"),
+        ("params.yaml", "load: {rate: yes, month: july}\nfit: {seed: 3}\n", "a truth value in YAML 1.1"),
+        ("nbship.yaml", "slicez: []\n", "Did you mean 'slices'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "sync", "check"])
+def test_a_broken_file_is_one_sentence(
+    root: Path, capsys: pytest.CaptureFixture[str], command: str, file: str, text: str, said: str
+) -> None:
+    (root / file).write_text(text)
+    code, _, err = call(capsys, command)
+    assert code == 1
+    assert said in err
+    assert len(err.strip().splitlines()) == 1

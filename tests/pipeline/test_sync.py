@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from stages import replace, write_project
+
+from nbship import project
+from nbship.errors import PipelineError
+from nbship.pipeline.sync import strip_in_place, sync
+
+LOCK = "schema: '2.0'\nstages:\n  load:\n    cmd: x\n    params:\n      params.yaml:\n        load.rate: 0.5\n        load.month: july\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_project(tmp_path)
+    sync(project.load(tmp_path), ask_ploomber=False)
+    (tmp_path / "dvc.lock").write_text(LOCK)
+    return tmp_path
+
+
+def cell(root: Path) -> str:
+    source = json.loads((root / "notebooks/load.ipynb").read_text())["cells"][0]["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def synced(root: Path, **options: str) -> list[str]:
+    return list(map(str, sync(project.load(root), ask_ploomber=False, **options).edits))
+
+
+def test_what_is_current_is_not_written(root: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    assert sync(project.load(root), ask_ploomber=False).written == []
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_ploomber_finds_the_parameters(root: Path) -> None:
+    assert (root / "env.yaml").readlink() == Path(".nbship/env.yaml")
+    assert '"load": {"rate": 0.5, "month": "july"}' in (root / "env.yaml").read_text()
+
+
+def test_an_env_yaml_of_the_users_own_is_not_overwritten(root: Path) -> None:
+    (root / "env.yaml").unlink()
+    (root / "env.yaml").write_text("mine: 1\n")
+    with pytest.raises(PipelineError, match=r"Move its values to params\.yaml"):
+        sync(project.load(root), ask_ploomber=False)
+    assert (root / "env.yaml").read_text() == "mine: 1\n"
+
+
+def test_new_values_go_to_the_cell_and_nothing_else_changes(root: Path) -> None:
+    replace(root / "params.yaml", "rate: 0.5", "rate: 0.75")
+    replace(root / "params.yaml", "month: july", "month: june")
+    assert synced(root) == []
+    assert cell(root) == 'upstream = None\nproduct = None\nrate = 0.75  # kept\ntitle = "to june"\nlimit = 3'
+
+
+def test_an_edited_value_is_named_and_left_alone(root: Path) -> None:
+    replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
+    replace(root / "params.yaml", "rate: 0.5", "rate: 0.7")
+    said = ["notebooks/load.ipynb says rate = 0.6, params.yaml says load.rate: 0.7"]
+    assert synced(root) == said
+    assert "rate = 0.6" in cell(root)
+    assert synced(root, prefer="params") == []
+    assert "rate = 0.7  # kept" in cell(root)
+
+
+def test_an_edited_value_goes_to_params_yaml_with_comments_kept(root: Path) -> None:
+    replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
+    assert synced(root, prefer="notebook") == []
+    assert (root / "params.yaml").read_text().startswith("# The truth.\nload:\n  rate: 0.6  # a share\n")
+
+
+def test_a_change_of_type_is_a_change(root: Path) -> None:
+    replace(root / "params.yaml", "seed: 3", "seed: 3.0")
+    synced(root)
+    assert "seed = 3.0" in (root / "notebooks/fit.ipynb").read_text()
+
+
+def test_a_value_made_of_parts_cannot_be_taken_from_the_notebook(root: Path) -> None:
+    replace(root / "notebooks/load.ipynb", "to july", "to june")
+    assert synced(root) == [
+        """notebooks/load.ipynb says title = "to june", params.yaml makes 'to {{load.month}}' "to july\""""
+    ]
+    with pytest.raises(PipelineError, match="so it cannot be taken from the notebook"):
+        synced(root, prefer="notebook")
+    assert "month: july" in (root / "params.yaml").read_text()
+
+
+def test_two_cells_that_disagree_are_named(root: Path) -> None:
+    replace(root / "pipeline.yaml", "{{fit.seed}}", "{{load.rate}}")
+    replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
+    with pytest.raises(PipelineError, match=r"give 'load\.rate' different values, 0\.6 and 3"):
+        synced(root, prefer="notebook")
+
+
+def test_outputs_are_taken_out_in_place(root: Path) -> None:
+    path = root / "notebooks/load.ipynb"
+    replace(path, '"outputs": []', '"outputs": [{"output_type": "stream", "name": "stdout", "text": "secret"}]')
+    assert "notebooks/load.ipynb" in strip_in_place(project.load(root))
+    assert "secret" not in path.read_text()
+    assert strip_in_place(project.load(root)) == []
