@@ -10,14 +10,6 @@ import pytest
 from .two_stages import call, write_project
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = write_project(tmp_path_factory.mktemp("project"))
-    done = call(root, "nbship", "run")
-    assert done.returncode == 0, done.stderr
-    return root
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -81,5 +73,5 @@ def test_data_that_is_not_there_has_a_remedy(tmp_path: Path):
     assert "Stage 'load' reads 'data/numbers.json', which is not there. Bring it with `dvc pull`" in done.stderr
 
 
-def test_a_project_outside_git_and_dvc_is_prepared(project: Path):
+def test_a_project_without_dvc_is_prepared(project: Path):
     assert (project / ".dvc/config").is_file()

@@ -24,14 +24,6 @@ from .two_stages import call, write_project
 TOKEN = "by-hand"
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = write_project(tmp_path_factory.mktemp("project"))
-    done = call(root, "nbship", "run")
-    assert done.returncode == 0, done.stderr
-    return root
-
-
 @contextlib.contextmanager
 def untouched(root: Path) -> Iterator[None]:
     """Hold that products stay as they are, that the scratch copy equals them, and that nothing is stale."""

@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from .two_stages import call, write_project
+from .two_stages import call, git
 
 ACTIVATED = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = write_project(tmp_path_factory.mktemp("project"))
-    git(root, "init", "-q")
-    assert call(root, "nbship", "run").returncode == 0
-    git(root, "add", ".")
-    git(root, "commit", "-qm", "Run")
-    return root
-
-
-def git(root: Path, *arguments: str) -> str:
-    names = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-    done = subprocess.run(["git", *names, *arguments], cwd=root, capture_output=True, text=True, check=True)
-    return done.stdout
 
 
 def test_dvc_finds_nothing_to_do_and_force_changes_no_byte(project: Path):

@@ -72,7 +72,7 @@ def write_project(root: Path) -> Path:
         "10_load": ("load", "# parameters\nupstream = None\nproduct = None\nrows = 40", LOAD),
         "20_fit": ("fit", '# parameters\nupstream = ["load"]\nproduct = None\nseed = 3', FIT),
     }
-    (root / "notebooks").mkdir()
+    (root / "notebooks").mkdir(parents=True)
     for file, (name, parameters, work) in stages.items():
         content = notebook(
             f"from nbship import notebook\n\nstage = notebook.open_stage({name!r})", work, parameters=parameters
@@ -89,3 +89,10 @@ def call(root: Path, *command: str, **variables: str) -> subprocess.CompletedPro
     return subprocess.run(
         [str(programs / command[0]), *command[1:]], cwd=root, env=environ, capture_output=True, text=True, check=False
     )
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run Git in a folder, as somebody, and return what it prints."""
+    names = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    done = subprocess.run(["git", *names, *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout

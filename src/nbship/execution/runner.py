@@ -88,7 +88,11 @@ def run(
         progress.note(
             f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
         )
-    return reproduce(project, stages, hidden=[COPIES_STAGE], force=force, progress=progress)
+    try:
+        return reproduce(project, stages, hidden=[COPIES_STAGE], force=force, progress=progress)
+    except PipelineError as error:
+        _refuse_missing(project, error)
+        raise
 
 
 def reproduce(
@@ -110,8 +114,6 @@ def reproduce(
 
     Raises
     ------
-    SourceError
-        If an outside file is neither there nor in DVC's cache.
     PipelineError
         If DVC stops for another reason than a stage that failed.
     """
@@ -127,7 +129,6 @@ def reproduce(
         if status == 0 or summary.failed:
             return summary
         if not any(words in line for line in attempt.tail for words in _LOCKED):
-            _refuse_missing(project)
             raise PipelineError(_reason(attempt.tail))
         if not waited:
             progress.note("Another DVC command is at work here. Waiting for it to end.")
@@ -254,13 +255,13 @@ def _stop(process: subprocess.Popen[str]) -> None:
             continue
 
 
-def _refuse_missing(project: Project) -> None:
+def _refuse_missing(project: Project, cause: PipelineError) -> None:
     for stage in read_pipeline(project).stages.values():
         for path in stage.resources.values():
             if not (project.root / path).exists():
                 raise SourceError(
                     f"Stage '{stage.name}' reads '{path}', which is not there. Bring it with `dvc pull`, or by the project's own install step."
-                )
+                ) from cause
 
 
 def _reason(tail: Sequence[str]) -> str:
