@@ -28,14 +28,17 @@ def command(as_json: bool) -> None:
         nbship status
     """
     from ..pipeline.status import read_status
-    from ..pipeline.sync import sync
     from ..project import load
 
     project = load()
-    written = sync(project, ask_ploomber=False).written
     status = read_status(project)
-    if written and not as_json:
-        click.echo(f"Brought up to date: {', '.join(dict.fromkeys(written))}.")
+    if not status.dvc_yaml_current:
+        from ..pipeline.sync import sync
+
+        written = dict.fromkeys(sync(project, ask_ploomber=False).written)
+        status = read_status(project)
+        if not as_json:
+            click.echo(f"Brought up to date: {', '.join(written)}.")
     click.echo(_json(status) if as_json else _text(status))
 
 

@@ -11,7 +11,7 @@ from ..errors import PipelineError, UndeclaredImportError
 from ..project import Project
 from ..project.yaml import read_yaml
 from .libraries import LIBRARIES, LOCK
-from .plan import Plan, plan_stages
+from .plan import Plan, plan_stage, plan_stages
 from .spec import COPIES_STAGE, Pipeline, read_pipeline
 
 __all__ = ["derive", "render", "verify_all", "verify_stage"]
@@ -85,7 +85,7 @@ def verify_stage(project: Project, name: str, *, pipeline: Pipeline | None = Non
         If `dvc.yaml` differs in another way, or is not there.
     """
     pipeline = pipeline or read_pipeline(project)
-    plan = plan_stages(project, pipeline)[pipeline[name].name]
+    plan = plan_stage(project, pipeline, pipeline[name])
     _verify(project, plan, _written(project))
     return plan
 

@@ -68,12 +68,34 @@ def read_libraries(project: Project) -> Libraries:
     """
     lock = project.root / LOCK
     distributions = _distributions(project.cache / "distributions.json", _places())
-    versions, requirements = _locked(lock, lock.stat().st_mtime_ns) if lock.is_file() else _installed()
+    if lock.is_file():
+        stat = lock.stat()
+        versions, requirements = _locked(lock, project.cache / "lock.json", (stat.st_size, stat.st_mtime_ns))
+    else:
+        versions, requirements = _installed()
     return Libraries(versions, requirements, distributions)
 
 
 @lru_cache(maxsize=8)
-def _locked(lock: Path, mtime: int) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+def _locked(lock: Path, cache: Path, stat: tuple[int, int]) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+    # TOML of a megabyte takes a quarter of a second to read, and every stage reads it.
+    kept = _kept(cache, key := [str(lock), *stat])
+    if kept is None:
+        kept = _parse_lock(lock)
+        write_whole(cache, json.dumps({"key": key, "kept": kept}))
+    versions, requirements = kept
+    return versions, requirements
+
+
+def _kept(cache: Path, key: list[Any]) -> Any:
+    try:
+        content = json.loads(cache.read_text(encoding="utf-8"))
+        return content["kept"] if content["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _parse_lock(lock: Path) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
     try:
         packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
     except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
@@ -122,15 +144,11 @@ def _places() -> tuple[tuple[str, int], ...]:
 @lru_cache(maxsize=4)
 def _distributions(cache: Path, places: tuple[tuple[str, int], ...]) -> Mapping[str, Sequence[str]]:
     # Reading the files of every installed distribution takes most of a second.
-    key = json.dumps(places)
-    try:
-        kept = json.loads(cache.read_text(encoding="utf-8"))
-        if kept["places"] == key:
-            return kept["modules"]  # type: ignore[no-any-return]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    key = [list(place) for place in places]
+    if (kept := _kept(cache, key)) is not None:
+        return kept  # type: ignore[no-any-return]
     modules = {module: sorted(set(map(_normal, names))) for module, names in metadata.packages_distributions().items()}
-    write_whole(cache, json.dumps({"places": key, "modules": modules}))
+    write_whole(cache, json.dumps({"key": key, "kept": modules}))
     return modules
 
 

@@ -20,7 +20,7 @@ from .libraries import LOCK, read_libraries
 from .spec import Pipeline, Stage
 from .strip import copy_path, copy_text
 
-__all__ = ["Plan", "plan_stages", "provenance_inputs"]
+__all__ = ["Plan", "plan_stage", "plan_stages", "provenance_inputs"]
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,21 @@ class Plan:
         }
 
 
+def plan_stage(project: Project, pipeline: Pipeline, stage: Stage) -> Plan:
+    """Resolve one stage, and those before it only where it depends on them."""
+    before = _ancestors(pipeline, stage.name) if stage.package else ()
+    return _plan(project, pipeline, [*before, stage.name])[stage.name]
+
+
 def plan_stages(project: Project, pipeline: Pipeline) -> Mapping[str, Plan]:
     """Resolve every stage, in the pipeline's order."""
+    return _plan(project, pipeline, pipeline.stages)
+
+
+def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[str, Plan]:
     written = _settings_written(project)
     plans: dict[str, Plan] = {}
-    for stage in pipeline.stages.values():
+    for stage in (pipeline.stages[name] for name in names):
         notebook = read_notebook(project.root / stage.notebook, name=str(stage.notebook))
         code = read_code(project, notebook, folder=stage.notebook.parent)
         before = [plans[name] for name in _ancestors(pipeline, stage.name)] if stage.package else []
