@@ -30,7 +30,14 @@ WRITE = f"import json, pathlib\npathlib.Path(product['report']).write_text(json.
 
 def _notebook(*sources: str) -> str:
     cells = [
-        {"cell_type": "code", "execution_count": None, "id": f"c{k}", "metadata": {}, "outputs": [], "source": source}
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": f"c{k}",
+            "metadata": {},
+            "outputs": [],
+            "source": source.splitlines(keepends=True),
+        }
         for k, source in enumerate(sources)
     ]
     cells[0]["metadata"] = {"tags": ["parameters"]}

@@ -22,7 +22,7 @@ from ..monitoring.trend import read_report
 from ..monitoring.window import Window, last_whole_month, parse_window
 from ..notebook import PINNED
 from ..notebook.results import write_whole
-from ..pipeline.cells import find_parameters, literal, read_notebook, replace_values
+from ..pipeline.cells import find_parameters, literal, read_notebook, replace_values, source_of
 from ..prediction_log import log_path, open_log
 from ..project import Project, Value
 
@@ -131,7 +131,7 @@ def _filled(project: Project, window: Window, folder: Path) -> dict[str, Any]:
             f"The parameters cell of '{name}' does not set '{missing[0]}'. Add a line such as `{missing[0]} = None` to it."
         )
     source = replace_values(cell, {key: literal(value) for key, value in values.items()})
-    cells = list(notebook["cells"])
+    cells = [{**inner, "source": source_of(inner)} for inner in notebook["cells"]]
     cells[cell.index] = {**cells[cell.index], "source": source}
     return {**notebook, "cells": cells}
 
