@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 from nbship.serving.app import show_app
 
-show_app()
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+def names(file: str, code: str) -> dict[str, str]:
+    """Return what the codes of a raw table stand for; nothing where the table was not brought."""
+    path = DATA / file
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as table:
+        return {row[code]: row["name"].strip() for row in csv.DictReader(table)}
+
+
+airports = names("airports.csv", "faa")
+show_app(names={"carrier": names("airlines.csv", "carrier"), "origin": airports, "dest": airports})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,8 @@ def make_labels(rows: pd.DataFrame, *, seed: int = 1) -> np.ndarray[Any, Any]:
     return (np.random.default_rng(seed).random(len(rows)) < chance).astype(int)
 
 
-def build_small(folder: Path, *, name: str = "small", seed: int = 0) -> Path:
-    """Build the package in `folder` and return its path."""
+def build_small(folder: Path, *, name: str = "small", seed: int = 0, fields: Sequence[Any] = ()) -> Path:
+    """Build the package in `folder` and return its path; it takes `fields` as well, and does not use them."""
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
@@ -50,7 +52,7 @@ def build_small(folder: Path, *, name: str = "small", seed: int = 0) -> Path:
     from nbship import model
     from nbship.data.lookups import Lookup
 
-    rows = make_rows(seed=seed)
+    rows = make_rows(seed=seed).assign(**{field.name: field.example for field in fields})
     columns = ColumnTransformer(
         [
             ("line", OneHotEncoder(handle_unknown="ignore"), ["line"]),
@@ -61,8 +63,9 @@ def build_small(folder: Path, *, name: str = "small", seed: int = 0) -> Path:
     estimator.fit(rows, make_labels(rows))
     table = pd.DataFrame({"line": list(LIMITS), "limit": list(LIMITS.values()), "grade": list(GRADES.values())})
     target = folder / name
+    signature = small_signature()
     model.build_package(
-        target, name=name, estimator=estimator, signature=small_signature(), golden=rows.iloc[::2].reset_index(drop=True),
+        target, name=name, estimator=estimator, signature=replace(signature, inputs=(*signature.inputs, *fields)), golden=rows.iloc[::2].reset_index(drop=True),
         reference=rows, provenance=small_provenance(), lookups=(Lookup("lines", keys=("line",), columns=("limit", "grade"), table=table),),
         card="# Small\n\nA package made for tests.\n",
     )  # fmt: skip

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packages import build_small
 
+from nbship.model import Field
 from nbship.prediction_log import open_log
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -35,12 +37,17 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(small_package: Path, state: Path) -> Iterator[str]:
+def package(state: Path) -> Path:
+    return build_small(state, fields=[Field("owner", "string", title="Owner", example="Ann")])
+
+
+@pytest.fixture(scope="module")
+def address(package: Path, state: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environ = {**os.environ, "NBSHIP_STATE": str(state)}
-    command = [sys.executable, "-m", "nbship", "app", str(small_package), "--port", str(port), "--no-open"]
+    command = [sys.executable, "-m", "nbship", "app", str(package), "--port", str(port), "--no-open"]
     with (state / "app.log").open("w") as output:
         server = subprocess.Popen(command, cwd=state, env=environ, stdout=output, stderr=output)
         try:
@@ -88,16 +95,19 @@ def test_a_person_asks_and_the_answer_is_logged(page, state: Path) -> None:
 
 
 def test_what_is_wrong_stands_beside_its_field(page) -> None:
-    box = page.get_by_label("Line", exact=False).first
-    box.click()
-    size = page.get_by_role("spinbutton", name="Size")
-    size.fill("")
+    owner = page.get_by_label("Owner", exact=True)
+    owner.fill("")
     page.get_by_role("button", name="Predict").click()
     page.get_by_text("Some fields need another look").wait_for()
-    assert page.locator("[data-testid=stAlert]").count() == 2
+    page.get_by_text("Please fill this in.").wait_for()
+    owner.fill("Bob")
+    page.get_by_role("button", name="Predict").click()
+    page.get_by_test_id("risk").wait_for()
 
 
 def test_monitoring_without_a_report_names_the_command(page) -> None:
+    page.get_by_role("button", name="Predict").click()
+    page.get_by_test_id("risk").wait_for()
     page.get_by_role("tab", name="Monitoring").click()
     page.get_by_text("nbship monitor").first.wait_for()
 

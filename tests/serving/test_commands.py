@@ -129,7 +129,7 @@ def test_predict_labels_and_replay(nbship, small_package: Path, tmp_path: Path, 
     assert (summary["rows"], summary["rejected"], summary["repeated"]) == (20, 0, True)
     output[["at", "line"]].assign(label=0).to_csv(tmp_path / "labels.csv", index=False)
     told = nbship("labels", "labels.csv", *package)
-    assert told.stdout.startswith("20 labels: 20 of logged predictions, 0 of none")
+    assert told.stdout.startswith("20 labels: 20 meet a logged prediction, 0 wait")
     counts = json.loads(nbship("labels", "labels.csv", "--json", *package).stdout)
     assert counts == {"accepted": 20, "matched": 20, "known": 20, "unmatched": 0}
     replayed = nbship("replay", output["prediction_id"][7], *package)

@@ -35,7 +35,7 @@ def command(file: Path, package: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({**asdict(told), "unmatched": told.unmatched}))
         return
     click.echo(
-        f"{told.accepted:,} labels: {told.matched:,} of logged predictions, {told.unmatched:,} of none that is logged"
+        f"{told.accepted:,} labels: {told.matched:,} meet a logged prediction, {told.unmatched:,} wait for theirs"
     )
     if told.known:
         click.echo(f"{told.known:,} of them were known already")

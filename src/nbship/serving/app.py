@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from ..errors import InvalidInputError, NbshipError
 from ..inference import Logged, Place, find_place
-from ..project import AppSection
+from ..project import Phrase
 from .cards import STYLE, number_card, report_card, risk_card
 from .form import Widget, describe_risk, read_form, widgets
-from .reports import Report, newest_reports
+from .reports import Report, month_of, newest_reports
 
 __all__ = ["show_app"]
 
 
-def show_app() -> None:
-    """Draw the whole page; a Streamlit script calls this and nothing else."""
+def show_app(*, names: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    """Draw the whole page; a Streamlit script calls this.
+
+    Parameters
+    ----------
+    names
+        For fields: what their values are called, beside the names in `serving.app.names` of nbship.yaml.
+    """
     st.set_page_config(page_title="Prediction", page_icon=":material/insights:", layout="wide")
     st.html(STYLE)
     try:
@@ -36,9 +44,9 @@ def show_app() -> None:
         st.markdown(words.intro)
     ask, watch, about = st.tabs(["Prediction", "Monitoring", "Model"])
     with ask:
-        _show_question(logged, words)
+        _show_question(logged, {**(names or {}), **words.names}, words.phrases)
     with watch:
-        _show_reports(newest_reports(place.project.state) if place.project else [])
+        _show_reports(newest_reports(place.project.state) if place.project else [], logged, place)
     with about:
         _show_model(logged, place)
 
@@ -57,12 +65,14 @@ def _stamp(package: Path) -> str:
     return f"{package}:{status.st_mtime_ns}:{status.st_size}"
 
 
-def _show_question(logged: Logged, words: AppSection) -> None:
-    needed, optional = widgets(logged.signature, example=logged.example, names=words.names)
+def _show_question(logged: Logged, names: Mapping[str, Mapping[str, str]], phrases: Sequence[Phrase]) -> None:
+    needed, optional = widgets(logged.signature, example=logged.example, names=names)
     failures: Mapping[str | None, str] = st.session_state.get("failures", {})
     left, right = st.columns([3, 2], gap="large")
     with left, st.form("question", border=False):
-        _show_widgets(needed, failures, columns=2)
+        # Days with their hours are wide, and go together.
+        for moments in (False, True):
+            _show_widgets([widget for widget in needed if (widget.kind == "moment") == moments], failures, columns=2)
         if optional:
             # It opens by itself where an answer in it is wrong.
             wrong = any(widget.field.name in failures for widget in optional)
@@ -70,7 +80,7 @@ def _show_question(logged: Logged, words: AppSection) -> None:
                 _show_widgets(optional, failures, columns=3)
         st.form_submit_button("Predict", type="primary", on_click=_answer, args=(logged,))
     with right:
-        _show_answer(logged, failures)
+        _show_answer(logged, failures, phrases)
 
 
 def _show_widgets(asked: Sequence[Widget], failures: Mapping[str | None, str], *, columns: int) -> None:
@@ -140,13 +150,13 @@ def _answer(logged: Logged) -> None:
         (state["answer"],) = logged.answer([read_form(values, logged.signature)])
     except InvalidInputError as error:
         for failure in error.failures:
-            reason = failure.reason[:1].upper() + failure.reason[1:]
-            state["failures"].setdefault(failure.field, f"{reason}.")
+            reason = "Please fill this in" if failure.reason == "is null" else failure.reason
+            state["failures"].setdefault(failure.field, f"{reason[:1].upper()}{reason[1:]}.")
     except NbshipError as error:
         state["failures"][None] = str(error)
 
 
-def _show_answer(logged: Logged, failures: Mapping[str | None, str]) -> None:
+def _show_answer(logged: Logged, failures: Mapping[str | None, str], phrases: Sequence[Phrase]) -> None:
     answer: Mapping[str, Any] | None = st.session_state.get("answer")
     if failures:
         st.warning(
@@ -155,15 +165,15 @@ def _show_answer(logged: Logged, failures: Mapping[str | None, str]) -> None:
     elif answer is None:
         st.html(number_card("", "Fill in the form and press Predict.", note=""))
     else:
-        st.html(_card(logged, answer))
+        st.html(_card(logged, answer, phrases))
         st.caption(f"Prediction {answer['id']} · model version {answer['version']}")
 
 
-def _card(logged: Logged, answer: Mapping[str, Any]) -> str:
+def _card(logged: Logged, answer: Mapping[str, Any], phrases: Sequence[Phrase]) -> str:
     output = logged.signature.output("probability")
     label = logged.signature.output("label")
     if output is not None and output.positive is not None and "probability" in answer:
-        risk = describe_risk(answer["probability"], usual=logged.usual, phrases=_phrases())
+        risk = describe_risk(answer["probability"], usual=logged.usual, phrases=phrases)
         return risk_card(risk, title=output.title or output.name, share=answer["probability"], usual=logged.usual)
     if "value" in answer:
         value = logged.signature.output("value")
@@ -174,14 +184,17 @@ def _card(logged: Logged, answer: Mapping[str, Any]) -> str:
     return number_card(title, str(answer.get("label")), note=sure)
 
 
-def _phrases() -> Sequence[Any]:
-    return find_place(os.environ.get("NBSHIP_PACKAGE")).settings.serving.app.phrases
-
-
-def _show_reports(reports: Sequence[Report]) -> None:
+def _show_reports(reports: Sequence[Report], logged: Logged, place: Place) -> None:
     if not reports:
-        st.info("There is no report yet. This makes one of a window of time:", icon=":material/monitoring:")
-        st.code("nbship monitor --from 2024-07-01 --to 2024-08-01", language="bash")
+        last = logged.log.last_event()
+        if last is None:
+            st.info("There is no report yet, and no prediction to report on.", icon=":material/monitoring:")
+            return
+        first, after = month_of(last, ZoneInfo(place.settings.project.timezone))
+        st.info(
+            "There is no report yet. This makes one of the last month with predictions:", icon=":material/monitoring:"
+        )
+        st.code(f"nbship monitor --from {first} --to {after}", language="bash")
         return
     chosen = (
         st.selectbox("Window", reports, format_func=lambda report: report.window) if len(reports) > 1 else reports[0]
@@ -195,9 +208,6 @@ def _show_reports(reports: Sequence[Report]) -> None:
 
 def _show_model(logged: Logged, place: Place) -> None:
     facts = {"Version": logged.version, "Package": str(place.package), "Prediction log": str(place.log)}
-    for name, value in facts.items():
-        st.markdown(f"**{name}** `{value}`")
-    card = place.package / "MODEL_CARD.md"
-    if card.is_file():
-        st.divider()
-        st.markdown(card.read_text(encoding="utf-8"))
+    st.markdown("  \n".join(f"{name}: `{value}`" for name, value in facts.items()))
+    # The card's headings go below the page's own.
+    st.markdown(re.sub(r"^(#{1,4}) ", r"##\1 ", logged.predictor.card, flags=re.MULTILINE))

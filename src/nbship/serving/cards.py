@@ -10,6 +10,7 @@ from .reports import Report
 __all__ = ["STYLE", "number_card", "report_card", "risk_card"]
 
 STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding-top: 3rem; max-width: 76rem; }
 .nb-card { border: 1px solid rgba(128,128,128,.3); border-radius: 14px; padding: 1.4rem 1.6rem; }
 .nb-title { font-size: .95rem; opacity: .75; }
 .nb-number { font-size: 3.4rem; font-weight: 700; line-height: 1.15; letter-spacing: -.02em; }

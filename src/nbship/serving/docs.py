@@ -22,10 +22,10 @@ h1 { margin: 0; } h2 { margin: 2.5rem 0 .75rem; } .version { color: gray; margin
 table { border-collapse: collapse; width: 100%; font-size: .925rem; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid var(--line); }
 code, pre, textarea { font: .875rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
-pre, textarea { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; overflow-x: auto; }
+pre, textarea { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 textarea { width: 100%; box-sizing: border-box; min-height: 16rem; color: inherit; }
 button { font: inherit; color: white; background: var(--accent); border: 0; border-radius: 8px; padding: .5rem 1.4rem; margin: .6rem 0; cursor: pointer; }
-.optional { color: gray; }
+.optional { color: gray; white-space: nowrap; }
 </style></head><body>
 <h1>$model</h1><p class="version">version <code>$version</code> · <a href="openapi.json">openapi.json</a></p>
 <p><code>POST /predict</code> answers one record, or a list of records in order. <code>POST /feedback</code> takes what truly happened, by prediction id or key.
@@ -35,7 +35,7 @@ Every answer carries the prediction's id and the model's version, and is logged 
 <button id="send">Predict</button>
 <pre id="answer" aria-live="polite">$answer</pre>
 <h2>The same from a terminal</h2>
-<pre>$curl</pre>
+<pre id="curl">$curl</pre>
 <h2>Inputs</h2>
 <table><thead><tr><th>Field</th><th>Type</th><th>Meaning</th></tr></thead><tbody>
 $inputs
@@ -45,6 +45,8 @@ $inputs
 $outputs
 </tbody></table>
 <script>
+const curl = document.getElementById("curl");
+curl.textContent = curl.textContent.replace("http://127.0.0.1:8000/", document.baseURI.replace(/[^/]*$$/, ""));
 document.getElementById("send").addEventListener("click", async () => {
   const answer = document.getElementById("answer");
   try {
@@ -83,13 +85,13 @@ def _row(field: Field) -> str:
     words = _sentence(field.title, field.help, field.unit)
     if field.categories:
         shown = ", ".join(field.categories[:20]) + (", …" if len(field.categories) > 20 else "")
-        words = f"{words} One of: {shown}.".strip()
+        words = f"{words} {'Such as' if field.open else 'One of'}: {shown}.".strip()
     limits = _limits(field)
     return f"<tr><td><code>{escape(field.name)}</code></td><td>{kind}</td><td>{escape(f'{words} {limits}'.strip())}</td></tr>"
 
 
 def _limits(field: Field) -> str:
-    low, high = field.minimum, field.maximum
+    low, high = (f"{limit:g}" if isinstance(limit, float) else limit for limit in (field.minimum, field.maximum))
     if low is not None and high is not None:
         return f"From {low} to {high}."
     if low is not None:

@@ -152,8 +152,8 @@ def describe_risk(probability: float, *, usual: float | None, phrases: Sequence[
         A project's own words for how many times the usual it is, in rising order.
 
     >>> risk = describe_risk(0.5, usual=0.24)
-    >>> risk.words, risk.share, risk.often
-    ('Much more likely than usual', '50 %', 'about 1 in 2')
+    >>> risk.words, risk.often
+    ('Much more likely than usual', 'about 1 in 2')
     """
     ratio = None if not usual else probability / usual
     known = sorted(phrases or _PHRASES, key=lambda phrase: phrase.below)

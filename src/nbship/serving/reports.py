@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-__all__ = ["Report", "newest_reports"]
+__all__ = ["Report", "month_of", "newest_reports"]
 
 _MEASURES = {
     "auc": "AUC",
@@ -47,6 +49,16 @@ def newest_reports(state: Path, *, count: int = 24) -> list[Report]:
     found = sorted((state / "monitoring").glob("[!.]*/report.json"), key=lambda path: path.parent.name, reverse=True)
     reports = [_read(path) for path in found[:count]]
     return [report for report in reports if report is not None]
+
+
+def month_of(moment: datetime, zone: ZoneInfo) -> tuple[date, date]:
+    """Return the first day of a moment's month in a zone, and of the month after.
+
+    >>> [str(day) for day in month_of(datetime.fromisoformat("2024-12-31T23:00:00+00:00"), ZoneInfo("UTC"))]
+    ['2024-12-01', '2025-01-01']
+    """
+    first = moment.astimezone(zone).date().replace(day=1)
+    return first, (first + timedelta(days=32)).replace(day=1)
 
 
 def _read(path: Path) -> Report | None:
