@@ -1,7 +1,7 @@
 """A package's own project code, imported from its verified bytes, apart from everything else.
 
 Its modules live under a name of their own, so that neither an installed version of the project nor
-another package's code gets in the way. Inside, `import flights` means the packaged one.
+another package's code gets in the way. Inside, `import shop` means the packaged one.
 """
 
 from __future__ import annotations
