@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from orders import build_shop, importable, make_estimator, write_project
 from packages import build_small, make_rows
 
 
@@ -29,3 +32,34 @@ def other_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_rows() -> pd.DataFrame:
     """Rows for the small package, looked-up columns included, that it was not trained on."""
     return make_rows(200, seed=42)
+
+
+@pytest.fixture(scope="session")
+def shop_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project with feature code of its own."""
+    return write_project(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def shop_package(shop_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds a package of a kind once; do not change its files."""
+    folder = tmp_path_factory.mktemp("packages")
+
+    def build(kind: str) -> Path:
+        if not (folder / kind).exists():
+            with importable(shop_source):
+                build_shop(folder / kind, kind)
+        return folder / kind
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def shop_estimator(shop_source: Path) -> Callable[[str], Any]:
+    """Fits the estimator of a kind, as the training side has it."""
+
+    def fit(kind: str) -> Any:
+        with importable(shop_source):
+            return make_estimator(kind)
+
+    return fit

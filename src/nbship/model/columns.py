@@ -86,7 +86,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
     def fit(self, X: Columns | pd.DataFrame, y: Any = None) -> ColumnFeatures:  # noqa: N803
         """Learn the order of the features and the codes of the text ones."""
-        features = self.function(columns_of(X))
+        features = self._compute(columns_of(X))
         texts = [name for name, values in features.items() if np.asarray(values).dtype.kind in "OUST"]
         if self.categorical is not None and set(texts) != set(self.categorical):
             odd = sorted(set(texts) ^ set(self.categorical))
@@ -102,7 +102,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     def transform(self, X: Columns | pd.DataFrame) -> Column:  # noqa: N803
         """Compute the features: a float64 matrix of shape (rows, features)."""
         check_is_fitted(self, "categories_")
-        features = self.function(columns_of(X))
+        features = self._compute(columns_of(X))
         missing = [name for name in (*self.categories_, *self.numbers_) if name not in features]
         if missing:
             raise SignatureError(f"The feature function gave no '{missing[0]}', which it gave in training.")
@@ -127,6 +127,17 @@ class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tags
+
+    def _compute(self, columns: Columns) -> Mapping[str, Column]:
+        try:
+            return self.function(columns)
+        except KeyError as error:
+            if error.args[:1] and isinstance(error.args[0], str) and error.args[0] not in columns:
+                raise SignatureError(
+                    f"The feature function needs the column '{error.args[0]}', which the rows do not have. "
+                    "Add it to the rows, and to the signature."
+                ) from error
+            raise
 
     def _encoders(self) -> dict[str, dict[str | None, float]]:
         if "_codes" not in self.__dict__:

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from orders import make_orders
+
+from nbship import predictor
+from nbship.cli.package import command
+from nbship.errors import CorruptPackageError, PackageError
+from nbship.model import build_wheel
+from nbship.model.runtime import runtime_files
+from nbship.model.wheel import module_name
+
+
+@pytest.fixture(scope="session")
+def shop_wheel(shop_package: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(shop_package("binary"), tmp_path_factory.mktemp("dist"))
+
+
+def test_the_same_package_gives_the_same_bytes(shop_wheel: Path, shop_package, tmp_path: Path) -> None:
+    version = predictor.load(shop_package("binary")).version
+    assert shop_wheel.name == f"shop_model-0+{version}-py3-none-any.whl"
+    assert build_wheel(shop_package("binary"), tmp_path).read_bytes() == shop_wheel.read_bytes()
+
+
+def test_nothing_of_ours_lies_at_top_level(shop_wheel: Path) -> None:
+    with zipfile.ZipFile(shop_wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+    assert tops == {"shop_model", f"shop_model-{shop_wheel.name.split('-')[1]}.dist-info"}
+    assert "Requires-Dist: scikit-learn==" in metadata
+    assert "nbship" not in metadata.partition("\n\n")[0]
+
+
+def test_only_the_predicting_part_goes_along() -> None:
+    parts = set(runtime_files({}))
+    assert {"predictor.py", "model/answer.py", "data/lookups.py", "errors.py"} <= parts
+    assert not {"model/package.py", "model/evidence.py", "model/wheel.py", "model/card.py"} & parts
+    assert "metrics.py" in runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"})
+    assert "model/columns.py" in runtime_files({"shop/a.py": b"from nbship.model import to_local\n"})
+    with pytest.raises(PackageError, match=r"'code/shop/a.py' imports 'nbship.nowhere.thing'"):
+        runtime_files({"shop/a.py": b"from nbship.nowhere import thing\n"})
+
+
+def test_a_wheel_is_loaded_and_verified_as_a_folder_is(shop_wheel: Path, shop_package, tmp_path: Path) -> None:
+    orders = make_orders(100, seed=5)
+    folder, wheel = (predictor.load(path) for path in (shop_package("binary"), shop_wheel))
+    assert wheel.version == folder.version
+    assert wheel.predict(orders).probability.tolist() == folder.predict(orders).probability.tolist()
+    broken = tmp_path / shop_wheel.name
+    broken.write_bytes(shop_wheel.read_bytes()[:5000])
+    with pytest.raises(CorruptPackageError, match="cannot be read"):
+        predictor.load(broken)
+    with zipfile.ZipFile(broken, "w") as archive:
+        archive.writestr("other/__init__.py", "")
+    with pytest.raises(PackageError, match="holds no model package"):
+        predictor.load(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("risk", "risk_model"), ("Risk 2-b", "risk_2_b_model"), ("7up", "model_7up_model")]
+)
+def test_names_become_modules(name: str, module: str) -> None:
+    assert module_name(name) == module
+
+
+def test_the_command_says_how_to_use_it(shop_package, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        command, [str(shop_package("binary")), "--wheel", str(tmp_path), "--json"], catch_exceptions=False
+    )
+    told = json.loads(result.stdout)
+    assert told["module"] == "shop_model"
+    assert Path(told["wheel"]).is_file()
+
+
+SCRIPT = """
+import json, sys, pathlib
+import numpy as np
+import pandas as pd
+import shop_model
+
+orders = pd.read_parquet(sys.argv[1])
+records = json.loads(pathlib.Path(sys.argv[2]).read_text())
+frame = shop_model.predict(orders)
+assert frame.index.tolist() == orders.index.tolist()
+assert shop_model.predict(records[:20])["probability"].tolist() == frame["probability"].tolist()[:20]
+assert list(frame) == ["label", "probability"]
+assert not {"nbship", "shop"} & set(sys.modules)
+places = {path.name for folder in sys.path if "site-packages" in folder for path in pathlib.Path(folder).iterdir()}
+assert not {"nbship", "shop"} & places, places
+print(json.dumps([shop_model.__version__, [field.name for field in shop_model.signature.inputs], [p.hex() for p in frame["probability"]]]))
+"""
+
+
+@pytest.mark.timeout(240)
+def test_it_predicts_in_an_empty_environment(shop_wheel: Path, shop_package, tmp_path: Path) -> None:
+    """Installed by uv into a new environment, with nothing but what the wheel itself asks for."""
+    uv = Path(__import__("uv").find_uv_bin())
+    environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run(
+        [uv, "venv", "-q", "--python", os.path.realpath(os.sys.executable), tmp_path / "venv"], check=True, env=environ
+    )
+    installed = subprocess.run(
+        [uv, "pip", "install", "-q", "--python", python, shop_wheel], env=environ, capture_output=True, text=True
+    )
+    if installed.returncode and not os.environ.get("CI"):
+        pytest.skip(f"the package index cannot be reached: {installed.stderr.strip()[-200:]}")
+    assert not installed.returncode, installed.stderr
+    orders = make_orders(300, seed=5).drop(columns="rain")
+    orders.index = orders.index * 2
+    orders.to_parquet(tmp_path / "orders.parquet")
+    records = [
+        {
+            **row,
+            "ordered": row["ordered"].isoformat(),
+            "pieces": None if str(row["pieces"]) == "<NA>" else int(row["pieces"]),
+        }
+        for row in orders.head(20).astype({"pieces": object}).to_dict("records")
+    ]
+    (tmp_path / "orders.json").write_text(json.dumps(records))
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [python, "-W", "error", tmp_path / "script.py", tmp_path / "orders.parquet", tmp_path / "orders.json"],
+        env=environ, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert not done.returncode, done.stderr
+    version, names, probabilities = json.loads(done.stdout)
+    model = predictor.load(shop_package("binary"))
+    assert version == model.version
+    assert names == list(model.signature.names)
+    assert probabilities == [float(each).hex() for each in model.predict(orders).probability]
