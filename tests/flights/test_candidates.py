@@ -71,7 +71,7 @@ def test_every_month_from_july_on_is_better_than_the_base_rate_and_not_too_good(
     history: pd.DataFrame, joined: pd.DataFrame
 ) -> None:
     late = history["late"].to_numpy()
-    model = boosting(iterations=80, seed=0).fit(history.drop(columns="late"), late)
+    model = boosting(iterations=160, seed=0).fit(history.drop(columns="late"), late)
     base = BaseRate.fit(with_calendar(history), late)
     later = with_calendar(joined)
     for month in range(7, 13):
@@ -81,7 +81,8 @@ def test_every_month_from_july_on_is_better_than_the_base_rate_and_not_too_good(
             actual, model.predict_proba(rows[[*INPUTS, *joined.columns.drop([*INPUTS, "late"])]])[:, 1]
         )
         theirs = classification(actual, base.predict(rows))
-        assert ours["auc"] > theirs["auc"] + 0.02
-        assert ours["average_precision"] > theirs["average_precision"]
+        assert ours["auc"] > theirs["auc"] + 0.015
+        assert ours["average_precision"] > theirs["average_precision"] + 0.02
+        assert ours["brier"] < theirs["brier"]
         # What knows more than this at departure knows it from afterwards.
         assert ours["auc"] < 0.78
