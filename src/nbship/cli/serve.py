@@ -16,7 +16,7 @@ __all__ = ["command"]
 def command(package: Path | None, host: str | None, port: int | None) -> None:
     """Serve the model over REST, until Ctrl-C.
 
-    PACKAGE is a folder or a wheel; without it, the project's own package. Every answer is logged before
+    PACKAGE is a folder; without it, the project's own package. Every answer is logged before
     it leaves. The address answers /predict, /feedback, health checks, and /docs for people.
 
     \b
