@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from nbship.errors import MonitoringError
 from nbship.metrics import classification
 from nbship.monitoring import plots, tables
+from nbship.monitoring import table as table_module
 from nbship.monitoring.drift import Counted
 from nbship.monitoring.report import Compared, Observed, build_report, write_report
 from nbship.monitoring.trend import read_report
@@ -93,7 +95,8 @@ def _draw_everything(report: Mapping[str, Any]) -> None:
         tables.slice_table,
         tables.trend_table,
     ):
-        assert isinstance(tabulate(report).to_html(), str)
+        assert "<table" in tabulate(report)._repr_html_()
+        assert len(str(tabulate(report)))
     assert report["headline"][:10] in tables.summary(report)
 
 
@@ -167,7 +170,7 @@ def test_a_field_that_the_window_lacks_is_an_alert() -> None:
     fields = [Compared("y", _count(TRAINED["x"].to_numpy()), None)]
     report = _report(frame, fields=fields)
     assert report["verdict"] == "alert"
-    assert report["advice"].startswith("Check the source of y first")
+    assert report["advice"].startswith("First check the source of y:")
     _draw_everything(report)
 
 
@@ -231,3 +234,10 @@ def test_values_of_the_data_are_no_markup_in_the_summary() -> None:
     summary = tables.summary(_report(frame))
     assert "script" in summary
     assert "<script" not in summary
+
+
+def test_values_of_the_data_are_no_markup_in_a_table() -> None:
+    table = tables.Table([{"Slice": "<img src=x onerror=alert(1)>", "Verdict": "alert"}])
+    assert "&lt;img" in table._repr_html_()
+    assert "<img" not in table._repr_html_()
+    assert doctest.testmod(table_module).failed == 0

@@ -10,6 +10,8 @@ __all__ = ["render_html"]
 
 _FORMULA = re.compile(r"\$\$|\\begin\{|\\\(|(?<!\\)\$[^\s$][^$\n]*\$")
 _EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
+# Lines of a length that one likes to read.
+_READABLE = "<style>body.jp-Notebook { max-width: 1000px; margin: 0 auto; padding: 24px; }</style>\n"
 _MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->")
 
 
@@ -23,13 +25,15 @@ def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> s
     import nbformat
     from nbconvert import HTMLExporter
 
-    hidden = {} if code else {"exclude_input": True, "exclude_output_prompt": True}
+    hidden = {} if code else {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
     exporter = HTMLExporter(embed_images=True, require_js_url="", jquery_url="", **hidden)  # type: ignore[no-untyped-call]
     numbers = itertools.count(1)
     exporter.environment.globals["uuid4"] = lambda: f"output-{next(numbers)}"
     node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(node, {"metadata": {"name": title}})
     page = _EMPTY_SCRIPT.sub("", str(body))
+    if not code:
+        page = page.replace("</head>", f"{_READABLE}</head>", 1)
     return page if _has_formula(notebook) else _MATHJAX.sub("", page, count=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ def conclude(sections: Mapping[str, Any]) -> dict[str, Any]:
     dict
         `verdict`; `headline`: what changed; `advice`: what to do; `reasons`: one sentence each, the loudest first.
     """
-    found = sorted(_reasons(sections), key=lambda reason: (-_loudness(reason[0]), reason[1]))
+    # Sorting is stable: among equals, the order of `_reasons` stays.
+    found = sorted(_reasons(sections), key=lambda reason: -_loudness(reason[0]))
     verdict = worst(verdict for verdict, _ in found)
     headline, advice = _words(sections, verdict)
     reasons = [{"verdict": verdict, "reason": reason} for verdict, reason in found if verdict != OK]
@@ -37,20 +39,23 @@ def _loudness(verdict: str) -> int:
 
 
 def _reasons(sections: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    volume, service = sections["volume"], sections["service"]
     performance, prediction = sections["performance"], sections["prediction_drift"]
-    yield volume["verdict"], f"Volume: {volume['reason']}"
-    for record in sections["drift"]:
-        yield record["verdict"], f"Input '{record['field']}': {record['reason']}"
-    yield prediction["verdict"], f"Predictions: {prediction['reason']}"
     if performance["verdict"] == INSUFFICIENT and not performance["checks"]:
         yield INSUFFICIENT, f"Performance: {performance['reason']}"
     for check in performance["checks"]:
         yield check["verdict"], f"Performance: {_check_words(check)}"
+    yield prediction["verdict"], f"Predictions: {prediction['reason']}"
+    for record in _by_size(sections["drift"]):
+        yield record["verdict"], f"Input '{record['field']}': {record['reason']}"
     for row in _loud(sections["slices"]):
         yield row["verdict"], f"Slice {row['slice']} = {_value(row['value'])}: {_slice_words(row)}"
-    if service["requests"]:
-        yield service["verdict"], f"Service: {service['reason']}"
+    yield sections["volume"]["verdict"], f"Volume: {sections['volume']['reason']}"
+    if sections["service"]["requests"]:
+        yield sections["service"]["verdict"], f"Service: {sections['service']['reason']}"
+
+
+def _by_size(drift: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(drift, key=lambda record: -(record.get("psi") or math.inf))
 
 
 def _words(sections: Mapping[str, Any], verdict: str) -> tuple[str, str]:
@@ -93,10 +98,10 @@ def _performance_words(sections: Mapping[str, Any]) -> list[str]:
 
 
 def _drift_words(sections: Mapping[str, Any]) -> list[str]:
-    fields = [record["field"] for record in _loud(sections["drift"])]
+    fields = [record["field"] for record in _by_size(_loud(sections["drift"]))]
     words = []
     if fields:
-        words.append(f"{len(fields)} of {len(sections['drift'])} inputs moved ({_listed(fields)})")
+        words.append(f"{len(fields)} of {len(sections['drift'])} inputs moved ({_listed(fields, 3)})")
     if sections["prediction_drift"]["verdict"] in _LOUD:
         words.append("the predictions' distribution moved")
     return words
@@ -106,11 +111,13 @@ def _other_words(sections: Mapping[str, Any]) -> list[str]:
     words = []
     slices = [f"{row['slice']} {_value(row['value'])}" for row in _loud(sections["slices"])]
     if slices:
-        words.append(f"predictions miss by more than elsewhere in {_listed(slices)}")
+        words.append(
+            f"{_several(len(slices), 'slice misses', 'slices miss')} by more than the rest ({_listed(slices, 3)})"
+        )
     if sections["volume"].get("unreadable"):
         words.append("rows of batch runs cannot be read any more")
     elif sections["volume"]["verdict"] in _LOUD:
-        words.append(f"{len(sections['volume']['missing_days'])} days have no predictions")
+        words.append(f"{_several(len(sections['volume']['missing_days']), 'day has', 'days have')} no predictions")
     if sections["service"]["requests"] and sections["service"]["verdict"] in _LOUD:
         words.append(f"{sections['service']['share_errors']:.1%} of the requests ended in an error")
     return words
@@ -122,7 +129,7 @@ def _advice(sections: Mapping[str, Any]) -> str:
     gaps = [record["field"] for record in sections["drift"] if _is_gap(record)]
     advice = []
     if gaps:
-        advice.append(f"Check the source of {_listed(gaps)} first: values are missing or new there.")
+        advice.append(f"First check the source of {_listed(gaps)}: more is missing or new there than in training.")
     if loud - {"mean probability against rate"}:
         advice.append("Retrain with this window's rows, and compare before you promote.")
     elif loud:
@@ -145,14 +152,16 @@ def _advice(sections: Mapping[str, Any]) -> str:
 def _is_gap(record: Mapping[str, Any]) -> bool:
     if record["verdict"] in _LOUD and not record["checks"]:
         return True
-    return any(check["verdict"] in _LOUD for check in record["checks"] if check["check"] != "distribution")
+    loud = {check["check"] for check in _loud(record["checks"])}
+    more = record["missing"]["share"] > record["missing"]["reference_share"]
+    return "new categories" in loud or ("missing" in loud and more)
 
 
 def _check_words(check: Mapping[str, Any]) -> str:
     value, reference = check["value"], check["reference"]
     if check["check"] == "mean probability against rate":
-        side = "more" if check["change"] > 0 else "less"
-        return f"the model said {value:.1%} on average and {reference:.1%} happened ({abs(check['change']):.1%} {side} than happened)."
+        side = "high" if check["change"] > 0 else "low"
+        return f"the model said {value:.1%} on average and {reference:.1%} happened ({abs(check['change']) * 100:.1f} points too {side})."
     if value is None or reference is None:
         return f"the {_name(check)} cannot be compared: {'it is not defined here' if value is None else 'the package states none'}."
     direction = "fell" if value < reference else "rose" if value > reference else "stayed"
@@ -178,6 +187,10 @@ def _loud(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _listed(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _several(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _sentence(parts: Sequence[str]) -> str:

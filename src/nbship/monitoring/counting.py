@@ -72,7 +72,12 @@ def _label(low: float, high: float) -> str:
     if np.isinf(low) and np.isinf(high):
         return "any"
     if np.isinf(low):
-        return f"< {high:.4g}"
+        return f"< {_short(high)}"
     if np.isinf(high):
-        return f"> {low:.4g}"
-    return f"{low:.4g} – {high:.4g}"
+        return f"> {_short(low)}"
+    return f"{_short(low)} – {_short(high)}"
+
+
+def _short(edge: float) -> str:
+    # The lowest edge is the greatest number below the lowest value, which may be zero.
+    return "0" if abs(edge) < 1e-300 else f"{edge:.4g}" if abs(edge) >= 100 else f"{edge:.3g}"

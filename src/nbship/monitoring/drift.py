@@ -29,6 +29,7 @@ _INDEX = Thresholds(warning=0.1, alert=0.2)
 # A rare yes-or-no that moves by half a standard deviation hardly moves the index, and moves this distance by 0.1.
 _DISTANCE = Thresholds(warning=0.1, alert=0.2)
 _MISSING = Thresholds(warning=0.02, alert=0.10)
+_MISSING_RELATIVE = 0.2
 _NEW = Thresholds(warning=0.005, alert=0.05)
 _SHOWN = 12
 
@@ -166,8 +167,11 @@ def _distribution_check(
 
 def _missing_check(reference: Counted, current: Counted, alpha: float) -> dict[str, Any]:
     test = proportions(current.missing, current.rows, reference_hits=reference.missing, reference_rows=reference.rows)
-    reason = f"Missing in {_share(current.missing, current):.1%} of the rows, before in {_share(reference.missing, reference):.1%}."
-    verdict = grade(abs(test.statistic), _MISSING, p_value=test.p_value, alpha=alpha)
+    now, then = _share(current.missing, current), _share(reference.missing, reference)
+    # From 10 to 12 in a hundred is much of the same; from none to 2 is not.
+    size = abs(now - then) if abs(now - then) >= _MISSING_RELATIVE * max(now, then) else 0.0
+    verdict = grade(size, _MISSING, p_value=test.p_value, alpha=alpha)
+    reason = f"Missing in {now:.1%} of the rows, before in {then:.1%}."
     return {"check": "missing", "p_value": test.p_value, "verdict": verdict, "reason": reason}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics import Measures, by_slice, classification, regression
+from ..metrics import Measures, by_slice, calibration_curve, classification, regression
 from .verdict import ALERT, INSUFFICIENT, OK, WARNING, Thresholds, grade, worst
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def performance(
     Returns
     -------
     dict
-        `rows`, `labelled`, `share_labelled`, `measures`, `reference`, `checks` and `verdict`.
+        `rows`, `labelled`, `share_labelled`, `measures`, `reference`, `calibration` (ten bins: `probability`,
+        `rate`, `n`), `checks`, `verdict` and `reason`.
     """
     measures = _measure(kind)(frame["actual"].to_numpy(), frame["predicted"].to_numpy())
     rows, labelled = measures.pop("rows"), measures["n"]
@@ -59,6 +60,7 @@ def performance(
         "share_labelled": labelled / rows if rows else None,
         "measures": measures,
         "reference": stated,
+        "calibration": calibration_curve(known["actual"], known["predicted"]) if kind != "value" else [],
         "checks": checks,
         "verdict": worst(check["verdict"] for check in checks),
         "reason": _reason(rows, labelled, min_rows),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["by_day", "by_slice", "distributions", "input_drift", "over_windows", "predictions"]
+__all__ = ["by_day", "by_slice", "calibration", "distributions", "input_drift", "over_windows", "predictions"]
 
 _COLOURS = {OK: "#4c9f70", INSUFFICIENT: "#a9b0b7", WARNING: "#e6a23c", ALERT: "#d1495b"}
 _BEFORE, _NOW, _TRUTH = "#9aa5b1", "#2563a8", "#d1495b"
@@ -27,7 +27,9 @@ def input_drift(report: Mapping[str, Any]) -> Figure | None:
     axes.barh(
         [r["field"] for r in records], [r["psi"] for r in records], color=[_COLOURS[r["verdict"]] for r in records]
     )
-    right = max(0.3, *(r["psi"] for r in records)) * 1.05
+    right = min(1.0, max(0.3, *(r["psi"] for r in records)) * 1.15)
+    for place, record in enumerate(records):
+        axes.text(min(record["psi"], right * 0.93) + right * 0.01, place, f"{record['psi']:.2f}", va="center", fontsize=8, color="white" if record["psi"] > right * 0.93 else "black")  # fmt: skip
     for limit, name in _LIMITS:
         axes.axvline(limit, color=_COLOURS[name], linewidth=1, linestyle="--", label=f"{name} from {limit} on")
     axes.set(xlim=(0, right), xlabel="Population stability index against the training data")
@@ -43,6 +45,20 @@ def predictions(report: Mapping[str, Any]) -> Figure | None:
     figure, axes = _axes(width=8, height=2.8)
     _shares(axes, record["distribution"])
     axes.set(xlabel="Prediction", ylabel="Share of rows")
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    return figure
+
+
+def calibration(report: Mapping[str, Any]) -> Figure | None:
+    """Show what happened against what was predicted, tenth by tenth of the labelled rows."""
+    curve = report["performance"].get("calibration")
+    if not curve:
+        return None
+    figure, axes = _axes(width=4.6, height=3.6)
+    end = max(max(point["probability"], point["rate"]) for point in curve) * 1.08 or 1.0
+    axes.plot([0, end], [0, end], color=_BEFORE, linewidth=1, linestyle="--", label="as predicted")
+    axes.plot([point["probability"] for point in curve], [point["rate"] for point in curve], color=_NOW, marker="o", label="this window")  # fmt: skip
+    axes.set(xlabel="Mean probability", ylabel="Share that happened", xlim=(0, end), ylim=(0, end))
     axes.legend(frameon=False)
     return figure
 
@@ -94,7 +110,7 @@ def by_slice(report: Mapping[str, Any]) -> Figure | None:
     """Show, slice by slice, what was predicted against what happened; slices that stand out are coloured."""
     names = list(dict.fromkeys(row["slice"] for row in report["slices"]))
     groups = [[row for row in report["slices"] if row["slice"] == name and row["n"]] for name in names]
-    shown = [(name, rows) for name, rows in zip(names, groups, strict=True) if rows]
+    shown = [(name, rows) for name, rows in zip(names, groups, strict=True) if len(rows) > 1]
     if not shown:
         return None
     import matplotlib.pyplot as plt
@@ -106,7 +122,7 @@ def by_slice(report: Mapping[str, Any]) -> Figure | None:
         _plain(axes)
         _slice(axes, rows)
         axes.set_title(f"by {name}", loc="left", fontsize=10)
-    grid[0, 0].legend(frameon=False, fontsize=8, ncols=2)
+    grid[0, 0].legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     return _done(figure)
 
 
@@ -120,7 +136,14 @@ def over_windows(report: Mapping[str, Any]) -> Figure | None:
     measure = "auc" if "auc" in rows[-1] else "mae"
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained")
     places, names = range(len(rows)), [row["from"] for row in rows]
-    left.plot(places, [_or_nan(row.get(measure)) for row in rows], color=_NOW, marker="o")
+    values = [_or_nan(row.get(measure)) for row in rows]
+    held_out = (report["performance"]["reference"] or {}).get(measure)
+    left.plot(places, values, color=_NOW, marker="o", label="window")
+    if held_out is not None:
+        left.axhline(held_out, color=_BEFORE, linewidth=1, linestyle="--", label="held-out data")
+    left.legend(frameon=False, fontsize=8)
+    if measure == "auc":
+        left.set_ylim(0.5, 1.0)  # from chance to perfect: small changes look small
     left.set_title({"auc": "AUC", "mae": "Mean absolute error"}[measure], loc="left", fontsize=10)
     right.bar(places, [row["inputs_moved"] for row in rows], color=[_COLOURS[row["verdict"]] for row in rows])
     right.set_title("Inputs that moved", loc="left", fontsize=10)

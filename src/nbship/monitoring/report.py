@@ -9,7 +9,8 @@
     drift             one record an input: psi, jensen_shannon, chi_squared, ks, missing, new_categories,
                       distribution, checks, verdict, reason
     prediction_drift  the same for what the model predicted
-    performance       rows, labelled, share_labelled, measures, reference, checks, verdict, reason
+    performance       rows, labelled, share_labelled, measures, reference, calibration, checks, verdict,
+                      reason
     slices            one record a slice: slice, value, rows, measures, verdict
     trend             one record an earlier window, and one for this
     service           requests, errors, share_errors, latency_ms, from, to, verdict, reason

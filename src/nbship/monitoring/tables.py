@@ -1,12 +1,11 @@
-"""Tables of a report as a person reads them: frames with rounded numbers in words."""
+"""A report in words and tables, as a person reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pandas as pd
+from .table import Table
 
 __all__ = [
     "conclusion",
@@ -34,7 +33,13 @@ _NAMES = {
     "mean_actual": "Mean of what happened",
     "mean_value": "Mean prediction",
 }
-_MARKS = {"ok": "✓ ok", "insufficient": "… insufficient", "warning": "▲ warning", "alert": "● alert"}
+# The measure beside which a check's verdict is shown.
+_JUDGED = {"mean probability against rate": "mean_probability"}
+_NUMBERS = (
+    *_NAMES.values(),
+    *("Rows", "With a label", "Stability index", "Jensen-Shannon", "Missing", "Missing when trained", "New values"),
+    *("This window", "Held-out data", "Inputs moved", "Value"),
+)
 
 
 def summary(report: Mapping[str, Any]) -> str:
@@ -59,39 +64,47 @@ def conclusion(report: Mapping[str, Any]) -> str:
     return "\n\n".join(lines)
 
 
-def reasons_table(report: Mapping[str, Any]) -> pd.DataFrame:
+def reasons_table(report: Mapping[str, Any]) -> Table:
     """Tabulate what is behind the verdict, the loudest first."""
-    rows = [{"Verdict": _MARKS[one["verdict"]], "What was found": one["reason"]} for one in report["reasons"]]
-    return _frame(rows or [{"Verdict": _MARKS["ok"], "What was found": "No check found a change."}])
+    rows = [{"Verdict": one["verdict"], "What was found": one["reason"]} for one in report["reasons"]]
+    return _table(rows or [{"Verdict": "ok", "What was found": "No check found a change."}])
 
 
-def drift_table(report: Mapping[str, Any]) -> pd.DataFrame:
+def drift_table(report: Mapping[str, Any]) -> Table:
     """Tabulate the inputs, those that moved most first."""
     records = sorted(report["drift"], key=lambda record: -(record.get("psi") or 0.0))
-    return _frame([_drift_row(record) for record in records])
+    return _table([_drift_row(record) for record in records])
 
 
-def performance_table(report: Mapping[str, Any]) -> pd.DataFrame:
+def performance_table(report: Mapping[str, Any]) -> Table:
     """Tabulate the measures of the window beside those of held-out data."""
     reference = report["performance"]["reference"] or {}
     measures = report["performance"]["measures"]
-    return _frame(
+    verdicts = {
+        _JUDGED.get(check["check"], check["check"]): check["verdict"] for check in report["performance"]["checks"]
+    }
+    return _table(
         [
-            {"Measure": _NAMES[name], "This window": _number(value), "Held-out data": _number(reference.get(name))}
+            {
+                "Measure": _NAMES[name],
+                "This window": _number(value),
+                "Held-out data": _number(reference.get(name)),
+                "Verdict": verdicts.get(name, ""),
+            }
             for name, value in measures.items()
             if name in _NAMES
         ]
     )
 
 
-def slice_table(report: Mapping[str, Any], *, most: int = 50) -> pd.DataFrame:
+def slice_table(report: Mapping[str, Any], *, most: int = 20) -> Table:
     """Tabulate the slices: those that stand out first, then by number of rows."""
     loud = {"warning": 0, "alert": 0}
     rows = sorted(report["slices"], key=lambda row: (loud.get(row["verdict"], 1), -row["rows"]))
-    return _frame([_slice_row(row) for row in rows[:most]])
+    return _table([_slice_row(row) for row in rows[:most]])
 
 
-def service_table(report: Mapping[str, Any]) -> pd.DataFrame:
+def service_table(report: Mapping[str, Any]) -> Table:
     """Tabulate requests, errors and latency of the service, and rows by the way in which they were asked for."""
     found = report["service"]
     rows = [
@@ -104,12 +117,12 @@ def service_table(report: Mapping[str, Any]) -> pd.DataFrame:
             {"What": f"Latency, {name}", "Value": "–" if value is None else f"{value:.2f} ms"}
             for name, value in found["latency_ms"].items()
         ]
-    return _frame(rows)
+    return _table(rows)
 
 
-def trend_table(report: Mapping[str, Any]) -> pd.DataFrame:
+def trend_table(report: Mapping[str, Any]) -> Table:
     """Tabulate this window and the earlier ones."""
-    return _frame(
+    return _table(
         [
             {
                 "Window": f"{row['from']} – {row['to']}",
@@ -117,7 +130,7 @@ def trend_table(report: Mapping[str, Any]) -> pd.DataFrame:
                 "Rows": f"{row['rows']:,}",
                 **{_NAMES[name]: _number(value) for name, value in row.items() if name in _NAMES},
                 "Inputs moved": row["inputs_moved"],
-                "Verdict": _MARKS[row["verdict"]],
+                "Verdict": row["verdict"],
             }
             for row in report["trend"]
         ]
@@ -128,7 +141,7 @@ def _drift_row(record: Mapping[str, Any]) -> dict[str, Any]:
     missing = record.get("missing", {"share": None, "reference_share": None})
     return {
         "Input": record["field"],
-        "Verdict": _MARKS[record["verdict"]],
+        "Verdict": record["verdict"],
         "Stability index": _number(record.get("psi")),
         "Jensen-Shannon": _number(record.get("jensen_shannon")),
         "Missing": _percent(missing["share"]),
@@ -142,22 +155,19 @@ def _slice_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "Slice": row["slice"],
         "Value": "(missing)" if row["value"] is None else str(row["value"]),
-        "Verdict": _MARKS[row["verdict"]],
+        "Verdict": row["verdict"],
         "Rows": f"{row['rows']:,}",
         "With a label": f"{row['n']:,}",
         **{_NAMES[name]: _number(row[name]) for name in shown if name in row},
     }
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows)
-    return frame.set_index(frame.columns[0]) if len(frame.columns) else frame
+def _table(rows: list[dict[str, Any]]) -> Table:
+    return Table([{title: str(text) for title, text in row.items()} for row in rows], numbers=_NUMBERS)
 
 
 def _mark(report: Mapping[str, Any]) -> str:
-    return f"Verdict: **{_MARKS[report['verdict']]}**"
+    return f"Verdict: **{report['verdict']}**"
 
 
 def _number(value: float | None) -> str:
