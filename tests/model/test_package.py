@@ -16,8 +16,6 @@ from orders import build_shop, importable, make_orders, rain, shop_signature, wr
 from nbship.errors import GateError, PackageError, SignatureError
 from nbship.model import Field, Output, Signature, load_estimator, save_estimator
 
-KINDS = ("binary", "linear", "forest", "multiclass", "regression")
-
 
 def test_it_holds_what_a_package_holds(shop_package: Callable[[str], Path]) -> None:
     folder = shop_package("binary")
