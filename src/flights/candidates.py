@@ -14,8 +14,6 @@ from .features import CATEGORICAL, NUMERIC, features
 __all__ = ["boosting", "candidates", "forest", "logistic"]
 
 _TEXTS = list(range(len(CATEGORICAL)))
-# Carrier and origin have few values, the destination has many.
-_FEW = 2
 _HOUR = len(CATEGORICAL) + NUMERIC.index("departure_hour")
 _WEEKDAY = len(CATEGORICAL) + NUMERIC.index("weekday")
 _OTHERS = [len(CATEGORICAL) + NUMERIC.index(name) for name in NUMERIC if name not in ("departure_hour", "weekday")]
@@ -68,30 +66,21 @@ def forest(*, leaf: int, seed: int, trees: int = 60) -> Any:
 
 
 def boosting(*, iterations: int, seed: int, rate: float = 0.05, leaves: int = 15) -> Any:
-    """Gradient boosting on histograms: indicators of carrier and origin, the destination's code, numbers with gaps."""
-    from sklearn.compose import ColumnTransformer
+    """Gradient boosting on histograms, with native categories and missing values."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
 
-    few, rest = _TEXTS[:_FEW], [*_TEXTS[_FEW:], _HOUR, _WEEKDAY, *_OTHERS]
-    columns = ColumnTransformer(
-        [
-            ("few", OneHotEncoder(handle_unknown="ignore", sparse_output=False), few),
-            ("rest", "passthrough", rest),
-        ]
-    )
-    # Not the model's own `categorical_features`: they hold a `functools.partial`, which no package trusts.
     model = HistGradientBoostingClassifier(
         learning_rate=rate,
         max_iter=iterations,
         max_leaf_nodes=leaves,
         min_samples_leaf=200,
         l2_regularization=10.0,
+        categorical_features=_TEXTS,
         early_stopping=False,
         random_state=seed,
     )
-    return make_pipeline(_features(), columns, model)
+    return make_pipeline(_features(), model)
 
 
 def _features() -> ColumnFeatures:
