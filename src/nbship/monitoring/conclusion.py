@@ -24,9 +24,9 @@ def conclude(sections: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `verdict`; `headline`: what changed; `advice`: what to do; `reasons`: one sentence each, the loudest first.
+        `verdict`; `headline`: what changed; `advice`: what to do; `reasons`: one sentence each, warnings and alerts before what could not be judged.
     """
-    # Sorting is stable: among equals, the order of `_reasons` stays.
+    # What is loud comes first, in the order of `_reasons`: what the model did, then what it was given.
     found = sorted(_reasons(sections), key=lambda reason: -_loudness(reason[0]))
     verdict = worst(verdict for verdict, _ in found)
     headline, advice = _words(sections, verdict)
@@ -35,7 +35,7 @@ def conclude(sections: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _loudness(verdict: str) -> int:
-    return (OK, INSUFFICIENT, WARNING, ALERT).index(verdict)
+    return {OK: 0, INSUFFICIENT: 1}.get(verdict, 2)
 
 
 def _reasons(sections: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -159,6 +159,7 @@ def _slice(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.bar(places, [row[actual] for row in rows], color=[_bar_colour(row) for row in rows], label="happened")
     axes.plot(places, [row[predicted] for row in rows], linestyle="", marker="_", markersize=14, markeredgewidth=2.5, color=_NOW, label="predicted, mean")  # fmt: skip
     axes.set_xticks(places, ["missing" if row["value"] is None else str(row["value"]) for row in rows])
+    axes.set_xlim(-0.7, max(len(rows), 8) - 0.3)  # few bars stay slim
     axes.tick_params(axis="x", labelrotation=90 if max(len(str(row["value"])) for row in rows) > 4 else 0)
 
 

@@ -16,7 +16,7 @@
     service           requests, errors, share_errors, latency_ms, from, to, verdict, reason
     verdict           ok | insufficient | warning | alert
     headline, advice  what changed and what to do, in words
-    reasons           what is behind the verdict, the loudest first
+    reasons           what is behind the verdict, warnings and alerts first
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def conclusion(report: Mapping[str, Any]) -> str:
 
 
 def reasons_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate what is behind the verdict, the loudest first."""
+    """Tabulate what is behind the verdict, warnings and alerts first."""
     rows = [{"Verdict": one["verdict"], "What was found": one["reason"]} for one in report["reasons"]]
     return _table(rows or [{"Verdict": "ok", "What was found": "No check found a change."}])
 
