@@ -114,3 +114,10 @@ def test_unchanged_slices_raise_hardly_an_alarm() -> None:
         for seed in range(200)
     )
     assert loud == 0
+
+
+def test_a_slice_that_is_right_where_the_others_are_not_does_not_stand_out() -> None:
+    frame = _window(3, 9000, bias=0.1)
+    frame.loc[frame["shop"] == "b", "predicted"] = _window(3, 9000).loc[frame["shop"] == "b", "predicted"]
+    found = {row["value"]: row["verdict"] for row in slices(frame, ["shop"], kind="probability", **LIMITS)}
+    assert found["b"] == "ok"

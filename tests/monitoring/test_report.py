@@ -241,3 +241,9 @@ def test_values_of_the_data_are_no_markup_in_a_table() -> None:
     assert "&lt;img" in table._repr_html_()
     assert "<img" not in table._repr_html_()
     assert doctest.testmod(table_module).failed == 0
+
+
+def test_a_report_of_the_first_format_is_read_drawn_and_tabulated() -> None:
+    report = read_report(Path(__file__).with_name("report_format_1.json"))
+    assert report["verdict"] == "alert"
+    _draw_everything(report)

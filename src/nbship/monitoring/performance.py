@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics import Measures, by_slice, calibration_curve, classification, regression
-from .verdict import ALERT, INSUFFICIENT, OK, WARNING, Thresholds, grade, worst
+from .verdict import INSUFFICIENT, OK, Thresholds, grade, worst
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,8 +157,9 @@ def _judge_slice(measures: Mapping[str, Any], whole: float, alpha: float) -> str
     miss = _miss(measures)
     if "bias" in measures or miss is None:
         return OK if miss is not None else INSUFFICIENT
-    verdict = grade(abs(miss - whole), _SLICE, p_value=_two_sided(miss - whole, _miss_error(measures)), alpha=alpha)
-    return WARNING if verdict == ALERT else verdict
+    # Where the window as a whole is off, a slice that is right stands out by being right: that is no fault of its.
+    excess = max(0.0, abs(miss) - abs(whole))
+    return grade(excess, _SLICE, p_value=_two_sided(excess, _miss_error(measures)), alpha=alpha)
 
 
 def _miss_error(measures: Mapping[str, Any]) -> float:
