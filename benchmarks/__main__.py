@@ -1,0 +1,23 @@
+"""`python -m benchmarks [NAME…]`."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from importlib import metadata
+
+NAMES = ("one_row", "commands", "notebooks")
+LIBRARIES = ("nbship", "numpy", "pandas", "scikit-learn", "dvc", "ploomber", "papermill")
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all."""
+    print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))
+    for name in sys.argv[1:] or NAMES:
+        module = importlib.import_module(f".{name}", __package__)
+        print(f"\n## {(module.__doc__ or name).splitlines()[0]}\n\n{module.run()}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
