@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT
+from checkout import BIN, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

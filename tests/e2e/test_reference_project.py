@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import BIN, command
+from checkout import BIN, command
 
 ROWS = 10_000
 
