@@ -71,7 +71,8 @@ def client(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield connection
     finally:
         server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=20) == 0
+        server.communicate(timeout=20)
+        assert server.returncode == 0
 
 
 def bits(values: Any) -> bytes:
