@@ -44,7 +44,7 @@ lint: .venv/installed ## Format, lint, types, layers
 
 test: install lint ## Everything that must hold, in under 12 minutes
 	nbship sync --check
-	pytest
+	pytest -n 2 --dist loadfile
 
 test-faults: install ## The long fault tests
 	pytest tests/faults --full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,26 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from orders import build_shop, importable, make_estimator, write_project
 from packages import build_small, make_rows
+
+# A loaded machine is slow, which is no failure; continuous integration looks at the same examples each time.
+settings.register_profile("nbship", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("nbship")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="Run the fault tests with all their repetitions.")
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether fault tests run with all their repetitions, as `make test-faults` asks."""
+    return bool(request.config.getoption("--full"))
 
 
 @pytest.fixture(scope="session")

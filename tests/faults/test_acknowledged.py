@@ -1,0 +1,68 @@
+"""An answer that a client has got is in the log, also when the server is killed at that moment."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from nbship.prediction_log import open_log
+
+
+def test_no_answer_is_lost_when_the_server_is_killed(small_package: Path, tmp_path: Path, full: bool) -> None:
+    acknowledged: list[str] = []
+    for kill in range(30 if full else 3):
+        acknowledged += _serve_and_kill(small_package, tmp_path, after=0.3 + 0.05 * (kill % 7))
+    assert len(acknowledged) > 20
+    assert len(set(acknowledged)) == len(acknowledged)
+    with open_log(tmp_path / "state" / "predictions.sqlite") as log:
+        for id in acknowledged:
+            assert log.find(id).outputs is not None
+
+
+def _serve_and_kill(package: Path, folder: Path, *, after: float) -> list[str]:
+    """Ask a server from four threads, kill it in the middle, and return the ids of the answers that came."""
+    command = [sys.executable, "-m", "nbship", "serve", str(package), "--port", "0"]
+    environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
+    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        _wait_until_ready(url)
+        ids: list[str] = []
+        threads = [threading.Thread(target=_ask, args=(url, ids)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(after)
+        server.send_signal(signal.SIGKILL)
+        for thread in threads:
+            thread.join()
+    return ids
+
+
+def _wait_until_ready(url: str) -> None:
+    for _ in range(200):
+        try:
+            if httpx.get(f"{url}/v2/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("The server did not become ready.")
+
+
+def _ask(url: str, ids: list[str]) -> None:
+    record = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
+    with httpx.Client(base_url=url) as client:
+        while True:
+            try:
+                answer = client.post("/predict", json=record)
+            except httpx.TransportError:
+                return
+            if answer.status_code == 200:
+                ids.append(answer.json()["id"])
