@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from nbship.cli.monitor import command
 from nbship.errors import CellError, MonitoringError, ParameterError
 from nbship.monitoring.window import parse_window
 from nbship.operations import choose_window, monitor
-from nbship.prediction_log import open_log
+from nbship.prediction_log import Label, open_log
 
 WINDOW = parse_window("2024-07-01", "2024-08-01", zone=ZoneInfo("UTC"))
 PARAMETERS = "window_from = None\nwindow_to = None\nproduct = None"
@@ -72,9 +73,25 @@ def test_a_report_is_left_as_notebook_page_and_json(tmp_path: Path) -> None:
 def test_the_notebook_names_the_folder_it_lies_in_and_repeats_to_the_byte(tmp_path: Path) -> None:
     project = _project(tmp_path, PARAMETERS, WRITE)
     first = {path.name: path.read_bytes() for path in monitor(project, WINDOW).folder.iterdir()}
-    second = {path.name: path.read_bytes() for path in monitor(project, WINDOW).folder.iterdir()}
+    second = {path.name: path.read_bytes() for path in monitor(project, WINDOW, force=True).folder.iterdir()}
     assert first == second
     assert b"../.nbship/state/monitoring/2024-07-01_2024-08-01/report.json" in first["report.ipynb"]
+
+
+def test_a_report_is_written_again_when_something_changed_and_not_before(tmp_path: Path) -> None:
+    project = _project(tmp_path, PARAMETERS, WRITE)
+    assert not monitor(project, WINDOW).current
+    assert monitor(project, WINDOW).current
+    with open_log(project) as log:
+        log.append(Label(label="1", at=datetime.now(UTC), prediction_id=None, keys="{}", time=None))
+    assert not monitor(project, WINDOW).current
+    (project.package / "MANIFEST.json").write_text('{"another": 1}')
+    assert not monitor(project, WINDOW).current
+    (project.root / "notebooks" / "90_monitor.ipynb").write_text(_notebook(PARAMETERS, WRITE, "1 + 1"))
+    assert not monitor(project, WINDOW).current
+    (project.state / "monitoring" / WINDOW.name / "report.html").unlink()
+    assert not monitor(project, WINDOW).current
+    assert monitor(project, WINDOW).current
 
 
 def test_the_state_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

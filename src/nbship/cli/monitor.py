@@ -19,14 +19,15 @@ _SHOWN = 10
 @click.command("monitor")
 @click.option("--from", "first", metavar="DATE", help="First day of the window, in the project's time zone.")
 @click.option("--to", "last", metavar="DATE", help="First day after the window.")
+@click.option("--force", is_flag=True, help="Write the report again although nothing changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(first: str | None, last: str | None, as_json: bool) -> None:
+def command(first: str | None, last: str | None, force: bool, as_json: bool) -> None:
     """Write the monitoring report of a window of time.
 
     Executes the monitoring notebook: volume, drift of inputs and predictions against the training data,
     performance where labels have come, slices, and the trend over earlier windows. The report is left as
     notebook, HTML and JSON in .nbship/state/monitoring/<from>_<to>/. Without dates, the window is the last
-    whole month of logged events.
+    whole month of logged events. A report that is current is not written again.
 
     \b
     Example:
@@ -41,7 +42,9 @@ def command(first: str | None, last: str | None, as_json: bool) -> None:
     here = project.load()
     window = choose_window(here, first, last)
     click.echo(f"Monitoring {window.first} until {window.last} ({window.zone.key})", err=True)
-    written = monitor(here, window, on_cell=_progress if sys.stderr.isatty() else None)
+    written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)
+    if written.current:
+        click.echo("Nothing that this report is made from has changed since it was written.", err=True)
     if as_json:
         click.echo(canonical_json(written.report), nl=False)
     else:

@@ -25,6 +25,7 @@ from ..notebook.results import write_whole
 from ..pipeline.cells import find_parameters, literal, read_notebook, replace_values, source_of
 from ..prediction_log import log_path, open_log
 from ..project import Project, Value
+from .freshness import is_current, mark, report_inputs
 
 __all__ = ["Monitored", "choose_window", "monitor"]
 
@@ -39,10 +40,13 @@ class Monitored:
         Holds `report.ipynb`, `report.html` and `report.json`.
     report
         What `report.json` holds.
+    current
+        Whether it was there already, and nothing that it is made from had changed.
     """
 
     folder: Path
     report: Mapping[str, Any]
+    current: bool = False
 
 
 def choose_window(project: Project, first: str | None, last: str | None) -> Window:
@@ -65,10 +69,13 @@ def choose_window(project: Project, first: str | None, last: str | None) -> Wind
     return last_whole_month(latest, zone=project.timezone)
 
 
-def monitor(project: Project, window: Window, *, on_cell: Callable[[int, int], None] | None = None) -> Monitored:
+def monitor(
+    project: Project, window: Window, *, force: bool = False, on_cell: Callable[[int, int], None] | None = None
+) -> Monitored:
     """Execute the monitoring notebook for a window and leave its report in the project's state.
 
-    The report of an earlier run on the same window is replaced; a run that fails leaves it as it was.
+    The report of an earlier run on the same window is replaced, unless all that it is made from is as it was
+    (`force` replaces it all the same); a run that fails leaves it.
 
     Raises
     ------
@@ -82,6 +89,10 @@ def monitor(project: Project, window: Window, *, on_cell: Callable[[int, int], N
     _require_package(project)
     _require_log(project)
     target = project.state / "monitoring" / window.name
+    _require_notebook(project)
+    inputs = report_inputs(project, window)
+    if not force and is_current(project, target, inputs):
+        return Monitored(target, read_report(target / "report.json"), current=True)
     with _in_place_of(target) as folder:
         notebook = _filled(project, window, folder)
         executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), on_cell=on_cell)
@@ -96,6 +107,7 @@ def monitor(project: Project, window: Window, *, on_cell: Callable[[int, int], N
             )
         write_whole(folder / "report.ipynb", _dumps(clean))
         write_whole(folder / "report.html", render_html(clean, title=f"{project.name} · {window.name}", code=False))
+    mark(project, target, inputs)
     return Monitored(target, read_report(target / "report.json"))
 
 
@@ -104,6 +116,10 @@ def _require_package(project: Project) -> None:
         raise MonitoringError(
             f"There is no model package in '{_shown(project, project.package)}' to compare with. Make it with `nbship run`."
         )
+
+
+def _require_notebook(project: Project) -> None:
+    read_notebook(_notebook(project), name=project.settings.monitoring.notebook)
 
 
 def _require_log(project: Project) -> None:

@@ -41,6 +41,9 @@ class PredictionLog(Protocol):
     def answered(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records, refusals included, that were answered from `start` until before `end`."""
 
+    def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
+        """Count the entries that concern a window: by event time, by time of answer, batch runs, and all labels."""
+
     def last_event(self) -> datetime | None:
         """Return the latest event time of a prediction, or None."""
 

@@ -107,6 +107,19 @@ class SqliteLog:
         window = (to_micros(start), to_micros(end))
         return list(self._read(Record, "WHERE at >= ? AND at < ? ORDER BY id", window))
 
+    def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
+        """Count the entries that concern a window: by event time, by time of answer, batch runs, and all labels."""
+        window = (to_micros(start), to_micros(end))
+        queries = (
+            ("records WHERE event_time >= ? AND event_time < ?", window),
+            ("records WHERE at >= ? AND at < ?", window),
+            ("batches WHERE last_event >= ? AND first_event < ?", window),
+            ("labels", ()),
+        )
+        with self._failures("read"), _connected(self.path) as connection:
+            found = (connection.execute(f"SELECT count(*) FROM {what}", values) for what, values in queries)
+            return tuple(row.fetchone()[0] for row in found)
+
     def last_event(self) -> datetime | None:
         """Return the latest event time of a prediction, or None."""
         query = "SELECT max(moment) FROM (SELECT max(event_time) AS moment FROM records UNION ALL SELECT max(last_event) FROM batches)"

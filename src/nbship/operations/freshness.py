@@ -1,0 +1,59 @@
+"""Whether a report is still what monitoring would write: the digest of all that it is made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from .. import __version__
+from ..monitoring.window import Window
+from ..prediction_log import open_log
+from ..project import Project
+
+__all__ = ["is_current", "mark", "report_inputs"]
+
+
+def report_inputs(project: Project, window: Window) -> str:
+    """Return the digest of what the report of a window is made from.
+
+    That is the package, the monitoring notebook, the project's modules and settings, the reports of other
+    windows, and what the log holds of this one; entries of the log are added and never changed, so they are counted.
+    """
+    digest = hashlib.sha256(f"{__version__}\n{window.name}\n".encode())
+    digest.update(json.dumps(msgspec.to_builtins(project.settings), sort_keys=True, default=str).encode())
+    for path in _files(project, window):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    with open_log(project) as log:
+        digest.update(repr(log.counts(window.start, window.end)).encode())
+    return digest.hexdigest()
+
+
+def is_current(project: Project, folder: Path, inputs: str) -> bool:
+    """Tell whether the report in a folder was made from these inputs."""
+    marked = _mark(project, folder)
+    whole = all((folder / f"report.{suffix}").is_file() for suffix in ("ipynb", "html", "json"))
+    return whole and marked.is_file() and marked.read_text(encoding="utf-8") == inputs
+
+
+def mark(project: Project, folder: Path, inputs: str) -> None:
+    """Note what the report in a folder was made from; without the note it is written again."""
+    _mark(project, folder).parent.mkdir(parents=True, exist_ok=True)
+    _mark(project, folder).write_text(inputs, encoding="utf-8")
+
+
+def _mark(project: Project, folder: Path) -> Path:
+    place = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return project.cache / "monitoring" / f"{folder.name}-{place}.sha256"
+
+
+def _files(project: Project, window: Window) -> Iterator[Path]:
+    yield project.package / "MANIFEST.json"
+    yield project.root / project.settings.monitoring.notebook
+    if project.source.is_dir():
+        yield from sorted(project.source.rglob("*.py"))
+    others = sorted((project.state / "monitoring").glob("*/report.json"))
+    yield from (path for path in others if path.parent.name != window.name)
