@@ -9,10 +9,12 @@ from pathlib import Path
 from ..errors import NbshipError, StageError
 from ..pipeline import COPIES_STAGE, Plan, read_pipeline
 from ..pipeline.dvc import verify_all, verify_stage
+from ..pipeline.libraries import read_libraries
 from ..pipeline.strip import write_copies
 from ..project import Project, load
 from .report import StageReport, write_progress, write_report
 from .stage import Inputs, run_stage
+from .versions import refuse_other_versions
 
 __all__ = ["run_named"]
 
@@ -93,6 +95,8 @@ def _inputs(project: Project, plan: Plan) -> Inputs:
         raise StageError(
             f"Stage '{plan.stage.name}' needs '{missing[0]}', which is not there. Run `nbship run {plan.stage.name}`, which makes what comes before it; outside files come with `dvc pull` or the project's install step."
         )
+
+    refuse_other_versions(plan.stage.name, plan.libraries, locked=read_libraries(project).versions)
 
     def state() -> object:
         again = load(project.root)

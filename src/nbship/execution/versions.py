@@ -1,0 +1,35 @@
+"""Hold what is installed against what is locked: the locked versions are what a stage is recorded with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+
+from ..errors import StageError
+
+__all__ = ["refuse_other_versions"]
+
+
+def refuse_other_versions(stage: str, libraries: Iterable[str], *, locked: Mapping[str, str]) -> None:
+    """Refuse a stage that would run on other versions of its libraries than the lock file names.
+
+    Parameters
+    ----------
+    libraries
+        The stage's distributions; one that is not installed is left to the import that needs it.
+
+    Raises
+    ------
+    StageError
+        For the first that differs.
+    """
+    for name in libraries:
+        try:
+            installed = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if name in locked and installed != locked[name]:
+            raise StageError(
+                f"Stage '{stage}' is recorded with {name} {locked[name]}, as the lock file says, and {installed} is installed. "
+                "Bring the environment to the lock file: `uv sync` (or `make install`)."
+            )

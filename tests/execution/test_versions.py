@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from nbship.errors import StageError
+from nbship.execution.versions import refuse_other_versions
+
+from .two_stages import call, write_project
+
+
+def test_another_version_than_the_locked_one_is_refused():
+    with pytest.raises(StageError, match=r"numpy 0\.1, as the lock file says, and .* is installed. Bring .* `uv sync`"):
+        refuse_other_versions("fit", ["numpy"], locked={"numpy": "0.1"})
+
+
+def test_the_locked_version_passes_and_what_is_not_installed_is_left_to_the_import():
+    refuse_other_versions(
+        "fit", ["numpy", "no-such-library"], locked={"numpy": metadata.version("numpy"), "no-such-library": "1"}
+    )
+
+
+def test_a_run_on_another_version_stops_before_the_first_cell(tmp_path: Path):
+    root = write_project(tmp_path)
+    path = root / "notebooks/10_load.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][-1]["source"] = "import numpy\n" + "".join(content["cells"][-1]["source"])
+    path.write_text(json.dumps(content))
+    (root / "uv.lock").write_text(
+        'version = 1\n[[package]]\nname = "numpy"\nversion = "0.1"\nsource = { registry = "https://pypi.org/simple" }\n'
+    )
+    done = call(root, "nbship", "run", "load")
+    assert done.returncode == 1
+    assert "numpy 0.1, as the lock file says" in done.stderr
+    assert not (root / "products/10_load.ipynb").exists()
