@@ -17,6 +17,8 @@ def refuse_other_versions(stage: str, libraries: Iterable[str], *, locked: Mappi
     ----------
     libraries
         The stage's distributions; one that is not installed is left to the import that needs it.
+    locked
+        Distribution -> version; where the lock file has one for each Python, all of them, with spaces between.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def refuse_other_versions(stage: str, libraries: Iterable[str], *, locked: Mappi
             installed = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-        if name in locked and installed != locked[name]:
+        if name in locked and installed not in locked[name].split():
             raise StageError(
                 f"Stage '{stage}' is recorded with {name} {locked[name]}, as the lock file says, and {installed} is installed. "
                 "Bring the environment to the lock file: `uv sync` (or `make install`)."
