@@ -72,8 +72,11 @@ ci-artifacts: ## Executed notebooks, reports and metric changes against main, fo
 	@cp -r .nbship/state/monitoring $@/ 2>/dev/null || true
 	@base=$$(git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main); \
 	  if [ "$$base" = "$$(git rev-parse HEAD)" ]; then base=$$(git rev-parse --verify --quiet HEAD~1 || echo HEAD); fi; \
-	  { echo '### Metric changes against main'; echo; dvc metrics diff --md $$base; \
-	    echo; echo '### Parameter changes against main'; echo; dvc params diff --md $$base; } > $@/metrics.md
+	  for what in metrics params; do \
+	    echo "### Changes of $$what against main"; echo; \
+	    changes=$$(dvc $$what diff --md $$base | sed "s/$$base/main/"); \
+	    if [ "$$(grep -c '^|' <<< "$$changes")" -gt 2 ]; then echo "$$changes"; else echo "None."; fi; echo; \
+	  done > $@/metrics.md
 	@cat $@/metrics.md
 
 browser: ## Chromium for the tests of the app and the reports (Debian, Ubuntu)

@@ -121,7 +121,9 @@ def strip_in_place(project: Project) -> list[str]:
     notebooks = {*read_pipeline(project).notebooks, project.settings.monitoring.notebook}
     for name in sorted(map(str, notebooks)):
         path = project.root / name
-        if path.is_file() and write_if_changed(path, _dumps(strip_notebook(read_notebook(path, name=name)))):
+        if path.is_file() and write_if_changed(
+            path, _dumps(strip_notebook(read_notebook(path, name=name)), sort_keys=True)
+        ):
             stripped.append(name)
     return stripped
 
@@ -241,8 +243,10 @@ def _write_environment(project: Project) -> None:
     link.symlink_to(Path(".nbship/env.yaml"))
 
 
-def _dumps(notebook: Mapping[str, Any]) -> str:
-    return json.dumps({**notebook, "cells": list(_with_lines(notebook["cells"]))}, indent=1, ensure_ascii=False) + "\n"
+def _dumps(notebook: Mapping[str, Any], *, sort_keys: bool = False) -> str:
+    """Return a notebook's text as Jupyter writes it; Jupyter sorts keys, and other editors' order is kept."""
+    content = {**notebook, "cells": list(_with_lines(notebook["cells"]))}
+    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=sort_keys) + "\n"
 
 
 def _with_lines(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
