@@ -103,6 +103,9 @@ def test_what_is_wrong_stands_beside_its_field(page) -> None:
     owner.fill("Bob")
     page.get_by_role("button", name="Predict").click()
     page.get_by_test_id("risk").wait_for()
+    # The page takes the old message away a moment after it shows the answer.
+    page.get_by_text("Please fill this in.").wait_for(state="hidden")
+    assert page.get_by_text("Some fields need another look").count() == 0
 
 
 def test_monitoring_without_a_report_names_the_command(page) -> None:
@@ -110,8 +113,10 @@ def test_monitoring_without_a_report_names_the_command(page) -> None:
     page.get_by_test_id("risk").wait_for()
     page.get_by_role("tab", name="Monitoring").click()
     page.get_by_text("nbship monitor").first.wait_for()
+    assert "nbship monitor" in page.get_by_role("tabpanel").filter(visible=True).inner_text()
 
 
 def test_the_model_is_described(page) -> None:
     page.get_by_role("tab", name="Model").click()
     page.get_by_text("A package made for tests.").wait_for()
+    assert "Version" in page.get_by_role("tabpanel").filter(visible=True).inner_text()
