@@ -22,12 +22,16 @@ _OVERRIDABLE = ("serving", "release", "log", "schedules", "alerts")
 
 
 class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Name, time zone and source folder of the project; seconds that one cell may take (0: no limit)."""
+    """Name, time zone and source folder of the project; seconds that one cell may take (0: no limit).
+
+    `secrets` names the environment variables whose values must not be written anywhere.
+    """
 
     name: str = ""
     timezone: str = "UTC"
     source: str = "src"
     timeout: float = 0.0
+    secrets: list[str] = []
 
 
 class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
