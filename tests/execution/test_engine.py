@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nbship.execution.engine import execute
+from nbship.execution.engine import Limits, Listener, execute
 
 from .notebooks import notebook, text
 
@@ -20,7 +20,12 @@ def run(tmp_path: Path, *sources: str, **options):
 
 def test_cells_share_a_kernel_of_this_interpreter_in_the_folder(tmp_path: Path):
     seen = []
-    done = run(tmp_path, "import sys, os", "print(sys.executable, os.getcwd())", on_cell=lambda *at: seen.append(at))
+    done = run(
+        tmp_path,
+        "import sys, os",
+        "print(sys.executable, os.getcwd())",
+        listener=Listener(cell=lambda *at: seen.append(at)),
+    )
     assert done.failure is None
     assert text(done.notebook["cells"][1]) == f"{sys.executable} {tmp_path}\n"
     assert [cell["execution_count"] for cell in done.notebook["cells"]] == [1, 2]
@@ -75,7 +80,7 @@ def test_a_cell_that_ignores_interrupts_is_stopped_in_time(tmp_path: Path):
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('here', flush=True)\ntime.sleep(60)"
     )
     began = time.monotonic()
-    done = run(tmp_path, code, timeout=1)
+    done = run(tmp_path, code, limits=Limits(cell=1))
     assert time.monotonic() - began < 10
     assert done.failure.kind == "timeout"
     cell = done.notebook["cells"][0]

@@ -1,123 +1,77 @@
-"""A kernel of this interpreter: started, asked, and gone with all that it started."""
+"""What a notebook is executed by: one interface, whether it is a fork of the warm parent or a process of its own."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
-import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ..errors import DeadKernelError
+from .outputs import Outputs
 
-__all__ = ["Kernel"]
-
-_STARTUP_SECONDS = 120
-# Runs in the kernel after the last cell, in a namespace of its own, and is not recorded in the notebook.
-_PROBE = """
-import json, os, resource, sys
-loaded = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-found = {
-    "modules": {name: file for name, file in loaded.items() if isinstance(name, str) and isinstance(file, str)},
-    "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-    "peak": max(own.ru_maxrss, children.ru_maxrss) * (1 if sys.platform == "darwin" else 1024),
-}
-with open(PATH, "w") as file:
-    json.dump(found, file)
-"""
+__all__ = ["Account", "Kernel", "KernelEnded", "KernelTimeoutError", "Reply", "ending_in_words"]
 
 
-class Kernel:
-    """An ipykernel process.
+@dataclass(frozen=True)
+class Reply:
+    """How a cell ended: `status` is "ok" or "error", and then `ename` and `evalue` are the exception's."""
 
-    Parameters
-    ----------
-    folder
-        A folder of its own, for sockets and for settings that shadow those in the home folder.
+    status: str
+    execution_count: int | None = None
+    ename: str = ""
+    evalue: str = ""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a kernel loaded and used: files of modules by name, seconds on the CPU, most memory in bytes (None: not known)."""
+
+    modules: Mapping[str, str] = field(default_factory=dict)
+    cpu: float | None = None
+    peak: int | None = None
+
+
+class KernelEnded(Exception):  # noqa: N818
+    """The kernel's process ended by itself; `status` as `subprocess` gives it."""
+
+    def __init__(self, words: str, *, status: int | None = None) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class KernelTimeoutError(Exception):
+    """A cell was not done in time; it still runs."""
+
+
+class Kernel(Protocol):
+    """A kernel, to be used by one thread."""
+
+    def start(self, *, cwd: Path, env: Mapping[str, str]) -> dict[str, Any]:
+        """Start it, and return what a notebook's metadata say about its language."""
+
+    def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
+        """Run a cell, until a time on the monotonic clock; raises `KernelEnded` and `KernelTimeoutError`."""
+
+    def interrupt(self, outputs: Outputs, *, until: float) -> None:
+        """Interrupt the cell that runs, and take in what it says; raises as `run` does."""
+
+    def end(self) -> Account:
+        """Let it end by itself."""
+
+    def stop(self) -> Account:
+        """Kill it and all that it started."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def ending_in_words(status: int | None) -> str:
+    """Say how a process ended.
+
+    >>> ending_in_words(-9), ending_in_words(3)
+    ('was killed by SIGKILL', 'ended with exit status 3')
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._group: int | None = None
-        self.manager = _manager(folder)
-        self.client: Any = None
-
-    async def start(self, *, cwd: Path, env: Mapping[str, str]) -> None:
-        """Start the process and wait until it answers.
-
-        Raises
-        ------
-        DeadKernelError
-            If it ends or does not answer.
-        """
-        await self.manager.start_kernel(cwd=str(cwd), env={**env, **self._private_settings()})
-        self._group = self.manager.provisioner.pgid
-        self.client = self.manager.client()
-        self.client.start_channels()
-        try:
-            await self.client.wait_for_ready(timeout=_STARTUP_SECONDS)
-        except RuntimeError as error:
-            raise DeadKernelError(
-                f"The kernel of '{sys.executable}' did not start: {error}. Try `python -m ipykernel_launcher` there."
-            ) from error
-        self.client.allow_stdin = False
-
-    async def language(self) -> dict[str, Any]:
-        """Return what a notebook's metadata say about the kernel's language."""
-        reply = await self.client.kernel_info(reply=True, timeout=_STARTUP_SECONDS)
-        told: dict[str, Any] = reply["content"]["language_info"]
-        return told
-
-    async def ending(self) -> str:
-        """Say how the process ended."""
-        status = await self.manager.provisioner.poll()
-        if status is None:
-            return "stopped answering"
-        if status >= 0:
-            return f"ended with exit status {status}"
-        name = signal.Signals(-status).name
-        return f"was killed by {name}" + (" (memory may have run out)" if name == "SIGKILL" else "")
-
-    async def account(self) -> dict[str, Any]:
-        """Return loaded `modules`, seconds of `cpu` and `peak` memory in bytes; leaves no trace in the notebook."""
-        path = self._folder / "account.json"
-        code = f"__import__('builtins').exec({_PROBE!r}, {{'PATH': {str(path)!r}}})"
-        await self.client.execute(code, silent=True, store_history=False, reply=True, timeout=_STARTUP_SECONDS)
-        found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-        return found
-
-    async def stop(self) -> None:
-        """End the process, and what it has started."""
-        if self.client is not None:
-            self.client.stop_channels()
-        if self.manager.has_kernel:
-            with contextlib.suppress(RuntimeError, ProcessLookupError):
-                await self.manager.shutdown_kernel(now=True)
-        if self._group:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._group, signal.SIGKILL)
-
-    def _private_settings(self) -> dict[str, str]:
-        style = self._folder / "matplotlibrc"
-        style.write_text("svg.hashsalt: nbship\n")
-        return {"IPYTHONDIR": str(self._folder / "ipython"), "MATPLOTLIBRC": str(style)}
-
-
-def _manager(folder: Path) -> Any:
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-
-    # No installed kernel is asked: the native one is this interpreter's ipykernel.
-    specs = KernelSpecManager()
-    specs.kernel_dirs = []
-    manager = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=specs, connection_file=str(folder / "kernel.json")
-    )
-    if sys.platform != "win32" and len(str(folder)) < 80:  # a socket's path has room for about 100 characters
-        manager.transport = "ipc"
-        manager.ip = str(folder / "s")
-    return manager
+    if status is None:
+        return "stopped answering"
+    return f"ended with exit status {status}" if status >= 0 else f"was killed by {signal.Signals(-status).name}"

@@ -18,7 +18,7 @@ from ..notebook.results import write_whole
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Project
 from .digests import changed, digests
-from .engine import Executed, Failure, execute
+from .engine import Executed, Failure, Limits, Listener, execute
 from .environment import kernel_environment
 from .html import render_html
 from .modules import check_modules
@@ -109,8 +109,8 @@ class _StageRun:
             notebook,
             cwd=project.root / stage.notebook.parent,
             env=kernel_environment(project, stage, environ=environ),
-            timeout=project.settings.project.timeout or None,
-            on_cell=on_cell,
+            limits=Limits(cell=project.settings.project.timeout or None),
+            listener=Listener(cell=on_cell) if on_cell else Listener(),
         )
         clean = normalize(self.executed.notebook, root=project.root)
         if self.executed.failure:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import errors
 from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, ParameterError
-from ..execution.engine import Failure, execute
+from ..execution.engine import Failure, Listener, execute
 from ..execution.environment import with_own_programs
 from ..execution.html import render_html
 from ..execution.normalize import normalize
@@ -95,7 +95,8 @@ def monitor(
         return Monitored(target, read_report(target / "report.json"), current=True)
     with _in_place_of(target) as folder:
         notebook = _filled(project, window, folder)
-        executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), on_cell=on_cell)
+        listener = Listener(cell=on_cell) if on_cell else Listener()
+        executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), listener=listener)
         # The page and the notebook name the folder that they will lie in, not the one that they were made in.
         clean = normalize(_renamed(executed.notebook, _filled(project, window, target)), root=project.root)
         if executed.failure:
