@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
-import keyword
 import os
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import ParameterError
-from ..pipeline.cells import RESERVED, ParametersCell, find_parameters, literal, replace_values, same
+from ..pipeline.cells import RESERVED, ParametersCell, find_parameters, literal, replace_values
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Value
+from .values import refuse_name, refuse_value
 
 __all__ = ["INJECTED_ID", "check_parameters", "prepare"]
 
@@ -53,36 +52,16 @@ def check_parameters(params: Mapping[str, object], cell: ParametersCell | None, 
     """
     declared = cell.assignments if cell else {}
     for name, value in params.items():
-        if not name.isidentifier() or keyword.iskeyword(name) or name in RESERVED:
-            raise ParameterError(f"'{name}' cannot be the name of a parameter. Use a plain Python name.")
+        refuse_name(name)
+        if name in RESERVED:
+            raise ParameterError(f"'{name}' cannot be the name of a parameter: it names files. Use another name.")
         if name not in declared:
             near = difflib.get_close_matches(name, declared, n=1)
             hint = (
                 f"The cell has '{near[0]}'; is that meant?" if near else f"Add it to the parameters cell of {notebook}."
             )
             raise ParameterError(f"'{notebook}' does not declare the parameter '{name}'. {hint}")
-        _refuse_untyped(value, name=name)
-
-
-def _refuse_untyped(value: Any, *, name: str) -> None:
-    try:
-        passes = _is_plain(value) and same(ast.literal_eval(literal(value)), value)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        passes = False
-    if not passes:
-        raise ParameterError(
-            f"The parameter '{name}' is a {type(value).__name__} that cannot be passed as it is. "
-            "Give a finite number, text, true, false, null, or a list or mapping of these."
-        )
-
-
-def _is_plain(value: Any) -> bool:
-    kind = type(value)
-    if kind is list:
-        return all(map(_is_plain, value))
-    if kind is dict:
-        return all(type(key) is str and _is_plain(inner) for key, inner in value.items())
-    return kind in {type(None), bool, int, float, str}
+        refuse_value(name, value)
 
 
 def _injected(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
