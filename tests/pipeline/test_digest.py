@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from nbship.pipeline.digest import Digests
+import pytest
+
+from nbship.pipeline.digest import Digests, mark_of
 
 
 def test_digests_are_those_that_dvc_records(tmp_path: Path) -> None:
@@ -35,3 +39,61 @@ def test_kept_digests_follow_the_file(tmp_path: Path) -> None:
     index.write_text("{ broken")
     assert Digests(index).md5(file) != before
     assert Digests(index).md5(tmp_path / "absent") is None
+
+
+def test_a_file_so_young_that_its_time_proves_nothing_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, index = tmp_path / "x", tmp_path / "index.json"
+    file.write_text("1")
+    first = Digests(index)
+    before = first.md5(file)
+    first.save()
+    monkeypatch.setattr(hashlib, "file_digest", lambda *_: hashlib.md5(b"read"))
+    assert Digests(index).md5(file) == hashlib.md5(b"read").hexdigest() != before
+
+
+def test_a_time_in_whole_seconds_proves_nothing_for_two(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("1")
+    second = 1_000_000_000
+    os.utime(file, ns=(0, time.time_ns() // second * second))
+    time.sleep(0.1)
+    assert not mark_of(file.stat()).settled
+
+
+def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, index = tmp_path / "x", tmp_path / "index.json"
+    file.write_text("1")
+    time.sleep(0.1)
+    first = Digests(index)
+    before = first.md5(file)
+    first.save()
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    assert Digests(index).md5(file) == before
+
+
+@pytest.mark.parametrize("place", range(0, 200, 7))
+def test_every_damage_to_the_index_is_found(tmp_path: Path, place: int) -> None:
+    file, index = tmp_path / "x", tmp_path / "index.json"
+    file.write_text("1")
+    time.sleep(0.06)
+    first = Digests(index)
+    right = first.md5(file)
+    first.save()
+    whole = index.read_bytes()
+    place %= len(whole)
+    for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]):
+        index.write_bytes(damaged)
+        assert Digests(index).md5(file) == right
+
+
+def test_a_digest_found_elsewhere_is_kept_until_the_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("1")
+    time.sleep(0.1)
+    digests = Digests(tmp_path / "index.json")
+    digests.keep(file, mark_of(file.stat()), "known")
+    assert digests.md5(file) == "known"
+    file.write_text("2")
+    assert digests.md5(file) != "known"
