@@ -76,3 +76,9 @@ def test_settings_are_found_where_they_are_written_literally() -> None:
         {"cell_type": "code", "source": 'a = stage.settings("slices"); b = stage.settings("gates.auc")', "metadata": {}}
     ]
     assert settings_read({"cells": cells}) == ("gates.auc", "slices")
+
+
+def test_what_libraries_give_is_named_in_full(root: Path) -> None:
+    cell = {"cell_type": "code", "source": "from sklearn.tree import export_text\nimport own.features", "metadata": {}}
+    found = read_code(project.load(root), {"cells": [cell]}, folder=PurePosixPath("notebooks"))
+    assert found.imports == ("numpy", "sklearn", "sklearn.tree", "sklearn.tree.export_text")

@@ -35,10 +35,14 @@ class Code:
         Files of the project's own modules, relative to the root, sorted.
     libraries
         Top-level names of everything else, the standard library left out, sorted.
+    imports
+        Dotted names of everything else, as the import statements name it, sorted; what stands after
+        `from … import` is among them, be it a module or not.
     """
 
     modules: tuple[PurePosixPath, ...]
     libraries: tuple[str, ...]
+    imports: tuple[str, ...] = ()
 
 
 def read_code(project: Project, notebook: Mapping[str, Any], *, folder: PurePosixPath) -> Code:
@@ -54,7 +58,7 @@ def read_code(project: Project, notebook: Mapping[str, Any], *, folder: PurePosi
     waiting = {name for tree in _cells(notebook) for name in _imported(tree, package="")}
     seen: set[str] = set()
     files: set[Path] = set()
-    libraries: set[str] = set()
+    others: set[str] = set()
     while waiting:
         name = waiting.pop()
         if name in seen:
@@ -66,9 +70,11 @@ def read_code(project: Project, notebook: Mapping[str, Any], *, folder: PurePosi
             package = name if file.name == "__init__.py" else name.rpartition(".")[0]
             waiting |= set(_module_imports(file, file.stat().st_mtime_ns, package))
         elif not _is_local(name, search):
-            libraries.add(name.partition(".")[0])
+            others.add(name)
     modules = sorted(PurePosixPath(file.relative_to(project.root).as_posix()) for file in files)
-    return Code(tuple(modules), tuple(sorted(libraries - set(sys.stdlib_module_names))))
+    imports = sorted(name for name in others if name.partition(".")[0] not in sys.stdlib_module_names)
+    libraries = dict.fromkeys(name.partition(".")[0] for name in imports)
+    return Code(tuple(modules), tuple(sorted(libraries)), tuple(imports))
 
 
 def settings_read(notebook: Mapping[str, Any]) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ class Plan:
         Keys of `nbship.yaml`, those that stand there.
     libraries
         Distributions whose locked versions count.
+    imports
+        Dotted names of what the notebook and its modules import from libraries, to be imported before it runs.
     """
 
     stage: Stage
@@ -51,6 +53,7 @@ class Plan:
     params: tuple[str, ...]
     settings: tuple[str, ...]
     libraries: tuple[str, ...]
+    imports: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[PurePosixPath, ...]:
@@ -99,6 +102,7 @@ def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[st
             params=_unique([*keys, *(key for plan in before for key in plan.params)]),
             settings=tuple(key for key in stage.settings if _value(written, key) is not None),
             libraries=read_libraries(project).needed(code.libraries),
+            imports=code.imports,
         )
     return plans
 
