@@ -62,3 +62,17 @@ def test_the_environment_overrides_serving_and_not_what_a_stage_reads(
 def test_state_can_be_moved(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "volume"))
     assert project.load(root).state == tmp_path / "volume"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("4 GB", 4_000_000_000), ("1.5MiB", 1_572_864), ("4096", 4096), ("''", None), ("0", None)]
+)
+def test_a_size_is_read_in_bytes(root: Path, text: str, limit: int | None) -> None:
+    (root / "nbship.yaml").write_text(f"project: {{memory: {text}, stage_timeout: 60}}\n")
+    assert project.load(root).settings.project.memory_limit == limit
+
+
+def test_what_is_no_size_is_refused(root: Path) -> None:
+    (root / "nbship.yaml").write_text("project: {memory: lots}\n")
+    with pytest.raises(SettingsError, match="'project.memory' as 'lots'. Write a size such as '4 GB'"):
+        project.load(root)

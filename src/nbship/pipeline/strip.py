@@ -33,10 +33,16 @@ def strip_notebook(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """Return a notebook without outputs, execution counts, editor metadata and injected cells."""
     return {
         "cells": [_strip_cell(cell, place) for place, cell in enumerate(notebook["cells"]) if not is_injected(cell)],
-        "metadata": {"kernelspec": _KERNEL},
+        "metadata": {"kernelspec": _kernel(notebook)},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def _kernel(notebook: Mapping[str, Any]) -> Mapping[str, str]:
+    given = (notebook.get("metadata") or {}).get("kernelspec") or {}
+    language = str(given.get("language") or "python")
+    return _KERNEL if language.lower() == "python" else given
 
 
 def _strip_cell(cell: Mapping[str, Any], place: int) -> dict[str, Any]:

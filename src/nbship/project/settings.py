@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,18 +21,33 @@ __all__ = ["AppSection", "Phrase", "Settings", "read_settings"]
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
 _OVERRIDABLE = ("serving", "release", "log", "schedules", "alerts")
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
+
 
 class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Name, time zone and source folder of the project; seconds that one cell may take (0: no limit).
+    """Name, time zone and source folder of the project, and the limits of its stages.
 
-    `secrets` names the environment variables whose values must not be written anywhere.
+    `timeout` and `stage_timeout` are the seconds that one cell and one stage may take (0: no limit), `memory` what
+    a notebook may take (`"4 GB"`; empty: no limit). `secrets` names the environment variables whose values must
+    not be written anywhere.
     """
 
     name: str = ""
     timezone: str = "UTC"
     source: str = "src"
     timeout: float = 0.0
+    stage_timeout: float = 0.0
+    memory: int | str = ""
     secrets: list[str] = []
+
+    @property
+    def memory_limit(self) -> int | None:
+        """`memory` in bytes; None without a limit.
+
+        >>> ProjectSection(memory="1.5 GB").memory_limit
+        1500000000
+        """
+        return read_bytes(self.memory)
 
 
 class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +110,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: dict[str, Any] = {}
 
 
+def read_bytes(text: int | str) -> int | None:
+    """Return a size such as `"4 GB"` or `"512MiB"` in bytes; None for none.
+
+    Raises
+    ------
+    SettingsError
+        If it is no size.
+    """
+    if not text:
+        return None
+    match = _SIZE.fullmatch(str(text).strip())
+    if match is None:
+        raise SettingsError(
+            f"'nbship.yaml' gives 'project.memory' as '{text}'. Write a size such as '4 GB' or '512 MiB'."
+        )
+    thousand = 1024 if match[3] else 1000
+    return int(float(match[1]) * thousand ** " KMGT".index((match[2] or " ").upper()))
+
+
 def read_settings(path: Path) -> Settings:
     """Read `nbship.yaml`, with `NBSHIP_SECTION__KEY` from the environment on top.
 
@@ -107,6 +142,7 @@ def read_settings(path: Path) -> Settings:
     try:
         settings = msgspec.convert(_with_environment(found, os.environ), Settings, strict=False)
         ZoneInfo(settings.project.timezone)
+        read_bytes(settings.project.memory)
     except msgspec.ValidationError as error:
         raise SettingsError(f"'nbship.yaml' is wrong: {error}. Correct it there.") from error
     except (ZoneInfoNotFoundError, ValueError) as error:
