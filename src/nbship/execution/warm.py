@@ -88,6 +88,11 @@ class WarmParent:
             process.stdin.flush()
         return cls(address, process=process, folder=folder)
 
+    @property
+    def pid(self) -> int | None:
+        """Its process; None if another process started it."""
+        return self._process.pid if self._process else None
+
     def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> Forked:
         """Fork a child that serves `request`; wait for the imports if they are not done.
 
@@ -111,6 +116,11 @@ class WarmParent:
         except OSError as error:
             connection.close()
             raise DeadKernelError("The process that notebooks are forked from ended. Run again.") from error
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process has not ended, as far as is known."""
+        return self._process is None or self._process.poll() is None
 
     def close(self) -> None:
         """End the parent and all that it forked."""

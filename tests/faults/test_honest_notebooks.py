@@ -1,0 +1,229 @@
+"""A notebook whose kernel dies, hangs, floods or runs out of memory says so where it happened, soon, and keeps what came before."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+
+from nbship.execution import outputs as outputs_module
+from nbship.execution.engine import Executed, Limits, Listener, execute
+from nbship.execution.warm import WarmParent
+from nbship.notebook import PINNED
+
+Execute = Callable[..., Executed]
+
+
+@pytest.fixture(scope="module")
+def parent() -> Iterator[WarmParent]:
+    with WarmParent.start(["numpy"], env={**os.environ, **PINNED}) as parent:
+        yield parent
+
+
+def notebook(*sources: str) -> dict[str, Any]:
+    cells = [nbformat.v4.new_code_cell(source, id=f"c{number}") for number, source in enumerate(sources)]
+    return json.loads(json.dumps(nbformat.v4.new_notebook(cells=cells)))
+
+
+def run(parent: WarmParent, *sources: str, **options: Any) -> Executed:
+    return execute(notebook(*sources), cwd=Path.cwd(), env={**os.environ, **PINNED}, parent=parent, **options)
+
+
+def texts(cell: dict[str, Any]) -> str:
+    return "".join("".join(output.get("text", "")) for output in cell["outputs"])
+
+
+def assert_honest(cells: list[dict[str, Any]], *, ename: str) -> None:
+    """Check that the first cell is kept and the second says that it died."""
+    assert texts(cells[0]) == "before\n"
+    assert texts(cells[1]).startswith("begun\n")
+    assert cells[1]["outputs"][-1]["output_type"] == "error"
+    assert cells[1]["outputs"][-1]["ename"] == ename
+    assert cells[2]["outputs"] == []
+
+
+KILLED = (
+    "print('before')",
+    "import os, time\nprint('begun', flush=True)\ntime.sleep({})\nos.kill(os.getpid(), 9)",
+    "print('after')",
+)
+
+
+def test_a_killed_kernel_is_told_in_its_cell_within_seconds(parent: WarmParent, full: bool) -> None:
+    for number in range(50 if full else 5):
+        sources = [source.format(number % 7 / 50) for source in KILLED]
+        began = time.monotonic()
+        done = run(parent, *sources)
+        assert time.monotonic() - began < 5
+        assert (done.failure.kind, done.failure.cell) == ("died", 1)
+        assert "SIGKILL" in done.failure.evalue
+        assert_honest(done.notebook["cells"], ename="DeadKernelError")
+
+
+def test_an_engine_that_takes_no_notice_of_the_death_is_caught_by_that_check(tmp_path: Path) -> None:
+    """Papermill's own engine leaves such a notebook with nothing in the cell that died."""
+    source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    source.write_text(json.dumps(notebook(*(each.format(0) for each in KILLED))))
+    command = [sys.executable, "-m", "papermill", "-k", "python3", "--no-progress-bar", str(source), str(target)]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    with pytest.raises(AssertionError):
+        assert_honest(json.loads(target.read_text())["cells"], ename="DeadKernelError")
+
+
+def test_a_kernel_that_hangs_and_ignores_interrupts_is_stopped_at_its_limit(parent: WarmParent, full: bool) -> None:
+    hang = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('begun', flush=True)\nwhile True: time.sleep(1)"
+    for _ in range(20 if full else 2):
+        began = time.monotonic()
+        done = run(parent, "print('before')", hang, "print('after')", limits=Limits(cell=0.5))
+        assert time.monotonic() - began < 0.5 + 10
+        assert done.failure.kind == "timeout"
+        assert_honest(done.notebook["cells"], ename="TimeoutError")
+
+
+def test_a_slow_cell_says_where_it_was_when_its_time_was_up(parent: WarmParent) -> None:
+    done = run(parent, "print('before')", "import time\nprint('begun')\ntime.sleep(100)", "", limits=Limits(stage=1))
+    assert done.failure.evalue == "The notebook took longer than 1 s and was stopped."
+    assert "time.sleep" in "".join(done.notebook["cells"][1]["outputs"][-1]["traceback"])
+
+
+def test_a_notebook_beyond_its_memory_fails_in_its_cell(parent: WarmParent, full: bool) -> None:
+    greedy = "import numpy\nprint('begun')\nheld = []\nwhile True: held.append(numpy.ones(10_000_000))"
+    for _ in range(20 if full else 2):
+        began = time.monotonic()
+        done = run(parent, "print('before')", greedy, "print('after')", limits=Limits(memory=500_000_000))
+        assert time.monotonic() - began < 5
+        assert done.failure.kind == "memory"
+        assert_honest(done.notebook["cells"], ename=done.failure.ename)
+
+
+def test_what_a_killed_notebook_started_ends_with_it(parent: WarmParent) -> None:
+    started = "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)"
+    done = run(parent, started, "import os\nos.kill(os.getpid(), 9)")
+    pid = int(texts(done.notebook["cells"][0]))
+    until = time.monotonic() + 2
+    while psutil.pid_exists(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(pid)
+
+
+FLOODS = {
+    "a million lines": "for number in range(1_000_000): print(number)",
+    "one text of 200 MB": "print('first'); print('x' * 200_000_000); print('last')",
+    "a child process": "import os\nos.system('yes | head -c 200000000')",
+    "a hundred thousand displays": "from IPython.display import display\nfor number in range(100_000): display(number)",
+    "one display of 200 MB": "from IPython.display import HTML, display\ndisplay(HTML('x' * 200_000_000))",
+    "an exception of 200 MB": "raise ValueError('x' * 200_000_000)",
+}
+
+
+class Memory:
+    """The most memory that this process takes while a block runs, beyond what it had, in bytes."""
+
+    def __enter__(self) -> Memory:
+        self._before = self.most = psutil.Process().memory_info().rss
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.01):
+            self.most = max(self.most, psutil.Process().memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.grown = self.most - self._before
+
+
+def assert_bounded(parent: WarmParent, source: str) -> Executed:
+    with Memory() as memory:
+        done = run(parent, source, "print('after')")
+    assert memory.grown < 200_000_000
+    assert len(json.dumps(done.notebook)) < 5_000_000
+    return done
+
+
+def test_a_flood_of_output_is_cut_in_the_middle_and_says_so(parent: WarmParent, full: bool) -> None:
+    slow = () if full else ("a million lines", "a hundred thousand displays")
+    for name in FLOODS.keys() - set(slow):
+        done = assert_bounded(parent, FLOODS[name])
+        flooded, after = done.notebook["cells"]
+        assert "[nbship cut" in json.dumps(flooded), name
+        assert texts(after) == ("" if done.failure else "after\n"), name
+        if name == "a million lines":
+            assert texts(flooded).startswith("0\n1\n2\n")
+            assert texts(flooded).endswith("999998\n999999\n")
+        if name == "one text of 200 MB":
+            assert texts(flooded).startswith("first\n")
+            assert texts(flooded).endswith("\nlast\n")
+
+
+def test_without_limits_that_check_fails(parent: WarmParent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs_module, "_TEXT_CELL", 10**12)
+    monkeypatch.setattr(outputs_module, "_TEXT_ALL", 10**12)
+    with pytest.raises(AssertionError):
+        assert_bounded(parent, "print('x' * 20_000_000)")
+
+
+def test_floods_in_every_cell_stay_within_the_notebook(parent: WarmParent) -> None:
+    done = run(parent, *["print('x' * 3_000_000)"] * 12)
+    assert done.failure is None
+    assert len(json.dumps(done.notebook)) < 5_000_000
+    assert all("[nbship cut" in texts(cell) for cell in done.notebook["cells"])
+
+
+def test_a_thousand_notebooks_leave_nothing_behind(parent: WarmParent, full: bool) -> None:
+    """One warm parent: no growth of its memory, its descriptors, or the number of processes."""
+    work = "import threading, subprocess\nsubprocess.run(['true'])\nprint(sum(range(1000)))"
+    address = parent.address
+    server = next(process for process in psutil.process_iter(["pid"]) if process.pid == parent.pid)
+
+    def measure() -> tuple[int, int, int, int]:
+        own = psutil.Process()
+        return server.memory_info().rss, server.num_fds(), own.num_fds(), len(server.children(recursive=True))
+
+    for _ in range(10):
+        assert run(parent, work).failure is None
+    before = measure()
+    for _ in range(1_000 if full else 50):
+        assert run(parent, work).failure is None
+    after = measure()
+    assert parent.address == address
+    assert after[0] - before[0] < 1_000_000
+    assert after[1:] == before[1:]
+
+
+def test_text_and_displays_come_in_the_order_of_the_cell(parent: WarmParent) -> None:
+    """Also where a child process, a library and Python write in turn."""
+    source = (
+        "import os, subprocess\nfrom IPython.display import display\n"
+        "for number in range(20):\n"
+        "    print('python', number)\n    os.write(1, b'library\\n')\n    subprocess.run(['echo', 'child'])\n    display(number)"
+    )
+    for _ in range(3):
+        done = run(parent, source)
+        kinds = [output["output_type"] for output in done.notebook["cells"][0]["outputs"]]
+        assert kinds == ["stream", "display_data"] * 20
+        said = [texts({"outputs": [output]}) for output in done.notebook["cells"][0]["outputs"][::2]]
+        assert said == [f"python {number}\nlibrary\nchild\n" for number in range(20)]
+
+
+def test_what_comes_is_told_while_it_comes(parent: WarmParent) -> None:
+    heard: list[tuple[str, str]] = []
+    seen: list[int] = []
+    listener = Listener(text=lambda *text: heard.append(text), done=lambda index, cell: seen.append(index))
+    run(parent, "print('one')", "import sys\nprint('two', file=sys.stderr)", listener=listener)
+    assert ("stdout", "one\n") in heard
+    assert ("stderr", "two\n") in heard
+    assert seen == [0, 1]
