@@ -1,127 +1,123 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from nbship.errors import GateError, PipelineError, StageError
+from nbship.errors import GateError, StageError
 from nbship.execution.progress import PlainProgress
-from nbship.execution.runner import RunSummary, raise_for, reproduce
-from nbship.project import Project, Settings
+from nbship.execution.report import StageReport
+from nbship.execution.runner import run
+from nbship.execution.summary import RunSummary, raise_for
+from nbship.project import load
 
-# Stands for a stage: writes its output, and the report that a stage leaves.
-MAKE = """\
-import os, pathlib, sys, time
-from nbship.execution.report import StageReport, write_report
-name, how = sys.argv[1:3]
-if how == "sleep":
-    pathlib.Path("pid").write_text(str(os.getpid()))
-    time.sleep(60)
-if how == "silent":
-    sys.exit(5)
-error = "" if how == "well" else how
-if not error:
-    pathlib.Path(f"{name}.out").write_text(pathlib.Path("input").read_text())
-if folder := os.environ.get("NBSHIP_REPORT"):
-    write_report(pathlib.Path(folder), StageReport(stage=name, seconds=1.5, cells=3, error=error, message=f"{name}: no"))
-sys.exit(bool(error))
-"""
+from .two_stages import write_project
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True)
-    (tmp_path / "make.py").write_text(MAKE)
-    (tmp_path / "input").write_text("1")
-    return tmp_path
-
-
-def declare(root: Path, **stages: str) -> None:
-    lines = ["stages:"]
-    for name, how in stages.items():
-        lines += [f"  {name}:", f"    cmd: python make.py {name} {how}", "    deps: [input]", f"    outs: [{name}.out]"]
-    (root / "dvc.yaml").write_text("\n".join(lines) + "\n")
-
-
-def run(root: Path, *targets: str, **options) -> tuple[RunSummary, str]:
+def bring(root: Path, *targets: str, **options: Any) -> tuple[RunSummary, list[str]]:
     told = io.StringIO()
-    progress = PlainProgress(["one", "two"], file=told)
-    return reproduce(Project(root, Settings()), targets, progress=progress, **options), told.getvalue()
+    summary = run(load(root), targets, progress=PlainProgress(file=told), **options)
+    return summary, told.getvalue().splitlines()
 
 
-def test_what_changed_runs_and_is_told(repository: Path):
-    declare(repository, one="well", two="well")
-    summary, told = run(repository)
-    assert [report.stage for report in summary.ran] == ["one", "two"]
-    assert told.splitlines() == ["one  started", "one      1.5 s  3 cells", "two  started", "two      1.5 s  3 cells"]
-    summary, told = run(repository)
-    assert (summary.ran, summary.up_to_date) == ([], ["one", "two"])
-    assert told.splitlines() == ["one  up to date", "two  up to date"]
+def ran(summary: RunSummary) -> list[str]:
+    return [report.stage for report in summary.ran]
 
 
-def test_what_ran_before_is_restored(repository: Path):
-    declare(repository, one="well")
-    for content in "121":
-        (repository / "input").write_text(content)
-        summary, told = run(repository)
-    assert (summary.ran, summary.restored) == ([], ["one"])
-    assert "restored from an earlier run" in told
+def edit(root: Path, name: str, cell: str) -> None:
+    path = root / "notebooks" / name
+    content = json.loads(path.read_text())
+    content["cells"][-1]["source"] += "\n" + cell
+    path.write_text(json.dumps(content))
 
 
-def test_a_hidden_stage_has_no_line(repository: Path):
-    declare(repository, one="well", two="well")
-    summary, told = run(repository, hidden=["one"])
-    assert [report.stage for report in summary.ran] == ["two"]
-    assert "one" not in told
+def test_what_changed_runs_and_is_told(project: Path):
+    summary, told = bring(project)
+    assert (ran(summary), summary.up_to_date) == ([], ["load", "fit"])
+    assert told == ["load  up to date", "fit   up to date"]
+    edit(project, "20_fit.ipynb", "print('more')")
+    summary, told = bring(project)
+    assert (ran(summary), summary.up_to_date) == (["fit"], ["load"])
+    assert told[:2] == ["load  up to date", "fit   started"]
 
 
-@pytest.mark.parametrize(("how", "error"), [("GateError", GateError), ("CellError", StageError)])
-def test_a_failed_stage_ends_the_run_with_its_error(repository: Path, how: str, error: type[Exception]):
-    declare(repository, one=how)
-    summary, _ = run(repository)
-    with pytest.raises(error, match="one: no"):
+def test_products_that_are_lost_or_changed_come_back_without_a_run(project: Path):
+    kept = {path: path.read_bytes() for path in (project / "products").rglob("*.*") if path.name != ".gitignore"}
+    (project / "products/data.json").unlink()
+    (project / "products/20_fit.html").write_text("mine")
+    (project / "products/metrics.json").write_text("{}")
+    summary, told = bring(project)
+    assert (ran(summary), summary.restored) == ([], ["load", "fit"])
+    assert all("restored" in line for line in told)
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_force_runs_what_is_up_to_date(project: Path):
+    before = (project / "dvc.lock").read_bytes()
+    summary, _ = bring(project, force=True)
+    assert ran(summary) == ["load", "fit"]
+    assert (project / "dvc.lock").read_bytes() == before
+
+
+def test_a_stage_that_fails_stops_those_after_it(project: Path):
+    edit(project, "10_load.ipynb", "raise ValueError('no')")
+    summary, told = bring(project)
+    assert ran(summary) == ["load"]
+    assert "FAILED" in told[1]
+    assert len(told) == 2
+    with pytest.raises(StageError, match="ValueError: no"):
         raise_for(summary)
 
 
-def test_another_failure_is_told_as_dvc_tells_it(repository: Path):
-    declare(repository, one="silent")
-    with pytest.raises(PipelineError, match=r"DVC stopped: failed to reproduce 'one'.*exited with 5"):
-        run(repository)
+@pytest.mark.parametrize(("error", "kind"), [("GateError", GateError), ("CellError", StageError)])
+def test_the_error_of_a_stage_is_raised_as_what_it_is(error: str, kind: type[Exception]):
+    with pytest.raises(kind, match="no"):
+        raise_for(RunSummary(ran=[StageReport(stage="one", seconds=1.0, error=error, message="no")]))
 
 
-def test_a_locked_repository_is_waited_for(repository: Path):
-    declare(repository, one="well")
-    hold = "import sys, time, zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/lock'); print('held', flush=True); time.sleep(6)"
-    (repository / ".dvc/tmp").mkdir(exist_ok=True)
-    with subprocess.Popen([sys.executable, "-c", hold], cwd=repository, stdout=subprocess.PIPE, text=True) as holder:
+def test_another_run_and_dvc_are_waited_for(project: Path):
+    hold = (
+        "import json, os, sys, time, zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/nbship.lock');"
+        "json.dump({'write': {os.path.abspath('products'): {'pid': os.getpid(), 'cmd': 'x hold'}}}, open('.dvc/tmp/rwlock', 'w'));"
+        "print('held', flush=True); time.sleep(1); lock.close(); time.sleep(1)"
+    )
+    command = [sys.executable, "-c", hold, "hold"]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        summary, told = run(repository)
-    assert [report.stage for report in summary.ran] == ["one"]
-    assert told.count("Waiting for it to end") == 1
+        began = time.monotonic()
+        _, told = bring(project)
+    assert time.monotonic() - began > 1.9
+    assert told[0] == "Another `nbship run` is at work here. Waiting for it to end."
+    assert told[1] == "'x hold' is at work here. Waiting for it to end."
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_a_run_leaves_no_process(repository: Path, number: signal.Signals):
-    declare(repository, one="sleep")
-    code = (
-        "from pathlib import Path; from nbship.execution.runner import reproduce; from nbship.execution.progress import PlainProgress\n"
-        "from nbship.execution.parents import stop_with_parents; from nbship.project import Project, Settings\n"
-        "stop_with_parents({}); reproduce(Project(Path.cwd(), Settings()), [], progress=PlainProgress([]))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=repository, stderr=subprocess.DEVNULL)
+def test_stopping_a_run_leaves_no_process_and_says_one_sentence(tmp_path: Path, number: signal.Signals):
+    root = write_project(tmp_path)
+    edit(root, "10_load.ipynb", "import os, time; open('../pid', 'w').write(str(os.getpid())); time.sleep(60)")
+    programs = Path(sys.executable).parent
+    process = subprocess.Popen([programs / "nbship", "run"], cwd=root, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (repository / "pid").is_file() or not (repository / "pid").read_text():
+    while not (root / "pid").is_file() or not (root / "pid").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    stage = psutil.Process(int((repository / "pid").read_text()))
+    below = psutil.Process(process.pid).children(recursive=True)
+    began = time.monotonic()
     os.kill(process.pid, number)
-    assert process.wait(timeout=15) != 0
-    assert not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE
+    _, said = process.communicate(timeout=15)
+    assert process.returncode == 1
+    assert time.monotonic() - began < 3
+    assert said.splitlines() == ["nbship: Stopped. What was finished is kept; `nbship run` goes on from there."]
+    assert not psutil.wait_procs(below, timeout=2)[1]
+    assert not (root / "products/data.json").exists()
+    assert json.loads((root / ".dvc/tmp/rwlock").read_text()) == {}

@@ -10,6 +10,7 @@ from nbship.errors import CellError, DeadKernelError, GateError, ParameterError,
 from nbship.execution.records import read_records
 from nbship.execution.report import describe
 from nbship.execution.stage import Inputs, run_stage
+from nbship.pipeline.digest import Digests
 from nbship.pipeline.spec import Pipeline, Stage
 from nbship.project import Project, Settings
 
@@ -61,7 +62,7 @@ class Place:
             self.project,
             self.stage,
             pipeline=Pipeline({"sum": self.stage}),
-            inputs=Inputs(copy=copy, files=files, state=lambda: None),
+            inputs=Inputs(copy=copy, files=files, md5=Digests(self.root / "digests.json").md5),
             environ={"PATH": "/usr/bin:/bin", "COLUMNS": "20", "JPY_SESSION_NAME": "sum.ipynb"},
             on_report=keep,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..execution.runner import RunSummary
+    from ..execution.summary import RunSummary
 
 __all__ = ["command"]
 
@@ -19,7 +19,9 @@ __all__ = ["command"]
 @click.option(
     "-S", "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Write a value to params.yaml first."
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, hidden=True)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Notebooks that run at a time."
+)
 def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], jobs: int) -> None:
     """Run what changed: notebooks, in order, to a model package.
 
@@ -29,15 +31,21 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
     \b
     Example:
         nbship run
+        nbship run -j 2
         nbship run train -S train.seed=7
     """
     from ..execution.parents import stop_with_parents
     from ..execution.report import describe
-    from ..execution.runner import raise_for, run
+    from ..execution.runner import run
+    from ..execution.summary import raise_for
     from ..project import load
 
     stop_with_parents({})
-    summary = run(load(), stages, assignments=assignments, force=force)
+    try:
+        summary = run(load(), stages, assignments=assignments, force=force, jobs=jobs)
+    except KeyboardInterrupt:
+        click.echo("nbship: Stopped. What was finished is kept; `nbship run` goes on from there.", err=True)
+        sys.exit(1)
     if summary.failed:
         click.echo("\n" + describe(summary.failed, colour=sys.stderr.isatty()) + "\n", err=True)
     raise_for(summary)

@@ -28,8 +28,7 @@ def command(name: str) -> None:
     from ..project import load
 
     stop_with_parents(os.environ)
-    quiet = "NBSHIP_REPORT" in os.environ
-    run_named(load(), name, environ=os.environ, on_report=None if quiet else _show)
+    run_named(load(), name, environ=os.environ, on_report=_show)
 
 
 def _show(report: StageReport) -> None:

@@ -17,13 +17,14 @@ __all__ = ["kernel_environment", "with_own_programs"]
 # What would change a notebook's outputs from one terminal to the next, or make it think that a person runs it.
 _DROPPED = (
     "COLUMNS",
+    "DVC_ROOT",
+    "DVC_STAGE",
     "FORCE_COLOR",
     "JPY_SESSION_NAME",
     "LANG",
     "LANGUAGE",
     "LINES",
     "MPLBACKEND",
-    "NBSHIP_REPORT",
     "NO_COLOR",
     "PYTHONINSPECT",
     "PYTHONOPTIMIZE",

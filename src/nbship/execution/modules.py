@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UndeclaredImportError
@@ -33,7 +34,7 @@ def check_modules(modules: Mapping[str, str], *, project: Project, stage: str, d
     root = project.root.resolve()
     own = _own_packages(project)
     for name, file in sorted(modules.items()):
-        path = Path(file).resolve()
+        path = _resolved(file)
         inside = path.is_relative_to(root) and not _is_library(path)
         if not inside and name.partition(".")[0] in own:
             raise UndeclaredImportError(
@@ -45,6 +46,12 @@ def check_modules(modules: Mapping[str, str], *, project: Project, stage: str, d
                 f"Stage '{stage}' loaded the module '{name}', which dvc.yaml does not know: no import statement names it. "
                 f"Write `import {name}` in the notebook, then `nbship sync`, then run again."
             )
+
+
+@lru_cache(maxsize=8192)
+def _resolved(file: str) -> Path:
+    # The stages of a run load the same libraries, thousands of files.
+    return Path(file).resolve()
 
 
 def _own_packages(project: Project) -> set[str]:

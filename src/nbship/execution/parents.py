@@ -37,12 +37,12 @@ def _watch(environ: Mapping[str, str]) -> None:
 
 
 def _wanting(environ: Mapping[str, str]) -> list[Any]:
-    """Return the processes that want the result: the shell between, DVC, and `nbship run` if it started DVC."""
+    """Return the processes that want the result: DVC, and the shell between."""
     import psutil  # type: ignore[import-untyped]
 
     parents: list[Any] = psutil.Process().parents()
     for place, parent in enumerate(parents, start=1):
         with contextlib.suppress(psutil.Error):
             if any(Path(part).name == "dvc" for part in parent.cmdline()[:4]):
-                return parents[: place + ("NBSHIP_REPORT" in environ)]
+                return parents[:place]
     return parents[:1]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TextIO
 
 from .report import StageReport
@@ -12,13 +15,16 @@ __all__ = ["LiveProgress", "PlainProgress", "Progress", "choose_progress"]
 
 
 class Progress(Protocol):
-    """What a run tells while it goes."""
+    """What a run tells while it goes; several stages may run at a time, each in its thread."""
+
+    def begin(self, stages: Sequence[str]) -> None:
+        """The stages are known."""
 
     def started(self, stage: str) -> None:
         """A stage's notebook begins."""
 
     def at(self, stage: str, *, cell: int, cells: int) -> None:
-        """A stage is at a cell; called again and again while it runs."""
+        """A stage is at a cell."""
 
     def finished(self, report: StageReport) -> None:
         """A stage's notebook ended, well or not."""
@@ -36,9 +42,12 @@ class Progress(Protocol):
 class PlainProgress:
     """Lines for logs: one when a stage starts, one when it ends."""
 
-    def __init__(self, stages: list[str], *, file: TextIO | None = None) -> None:
-        self._width = max((len(stage) for stage in stages), default=0)
+    def __init__(self, *, file: TextIO | None = None) -> None:
+        self._width = 0
         self._file = file
+
+    def begin(self, stages: Sequence[str]) -> None:
+        self._width = max(map(len, stages), default=0)
 
     def started(self, stage: str) -> None:
         self.note(f"{stage:{self._width}}  started")
@@ -60,43 +69,81 @@ class PlainProgress:
 
 
 class LiveProgress(PlainProgress):
-    """The same for a terminal: a stage that runs has one line with a clock and its cell."""
+    """The same for a terminal: each stage that runs has a line with a clock and its cell, and all have a last one."""
 
-    def __init__(self, stages: list[str]) -> None:
+    def __init__(self, *, console: Any = None) -> None:
         from rich.console import Console
 
-        super().__init__(stages)
-        self._console = Console(highlight=False)
-        self._status: Any = None
-        self._began = 0.0
+        super().__init__()
+        self._console = console or Console(highlight=False)
+        self._lock = threading.RLock()
+        self._live: Any = None
+        self._running: dict[str, _Running] = {}
+        self._waiting: set[str] = set()
+        self._all = 0
+
+    def begin(self, stages: Sequence[str]) -> None:
+        from rich.live import Live
+
+        super().begin(stages)
+        self._all, self._waiting = len(stages), set(stages)
+        self._live = Live(get_renderable=self._lines, console=self._console, transient=True, refresh_per_second=4)
+        self._live.start()
 
     def started(self, stage: str) -> None:
-        self.close()
-        self._began = time.monotonic()
-        self._status = self._console.status(f"{stage:{self._width}}")
-        self._status.start()
+        with self._lock:
+            self._waiting.discard(stage)
+            self._running[stage] = _Running(time.monotonic())
 
     def at(self, stage: str, *, cell: int, cells: int) -> None:
-        if self._status:
-            where = f"cell {cell} of {cells}" if cells else "starting"
-            self._status.update(f"{stage:{self._width}}  {time.monotonic() - self._began:5.0f} s  {where}")
+        with self._lock:
+            if stage in self._running:
+                self._running[stage] = replace(self._running[stage], cell=cell, cells=cells)
 
     def finished(self, report: StageReport) -> None:
-        self.close()
+        self._ended(report.stage)
         super().finished(report)
+
+    def skipped(self, stage: str, reason: str) -> None:
+        self._ended(stage)
+        super().skipped(stage, reason)
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        if self._status:
-            self._status.stop()
-            self._status = None
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _ended(self, stage: str) -> None:
+        with self._lock:
+            self._waiting.discard(stage)
+            self._running.pop(stage, None)
+
+    def _lines(self) -> str:
+        with self._lock:
+            running = dict(self._running)
+            done = self._all - len(self._waiting) - len(running)
+            counts = f"{done} of {self._all} done, {len(running)} running, {len(self._waiting)} waiting"
+        now = time.monotonic()
+        return "\n".join([*(at.line(name, now, self._width) for name, at in running.items()), counts])
 
 
-def choose_progress(stages: list[str]) -> Progress:
+@dataclass(frozen=True)
+class _Running:
+    began: float
+    cell: int = 0
+    cells: int = 0
+
+    def line(self, name: str, now: float, width: int) -> str:
+        where = f"cell {self.cell} of {self.cells}" if self.cells else "starting"
+        return f"{name:{width}}  {now - self.began:5.0f} s  {where}"
+
+
+def choose_progress() -> Progress:
     """Choose by what standard output is: a terminal, or a file or pipe."""
-    return LiveProgress(stages) if sys.stdout.isatty() else PlainProgress(stages)
+    return LiveProgress() if sys.stdout.isatty() else PlainProgress()
 
 
 def ending(report: StageReport, *, width: int = 0) -> str:

@@ -1,16 +1,12 @@
-"""What a stage's process tells the run that started it, through files in a folder."""
+"""How a stage's run ended, and what a person should see of it."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ..notebook.results import write_whole
-
-__all__ = ["StageReport", "describe", "read_progress", "read_report", "write_progress", "write_report"]
+__all__ = ["StageReport", "describe"]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -31,6 +27,8 @@ class StageReport:
         The failing cell's source, and the traceback with terminal colours.
     notebook
         The executed notebook, or where the partial one was left, relative to the root.
+    notice
+        What the user should know about how it was executed.
     """
 
     stage: str
@@ -45,29 +43,7 @@ class StageReport:
     source: str = ""
     traceback: Sequence[str] = ()
     notebook: str = ""
-
-
-def write_report(folder: Path, report: StageReport) -> None:
-    """Leave a stage's report in the folder that the run named."""
-    write_whole(folder / f"{report.stage}.json", json.dumps(asdict(report)))
-
-
-def read_report(folder: Path, stage: str) -> StageReport | None:
-    """Return a stage's report, if it left one."""
-    path = folder / f"{stage}.json"
-    return StageReport(**json.loads(path.read_text())) if path.is_file() else None
-
-
-def write_progress(folder: Path, stage: str, *, cell: int, cells: int) -> None:
-    """Say which cell a stage is at."""
-    write_whole(folder / f"{stage}.progress", json.dumps({"cell": cell, "cells": cells}))
-
-
-def read_progress(folder: Path, stage: str) -> Mapping[str, int]:
-    """Return which `cell` of how many `cells` a stage is at; empty before the first."""
-    path = folder / f"{stage}.progress"
-    found: Mapping[str, int] = json.loads(path.read_text()) if path.is_file() else {}
-    return found
+    notice: str = ""
 
 
 def describe(report: StageReport, *, colour: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
-from ..notebook.results import write_whole
+from ..pipeline.files import write_whole
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Project
-from .digests import changed, digests
+from .dvc.objects import remove
 from .engine import Executed, Failure, Limits, Listener, execute
 from .environment import kernel_environment
 from .html import render_html
@@ -26,13 +25,15 @@ from .normalize import normalize
 from .parameters import prepare
 from .records import RunRecord, append_record
 from .report import StageReport
+from .secrets import Redactor, redact_executed, redactor
+from .warm import WarmParent
 
 __all__ = ["Inputs", "run_stage"]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage is a function of, besides its own copy.
+    """What a stage is a function of.
 
     Attributes
     ----------
@@ -40,13 +41,17 @@ class Inputs:
         The notebook as it is executed, without outputs: absolute.
     files
         All files and folders that the stage depends on, relative to the root.
-    state
-        Returns everything else that it depends on (parameters, settings, library versions), read anew.
+    md5
+        Returns the digest of a file or folder as it is now, None if there is none.
+    changed
+        Tells whether anything else that it depends on (parameters, settings, library versions) has changed
+        since this was made.
     """
 
     copy: Path
     files: tuple[str, ...]
-    state: Callable[[], object]
+    md5: Callable[[Path], str | None]
+    changed: Callable[[], bool] = lambda: False
 
 
 def run_stage(
@@ -56,12 +61,18 @@ def run_stage(
     pipeline: Pipeline,
     inputs: Inputs,
     environ: Mapping[str, str],
+    parent: WarmParent | None = None,
     on_cell: Callable[[int, int], None] | None = None,
     on_report: Callable[[StageReport], None] | None = None,
 ) -> StageReport:
     """Run a stage and return how it went; a run that fails leaves no product.
 
     `on_report` receives the report also of a run that fails, before the error is raised.
+
+    Parameters
+    ----------
+    parent
+        The process to fork the kernel from; None: one for this stage alone.
 
     Raises
     ------
@@ -79,7 +90,7 @@ def run_stage(
     run = _StageRun(project, stage, pipeline, inputs)
     report = None
     try:
-        run(environ=environ, on_cell=on_cell)
+        run(environ=environ, parent=parent, on_cell=on_cell)
         report = run.report(began)
         return report
     except BaseException as error:
@@ -98,34 +109,48 @@ class _StageRun:
         self.project, self.stage, self.pipeline, self.inputs = project, stage, pipeline, inputs
         self.executed: Executed | None = None
         self.failure: dict[str, Any] = {}
+        self.redact = Redactor({})
 
-    def __call__(self, *, environ: Mapping[str, str], on_cell: Callable[[int, int], None] | None) -> None:
+    def __call__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        parent: WarmParent | None,
+        on_cell: Callable[[int, int], None] | None,
+    ) -> None:
         project, stage = self.project, self.stage
-        before = digests(self.inputs.files, root=project.root), self.inputs.state()
+        self.redact = redactor(project, environ)
+        self.redact.refuse(stage.params, where=f"Stage '{stage.name}'")
+        before = self.digests()
         notebook = prepare(json.loads(self.inputs.copy.read_text()), pipeline=self.pipeline, stage=stage)
         self.remove_products()
         self.make_folders()
-        self.executed = execute(
+        executed = execute(
             notebook,
             cwd=project.root / stage.notebook.parent,
             env=kernel_environment(project, stage, environ=environ),
             limits=Limits(cell=project.settings.project.timeout or None),
             listener=Listener(cell=on_cell) if on_cell else Listener(),
+            parent=parent,
         )
+        self.executed = redact_executed(executed, self.redact)
         clean = normalize(self.executed.notebook, root=project.root)
         if self.executed.failure:
             raise self.failed(clean, self.executed.failure)
         check_modules(self.executed.modules, project=project, stage=stage.name, declared=self.declared())
         self.write_notebook(clean)
         self.refuse_missing()
-        self.refuse_changed(*before)
+        self.refuse_changed(before)
+
+    def digests(self) -> Mapping[str, str | None]:
+        return {path: self.inputs.md5(self.project.root / path) for path in self.inputs.files}
 
     def declared(self) -> set[str]:
         return set(self.inputs.files)
 
     def remove_products(self) -> None:
         for path in self.stage.products.values():
-            _remove(self.project.root / path)
+            remove(self.project.root / path)
 
     def make_folders(self) -> None:
         for path in self.stage.products.values():
@@ -147,9 +172,10 @@ class _StageRun:
                 f"Write it in {self.stage.notebook}, or take it out of the task's 'product' in pipeline.yaml."
             )
 
-    def refuse_changed(self, before: Mapping[str, str | None], state: object) -> None:
-        names = changed(before, digests(self.inputs.files, root=self.project.root))
-        if not names and self.inputs.state() != state:
+    def refuse_changed(self, before: Mapping[str, str | None]) -> None:
+        after = self.digests()
+        names = [path for path in before if before[path] != after[path]]
+        if not names and self.inputs.changed():
             names = ["params.yaml or nbship.yaml"]
         if names:
             raise StageError(
@@ -179,7 +205,8 @@ class _StageRun:
             cells=sum(cell["cell_type"] == "code" for cell in cells),
             peak_memory=self.executed.usage.peak if self.executed else None,
             error=type(error).__name__ if error else "",
-            message=str(error) if error else "",
+            message=self.redact(str(error)) if error else "",
+            notice=self.executed.notice if self.executed else "",
             **{"notebook": _notebook_product(self.stage), **self.failure} if not error or self.failure else {},
         )
 
@@ -213,13 +240,6 @@ def _error(failure: Failure, *, stage: Stage, where: str) -> NbshipError:
 def _dumps(notebook: dict[str, Any]) -> str:
     text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace").decode()  # half a character, as a cell may print
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _first(text: str) -> str:

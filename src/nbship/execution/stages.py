@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from ..errors import NbshipError, StageError
 from ..pipeline import COPIES_STAGE, Plan, read_pipeline
+from ..pipeline.digest import Digests
 from ..pipeline.dvc import verify_all, verify_stage
-from ..pipeline.libraries import read_libraries
+from ..pipeline.libraries import LOCK, read_libraries
 from ..pipeline.strip import write_copies
 from ..project import Project, load
-from .report import StageReport, write_progress, write_report
+from .report import StageReport
 from .stage import Inputs, run_stage
 from .versions import refuse_other_versions
+from .warm import find_parent
 
-__all__ = ["run_named"]
+__all__ = ["Marks", "run_named", "stage_inputs"]
+
+_SETTINGS = ("pipeline.yaml", "params.yaml", "nbship.yaml", str(LOCK))
 
 
 def run_named(
@@ -31,7 +34,7 @@ def run_named(
     Parameters
     ----------
     environ
-        Where `NBSHIP_REPORT` names a folder, progress and report are left there.
+        May name the warm parent of a run that this is part of.
     on_report
         Called once with the report, also when the stage fails.
 
@@ -41,65 +44,84 @@ def run_named(
         As `run_stage` does; and, before the first cell, if `dvc.yaml` does not declare what the notebook
         depends on.
     """
-    folder = Path(environ["NBSHIP_REPORT"]) if environ.get("NBSHIP_REPORT") else None
     reports: list[StageReport] = []
 
     def tell(report: StageReport) -> None:
         reports.append(report)
-        if folder:
-            write_report(folder, report)
         if on_report:
             on_report(report)
 
-    def at(cell: int, cells: int) -> None:
-        if folder:
-            write_progress(folder, name, cell=cell, cells=cells)
-
     try:
-        _run(project, name, environ=environ, on_cell=at, on_report=tell)
+        _run(project, name, environ=environ, on_report=tell)
     except NbshipError as error:
         if not reports:
             tell(StageReport(stage=name, seconds=0.0, error=type(error).__name__, message=str(error)))
         raise
 
 
-def _run(
-    project: Project,
-    name: str,
-    *,
-    environ: Mapping[str, str],
-    on_cell: Callable[[int, int], None],
-    on_report: Callable[[StageReport], None],
-) -> None:
+def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: Callable[[StageReport], None]) -> None:
+    digests = Digests(project.cache / "digests.json")
+    marks = Marks(project, digests)
     pipeline = read_pipeline(project)
     if name == COPIES_STAGE:
         verify_all(project, pipeline)
         write_copies(project, pipeline)
         return
     plan = verify_stage(project, name, pipeline=pipeline)
-    inputs = _inputs(project, plan)
     run_stage(
         project,
         plan.stage,
         pipeline=pipeline,
-        inputs=inputs,
+        inputs=stage_inputs(project, plan, digests=digests, marks=marks),
         environ=environ,
-        on_cell=on_cell,
+        parent=find_parent(environ),
         on_report=on_report,
     )
+    digests.save()
 
 
-def _inputs(project: Project, plan: Plan) -> Inputs:
+class Marks:
+    """The files of settings as they were when a project's plan was made.
+
+    Parameters
+    ----------
+    project
+        Taken before its pipeline is read.
+    """
+
+    def __init__(self, project: Project, digests: Digests) -> None:
+        self._root = project.root
+        self._digests = digests
+        self._marks = self._read()
+
+    def changed(self) -> bool:
+        """Tell whether one of them is another now."""
+        return self._read() != self._marks
+
+    def _read(self) -> list[str | None]:
+        return [self._digests.md5(self._root / name) for name in _SETTINGS]
+
+
+def stage_inputs(project: Project, plan: Plan, *, digests: Digests, marks: Marks) -> Inputs:
+    """Return what a stage is a function of.
+
+    Raises
+    ------
+    StageError
+        If a file that it needs is not there, or other versions of its libraries are installed than locked.
+    """
     missing = [str(path) for path in plan.files if not (project.root / path).exists()]
     if missing:
         raise StageError(
             f"Stage '{plan.stage.name}' needs '{missing[0]}', which is not there. Run `nbship run {plan.stage.name}`, which makes what comes before it; outside files come with `dvc pull` or the project's install step."
         )
-
     refuse_other_versions(plan.stage.name, plan.libraries, locked=read_libraries(project).versions)
 
-    def state() -> object:
+    def changed() -> bool:
+        if not marks.changed():
+            return False
         again = load(project.root)
-        return replace(plan, stage=read_pipeline(again)[plan.stage.name]).state(again)
+        replanned = replace(plan, stage=read_pipeline(again)[plan.stage.name])
+        return replanned.state(again) != plan.state(project)
 
-    return Inputs(copy=project.root / plan.copy, files=tuple(map(str, plan.files)), state=state)
+    return Inputs(project.root / plan.copy, tuple(map(str, plan.files)), digests.md5, changed)

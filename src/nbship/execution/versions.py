@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib import metadata
 
 from ..errors import StageError
@@ -26,12 +27,17 @@ def refuse_other_versions(stage: str, libraries: Iterable[str], *, locked: Mappi
         For the first that differs.
     """
     for name in libraries:
-        try:
-            installed = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-        if name in locked and installed not in locked[name].split():
+        installed = _installed(name)
+        if installed and name in locked and installed not in locked[name].split():
             raise StageError(
                 f"Stage '{stage}' is recorded with {name} {locked[name]}, as the lock file says, and {installed} is installed. "
                 "Bring the environment to the lock file: `uv sync` (or `make install`)."
             )
+
+
+@lru_cache(maxsize=1024)
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,53 @@
+"""`dvc.lock` while stages end, one by one, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...pipeline.files import write_whole
+from ...pipeline.lock import read_lock
+
+__all__ = ["LockFile"]
+
+
+class LockFile:
+    """A `dvc.lock` that other commands may write to as well, between two stages of this run.
+
+    Parameters
+    ----------
+    order
+        The stages as `dvc repro` runs them: new ones stand in the file in this order, whenever they end.
+    """
+
+    def __init__(self, path: Path, *, order: Iterable[str]) -> None:
+        self._path = path
+        self._places = {name: place for place, name in enumerate(order)}
+        self._before = self._lock = read_lock(path)
+        self._mark = _mark(path)
+        self._new: dict[str, Mapping[str, Any]] = {}
+
+    def get(self, name: str) -> Mapping[str, Any] | None:
+        """Return what is recorded of a stage."""
+        return self._lock.get(name)
+
+    def put(self, name: str, entry: Mapping[str, Any]) -> None:
+        """Record a stage; only while DVC's lock of the repository is held."""
+        if _mark(self._path) != self._mark:
+            self._before = read_lock(self._path)
+            self._new = {}
+        self._new[name] = entry
+        last = len(self._places)
+        ordered = sorted(self._new, key=lambda name: self._places.get(name, last))
+        self._lock = self._before.with_stages({name: self._new[name] for name in ordered})
+        write_whole(self._path, self._lock.text)
+        self._mark = _mark(self._path)
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return info.st_ino, info.st_mtime_ns, info.st_size

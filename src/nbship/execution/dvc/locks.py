@@ -1,0 +1,180 @@
+"""The locks that keep runs apart: one `nbship run` at a time, and DVC's own, taken as DVC takes them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .config import Repository
+
+__all__ = ["RepositoryLock", "claims", "one_run"]
+
+_PATIENCE = 0.1  # seconds between two tries
+
+
+@contextmanager
+def one_run(repository: Repository, *, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Let one run at a time be at work in a repository; a second one waits until the first has ended.
+
+    The operating system releases the lock of a process that dies.
+    """
+    repository.tmp.mkdir(parents=True, exist_ok=True)
+    lock = _wait_for(repository.tmp / "nbship.lock", on_wait=on_wait)
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+class RepositoryLock:
+    """DVC's lock of the whole repository: held while `dvc.lock` and the cache are written, not while stages run.
+
+    Threads of one run share it; another process that holds it is waited for.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._threads = threading.Lock()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._threads:
+            lock = self._take()
+            try:
+                yield
+            finally:
+                lock()
+
+    def _take(self) -> Callable[[], None]:
+        path = self._repository.tmp / "lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._repository.hardlink_lock:
+            return _wait_for(path).close  # type: ignore[no-any-return]
+        from dvc.lock import make_lock
+
+        lock = make_lock(str(path), tmp_dir=str(path.parent), hardlink_lock=True, wait=True)
+        lock.lock()
+        return lock.unlock  # type: ignore[no-any-return]
+
+
+@contextmanager
+def claims(
+    repository: Repository,
+    *,
+    read: Iterable[Path],
+    write: Iterable[Path],
+    lock: RepositoryLock,
+    on_wait: Callable[[str], None],
+) -> Iterator[None]:
+    """Claim the files that a run reads and writes, so that a DVC command that would disturb it stops and says so.
+
+    While another command at work has claimed one of them, wait. Claims of processes that are gone are dropped,
+    and so is a file of claims that cannot be read.
+
+    Parameters
+    ----------
+    on_wait
+        Called once with the command that is waited for.
+    """
+    own = {"pid": os.getpid(), "cmd": " ".join(sys.argv)}
+    wanted = {"read": [str(path) for path in read], "write": [str(path) for path in write]}
+    told = False
+    while blocker := _claim(repository, own, wanted, lock):
+        if not told:
+            on_wait(blocker)
+            told = True
+        time.sleep(_PATIENCE)
+    try:
+        yield
+    finally:
+        with _edit(repository) as held:
+            _drop(held, lambda claim: bool(claim == own))
+
+
+def _claim(repository: Repository, own: dict[str, Any], wanted: Mapping[str, list[str]], lock: RepositoryLock) -> str:
+    """Claim, or return the command that is in the way."""
+    with lock(), _edit(repository) as held:
+        _drop(held, lambda claim: claim == own or not _is_alive(claim))
+        others = {path: [claim] for path, claim in held["write"].items()}
+        for path, claim in ((path, claim) for path, listed in others.items() for claim in listed):
+            if any(_overlap(path, mine) for mine in (*wanted["read"], *wanted["write"])):
+                return str(claim["cmd"])
+        for path, readers in held["read"].items():
+            if any(_overlap(path, mine) for mine in wanted["write"]):
+                return str(readers[0]["cmd"])
+        held["write"] |= dict.fromkeys(wanted["write"], own)
+        for path in wanted["read"]:
+            held["read"].setdefault(path, []).append(own)
+        return ""
+
+
+@contextmanager
+def _edit(repository: Repository) -> Iterator[dict[str, Any]]:
+    path = repository.tmp / "rwlock"
+    guard = _wait_for(repository.tmp / "rwlock.lock")
+    try:
+        held = _read(path)
+        yield held
+        draft = path.with_name(f"rwlock.{os.getpid()}.draft")
+        draft.write_text(json.dumps({kind: claims for kind, claims in held.items() if claims}), encoding="utf-8")
+        draft.replace(path)
+    finally:
+        guard.close()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the claims; those of a file that cannot be read are of nobody."""
+    empty: dict[str, Any] = {"write": {}, "read": {}}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        held = {**empty, **found}
+        listed = [*held["write"].values(), *(claim for claims in held["read"].values() for claim in claims)]
+        if all(isinstance(claim["pid"], int) and isinstance(claim["cmd"], str) for claim in listed):
+            return held
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    return empty
+
+
+def _drop(held: dict[str, Any], unwanted: Callable[[dict[str, Any]], bool]) -> None:
+    held["write"] = {path: claim for path, claim in held["write"].items() if not unwanted(claim)}
+    kept = {path: [claim for claim in claims if not unwanted(claim)] for path, claims in held["read"].items()}
+    held["read"] = {path: claims for path, claims in kept.items() if claims}
+
+
+def _is_alive(claim: Mapping[str, Any]) -> bool:
+    """Tell whether the command that made a claim is still at work, and its number not that of another process."""
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        words = psutil.Process(claim["pid"]).cmdline()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
+    return not words or set(claim["cmd"].split()[1:]) <= {part for word in words for part in word.split()}
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}{os.sep}") or other.startswith(f"{one}{os.sep}")
+
+
+def _wait_for(path: Path, *, on_wait: Callable[[], None] | None = None) -> Any:
+    from zc.lockfile import LockError, LockFile  # type: ignore[import-untyped]
+
+    waited = False
+    while True:
+        with contextlib.suppress(LockError):
+            return LockFile(str(path))
+        if on_wait and not waited:
+            on_wait()
+        waited = True
+        time.sleep(_PATIENCE)

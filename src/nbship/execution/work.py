@@ -1,0 +1,102 @@
+"""One stage of a run: up to date, restored, or run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..errors import NbshipError
+from ..pipeline import COPIES_STAGE, Pipeline, Plan
+from ..pipeline.digest import Digests
+from ..pipeline.strip import write_copies
+from ..project import Project
+from .dvc.books import Books, Declared
+from .dvc.entries import Entry
+from .progress import Progress
+from .report import StageReport
+from .stage import run_stage
+from .stages import Marks, stage_inputs
+from .summary import RunSummary
+from .warm import WarmParent
+
+__all__ = ["Work"]
+
+
+@dataclass
+class Work:
+    """What the stages of one run share; called with a stage's name, from several threads.
+
+    Attributes
+    ----------
+    parent
+        Gives the process that kernels are forked from; asked once a notebook must run.
+    stopped
+        Whether the run was interrupted, so that what ends now is nobody's failure.
+    """
+
+    project: Project
+    pipeline: Pipeline
+    plans: Mapping[str, Plan]
+    declared: Mapping[str, Declared]
+    books: Books
+    digests: Digests
+    marks: Marks
+    progress: Progress
+    environ: Mapping[str, str]
+    parent: Callable[[], WarmParent | None]
+    force: bool = False
+    summary: RunSummary = field(default_factory=RunSummary)
+    stopped: bool = False
+
+    def __call__(self, name: str) -> bool:
+        """Bring a stage up to date; tell whether it is now."""
+        stage = self.declared[name]
+        inputs = self.books.inputs(stage)
+        if name == COPIES_STAGE:
+            return self._copy(stage, inputs)
+        if not self.force and self.books.is_current(stage, inputs):
+            self._skipped(name, "up to date", self.summary.up_to_date)
+        elif not self.force and self.books.restore(stage, inputs):
+            self._skipped(name, "restored from an earlier run", self.summary.restored)
+        else:
+            return self._run(stage, inputs)
+        return True
+
+    def _copy(self, stage: Declared, inputs: Entry) -> bool:
+        if stage.always or self.force or not self.books.is_current(stage, inputs):
+            write_copies(self.project, self.pipeline)
+        if not self.books.is_current(stage, inputs):
+            self.books.record(stage, inputs)
+        return True
+
+    def _run(self, stage: Declared, inputs: Entry) -> bool:
+        reports: list[StageReport] = []
+        self.progress.started(stage.name)
+        try:
+            self._execute(stage.name, reports)
+            self.books.record(stage, inputs)
+        except NbshipError as error:
+            failed = StageReport(stage=stage.name, seconds=0.0, error=type(error).__name__, message=str(error))
+            reports = [report for report in reports if report.error] or [failed]
+        if self.stopped:
+            return False
+        self.summary.ran.append(reports[-1])
+        self.progress.finished(reports[-1])
+        return not reports[-1].error
+
+    def _execute(self, name: str, reports: list[StageReport]) -> None:
+        plan = self.plans[name]
+        run_stage(
+            self.project,
+            plan.stage,
+            pipeline=self.pipeline,
+            inputs=stage_inputs(self.project, plan, digests=self.digests, marks=self.marks),
+            environ=self.environ,
+            parent=self.parent(),
+            on_cell=lambda cell, cells: self.progress.at(name, cell=cell, cells=cells),
+            on_report=reports.append,
+        )
+
+    def _skipped(self, name: str, reason: str, listed: list[str]) -> None:
+        listed.append(name)
+        self.progress.skipped(name, reason)
