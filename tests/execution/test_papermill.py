@@ -1,0 +1,257 @@
+"""papermill's command and API, with nbship's engine: the same outputs and the same account of them."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from nbship.errors import ParameterError
+
+from .notebooks import notebook, text
+from .two_stages import call
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+class Place:
+    """A folder in which papermill executes notebooks."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, *sources: str, parameters: str | None = None, **metadata: Any) -> Path:
+        content = notebook(*sources, parameters=parameters)
+        content["metadata"] |= {"language_info": {"name": "python"}, **metadata}
+        path = self.root / "in.ipynb"
+        path.write_text(json.dumps(content))
+        return path
+
+    def run(self, *, engine: str | None = "nbship", parameters: dict[str, Any] | None = None, **options: Any) -> Any:
+        out = self.root / f"{engine}.ipynb"
+        return papermill.execute_notebook(
+            self.root / "in.ipynb",
+            out,
+            parameters=parameters,
+            engine_name=engine,
+            progress_bar=False,
+            cwd=self.root,
+            **options,
+        )
+
+    def saved(self, engine: str | None = "nbship") -> Any:
+        content = nbformat.read(self.root / f"{engine}.ipynb", as_version=4)
+        nbformat.validate(content)
+        return content
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def settled(content: Any) -> Any:
+    """A notebook without what differs from run to run, its parted streams joined."""
+    if isinstance(content, dict):
+        return {
+            key: type(value).__name__
+            if key in {"start_time", "end_time", "duration", "output_path", "iopub.execute_input", "iopub.status.busy"}
+            or key in {"iopub.status.idle", "shell.execute_reply", "id"}
+            else settled(value)
+            for key, value in content.items()
+        }
+    return [settled(value) for value in content] if isinstance(content, list) else content
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ("# Title", "print(x)\nx", "", "from IPython.display import HTML\nHTML('<b>b</b>')", "# End"),
+        ("print(1)", "print('before')\n1 / x", "print('never')"),
+        ("import sys\nsys.exit()", "print('never')"),
+        ("import sys\nsys.exit(3)", "print('never')"),
+        ("# No code at all",),
+    ],
+    ids=["all", "an error", "exit", "exit with a status", "no code"],
+)
+@pytest.mark.parametrize("parameters", [None, {"x": 0}], ids=["plain", "with parameters"])
+def test_the_saved_notebook_is_the_one_that_papermill_makes(place: Place, sources: tuple[str, ...], parameters: Any):
+    place.write(*sources, parameters="x = 0")
+    raised = []
+    for engine in (None, "nbship"):
+        try:
+            place.run(engine=engine, parameters=parameters)
+        except PapermillExecutionError as error:
+            raised.append((error.cell_index, error.exec_count, error.ename, error.evalue))
+    assert len(raised) in (0, 2)
+    assert raised[:1] == raised[1:]
+    assert settled(place.saved()) == settled(place.saved(None))
+
+
+def test_tags_of_cells_are_followed(place: Place):
+    path = place.write("1 / 0", "print('skipped')", "print('on')")
+    content = json.loads(path.read_text())
+    content["cells"][0]["metadata"]["tags"] = ["raises-exception"]
+    content["cells"][1]["metadata"]["tags"] = ["skip-execution"]
+    path.write_text(json.dumps(content))
+    for engine in (None, "nbship"):
+        with pytest.raises(PapermillExecutionError):
+            place.run(engine=engine)  # papermill raises for any error that it finds at the end
+    assert settled(place.saved()) == settled(place.saved(None))
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"), [("os.kill(os.getpid(), 9)", "was killed by SIGKILL"), ("os._exit(3)", "exit status 3")]
+)
+def test_a_dead_kernel_is_marked_and_never_completed(place: Place, ending: str, reason: str):
+    place.write("print('first')", f"import os\nprint('then')\n{ending}", "print('never')")
+    with pytest.raises(DeadKernelError, match=reason):
+        place.run()
+    marker, first, anchor, second, third = place.saved()["cells"]
+    assert "An Exception was encountered" in marker["source"]
+    assert "papermill-error-cell" in anchor["source"]
+    assert (text(first), text(second)) == ("first\n", "then\n")
+    assert reason in second["outputs"][-1]["evalue"]
+    told = [cell["metadata"]["papermill"] for cell in (first, second, third)]
+    assert [each["status"] for each in told] == ["completed", "failed", "pending"]
+    assert [each["exception"] for each in told] == [False, True, None]
+    assert place.saved()["metadata"]["papermill"]["exception"] is True
+
+
+def test_a_cell_that_takes_too_long_is_marked(place: Place):
+    place.write("print('here', flush=True)\nimport time\ntime.sleep(60)")
+    began = time.monotonic()
+    with pytest.raises(CellTimeoutError, match="longer than 1 s"):
+        place.run(execution_timeout=1)
+    assert time.monotonic() - began < 15
+    cell = place.saved()["cells"][2]
+    assert (text(cell), cell["metadata"]["papermill"]["status"]) == ("here\n", "failed")
+
+
+def test_the_command_says_that_the_kernel_died_as_papermill_does(place: Place):
+    place.write("import os\nos._exit(1)")
+    done = call(place.root, "papermill", "in.ipynb", "out.ipynb", "--engine", "nbship")
+    assert done.returncode == 138
+    done = call(place.root, "papermill", "in.ipynb", "-", "--engine", "nbship")
+    assert done.returncode != 0
+    assert json.loads(done.stdout)["cells"][2]["outputs"][-1]["ename"] == "DeadKernelError"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.int64(5), np.bool_(False), (1, 2), [(1, 2)], {1: 2}, {"a": (1,)}, b"x", {1}, float("nan"), "\ud800",
+     datetime.date(2013, 1, 1), decimal.Decimal("1.5"), Path("x")],
+    ids=repr,
+)  # fmt: skip
+def test_a_value_that_would_become_text_is_refused_before_anything_is_written(place: Place, value: Any):
+    place.write("open('ran', 'w')", parameters="x = 0")
+    with pytest.raises(ParameterError, match=r"The parameter 'x' .* cannot be passed as it is.* (Pass|Give|Write)"):
+        place.run(parameters={"x": value})
+    assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
+
+
+@pytest.mark.parametrize("name", ["x\nopen('ran', 'w')\ny", "x; y", "class", "__builtins__", "_", "In", "ﬁ", "x y"])
+def test_a_name_that_is_no_plain_name_is_refused(place: Place, name: str):
+    place.write("1", parameters="x = 0")
+    with pytest.raises(ParameterError, match="cannot be the name of a parameter"):
+        place.run(parameters={name: 1})
+    assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
+
+
+def test_values_arrive_as_they_are(place: Place):
+    values = {
+        "a": 1, "b": -0.0, "c": True, "d": None, "e": 'a "b" \'c\' \\ \n \t é € 🚀 {x} %time !ls ?', "f": [1, [2.5, None]],
+        "g": {"k y": {"z": [False]}, "": ""}, "h": 10**30, "i": 1e300, "j": "'''", "k": "%matplotlib", "l": "x?",
+    }  # fmt: skip
+    names = ", ".join(values)
+    place.write(f"import json\nprint(json.dumps([{names}]))\nprint(repr([{names}]))")
+    place.run(parameters=values)
+    first, second = text(place.saved()["cells"][1]).splitlines()
+    assert (json.loads(first), second) == (list(values.values()), repr(list(values.values())))
+
+
+def test_an_injected_cell_of_an_earlier_run_is_left_alone(place: Place):
+    place.write("print(x)", parameters="x = 0")
+    place.run(parameters={"x": 1})
+    again = place.saved()
+    again["cells"][1]["source"] = "x = (1, 2)  # by hand"
+    (place.root / "in.ipynb").write_text(json.dumps(again))
+    place.run()
+    assert text(place.saved()["cells"][2]) == "(1, 2)\n"
+
+
+def test_outputs_go_to_the_log_and_to_files_as_they_come(place: Place, tmp_path: Path):
+    place.write("import sys\nprint('out')\nprint('err', file=sys.stderr)\n'value'")
+    options = ["--stdout-file", "so.txt", "--stderr-file", "se.txt", "--log-output"]
+    done = call(place.root, "papermill", "in.ipynb", "out.ipynb", "--engine", "nbship", *options)
+    assert done.returncode == 0, done.stderr
+    assert all(said in done.stderr for said in ("out\n", "err\n", "'value'", "Ending Cell 1"))
+    assert ((tmp_path / "so.txt").read_text(), (tmp_path / "se.txt").read_text()) == ("out\n", "err\n")
+
+
+def test_another_kernel_runs_in_a_process_of_its_own_and_that_is_said(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    folder = tmp_path / "jupyter" / "kernels" / "other"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Other", "language": "python", "env": {"OF_THE_SPEC": "yes"}}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    kernel = {"name": "other", "display_name": "Other", "language": "python"}
+    place.write("import os\nprint(os.environ['OF_THE_SPEC'])", kernelspec=kernel)
+    place.run()
+    assert text(place.saved()["cells"][0]) == "yes\n"
+    assert "asks for the kernel 'other', so it ran in an ordinary process" in caplog.text
+
+
+def test_notebooks_of_one_process_share_a_warm_parent_but_nothing_else(place: Place):
+    place.write("import os, builtins\nprint(os.getppid())\nprint(hasattr(builtins, 'left'))\nbuiltins.left = 1")
+    said = []
+    for _ in range(2):
+        place.run()
+        said.append(text(place.saved()["cells"][0]).split())
+    assert said[0] == said[1]
+    assert said[0][1] == "False"
+
+
+def test_secrets_of_the_project_are_hidden(place: Place, monkeypatch: pytest.MonkeyPatch):
+    (place.root / "pipeline.yaml").write_text("tasks: []\n")
+    (place.root / "nbship.yaml").write_text("project: {secrets: [TOKEN]}\n")
+    monkeypatch.setenv("TOKEN", "open-sesame")
+    pieces = "import os\nfor part in (os.environ['TOKEN'][:4], os.environ['TOKEN'][4:] + '\\n'):"
+    place.write(f"{pieces}\n    print(part, end='', flush=True)\nraise KeyError(os.environ['TOKEN'])")
+    with (place.root / "log").open("w") as log, pytest.raises(PapermillExecutionError) as caught:
+        place.run(stdout_file=log)
+    assert "sesame" not in str(caught.value)
+    assert "[TOKEN]" in (place.root / "log").read_text()
+    assert not [path for path in place.root.iterdir() if path.is_file() and b"sesame" in path.read_bytes()]
+    with pytest.raises(ParameterError, match="the secret 'TOKEN'"):
+        place.run(parameters={"x": "open-sesame"})
+
+
+def test_a_run_that_is_interrupted_is_marked(place: Place):
+    place.write("open('started', 'w')\nimport time\ntime.sleep(60)", "print('never')")
+    program = [str(Path(sys.executable).parent / "papermill"), "in.ipynb", "out.ipynb", "--engine", "nbship"]
+    run = subprocess.Popen(program, cwd=place.root, env=dict(os.environ), stderr=subprocess.DEVNULL)
+    while not (place.root / "started").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(2)
+    run.wait(timeout=20)
+    cells = json.loads((place.root / "out.ipynb").read_text())["cells"]
+    assert [cell["metadata"]["papermill"]["status"] for cell in cells] == ["failed", "pending"]
+    assert cells[0]["outputs"][-1]["ename"] == "KeyboardInterrupt"
