@@ -191,6 +191,7 @@ def test_a_thousand_notebooks_leave_nothing_behind(parent: WarmParent, full: boo
 
     def measure() -> tuple[int, int, int, int]:
         own = psutil.Process()
+        psutil.wait_procs(server.children(recursive=True), timeout=5)
         return server.memory_info().rss, server.num_fds(), own.num_fds(), len(server.children(recursive=True))
 
     for _ in range(10):

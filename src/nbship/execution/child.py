@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from . import wire
@@ -58,10 +59,9 @@ def run_cells(kernel: Any, request: Mapping[str, Any], files: Sequence[int]) -> 
 
 def _settle_in(shell: Any, folder: str) -> None:
     """Put right what the shell learnt where and when it was made."""
-    from IPython.core.profiledir import ProfileDir
-
     sys.argv = [_launcher(), "-f", os.path.join(folder, "kernel.json")]  # noqa: PTH118
-    shell.profile_dir = ProfileDir(location=os.path.join(folder, "ipython", "profile_default"))  # noqa: PTH118
+    # Nothing is made there until a magic asks for it: making all of its folders takes milliseconds.
+    shell.profile_dir._trait_values["location"] = os.path.join(folder, "ipython", "profile_default")  # noqa: PTH118
     shell.starting_dir = os.getcwd()  # noqa: PTH109
     shell.user_ns["_dh"][:] = [Path.cwd()]
 
@@ -164,6 +164,7 @@ def prepare() -> Any:
     """Make the kernel, in the parent: ipykernel's own, without sockets, and with a session that writes into a pipe."""
     import ipykernel.debugger
     from ipykernel.ipkernel import IPythonKernel
+    from IPython.core.shellapp import InteractiveShellApp
     from traitlets.config import Config
 
     ipykernel.debugger._is_debugpy_available = False  # nobody debugs a stage, and it costs a tenth of a second
@@ -174,6 +175,9 @@ def prepare() -> Any:
     kernel: Any = IPythonKernel.instance(config=config, session=_session(), log=logging.getLogger("ipykernel"))
     kernel.shell_channel_thread = _MainThread()
     kernel.shell.extension_manager.load_extension("storemagic")
+    InteractiveShellApp.init_path(
+        SimpleNamespace(ignore_cwd=False)
+    )  # the notebook's folder, behind the standard library
     return kernel
 
 
@@ -229,12 +233,10 @@ def _too_large(frame: dict[str, Any], size: int) -> dict[str, Any]:
 
 
 def _modules(loaded: set[str]) -> dict[str, str]:
-    found = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    return {
-        name: file
-        for name, file in found.items()
-        if isinstance(name, str) and name not in loaded and isinstance(file, str)
-    }
+    """Return the files of modules that were loaded since; to look at all would take longer than a small notebook."""
+    new = [name for name in list(sys.modules) if name not in loaded and isinstance(name, str)]
+    found = {name: getattr(sys.modules[name], "__file__", None) for name in new}
+    return {name: file for name, file in found.items() if isinstance(file, str)}
 
 
 def refresh(environ: Mapping[str, str], *, cwd: str) -> None:

@@ -50,7 +50,7 @@ def main() -> None:
     """Import what standard input's first line names, then serve forks at the socket that it names."""
     lifeline = os.dup(0)
     order = json.loads(_first_line(int(os.environ.pop(_ORDER, "0"))))
-    sys.path[0] = ""
+    del sys.path[0]
     environ = dict(os.environ)
     libc = ctypes.CDLL(None, use_errno=True)
     _preload(order, _IPYKERNEL, optional=False)
