@@ -129,7 +129,7 @@ class _StageRun:
             notebook,
             cwd=project.root / stage.notebook.parent,
             env=kernel_environment(project, stage, environ=environ),
-            limits=Limits(cell=project.settings.project.timeout or None),
+            limits=_limits(project),
             listener=Listener(cell=on_cell) if on_cell else Listener(),
             parent=parent,
         )
@@ -222,6 +222,11 @@ class _StageRun:
             python=platform.python_version(),
             platform=f"{sys.platform} {platform.machine()}",
         )
+
+
+def _limits(project: Project) -> Limits:
+    settings = project.settings.project
+    return Limits(settings.timeout or None, settings.stage_timeout or None, settings.memory_limit)
 
 
 def _notebook_product(stage: Stage) -> str:

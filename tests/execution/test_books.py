@@ -1,0 +1,130 @@
+"""DVC cannot tell who wrote its files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .graphs import executions, products, write_graph
+from .two_stages import call as call_without_path
+from .two_stages import git
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has never run, committed."""
+    root = write_graph(tmp_path_factory.mktemp("fresh") / "project")
+    assert call(root, "nbship", "sync").returncode == 0
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "Begin")
+    return root
+
+
+@pytest.fixture(scope="module")
+def by_dvc(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What bare DVC makes of it."""
+    root = clone(fresh, tmp_path_factory.mktemp("dvc") / "project")
+    done = call(root, "dvc", "repro")
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def call(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a person does who has the environment on the path, which DVC needs to find `nbship`."""
+    programs = Path(sys.executable).parent
+    return call_without_path(root, *command, PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
+
+
+def clone(source: Path, root: Path) -> Path:
+    subprocess.run(["git", "clone", "-q", source, root], check=True)
+    return root
+
+
+def files(root: Path, folder: str) -> dict[str, bytes]:
+    found = [path for path in (root / folder).rglob("*") if path.is_file()]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+
+
+def nothing_to_do(root: Path) -> None:
+    executions(root)
+    assert "up to date" in call(root, "dvc", "status").stdout
+    assert call(root, "dvc", "repro").stdout.count("didn't change, skipping") == 6
+    done = call(root, "nbship", "run")
+    assert "5 up to date" in done.stdout or "nothing to do" in done.stdout, done.stdout + done.stderr
+    assert executions(root) == []
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_run_leaves_what_dvc_repro_leaves(fresh: Path, by_dvc: Path, tmp_path: Path, jobs: str) -> None:
+    root = clone(fresh, tmp_path / "project")
+    done = call(root, "nbship", "run", "-j", jobs)
+    assert done.returncode == 0, done.stderr
+    assert (root / "dvc.lock").read_text() == (by_dvc / "dvc.lock").read_text()
+    assert products(root) == products(by_dvc)
+    for folder in (".dvc/cache/files", ".dvc/cache/runs"):
+        assert files(root, folder) == files(by_dvc, folder)
+    assert git(root, "status", "--short") == git(by_dvc, "status", "--short")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (root / ".dvc/cache/files").rglob("*") if path.is_file()}
+    assert modes == {0o444}
+    nothing_to_do(root)
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "symlink", "copy", "reflink,hardlink"])
+def test_products_are_linked_as_the_repository_wants(fresh: Path, by_dvc: Path, tmp_path: Path, kind: str) -> None:
+    root = clone(fresh, tmp_path / "project")
+    call(root, "dvc", "config", "cache.type", kind)
+    call(root, "dvc", "config", "--local", "cache.dir", str(tmp_path / "elsewhere"))
+    assert call(root, "nbship", "run").returncode == 0
+    assert (root / "dvc.lock").read_text() == (by_dvc / "dvc.lock").read_text()
+    assert not (root / ".dvc/cache").exists()
+    product = root / "products/a/parts/one.txt"
+    assert product.is_symlink() == (kind == "symlink")
+    assert (product.stat().st_nlink > 1) == (kind == "hardlink")
+    nothing_to_do(root)
+    # A product is never written in place: what the cache holds stays what it is.
+    before = files(tmp_path / "elsewhere", "files")
+    assert call(root, "nbship", "run", "-S", "a.start=7").returncode == 0
+    assert call(root, "dvc", "repro", "--force").returncode == 0
+    after = files(tmp_path / "elsewhere", "files")
+    assert {name: after[name] for name in before} == before
+    call(root, "nbship", "run", "-S", "a.start=1")
+    assert executions(root).count("a") == 2
+    assert products(root) == products(by_dvc)
+
+
+def test_remotes_and_the_rest_of_dvc_work(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
+    root = clone(fresh, tmp_path / "project")
+    call(root, "dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    assert call(root, "nbship", "run").returncode == 0
+    assert call(root, "dvc", "push", "--run-cache").returncode == 0
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "Run")
+    other = clone(root, tmp_path / "other")
+    assert call(other, "dvc", "pull").returncode == 0
+    nothing_to_do(other)
+    shutil.rmtree(root / "products/a/parts")
+    assert call(root, "dvc", "checkout", "--force").returncode == 0
+    assert products(root) == products(by_dvc)
+    assert call(root, "dvc", "gc", "-w", "-f").returncode == 0
+    nothing_to_do(root)
+
+
+def test_dvc_restores_what_a_run_made_and_a_run_what_dvc_made(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
+    for first, second in (("nbship", "dvc"), ("dvc", "nbship")):
+        root = clone(fresh, tmp_path / first)
+        commands = {"nbship": ["nbship", "run"], "dvc": ["dvc", "repro"]}
+        assert call(root, *commands[first]).returncode == 0
+        executions(root)
+        lock = (root / "dvc.lock").read_text()
+        (root / "dvc.lock").unlink()
+        shutil.rmtree(root / "products")
+        assert call(root, *commands[second]).returncode == 0
+        assert executions(root) == []
+        assert (root / "dvc.lock").read_text() == lock
+        assert products(root) == products(by_dvc)
