@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,6 +10,7 @@ from ..errors import PipelineError, UndeclaredImportError
 from ..project import Project
 from ..project.yaml import read_yaml
 from .libraries import LIBRARIES, LOCK
+from .lock_text import render_entry
 from .plan import Plan, plan_stage, plan_stages
 from .spec import COPIES_STAGE, Pipeline, read_pipeline
 
@@ -33,14 +33,7 @@ def derive(project: Project, pipeline: Pipeline, plans: Mapping[str, Plan] | Non
 
 def render(content: Mapping[str, Any]) -> str:
     """Return the text of `dvc.yaml`: the same for the same content, on every machine."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 2**31 - 1
-    text = io.StringIO()
-    yaml.dump(content, text)
-    return _HEADER + text.getvalue()
+    return _HEADER + render_entry(content, width=2**31 - 1)
 
 
 def _copies_stage(project: Project, pipeline: Pipeline, plans: Iterable[Plan]) -> dict[str, Any]:

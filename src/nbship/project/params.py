@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import ParamsError
+from .plain_yaml import PlainText
 from .yaml import read_yaml
 
 __all__ = ["Value", "read_params", "render_params"]
@@ -25,6 +26,7 @@ _YAML_1_1_BOOLEAN = re.compile(r"(?i:y|yes|n|no|on|off)")
 _YAML_1_1_NUMBER = re.compile(
     r"[-+]?0[0-9_]+|[-+]?0b[01_]+|[-+]?0o[0-7]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[-+]?[0-9.]*_[0-9_.]*"
 )
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?")
 _BARE_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?[0-9]+\.[0-9]*[eE][0-9]+")
 
@@ -39,9 +41,11 @@ def read_params(path: Path) -> Mapping[str, Value]:
     """
     if not path.is_file():
         return {}
-    content = read_yaml(path, ParamsError)
-    for node, is_key in _scalars(path):
-        _refuse_ambiguous(node, path.name, is_key=is_key)
+    seen: list[PlainText] = []
+    content = read_yaml(path, ParamsError, seen=seen)
+    if not seen or any(map(_is_ambiguous, seen)):
+        for node, is_key in _scalars(path):
+            _refuse_ambiguous(node, path.name, is_key=is_key)
     _refuse_foreign(content, path.name, trail="")
     return content
 
@@ -101,6 +105,13 @@ def _scalars(path: Path) -> Iterator[tuple[Any, bool]]:
     return walk(YAML(typ="rt", pure=True).compose(path))
 
 
+def _is_ambiguous(scalar: PlainText) -> bool:
+    """Tell whether to look closer; the closer look names line and remedy."""
+    if not scalar.is_quoted and _dialect_problem(scalar.text) is not None:
+        return True
+    return not scalar.is_key and scalar.is_text and _is_cast(scalar.text)
+
+
 def _refuse_ambiguous(node: Any, file: str, *, is_key: bool) -> None:
     text = node.value
     problem = _dialect_problem(text) if node.style in (None, "") else None
@@ -139,6 +150,8 @@ def _decimal(text: str) -> str:
 def _is_cast(text: str) -> bool:
     if text.strip().lower() in {"true", "false", "none", "null"}:
         return True
+    if _NAME.fullmatch(text):
+        return False
     try:
         ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):

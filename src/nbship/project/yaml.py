@@ -6,31 +6,36 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NbshipError
+from .plain_yaml import OddError, PlainText, parse_plain
 
 __all__ = ["read_yaml"]
 
 
-def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
+def read_yaml(path: Path, error: type[NbshipError], *, seen: list[PlainText] | None = None) -> dict[str, Any]:
     """Read a YAML 1.2 file whose top level is a mapping; empty files read as empty.
+
+    Parameters
+    ----------
+    seen
+        Receives every scalar, if the file is plain YAML; else it stays empty.
 
     Raises
     ------
     NbshipError
         The class `error`, if the file is not there, not YAML or not a mapping.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as cause:
-        mark = cause.problem_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise error(f"'{path.name}'{line} is not valid YAML: {cause.problem}. Correct it there.") from cause
-    except (YAMLError, UnicodeDecodeError, ValueError) as cause:
-        raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
+        text = path.read_text(encoding="utf-8")
     except OSError as cause:
         raise error(f"'{path}' cannot be read: {cause.strerror}.") from cause
+    except UnicodeDecodeError as cause:
+        raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
+    try:
+        content = parse_plain(text, seen=seen)
+    except OddError:
+        if seen:
+            seen.clear()
+        content = _parse(text, path, error)
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -38,3 +43,17 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
             f"'{path.name}' holds a {type(content).__name__} where keys and values are expected. Begin it with 'key: value' lines."
         )
     return content
+
+
+def _parse(text: str, path: Path, error: type[NbshipError]) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as cause:
+        mark = cause.problem_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise error(f"'{path.name}'{line} is not valid YAML: {cause.problem}. Correct it there.") from cause
+    except (YAMLError, ValueError) as cause:
+        raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
