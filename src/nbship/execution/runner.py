@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
 from ..errors import SourceError
-from ..pipeline import COPIES_STAGE, Pipeline, Plan, plan_stages, read_pipeline
+from ..pipeline import COPIES_STAGE, Pipeline, plan_stages, read_pipeline
 from ..pipeline.digest import Digests
 from ..pipeline.graph import ancestors
 from ..pipeline.sync import sync
@@ -17,17 +16,18 @@ from ..project import Project, load
 from .declared import declare
 from .dvc.books import Books, Declared
 from .dvc.config import Repository, read_repository
+from .dvc.healing import heal_lock
 from .dvc.ignore import ignore_in_git
 from .dvc.locks import claims, one_run
 from .environment import kernel_environment
 from .overrides import set_params
 from .progress import Progress, choose_progress
 from .repository import prepare_repository
+from .run_parent import RunParent
 from .schedule import run_in_order
 from .secrets import redactor
 from .stages import Marks
 from .summary import RunSummary
-from .warm import WarmParent, can_fork
 from .work import Work
 
 __all__ = ["run"]
@@ -67,6 +67,8 @@ def run(
     prepare_repository(project.root)
     repository = read_repository(project.root)
     with one_run(repository, on_wait=lambda: progress.note(_WAITING)):
+        if healed := heal_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged"):
+            progress.note(healed)
         set_params(project.root / "params.yaml", assignments)
         summary = _run(load(project.root), repository, stages, force=force, jobs=jobs, progress=progress)
     summary.seconds = time.monotonic() - began
@@ -86,40 +88,47 @@ def _run(
     marks = Marks(project, digests)
     pipeline = read_pipeline(project)
     upstream = _selected(pipeline, targets)
-    progress.begin([name for name in upstream if name != COPIES_STAGE])
-    for edit in sync(project, ask_ploomber=False).edits:
-        progress.note(
-            f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
-        )
     plans = plan_stages(project, pipeline)
     declared = declare(project, pipeline, plans)
-    _refuse_missing(project, pipeline, upstream)
     books = Books(project.root, repository, digests, order=declared)
+    parent = RunParent(kernel_environment(project, next(iter(pipeline.stages.values())), environ=os.environ))
+    work = Work(
+        project=project,
+        pipeline=pipeline,
+        plans=plans,
+        declared=declared,
+        books=books,
+        digests=digests,
+        marks=marks,
+        progress=progress,
+        environ=os.environ,
+        parent=parent,
+        force=force,
+    )
     with ExitStack() as stack:
         stack.callback(digests.save)
         stack.callback(progress.close)
-        parent = _Parent(stack, project, pipeline, plans)
+        stack.callback(parent.close)
+        if modules := _imports(work, upstream):
+            parent.start(modules)
+        progress.begin([name for name in upstream if name != COPIES_STAGE])
+        _refuse_missing(project, pipeline, upstream)
+        for edit in sync(project, ask_ploomber=False).edits:
+            progress.note(
+                f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
+            )
         stack.enter_context(_claimed(project, repository, [declared[name] for name in upstream], books, progress))
-        work = Work(
-            project=project,
-            pipeline=pipeline,
-            plans=plans,
-            declared=declared,
-            books=books,
-            digests=digests,
-            marks=marks,
-            progress=progress,
-            environ=os.environ,
-            parent=parent,
-            force=force,
-        )
-
-        def stop() -> None:
-            work.stopped = True
-            parent.close()
-
-        run_in_order(upstream, work, jobs=jobs, stop=stop)
+        run_in_order(upstream, work, jobs=jobs, stop=work.stop)
     return work.summary
+
+
+def _imports(work: Work, upstream: Mapping[str, Collection[str]]) -> list[str]:
+    """Return what the notebooks import that will run, as far as that can be told beforehand."""
+    stale: set[str] = set()
+    for name, before in upstream.items():
+        if not stale.isdisjoint(before) or work.is_stale(name):
+            stale.add(name)
+    return [module for name in upstream if name in stale for module in work.plans[name].imports]
 
 
 def _selected(pipeline: Pipeline, targets: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -144,28 +153,6 @@ def _claimed(
         lock=books.lock,
         on_wait=lambda command: progress.note(f"'{command}' is at work here. Waiting for it to end."),
     )
-
-
-class _Parent:
-    """The process that notebooks are forked from, started when the first of them runs."""
-
-    def __init__(self, stack: ExitStack, project: Project, pipeline: Pipeline, plans: Mapping[str, Plan]) -> None:
-        self._stack, self._project, self._pipeline, self._plans = stack, project, pipeline, plans
-        self._lock = threading.Lock()
-        self._parent: WarmParent | None = None
-
-    def __call__(self) -> WarmParent | None:
-        with self._lock:
-            if self._parent is None and can_fork():
-                stage = next(iter(self._pipeline.stages.values()))
-                env = kernel_environment(self._project, stage, environ=os.environ)
-                self._parent = self._stack.enter_context(WarmParent.start(env=env))
-            return self._parent
-
-    def close(self) -> None:
-        """End it, and the notebooks with it."""
-        if self._parent:
-            self._parent.close()
 
 
 def _refuse_missing(project: Project, pipeline: Pipeline, names: Iterable[str]) -> None:

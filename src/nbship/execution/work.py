@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import NbshipError
@@ -14,10 +14,10 @@ from .dvc.books import Books, Declared
 from .dvc.entries import Entry
 from .progress import Progress
 from .report import StageReport
+from .run_parent import RunParent
 from .stage import run_stage
 from .stages import Marks, stage_inputs
 from .summary import RunSummary
-from .warm import WarmParent
 
 __all__ = ["Work"]
 
@@ -29,7 +29,7 @@ class Work:
     Attributes
     ----------
     parent
-        Gives the process that kernels are forked from; asked once a notebook must run.
+        Gives the process that kernels are forked from.
     stopped
         Whether the run was interrupted, so that what ends now is nobody's failure.
     """
@@ -43,10 +43,20 @@ class Work:
     marks: Marks
     progress: Progress
     environ: Mapping[str, str]
-    parent: Callable[[], WarmParent | None]
+    parent: RunParent
     force: bool = False
     summary: RunSummary = field(default_factory=RunSummary)
     stopped: bool = False
+
+    def is_stale(self, name: str) -> bool:
+        """Tell, at a glance, whether a notebook must run; the answer depends on the stages before it."""
+        stage = self.declared[name]
+        return name != COPIES_STAGE and (self.force or not self.books.is_known(stage, self.books.inputs(stage)))
+
+    def stop(self) -> None:
+        """Make the notebooks that run end soon."""
+        self.stopped = True
+        self.parent.close()
 
     def __call__(self, name: str) -> bool:
         """Bring a stage up to date; tell whether it is now."""

@@ -75,6 +75,13 @@ class Books:
         """Return what the stage is a function of, as it is now."""
         return make_entry(stage.command, stage.files, stage.params, root=self._root, digests=self._digests)
 
+    def is_known(self, stage: Declared, inputs: Entry) -> bool:
+        """Tell whether these inputs, or an earlier run with them, are recorded."""
+        return (
+            same_inputs(self._file.get(stage.name), inputs)
+            or next(iter(self._earlier(stage, inputs)), None) is not None
+        )
+
     def is_current(self, stage: Declared, inputs: Entry) -> bool:
         """Tell whether the stage's products are those of its inputs; what its cache lacks is put there again."""
         recorded = self._file.get(stage.name)

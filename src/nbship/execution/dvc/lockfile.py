@@ -24,9 +24,9 @@ class LockFile:
     def __init__(self, path: Path, *, order: Iterable[str]) -> None:
         self._path = path
         self._places = {name: place for place, name in enumerate(order)}
-        self._before = self._lock = read_lock(path)
+        self._new: list[str] = []
+        self._lock = read_lock(path)
         self._mark = _mark(path)
-        self._new: dict[str, Mapping[str, Any]] = {}
 
     def get(self, name: str) -> Mapping[str, Any] | None:
         """Return what is recorded of a stage."""
@@ -35,12 +35,15 @@ class LockFile:
     def put(self, name: str, entry: Mapping[str, Any]) -> None:
         """Record a stage; only while DVC's lock of the repository is held."""
         if _mark(self._path) != self._mark:
-            self._before = read_lock(self._path)
-            self._new = {}
-        self._new[name] = entry
-        last = len(self._places)
-        ordered = sorted(self._new, key=lambda name: self._places.get(name, last))
-        self._lock = self._before.with_stages({name: self._new[name] for name in ordered})
+            self._lock = read_lock(self._path)
+            self._new = []
+        if name not in self._lock:
+            self._new.append(name)
+        self._lock = self._lock.with_stages({name: entry})
+        ordered = sorted(self._new, key=lambda new: self._places[new])
+        if ordered != self._new:
+            self._new = ordered
+            self._lock = self._lock.in_order(ordered)
         write_whole(self._path, self._lock.text)
         self._mark = _mark(self._path)
 

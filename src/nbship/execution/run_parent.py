@@ -1,0 +1,42 @@
+"""The process that the notebooks of one run are forked from, started when it is known that one will run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from .warm import WarmParent, can_fork
+
+__all__ = ["RunParent"]
+
+
+class RunParent:
+    """Starts a warm parent once, and ends it with the run.
+
+    Parameters
+    ----------
+    environ
+        The environment of the kernels.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._lock = threading.Lock()
+        self._parent: WarmParent | None = None
+
+    def start(self, modules: Sequence[str]) -> None:
+        """Start it, so that it imports `modules` while the run goes on."""
+        with self._lock:
+            if self._parent is None and can_fork():
+                self._parent = WarmParent.start(modules, env=self._environ)
+
+    def __call__(self) -> WarmParent | None:
+        """Return it, started if need be; None where the system cannot fork."""
+        self.start(())
+        return self._parent
+
+    def close(self) -> None:
+        """End it, and with it the notebooks that run."""
+        with self._lock:
+            if self._parent is not None:
+                self._parent.close()
