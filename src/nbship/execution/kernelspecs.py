@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["is_own"]
+__all__ = ["is_own", "is_this_python"]
 
 
 def is_own(name: str) -> bool:
@@ -22,10 +22,11 @@ def is_own(name: str) -> bool:
         spec = KernelSpecManager().get_kernel_spec(name)
     except NoSuchKernel:
         return False
-    return _is_this(spec.argv[0]) and "ipykernel_launcher" in spec.argv and not spec.env
+    return is_this_python(spec.argv[0]) and "ipykernel_launcher" in spec.argv and not spec.env
 
 
-def _is_this(program: str) -> bool:
+def is_this_python(program: str) -> bool:
+    """Tell whether a kernel's command names this interpreter."""
     # As Jupyter reads a kernelspec, a bare `python` is the interpreter that Jupyter runs in.
     if re.fullmatch(r"python(\d+(\.\d+)?)?", program):
         return True

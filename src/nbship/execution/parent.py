@@ -23,7 +23,8 @@ import socket
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 __all__ = ["main"]
@@ -55,9 +56,9 @@ def main() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     _preload(order, _IPYKERNEL, optional=False)
     _preload(order, order["modules"], optional=True)
-    from . import child
+    from . import child, forked_kernel
 
-    kernel = child.prepare()
+    kinds: dict[str, Any] = {"cells": partial(child.run_cells, child.prepare()), "kernel": forked_kernel.run_kernel}
     set_by_imports = {key: value for key, value in os.environ.items() if environ.get(key) != value}
     _forget_project()
     gc.collect()
@@ -66,7 +67,7 @@ def main() -> None:
     listener.bind(order["address"] + ".new")
     listener.listen(64)
     os.rename(order["address"] + ".new", order["address"])  # noqa: PTH104
-    _Parent(listener, lifeline, child, kernel, set_by_imports, libc).serve()
+    _Parent(listener, lifeline, kinds, child.refresh, set_by_imports, libc).serve()
 
 
 def _first_line(file: int) -> bytes:
@@ -135,13 +136,13 @@ class _Parent:
         self,
         listener: socket.socket,
         lifeline: int,
-        child: Any,
-        kernel: Any,
+        kinds: Mapping[str, Callable[[Any, Any], None]],
+        refresh: Callable[..., None],
         environ: Mapping[str, str],
         libc: Any,
     ) -> None:
         self._listener, self._lifeline, self._environ, self._libc = listener, lifeline, environ, libc
-        self._child, self._kernel = child, kernel
+        self._kinds, self._refresh = kinds, refresh
         self._clients: dict[socket.socket, int] = {}
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = os.pipe()
@@ -226,8 +227,8 @@ class _Parent:
         _prefer_for_memory_killer()
         _limit_memory(request.get("memory"))
         _standard_files(files)
-        self._child.refresh({**request["environ"], **self._environ}, cwd=request["cwd"])
-        self._child.run_cells(self._kernel, request, files)
+        self._refresh({**request["environ"], **self._environ}, cwd=request["cwd"])
+        self._kinds[request["kind"]](request, files)
 
     def _reap(self) -> None:
         """Take in the children that ended, end what they left running, and tell who asked for them."""

@@ -1,0 +1,217 @@
+"""Warm kernels as Jupyter's own clients see them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from jupyter_client import KernelManager
+
+from nbship.execution.lab import write_jupyter_files
+from nbship.execution.shared import shared_parent
+from nbship.project import load
+
+# Jupyter's own channels leave sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+class Kernel:
+    """A kernel of the project's kernelspec, and a client of it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(**options)
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def ask(self, code: str) -> str:
+        """Run code, and return what it printed, or the name of the error that it raised."""
+        said: list[str] = []
+
+        def take(message: dict[str, Any]) -> None:
+            said.append(message["content"].get("text", ""))
+
+        reply = self.client.execute_interactive(code, timeout=60, output_hook=take)["content"]
+        return "".join(said).strip() if reply["status"] == "ok" else reply["ename"]
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=True)
+        self.manager.context.destroy(linger=0)
+
+
+@pytest.fixture
+def kernelspec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    (tmp_path / "pipeline.yaml").write_text("tasks: []\n")
+    folder = write_jupyter_files(load(tmp_path))
+    monkeypatch.setenv("JUPYTER_PATH", str(folder))
+    spec: dict[str, Any] = json.loads((folder / "kernels/python3/kernel.json").read_text())
+    return spec
+
+
+@pytest.fixture
+def start(kernelspec: dict[str, Any]) -> Iterator[Callable[..., Kernel]]:
+    kernels: list[Kernel] = []
+
+    def start(**options: Any) -> Kernel:
+        kernels.append(Kernel(**options))
+        return kernels[-1]
+
+    yield start
+    for kernel in kernels:
+        kernel.close()
+
+
+def gone(pid: int, *, within: float = 2.0) -> bool:
+    until = time.monotonic() + within
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_the_kernelspec_stands_for_the_python_that_it_runs(kernelspec: dict[str, Any]):
+    assert kernelspec["argv"] == [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    assert kernelspec["metadata"]["kernel_provisioner"] == {"provisioner_name": "nbship"}
+    assert (kernelspec["display_name"], kernelspec["language"]) == ("Python 3 (ipykernel)", "python")
+
+
+def test_a_kernel_is_a_fork_with_its_own_folder_environment_and_arguments(
+    start: Callable[..., Kernel], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    kernel = start(cwd=str(tmp_path), env={**os.environ, "OWN": "yes"})
+    code = "import os, sys; print(os.getppid(), os.getcwd(), os.environ['OWN'], *sys.argv[1:], __name__)"
+    parent, *rest = kernel.ask(code).split()
+    assert "nbship.execution.parent" in psutil.Process(int(parent)).cmdline()
+    assert rest == [str(tmp_path), "yes", "-f", kernel.manager.connection_file, "__main__"]
+    assert kernel.ask("import IPython\nprint(IPython.get_ipython().kernel.shell is get_ipython())") == "True"
+    kernel.ask("os.write(1, b'')\nimport subprocess\nsubprocess.run(['true'])")
+    assert "ordinary process" not in capfd.readouterr().err
+
+
+def test_kernels_share_a_parent_and_nothing_else(start: Callable[..., Kernel]):
+    first, second = start(), start()
+    assert first.ask("import os; print(os.getppid())") == second.ask("import os; print(os.getppid())")
+    first.ask("import json, random\njson.mark = x = 1")
+    assert second.ask("import json\nprint(hasattr(json, 'mark'), 'x' in globals())") == "False False"
+    drawn = {kernel.ask("import random; print(random.random())") for kernel in (first, second)}
+    assert len(drawn) == 2
+
+
+def test_restart_gives_a_new_process(start: Callable[..., Kernel]):
+    kernel = start()
+    before = int(kernel.ask("import os; x = 1; print(os.getpid())"))
+    kernel.manager.restart_kernel()
+    kernel.client.wait_for_ready(timeout=60)
+    assert int(kernel.ask("import os; print(os.getpid())")) != before
+    assert kernel.ask("print(x)") == "NameError"
+    assert gone(before)
+
+
+def test_an_interrupt_ends_the_cell_and_what_it_started_and_not_the_kernel(start: Callable[..., Kernel]):
+    kernel = start()
+    code = "import time, subprocess\nprint('begun', flush=True)\nsubprocess.run(['sleep', '60'])"
+    kernel.client.execute(code, stop_on_error=False)
+    while kernel.client.get_iopub_msg(timeout=30)["content"].get("text") != "begun\n":
+        pass
+    kernel.manager.interrupt_kernel()
+    assert kernel.client.get_shell_msg(timeout=10)["content"]["ename"] == "KeyboardInterrupt"
+    assert kernel.ask("print('on')") == "on"
+
+
+@pytest.mark.parametrize("now", [True, False], ids=["now", "politely"])
+def test_shutdown_leaves_nothing(start: Callable[..., Kernel], now: bool):
+    kernel = start()
+    started = kernel.ask("import os, subprocess\nprint(os.getpid(), subprocess.Popen(['sleep', '60']).pid)").split()
+    kernel.manager.shutdown_kernel(now=now)
+    assert all(gone(int(pid)) for pid in started)
+    assert not kernel.manager.has_kernel
+
+
+def test_a_kernel_that_is_asked_to_end_does_what_python_does_at_its_end(start: Callable[..., Kernel], tmp_path: Path):
+    kernel = start()
+    kernel.ask(f"import atexit\natexit.register(lambda: open({str(tmp_path / 'ended')!r}, 'w'));")
+    kernel.manager.shutdown_kernel()
+    assert (tmp_path / "ended").exists()
+
+
+def test_a_kernel_that_dies_is_seen_to_be_dead(start: Callable[..., Kernel]):
+    kernel = start()
+    kernel.client.execute("import os\nos.kill(os.getpid(), 9)")
+    until = time.monotonic() + 5
+    while kernel.manager.is_alive():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert kernel.manager.provisioner.process.poll() == -signal.SIGKILL
+
+
+def test_when_the_parent_is_killed_the_next_kernel_gets_a_new_one(start: Callable[..., Kernel]):
+    parent = int(start().ask("import os; print(os.getppid())"))
+    os.kill(parent, signal.SIGKILL)
+    assert gone(parent)
+    assert int(start().ask("import os; print(os.getppid())")) not in (parent, os.getpid())
+
+
+CLIENT = """
+import sys, time
+from jupyter_client import KernelManager
+manager = KernelManager(kernel_name="python3")
+manager.start_kernel()
+client = manager.blocking_client()
+client.start_channels()
+client.wait_for_ready()
+client.execute_interactive("import os; print(os.getpid(), os.getppid())")
+sys.stdout.flush()
+time.sleep(60)
+"""
+
+
+def test_kernel_and_parent_end_with_their_client(kernelspec: dict[str, Any]):
+    with subprocess.Popen([sys.executable, "-c", CLIENT], stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout
+        pids = [int(pid) for pid in client.stdout.readline().split()]
+        client.kill()
+    assert len(pids) == 2
+    assert all(gone(pid) for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"env": {**os.environ, "PYTHONPATH": "/nowhere"}}, "PYTHONPATH is set for it alone"),
+        ({"stdout": subprocess.PIPE}, "read through a pipe"),
+        ({"close_fds": True}, "started with 'close_fds'"),
+    ],
+    ids=["environment", "pipe", "option"],
+)
+def test_what_cannot_be_forked_is_an_ordinary_process_and_the_log_says_why(
+    start: Callable[..., Kernel], caplog: pytest.LogCaptureFixture, change: dict[str, Any], reason: str
+):
+    kernel = start(**change)
+    assert kernel.ask("import os; print(os.getppid())") == str(os.getpid())
+    assert f"The kernel starts as an ordinary process: {reason}" in caplog.text.replace("its output is ", "").replace(
+        "it is ", ""
+    )
+
+
+def test_it_is_an_ordinary_process_where_nothing_can_be_forked(
+    start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("nbship.execution.provisioner.shared_parent", lambda _: None)
+    assert start().ask("import os; print(os.getppid())") == str(os.getpid())
+
+
+def test_one_parent_serves_this_process_however_often_it_is_asked_for():
+    assert shared_parent(os.environ) is shared_parent(os.environ)
