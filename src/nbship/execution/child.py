@@ -175,9 +175,8 @@ def prepare() -> Any:
     kernel: Any = IPythonKernel.instance(config=config, session=_session(), log=logging.getLogger("ipykernel"))
     kernel.shell_channel_thread = _MainThread()
     kernel.shell.extension_manager.load_extension("storemagic")
-    InteractiveShellApp.init_path(
-        SimpleNamespace(ignore_cwd=False)
-    )  # the notebook's folder, behind the standard library
+    # The notebook's folder goes behind the standard library.
+    cast(Any, InteractiveShellApp).init_path(SimpleNamespace(ignore_cwd=False))
     return kernel
 
 
