@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
 from nbship import project
 from nbship.errors import PipelineError
-from nbship.pipeline.code import read_code, settings_read
+from nbship.pipeline.code import Code, Sources, cell_imports, find_run, refuse_run, settings_read
 
 
 @pytest.fixture
@@ -28,9 +29,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def read_code(root: Path, cells: list[dict[str, Any]]) -> Code:
+    refuse_run(find_run({"cells": cells}), PurePosixPath("notebooks/a.ipynb"))
+    return Sources(project.load(root)).follow(cell_imports({"cells": cells}), folder=PurePosixPath("notebooks"))
+
+
 def code_of(root: Path, *sources: str) -> tuple[list[str], tuple[str, ...]]:
     cells = [{"cell_type": "code", "source": source, "metadata": {}} for source in sources]
-    found = read_code(project.load(root), {"cells": cells}, folder=PurePosixPath("notebooks"))
+    found = read_code(root, cells)
     return [str(path) for path in found.modules], found.libraries
 
 
@@ -80,5 +86,5 @@ def test_settings_are_found_where_they_are_written_literally() -> None:
 
 def test_what_libraries_give_is_named_in_full(root: Path) -> None:
     cell = {"cell_type": "code", "source": "from sklearn.tree import export_text\nimport own.features", "metadata": {}}
-    found = read_code(project.load(root), {"cells": [cell]}, folder=PurePosixPath("notebooks"))
+    found = read_code(root, [cell])
     assert found.imports == ("numpy", "sklearn", "sklearn.tree", "sklearn.tree.export_text")

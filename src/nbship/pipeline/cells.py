@@ -21,6 +21,7 @@ __all__ = [
     "code_cells",
     "find_parameters",
     "literal",
+    "parse_notebook",
     "read_notebook",
     "replace_values",
     "same",
@@ -75,10 +76,25 @@ def read_notebook(path: Path, *, name: str) -> dict[str, Any]:
         If it is missing, not a notebook of format 4, or not in Python.
     """
     try:
-        notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError as cause:
         raise NotebookError(f"The notebook '{name}' does not exist. Create it, or correct its path.") from cause
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as cause:
+    except OSError as cause:
+        raise NotebookError(f"'{name}' cannot be read as a notebook: {cause}. Save it again in an editor.") from cause
+    return parse_notebook(content, name=name)
+
+
+def parse_notebook(content: bytes, *, name: str) -> dict[str, Any]:
+    """Read the content of a notebook's file; `name` is how errors call it.
+
+    Raises
+    ------
+    NotebookError
+        If it is not a notebook of format 4, or not in Python.
+    """
+    try:
+        notebook: dict[str, Any] = json.loads(content.decode())
+    except (UnicodeDecodeError, ValueError, RecursionError) as cause:
         raise NotebookError(f"'{name}' cannot be read as a notebook: {cause}. Save it again in an editor.") from cause
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or notebook.get("nbformat") != 4 or not all(map(_is_cell, cells)):

@@ -7,20 +7,21 @@ followed through their imports, wherever in a function these stand.
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import PipelineError
 from ..project import Project
 from .cells import code_cells
+from .index import index_of
 from .magics import parse_cell
 
-__all__ = ["Code", "read_code", "settings_read"]
+__all__ = ["Code", "Sources", "cell_imports", "find_run", "refuse_run", "settings_read"]
 
 _RUN = re.compile(r"^\s*%run\b.*", re.MULTILINE)
 
@@ -45,36 +46,118 @@ class Code:
     imports: tuple[str, ...] = ()
 
 
-def read_code(project: Project, notebook: Mapping[str, Any], *, folder: PurePosixPath) -> Code:
-    """Find what a notebook that lies in `folder` imports, transitively.
+class Sources:
+    """The project's own modules, as one look at its folders finds them.
+
+    Parameters
+    ----------
+    project
+        Its source folder is searched first, then the folder that a notebook lies in, where its kernel starts.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._root = project.root
+        self._source = project.source
+        self._index = index_of(project)
+        self._listed: dict[Path, frozenset[str]] = {}
+        self._imports: dict[tuple[Path, str], tuple[str, ...]] = {}
+
+    def follow(self, imports: Iterable[str], *, folder: PurePosixPath) -> Code:
+        """Find what a notebook that lies in `folder` depends on, from what its cells import.
+
+        Raises
+        ------
+        PipelineError
+            If a module of the project is not valid Python.
+        """
+        search = (self._source, self._root / folder)
+        waiting, seen = set(imports), set[str]()
+        files, others = set[Path](), set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            file = next(filter(None, (self._find(name, place) for place in search)), None)
+            if file is not None:
+                files.add(file)
+                waiting.update(self._imported_by(file, name))
+            elif not any(self._has(place, name.partition(".")[0]) for place in search):
+                others.add(name)
+        return _code(self._root, files, others)
+
+    def _find(self, name: str, place: Path) -> Path | None:
+        *above, last = name.split(".")
+        for part in above:
+            if f"{part}/" not in self._list(place):
+                return None
+            place = place / part
+        names = self._list(place)
+        if f"{last}/" in names and "__init__.py" in self._list(place / last):
+            return place / last / "__init__.py"
+        return place / f"{last}.py" if f"{last}.py" in names else None
+
+    def _has(self, place: Path, top: str) -> bool:
+        """Tell whether a name lies in a package of the project (where it is no module, but a name in one)."""
+        names = self._list(place)
+        return f"{top}/" in names or f"{top}.py" in names
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        if folder not in self._listed:
+            self._listed[folder] = self._index.code_in(folder)
+        return self._listed[folder]
+
+    def _imported_by(self, file: Path, name: str) -> tuple[str, ...]:
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        if (file, package) not in self._imports:
+            self._imports[file, package] = self._read(file, package)
+        return self._imports[file, package]
+
+    def _read(self, file: Path, package: str) -> tuple[str, ...]:
+        memo = self._index.memo
+        kept = memo.get(f"imports {package} {self._index.md5(file)}")
+        if kept is not None:
+            return tuple(kept)
+        content = file.read_bytes()
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        self._index.note(file, md5)
+        found = sorted(set(_module_imports(file, content, package)))
+        memo.put(f"imports {package} {md5}", found)
+        return tuple(found)
+
+
+def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Code:
+    modules = sorted(PurePosixPath(file.relative_to(root).as_posix()) for file in files)
+    imports = sorted(name for name in others if name.partition(".")[0] not in sys.stdlib_module_names)
+    libraries = dict.fromkeys(name.partition(".")[0] for name in imports)
+    return Code(tuple(modules), tuple(sorted(libraries)), tuple(imports))
+
+
+def cell_imports(notebook: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the dotted names that a notebook's cells import, sorted, with the packages that they lie in."""
+    return tuple(sorted({name for tree in _cells(notebook) for name in _imported(tree, package="")}))
+
+
+def find_run(notebook: Mapping[str, Any]) -> str:
+    """Return the cell and line that runs another file by `%run`; empty if none does."""
+    for index, source in code_cells(notebook):
+        if found := _RUN.search(source):
+            return f"Cell {index + 1} says '{found[0].strip()}'"
+    return ""
+
+
+def refuse_run(runs: str, notebook: PurePosixPath) -> None:
+    """Refuse what `find_run` found.
 
     Raises
     ------
     PipelineError
-        If a module of the project is not valid Python, or a cell runs another file by `%run`.
+        Since nothing tells what the other file depends on.
     """
-    _refuse_run(notebook, folder)
-    search = (project.source, project.root / folder)
-    waiting = {name for tree in _cells(notebook) for name in _imported(tree, package="")}
-    seen: set[str] = set()
-    files: set[Path] = set()
-    others: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        file = _find(name, search)
-        if file is not None:
-            files.add(file)
-            package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-            waiting |= set(_module_imports(file, file.stat().st_mtime_ns, package))
-        elif not _is_local(name, search):
-            others.add(name)
-    modules = sorted(PurePosixPath(file.relative_to(project.root).as_posix()) for file in files)
-    imports = sorted(name for name in others if name.partition(".")[0] not in sys.stdlib_module_names)
-    libraries = dict.fromkeys(name.partition(".")[0] for name in imports)
-    return Code(tuple(modules), tuple(sorted(libraries)), tuple(imports))
+    if runs:
+        raise PipelineError(
+            f"{runs} in '{notebook}', and nbship cannot tell what that depends on. Move the code to a module and import it."
+        )
 
 
 def settings_read(notebook: Mapping[str, Any]) -> tuple[str, ...]:
@@ -93,15 +176,6 @@ def settings_read(notebook: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _refuse_run(notebook: Mapping[str, Any], folder: PurePosixPath) -> None:
-    for index, source in code_cells(notebook):
-        if found := _RUN.search(source):
-            raise PipelineError(
-                f"Cell {index + 1} of a notebook in '{folder}' says '{found[0].strip()}', and nbship cannot tell what "
-                "that depends on. Move the code to a module and import it."
-            )
-
-
 def _cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
     for _, source in code_cells(notebook):
         tree = parse_cell(source)
@@ -109,16 +183,15 @@ def _cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
             yield tree
 
 
-@lru_cache(maxsize=4096)
-def _module_imports(file: Path, mtime: int, package: str) -> tuple[str, ...]:
+def _module_imports(file: Path, content: bytes, package: str) -> Iterator[str]:
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise PipelineError(
             f"'{file.name}' in '{file.parent.name}'{line} is not valid Python: {error}. Correct it there."
         ) from error
-    return tuple(_imported(tree, package=package))
+    return _imported(tree, package=package)
 
 
 def _imported(tree: ast.AST, *, package: str) -> Iterator[str]:
@@ -167,18 +240,3 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 def _with_parents(name: str) -> Iterable[str]:
     parts = name.split(".") if name else []
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
-
-
-def _find(name: str, search: Iterable[Path]) -> Path | None:
-    for folder in search:
-        place = folder.joinpath(*name.split("."))
-        for file in (place / "__init__.py", place.with_suffix(".py")):
-            if file.is_file():
-                return file
-    return None
-
-
-def _is_local(name: str, search: Iterable[Path]) -> bool:
-    """Tell whether the name lies in a package of the project (where it is no module, but a name in one)."""
-    top = name.partition(".")[0]
-    return any((folder / top).is_dir() or (folder / f"{top}.py").is_file() for folder in search)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import msgspec
 
 from ..errors import PipelineError, SettingsError
 from ..project import Project
 from ..project.yaml import read_yaml
-from .cells import read_notebook
-from .code import read_code
+from .code import Sources, refuse_run
+from .facts import read_facts
 from .graph import ancestors
 from .libraries import LOCK, read_libraries
 from .spec import Pipeline, Stage
 from .strip import copy_path, copy_text
 
-__all__ = ["Plan", "plan_stage", "plan_stages", "provenance_inputs"]
+__all__ = ["Plan", "look_into", "plan_stage", "plan_stages", "provenance_inputs"]
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,9 @@ class Plan:
     def state(self, project: Project) -> Mapping[str, Any]:
         """Return the values that the stage depends on besides its files: parameters, settings, versions."""
         versions = read_libraries(project).versions
-        settings = msgspec.to_builtins(project.settings)
         return {
             "params": dict(self.stage.params),
-            "settings": {key: _value(settings, key) for key in self.settings},
+            "settings": {key: look_into(project.values, key) for key in self.settings},
             "libraries": {name: versions.get(name) for name in self.libraries},
         }
 
@@ -85,10 +83,14 @@ def plan_stages(project: Project, pipeline: Pipeline) -> Mapping[str, Plan]:
 
 def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[str, Plan]:
     written = _settings_written(project)
+    sources = Sources(project)
+    libraries = read_libraries(project)
+    needed = lru_cache(maxsize=None)(libraries.needed)
     plans: dict[str, Plan] = {}
     for stage in (pipeline.stages[name] for name in names):
-        notebook = read_notebook(project.root / stage.notebook, name=str(stage.notebook))
-        code = read_code(project, notebook, folder=stage.notebook.parent)
+        facts = read_facts(project, stage.notebook)
+        refuse_run(facts.runs, stage.notebook)
+        code = sources.follow(facts.imports, folder=stage.notebook.parent)
         before = [plans[name] for name in _ancestors(pipeline, stage.name)] if stage.package else []
         keys = _unique(key for keys in stage.param_keys.values() for key in keys)
         plans[stage.name] = Plan(
@@ -100,8 +102,8 @@ def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[st
             ),
             lineage=_lineage(project, before) if stage.package else (),
             params=_unique([*keys, *(key for plan in before for key in plan.params)]),
-            settings=tuple(key for key in stage.settings if _value(written, key) is not None),
-            libraries=read_libraries(project).needed(code.libraries),
+            settings=tuple(key for key in stage.settings if look_into(written, key) is not None),
+            libraries=needed(code.libraries),
             imports=code.imports,
         )
     return plans
@@ -168,7 +170,8 @@ def _settings_written(project: Project) -> Mapping[str, Any]:
     return read_yaml(path, SettingsError) if path.is_file() else {}
 
 
-def _value(settings: Any, key: str) -> Any:
+def look_into(settings: Any, key: str) -> Any:
+    """Return the value of a dotted key; None if there is none."""
     for part in key.split("."):
         settings = settings.get(part) if isinstance(settings, Mapping) else None
     return settings

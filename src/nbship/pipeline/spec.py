@@ -12,8 +12,8 @@ from typing import Any
 from ..errors import ParameterError, PipelineError
 from ..project import Project, Value, read_params
 from ..project.yaml import read_yaml
-from .cells import RESERVED, find_parameters, read_notebook
-from .code import settings_read
+from .cells import RESERVED
+from .facts import read_facts
 from .graph import suggest, topological
 from .placeholders import references, resolve
 
@@ -171,8 +171,8 @@ def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
     where = f"Task '{name}'"
     _refuse_unknown(task, _TASK_KEYS, where=f"{where} in pipeline.yaml")
     source = _notebook(task, where)
-    notebook = read_notebook(project.root / source, name=str(source))
-    cell = find_parameters(notebook, name=str(source))
+    facts = read_facts(project, source)
+    cell = facts.parameters
     assigned = cell.assignments if cell else {}
     given = task.get("params") or {}
     if not isinstance(given, Mapping):
@@ -193,7 +193,7 @@ def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
         products=products,
         notebook_keys=_notebook_keys(task, products, where),
         upstream=_upstream(task, assigned.get("upstream"), extract=extract, where=where, notebook=str(source)),
-        settings=settings_read(notebook),
+        settings=facts.settings,
     )
 
 
@@ -274,6 +274,8 @@ def _upstream(task: Mapping[str, Any], assigned: Any, *, extract: bool, where: s
     if found is None:
         return ()
     names = [found] if isinstance(found, str) else list(found) if isinstance(found, (list, tuple, set, dict)) else None
+    if isinstance(found, set):
+        names = sorted(found, key=str)  # a set has another order in every process
     if names is None or not all(isinstance(name, str) for name in names):
         place = f"the parameters cell of {notebook}" if extract else "pipeline.yaml"
         raise PipelineError(f"{where} names its upstream as {found!r} in {place}. Write a list of stage names.")

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from ..errors import PipelineError, ProjectError
 from .params import Value, read_params
 from .settings import Settings, read_settings
@@ -46,6 +48,12 @@ class Project:
     def params(self) -> Mapping[str, Value]:
         """`params.yaml`, typed; empty where there is none."""
         return read_params(self.root / "params.yaml")
+
+    @cached_property
+    def values(self) -> Mapping[str, Value]:
+        """The settings as plain values, defaults filled in."""
+        found: Mapping[str, Value] = msgspec.to_builtins(self.settings)
+        return found
 
     @property
     def source(self) -> Path:

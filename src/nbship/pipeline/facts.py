@@ -1,0 +1,90 @@
+"""What a notebook says of itself as a stage: its parameters cell, the settings that it reads, its imports."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..project import Project
+from .cells import Assignment, ParametersCell, find_parameters, parse_notebook, read_notebook
+from .code import cell_imports, find_run, settings_read
+from .index import index_of
+
+__all__ = ["Facts", "read_facts"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One notebook, looked into.
+
+    Attributes
+    ----------
+    parameters
+        Its parameters cell, if it has one.
+    settings
+        The keys of `nbship.yaml` that it reads.
+    imports
+        Dotted names that its cells import, sorted.
+    runs
+        A line that runs another file by `%run`, with its cell's number; empty if there is none.
+    """
+
+    parameters: ParametersCell | None
+    settings: tuple[str, ...]
+    imports: tuple[str, ...]
+    runs: str
+
+
+def read_facts(project: Project, path: PurePosixPath) -> Facts:
+    """Look into a notebook; one whose content was looked into before is not read.
+
+    Raises
+    ------
+    NotebookError, ParameterError
+        If it cannot be a stage.
+    """
+    index, whole = index_of(project), project.root / path
+    md5 = index.md5(whole)
+    kept = index.memo.get(f"facts {md5}")
+    if kept is not None:
+        return _from_json(kept)
+    if md5 is None or not whole.is_file():
+        read_notebook(whole, name=str(path))
+    content = whole.read_bytes()
+    # The digest of these bytes, not of what was there a moment ago.
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    index.note(whole, md5)
+    facts = _facts(parse_notebook(content, name=str(path)), name=str(path))
+    index.memo.put(f"facts {md5}", _to_json(facts))
+    return facts
+
+
+def _facts(notebook: Mapping[str, Any], *, name: str) -> Facts:
+    return Facts(
+        find_parameters(notebook, name=name), settings_read(notebook), cell_imports(notebook), find_run(notebook)
+    )
+
+
+def _to_json(facts: Facts) -> list[Any]:
+    cell = facts.parameters
+    found = cell and [
+        *(cell.index, cell.source, cell.tagged),
+        [[each.name, each.value, list(each.start), list(each.end)] for each in cell.assignments.values()],
+    ]
+    return [found, list(facts.settings), list(facts.imports), facts.runs]
+
+
+def _from_json(kept: list[Any]) -> Facts:
+    found, settings, imports, runs = kept
+    cell = None
+    if found:
+        index, source, tagged, assignments = found
+        by_name = {
+            name: Assignment(name, value, (start[0], start[1]), (end[0], end[1]))
+            for name, value, start, end in assignments
+        }
+        cell = ParametersCell(index, source, tagged, by_name)
+    return Facts(cell, tuple(settings), tuple(imports), runs)
