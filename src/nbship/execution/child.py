@@ -162,17 +162,17 @@ def _stream(file: int) -> Any:
 
 def prepare() -> Any:
     """Make the kernel, in the parent: ipykernel's own, without sockets, and with a session that writes into a pipe."""
-    import ipykernel.debugger
     from ipykernel.ipkernel import IPythonKernel
     from IPython.core.shellapp import InteractiveShellApp
     from traitlets.config import Config
 
-    ipykernel.debugger._is_debugpy_available = False  # nobody debugs a stage, and it costs a tenth of a second
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.history_load_length = 0
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs a stage, and it costs a tenth of a second
     kernel: Any = IPythonKernel.instance(config=config, session=_session(), log=logging.getLogger("ipykernel"))
+    del sys.modules["debugpy"], sys.modules["ipykernel.debugger"]
     kernel.shell_channel_thread = _MainThread()
     kernel.shell.extension_manager.load_extension("storemagic")
     # The notebook's folder goes behind the standard library.

@@ -12,7 +12,7 @@ from ..notebook.origin import Context
 from ..pipeline.spec import Stage
 from ..project import Project
 
-__all__ = ["kernel_environment", "with_own_programs"]
+__all__ = ["kernel_environment", "parent_environment", "with_own_programs"]
 
 # What would change a notebook's outputs from one terminal to the next, or make it think that a person runs it.
 _DROPPED = (
@@ -38,16 +38,15 @@ _TAMED = {"TQDM_DISABLE": "1", "SOURCE_DATE_EPOCH": "315532800"}
 
 def kernel_environment(project: Project, stage: Stage, *, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of the kernel that runs `stage`."""
-    kept = {key: value for key, value in environ.items() if key not in _DROPPED}
     context = Context(stage=stage.name, root=project.root, params=tuple(stage.params), settings=tuple(stage.settings))
+    return {**parent_environment(project, environ=environ), **context.variables()}
+
+
+def parent_environment(project: Project, *, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the environments of all kernels of a project have in common."""
+    kept = {key: value for key, value in environ.items() if key not in _DROPPED}
     python_path = [str(project.source), *filter(None, [environ.get("PYTHONPATH")])]
-    return {
-        **with_own_programs(kept),
-        **PINNED,
-        **_TAMED,
-        **context.variables(),
-        "PYTHONPATH": os.pathsep.join(python_path),
-    }
+    return {**with_own_programs(kept), **PINNED, **_TAMED, "PYTHONPATH": os.pathsep.join(python_path)}
 
 
 def with_own_programs(environ: Mapping[str, str]) -> dict[str, str]:

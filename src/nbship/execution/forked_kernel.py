@@ -40,14 +40,12 @@ def run_kernel(request: Mapping[str, Any], files: Sequence[int]) -> None:
 
 def _forget_shell() -> None:
     """Let go of the shell that the parent made for notebooks without sockets."""
-    import ipykernel.debugger
     import ipykernel.ipkernel
     from ipykernel.zmqshell import ZMQInteractiveShell
 
     ipykernel.ipkernel.IPythonKernel.clear_instance()
     ZMQInteractiveShell.clear_instance()
     ipykernel.ipkernel._comm_manager = None
-    ipykernel.debugger._is_debugpy_available = importlib.util.find_spec("debugpy") is not None
 
 
 def _read_styles_again() -> None:

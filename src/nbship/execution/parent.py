@@ -13,54 +13,38 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import importlib
-import importlib.util
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
-import sysconfig
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+from . import preload
 
 __all__ = ["main"]
 
 _MOST = 1 << 20
-_ORDER = "NBSHIP_PARENT_ORDER"
 _PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
-# ipykernel, and what an IPython shell imports when it is made.
-_IPYKERNEL = (
-    *(
-        "IPython",
-        "ipykernel.ipkernel",
-        "ipykernel.debugger",
-        "IPython.extensions.storemagic",
-        "bdb",
-        "tempfile",
-        "asyncio",
-    ),
-    *("IPython.core.application", "IPython.core.completerlib", "IPython.core.logger", "IPython.core.oinspect"),
-)
 
 
 def main() -> None:
-    """Import what standard input's first line names, then serve forks at the socket that it names."""
+    """Serve forks at the address that standard input's first line names, when what the second names is imported."""
     lifeline = os.dup(0)
-    order = json.loads(_first_line(int(os.environ.pop(_ORDER, "0"))))
+    order = preload.first_order()
     del sys.path[0]
     environ = dict(os.environ)
     libc = ctypes.CDLL(None, use_errno=True)
-    _preload(order, _IPYKERNEL, optional=False)
-    _preload(order, order["modules"], optional=True)
+    preload.import_ipykernel()
     from . import child, forked_kernel
 
     kinds: dict[str, Any] = {"cells": partial(child.run_cells, child.prepare()), "kernel": forked_kernel.run_kernel}
+    preload.import_libraries(order, lifeline)
     set_by_imports = {key: value for key, value in os.environ.items() if environ.get(key) != value}
-    _forget_project()
+    preload.forget_project()
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)
@@ -68,67 +52,6 @@ def main() -> None:
     listener.listen(64)
     os.rename(order["address"] + ".new", order["address"])  # noqa: PTH104
     _Parent(listener, lifeline, kinds, child.refresh, set_by_imports, libc).serve()
-
-
-def _first_line(file: int) -> bytes:
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        byte = os.read(file, 1)
-        if not byte:
-            sys.exit(0)
-        line += byte
-    return bytes(line)
-
-
-def _preload(order: dict[str, Any], names: Sequence[str], *, optional: bool) -> None:
-    """Import modules; begin anew without one that starts a thread or says something while it is imported."""
-    for name in names:
-        if any(name == other or name.startswith(f"{other}.") for other in order["left"]):
-            continue
-        with _overheard() as said:
-            try:
-                importlib.import_module(name)
-            except Exception:
-                if not optional:
-                    raise
-        if optional and (_threads() > 1 or said()):
-            order["left"].append(name)
-            _begin_anew(order)
-
-
-def _begin_anew(order: Mapping[str, Any]) -> None:
-    """Replace this process by a clean one that does not import what stood out."""
-    reader, writer = os.pipe()
-    os.write(writer, json.dumps(order).encode() + b"\n")
-    os.close(writer)
-    os.environ[_ORDER] = str(reader)
-    os.set_inheritable(reader, True)
-    os.execv(sys.executable, [sys.executable, "-m", "nbship.execution.parent"])
-
-
-@contextlib.contextmanager
-def _overheard() -> Iterator[Any]:
-    """Catch what is written to standard output and error; calling the yielded value tells whether anything was."""
-    kept = [os.dup(1), os.dup(2)]
-    with tempfile.TemporaryFile() as file:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        size = [0]
-        try:
-            yield lambda: size[0]
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            size[0] = os.fstat(file.fileno()).st_size
-            for number, copy in enumerate(kept, start=1):
-                os.dup2(copy, number)
-                os.close(copy)
-
-
-def _threads() -> int:
-    return len(os.listdir("/proc/self/task"))  # noqa: PTH208
 
 
 class _Parent:
@@ -298,19 +221,6 @@ def _standard_files(files: Sequence[int]) -> None:
     os.close(nothing)
     for number, file in enumerate(files[-2:], start=1):
         os.dup2(file, number)
-
-
-def _forget_project() -> None:
-    """Forget modules that come neither with Python nor with a library: notebooks import their own.
-
-    What is in use here goes on working; only the names are gone.
-    """
-    paths = sysconfig.get_paths()
-    known = tuple({f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and not file.startswith(known) and name != "__main__":
-            del sys.modules[name]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The process that the notebooks of one run are forked from, started when it is known that one will run."""
+"""The process that the notebooks of one run are forked from, started before it is known which will run."""
 
 from __future__ import annotations
 
@@ -23,16 +23,25 @@ class RunParent:
         self._environ = environ
         self._lock = threading.Lock()
         self._parent: WarmParent | None = None
+        self._told = False
 
-    def start(self, modules: Sequence[str]) -> None:
-        """Start it, so that it imports `modules` while the run goes on."""
+    def begin(self) -> None:
+        """Start it, before it is known what it is to import."""
         with self._lock:
             if self._parent is None and can_fork():
-                self._parent = WarmParent.start(modules, env=self._environ)
+                self._parent = WarmParent.start(None, env=self._environ)
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have it import `modules` while the run goes on; once."""
+        with self._lock:
+            if self._parent is not None and not self._told:
+                self._told = True
+                self._parent.preload(modules)
 
     def __call__(self) -> WarmParent | None:
         """Return it, started if need be; None where the system cannot fork."""
-        self.start(())
+        self.begin()
+        self.preload(())
         return self._parent
 
     def close(self) -> None:

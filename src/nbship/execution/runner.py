@@ -16,10 +16,10 @@ from ..project import Project, load
 from .declared import declare
 from .dvc.books import Books, Declared
 from .dvc.config import Repository, read_repository
-from .dvc.healing import heal_lock
+from .dvc.healing import heal_lock, remove_drafts
 from .dvc.ignore import ignore_in_git
 from .dvc.locks import claims, one_run
-from .environment import kernel_environment
+from .environment import parent_environment
 from .overrides import set_params
 from .progress import Progress, choose_progress
 from .repository import prepare_repository
@@ -67,6 +67,7 @@ def run(
     prepare_repository(project.root)
     repository = read_repository(project.root)
     with one_run(repository, on_wait=lambda: progress.note(_WAITING)):
+        remove_drafts(project.root / name for name in ("dvc.lock", "dvc.yaml", "params.yaml"))
         if healed := heal_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged"):
             progress.note(healed)
         set_params(project.root / "params.yaml", assignments)
@@ -84,6 +85,23 @@ def _run(
     jobs: int,
     progress: Progress,
 ) -> RunSummary:
+    parent = RunParent(parent_environment(project, environ=os.environ))
+    with ExitStack() as stack:
+        stack.callback(parent.close)
+        parent.begin()
+        return _stages(project, repository, targets, parent, force=force, jobs=jobs, progress=progress)
+
+
+def _stages(
+    project: Project,
+    repository: Repository,
+    targets: Sequence[str],
+    parent: RunParent,
+    *,
+    force: bool,
+    jobs: int,
+    progress: Progress,
+) -> RunSummary:
     digests = Digests(project.cache / "digests.json")
     marks = Marks(project, digests)
     pipeline = read_pipeline(project)
@@ -91,7 +109,6 @@ def _run(
     plans = plan_stages(project, pipeline)
     declared = declare(project, pipeline, plans)
     books = Books(project.root, repository, digests, order=declared)
-    parent = RunParent(kernel_environment(project, next(iter(pipeline.stages.values())), environ=os.environ))
     work = Work(
         project=project,
         pipeline=pipeline,
@@ -108,9 +125,7 @@ def _run(
     with ExitStack() as stack:
         stack.callback(digests.save)
         stack.callback(progress.close)
-        stack.callback(parent.close)
-        if modules := _imports(work, upstream):
-            parent.start(modules)
+        parent.preload(_imports(work, upstream))
         progress.begin([name for name in upstream if name != COPIES_STAGE])
         _refuse_missing(project, pipeline, upstream)
         for edit in sync(project, ask_ploomber=False).edits:

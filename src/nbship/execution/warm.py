@@ -62,13 +62,14 @@ class WarmParent:
         self._started = threading.Lock()
 
     @classmethod
-    def start(cls, modules: Sequence[str] = (), *, env: Mapping[str, str]) -> WarmParent:
+    def start(cls, modules: Sequence[str] | None = (), *, env: Mapping[str, str]) -> WarmParent:
         """Start a parent and return at once; it imports `modules` (those that there are) meanwhile.
 
         Parameters
         ----------
         modules
-            Dotted names; one that is not there, fails, prints or starts a thread is left out.
+            Dotted names; one that is not there, fails, prints or starts a thread is left out. None: `preload` will
+            tell them.
         env
             Its environment, and what those of its forks should agree with in all that is read when a library is loaded.
         """
@@ -81,12 +82,22 @@ class WarmParent:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        order = {"address": address, "modules": list(dict.fromkeys(modules)), "left": []}
-        assert process.stdin
+        parent = cls(address, process=process, folder=folder)
+        parent._order({"address": address, "left": []})
+        if modules is not None:
+            parent.preload(modules)
+        return parent
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Say what to import, once, to a parent that was started without being told."""
+        self._order({"modules": list(dict.fromkeys(modules))})
+
+    def _order(self, document: Mapping[str, Any]) -> None:
+        assert self._process
+        assert self._process.stdin
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            process.stdin.flush()
-        return cls(address, process=process, folder=folder)
+            self._process.stdin.write(json.dumps(document).encode() + b"\n")
+            self._process.stdin.flush()
 
     @property
     def pid(self) -> int | None:
