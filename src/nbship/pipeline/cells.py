@@ -22,6 +22,7 @@ __all__ = [
     "find_parameters",
     "literal",
     "parse_notebook",
+    "read_content",
     "read_notebook",
     "replace_values",
     "same",
@@ -75,13 +76,23 @@ def read_notebook(path: Path, *, name: str) -> dict[str, Any]:
     NotebookError
         If it is missing, not a notebook of format 4, or not in Python.
     """
+    return parse_notebook(read_content(path, name=name), name=name)
+
+
+def read_content(path: Path, *, name: str) -> bytes:
+    """Read the bytes of a notebook's file; `name` is how errors call it.
+
+    Raises
+    ------
+    NotebookError
+        If it is missing or cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as cause:
         raise NotebookError(f"The notebook '{name}' does not exist. Create it, or correct its path.") from cause
     except OSError as cause:
         raise NotebookError(f"'{name}' cannot be read as a notebook: {cause}. Save it again in an editor.") from cause
-    return parse_notebook(content, name=name)
 
 
 def parse_notebook(content: bytes, *, name: str) -> dict[str, Any]:

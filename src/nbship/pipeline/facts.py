@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..project import Project
-from .cells import Assignment, ParametersCell, find_parameters, parse_notebook, read_notebook
+from .cells import Assignment, ParametersCell, find_parameters, parse_notebook, read_content
 from .code import cell_imports, find_run, settings_read
 from .index import index_of
 
@@ -51,9 +51,7 @@ def read_facts(project: Project, path: PurePosixPath) -> Facts:
     kept = index.memo.get(f"facts {md5}")
     if kept is not None:
         return _from_json(kept)
-    if md5 is None or not whole.is_file():
-        read_notebook(whole, name=str(path))
-    content = whole.read_bytes()
+    content = read_content(whole, name=str(path))
     # The digest of these bytes, not of what was there a moment ago.
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     index.note(whole, md5)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PipelineError
 from ..project import Project
-from .files import write_whole
+from .index import index_of
+from .kept import read_kept, write_kept
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 __all__ = ["LIBRARIES", "LOCK", "Libraries", "read_libraries"]
 
@@ -69,35 +72,34 @@ def read_libraries(project: Project) -> Libraries:
     lock = project.root / LOCK
     distributions = _distributions(project.cache / "distributions.json", _places())
     if lock.is_file():
-        stat = lock.stat()
-        versions, requirements = _locked(lock, project.cache / "lock.json", (stat.st_size, stat.st_mtime_ns))
+        versions, requirements = _locked(lock, project.cache / "lock.json", index_of(project).md5(lock))
     else:
-        versions, requirements = _installed()
+        versions, requirements = _installed(project.cache / "installed.json", _places())
     return Libraries(versions, requirements, distributions)
 
 
 @lru_cache(maxsize=8)
-def _locked(lock: Path, cache: Path, stat: tuple[int, int]) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+def _locked(lock: Path, cache: Path, md5: str | None) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
     # TOML of a megabyte takes a quarter of a second to read, and every stage reads it.
-    kept = _kept(cache, key := [str(lock), *stat])
+    kept = _kept(cache, [md5])
     if kept is None:
-        kept = _parse_lock(lock)
-        write_whole(cache, json.dumps({"key": key, "kept": kept}))
+        content = lock.read_bytes()
+        kept = _parse_lock(content)
+        write_kept(cache, {"key": [hashlib.md5(content, usedforsecurity=False).hexdigest()], "kept": kept})
     versions, requirements = kept
     return versions, requirements
 
 
 def _kept(cache: Path, key: list[Any]) -> Any:
-    try:
-        content = json.loads(cache.read_text(encoding="utf-8"))
-        return content["kept"] if content["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    content = read_kept(cache)
+    return content["kept"] if isinstance(content, dict) and content.get("key") == key else None
 
 
-def _parse_lock(lock: Path) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+def _parse_lock(content: bytes) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+    import tomllib
+
     try:
-        packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+        packages = tomllib.loads(content.decode())["package"]
     except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
         raise PipelineError(f"'{LOCK}' cannot be read: {error}. Write it anew with `uv lock`.") from error
     versions: dict[str, list[str]] = {}
@@ -117,8 +119,22 @@ def _locked_requirements(package: Mapping[str, Any]) -> Iterator[str]:
         yield from (needed["name"] for needed in extra)
 
 
-@lru_cache(maxsize=1)
-def _installed() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+@lru_cache(maxsize=4)
+def _installed(
+    cache: Path, places: tuple[tuple[str, int], ...]
+) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+    key = [list(place) for place in places]
+    kept = _kept(cache, key)
+    if kept is None:
+        kept = _ask_installed()
+        write_kept(cache, {"key": key, "kept": kept})
+    versions, requirements = kept
+    return versions, requirements
+
+
+def _ask_installed() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+    from importlib import metadata
+
     found = {_normal(each.metadata["Name"]): each for each in metadata.distributions() if each.metadata["Name"]}
     return (
         {name: each.version for name, each in found.items()},
@@ -126,7 +142,7 @@ def _installed() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
     )
 
 
-def _requirements(distribution: metadata.Distribution) -> Iterable[str]:
+def _requirements(distribution: Distribution) -> Iterable[str]:
     for line in distribution.requires or ():
         text, _, marker = line.partition(";")
         if "extra" not in marker and _applies_marker(marker.strip() or None):
@@ -147,8 +163,10 @@ def _distributions(cache: Path, places: tuple[tuple[str, int], ...]) -> Mapping[
     key = [list(place) for place in places]
     if (kept := _kept(cache, key)) is not None:
         return kept  # type: ignore[no-any-return]
+    from importlib import metadata
+
     modules = {module: sorted(set(map(_normal, names))) for module, names in metadata.packages_distributions().items()}
-    write_whole(cache, json.dumps({"key": key, "kept": modules}))
+    write_kept(cache, {"key": key, "kept": modules})
     return modules
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import PipelineError
 from ..project import Project, render_params
-from .cells import find_parameters, read_notebook
+from .facts import read_facts
 from .spec import Pipeline
 
 __all__ = ["validate"]
@@ -44,7 +44,7 @@ def validate(project: Project, pipeline: Pipeline) -> None:
 
 
 def _is_tagged(project: Project, path: PurePosixPath) -> bool:
-    cell = find_parameters(read_notebook(project.root / path, name=str(path)), name=str(path))
+    cell = read_facts(project, path).parameters
     return cell is not None and cell.tagged
 
 
@@ -52,7 +52,7 @@ def _question(project: Project, pipeline: Pipeline) -> str:
     digest = hashlib.sha256((project.root / "pipeline.yaml").read_bytes())
     digest.update(render_params(project.params).encode())
     for path in pipeline.notebooks:
-        cell = find_parameters(read_notebook(project.root / path, name=str(path)), name=str(path))
+        cell = read_facts(project, path).parameters
         digest.update(f"{path}\0{cell.source if cell else ''}\0{cell.tagged if cell else ''}".encode())
     return digest.hexdigest()
 

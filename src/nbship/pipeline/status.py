@@ -6,19 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import PipelineError
 from ..project import Project
-from ..project.yaml import read_yaml
 from .cells import same
-from .digest import Digests, md5_of_text
 from .dvc import derive, render
-from .libraries import LIBRARIES
+from .index import Index, index_of
+from .libraries import LIBRARIES, LOCK, read_libraries
+from .lock import Lock, read_lock
 from .placeholders import look_up
-from .plan import Plan, plan_stages
+from .plan import Plan, look_into, plan_stages
 from .spec import Pipeline, Stage, read_pipeline
-from .strip import copy_text
+from .strip import copy_digest, copy_path
 
 __all__ = ["StageStatus", "Status", "read_status"]
+
+# What is read beside notebooks, modules, resources and products.
+SETTINGS = ("pipeline.yaml", "params.yaml", "nbship.yaml", "dvc.yaml", "dvc.lock", str(LOCK))
 
 
 @dataclass(frozen=True)
@@ -48,110 +50,92 @@ class Status:
 
 
 def read_status(project: Project) -> Status:
-    """Tell what `nbship run` would run, without running or writing anything.
+    """Tell what `nbship run` would run, without running or writing anything but what is kept to save time.
 
     Raises
     ------
     PipelineError
         If the pipeline or `dvc.lock` cannot be read.
     """
+    index = index_of(project)
+    index.begin()
+    for name in SETTINGS:  # before they are read: what was read is not older than what is noted
+        index.md5(project.root / name)
     pipeline = read_pipeline(project)
     plans = plan_stages(project, pipeline)
-    digests = Digests(project.cache / "digests.json")
-    lock = _read_lock(project)
     path = project.root / "dvc.yaml"
-    text = render(derive(project, pipeline, plans))
+    current = path.is_file() and path.read_text(encoding="utf-8") == render(derive(project, pipeline, plans))
+    judge = _Judge(project, pipeline, read_lock(project.root / "dvc.lock"), index)
     stages: dict[str, StageStatus] = {}
     for name, plan in plans.items():
-        reasons = tuple(_reasons(project, plan, lock.get(name), digests, pipeline))
         after = tuple(f"after {before}" for before in plan.stage.upstream if stages[before].stale)
-        stages[name] = StageStatus(name, reasons + after)
-    digests.save()
-    return Status(tuple(stages.values()), path.is_file() and path.read_text(encoding="utf-8") == text)
+        stages[name] = StageStatus(name, (*judge(plan), *after))
+    index.save()
+    return Status(tuple(stages.values()), current)
 
 
-def _read_lock(project: Project) -> Mapping[str, Any]:
-    path = project.root / "dvc.lock"
-    stages = read_yaml(path, PipelineError).get("stages") if path.is_file() else None
-    return stages if isinstance(stages, Mapping) else {}
+class _Judge:
+    """Says why a stage would run."""
 
+    def __init__(self, project: Project, pipeline: Pipeline, lock: Lock, index: Index) -> None:
+        self._project = project
+        self._pipeline = pipeline
+        self._lock = lock
+        self._index = index
+        self._versions = read_libraries(project).versions
+        self._copies = {str(copy_path(stage)): stage for stage in pipeline.stages.values()}
 
-def _reasons(project: Project, plan: Plan, entry: Any, digests: Digests, pipeline: Pipeline) -> Iterator[str]:
-    if not isinstance(entry, Mapping):
-        yield "not run yet"
-        return
-    yield from _changed_files(project, plan, entry, digests, pipeline)
-    yield from _changed_values(project, plan, entry.get("params") or {})
-    yield from _changed_products(project, plan.stage, entry, digests)
+    def __call__(self, plan: Plan) -> Iterator[str]:
+        entry = self._lock.get(plan.stage.name)
+        if entry is None:
+            yield "not run yet"
+            return
+        yield from self._changed_files(plan, entry)
+        yield from self._changed_values(plan, entry.get("params") or {})
+        yield from self._changed_products(plan.stage, entry)
 
+    def _changed_files(self, plan: Plan, entry: Mapping[str, Any]) -> Iterator[str]:
+        recorded = {dep["path"]: dep.get("md5") for dep in entry.get("deps") or ()}
+        made = set(map(str, plan.upstream_files))
+        files = dict.fromkeys(map(str, plan.files))
+        for path in files:
+            stage = self._copies.get(path)
+            name = str(stage.notebook) if stage else path
+            if path not in recorded:
+                yield f"{name} is new to it"
+                continue
+            now = copy_digest(self._project, self._pipeline, stage) if stage else self._md5(path)
+            if now is None and path not in made:  # else the stage that makes it says so
+                yield f"{name} is not there"
+            elif now is not None and now != recorded[path]:
+                yield f"{name} changed"
+        yield from (f"{path} is no longer part of it" for path in recorded if path not in files)
 
-def _changed_files(
-    project: Project, plan: Plan, entry: Mapping[str, Any], digests: Digests, pipeline: Pipeline
-) -> Iterator[str]:
-    recorded = {dep["path"]: dep.get("md5") for dep in entry.get("deps") or ()}
-    notebooks = {
-        str(each): stage for stage in pipeline.stages.values() for each in [_copy(project, stage, plan)] if each
-    }
-    made = {str(path) for path in plan.upstream_files}
-    for path in map(str, plan.files):
-        name = str(notebooks[path].notebook) if path in notebooks else path
-        if path not in recorded:
-            yield f"{name} is new to it"
-            continue
-        if path in notebooks:
-            now: str | None = md5_of_text(copy_text(project, pipeline, notebooks[path]))
-        elif path in made and not (project.root / path).exists():
-            continue  # the stage that makes it says so
-        else:
-            now = digests.md5(project.root / path)
-        if now is None:
-            yield f"{name} is not there"
-        elif now != recorded[path]:
-            yield f"{name} changed"
-    for path in recorded:
-        if path not in set(map(str, plan.files)):
-            yield f"{path} is no longer part of it"
+    def _changed_values(self, plan: Plan, recorded: Mapping[str, Any]) -> Iterator[str]:
+        params = recorded.get("params.yaml") or {}
+        for key in plan.params:
+            now = look_up(self._project.params, key, where=plan.stage.name)
+            if key not in params:
+                yield f"parameter {key} is new to it"
+            elif not same(params[key], now):
+                yield f"parameter {key} changed from {params[key]} to {now}"
+        settings = recorded.get("nbship.yaml") or {}
+        for key in plan.settings:
+            if key not in settings or not same(settings[key], look_into(self._project.values, key)):
+                yield f"setting {key} changed"
+        versions = recorded.get(str(LIBRARIES)) or {}
+        for name in plan.libraries:
+            if versions.get(name) != self._versions.get(name):
+                yield f"library {name} changed from {versions.get(name, 'none')} to {self._versions.get(name)}"
 
+    def _changed_products(self, stage: Stage, entry: Mapping[str, Any]) -> Iterator[str]:
+        recorded = {out["path"]: out.get("md5") for out in entry.get("outs") or ()}
+        for path in map(str, stage.products.values()):
+            now = self._md5(path)
+            if now is None:
+                yield f"{path} is missing"
+            elif now != recorded.get(path):
+                yield f"{path} is not what the stage made"
 
-def _copy(project: Project, stage: Stage, plan: Plan) -> Any:
-    from .strip import copy_path
-
-    path = copy_path(stage)
-    return path if path in plan.files else None
-
-
-def _changed_values(project: Project, plan: Plan, recorded: Mapping[str, Any]) -> Iterator[str]:
-    state = plan.state(project)
-    params = recorded.get("params.yaml") or {}
-    for key in plan.params:
-        now = look_up(project.params, key, where=plan.stage.name)
-        if key not in params:
-            yield f"parameter {key} is new to it"
-        elif not same(_plain(params[key]), now):
-            yield f"parameter {key} changed from {params[key]} to {now}"
-    settings = recorded.get("nbship.yaml") or {}
-    for key, value in state["settings"].items():
-        if key not in settings or not same(_plain(settings[key]), value):
-            yield f"setting {key} changed"
-    versions = recorded.get(str(LIBRARIES)) or {}
-    for name, version in state["libraries"].items():
-        if versions.get(name) != version:
-            yield f"library {name} changed from {versions.get(name, 'none')} to {version}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value
-
-
-def _changed_products(project: Project, stage: Stage, entry: Mapping[str, Any], digests: Digests) -> Iterator[str]:
-    recorded = {out["path"]: out.get("md5") for out in entry.get("outs") or ()}
-    for path in map(str, stage.products.values()):
-        now = digests.md5(project.root / path)
-        if now is None:
-            yield f"{path} is missing"
-        elif now != recorded.get(path):
-            yield f"{path} is not what the stage made"
+    def _md5(self, path: str) -> str | None:
+        return self._index.md5(f"{self._project.root}/{path}")

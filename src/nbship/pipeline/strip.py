@@ -6,20 +6,34 @@ as it is; so no stage becomes stale.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from ..project import Project
-from .cells import RESERVED, find_parameters, is_injected, literal, read_notebook, replace_values, source_of
-from .files import write_if_changed
+from .cells import (
+    RESERVED,
+    find_parameters,
+    is_injected,
+    literal,
+    parse_notebook,
+    read_content,
+    replace_values,
+    source_of,
+)
+from .digest import md5_of_text
+from .files import write_if_changed, write_whole
+from .index import index_of
 from .libraries import LIBRARIES, read_libraries
 from .spec import Pipeline, Stage
 
-__all__ = ["copy_path", "copy_text", "strip_notebook", "write_copies"]
+__all__ = ["copy_digest", "copy_path", "copy_text", "strip_notebook", "write_copies"]
 
 _CELL_METADATA = ("tags", "slideshow", "raw_mimetype")
+# Names of the parameters cell that are filled in when the stage runs.
+_FILLED = [name for name in RESERVED if name != "upstream"]
 # Editors write the kernel's name as it is installed there ("Python 3 (ipykernel)"); which kernel runs is not theirs to say.
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -67,17 +81,44 @@ def copy_text(project: Project, pipeline: Pipeline, stage: Stage) -> str:
     own. Values that stand in `pipeline.yaml` are filled in: they are part of the code. Which name each
     file and parameter has goes with it: DVC knows files, and would not see two names change places.
     """
-    notebook = strip_notebook(read_notebook(project.root / stage.notebook, name=str(stage.notebook)))
+    return _copy_text(pipeline, stage, read_content(project.root / stage.notebook, name=str(stage.notebook)))
+
+
+def copy_digest(project: Project, pipeline: Pipeline, stage: Stage) -> str:
+    """Return the md5 of the copy of a stage's notebook, without making one that was made before.
+
+    Raises
+    ------
+    NotebookError
+        If the notebook cannot be read.
+    """
+    index, path = index_of(project), project.root / stage.notebook
+    asked = md5_of_text(json.dumps([_declared(pipeline, stage), _given(stage)], default=repr))
+    kept = index.memo.get(f"copy {asked} {index.md5(path)}")
+    if isinstance(kept, str):
+        return kept
+    content = read_content(path, name=str(stage.notebook))
+    read = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    index.note(path, read)
+    found = md5_of_text(_copy_text(pipeline, stage, content))
+    index.memo.put(f"copy {asked} {read}", found)
+    return found
+
+
+def _copy_text(pipeline: Pipeline, stage: Stage, content: bytes) -> str:
+    notebook = strip_notebook(parse_notebook(content, name=str(stage.notebook)))
     notebook["metadata"]["nbship"] = _declared(pipeline, stage)
     cell = find_parameters(notebook, name=str(stage.notebook))
     if cell is not None:
-        texts = {
-            name: "None" if stage.param_keys.get(name) or name in RESERVED else literal(stage.params[name])
-            for name in cell.assignments
-            if name in stage.params or (name in RESERVED and name != "upstream")
-        }
+        given = _given(stage)
+        texts = {name: given.get(name, "None") for name in cell.assignments if name in given or name in _FILLED}
         notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _given(stage: Stage) -> dict[str, str]:
+    """Return what stands for each parameter: its value, or nothing where that is an input of its own."""
+    return {name: "None" if stage.param_keys.get(name) else literal(value) for name, value in stage.params.items()}
 
 
 def _declared(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
@@ -99,6 +140,12 @@ def write_copies(project: Project, pipeline: Pipeline) -> list[PurePosixPath]:
     list
         The files that were written, relative to the root.
     """
-    texts = {copy_path(stage): copy_text(project, pipeline, stage) for stage in pipeline.stages.values()}
-    texts[LIBRARIES] = read_libraries(project).to_json()
-    return [path for path, text in texts.items() if write_if_changed(project.root / path, text)]
+    index, written = index_of(project), []
+    for stage in pipeline.stages.values():
+        path = project.root / copy_path(stage)
+        if path.is_symlink() or index.digests.md5(path) != copy_digest(project, pipeline, stage):
+            write_whole(path, copy_text(project, pipeline, stage))
+            written.append(copy_path(stage))
+    if write_if_changed(project.root / LIBRARIES, read_libraries(project).to_json()):
+        written.append(LIBRARIES)
+    return written

@@ -10,14 +10,15 @@ from typing import Any
 
 from ..errors import PipelineError
 from ..project import Project, Value, render_params
-from ..project.yaml import read_yaml
 from .cells import find_parameters, literal, read_notebook, replace_values, same
 from .dvc import derive, render
+from .facts import read_facts
 from .files import write_if_changed
+from .lock import read_lock
 from .placeholders import resolve, whole_key
 from .ploomber import validate
 from .spec import Pipeline, Stage, read_pipeline
-from .strip import strip_notebook, write_copies
+from .strip import copy_path, strip_notebook, write_copies
 
 __all__ = ["Edit", "SyncResult", "check_current", "strip_in_place", "sync"]
 
@@ -130,9 +131,7 @@ def strip_in_place(project: Project) -> list[str]:
 
 def write_copies_if_absent(project: Project, pipeline: Pipeline) -> None:
     """Write the stripped copies where a clone has none, so that hand-run tools find them."""
-    from .plan import plan_stages
-
-    if not all((project.root / plan.copy).is_file() for plan in plan_stages(project, pipeline).values()):
+    if not all((project.root / copy_path(stage)).is_file() for stage in pipeline.stages.values()):
         write_copies(project, pipeline)
 
 
@@ -146,7 +145,7 @@ def _write_cell(project: Project, stage: Stage, texts: Mapping[str, str]) -> Non
 
 
 def _differences(project: Project, stage: Stage) -> list[Edit]:
-    cell = find_parameters(read_notebook(project.root / stage.notebook, name=str(stage.notebook)), name=stage.name)
+    cell = read_facts(project, stage.notebook).parameters
     if cell is None:
         return []
     return [
@@ -168,24 +167,19 @@ def _is_last(edit: Edit, last: Mapping[str, Any] | None) -> bool:
 
 def _last_params(project: Project) -> Mapping[str, Any]:
     """Return what each stage ran with last, in the shape of `params.yaml`."""
-    path = project.root / "dvc.lock"
-    stages = (read_yaml(path, PipelineError).get("stages") or {}) if path.is_file() else {}
-    return {name: _nested((entry.get("params") or {}).get("params.yaml", {})) for name, entry in stages.items()}
+    lock = read_lock(project.root / "dvc.lock")
+    return {name: _nested((entry.get("params") or {}).get("params.yaml", {})) for name, entry in lock.items()}
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
-    for key, value in _plain(flat).items():
+    for key, value in flat.items():
         *above, last = key.split(".")
         block = nested
         for part in above:
             block = block.setdefault(part, {})
         block[last] = value
     return nested
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
 
 
 def _keep_cells(project: Project) -> list[str]:
