@@ -93,7 +93,7 @@ def test_what_a_kernel_started_does_not_outlive_it(tmp_path: Path):
     child = int(text(done.notebook["cells"][0]))
     time.sleep(0.2)
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True, check=False)
-    assert state.stdout.strip() in {"", "Z", "Zs"}
+    assert state.stdout.strip()[:1] in {"", "Z"}
 
 
 def test_home_settings_of_ipython_do_not_reach_the_kernel(tmp_path: Path):

@@ -164,14 +164,20 @@ def prepare() -> Any:
     """Make the kernel, in the parent: ipykernel's own, without sockets, and with a session that writes into a pipe."""
     from ipykernel.ipkernel import IPythonKernel
     from IPython.core.shellapp import InteractiveShellApp
+    from traitlets import Type
     from traitlets.config import Config
+
+    class CellsKernel(IPythonKernel):
+        """ipykernel's, with no debugger: nobody debugs a stage, and debugpy costs a tenth of a second."""
+
+        debugger_class = Type(object)
 
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.history_load_length = 0
-    sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs a stage, and it costs a tenth of a second
-    kernel: Any = IPythonKernel.instance(config=config, session=_session(), log=logging.getLogger("ipykernel"))
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
+    kernel: Any = CellsKernel.instance(config=config, session=_session(), log=logging.getLogger("ipykernel"))
     del sys.modules["debugpy"], sys.modules["ipykernel.debugger"]
     kernel.shell_channel_thread = _MainThread()
     kernel.shell.extension_manager.load_extension("storemagic")
