@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from nbship import project
+from nbship.pipeline import COPIES_STAGE, plan_stages, read_pipeline
+from nbship.pipeline.digest import Digests
+from nbship.pipeline.libraries import LIBRARIES
+from nbship.pipeline.lock import Lock
+from nbship.pipeline.placeholders import look_up
+from nbship.pipeline.strip import write_copies
+from nbship.pipeline.sync import sync
 
 PIPELINE = """\
 tasks:
@@ -110,3 +119,34 @@ def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def pretend_run(root: Path) -> None:
+    """Leave a project as a run leaves it, products with made-up contents, and no notebook executed."""
+    loaded = project.load(root)
+    sync(loaded, ask_ploomber=False)
+    pipeline = read_pipeline(loaded)
+    write_copies(loaded, pipeline)
+    plans = plan_stages(loaded, pipeline)
+    for plan in plans.values():
+        for path in map(root.joinpath, plan.stage.products.values()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"made by {plan.stage.name}\n")
+    copies = [*(str(plan.copy) for plan in plans.values()), str(LIBRARIES)]
+    sources = [*map(str, pipeline.notebooks), "pipeline.yaml"]
+    entries = {COPIES_STAGE: {"cmd": "x", "deps": _recorded(root, sources), "outs": _recorded(root, copies)}}
+    for name, plan in plans.items():
+        state = plan.state(loaded)
+        values = {key: look_up(loaded.params, key, where=name) for key in plan.params}
+        entries[name] = {
+            "cmd": f"nbship stage {name}",
+            "deps": _recorded(root, map(str, plan.files)),
+            "params": {"params.yaml": values, "nbship.yaml": state["settings"], str(LIBRARIES): state["libraries"]},
+            "outs": _recorded(root, map(str, plan.stage.products.values())),
+        }
+    (root / "dvc.lock").write_text(Lock().with_stages(entries).text)
+
+
+def _recorded(root: Path, paths: Iterable[str]) -> list[dict[str, Any]]:
+    digests = Digests(root / ".nbship/cache/pretended.json")
+    return [{"path": path, "hash": "md5", "md5": digests.md5(root / path)} for path in sorted(paths)]

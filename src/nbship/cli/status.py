@@ -27,19 +27,33 @@ def command(as_json: bool) -> None:
     Example:
         nbship status
     """
+    from ..pipeline.status import quick_status
+    from ..project import find_root
+
+    status = quick_status(find_root())
+    if status is None:
+        status, written = _read()
+        if written and not as_json:
+            click.echo(f"Brought up to date: {', '.join(written)}.")
+    click.echo(_json(status) if as_json else _text(status))
+
+
+def _read() -> tuple[Status, list[str]]:
+    """Return the status, and what was written so that dvc.yaml is current."""
+    from ..pipeline.snapshot import remember
     from ..pipeline.status import read_status
     from ..project import load
 
     project = load()
-    status = read_status(project)
+    status, written = read_status(project), list[str]()
     if not status.dvc_yaml_current:
         from ..pipeline.sync import sync
 
-        written = dict.fromkeys(sync(project, ask_ploomber=False).written)
+        written = list(dict.fromkeys(sync(project, ask_ploomber=False).written))
         status = read_status(project)
-        if not as_json:
-            click.echo(f"Brought up to date: {', '.join(written)}.")
-    click.echo(_json(status) if as_json else _text(status))
+    if status.current:
+        remember(project.root, [stage.name for stage in status.stages])
+    return status, written
 
 
 def _json(status: Status) -> str:

@@ -20,7 +20,7 @@ from .kept import read_kept, write_kept
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-__all__ = ["LIBRARIES", "LOCK", "Libraries", "read_libraries"]
+__all__ = ["LIBRARIES", "LOCK", "Libraries", "places", "read_libraries"]
 
 LOCK = PurePosixPath("uv.lock")
 LIBRARIES = PurePosixPath(".nbship/cache/libraries.json")
@@ -70,11 +70,11 @@ def read_libraries(project: Project) -> Libraries:
         If the lock file is broken.
     """
     lock = project.root / LOCK
-    distributions = _distributions(project.cache / "distributions.json", _places())
+    distributions = _distributions(project.cache / "distributions.json", places())
     if lock.is_file():
         versions, requirements = _locked(lock, project.cache / "lock.json", index_of(project).md5(lock))
     else:
-        versions, requirements = _installed(project.cache / "installed.json", _places())
+        versions, requirements = _installed(project.cache / "installed.json", places())
     return Libraries(versions, requirements, distributions)
 
 
@@ -151,7 +151,7 @@ def _requirements(distribution: Distribution) -> Iterable[str]:
                 yield _normal(name[0])
 
 
-def _places() -> tuple[tuple[str, int], ...]:
+def places() -> tuple[tuple[str, int], ...]:
     """Return the folders that are searched for modules, and when something was last installed there."""
     folders = [Path(place) for place in sys.path if place.endswith("-packages")]
     return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..project import Project
@@ -14,10 +15,11 @@ from .libraries import LIBRARIES, LOCK, read_libraries
 from .lock import Lock, read_lock
 from .placeholders import look_up
 from .plan import Plan, look_into, plan_stages
-from .spec import Pipeline, Stage, read_pipeline
+from .snapshot import recall, remember
+from .spec import COPIES_STAGE, Pipeline, Stage, read_pipeline
 from .strip import copy_digest, copy_path
 
-__all__ = ["StageStatus", "Status", "read_status"]
+__all__ = ["StageStatus", "Status", "quick_status", "read_status", "remember_current"]
 
 # What is read beside notebooks, modules, resources and products.
 SETTINGS = ("pipeline.yaml", "params.yaml", "nbship.yaml", "dvc.yaml", "dvc.lock", str(LOCK))
@@ -38,10 +40,19 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of all stages, and whether `dvc.yaml` says what the pipeline says."""
+    """The state of all stages.
+
+    Attributes
+    ----------
+    dvc_yaml_current
+        Whether `dvc.yaml` says what the pipeline says.
+    copies_current
+        Whether the copies of the notebooks, and what `dvc.lock` says of them, are those of the notebooks now.
+    """
 
     stages: tuple[StageStatus, ...]
     dvc_yaml_current: bool
+    copies_current: bool = True
 
     @property
     def current(self) -> bool:
@@ -71,7 +82,35 @@ def read_status(project: Project) -> Status:
         after = tuple(f"after {before}" for before in plan.stage.upstream if stages[before].stale)
         stages[name] = StageStatus(name, (*judge(plan), *after))
     index.save()
-    return Status(tuple(stages.values()), current)
+    return Status(tuple(stages.values()), current, judge.copies_are_current())
+
+
+def quick_status(project_root: Path) -> Status | None:
+    """Return the status if all stages are up to date as they were before; None if that takes `read_status`."""
+    names = recall(project_root)
+    return None if names is None else Status(tuple(StageStatus(name, ()) for name in names), dvc_yaml_current=True)
+
+
+def remember_current(project: Project, *, name: str = "run", extra: Iterable[Path] = ()) -> bool:
+    """Look whether nothing would run, and remember it for `recall`; tell whether it is so.
+
+    Parameters
+    ----------
+    name
+        Which snapshot to write.
+    extra
+        More files that must stay as they are.
+
+    Raises
+    ------
+    NbshipError
+        As `read_status`.
+    """
+    status = read_status(project)
+    if status.current and status.copies_current:
+        remember(project.root, [stage.name for stage in status.stages], name=name, extra=extra)
+        index_of(project).save()
+    return status.current and status.copies_current
 
 
 class _Judge:
@@ -93,6 +132,12 @@ class _Judge:
         yield from self._changed_files(plan, entry)
         yield from self._changed_values(plan, entry.get("params") or {})
         yield from self._changed_products(plan.stage, entry)
+
+    def copies_are_current(self) -> bool:
+        """Tell whether the copies are those of the notebooks, and recorded as such."""
+        entry = self._lock.get(COPIES_STAGE) or {}
+        files = [*(entry.get("deps") or ()), *(entry.get("outs") or ())]
+        return bool(files) and all(self._md5(file["path"]) == file.get("md5") for file in files)
 
     def _changed_files(self, plan: Plan, entry: Mapping[str, Any]) -> Iterator[str]:
         recorded = {dep["path"]: dep.get("md5") for dep in entry.get("deps") or ()}
