@@ -50,7 +50,9 @@ def test_sync_check_fails_until_dvc_yaml_is_written(root: Path, capsys: pytest.C
 
 
 def test_an_edited_value_is_told_with_both_remedies(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (root / "dvc.lock").write_text("stages: {load: {params: {params.yaml: {load.rate: 0.5}}}}\n")
+    (root / "dvc.lock").write_text(
+        "schema: '2.0'\nstages:\n  load:\n    cmd: x\n    params:\n      params.yaml:\n        load.rate: 0.5\n"
+    )
     replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
     code, _, err = call(capsys, "sync")
     assert code == 0
