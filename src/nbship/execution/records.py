@@ -46,22 +46,30 @@ def append_record(path: Path, record: RunRecord) -> None:
     """Add one line to the file of run records; lines of runs at the same time do not mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(asdict(record), sort_keys=True) + "\n"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(handle, line.encode())
+        os.write(handle, _before(handle) + line.encode())
     finally:
         os.close(handle)
 
 
 def read_records(path: Path) -> Iterator[RunRecord]:
-    """Yield the records of a file, oldest first; a line cut short by a crash is passed over."""
+    """Yield the records of a file, oldest first; a line that is cut short or damaged is passed over."""
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for line in lines:
             try:
                 found = json.loads(line)
-            except ValueError:
+                if isinstance(found, dict) and found.get("format") == FORMAT:
+                    yield RunRecord(**found)
+            except (ValueError, TypeError):
                 continue
-            if isinstance(found, dict) and found.get("format") == FORMAT:
-                yield RunRecord(**found)
+
+
+def _before(handle: int) -> bytes:
+    """Return the end of the line that a crash has cut short, if one has."""
+    if os.lseek(handle, 0, os.SEEK_END) == 0:
+        return b""
+    os.lseek(handle, -1, os.SEEK_END)
+    return b"" if os.read(handle, 1) == b"\n" else b"\n"

@@ -123,6 +123,8 @@ def _stages(
         force=force,
     )
     with ExitStack() as stack:
+        books.objects.sweep()
+        stack.callback(books.objects.sweep)
         stack.callback(digests.save)
         stack.callback(progress.close)
         parent.preload(_imports(work, upstream))

@@ -16,6 +16,7 @@ from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageEr
 from ..pipeline.files import write_whole
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Project
+from .dvc.healing import remove_drafts
 from .dvc.objects import remove
 from .engine import Executed, Failure, Limits, Listener, execute
 from .environment import kernel_environment
@@ -149,8 +150,10 @@ class _StageRun:
         return set(self.inputs.files)
 
     def remove_products(self) -> None:
-        for path in self.stage.products.values():
-            remove(self.project.root / path)
+        paths = [self.project.root / path for path in self.stage.products.values()]
+        remove_drafts(paths)
+        for path in paths:
+            remove(path)
 
     def make_folders(self) -> None:
         for path in self.stage.products.values():

@@ -12,9 +12,10 @@ from ...pipeline.digest import Digests
 from .config import Repository
 from .content import Content, read_content
 from .entries import Entry, make_entry, products, same_inputs, with_products
+from .healing import remove_drafts
 from .lockfile import LockFile
 from .locks import RepositoryLock
-from .objects import Objects, remove
+from .objects import Objects
 from .runs import Runs
 
 __all__ = ["Books", "Declared"]
@@ -104,6 +105,7 @@ class Books:
                 if not all(self.objects.intact(made[path]) for path in wanted):
                     continue
                 executable = {out["path"] for out in found["outs"] if out.get("isexec")}
+                remove_drafts(self._root / path for path in wanted)
                 for path in wanted:
                     self.objects.link(
                         made[path],
@@ -114,11 +116,6 @@ class Books:
             self.record(stage, inputs)
             return True
         return False
-
-    def remove_products(self, stage: Declared) -> None:
-        """Delete what the stage made; links into the cache are cut, so that nothing is written there."""
-        for path in stage.products:
-            remove(self._root / path)
 
     def record(self, stage: Declared, inputs: Entry) -> None:
         """Keep what the stage made: in the cache, in the run cache, in `dvc.lock`.
@@ -144,7 +141,7 @@ class Books:
 
     def _heal(self, stage: Declared, recorded: Mapping[str, Any], entry: Entry) -> None:
         """Put what the cache has lost, and sizes that are not true, right again."""
-        lost = [out for out in entry["outs"] if out["path"] in stage.kept and not self.objects.intact(out["md5"])]
+        lost = [out for out in entry["outs"] if self._has_lost(out, kept=out["path"] in stage.kept)]
         if not lost and _sizes(recorded) == _sizes(entry):
             return
         with self.lock():
@@ -154,6 +151,10 @@ class Books:
                 if content is not None and content.md5 == out["md5"]:
                     self.objects.add(path, content)
             self._file.put(stage.name, entry)
+
+    def _has_lost(self, out: Mapping[str, Any], *, kept: bool) -> bool:
+        """Tell whether the cache lacks a product; of those that Git keeps, whether it has a damaged one."""
+        return (kept or self.objects.path(out["md5"]).exists()) and not self.objects.intact(out["md5"])
 
     def _contents(self, stage: Declared) -> dict[str, Content]:
         """Return what the stage's products hold, those that are there."""

@@ -101,6 +101,8 @@ class Objects:
     def sweep(self) -> None:
         """Delete what a killed run left half-written; only while no other run is at work."""
         shutil.rmtree(self._drafts, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._drafts.parent.rmdir()
 
     def _intact_file(self, md5: str) -> bool:
         path = self.path(md5)

@@ -1,0 +1,136 @@
+"""Every file of state and cache may be cut, flipped or lost: it is found before use, and heals."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from execution.graphs import DIAMOND, executions, products, write_graph
+from runs import bring, digest, is_whole, name_of, objects, tried
+
+from nbship.execution.dvc.objects import Objects
+from nbship.execution.records import append_record, read_records
+
+# Files of the repository, of DVC and of nbship that are state or cache; `*` is any name, below any folders.
+AREAS = {
+    "lock file": ["dvc.lock", "dvc.yaml"],
+    "cached objects": [".dvc/cache/files/*"],
+    "run cache": [".dvc/cache/runs/*"],
+    "locks": [".dvc/tmp/*"],
+    "own cache": [".nbship/cache/*", ".nbship/env.yaml"],
+    "run records": [".nbship/state/*"],
+    "products": ["products/*"],
+}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has run."""
+    root = write_graph(tmp_path_factory.mktemp("done") / "project", {"a": DIAMOND["a"], "b": ["a"]})
+    bring(root)
+    executions(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def expected(done: Path) -> Mapping[str, bytes]:
+    return products(done)
+
+
+def files(root: Path, area: str) -> list[Path]:
+    found: list[Path] = []
+    for pattern in AREAS[area]:
+        folder, star, _ = pattern.partition("*")
+        inside = sorted((root / folder).rglob("*")) if star else [root / pattern]
+        found += [path for path in inside if path.is_file()]
+    return [path for path in found if path.name != ".gitignore"]
+
+
+def flip(path: Path, chance: random.Random) -> None:
+    content = bytearray(path.read_bytes() or b"\0")
+    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    overwrite(path, bytes(content))
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    mode = path.stat().st_mode
+    path.chmod(0o644)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+DAMAGES: Mapping[str, Callable[[Path, random.Random], None]] = {
+    "emptied": lambda path, _: overwrite(path, b""),
+    "cut": lambda path, chance: overwrite(path, path.read_bytes()[: chance.randrange(path.stat().st_size + 1)]),
+    "flipped": flip,
+    "lost": lambda path, _: path.unlink(),
+    "garbage": lambda path, chance: overwrite(path, chance.randbytes(40)),
+}
+
+
+def damaged(done: Path, expected: Mapping[str, bytes], area: str, *, most: int, seed: int = 0) -> Iterator[str]:
+    """Damage one file at a time and run; yield what is wrong afterwards."""
+    chance = random.Random(seed)
+    cases = [(path.relative_to(done), kind) for path in files(done, area) for kind in DAMAGES]
+    root = done.with_name("damaged")
+    for path, kind in chance.sample(cases, min(most, len(cases))):
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(done, root, symlinks=True)
+        DAMAGES[kind](root / path, chance)
+        wrong = tried(root) or is_whole(root, expected) or lost(done, root, area)
+        yield f"'{path}' {kind}: {wrong}" if wrong else ""
+
+
+def lost(done: Path, root: Path, area: str) -> str:
+    """Say what a damaged area has not got back of what it needs."""
+    if area == "cached objects":
+        missing = {name_of(path) for path in objects(done)} - {name_of(path) for path in objects(root)}
+        needed = {out.get("md5", "").removesuffix(".dir") for out in outs(done)}
+        return f"not in the cache: {missing & needed}" if missing & needed else ""
+    return ""
+
+
+def outs(root: Path) -> Iterator[Mapping[str, str]]:
+    from nbship.pipeline.lock import read_lock
+
+    for entry in read_lock(root / "dvc.lock").values():
+        yield from (out for out in entry["outs"] if "/metrics/" not in out["path"] and "/plots/" not in out["path"])
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_damage_is_found_before_use_and_heals(done: Path, expected: Mapping[str, bytes], full: bool, area: str) -> None:
+    wrong = [text for text in damaged(done, expected, area, most=10_000 if full else 6) if text]
+    assert wrong == []
+
+
+def test_no_stage_runs_again_where_its_results_can_be_restored(done: Path) -> None:
+    root = done.with_name("restored")
+    for area in ("lock file", "locks", "own cache", "products"):
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(done, root, symlinks=True)
+        for path in files(root, area):
+            DAMAGES["emptied"](path, random.Random(0))
+        assert not tried(root)
+        assert executions(root) == [], area
+
+
+def test_records_that_are_damaged_are_passed_over(done: Path) -> None:
+    path = done.with_name("runs.jsonl")
+    shutil.copy(done / ".nbship/state/runs.jsonl", path)
+    whole = len(list(read_records(path)))
+    with path.open("ab") as records:
+        records.write(b'\xff\n{"format": 1}\n[]\nnull\n{"form')
+    assert len(list(read_records(path))) == whole == 2
+    append_record(path, next(iter(read_records(path))))
+    assert len(list(read_records(path))) == 3
+
+
+def test_a_cache_that_is_believed_by_its_names_would_be_caught(
+    done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Objects, "_intact_file", lambda objects, md5: objects.path(md5).exists())
+    assert any(damaged(done, expected, "cached objects", most=8))
+    assert all(digest(path) == name_of(path) for path in objects(done))

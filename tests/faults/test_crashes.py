@@ -1,0 +1,136 @@
+"""Whatever is killed, at whatever moment: the next run finishes with the same digests, and nothing lives on."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from execution.graphs import DIAMOND, WORK, executions, products, write_graph
+from runs import Failpoints, Started, bring, is_whole, tried
+
+from nbship.execution.dvc.books import Books
+from nbship.execution.dvc.objects import Objects
+
+# A product that takes a while to write, so that it is often cut in the middle.
+SLOW = (
+    WORK
+    + """
+import time
+with open(stage.product["parts"] / "slow.txt", "w") as slow:
+    for part in range(5):
+        slow.write(f"{part} of {total}\\n")
+        slow.flush()
+        time.sleep(0.02)
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_graph(tmp_path_factory.mktemp("fresh") / "project", DIAMOND, work=SLOW)
+
+
+@pytest.fixture(scope="module")
+def done(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = copy(fresh, tmp_path_factory.mktemp("done") / "project")
+    bring(root)
+    executions(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def expected(done: Path) -> Mapping[str, bytes]:
+    return products(done)
+
+
+def copy(source: Path, target: Path) -> Path:
+    shutil.rmtree(target, ignore_errors=True)
+    return Path(shutil.copytree(source, target, symlinks=True))
+
+
+def crash_at(root: Path, at: int, *, of: str = "") -> int:
+    """Run until the k-th change of paths that hold a text, or to the end; return the exit code."""
+    points = Failpoints(at, of=of or str(root))
+    started = Started(root, before=points.install)
+    assert started.ends_wholly(within=2), f"processes live on after a crash at change {at}"
+    return started.process.exitcode or 0
+
+
+def crashes(fresh: Path, expected: Mapping[str, bytes], *, of: str = "", ats: Iterable[int]) -> Iterator[str]:
+    """Crash at each point of a run, and run again; yield what is wrong then. End with the first point that is not reached."""
+    for at in ats:
+        root = copy(fresh, fresh.with_name("crashed"))
+        if crash_at(root, at, of=of) != -signal.SIGKILL:
+            return
+        wrong = tried(root) or is_whole(root, expected)
+        yield f"after a crash at change {at} of '{of}': {wrong}" if wrong else ""
+
+
+def test_a_run_may_die_at_any_change_on_disk(fresh: Path, expected: Mapping[str, bytes], full: bool) -> None:
+    every = itertools.count(1) if full else sorted(random.Random(0).sample(range(1, 250), 5))
+    assert not any(crashes(fresh, expected, ats=every))
+
+
+@pytest.mark.parametrize("of", ["cache/files", "cache/runs", "dvc.lock", ".dvc/tmp", "digests.json"])
+def test_a_run_may_die_at_any_change_of_the_books(
+    fresh: Path, expected: Mapping[str, bytes], full: bool, of: str
+) -> None:
+    assert not any(crashes(fresh, expected, of=of, ats=itertools.count(1) if full else (1, 4)))
+
+
+def test_a_cache_that_is_written_in_place_would_be_caught(
+    fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(objects: Objects, md5: str, write: Callable[[Path], None]) -> None:
+        objects.path(md5).parent.mkdir(parents=True, exist_ok=True)
+        write(objects.path(md5))
+
+    monkeypatch.setattr(Objects, "_write", write)
+    monkeypatch.setattr(Objects, "_intact_file", lambda objects, md5: objects.path(md5).exists())
+    assert any(crashes(fresh, expected, of="cache/files", ats=range(1, 9)))
+
+
+def kill_something(started: Started, chance: random.Random) -> str:
+    """Wait a while, then kill the runner, one of its processes, or all of them at once."""
+    time.sleep(chance.uniform(0.05, 1.6))
+    alive = started.alive()
+    if not alive:
+        return "nothing"
+    kind = chance.choice(["runner", "other", "other", "all"])
+    victims = {"runner": alive[:1], "other": [chance.choice(alive)], "all": alive}[kind]
+    for process in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    return kind
+
+
+def rounds(done: Path, expected: Mapping[str, bytes], *, times: int, seed: int = 0) -> Iterator[str]:
+    """Crash forced runs one after the other in one project; yield what is wrong after each."""
+    chance = random.Random(seed)
+    root = copy(done, done.with_name("rounds"))
+    for number in range(times):
+        started = Started(root, {"force": True, "jobs": chance.choice([1, 2])})
+        kind = kill_something(started, chance)
+        whole = started.ends_wholly(within=2)
+        wrong = tried(root) or is_whole(root, expected)
+        yield f"round {number}, {kind}: " * bool(wrong or not whole) + wrong + " processes live on" * (not whole)
+
+
+def test_any_process_of_a_run_may_be_killed(done: Path, expected: Mapping[str, bytes], full: bool) -> None:
+    wrong = [text for text in rounds(done, expected, times=200 if full else 6) if text]
+    assert wrong == []
+
+
+def test_a_run_that_believes_the_lock_file_would_be_caught(
+    done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Books, "is_current", Books.is_known)
+    assert any(rounds(done, expected, times=12))
