@@ -126,9 +126,8 @@ class _Channel:
         self._count, self._owner = 0, os.getpid()
         self._lock = threading.RLock()
 
-    def send(self, kind: str, content: Any, *, parent: str = "", buffers: Sequence[bytes] = ()) -> None:
-        document = json.dumps({"kind": kind, "content": content, "parent": parent})
-        self.send_encoded(document.encode(), buffers)
+    def send(self, kind: str, content: Any) -> None:
+        self.send_encoded(json.dumps({"kind": kind, "content": content}).encode())
 
     def send_encoded(self, document: bytes, buffers: Sequence[bytes] = ()) -> None:
         if os.getpid() != self._owner:  # a fork that the notebook made
@@ -157,12 +156,13 @@ def _uninterrupted() -> Any:
 
 def _stream(file: int) -> Any:
     # Each line leaves at once, so that it stands before what a child process prints next.
-    return open(file, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    return open(file, "w", encoding="UTF-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
 def prepare() -> Any:
     """Make the kernel, in the parent: ipykernel's own, without sockets, and with a session that writes into a pipe."""
     from ipykernel.ipkernel import IPythonKernel
+    from ipykernel.kernelapp import IPKernelApp
     from IPython.core.shellapp import InteractiveShellApp
     from traitlets import Type
     from traitlets.config import Config
@@ -177,10 +177,12 @@ def prepare() -> Any:
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.history_load_length = 0
     sys.modules["debugpy"] = None  # type: ignore[assignment]
-    kernel: Any = CellsKernel.instance(config=config, session=_session(), log=logging.getLogger("ipykernel"))
+    log = logging.getLogger("ipykernel")
+    kernel: Any = CellsKernel.instance(config=config, session=_session(), log=log, user_ns=None)
     del sys.modules["debugpy"], sys.modules["ipykernel.debugger"]
     kernel.shell_channel_thread = _MainThread()
     kernel.shell.extension_manager.load_extension("storemagic")
+    IPKernelApp.instance().kernel = kernel  # magics and libraries ask the application for its kernel
     # The notebook's folder goes behind the standard library.
     cast(Any, InteractiveShellApp).init_path(SimpleNamespace(ignore_cwd=False))
     return kernel
@@ -216,8 +218,7 @@ def _session() -> Any:
             if self.channel is None:
                 return message
             buffers = [bytes(buffer) for buffer in rest.get("buffers") or message.get("buffers") or ()]
-            header = message.get("parent_header") or {}
-            frame = {"kind": message["msg_type"], "content": message["content"], "parent": header.get("msg_id", "")}
+            frame = {"kind": message["msg_type"], "content": message["content"]}
             document = self.pack(frame)
             if len(document) + sum(map(len, buffers)) > _LARGEST:
                 document, buffers = self.pack(_too_large(frame, len(document))), []

@@ -38,7 +38,6 @@ class ForkedKernel:
     def __init__(self, parent: WarmParent, folder: Path, *, memory: int | None = None) -> None:
         self._parent, self._folder, self._memory = parent, folder, memory
         self._files: list[int] = []
-        self._replies: dict[str, Any] = {}
         self._received = bytearray()
         self._pending: tuple[dict[str, Any], list[bytes]] | None = None
         self._done = 0
@@ -81,8 +80,7 @@ class ForkedKernel:
         KernelTimeoutError
             If the cell is not done at `until` on the monotonic clock.
         """
-        self._send(*({"do": "comm", "content": content} for content in self._replies.values()))
-        self._replies.clear()
+        self._send(*({"do": "comm", "content": content} for content in outputs.take_replies()))
         self._send({"do": "cell", "id": id, "code": code})
         return Reply(**self._pump(outputs, until))
 
@@ -168,9 +166,7 @@ class ForkedKernel:
             content: dict[str, Any] = frame["content"]
             if frame["kind"] in ("ready", "done", "ended"):
                 return content
-            reply = outputs.message(frame["kind"], content, parent=frame["parent"], buffers=buffers)
-            if reply is not None:
-                self._replies[reply["comm_id"]] = reply
+            outputs.message(frame["kind"], content, buffers=buffers)
             self._go_on(outputs)
 
     def _drain(self, outputs: Outputs) -> None:

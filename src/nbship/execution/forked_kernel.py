@@ -33,7 +33,7 @@ def run_kernel(request: Mapping[str, Any], files: Sequence[int]) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     try:
-        IPKernelApp.launch_instance()
+        IPKernelApp.launch_instance(parent_handle=os.getppid())
     finally:
         _finish()
 
@@ -41,8 +41,10 @@ def run_kernel(request: Mapping[str, Any], files: Sequence[int]) -> None:
 def _forget_shell() -> None:
     """Let go of the shell that the parent made for notebooks without sockets."""
     import ipykernel.ipkernel
+    from ipykernel.kernelapp import IPKernelApp
     from ipykernel.zmqshell import ZMQInteractiveShell
 
+    IPKernelApp.clear_instance()
     ipykernel.ipkernel.IPythonKernel.clear_instance()
     ZMQInteractiveShell.clear_instance()
     ipykernel.ipkernel._comm_manager = None

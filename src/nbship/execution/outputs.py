@@ -78,34 +78,28 @@ class Outputs:
             self._clear_if_due()
             self._text.setdefault(stream, _Text(self._allowed)).add(text)
 
-    def message(
-        self, kind: str, content: Mapping[str, Any], *, parent: str = "", buffers: Sequence[bytes] = ()
-    ) -> dict[str, Any] | None:
+    def message(self, kind: str, content: Mapping[str, Any], *, buffers: Sequence[bytes] = ()) -> None:
         """Take a message of the kernel's output channel.
 
         Parameters
         ----------
         kind
             Its type, such as `display_data`; types that are no output are passed over.
-        parent
-            Identifier of the request that it answers.
-
-        Returns
-        -------
-        dict or None
-            What a widget sends back to the kernel.
         """
         if kind.startswith("comm"):
             self._flush()
-            return self._widgets.message(kind, content, buffers)
-        if kind == "stream":
+            self._widgets.message(kind, content, buffers)
+        elif kind == "stream":
             self.text(content["name"], content["text"])
         elif kind == "clear_output":
             self._clear_output(wait=bool(content.get("wait")))
         elif kind in ("display_data", "execute_result", "update_display_data", "error"):
             self._flush()
-            return self._output(kind, content)
-        return None
+            self._output(kind, content)
+
+    def take_replies(self) -> list[dict[str, Any]]:
+        """Return what widgets send back to the kernel, once: the contents of `comm_msg` messages."""
+        return self._widgets.take_replies()
 
     def mark(self, *, ename: str, evalue: str, traceback: Sequence[str] = ()) -> None:
         """Say in the cell how it ended, in the shape of an error."""
@@ -123,26 +117,26 @@ class Outputs:
         state = self._widgets.state()
         return {_WIDGETS: {"state": state, "version_major": 2, "version_minor": 0}} if state else {}
 
-    def _output(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _output(self, kind: str, content: Mapping[str, Any]) -> None:
         name = (content.get("transient") or {}).get("display_id")
         if name and kind != "error":
             for shown in self._displays.get(name, ()):
                 shown["data"], shown["metadata"] = content["data"], content["metadata"]
         if kind == "update_display_data":
-            return None
+            return
         output = _output(kind, content)
         if widget := self._widgets.open:
-            return widget.output(output)
+            widget.output(output)
+            return
         self._clear_if_due()
         self._kept.add(output)
         if name:
             self._displays.setdefault(name, []).append(output)
-        return None
 
     def _clear_output(self, *, wait: bool) -> None:
         self._flush()
         if widget := self._widgets.open:
-            widget.outputs.clear()
+            widget.clear(wait=wait)
         elif wait:
             self._clear = True
         else:
@@ -243,20 +237,28 @@ class _Widgets:
     def open(self) -> _OutputWidget | None:
         return self._stack[-1] if self._stack else None
 
-    def message(self, kind: str, content: Mapping[str, Any], buffers: Sequence[bytes]) -> dict[str, Any] | None:
+    def message(self, kind: str, content: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         name, data = content["comm_id"], content.get("data") or {}
         if "state" not in data:
-            return None
+            return
         state = data["state"]
         self._states.setdefault(name, {}).update(state)
         for path, buffer in zip(data.get("buffer_paths") or (), buffers, strict=False):
             encoded = {"data": base64.b64encode(buffer).decode(), "encoding": "base64", "path": path}
             self._buffers.setdefault(name, {})[tuple(path)] = encoded
         if kind == "comm_open" and state.get("_model_name") == "OutputModel":
-            self._outputs[name] = _OutputWidget(name, self._states[name])
+            self._outputs[name] = _OutputWidget()
         elif kind == "comm_msg" and "msg_id" in state and name in self._outputs:
             self._turn(self._outputs[name], opened=bool(state["msg_id"]))
-        return None
+
+    def take_replies(self) -> list[dict[str, Any]]:
+        replies = []
+        for name, widget in self._outputs.items():
+            if widget.changed:
+                widget.changed = False
+                data = {"method": "update", "state": {"outputs": widget.outputs}, "buffer_paths": []}
+                replies.append({"comm_id": name, "data": data})
+        return replies
 
     def _turn(self, widget: _OutputWidget, *, opened: bool) -> None:
         if opened:
@@ -274,6 +276,8 @@ class _Widgets:
             "model_module_version": state.get("_model_module_version"),
             "state": state,
         }
+        if name in self._outputs and self._outputs[name].outputs:
+            described["state"] = {**state, "outputs": self._outputs[name].outputs}
         if name in self._buffers:
             described["buffers"] = list(self._buffers[name].values())
         return described
@@ -282,22 +286,32 @@ class _Widgets:
 class _OutputWidget:
     """An `Output` widget: what is shown inside it is its state."""
 
-    def __init__(self, name: str, state: dict[str, Any]) -> None:
-        self._name = name
+    def __init__(self) -> None:
         self.outputs: list[dict[str, Any]] = []
-        state["outputs"] = self.outputs
+        self.changed = self._clear = False
 
     def text(self, stream: str, text: str) -> None:
+        self._clear_if_due()
         last = self.outputs[-1] if self.outputs else {}
         if last.get("name") == stream:
             last["text"] += text
         else:
             self.outputs.append({"output_type": "stream", "name": stream, "text": text})
 
-    def output(self, output: dict[str, Any]) -> dict[str, Any]:
+    def output(self, output: dict[str, Any]) -> None:
+        self._clear_if_due()
         self.outputs.append(output)
-        data = {"method": "update", "state": {"outputs": self.outputs}, "buffer_paths": []}
-        return {"comm_id": self._name, "data": data}
+
+    def clear(self, *, wait: bool) -> None:
+        self.changed, self._clear = True, True
+        if not wait:
+            self._clear_if_due()
+
+    def _clear_if_due(self) -> None:
+        self.changed = True
+        if self._clear:
+            self._clear = False
+            self.outputs.clear()
 
 
 def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -305,7 +319,7 @@ def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         trace = [line[:_LINE] for line in content["traceback"][:200]]
         evalue = content["evalue"][:_MESSAGE]
         return {"output_type": "error", "ename": content["ename"], "evalue": evalue, "traceback": trace}
-    output = {"output_type": kind, "data": dict(content["data"]), "metadata": dict(content["metadata"] or {})}
+    output = {"output_type": kind, "metadata": dict(content["metadata"] or {}), "data": dict(content["data"])}
     if kind == "execute_result":
         output["execution_count"] = content["execution_count"]
     return output

@@ -41,8 +41,10 @@ def main() -> None:
     preload.import_ipykernel()
     from . import child, forked_kernel
 
-    kinds: dict[str, Any] = {"cells": partial(child.run_cells, child.prepare()), "kernel": forked_kernel.run_kernel}
-    preload.import_libraries(order, lifeline)
+    kernel = child.prepare()
+    kinds: dict[str, Any] = {"cells": partial(child.run_cells, kernel), "kernel": forked_kernel.run_kernel}
+    with kernel.shell.builtin_trap:  # pandas and others ask at their import whether they are in a notebook
+        preload.import_libraries(order, lifeline)
     set_by_imports = {key: value for key, value in os.environ.items() if environ.get(key) != value}
     preload.forget_project()
     gc.collect()

@@ -91,6 +91,8 @@ class ProcessKernel:
         KernelTimeoutError
             If the cell is not done at `until` on the monotonic clock.
         """
+        for content in outputs.take_replies():
+            self._client.shell_channel.send(self._client.session.msg("comm_msg", content))
         self._asked = self._client.execute(code, store_history=True, allow_stdin=False, stop_on_error=False)
         return self._answer(outputs, until)
 
@@ -142,9 +144,7 @@ class ProcessKernel:
         parent, kind, content = message["parent_header"].get("msg_id", ""), message["msg_type"], message["content"]
         if kind == "status":
             return bool(content["execution_state"] == "idle" and parent == self._asked)
-        reply = outputs.message(kind, content, parent=parent, buffers=message.get("buffers") or ())
-        if reply is not None:
-            self._client.shell_channel.send(self._client.session.msg("comm_msg", reply))
+        outputs.message(kind, content, buffers=message.get("buffers") or ())
         return False
 
     def _drain(self, outputs: Outputs) -> None:
