@@ -21,7 +21,7 @@ from .cells import code_cells
 from .index import index_of
 from .magics import parse_cell
 
-__all__ = ["Code", "Sources", "cell_imports", "find_run", "refuse_run", "settings_read"]
+__all__ = ["Code", "Sources", "cell_imports", "find_run", "parsed_cells", "refuse_run", "settings_read"]
 
 _RUN = re.compile(r"^\s*%run\b.*", re.MULTILINE)
 
@@ -135,7 +135,7 @@ def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Code:
 
 def cell_imports(notebook: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the dotted names that a notebook's cells import, sorted, with the packages that they lie in."""
-    return tuple(sorted({name for tree in _cells(notebook) for name in _imported(tree, package="")}))
+    return tuple(sorted({name for tree in parsed_cells(notebook) for name in _imported(tree, package="")}))
 
 
 def find_run(notebook: Mapping[str, Any]) -> str:
@@ -164,7 +164,7 @@ def settings_read(notebook: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys of `nbship.yaml` that the notebook reads by `….settings("key")`, sorted."""
     found = {
         node.args[0].value
-        for tree in _cells(notebook)
+        for tree in parsed_cells(notebook)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -176,7 +176,8 @@ def settings_read(notebook: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
+def parsed_cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
+    """Yield the syntax of each code cell that is Python."""
     for _, source in code_cells(notebook):
         tree = parse_cell(source)
         if tree is not None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..project import Project
 from .cells import Assignment, ParametersCell, find_parameters, parse_notebook, read_content
-from .code import cell_imports, find_run, settings_read
+from .code import cell_imports, find_run, parsed_cells, settings_read
 from .index import index_of
+from .literals import find_paths
 
 __all__ = ["Facts", "read_facts"]
 
@@ -28,6 +29,8 @@ class Facts:
         The keys of `nbship.yaml` that it reads.
     imports
         Dotted names that its cells import, sorted.
+    paths
+        Texts in its cells that could be paths, sorted.
     runs
         A line that runs another file by `%run`, with its cell's number; empty if there is none.
     """
@@ -35,6 +38,7 @@ class Facts:
     parameters: ParametersCell | None
     settings: tuple[str, ...]
     imports: tuple[str, ...]
+    paths: tuple[str, ...]
     runs: str
 
 
@@ -62,7 +66,11 @@ def read_facts(project: Project, path: PurePosixPath) -> Facts:
 
 def _facts(notebook: Mapping[str, Any], *, name: str) -> Facts:
     return Facts(
-        find_parameters(notebook, name=name), settings_read(notebook), cell_imports(notebook), find_run(notebook)
+        parameters=find_parameters(notebook, name=name),
+        settings=settings_read(notebook),
+        imports=cell_imports(notebook),
+        paths=find_paths(parsed_cells(notebook)),
+        runs=find_run(notebook),
     )
 
 
@@ -72,11 +80,11 @@ def _to_json(facts: Facts) -> list[Any]:
         *(cell.index, cell.source, cell.tagged),
         [[each.name, each.value, list(each.start), list(each.end)] for each in cell.assignments.values()],
     ]
-    return [found, list(facts.settings), list(facts.imports), facts.runs]
+    return [found, list(facts.settings), list(facts.imports), list(facts.paths), facts.runs]
 
 
 def _from_json(kept: list[Any]) -> Facts:
-    found, settings, imports, runs = kept
+    found, settings, imports, paths, runs = kept
     cell = None
     if found:
         index, source, tagged, assignments = found
@@ -85,4 +93,4 @@ def _from_json(kept: list[Any]) -> Facts:
             for name, value, start, end in assignments
         }
         cell = ParametersCell(index, source, tagged, by_name)
-    return Facts(cell, tuple(settings), tuple(imports), runs)
+    return Facts(cell, tuple(settings), tuple(imports), tuple(paths), runs)

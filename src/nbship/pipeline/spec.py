@@ -16,6 +16,7 @@ from .cells import RESERVED
 from .facts import read_facts
 from .graph import suggest, topological
 from .placeholders import references, resolve
+from .refusals import refuse_clashes
 
 __all__ = ["COPIES_STAGE", "Pipeline", "Stage", "read_pipeline"]
 
@@ -31,18 +32,6 @@ _TASK_KEYS = (
 _META_KEYS = (
     *("extract_upstream", "extract_product", "product_default_class", "product_relative_to_source"),
     *("jupyter_hot_reload", "jupyter_functions_as_notebooks", "source_loader", "import_tasks_from"),
-)
-# What a product would overwrite.
-_OWN_FILES = (
-    "pipeline.yaml",
-    "params.yaml",
-    "nbship.yaml",
-    "dvc.yaml",
-    "dvc.lock",
-    "env.yaml",
-    ".nbship",
-    ".dvc",
-    ".git",
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -70,6 +59,8 @@ class Stage:
         The stages whose products this one reads.
     settings
         The keys of `nbship.yaml` that the notebook reads.
+    mentions
+        Texts in the notebook's cells that could be paths.
     """
 
     name: str
@@ -82,6 +73,7 @@ class Stage:
     notebook_keys: tuple[str, ...] = ("nb",)
     upstream: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
 
     @property
     def data_products(self) -> Mapping[str, PurePosixPath]:
@@ -148,7 +140,7 @@ def read_pipeline(project: Project) -> Pipeline:
     _refuse_twice(stages)
     order = topological({stage.name: stage.upstream for stage in stages})
     by_name = {stage.name: stage for stage in stages}
-    _refuse_clashes(stages)
+    refuse_clashes(project.root, stages)
     return Pipeline({name: by_name[name] for name in order})
 
 
@@ -194,6 +186,7 @@ def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
         notebook_keys=_notebook_keys(task, products, where),
         upstream=_upstream(task, assigned.get("upstream"), extract=extract, where=where, notebook=str(source)),
         settings=facts.settings,
+        mentions=facts.paths,
     )
 
 
@@ -236,13 +229,7 @@ def _products(task: Mapping[str, Any], params: Mapping[str, Value], where: str) 
         raise PipelineError(
             f"{where} in pipeline.yaml has no 'product'. Say where its executed notebook goes, as in 'product: {{nb: products/x.ipynb}}'."
         )
-    products = {str(key): _inside(path, where, "product") for key, path in product.items()}
-    for path in products.values():
-        if path.parts[0] in _OWN_FILES:
-            raise PipelineError(
-                f"{where} in pipeline.yaml has the product '{path}', where nbship and DVC keep their own files. Give it another place."
-            )
-    return products
+    return {str(key): _inside(path, where, "product") for key, path in product.items()}
 
 
 def _notebook_keys(task: Mapping[str, Any], products: Mapping[str, PurePosixPath], where: str) -> tuple[str, ...]:
@@ -308,32 +295,3 @@ def _refuse_twice(stages: list[Stage]) -> None:
         if stage.name in seen:
             raise PipelineError(f"Two tasks in pipeline.yaml are called '{stage.name}'. Rename one.")
         seen.add(stage.name)
-
-
-def _refuse_clashes(stages: list[Stage]) -> None:
-    owners: dict[PurePosixPath, str] = {}
-    for stage in stages:
-        for path in stage.products.values():
-            if path in owners:
-                raise PipelineError(
-                    f"Stages '{owners[path]}' and '{stage.name}' both write '{path}'. Give each product a place of its own."
-                )
-            owners[path] = stage.name
-    for path, owner in owners.items():
-        for folder in path.parents:
-            if folder in owners:
-                raise PipelineError(
-                    f"The product '{path}' of stage '{owner}' lies inside '{folder}' of stage '{owners[folder]}'. Separate them."
-                )
-    for stage in stages:
-        _refuse_undeclared(stage, owners)
-
-
-def _refuse_undeclared(stage: Stage, owners: Mapping[PurePosixPath, str]) -> None:
-    for path in (*stage.resources.values(), stage.notebook):
-        for made in (path, *path.parents):
-            if made in owners:
-                raise PipelineError(
-                    f"Stage '{stage.name}' reads '{path}' as an outside file, but stage '{owners[made]}' makes it. "
-                    f"Name '{owners[made]}' as its upstream instead."
-                )

@@ -1,0 +1,150 @@
+"""Stages whose products or inputs contradict each other are refused, by name, before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stages import code_cell
+
+from nbship import project
+from nbship.errors import PipelineError
+from nbship.pipeline import read_pipeline
+
+
+def write(
+    root: Path, *, first: Any = None, second: Any = None, cell: str = "", upstream: str = "None", **task: Any
+) -> Path:
+    tasks = [
+        {
+            "source": "notebooks/a.ipynb",
+            "name": "a",
+            "product": {"nb": "out/a.ipynb", **(first or {"data": "out/a.csv"})},
+        },
+        {"source": "notebooks/b.ipynb", "name": "b", "product": {"nb": "out/b.ipynb", **(second or {})}, **task},
+    ]
+    (root / "notebooks").mkdir(exist_ok=True)
+    (root / "out").mkdir(exist_ok=True)
+    (root / "pipeline.yaml").write_text(json.dumps({"tasks": tasks}))
+    for name, above in (("a", "None"), ("b", upstream)):
+        names = "".join(f"\n{key} = 0" for key in task.get("params", {}) if key != "resources_") if name == "b" else ""
+        parameters = code_cell(f"upstream = {above}\nproduct = None{names}", tags=("parameters",))
+        cells = [parameters, code_cell(cell, place=1)] if name == "b" else [parameters]
+        notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (root / f"notebooks/{name}.ipynb").write_text(json.dumps(notebook))
+    return root
+
+
+def refuses(root: Path, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        read_pipeline(project.load(root))
+
+
+@pytest.mark.parametrize("path", ["out/a.csv", "./out/a.csv", "out/./a.csv", "out//a.csv", "OUT/A.csv", "link/a.csv"])
+def test_two_stages_that_write_the_same_product(tmp_path: Path, path: str) -> None:
+    write(tmp_path, second={"data": path})
+    (tmp_path / "link").symlink_to("out")
+    refuses(tmp_path, r"Stages 'a' and 'b' both write .*'out/a\.csv'.* Give each product a place of its own")
+
+
+def test_two_spellings_of_an_accent_are_one_file_on_some_systems(tmp_path: Path) -> None:
+    write(tmp_path, first={"data": "out/caf\u00e9.csv"}, second={"data": "out/cafe\u0301.csv"})
+    refuses(tmp_path, "both write the same file")
+
+
+def test_one_stage_that_writes_a_product_twice(tmp_path: Path) -> None:
+    write(tmp_path, second={"one": "out/b.csv", "two": "out/B.csv"})
+    refuses(tmp_path, "Stage 'b' writes the same file, as 'out/b.csv' and 'out/B.csv' as two products")
+
+
+@pytest.mark.parametrize("path", ["out/a.csv/part", "OUT/a.csv/deep/part", "link/a.csv/part"])
+def test_a_product_inside_another(tmp_path: Path, path: str) -> None:
+    write(tmp_path, second={"data": path})
+    (tmp_path / "link").symlink_to("out")
+    refuses(tmp_path, r"lies inside 'out/a\.csv' of stage 'a'. Separate them")
+
+
+@pytest.mark.parametrize("path", ["../b.csv", "/tmp/b.csv", "out/../../b.csv"])
+def test_a_product_outside_the_project(tmp_path: Path, path: str) -> None:
+    refuses(write(tmp_path, second={"data": path}), f"product '{path}', which is not a path inside the project")
+
+
+def test_a_product_that_a_link_leads_outside(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    write(root, second={"data": "away/deep/b.csv"})
+    (root / "away").symlink_to(tmp_path)
+    refuses(root, "product 'away/deep/b.csv', which a link leads out of the project")
+
+
+def test_a_product_that_is_itself_a_link_is_dvcs_way_to_keep_it(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    write(root)
+    (tmp_path / "cached").write_text("")
+    (root / "out/a.csv").symlink_to(tmp_path / "cached")
+    assert list(read_pipeline(project.load(root)).stages) == ["a", "b"]
+
+
+@pytest.mark.parametrize("path", [".NBSHIP/b.csv", "link/cache/b.csv", "dvc.lock", ".git/b"])
+def test_a_product_in_the_place_of_nbships_own_files(tmp_path: Path, path: str) -> None:
+    write(tmp_path, second={"data": path})
+    (tmp_path / "link").symlink_to(".nbship")
+    refuses(tmp_path, "where nbship and DVC keep their own files")
+
+
+@pytest.mark.parametrize("path", ["out/a.csv", "Out/a.csv", "link/a.csv"])
+def test_a_resource_that_another_stage_makes(tmp_path: Path, path: str) -> None:
+    write(tmp_path, params={"resources_": {"data": path}})
+    (tmp_path / "link").symlink_to("out")
+    refuses(tmp_path, "but stage 'a' makes it. Name 'a' as its upstream instead")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "open('../out/a.csv')",
+        "open('out/a.csv')",
+        "open('../out/../out/a.csv')",
+        "open(Path('..') / 'out' / 'a.csv')",
+        "open(ROOT / 'out' / 'a.csv')",
+        "open(os.path.join('..', 'out', 'a.csv'))",
+        "open(Path('..').joinpath('out', 'a.csv'))",
+        "def read():\n    return [open(name) for name in ['../out/a.csv']]",
+        "%time open('../out/a.csv')\nopen('../out/a.csv')",
+        "open('../out/a.csv/inside')",
+    ],
+)
+def test_a_cell_that_names_anothers_product(tmp_path: Path, cell: str) -> None:
+    write(tmp_path, cell=cell)
+    refuses(
+        tmp_path,
+        r"Stage 'b' names '.*' in notebooks/b\.ipynb .* stage 'a' makes 'out/a\.csv', which is not its upstream\. "
+        r"Add 'a' to `upstream` in the notebook, and read upstream\['a'\]\['data'\]",
+    )
+
+
+def test_a_parameter_that_names_anothers_product(tmp_path: Path) -> None:
+    refuses(write(tmp_path, params={"path": ["out/a.csv"]}), "Stage 'b' names 'out/a.csv'")
+
+
+def test_an_upstreams_executed_notebook_is_nothing_to_read(tmp_path: Path) -> None:
+    write(tmp_path, cell="open('../out/a.ipynb')", upstream="['a']")
+    refuses(tmp_path, "makes 'out/a.ipynb', an executed notebook or plot, which no stage can read")
+
+
+@pytest.mark.parametrize(
+    ("cell", "upstream"),
+    [
+        ("open('../out/a.csv')", "['a']"),
+        ("open('../out/b.csv', 'w')", "None"),
+        ("'''Reads out/a.csv.'''\nprint('see out/a.csv for more')", "None"),
+        ("open('other/out/a.csv')\nf'out/a.csv {1}'", "None"),
+        ("open('../../out/a.csv')", "None"),
+    ],
+)
+def test_what_is_declared_or_no_product_may_be_named(tmp_path: Path, cell: str, upstream: str) -> None:
+    write(tmp_path, second={"data": "out/b.csv"}, cell=cell, upstream=upstream)
+    assert len(read_pipeline(project.load(tmp_path)).stages) == 2
