@@ -37,7 +37,8 @@ def test_status_keeps_dvc_yaml_current_and_says_why_stages_would_run(
         "0 of 2 stages are up to date.",
     ]
     code, out, _ = call(capsys, "status", "--json")
-    assert json.loads(out)["stages"][0] == {"name": "load", "reasons": ["not run yet"], "stale": True}
+    first = {"name": "load", "reasons": ["not run yet"], "stale": True, "made_on": None}
+    assert json.loads(out)["stages"][0] == first
     assert json.loads(out)["dvc_yaml_current"] is True
 
 

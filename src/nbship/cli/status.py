@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 4
+_PAST = 20
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
-def command(as_json: bool) -> None:
+@click.argument("stage", metavar="[STAGE]", required=False)
+@click.option(
+    "--history", is_flag=True, help="Show what past runs took: time, CPU, memory; of STAGE, or the last of each."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def command(stage: str | None, history: bool, as_json: bool) -> None:
     """Say what `nbship run` would run, and why: which file, parameter, library or upstream changed.
 
     It runs nothing, keeps dvc.yaml current, and exits with 0 also when stages would run.
@@ -26,20 +32,28 @@ def command(as_json: bool) -> None:
     \b
     Example:
         nbship status
+        nbship status --history train
     """
+    if history:
+        click.echo(_history(stage, as_json=as_json))
+        return
+    if stage is not None:
+        raise click.UsageError("STAGE goes with --history; without it, the status is that of all stages.")
+    status, elsewhere, written = _read()
+    if written and not as_json:
+        click.echo(f"Brought up to date: {', '.join(written)}.")
+    click.echo(_json(status, elsewhere) if as_json else _text(status, elsewhere))
+
+
+def _read() -> tuple[Status, Mapping[str, str], list[str]]:
+    """Return the status, stages whose results are another platform's, and what was written so that dvc.yaml is current."""
     from ..pipeline.status import quick_status
     from ..project import find_root
 
-    status = quick_status(find_root())
-    if status is None:
-        status, written = _read()
-        if written and not as_json:
-            click.echo(f"Brought up to date: {', '.join(written)}.")
-    click.echo(_json(status) if as_json else _text(status))
-
-
-def _read() -> tuple[Status, list[str]]:
-    """Return the status, and what was written so that dvc.yaml is current."""
+    if status := quick_status(find_root()):
+        return status, {}, []
+    from ..execution.history import made_elsewhere
+    from ..execution.records import read_records
     from ..pipeline.snapshot import remember
     from ..pipeline.status import read_status
     from ..project import load
@@ -51,32 +65,73 @@ def _read() -> tuple[Status, list[str]]:
 
         written = list(dict.fromkeys(sync(project, ask_ploomber=False).written))
         status = read_status(project)
-    if status.current:
+    elsewhere = made_elsewhere(read_records(project.state / "runs.jsonl"))
+    if status.current and not elsewhere:
         remember(project.root, [stage.name for stage in status.stages])
-    return status, written
+    stages = tuple(_with_platform(stage, elsewhere) for stage in status.stages)
+    return replace(status, stages=stages), elsewhere, written
 
 
-def _json(status: Status) -> str:
-    stages = [{**asdict(stage), "stale": stage.stale} for stage in status.stages]
+def _with_platform(stage: StageStatus, elsewhere: Mapping[str, str]) -> StageStatus:
+    from ..pipeline.platforms import this_platform
+
+    if not stage.stale or stage.name not in elsewhere:
+        return stage
+    reason = f"platform changed from {elsewhere[stage.name]} to {this_platform()}"
+    return replace(stage, reasons=(reason, *stage.reasons))
+
+
+def _json(status: Status, elsewhere: Mapping[str, str]) -> str:
+    stages = [{**asdict(stage), "stale": stage.stale, "made_on": elsewhere.get(stage.name)} for stage in status.stages]
     return json.dumps(
         {"current": status.current, "dvc_yaml_current": status.dvc_yaml_current, "stages": stages}, indent=2
     )
 
 
-def _text(status: Status) -> str:
+def _text(status: Status, elsewhere: Mapping[str, str]) -> str:
     stale = [stage for stage in status.stages if stage.stale]
     width = max((len(stage.name) for stage in stale), default=0)
     lines = [f"{stage.name:<{width}}  would run: {_reasons(stage)}" for stage in stale]
-    fresh = len(status.stages) - len(stale)
+    fresh = [stage.name for stage in status.stages if not stage.stale]
+    if moved := [name for name in fresh if name in elsewhere]:
+        lines.append(
+            f"{_platforms(moved, elsewhere)} To run them here (`nbship run --force`) may change their last digits."
+        )
     lines.append(
         "Nothing to run: all stages are up to date."
         if not stale
-        else f"{fresh} of {len(status.stages)} stages are up to date."
+        else f"{len(fresh)} of {len(status.stages)} stages are up to date."
     )
     return "\n".join(lines)
+
+
+def _platforms(names: list[str], elsewhere: Mapping[str, str]) -> str:
+    from ..pipeline.platforms import this_platform
+
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return f"Made on another platform ({elsewhere[names[0]]}; this one is {this_platform()}): {shown}."
 
 
 def _reasons(stage: StageStatus) -> str:
     shown = "; ".join(stage.reasons[:_SHOWN])
     more = len(stage.reasons) - _SHOWN
     return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _history(stage: str | None, *, as_json: bool) -> str:
+    from ..execution.history import describe_runs, last_runs
+    from ..execution.records import read_records
+    from ..pipeline import read_pipeline
+    from ..project import load
+
+    project = load()
+    records = list(read_records(project.state / "runs.jsonl"))
+    if stage is not None:
+        records = [record for record in records if record.stage == stage]
+        if not records:
+            read_pipeline(project)[stage]
+    if as_json:
+        return json.dumps([asdict(record) for record in records], indent=2)
+    if not records:
+        return f"No run {f'of {stage!r} ' if stage else ''}is recorded yet."
+    return describe_runs(records[-_PAST:] if stage else last_runs(records).values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
 from ..pipeline.files import write_whole
+from ..pipeline.platforms import this_platform
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Project
 from .dvc.healing import remove_drafts
@@ -223,7 +223,7 @@ class _StageRun:
             cpu_seconds=None if cpu is None else round(cpu, 3),
             peak_memory=report.peak_memory,
             python=platform.python_version(),
-            platform=f"{sys.platform} {platform.machine()}",
+            platform=this_platform(),
         )
 
 

@@ -7,7 +7,6 @@ folder where an import was looked for, and what else it depends on. What is not 
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from .index import index_at, list_code
 from .kept import read_kept, write_kept
 from .memo import code_mark
+from .platforms import this_platform
 
 __all__ = ["recall", "remember"]
 
@@ -71,7 +71,7 @@ def _environment() -> list[Any]:
     from .libraries import places
 
     overrides = [[key, value] for key, value in sorted(os.environ.items()) if key.startswith("NBSHIP_") and "__" in key]
-    return [code_mark(), list(map(list, places())), sys.version, platform.machine(), overrides]
+    return [code_mark(), list(map(list, places())), sys.version, this_platform(), overrides]
 
 
 def _relative(root: Path, path: str) -> str:
