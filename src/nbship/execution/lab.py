@@ -59,7 +59,7 @@ def lab_environment(environ: Mapping[str, str], *, jupyter: Path) -> dict[str, s
 
 
 def write_jupyter_files(project: Project) -> Path:
-    """Write the project's kernelspec and what starts its warm parent with a server; return their folder.
+    """Write the project's kernelspec, and what a server reads to start the warm parent; return their folder.
 
     The kernel is called `python3`, as the one that it stands for, so that notebooks stay as they are.
     """
@@ -73,6 +73,9 @@ def write_jupyter_files(project: Project) -> Path:
     write_whole(folder / "kernels/python3/kernel.json", json.dumps(spec, indent=1))
     extensions = {"ServerApp": {"jpserver_extensions": {__name__: True}}}
     write_whole(folder / "jupyter_server_config.d/nbship.json", json.dumps(extensions))
+    # What asks whether it may fetch news.
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    write_whole(folder / "labconfig/page_config.json", json.dumps(quiet))
     return folder
 
 
