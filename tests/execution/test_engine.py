@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nbship.errors import DeadKernelError
+from nbship.execution import engine
 from nbship.execution.engine import Limits, Listener, execute
+from nbship.execution.warm import WarmParent
+from nbship.notebook import PINNED
 
 from .notebooks import notebook, text
 
@@ -103,3 +108,87 @@ def test_home_settings_of_ipython_do_not_reach_the_kernel(tmp_path: Path):
     env = {**os.environ, "IPYTHONDIR": str(tmp_path / "home")}
     done = execute(notebook("'surprise' in globals()"), cwd=tmp_path, env=env)
     assert text(done.notebook["cells"][0]) == "False"
+
+
+@pytest.fixture
+def other_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kernel that is installed under another name, as R's or another environment's would be."""
+    folder = tmp_path / "jupyter" / "kernels" / "other"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Other", "language": "python", "env": {"KERNEL": "other"}}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    return "other"
+
+
+def test_a_notebook_that_asks_for_another_kernel_gets_it_and_that_is_said(tmp_path: Path, other_kernel: str):
+    source = notebook("import os\nprint(os.environ['KERNEL'])", "1/0")
+    source["metadata"]["kernelspec"] = {"name": other_kernel, "display_name": "Other", "language": "python"}
+    done = execute(source, cwd=tmp_path, env=dict(os.environ))
+    assert text(done.notebook["cells"][0]) == "other\n"
+    assert done.failure.ename == "ZeroDivisionError"
+    assert "asks for the kernel 'other', so it ran in an ordinary process" in done.notice
+
+
+def test_a_dead_kernel_of_another_kind_is_marked_as_well(tmp_path: Path, other_kernel: str):
+    source = notebook("print('first')", "import os\nos.kill(os.getpid(), 9)")
+    done = execute(source, cwd=tmp_path, env=dict(os.environ), kernel=other_kernel)
+    assert done.failure.kind == "died"
+    assert "SIGKILL" in done.notebook["cells"][1]["outputs"][-1]["evalue"]
+
+
+def test_a_python_kernel_that_is_not_here_is_this_python(tmp_path: Path):
+    source = notebook("import sys\nprint(sys.executable)")
+    source["metadata"]["kernelspec"] = {"name": "conda-env-theirs-py", "display_name": "Theirs", "language": "python"}
+    done = execute(source, cwd=tmp_path, env=dict(os.environ))
+    assert text(done.notebook["cells"][0]) == f"{sys.executable}\n"
+    assert "'conda-env-theirs-py', which is not installed; it ran with this Python" in done.notice
+
+
+def test_a_kernel_of_another_language_that_is_not_here_is_an_error(tmp_path: Path):
+    source = notebook("1 + 1")
+    source["metadata"]["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
+    with pytest.raises(DeadKernelError, match="'ir', which is not installed"):
+        execute(source, cwd=tmp_path, env=dict(os.environ))
+
+
+def test_where_nothing_can_be_forked_an_ordinary_kernel_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sources = ("print('one')\n'two'", "import sys\nprint('three', file=sys.stderr)", "1/0")
+    forked = run(tmp_path, *sources)
+    monkeypatch.setattr(engine, "can_fork", lambda: False)
+    ordinary = run(tmp_path, *sources)
+    assert ordinary.notice == "This system cannot fork, so the notebook ran in an ordinary kernel."
+    assert ordinary.notebook == forked.notebook
+
+
+def test_a_parent_leaves_out_what_speaks_or_starts_a_thread_when_it_is_imported(tmp_path: Path):
+    (tmp_path / "speaks.py").write_text("print('hello from an import')\n")
+    (tmp_path / "threads.py").write_text(
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    )
+    (tmp_path / "quiet.py").write_text("VALUE = 1\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with WarmParent.start(["quiet", "speaks", "threads", "not_there"], env=env) as parent:
+        done = execute(
+            notebook("import speaks, quiet", "import threads, threading\nthreading.active_count()"),
+            cwd=tmp_path,
+            env=env,
+            parent=parent,
+        )
+    assert done.failure is None
+    assert text(done.notebook["cells"][0]) == "hello from an import\n"
+    assert text(done.notebook["cells"][1]) == "2"
+
+
+def test_forks_share_neither_names_nor_random_numbers_nor_settings(tmp_path: Path):
+    env = {**os.environ, **PINNED}
+    source = notebook(
+        "import os, random, numpy\nseen = globals().get('mark'), os.environ.get('MARK'), numpy.get_printoptions()['precision']",
+        "mark = 1\nos.environ['MARK'] = '1'\nnumpy.set_printoptions(precision=3)\nprint(random.random(), numpy.random.random())",
+        "print(seen)",
+    )
+    with WarmParent.start(["numpy"], env=env) as parent:
+        one, two = (execute(source, cwd=tmp_path, env=env, parent=parent).notebook["cells"] for _ in range(2))
+    assert text(one[1]) != text(two[1])
+    assert text(one[2]) == text(two[2]) == "(None, None, 8)\n"
