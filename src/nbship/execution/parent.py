@@ -46,7 +46,7 @@ def main() -> None:
     with kernel.shell.builtin_trap:  # pandas and others ask at their import whether they are in a notebook
         preload.import_libraries(order, lifeline)
     set_by_imports = {key: value for key, value in os.environ.items() if environ.get(key) != value}
-    preload.forget_project()
+    preload.forget_project(order["own"])
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)

@@ -101,14 +101,21 @@ def _threads() -> int:
     return len(os.listdir("/proc/self/task"))  # noqa: PTH208
 
 
-def forget_project() -> None:
-    """Forget modules that come neither with Python nor with a library: notebooks import their own.
+def forget_project(own: str | None) -> None:
+    """Forget modules of the project, so that every notebook imports its own.
 
     What is in use here goes on working; only the names are gone.
+
+    Parameters
+    ----------
+    own
+        The project's folder; None: every module counts that comes neither with Python nor with a library.
     """
     paths = sysconfig.get_paths()
-    known = tuple({f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    libraries = tuple({f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and not file.startswith(known) and name != "__main__":
+        if not isinstance(file, str) or file.startswith(libraries) or name == "__main__":
+            continue
+        if own is None or os.path.realpath(file).startswith(os.path.join(own, "")):  # noqa: PTH118
             del sys.modules[name]

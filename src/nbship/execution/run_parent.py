@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from .warm import WarmParent, can_fork
 
@@ -17,10 +18,12 @@ class RunParent:
     ----------
     environ
         The environment of the kernels.
+    root
+        The project's folder.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, environ: Mapping[str, str], *, root: Path) -> None:
+        self._environ, self._root = environ, root
         self._lock = threading.Lock()
         self._parent: WarmParent | None = None
         self._told = False
@@ -29,7 +32,7 @@ class RunParent:
         """Start it, before it is known what it is to import."""
         with self._lock:
             if self._parent is None and can_fork():
-                self._parent = WarmParent.start(None, env=self._environ)
+                self._parent = WarmParent.start(None, env=self._environ, own=self._root)
 
     def preload(self, modules: Sequence[str]) -> None:
         """Have it import `modules` while the run goes on; once."""

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, ExitStack
 
 from ..errors import SourceError
 from ..pipeline import COPIES_STAGE, Pipeline, plan_stages, read_pipeline
-from ..pipeline.digest import Digests
 from ..pipeline.graph import ancestors
+from ..pipeline.index import index_of
+from ..pipeline.status import remember_current
 from ..pipeline.sync import sync
 from ..project import Project, load
 from .declared import declare
@@ -30,7 +31,10 @@ from .stages import Marks
 from .summary import RunSummary
 from .work import Work
 
-__all__ = ["run"]
+__all__ = ["SNAPSHOT", "run"]
+
+# What is remembered of a run after which nothing is left to do: `nbship.pipeline.snapshot.recall` asks for it.
+SNAPSHOT = "run"
 
 _WAITING = "Another `nbship run` is at work here. Waiting for it to end."
 
@@ -85,7 +89,7 @@ def _run(
     jobs: int,
     progress: Progress,
 ) -> RunSummary:
-    parent = RunParent(parent_environment(project, environ=os.environ))
+    parent = RunParent(parent_environment(project, environ=os.environ), root=project.root)
     with ExitStack() as stack:
         stack.callback(parent.close)
         parent.begin()
@@ -102,7 +106,7 @@ def _stages(
     jobs: int,
     progress: Progress,
 ) -> RunSummary:
-    digests = Digests(project.cache / "digests.json")
+    digests = index_of(project).digests
     marks = Marks(project, digests)
     pipeline = read_pipeline(project)
     upstream = _selected(pipeline, targets)
@@ -125,7 +129,7 @@ def _stages(
     with ExitStack() as stack:
         books.objects.sweep()
         stack.callback(books.objects.sweep)
-        stack.callback(digests.save)
+        stack.callback(index_of(project).save)
         stack.callback(progress.close)
         parent.preload(_imports(work, upstream))
         progress.begin([name for name in upstream if name != COPIES_STAGE])
@@ -136,6 +140,8 @@ def _stages(
             )
         stack.enter_context(_claimed(project, repository, [declared[name] for name in upstream], books, progress))
         run_in_order(upstream, work, jobs=jobs, stop=work.stop)
+        if not targets and not work.summary.failed:
+            remember_current(project, name=SNAPSHOT, extra=books.cached())
     return work.summary
 
 

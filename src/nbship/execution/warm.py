@@ -62,7 +62,9 @@ class WarmParent:
         self._started = threading.Lock()
 
     @classmethod
-    def start(cls, modules: Sequence[str] | None = (), *, env: Mapping[str, str]) -> WarmParent:
+    def start(
+        cls, modules: Sequence[str] | None = (), *, env: Mapping[str, str], own: Path | None = None
+    ) -> WarmParent:
         """Start a parent and return at once; it imports `modules` (those that there are) meanwhile.
 
         Parameters
@@ -72,6 +74,8 @@ class WarmParent:
             tell them.
         env
             Its environment, and what those of its forks should agree with in all that is read when a library is loaded.
+        own
+            The folder whose modules every fork imports anew; None: all that are not installed as a library.
         """
         folder = tempfile.mkdtemp(prefix="nbship-")
         address = str(Path(folder, "parent"))
@@ -83,7 +87,7 @@ class WarmParent:
             start_new_session=True,
         )
         parent = cls(address, process=process, folder=folder)
-        parent._order({"address": address, "left": []})
+        parent._order({"address": address, "left": [], "own": str(own) if own else None})
         if modules is not None:
             parent.preload(modules)
         return parent
