@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ def read_lock(path: Path) -> Lock:
         ) from cause
 
 
+@lru_cache(maxsize=2)
 def parse_lock(text: str) -> Lock:
     """Read the text of a `dvc.lock`.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..errors import PipelineError
@@ -55,8 +56,9 @@ def render_entry(entry: Mapping[str, Any], *, width: int = WIDTH) -> str:
         return _dump(entry, width)
 
 
+@lru_cache(maxsize=4096)
 def parse_block(block: str) -> Any:
-    """Return the entry that the lines of a stage hold.
+    """Return the entry that the lines of a stage hold; not to be changed.
 
     Raises
     ------

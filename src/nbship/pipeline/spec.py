@@ -11,7 +11,6 @@ from typing import Any
 
 from ..errors import ParameterError, PipelineError
 from ..project import Project, Value, read_params
-from ..project.yaml import read_yaml
 from .cells import RESERVED
 from .facts import read_facts
 from .graph import suggest, topological
@@ -129,8 +128,10 @@ def read_pipeline(project: Project) -> Pipeline:
         If a notebook is missing, or its parameters are not those of `pipeline.yaml`.
     """
     path = project.root / "pipeline.yaml"
-    content = read_yaml(path, PipelineError)
-    read_params(path)  # its values go where those of params.yaml go, and are read by the same readers
+    if not path.is_file():
+        raise PipelineError(f"'{path}' cannot be read: there is no such file.")
+    # Its values go where those of params.yaml go, and are read by the same readers.
+    content = read_params(path, error=PipelineError)
     _refuse_unknown(content, _TOP_KEYS, where="pipeline.yaml")
     tasks = content.get("tasks")
     if not isinstance(tasks, list) or not tasks:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..project import Project
+from ..project import Project, load
 from .cells import same
 from .dvc import derive, render
 from .index import Index, index_of
@@ -72,6 +72,7 @@ def read_status(project: Project) -> Status:
     index.begin()
     for name in SETTINGS:  # before they are read: what was read is not older than what is noted
         index.md5(project.root / name)
+    project = load(project.root)
     pipeline = read_pipeline(project)
     plans = plan_stages(project, pipeline)
     path = project.root / "dvc.yaml"
@@ -87,7 +88,7 @@ def read_status(project: Project) -> Status:
 
 def quick_status(project_root: Path) -> Status | None:
     """Return the status if all stages are up to date as they were before; None if that takes `read_status`."""
-    names = recall(project_root)
+    names = recall(project_root) or recall(project_root, name="run")
     return None if names is None else Status(tuple(StageStatus(name, ()) for name in names), dvc_yaml_current=True)
 
 

@@ -16,6 +16,7 @@ from .facts import read_facts
 from .files import write_if_changed
 from .lock import read_lock
 from .placeholders import resolve, whole_key
+from .plan import Plan
 from .ploomber import validate
 from .spec import Pipeline, Stage, read_pipeline
 from .strip import copy_path, strip_notebook, write_copies
@@ -58,7 +59,13 @@ class SyncResult:
     edits: list[Edit] = field(default_factory=list)
 
 
-def sync(project: Project, *, prefer: str | None = None, ask_ploomber: bool = True) -> SyncResult:
+def sync(
+    project: Project,
+    *,
+    prefer: str | None = None,
+    ask_ploomber: bool = True,
+    plans: tuple[Pipeline, Mapping[str, Plan]] | None = None,
+) -> SyncResult:
     """Write `dvc.yaml`, `.nbship/env.yaml` and the values of the parameters cells; what is current stays untouched.
 
     A cell whose value is that of the last run gets the new value of `params.yaml`. Another value is a
@@ -68,6 +75,8 @@ def sync(project: Project, *, prefer: str | None = None, ask_ploomber: bool = Tr
     ----------
     ask_ploomber
         Let Ploomber's own reader judge a changed pipeline, which takes seconds.
+    plans
+        The pipeline and its plans, where they were made just now.
 
     Raises
     ------
@@ -77,8 +86,8 @@ def sync(project: Project, *, prefer: str | None = None, ask_ploomber: bool = Tr
     result = SyncResult()
     if prefer == "notebook":
         result.written += _keep_cells(project)
-        project = Project(project.root, project.settings)
-    pipeline = read_pipeline(project)
+        project, plans = Project(project.root, project.settings), None
+    pipeline, planned = plans or (read_pipeline(project), None)
     edits = [edit for stage in pipeline.stages.values() for edit in _differences(project, stage)]
     last = _last_params(project) if edits else {}
     for stage in pipeline.stages.values():
@@ -88,7 +97,7 @@ def sync(project: Project, *, prefer: str | None = None, ask_ploomber: bool = Tr
         if changed := {edit.name: literal(edit.params) for edit in here if edit not in kept}:
             _write_cell(project, stage, changed)
             result.written.append(str(stage.notebook))
-    if write_if_changed(project.root / "dvc.yaml", render(derive(project, pipeline))):
+    if write_if_changed(project.root / "dvc.yaml", render(derive(project, pipeline, planned))):
         result.written.append("dvc.yaml")
     _write_environment(project)
     write_copies_if_absent(project, pipeline)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..errors import ParamsError
+from ..errors import NbshipError, ParamsError
 from .plain_yaml import PlainText
 from .yaml import read_yaml
 
@@ -31,8 +31,13 @@ _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?")
 _BARE_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?[0-9]+\.[0-9]*[eE][0-9]+")
 
 
-def read_params(path: Path) -> Mapping[str, Value]:
+def read_params(path: Path, *, error: type[NbshipError] = ParamsError) -> Mapping[str, Value]:
     """Read `params.yaml`: one block a stage, typed values. An absent file reads as empty.
+
+    Parameters
+    ----------
+    error
+        What is raised where the file is not YAML.
 
     Raises
     ------
@@ -42,7 +47,7 @@ def read_params(path: Path) -> Mapping[str, Value]:
     if not path.is_file():
         return {}
     seen: list[PlainText] = []
-    content = read_yaml(path, ParamsError, seen=seen)
+    content = read_yaml(path, error, seen=seen)
     if not seen or any(map(_is_ambiguous, seen)):
         for node, is_key in _scalars(path):
             _refuse_ambiguous(node, path.name, is_key=is_key)
