@@ -23,6 +23,7 @@ from nbship.errors import NbshipError
 from nbship.execution.progress import PlainProgress
 from nbship.execution.runner import run
 from nbship.execution.summary import raise_for
+from nbship.pipeline.index import index_at
 from nbship.project import load
 
 _CONTEXT = multiprocessing.get_context("fork")
@@ -32,6 +33,7 @@ _MARK = "NBSHIP_TESTED_RUN"
 def bring(root: Path, **options: Any) -> list[str]:
     """Run in this process; return what was said."""
     told = io.StringIO()
+    index_at.cache_clear()  # as a process of its own begins
     raise_for(run(load(root), progress=PlainProgress(file=told), **options))
     return told.getvalue().splitlines()
 

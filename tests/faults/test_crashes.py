@@ -9,7 +9,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -89,11 +89,11 @@ def test_a_run_may_die_at_any_change_of_the_books(
 def test_a_cache_that_is_written_in_place_would_be_caught(
     fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(objects: Objects, md5: str, write: Callable[[Path], None]) -> None:
+    def place(objects: Objects, draft: Path, md5: str) -> None:
         objects.path(md5).parent.mkdir(parents=True, exist_ok=True)
-        write(objects.path(md5))
+        shutil.copyfile(draft, objects.path(md5))
 
-    monkeypatch.setattr(Objects, "_write", write)
+    monkeypatch.setattr(Objects, "_place", place)
     monkeypatch.setattr(Objects, "_intact_file", lambda objects, md5: objects.path(md5).exists())
     assert any(crashes(fresh, expected, of="cache/files", ats=range(1, 9)))
 

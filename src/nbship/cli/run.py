@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -34,6 +36,8 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
         nbship run -j 2
         nbship run train -S train.seed=7
     """
+    if not force and not assignments and _is_done(stages):
+        return
     from ..execution.parents import stop_with_parents
     from ..execution.report import describe
     from ..execution.runner import run
@@ -50,6 +54,19 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
         click.echo("\n" + describe(summary.failed, colour=sys.stderr.isatty()) + "\n", err=True)
     raise_for(summary)
     click.echo(_words(summary))
+
+
+def _is_done(stages: Sequence[str]) -> bool:
+    """Tell whether nothing is left to do, at the cost of a look at each file, and say so."""
+    from ..pipeline.snapshot import recall
+    from ..project import find_root
+
+    began = time.monotonic()
+    names = recall(find_root(), name="run")
+    if names is None or not set(stages) <= set(names):
+        return False
+    click.echo(f"{', '.join(stages) or len(names)} up to date · {time.monotonic() - began:.1f} s")
+    return True
 
 
 def _words(summary: RunSummary) -> str:

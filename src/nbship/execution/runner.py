@@ -35,6 +35,7 @@ __all__ = ["SNAPSHOT", "run"]
 
 # What is remembered of a run after which nothing is left to do: `nbship.pipeline.snapshot.recall` asks for it.
 SNAPSHOT = "run"
+_OWN_FILES = ("dvc.lock", "dvc.yaml", "params.yaml")
 
 _WAITING = "Another `nbship run` is at work here. Waiting for it to end."
 
@@ -71,7 +72,6 @@ def run(
     prepare_repository(project.root)
     repository = read_repository(project.root)
     with one_run(repository, on_wait=lambda: progress.note(_WAITING)):
-        remove_drafts(project.root / name for name in ("dvc.lock", "dvc.yaml", "params.yaml"))
         if healed := heal_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged"):
             progress.note(healed)
         set_params(project.root / "params.yaml", assignments)
@@ -127,6 +127,8 @@ def _stages(
         force=force,
     )
     with ExitStack() as stack:
+        written = [*_OWN_FILES, *(path for name in upstream for path in declared[name].products)]
+        remove_drafts(project.root / path for path in written)
         books.objects.sweep()
         stack.callback(books.objects.sweep)
         stack.callback(index_of(project).save)

@@ -16,8 +16,7 @@ from ..pipeline.files import write_whole
 from ..pipeline.platforms import this_platform
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Project
-from .dvc.healing import remove_drafts
-from .dvc.objects import remove
+from .dvc.links import remove
 from .engine import Executed, Failure, Limits, Listener, execute
 from .environment import kernel_environment
 from .html import render_html
@@ -150,10 +149,8 @@ class _StageRun:
         return set(self.inputs.files)
 
     def remove_products(self) -> None:
-        paths = [self.project.root / path for path in self.stage.products.values()]
-        remove_drafts(paths)
-        for path in paths:
-            remove(path)
+        for path in self.stage.products.values():
+            remove(self.project.root / path)
 
     def make_folders(self) -> None:
         for path in self.stage.products.values():

@@ -9,9 +9,11 @@ from ..errors import NbshipError, StageError
 from ..pipeline import COPIES_STAGE, Plan, read_pipeline
 from ..pipeline.digest import Digests
 from ..pipeline.dvc import verify_all, verify_stage
+from ..pipeline.index import index_of
 from ..pipeline.libraries import LOCK, read_libraries
 from ..pipeline.strip import write_copies
 from ..project import Project, load
+from .dvc.healing import remove_drafts
 from .report import StageReport
 from .stage import Inputs, run_stage
 from .versions import refuse_other_versions
@@ -60,7 +62,8 @@ def run_named(
 
 
 def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: Callable[[StageReport], None]) -> None:
-    digests = Digests(project.cache / "digests.json")
+    index = index_of(project)
+    digests = index.digests
     marks = Marks(project, digests)
     pipeline = read_pipeline(project)
     if name == COPIES_STAGE:
@@ -68,6 +71,7 @@ def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: 
         write_copies(project, pipeline)
         return
     plan = verify_stage(project, name, pipeline=pipeline)
+    remove_drafts(project.root / path for path in plan.stage.products.values())
     run_stage(
         project,
         plan.stage,
@@ -77,7 +81,7 @@ def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: 
         parent=find_parent(environ),
         on_report=on_report,
     )
-    digests.save()
+    index.save()
 
 
 class Marks:

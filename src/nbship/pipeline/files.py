@@ -10,9 +10,12 @@ __all__ = ["write_if_changed", "write_whole"]
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader finds the old text or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.write_bytes(text.encode())
+    try:
+        draft.write_bytes(text.encode())
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(text.encode())
     draft.replace(path)
 
 

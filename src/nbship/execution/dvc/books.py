@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from ...pipeline.digest import Digests
 from .config import Repository
 from .content import Content, read_content
 from .entries import Entry, make_entry, products, same_inputs, with_products
-from .healing import remove_drafts
 from .lockfile import LockFile
 from .locks import RepositoryLock
 from .objects import Objects
 from .runs import Runs
 
 __all__ = ["Books", "Declared"]
+
+_LARGE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ class Books:
         """Return what the stage is a function of, as it is now."""
         return make_entry(stage.command, stage.files, stage.params, root=self._root, digests=self._digests)
 
+    def cached(self) -> Iterator[Path]:
+        """Yield the files of the cache that hold the products in `dvc.lock`, those that are there."""
+        for name in self._file:
+            for md5 in products(self._file.get(name) or {}).values():
+                if self.objects.path(md5).exists():
+                    yield from self.objects.paths(md5)
+
     def is_known(self, stage: Declared, inputs: Entry) -> bool:
         """Tell whether these inputs, or an earlier run with them, are recorded."""
         return (
@@ -105,7 +113,6 @@ class Books:
                 if not all(self.objects.intact(made[path]) for path in wanted):
                     continue
                 executable = {out["path"] for out in found["outs"] if out.get("isexec")}
-                remove_drafts(self._root / path for path in wanted)
                 for path in wanted:
                     self.objects.link(
                         made[path],
@@ -125,7 +132,7 @@ class Books:
         StageError
             If a product is not there.
         """
-        contents = self._contents(stage)
+        contents = self._made(stage)
         missing = [path for path in stage.products if path not in contents]
         if missing:
             raise StageError(f"Stage '{stage.name}' has not made '{missing[0]}'. Run it again.")
@@ -160,6 +167,13 @@ class Books:
         """Return what the stage's products hold, those that are there."""
         found = ((path, read_content(self._root / path, self._digests)) for path in stage.products)
         return {path: content for path, content in found if content is not None}
+
+    def _made(self, stage: Declared) -> dict[str, Content]:
+        """Return what a stage has just made; what is large is put into the cache while it is read."""
+        for path in (self._root / path for path in stage.kept):
+            if path.is_file() and not path.is_symlink() and path.stat().st_size > _LARGE:
+                self.objects.take(path)
+        return self._contents(stage)
 
     def _is_there(self, path: str, md5: str) -> bool:
         content = read_content(self._root / path, self._digests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ class LockFile:
     def get(self, name: str) -> Mapping[str, Any] | None:
         """Return what is recorded of a stage."""
         return self._lock.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lock)
 
     def put(self, name: str, entry: Mapping[str, Any]) -> None:
         """Record a stage; only while DVC's lock of the repository is held."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import StageError
 from ...pipeline.digest import Digests, mark_of, md5_of_text
 from .config import Repository
 from .content import Content, render_folder
+from .links import is_linked, link, reflink, remove
 
-__all__ = ["Objects", "remove"]
+__all__ = ["Objects"]
 
 _READ_ONLY = 0o444
-_FICLONE = 0x40049409  # of linux/fs.h: share the blocks of another file
+_TICK = 0.012  # seconds; the coarsest clock of a Linux kernel ticks each 10 ms
 
 
 class Objects:
@@ -39,6 +43,9 @@ class Objects:
         # One folder a repository, since several may share a cache; DVC does not look there.
         self._drafts = repository.cache / "nbship" / md5_of_text(str(repository.root))[:12]
         self._numbers = itertools.count()
+        self._folders: set[Path] = set()
+        # None as soon as the file system says that it cannot.
+        self._share: Callable[[Path, Path], object] | None = os.link if repository.links[0] == "hardlink" else reflink
 
     def path(self, md5: str) -> Path:
         """Return where the content of an md5 lies, or would."""
@@ -63,6 +70,20 @@ class Objects:
         if md5.endswith(".dir"):
             yield from map(self.path, self.listing(md5).values())
 
+    def take(self, path: Path) -> str:
+        """Put a large file that a stage has just made into the cache, and return its md5: it is read once.
+
+        Nobody writes it any more: the notebook that made it has ended.
+        """
+        # A change within one tick of the file system's clock would not be seen later.
+        time.sleep(max(0.0, path.stat().st_mtime + _TICK - time.time()))
+        mark = mark_of(path.stat())._replace(settled=True)
+        with self._draft() as draft:
+            md5 = self._copy(path, draft)
+            self._place(draft, md5)
+        self._digests.keep(path, mark, md5)
+        return md5
+
     def add(self, path: Path, content: Content) -> None:
         """Put what is at `path` into the cache; what is there already, and intact, is not written."""
         if content.files is None:
@@ -71,23 +92,22 @@ class Objects:
         for name, md5 in content.files.items():
             self._add(path / name, md5)
         if not self._intact_file(content.md5):
-            self._write(content.md5, lambda draft: _write_text(draft, render_folder(content.files or {})))
+            with self._draft() as draft:
+                draft.write_bytes(render_folder(content.files).encode())
+                self._place(draft, content.md5)
 
     def link(self, md5: str, path: Path, *, copy: bool = False, executable: bool = False) -> None:
-        """Put a content from the cache to `path`, in the way that the repository prefers, or as a copy.
-
-        Whatever was there is replaced; a file appears whole or not at all.
-        """
+        """Put a content from the cache to `path`, in the way that the repository prefers, or as a copy."""
         remove(path)
         links = ("copy",) if copy else self._repository.links
         if not md5.endswith(".dir"):
-            self._link(md5, path, links)
+            link(self.path(md5), path, links)
             if executable:
                 path.chmod(path.stat().st_mode | stat.S_IEXEC)
             return
         path.mkdir(parents=True, exist_ok=True)
         for name, inner in self.listing(md5).items():
-            self._link(inner, path / name, links)
+            link(self.path(inner), path / name, links)
 
     def relink(self, path: Path, content: Content) -> None:
         """Make a product that is in the cache a link to it, where the repository wants links and it is none."""
@@ -95,12 +115,13 @@ class Objects:
             return
         files = {path / name: md5 for name, md5 in (content.files or {}).items()} or {path: content.md5}
         for file, md5 in files.items():
-            if not _is_linked(file, self.path(md5)):
-                self._link(md5, file, self._repository.links)
+            if not is_linked(file, self.path(md5)):
+                link(self.path(md5), file, self._repository.links)
 
     def sweep(self) -> None:
         """Delete what a killed run left half-written; only while no other run is at work."""
         shutil.rmtree(self._drafts, ignore_errors=True)
+        self._folders.clear()
         with contextlib.suppress(OSError):
             self._drafts.parent.rmdir()
 
@@ -119,94 +140,63 @@ class Objects:
         return True
 
     def _add(self, path: Path, md5: str) -> None:
-        if not self._intact_file(md5):
-            hardlink = self._repository.links[0] == "hardlink"
-            self._write(md5, lambda draft: self._take(path, md5, draft, hardlink=hardlink))
+        if self._intact_file(md5):
+            return
+        with self._draft() as draft:
+            if self._copy(path.resolve(), draft) != md5:
+                raise StageError(
+                    f"'{path}' changed while it was taken into the cache. Run again, and let nothing else write it."
+                )
+            self._place(draft, md5)
 
-    def _take(self, path: Path, md5: str, draft: Path, *, hardlink: bool) -> None:
-        """Copy a file to a draft in the cache, sharing blocks where the file system can."""
-        source = path.resolve()
-        for way in (_reflink, os.link if hardlink else shutil.copyfile, shutil.copyfile):
+    def _copy(self, source: Path, draft: Path) -> str:
+        """Bring a file to a draft, sharing its blocks where the file system can; return the draft's md5."""
+        if self._share is not None:
             try:
-                way(source, draft)
-                break
+                self._share(source, draft)
+                return _md5(draft)
             except OSError:
-                draft.unlink(missing_ok=True)
-        if self._digests.md5(path) != md5:
-            raise StageError(
-                f"'{path}' changed while it was taken into the cache. Run again, and let nothing else write it."
-            )
+                self._share = None
+        return _copied(source, draft)
 
-    def _write(self, md5: str, write: Callable[[Path], None]) -> None:
-        target = self.path(md5)
-        self._make_folder(target.parent)
+    @contextmanager
+    def _draft(self) -> Iterator[Path]:
         self._make_folder(self._drafts)
         draft = self._drafts / f"{os.getpid()}-{next(self._numbers)}"
         try:
-            write(draft)
-            draft.chmod(_READ_ONLY)
-            draft.replace(target)
-            # However young it is, nobody else writes here.
-            mark = mark_of(target.stat())._replace(settled=True)
-            self._digests.keep(target, mark, md5.removesuffix(".dir"))
-        finally:
+            yield draft
+        except BaseException:
             draft.unlink(missing_ok=True)
+            raise
+
+    def _place(self, draft: Path, md5: str) -> None:
+        """Give a whole draft its name."""
+        target = self.path(md5)
+        self._make_folder(target.parent)
+        draft.chmod(_READ_ONLY)
+        draft.replace(target)
+        # However young it is, nobody else writes here.
+        self._digests.keep(target, mark_of(target.stat())._replace(settled=True), md5.removesuffix(".dir"))
 
     def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            if self._repository.shared:
-                folder.chmod(0o2775)
-
-    def _link(self, md5: str, path: Path, links: tuple[str, ...]) -> None:
-        source = self.path(md5)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-        draft.unlink(missing_ok=True)
-        for kind in links:
-            try:
-                _LINKS[kind](source, draft)
-            except OSError:
-                draft.unlink(missing_ok=True)
-                continue
-            remove(path)  # a rename over another name of the same file would do nothing
-            draft.replace(path)
-            return
-        shutil.copyfile(source, draft)
-        remove(path)
-        draft.replace(path)
+        if folder not in self._folders:
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                if self._repository.shared:
+                    folder.chmod(0o2775)
+            self._folders.add(folder)
 
 
-def remove(path: Path) -> None:
-    """Delete a file, a link or a folder with all in it; what is not there is fine."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _reflink(source: Path, draft: Path) -> None:
-    try:
-        import fcntl
-    except ImportError as error:  # Windows
-        raise OSError("This system shares no blocks.") from error
+def _copied(source: Path, draft: Path) -> str:
+    """Copy a file and return its md5."""
+    md5 = hashlib.md5(usedforsecurity=False)
     with source.open("rb") as reader, draft.open("wb") as writer:
-        fcntl.ioctl(writer, _FICLONE, reader.fileno())
+        while part := reader.read(1 << 20):
+            md5.update(part)
+            writer.write(part)
+    return md5.hexdigest()
 
 
-def _is_linked(path: Path, target: Path) -> bool:
-    if path.is_symlink():
-        return path.resolve() == target.resolve()
-    return path.samefile(target)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_bytes(text.encode())
-
-
-_LINKS: Mapping[str, Callable[[Path, Path], object]] = {
-    "reflink": _reflink,
-    "hardlink": os.link,
-    "symlink": lambda source, draft: draft.symlink_to(source),
-    "copy": shutil.copyfile,
-}
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
