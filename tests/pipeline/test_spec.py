@@ -129,3 +129,15 @@ def test_an_unknown_upstream_suggests_the_nearest(root: Path) -> None:
 def test_an_unknown_stage_suggests_the_nearest(root: Path) -> None:
     with pytest.raises(UnknownStageError, match=r"no stage 'bb'\. Did you mean 'b'"):
         read(root)["bb"]
+
+
+def test_what_was_read_is_read_again_only_when_something_changed(root: Path) -> None:
+    first = read(root)
+    assert read_pipeline(project.load(root)) is first
+    (root / "params.yaml").write_text("a: {rate: 0.2, names: [x, z], word: july}\n")
+    second = read_pipeline(project.load(root))
+    assert second["a"].params == {"rate": 0.2}
+    write_notebook(root / "notebooks/b.ipynb", parameters=["upstream = None", "product = None"])
+    assert read_pipeline(project.load(root))["b"].upstream == ()
+    (root / "pipeline.yaml").write_text((root / "pipeline.yaml").read_text().replace("out/a.csv", "out/z.csv"))
+    assert str(read_pipeline(project.load(root))["a"].products["data"]) == "out/z.csv"

@@ -23,6 +23,8 @@ class Facts:
 
     Attributes
     ----------
+    md5
+        Of the file that was looked into.
     parameters
         Its parameters cell, if it has one.
     settings
@@ -35,6 +37,7 @@ class Facts:
         A line that runs another file by `%run`, with its cell's number; empty if there is none.
     """
 
+    md5: str
     parameters: ParametersCell | None
     settings: tuple[str, ...]
     imports: tuple[str, ...]
@@ -54,18 +57,19 @@ def read_facts(project: Project, path: PurePosixPath) -> Facts:
     md5 = index.md5(whole)
     kept = index.memo.get(f"facts {md5}")
     if kept is not None:
-        return _from_json(kept)
+        return _from_json(str(md5), kept)
     content = read_content(whole, name=str(path))
     # The digest of these bytes, not of what was there a moment ago.
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     index.note(whole, md5)
-    facts = _facts(parse_notebook(content, name=str(path)), name=str(path))
+    facts = _facts(md5, parse_notebook(content, name=str(path)), name=str(path))
     index.memo.put(f"facts {md5}", _to_json(facts))
     return facts
 
 
-def _facts(notebook: Mapping[str, Any], *, name: str) -> Facts:
+def _facts(md5: str, notebook: Mapping[str, Any], *, name: str) -> Facts:
     return Facts(
+        md5=md5,
         parameters=find_parameters(notebook, name=name),
         settings=settings_read(notebook),
         imports=cell_imports(notebook),
@@ -83,7 +87,7 @@ def _to_json(facts: Facts) -> list[Any]:
     return [found, list(facts.settings), list(facts.imports), list(facts.paths), facts.runs]
 
 
-def _from_json(kept: list[Any]) -> Facts:
+def _from_json(md5: str, kept: list[Any]) -> Facts:
     found, settings, imports, paths, runs = kept
     cell = None
     if found:
@@ -93,4 +97,4 @@ def _from_json(kept: list[Any]) -> Facts:
             for name, value, start, end in assignments
         }
         cell = ParametersCell(index, source, tagged, by_name)
-    return Facts(cell, tuple(settings), tuple(imports), tuple(paths), runs)
+    return Facts(md5, cell, tuple(settings), tuple(imports), tuple(paths), runs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ..project import Project
 from .digest import Digests, md5_of_text
@@ -27,6 +28,7 @@ class Index:
     def __init__(self, cache: Path) -> None:
         self.digests = Digests(cache / "digests.json")
         self.memo = Memo(cache / "memo.json")
+        self.made: dict[str, Any] = {}  # in this process, with what it was made from
         self.begin()
 
     def begin(self) -> None:

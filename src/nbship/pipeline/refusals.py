@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ _OWN_FILES = {
 }
 
 
-def refuse_clashes(root: Path, stages: Sequence[Stage]) -> None:
+def refuse_clashes(root: Path, stages: Collection[Stage]) -> None:
     """Refuse stages whose products or inputs contradict each other.
 
     Paths count as the same where any system takes them for the same: through links, in another case, in another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from ..project import Project, Value, read_params
 from .cells import RESERVED
 from .facts import read_facts
 from .graph import suggest, topological
+from .index import Index, index_of
 from .placeholders import references, resolve
 from .refusals import refuse_clashes
 
@@ -127,6 +129,27 @@ def read_pipeline(project: Project) -> Pipeline:
     NotebookError
         If a notebook is missing, or its parameters are not those of `pipeline.yaml`.
     """
+    index = index_of(project)
+    asked = _question(project, index)
+    if kept := index.made.get("pipeline"):
+        before, notebooks, pipeline = kept
+        if before == asked and all(index.md5(project.root / path) == md5 for path, md5 in notebooks.items()):
+            refuse_clashes(project.root, pipeline.stages.values())  # links may lead elsewhere now
+            return pipeline  # type: ignore[no-any-return]
+    notebooks = dict[PurePosixPath, str]()
+    pipeline = _read(project, notebooks)
+    if asked == _question(project, index):
+        index.made["pipeline"] = asked, notebooks, pipeline
+    return pipeline
+
+
+def _question(project: Project, index: Index) -> tuple[str | None, str]:
+    """Return what a pipeline is read from, besides its notebooks."""
+    return index.md5(project.root / "pipeline.yaml"), json.dumps(project.params)
+
+
+def _read(project: Project, notebooks: dict[PurePosixPath, str]) -> Pipeline:
+    """Read the pipeline; `notebooks` receives the digest of each as it was read."""
     path = project.root / "pipeline.yaml"
     if not path.is_file():
         raise PipelineError(f"'{path}' cannot be read: there is no such file.")
@@ -137,7 +160,7 @@ def read_pipeline(project: Project) -> Pipeline:
     if not isinstance(tasks, list) or not tasks:
         raise PipelineError("'pipeline.yaml' has no tasks. List at least one notebook under 'tasks:'.")
     extract = _extract_upstream(content.get("meta") or {})
-    stages = [_stage(project, task, extract=extract, place=place) for place, task in enumerate(tasks, start=1)]
+    stages = [_stage(project, task, notebooks, extract=extract, place=place) for place, task in enumerate(tasks, 1)]
     _refuse_twice(stages)
     order = topological({stage.name: stage.upstream for stage in stages})
     by_name = {stage.name: stage for stage in stages}
@@ -157,7 +180,7 @@ def _extract_upstream(meta: Any) -> bool:
     return bool(meta.get("extract_upstream", True))
 
 
-def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
+def _stage(project: Project, task: Any, notebooks: dict[PurePosixPath, str], *, extract: bool, place: int) -> Stage:
     if not isinstance(task, Mapping):
         raise PipelineError(f"Task {place} in pipeline.yaml is not a mapping. Give it 'source' and 'product'.")
     name = _name(task, place)
@@ -165,6 +188,7 @@ def _stage(project: Project, task: Any, *, extract: bool, place: int) -> Stage:
     _refuse_unknown(task, _TASK_KEYS, where=f"{where} in pipeline.yaml")
     source = _notebook(task, where)
     facts = read_facts(project, source)
+    notebooks[source] = facts.md5
     cell = facts.parameters
     assigned = cell.assignments if cell else {}
     given = task.get("params") or {}
