@@ -13,7 +13,7 @@ import pytest
 
 from .graphs import executions, products, write_graph
 from .two_stages import call as call_without_path
-from .two_stages import git
+from .two_stages import git, write_project
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,21 @@ def test_remotes_and_the_rest_of_dvc_work(fresh: Path, by_dvc: Path, tmp_path: P
     assert products(root) == products(by_dvc)
     assert call(root, "dvc", "gc", "-w", "-f").returncode == 0
     nothing_to_do(root)
+
+
+def test_data_that_dvc_tracks_is_recorded_where_it_changed(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "project")
+    git(root, "init", "-q")
+    call(root, "dvc", "init", "-q")
+    assert call(root, "dvc", "add", "data").returncode == 0
+    assert call(root, "nbship", "run").returncode == 0
+    before = (root / "data.dvc").read_text()
+    (root / "data/numbers.json").write_text("[1, 2, 3]")
+    done = call(root, "nbship", "run")
+    assert done.stdout.splitlines()[0] == "'data' changed; 'data.dvc' records it."
+    assert "2 ran" in done.stdout
+    assert (root / "data.dvc").read_text() != before
+    assert "data" not in call(root, "dvc", "status").stdout
 
 
 def test_dvc_restores_what_a_run_made_and_a_run_what_dvc_made(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:

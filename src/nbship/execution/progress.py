@@ -84,10 +84,13 @@ class LiveProgress(PlainProgress):
 
     def begin(self, stages: Sequence[str]) -> None:
         from rich.live import Live
+        from rich.text import Text
 
         super().begin(stages)
         self._all, self._waiting = len(stages), set(stages)
-        self._live = Live(get_renderable=self._lines, console=self._console, transient=True, refresh_per_second=4)
+        self._live = Live(
+            get_renderable=lambda: Text(self.lines()), console=self._console, transient=True, refresh_per_second=4
+        )
         self._live.start()
 
     def started(self, stage: str) -> None:
@@ -121,7 +124,8 @@ class LiveProgress(PlainProgress):
             self._waiting.discard(stage)
             self._running.pop(stage, None)
 
-    def _lines(self) -> str:
+    def lines(self) -> str:
+        """Return what lives at the bottom of the terminal: the stages that run, and counts."""
         with self._lock:
             running = dict(self._running)
             done = self._all - len(self._waiting) - len(running)

@@ -26,7 +26,7 @@ def prepare_repository(root: Path) -> bool:
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"}
     )
-    if done.returncode:
+    if done.returncode and not (root / ".dvc").is_dir():  # another run may just have done it
         raise PipelineError(f"DVC cannot be set up in '{root}': {done.stderr.strip()}. Run `dvc init` there yourself.")
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -20,6 +21,7 @@ from .dvc.config import Repository, read_repository
 from .dvc.healing import heal_lock, remove_drafts
 from .dvc.ignore import ignore_in_git
 from .dvc.locks import claims, one_run
+from .dvc.sources import record_sources
 from .environment import parent_environment
 from .overrides import set_params
 from .progress import Progress, choose_progress
@@ -124,6 +126,7 @@ def _stages(
         progress=progress,
         environ=os.environ,
         parent=parent,
+        slots=threading.Semaphore(jobs),
         force=force,
     )
     with ExitStack() as stack:
@@ -136,12 +139,15 @@ def _stages(
         parent.preload(_imports(work, upstream))
         progress.begin([name for name in upstream if name != COPIES_STAGE])
         _refuse_missing(project, pipeline, upstream)
+        resources = [path for name in upstream if name in plans for path in plans[name].stage.resources.values()]
+        for tracked in record_sources(project.root, resources, work.digests):
+            progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
         for edit in sync(project, ask_ploomber=False).edits:
             progress.note(
                 f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
             )
         stack.enter_context(_claimed(project, repository, [declared[name] for name in upstream], books, progress))
-        run_in_order(upstream, work, jobs=jobs, stop=work.stop)
+        run_in_order(upstream, work, jobs=jobs + 1, stop=work.stop)
         if not targets and not work.summary.failed:
             remember_current(project, name=SNAPSHOT, extra=books.cached())
     return work.summary

@@ -6,7 +6,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,15 @@ class Inputs:
     changed
         Tells whether anything else that it depends on (parameters, settings, library versions) has changed
         since this was made.
+    before
+        The files' digests as they are recorded for this run; empty: as they are when it begins.
     """
 
     copy: Path
     files: tuple[str, ...]
     md5: Callable[[Path], str | None]
     changed: Callable[[], bool] = lambda: False
+    before: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def run_stage(
@@ -121,7 +124,7 @@ class _StageRun:
         project, stage = self.project, self.stage
         self.redact = redactor(project, environ)
         self.redact.refuse(stage.params, where=f"Stage '{stage.name}'")
-        before = self.digests()
+        before = self.inputs.before or self.digests()
         notebook = prepare(json.loads(self.inputs.copy.read_text()), pipeline=self.pipeline, stage=stage)
         self.remove_products()
         self.make_folders()

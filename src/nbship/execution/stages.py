@@ -106,8 +106,20 @@ class Marks:
         return [self._digests.md5(self._root / name) for name in _SETTINGS]
 
 
-def stage_inputs(project: Project, plan: Plan, *, digests: Digests, marks: Marks) -> Inputs:
+def stage_inputs(
+    project: Project,
+    plan: Plan,
+    *,
+    digests: Digests,
+    marks: Marks,
+    before: Mapping[str, str | None] | None = None,
+) -> Inputs:
     """Return what a stage is a function of.
+
+    Parameters
+    ----------
+    before
+        The digests of its files that are recorded for this run.
 
     Raises
     ------
@@ -128,4 +140,4 @@ def stage_inputs(project: Project, plan: Plan, *, digests: Digests, marks: Marks
         replanned = replace(plan, stage=read_pipeline(again)[plan.stage.name])
         return replanned.state(again) != plan.state(project)
 
-    return Inputs(project.root / plan.copy, tuple(map(str, plan.files)), digests.md5, changed)
+    return Inputs(project.root / plan.copy, tuple(map(str, plan.files)), digests.md5, changed, before or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from ..pipeline.digest import Digests
 from ..pipeline.strip import write_copies
 from ..project import Project
 from .dvc.books import Books, Declared
-from .dvc.entries import Entry
+from .dvc.entries import Entry, dependencies
 from .progress import Progress
 from .report import StageReport
 from .run_parent import RunParent
@@ -30,6 +31,8 @@ class Work:
     ----------
     parent
         Gives the process that kernels are forked from.
+    slots
+        As many as notebooks may run at a time; while one is recorded, the next may run.
     stopped
         Whether the run was interrupted, so that what ends now is nobody's failure.
     """
@@ -44,6 +47,7 @@ class Work:
     progress: Progress
     environ: Mapping[str, str]
     parent: RunParent
+    slots: threading.Semaphore
     force: bool = False
     summary: RunSummary = field(default_factory=RunSummary)
     stopped: bool = False
@@ -69,7 +73,7 @@ class Work:
         elif not self.force and self.books.restore(stage, inputs):
             self._skipped(name, "restored from an earlier run", self.summary.restored)
         else:
-            return self._run(stage, inputs)
+            return self._run(stage)
         return True
 
     def _copy(self, stage: Declared, inputs: Entry) -> bool:
@@ -79,28 +83,34 @@ class Work:
             self.books.record(stage, inputs)
         return True
 
-    def _run(self, stage: Declared, inputs: Entry) -> bool:
+    def _run(self, stage: Declared) -> bool:
         reports: list[StageReport] = []
-        self.progress.started(stage.name)
         try:
-            self._execute(stage.name, reports)
+            with self.slots:
+                self.progress.started(stage.name)
+                inputs = self.books.inputs(stage)
+                self._execute(stage.name, inputs, reports)
             self.books.record(stage, inputs)
-        except NbshipError as error:
+        except (NbshipError, OSError) as error:
             failed = StageReport(stage=stage.name, seconds=0.0, error=type(error).__name__, message=str(error))
             reports = [report for report in reports if report.error] or [failed]
         if self.stopped:
             return False
         self.summary.ran.append(reports[-1])
         self.progress.finished(reports[-1])
+        if reports[-1].notice:
+            self.progress.note(f"{stage.name}: {reports[-1].notice}")
         return not reports[-1].error
 
-    def _execute(self, name: str, reports: list[StageReport]) -> None:
+    def _execute(self, name: str, inputs: Entry, reports: list[StageReport]) -> None:
         plan = self.plans[name]
         run_stage(
             self.project,
             plan.stage,
             pipeline=self.pipeline,
-            inputs=stage_inputs(self.project, plan, digests=self.digests, marks=self.marks),
+            inputs=stage_inputs(
+                self.project, plan, digests=self.digests, marks=self.marks, before=dependencies(inputs)
+            ),
             environ=self.environ,
             parent=self.parent(),
             on_cell=lambda cell, cells: self.progress.at(name, cell=cell, cells=cells),

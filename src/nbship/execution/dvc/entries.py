@@ -12,7 +12,7 @@ from ...pipeline.cells import same
 from ...pipeline.digest import Digests
 from .content import Content, read_content
 
-__all__ = ["Entry", "make_entry", "products", "run_key", "run_value", "same_inputs", "with_products"]
+__all__ = ["Entry", "dependencies", "make_entry", "products", "run_key", "run_value", "same_inputs", "with_products"]
 
 # An entry as it stands in the file, its keys in DVC's order.
 Entry = dict[str, Any]
@@ -55,6 +55,11 @@ def same_inputs(recorded: Mapping[str, Any] | None, entry: Entry) -> bool:
         and _digests(recorded, "deps") == _digests(entry, "deps")
         and same(_plain(recorded.get("params") or {}), _plain(entry.get("params") or {}))
     )
+
+
+def dependencies(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the md5 of each file and folder that an entry's stage reads."""
+    return _digests(entry, "deps")
 
 
 def products(entry: Mapping[str, Any]) -> Mapping[str, str]:

@@ -1,0 +1,64 @@
+"""Data that DVC tracks by a file of its own (`data.dvc`): what changed is recorded, as `dvc repro` does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from ...errors import PipelineError
+from ...pipeline.digest import Digests
+from ...project.yaml import read_yaml
+from .content import read_content
+
+__all__ = ["record_sources"]
+
+
+def record_sources(root: Path, resources: Iterable[PurePosixPath], digests: Digests) -> list[str]:
+    """Let DVC record the outside files that stages read where they are not what their `.dvc` files say.
+
+    Returns
+    -------
+    list
+        The `.dvc` files that were written, relative to the root.
+
+    Raises
+    ------
+    PipelineError
+        If DVC refuses.
+    """
+    written = []
+    for name in dict.fromkeys(_tracking(root, resources)):
+        if not _is_recorded(root / name, digests):
+            _repro(root, name)
+            written.append(name)
+    return written
+
+
+def _tracking(root: Path, resources: Iterable[PurePosixPath]) -> Iterator[str]:
+    for path in resources:
+        for tracked in (path, *path.parents[:-1]):
+            if (root / f"{tracked}.dvc").is_file():
+                yield f"{tracked}.dvc"
+
+
+def _is_recorded(file: Path, digests: Digests) -> bool:
+    for out in read_yaml(file, PipelineError).get("outs") or ():
+        content = read_content(file.parent / str(out.get("path", "")), digests)
+        if content is None or content.md5 != out.get("md5"):
+            return False
+    return True
+
+
+def _repro(root: Path, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", "--quiet", name],
+        cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+    )  # fmt: skip
+    if done.returncode:
+        said = done.stderr.strip().removeprefix("ERROR: ") or "it said nothing"
+        raise PipelineError(
+            f"DVC does not record what changed in '{name}': {said}. `dvc repro {name}` shows the whole of it."
+        )

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from nbship.execution.progress import LiveProgress, PlainProgress
+from nbship.execution.report import StageReport
+
+
+def test_a_log_has_a_line_for_each_beginning_and_end():
+    told = io.StringIO()
+    progress = PlainProgress(file=told)
+    progress.begin(["one", "three"])
+    progress.started("one")
+    progress.at("one", cell=1, cells=2)
+    progress.finished(StageReport(stage="one", seconds=1.24, cells=2))
+    progress.skipped("three", "up to date")
+    progress.close()
+    assert told.getvalue().splitlines() == ["one    started", "one        1.2 s  2 cells", "three  up to date"]
+
+
+def test_a_terminal_shows_a_line_for_each_stage_that_runs_and_one_for_all():
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
+    progress = LiveProgress(console=console)
+    progress.begin(["one", "two", "three", "four"])
+    progress.skipped("four", "up to date")
+    progress.started("one")
+    progress.started("two")
+    progress.at("two", cell=3, cells=9)
+    assert progress.lines().splitlines() == [
+        "one        0 s  starting",
+        "two        0 s  cell 3 of 9",
+        "1 of 4 done, 2 running, 1 waiting",
+    ]
+    progress.finished(StageReport(stage="one", seconds=0.5, cells=1))
+    assert progress.lines().splitlines()[-1] == "2 of 4 done, 1 running, 1 waiting"
+    progress.close()
+    shown = console.file.getvalue()
+    assert "one        0.5 s  1 cells" in shown
+    assert shown.endswith("\x1b[2K")  # what lived is gone, the lines above stay
