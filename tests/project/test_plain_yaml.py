@@ -77,6 +77,7 @@ LINES = st.one_of(
     st.builds("{}{}: {}".format, st.sampled_from(["", "- ", "- - ", "-   "]), KEYS, SCALARS),
     st.builds("{}{}:{}".format, st.sampled_from(["", "- "]), KEYS, st.sampled_from(["", " ", "  # c", "\t"])),
     st.builds("- {}".format, SCALARS),
+    st.sampled_from(["-", "- ", "- -", "- - ", "- # c"]),
     SCALARS,
 )
 TEXTS = st.lists(st.builds(lambda depth, line: " " * depth + line, st.integers(0, 5), LINES), max_size=7).map("\n".join)

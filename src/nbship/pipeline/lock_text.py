@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 from ..errors import PipelineError
@@ -19,8 +20,6 @@ __all__ = ["WIDTH", "parse_block", "render_block", "render_entry"]
 
 # Text that needs no quotes unless YAML 1.2 takes it for another type.
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+@=-]*(?: [A-Za-z0-9_./][A-Za-z0-9_./+@=-]*)*")
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 # DVC's own.
 WIDTH = 80
 _LONGEST_KEY = 100
@@ -97,8 +96,12 @@ def _sequence(values: list[Any], indent: int, width: int) -> Iterator[str]:
             first, *rest = _mapping(value, indent + 2, width)
             yield f"{' ' * indent}- {first[indent + 2 :]}"
             yield from rest
-        elif value is None or (isinstance(value, list) and value):
-            raise OddError
+        elif value is None:
+            yield f"{' ' * indent}- \n"
+        elif isinstance(value, list) and value:
+            first, *rest = _sequence(value, indent + 2, width)
+            yield f"{' ' * indent}- {first[indent + 2 :]}"
+            yield from rest
         else:
             yield from _item(f"{' ' * indent}-", value, indent, width)
 
@@ -116,13 +119,26 @@ def _scalar(value: object) -> str:
         return repr(value)
     if type(value) is str:
         if not _PLAIN.fullmatch(value):
-            raise OddError
+            return _as_written(value)
         return f"'{value}'" if TYPED.fullmatch(value) else value
     if type(value) is bool:
         return "true" if value else "false"
-    if type(value) is int or (type(value) is float and _FLOAT.fullmatch(repr(value))):
+    if type(value) is int:
         return repr(value)
+    if type(value) is float and isfinite(value):
+        return repr(value).lower()
     raise OddError
+
+
+@lru_cache(maxsize=4096)
+def _as_written(text: str) -> str:
+    """Return a text in the quotes that ruamel.yaml gives it, if it stays on one line."""
+    if not text.isprintable():
+        raise OddError
+    first, *more = _dump({"k": text}, 2**31 - 1).removesuffix("\n").split("\n")
+    if more or not first.startswith("k: "):
+        raise OddError
+    return first.removeprefix("k: ")
 
 
 def _refuse_shared(value: Any, seen: set[int]) -> None:

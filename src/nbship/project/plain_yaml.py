@@ -27,7 +27,7 @@ _PART = r"[A-Za-z0-9_./][A-Za-z0-9_./+@=?,!()'-]*"
 _PLAIN = re.compile(rf"{_PART}(?: {_PART})*")
 _QUOTED = re.compile(r"""'([ -&(-~]*)'|"([ !#-\[\]-~]*)\"""")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)")
 _TRUTHS = {"true": True, "false": False}
 _KEY = re.compile(rf"""({_WORD}|'[^'\s:]*'|"[^"\s:\\]*"):(?: +|$)""")
 _DASHES = re.compile(r"- +(?=[^ #])")
@@ -35,6 +35,7 @@ _END = re.compile(r" *(?: #.*)?")
 _FLOW = re.compile(rf"""-?{_WORD}(?: {_WORD})*|'[^']*'|"[^"]*\"""")
 _SEPARATOR = re.compile(r", *")
 _DASH = "-"
+_NOTHING = "\0"
 _LONGEST_KEY = 500
 _Token: TypeAlias = "tuple[int, str, str]"  # indentation, key (a list's item: a dash), text; empty: what follows
 
@@ -80,9 +81,10 @@ class _Reader:
         while self._at(indent) and self.tokens[self.place][1] == _DASH:
             text = self.tokens[self.place][2]
             self.place += 1
-            if not text and not (self.place < len(self.tokens) and self.tokens[self.place][0] > indent):
+            deeper = self.place < len(self.tokens) and self.tokens[self.place][0] > indent
+            if deeper == bool(text):
                 raise OddError
-            found.append(self.value(text) if text else self.node())
+            found.append(self.node() if deeper else None if text == _NOTHING else self.value(text))
         return found
 
     def inner(self, indent: int) -> Any:
@@ -208,12 +210,14 @@ def _tokens(text: str) -> list[_Token]:
 def _take(tokens: list[_Token], indent: int, rest: str) -> None:
     while match := _DASHES.match(rest):
         rest = rest[match.end() :]
-        keyed = _KEY.match(rest)
-        if keyed is None and not _DASHES.match(rest):
+        if not _KEY.match(rest) and not _DASHES.match(rest) and rest.rstrip(" ") != _DASH:
             tokens.append((indent, _DASH, _value(rest)))
             return
         tokens.append((indent, _DASH, ""))
         indent += match.end()
+    if rest.rstrip(" ") == _DASH:
+        tokens.append((indent, _DASH, _NOTHING))
+        return
     match = _KEY.match(rest)
     if match is None:
         raise OddError
