@@ -77,9 +77,9 @@ def _problem(value: Any, depth: int = 0) -> str:
     if kind is list:
         return next((found for inner in value if (found := _problem(inner, depth + 1))), "")
     if kind is dict:
-        foreign = next((key for key in value if type(key) is not str), None)
-        if foreign is not None:
-            return f": it has the key {foreign!r}, and keys are text. Write it in quotes."
+        for key in value:
+            if type(key) is not str:
+                return f": it has the key {key!r}, and keys are text. Write it in quotes."
         return _problem([*value, *value.values()], depth)
     if kind is str and not _is_unicode(value):
         return ": it holds half of a character (a lone surrogate), which no file can hold. Give whole characters."
