@@ -11,11 +11,12 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import NbshipError, ParamsError
-from .plain_yaml import PlainText
+from .plain_yaml import OddError, PlainText, parse_plain
 from .yaml import read_yaml
 
 __all__ = ["Value", "read_params", "render_params"]
@@ -46,12 +47,23 @@ def read_params(path: Path, *, error: type[NbshipError] = ParamsError) -> Mappin
     """
     if not path.is_file():
         return {}
-    seen: list[PlainText] = []
-    content = read_yaml(path, error, seen=seen)
-    if not seen or any(map(_is_ambiguous, seen)):
+    try:
+        content = _read_plain(path.read_text(encoding="utf-8"))
+    except (OddError, OSError, UnicodeDecodeError):
+        content = read_yaml(path, error)
         for node, is_key in _scalars(path):
             _refuse_ambiguous(node, path.name, is_key=is_key)
     _refuse_foreign(content, path.name, trail="")
+    return content
+
+
+@lru_cache(maxsize=8)
+def _read_plain(text: str) -> dict[str, Value]:
+    """Read plain YAML without a doubtful value; the result is shared, and not to be changed."""
+    seen: list[PlainText] = []
+    content = parse_plain(text, seen=seen)
+    if not isinstance(content, dict) or any(map(_is_ambiguous, seen)):
+        raise OddError
     return content
 
 

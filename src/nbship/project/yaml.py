@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NbshipError
-from .plain_yaml import OddError, PlainText, parse_plain
+from .plain_yaml import OddError, parse_plain
 
 __all__ = ["read_yaml"]
 
 
-def read_yaml(path: Path, error: type[NbshipError], *, seen: list[PlainText] | None = None) -> dict[str, Any]:
+def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
     """Read a YAML 1.2 file whose top level is a mapping; empty files read as empty.
-
-    Parameters
-    ----------
-    seen
-        Receives every scalar, if the file is plain YAML; else it stays empty.
 
     Raises
     ------
@@ -31,10 +26,8 @@ def read_yaml(path: Path, error: type[NbshipError], *, seen: list[PlainText] | N
     except UnicodeDecodeError as cause:
         raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
     try:
-        content = parse_plain(text, seen=seen)
+        content = parse_plain(text)
     except OddError:
-        if seen:
-            seen.clear()
         content = _parse(text, path, error)
     if content is None:
         return {}
