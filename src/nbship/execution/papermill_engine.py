@@ -18,16 +18,16 @@ from papermill.engines import Engine
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
-from ..errors import ParameterError, ProjectError
-from ..pipeline.cells import code_cells, literal, same
+from ..errors import ProjectError
+from ..pipeline.cells import code_cells
 from ..pipeline.magics import parse_cell
 from ..project import find_root, load
 from .engine import Failure, Limits, Listener, execute
 from .kernelspecs import is_own
+from .papermill_parameters import pass_parameters
 from .papermill_progress import Progress
 from .secrets import Redactor, redactor
 from .shared import shared_parent
-from .values import refuse_name, refuse_value
 
 __all__ = ["NbshipEngine"]
 
@@ -52,7 +52,7 @@ class NbshipEngine(Engine):  # type: ignore[misc]
         nbclient.exceptions.DeadKernelError, nbclient.exceptions.CellTimeoutError
             As papermill's own engine does, but with the cell marked.
         """
-        _pass_parameters(nb, _secrets())
+        pass_parameters(nb, _secrets())
         try:
             return super().execute_notebook(nb, kernel_name, output_path, **options)
         except (DeadKernelError, CellTimeoutError):
@@ -115,47 +115,3 @@ def _imported(notebook: Mapping[str, Any]) -> Iterator[str]:
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 yield node.module
-
-
-def _pass_parameters(nb: Any, secrets: Redactor) -> None:
-    """Check the parameters of this run, and write the cell that papermill injected for them anew."""
-    # papermill gives every cell of the file that it reads an entry of its own, and then adds this one.
-    injected = next((cell for cell in nb.cells if "papermill" not in cell.metadata), None)
-    if injected is None or "injected-parameters" not in injected.metadata.get("tags", ()):
-        return
-    params = {name: _plain(value) for name, value in nb.metadata.papermill.parameters.items()}
-    for name, value in params.items():
-        refuse_name(name)
-        refuse_value(name, value)
-    secrets.refuse(params, where="The command")
-    if _language(nb) == "python":
-        _refuse_converted(params, injected.source)
-        comment = injected.source.partition("\n")[0]
-        injected.source = "\n".join([comment, *(f"{name} = {literal(value)}" for name, value in params.items()), ""])
-
-
-def _language(nb: Any) -> str:
-    spec, language = nb.metadata.get("kernelspec", {}), nb.metadata.get("language_info", {})
-    return str(spec.get("language") or language.get("name") or "python").lower()
-
-
-def _refuse_converted(params: Mapping[str, Any], source: str) -> None:
-    """Refuse what papermill's notebook format turned into another type on the way: tuples, keys that are no text."""
-    tree = ast.parse(source)
-    written = {
-        statement.targets[0].id: statement.value
-        for statement in tree.body
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
-    }
-    for name, value in params.items():
-        if name not in written or not same(ast.literal_eval(written[name]), value):
-            raise ParameterError(
-                f"The parameter '{name}' holds a tuple, or a mapping whose keys are not text, that cannot be passed as it is. "
-                "Pass lists, and text as keys."
-            )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if type(value) is list else value
