@@ -24,10 +24,10 @@ from functools import partial
 from typing import Any
 
 from . import preload
+from .spare import Spare, receive
 
 __all__ = ["main"]
 
-_MOST = 1 << 20
 _PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -71,6 +71,7 @@ class _Parent:
         self._clients: dict[socket.socket, int] = {}
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = os.pipe()
+        self._spare: Spare | None = None
 
     def serve(self) -> None:
         os.set_blocking(self._woken, False)
@@ -81,6 +82,8 @@ class _Parent:
         for place in (self._listener, self._lifeline, self._woken):
             self._selector.register(place, selectors.EVENT_READ)
         while True:
+            if self._spare is None:
+                self._spare = Spare(self._leave, self._become)
             for key, _ in self._selector.select():
                 self._handle(key.fileobj)
 
@@ -99,44 +102,28 @@ class _Parent:
             self._hear(ready)
 
     def _hear(self, client: socket.socket) -> None:
-        try:
-            data, files, _, _ = socket.recv_fds(client, _MOST, 8)
-        except OSError:
-            data, files = b"", []
-        while data and not data.endswith(b"\n"):
-            data = data + more if (more := client.recv(_MOST)) else b""
-        for line in data.splitlines():
-            self._answer(client, json.loads(line), files)
+        data, files = receive(client)
+        for line in data.splitlines(keepends=True):
+            if "signal" in (request := json.loads(line)):
+                _signal(self._clients[client], request["signal"])
+            else:
+                self._clients[client] = self._give(line, files)
+                _tell(client, {"pid": self._clients[client]})
         for file in files:
             os.close(file)
         if not data:
             self._drop(client)
 
-    def _answer(self, client: socket.socket, request: Mapping[str, Any], files: Sequence[int]) -> None:
-        if "signal" in request:
-            _signal(self._clients[client], request["signal"])
-            return
-        self._clients[client] = self._fork(request, files)
-        _tell(client, {"pid": self._clients[client]})
-
-    def _fork(self, request: Mapping[str, Any], files: Sequence[int]) -> int:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if pid := os.fork():
+    def _give(self, line: bytes, files: Sequence[int]) -> int:
+        """Give a request to the spare fork, or to another one if that is gone; return its process."""
+        while True:
+            spare, self._spare = self._spare or Spare(self._leave, self._become), None
             with contextlib.suppress(OSError):
-                os.setpgid(pid, pid)
-            return pid
-        try:
-            self._become_child(request, files)
-        except BaseException:
-            import traceback
+                spare.give(line, files)
+                return spare.pid
 
-            traceback.print_exc()
-            sys.stderr.flush()
-            os._exit(70)
-        os._exit(0)
-
-    def _become_child(self, request: Mapping[str, Any], files: Sequence[int]) -> None:
+    def _leave(self) -> None:
+        """In the child: let go of what is the parent's, and die when it does."""
         self._libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() == 1:
             os._exit(0)
@@ -150,6 +137,9 @@ class _Parent:
         for file in (self._lifeline, self._woken, self._waker):
             os.close(file)
         _prefer_for_memory_killer()
+
+    def _become(self, request: Mapping[str, Any], files: Sequence[int]) -> None:
+        """In the child: be what is asked for."""
         _limit_memory(request.get("memory"))
         _standard_files(files)
         self._refresh({**request["environ"], **self._environ}, cwd=request["cwd"])
@@ -165,6 +155,9 @@ class _Parent:
             if not pid:
                 return
             _signal(pid, signal.SIGKILL)
+            if self._spare and self._spare.pid == pid:
+                self._spare.close()
+                self._spare = None
             for client, child in list(self._clients.items()):
                 if child == pid:
                     cpu = usage.ru_utime + usage.ru_stime
@@ -181,7 +174,8 @@ class _Parent:
             _signal(pid, signal.SIGKILL)
 
     def _end(self) -> None:
-        for pid in self._clients.values():
+        spare = [self._spare.pid] if self._spare else []
+        for pid in (*self._clients.values(), *spare):
             _signal(pid, signal.SIGKILL)
         with contextlib.suppress(OSError):
             os.unlink(self._listener.getsockname())  # noqa: PTH108

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DeadKernelError
+from .spare import send
 
 __all__ = ["PARENT", "Ending", "Forked", "WarmParent", "can_fork", "find_parent"]
 
@@ -125,8 +126,7 @@ class WarmParent:
         """
         connection = self._connect()
         try:
-            line = json.dumps(request).encode() + b"\n"
-            connection.sendall(line[socket.send_fds(connection, [line], list(files)) :])
+            send(connection, json.dumps(request).encode() + b"\n", files)
             return Forked(connection)
         except OSError as error:
             connection.close()
