@@ -36,7 +36,7 @@ def untouched(root: Path) -> Iterator[None]:
     for name in ("metrics.json", "values.json"):
         assert (root / ".nbship/scratch/fit" / name).read_bytes() == before[root / "products" / name]
     done = call(root, "nbship", "run")
-    assert done.stdout.startswith("load  up to date\nfit   up to date\n2 up to date"), done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("2 up to date"), done.stdout + done.stderr
     assert locked(root) == lock
 
 

@@ -123,6 +123,8 @@ class LiveProgress(PlainProgress):
         with self._lock:
             self._waiting.discard(stage)
             self._running.pop(stage, None)
+        if self._live:
+            self._live.refresh()
 
     def lines(self) -> str:
         """Return what lives at the bottom of the terminal: the stages that run, and counts."""

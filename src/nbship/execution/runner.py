@@ -142,7 +142,7 @@ def _stages(
         resources = [path for name in upstream if name in plans for path in plans[name].stage.resources.values()]
         for tracked in record_sources(project.root, resources, work.digests):
             progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
-        for edit in sync(project, ask_ploomber=False).edits:
+        for edit in sync(project, ask_ploomber=False, plans=(pipeline, plans)).edits:
             progress.note(
                 f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
             )
