@@ -78,7 +78,8 @@ class WarmParent:
         own
             The folder whose modules every fork imports anew; None: all that are not installed as a library.
         """
-        folder = tempfile.mkdtemp(prefix="nbship-")
+        # A socket's path has room for about 100 characters.
+        folder = tempfile.mkdtemp(prefix="nbship-", dir=None if len(tempfile.gettempdir()) < 70 else "/tmp")
         address = str(Path(folder, "parent"))
         process = subprocess.Popen(
             [sys.executable, "-m", "nbship.execution.parent"],
