@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`."""
+"""`python -m benchmarks [--full] [NAME…]`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import platform
 import sys
 from importlib import metadata
 
-NAMES = ("one_row", "commands", "notebooks")
+NAMES = ("one_row", "commands", "notebooks", "chains")
 LIBRARIES = ("nbship", "numpy", "pandas", "scikit-learn", "dvc", "ploomber", "papermill")
 
 
 def main() -> None:
-    """Run the benchmarks that are named, or all."""
+    """Run the benchmarks that are named, or all; `--full` with their slowest parts."""
     print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))
-    for name in sys.argv[1:] or NAMES:
+    for name in [name for name in sys.argv[1:] if not name.startswith("-")] or NAMES:
         module = importlib.import_module(f".{name}", __package__)
         print(f"\n## {(module.__doc__ or name).splitlines()[0]}\n\n{module.run()}", flush=True)
 

@@ -32,7 +32,8 @@ class Index:
         self.begin()
 
     def begin(self) -> None:
-        """Begin new notes."""
+        """Begin new notes; what else a judgement rests on is for the caller to set."""
+        self.environment: list[Any] | None = None
         self.files: dict[str, str | None] = {}
         self.folders: dict[str, str] = {}
         self.steady = True

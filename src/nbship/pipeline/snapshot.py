@@ -17,7 +17,7 @@ from .kept import read_kept, write_kept
 from .memo import code_mark
 from .platforms import this_platform
 
-__all__ = ["recall", "remember"]
+__all__ = ["environment", "recall", "remember"]
 
 
 def recall(root: Path, *, name: str = "status") -> list[str] | None:
@@ -32,7 +32,7 @@ def recall(root: Path, *, name: str = "status") -> list[str] | None:
     """
     cache = root / ".nbship" / "cache"
     kept = read_kept(cache / f"{name}.json")
-    if not isinstance(kept, dict) or kept["environment"] != _environment():
+    if not isinstance(kept, dict) or kept["environment"] != environment():
         return None
     index = index_at(cache)
     if any(list_code(root / folder)[1] != mark for folder, mark in kept["folders"].items()):
@@ -55,10 +55,10 @@ def remember(root: Path, stages: Iterable[str], *, name: str = "status", extra: 
     index = index_at(root / ".nbship" / "cache")
     for path in extra:
         index.md5(path)
-    if not index.steady:  # something changed while it was looked at
+    if not index.steady or index.environment != environment():  # something changed while it was looked at
         return
     content = {
-        "environment": _environment(),
+        "environment": index.environment,
         "stages": list(stages),
         "folders": {_relative(root, folder): mark for folder, mark in index.folders.items()},
         "files": {_relative(root, path): md5 for path, md5 in index.files.items()},
@@ -66,7 +66,7 @@ def remember(root: Path, stages: Iterable[str], *, name: str = "status", extra: 
     write_kept(root / ".nbship" / "cache" / f"{name}.json", content)
 
 
-def _environment() -> list[Any]:
+def environment() -> list[Any]:
     """Return what a judgement rests on besides files: the code that judges, installed libraries, overridden settings."""
     from .libraries import places
 

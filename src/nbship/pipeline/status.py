@@ -15,7 +15,7 @@ from .libraries import LIBRARIES, LOCK, read_libraries
 from .lock import Lock, read_lock
 from .placeholders import look_up
 from .plan import Plan, look_into, plan_stages
-from .snapshot import recall, remember
+from .snapshot import environment, recall, remember
 from .spec import COPIES_STAGE, Pipeline, Stage, read_pipeline
 from .strip import copy_digest, copy_path
 
@@ -70,6 +70,7 @@ def read_status(project: Project) -> Status:
     """
     index = index_of(project)
     index.begin()
+    index.environment = environment()
     for name in SETTINGS:  # before they are read: what was read is not older than what is noted
         index.md5(project.root / name)
     project = load(project.root)
