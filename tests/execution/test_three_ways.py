@@ -1,0 +1,148 @@
+"""Cells in a fork, a forked kernel, an ordinary kernel: the same outputs, over a corpus of notebooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbship.execution import engine
+from nbship.execution.engine import execute
+from nbship.execution.normalize import normalize
+from nbship.execution.warm import PARENT, WarmParent, private_settings
+from nbship.notebook import PINNED
+
+from .corpus import CELLS, corpus
+from .notebooks import notebook
+
+_LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot", "sklearn.pipeline", "sklearn.linear_model", "ipywidgets")
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    own = private_settings(tmp_path_factory.mktemp("settings"))
+    own.pop("MPLBACKEND")
+    return {**os.environ, **PINNED, **own, "PWD_TOLD": "here", "TQDM_DISABLE": "1", "SOURCE_DATE_EPOCH": "0"}
+
+
+@pytest.fixture(scope="module")
+def expected(environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What nbclient makes of the corpus with ordinary kernels."""
+    return with_nbclient(tmp_path_factory.mktemp("ordinary"), environ, CELLS)
+
+
+def with_nbclient(root: Path, environ: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
+    for name, content in corpus(names).items():
+        (root / f"{name}.ipynb").write_text(json.dumps(content))
+    command = [sys.executable, str(Path(__file__).with_name("client.py")), str(root)]
+    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "ordinary process" not in done.stderr
+    return {name: outputs(json.loads((root / f"{name}.ipynb").read_text()), root) for name in names}
+
+
+def with_engine(root: Path, environ: Mapping[str, str], names: Collection[str], **options: Any) -> dict[str, Any]:
+    done = {}
+    for name, content in corpus(names).items():
+        (root / name).mkdir()
+        executed = execute(content, cwd=root / name, env=environ, **options)
+        assert executed.failure is None, (name, executed.failure)
+        done[name] = outputs(executed.notebook, root)
+    return done
+
+
+def outputs(executed: dict[str, Any], root: Path) -> dict[str, Any]:
+    """What each cell put out, by its source, and the state of widgets."""
+    clean = normalize(executed, root=root)
+    cells = {
+        f"{n}: {cell['source']}": (cell["execution_count"], joined(cell["outputs"]))
+        for n, cell in enumerate(clean["cells"])
+    }
+    widgets = clean["metadata"].get("widgets", {})
+    return {**cells, "widgets": widgets, "language": clean["metadata"]["language_info"]}
+
+
+def joined(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join what was printed between two other outputs: where it was parted, and in which order two streams came, is chance."""
+    done: list[dict[str, Any]] = []
+    texts: dict[str, str] = {}
+
+    def settle() -> None:
+        for name in sorted(texts, reverse=True):
+            text = texts.pop(name)
+            while "\b" in text:
+                text = re.sub(r"[^\n]\x08", "", text)
+            done.append({"output_type": "stream", "name": name, "text": re.sub(r".*\r(?=[^\n])", "", text)})
+
+    for output in found:
+        if output["output_type"] == "stream":
+            texts[output["name"]] = texts.get(output["name"], "") + output["text"]
+        else:
+            settle()
+            done.append(output)
+    settle()
+    return done
+
+
+def forked_cells(root: Path, environ: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
+    with WarmParent.start(_LIBRARIES, env=environ) as parent:
+        return with_engine(root, environ, names, parent=parent)
+
+
+def forked_kernels(root: Path, environ: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
+    with WarmParent.start(_LIBRARIES, env=environ) as parent:
+        while not Path(parent.address).exists():
+            time.sleep(0.05)
+        warm = {PARENT: parent.address, "JUPYTER_DEFAULT_PROVISIONER_NAME": "nbship"}
+        return with_nbclient(root, {**environ, **warm}, names)
+
+
+def ordinary_kernels(root: Path, environ: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "can_fork", lambda: False)
+        return with_engine(root, environ, names)
+
+
+@pytest.mark.parametrize("way", [forked_cells, forked_kernels, ordinary_kernels], ids=lambda way: way.__name__)
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+def test_outputs_are_those_of_an_ordinary_kernel(
+    way: Callable[[Path, Mapping[str, str], Collection[str]], dict[str, Any]],
+    expected: dict[str, Any],
+    environ: Mapping[str, str],
+    tmp_path: Path,
+):
+    names: Collection[str] = CELLS
+    for attempt in range(3):
+        for place in (tmp_path / f"{attempt}", tmp_path / f"expected {attempt}"):
+            place.mkdir()
+        if attempt:  # a busy machine: an ordinary kernel loses what a child process prints at the end of a cell
+            expected |= with_nbclient(tmp_path / f"expected {attempt}", environ, names)
+        found = way(tmp_path / f"{attempt}", environ, names)
+        different = [
+            (name, cell) for name in names for cell in expected[name] if found[name][cell] != expected[name][cell]
+        ]
+        names = {name for name, _ in different}
+        if not different:
+            return
+    for name, cell in different:
+        assert found[name][cell] == expected[name][cell], f"{name}, cell {cell}"
+
+
+def test_what_child_processes_print_is_never_lost(environ: Mapping[str, str], tmp_path: Path):
+    cells = {
+        "import os, subprocess\nos.system('echo system')": "system\n",
+        "subprocess.run(['echo', 'inherited'])\nprint('then')": "inherited\nthen\n",
+        "print('first')\nsubprocess.run(['echo', 'second'])\nos.write(1, b'third\\n');": "first\nsecond\nthird\n",
+        "if not (pid := os.fork()):\n    print('of a fork', flush=True)\n    os._exit(0)\nos.waitpid(pid, 0);": "of a fork\n",
+    }
+    executed = execute(notebook(*cells), cwd=tmp_path, env=environ)
+    said = [cell["outputs"][0]["text"] for cell in executed.notebook["cells"]]
+    assert said == list(cells.values())
