@@ -135,7 +135,7 @@ def test_a_cell_that_raises_leaves_the_partial_notebook_and_no_product(place: Pl
     assert "    raise ValueError('no\\nmore')" in told
     assert "ValueError: no" in told
     assert "\x1b" not in told
-    assert place.outcomes() == ["CellError"]
+    assert place.outcomes() == ["ValueError"]
 
 
 def test_a_gate_that_says_no_is_its_own_error(place: Place):

@@ -246,8 +246,10 @@ class _Run:
             self._outputs.end(count)
         if reply.status == "ok" or "raises-exception" in _tags(cell):
             return None
-        kind = "memory" if reply.ename in ("MemoryError", "_ArrayMemoryError") else "error"
-        return Failure(kind, index, reply.ename, reply.evalue)
+        if reply.ename not in ("MemoryError", "_ArrayMemoryError"):
+            return Failure("error", index, reply.ename, reply.evalue)
+        allowed = f"The notebook may take {self._limits.memory / 1e6:,.0f} MB. " if self._limits.memory else ""
+        return Failure("memory", index, reply.ename, f"{allowed}{reply.evalue or 'There was no more memory.'}")
 
     def _deadline(self) -> float | None:
         cell = None if self._limits.cell is None else time.monotonic() + self._limits.cell

@@ -22,7 +22,7 @@ class RunRecord:
     started
         Time in UTC, ISO 8601.
     outcome
-        `"done"`, or the class of the error that ended the run.
+        `"done"`, or the class of the error that ended the run, of the exception in the cell where one did.
     seconds, cpu_seconds
         By the wall and on the CPU; the latter is None where the kernel could not be asked.
     peak_memory

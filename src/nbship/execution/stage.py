@@ -218,7 +218,7 @@ class _StageRun:
         return RunRecord(
             stage=self.stage.name,
             started=started.isoformat(timespec="milliseconds"),
-            outcome=report.error or "done",
+            outcome=report.ename or report.error or "done",
             seconds=report.seconds,
             cpu_seconds=None if cpu is None else round(cpu, 3),
             peak_memory=report.peak_memory,
