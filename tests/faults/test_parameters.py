@@ -75,21 +75,20 @@ foreign = st.sampled_from([
     decimal.Decimal("1.10"), Path("a/b"), b"bytes", bytearray(b"x"), {1, 2}, frozenset([1]), (), (1, 2), 1 + 2j, Colour.RED,
     Text("x"), "\ud800", "a\udfff", {1: 2}, {None: 1}, {True: 1}, {(1,): 2}, {"\ud800": 1}, range(3), 10**5000, object(), print, ...,
 ])  # fmt: skip
-values = (
-    plain
-    | plain
-    | plain
-    | foreign
-    | st.builds(lambda inner: [inner], foreign)
-    | st.builds(lambda inner: {"k": inner}, foreign)
-)
+
+
+def mostly(usual: st.SearchStrategy[Any], *rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 9).flatmap(lambda n: usual if n < 7 else st.one_of(*rare))
+
+
+values = mostly(plain, foreign, foreign.map(lambda inner: [inner]), foreign.map(lambda inner: {"k": inner}))
 # Names that the question itself uses, and names of files in a pipeline, are tried elsewhere.
-plain_names = st.from_regex(r"[a-z]{1,2}[A-Z_0-9]{0,6}", fullmatch=True)
-names = (
-    plain_names | plain_names | plain_names | st.from_regex(r"\w{1,8}", fullmatch=True)
-    | st.text(max_size=8)
-    | st.sampled_from([*HOSTILE, "class", "lambda", "None", "_", "__", "_i", "_1", "In", "Out", "__builtins__", "__debug__", "get_ipython",
-                       "ﬁ", "é", "e\u0301", "K", "match"])
+names = mostly(
+    st.from_regex(r"[a-z]{1,2}[A-Z_0-9]{0,6}", fullmatch=True),
+    st.from_regex(r"\w{1,8}", fullmatch=True),
+    st.text(max_size=8),
+    st.sampled_from([*HOSTILE, "class", "lambda", "None", "_", "__", "_i", "_1", "In", "Out", "__builtins__", "__debug__"]),
+    st.sampled_from(["get_ipython", "ﬁ", "é", "e\u0301", "K", "match"]),
 )  # fmt: skip
 batches = st.lists(st.tuples(names, values), min_size=40, max_size=40)
 
@@ -259,7 +258,7 @@ def test_parameters_arrive_as_they_are_or_are_refused(kind: Any, tmp_path: Path,
     tally = all_tried(way, batches_of=passed, count=100 if full else 8)
     assert tally.wrong == []
     assert tally.executed == []
-    assert tally.arrived > (1_000 if full else 20)
+    assert tally.arrived > (1_000 if full else 50)
     assert tally.refused > (300 if full else 10)
 
 
