@@ -8,12 +8,10 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import PipelineError
-
-if TYPE_CHECKING:
-    from .spec import Stage
+from .stages import Stage
 
 __all__ = ["refuse_clashes"]
 

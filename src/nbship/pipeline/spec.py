@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,11 +16,9 @@ from .graph import suggest, topological
 from .index import Index, index_of
 from .placeholders import references, resolve
 from .refusals import refuse_clashes
+from .stages import COPIES_STAGE, Pipeline, Stage
 
 __all__ = ["COPIES_STAGE", "Pipeline", "Stage", "read_pipeline"]
-
-# The stage of dvc.yaml that strips the notebooks; no notebook may have its name.
-COPIES_STAGE = "notebooks"
 
 _TOP_KEYS = ("meta", "tasks", "executor", "clients", "config", "serializer", "unserializer", "on_finish", "on_render")
 _TASK_KEYS = (
@@ -35,86 +31,6 @@ _META_KEYS = (
     *("jupyter_hot_reload", "jupyter_functions_as_notebooks", "source_loader", "import_tasks_from"),
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One notebook of the pipeline; all paths are relative to the project's root.
-
-    Attributes
-    ----------
-    params
-        The parameters' values, typed, as the kernel gets them.
-    param_keys
-        The keys of `params.yaml` that the parameters come from: parameter -> dotted keys.
-    templates
-        The parameters as `pipeline.yaml` gives them, placeholders unresolved.
-    resources
-        Outside files that the notebook reads (`params: resources_`).
-    products
-        What the notebook makes. Keys have meaning: `nb` and `html` (the executed notebook), `metrics…`,
-        `plot_…`, `package`; all else is data.
-    notebook_keys
-        The products that are the executed notebook itself, as notebook or as HTML.
-    upstream
-        The stages whose products this one reads.
-    settings
-        The keys of `nbship.yaml` that the notebook reads.
-    mentions
-        Texts in the notebook's cells that could be paths.
-    """
-
-    name: str
-    notebook: PurePosixPath
-    params: Mapping[str, Value] = field(default_factory=dict)
-    param_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    templates: Mapping[str, Any] = field(default_factory=dict)
-    resources: Mapping[str, PurePosixPath] = field(default_factory=dict)
-    products: Mapping[str, PurePosixPath] = field(default_factory=dict)
-    notebook_keys: tuple[str, ...] = ("nb",)
-    upstream: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    mentions: tuple[str, ...] = ()
-
-    @property
-    def data_products(self) -> Mapping[str, PurePosixPath]:
-        """The products that a later stage reads: all but the executed notebook and the plots."""
-        return {
-            key: path
-            for key, path in self.products.items()
-            if key not in self.notebook_keys and not key.startswith("plot_")
-        }
-
-    @property
-    def package(self) -> PurePosixPath | None:
-        """The folder of the model package, for the stage that makes it."""
-        return self.products.get("package")
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """All stages, each after its upstreams."""
-
-    stages: Mapping[str, Stage]
-
-    @cached_property
-    def notebooks(self) -> tuple[PurePosixPath, ...]:
-        """The stages' notebooks, in order, each once."""
-        return tuple(dict.fromkeys(stage.notebook for stage in self.stages.values()))
-
-    def __getitem__(self, name: str) -> Stage:
-        """Return a stage.
-
-        Raises
-        ------
-        UnknownStageError
-            If there is none of that name; the nearest is suggested.
-        """
-        from .graph import unknown_stage
-
-        if name not in self.stages:
-            raise unknown_stage(name, self.stages)
-        return self.stages[name]
 
 
 def read_pipeline(project: Project) -> Pipeline:

@@ -14,6 +14,7 @@ from .cells import find_parameters, literal, read_notebook, replace_values, same
 from .dvc import derive, render
 from .facts import read_facts
 from .files import write_if_changed
+from .index import index_of
 from .lock import read_lock
 from .placeholders import resolve, whole_key
 from .plan import Plan
@@ -103,6 +104,7 @@ def sync(
     write_copies_if_absent(project, pipeline)
     if ask_ploomber:
         validate(project, pipeline)
+    index_of(project).save()
     return result
 
 

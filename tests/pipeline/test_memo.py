@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nbship.pipeline import memo
+from nbship.pipeline.memo import Memo
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    kept = Memo(tmp_path / "memo.json")
+    kept.put("list", [1, {"a": None}])
+    kept.put("tuple", (1, 2))
+    kept.put("number as key", {1: 2})
+    kept.save()
+    return tmp_path / "memo.json"
+
+
+def test_answers_are_kept_if_json_gives_them_back_as_they_were(path: Path) -> None:
+    again = Memo(path)
+    assert again.get("list") == [1, {"a": None}]
+    assert again.get("tuple") is None
+    assert again.get("number as key") is None
+
+
+def test_answers_of_other_code_are_forgotten(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memo, "code_mark", lambda: [["plan.py", 1, 1]])
+    assert Memo(path).get("list") is None
+
+
+def test_a_damaged_file_is_one_that_is_not_there(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"null", b"true"))
+    assert Memo(path).get("list") is None
+
+
+def test_of_very_many_answers_those_that_are_asked_for_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memo, "_MOST", 2)
+    kept = Memo(path)
+    kept.put("new", [1])
+    kept.put("newer", [2])
+    kept.save()
+    assert [Memo(path).get(key) for key in ("list", "new", "newer")] == [None, [1], [2]]
