@@ -15,16 +15,21 @@ def test_a_log_has_a_line_for_each_beginning_and_end():
     progress.started("one")
     progress.at("one", cell=1, cells=2)
     progress.finished(StageReport(stage="one", seconds=1.24, cells=2))
-    progress.skipped("three", "up to date")
+    progress.current("two")
+    progress.restored("three")
     progress.close()
-    assert told.getvalue().splitlines() == ["one    started", "one        1.2 s  2 cells", "three  up to date"]
+    assert told.getvalue().splitlines() == [
+        "one    started",
+        "one        1.2 s  2 cells",
+        "three  restored from an earlier run",
+    ]
 
 
 def test_a_terminal_shows_a_line_for_each_stage_that_runs_and_one_for_all():
     console = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
     progress = LiveProgress(console=console)
     progress.begin(["one", "two", "three", "four"])
-    progress.skipped("four", "up to date")
+    progress.current("four")
     progress.started("one")
     progress.started("two")
     progress.at("two", cell=3, cells=9)

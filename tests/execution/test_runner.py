@@ -42,12 +42,11 @@ def edit(root: Path, name: str, cell: str) -> None:
 
 def test_what_changed_runs_and_is_told(project: Path):
     summary, told = bring(project)
-    assert (ran(summary), summary.up_to_date) == ([], ["load", "fit"])
-    assert told == ["load  up to date", "fit   up to date"]
+    assert (ran(summary), summary.up_to_date, told) == ([], ["load", "fit"], [])
     edit(project, "20_fit.ipynb", "print('more')")
     summary, told = bring(project)
     assert (ran(summary), summary.up_to_date) == (["fit"], ["load"])
-    assert told[:2] == ["load  up to date", "fit   started"]
+    assert told[0] == "fit   started"
 
 
 def test_products_that_are_lost_or_changed_come_back_without_a_run(project: Path):

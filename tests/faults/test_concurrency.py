@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from execution.graphs import DIAMOND, executions, products, write_graph
-from runs import Started, bring, is_whole
+from execution.graphs import DIAMOND, WORK, executions, products, write_graph
+from runs import Started, bring, is_whole, tried
 
 from nbship.execution import runner
+
+pytestmark = pytest.mark.timeout(7200)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,48 @@ def test_runs_at_once_execute_each_stage_once(
 ) -> None:
     for number in range(50 if full else 1):
         assert not (wrong := at_once(fresh, expected, runs=runs)), f"round {number}: {wrong}"
+
+
+def test_dvc_at_work_is_waited_for(tmp_path: Path) -> None:
+    root = write_graph(tmp_path / "project", {"a": [], "b": ["a"]}, work=f"{WORK}\nimport time; time.sleep(1)")
+    bring(root)
+    expected = products(root)
+    executions(root)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--force"],
+        cwd=root,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.DEVNULL,
+    ) as dvc:
+        while not executions(root):
+            assert dvc.poll() is None
+            time.sleep(0.05)
+        told = bring(root)
+    assert dvc.returncode == 0
+    assert "is at work here. Waiting for it to end." in told[0]
+    assert executions(root) == ["b"]
+    assert products(root) == expected
+
+
+def test_dvc_does_not_disturb_a_run(tmp_path: Path) -> None:
+    root = write_graph(tmp_path / "project", {"a": []}, work=f"{WORK}\nimport time; time.sleep(3)")
+    started = Started(root)
+    while not (root / "ran.log").exists():
+        time.sleep(0.05)
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert "is busy, it is being blocked by" in done.stderr
+    assert started.ends_wholly(within=2)
+    assert started.process.exitcode == 0
+    assert executions(root) == ["a"]
+
+
+def test_a_stage_that_begins_a_run_of_its_project_is_refused(tmp_path: Path) -> None:
+    root = write_graph(
+        tmp_path / "project", {"a": []}, work="import os\nassert os.system('nbship run') == 0, 'the run was refused'"
+    )
+    assert "the run was refused" in tried(root)
 
 
 def test_runs_that_do_not_wait_would_be_caught(

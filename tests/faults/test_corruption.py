@@ -14,6 +14,8 @@ from runs import bring, digest, is_whole, name_of, objects, tried
 from nbship.execution.dvc.objects import Objects
 from nbship.execution.records import append_record, read_records
 
+pytestmark = pytest.mark.timeout(7200)
+
 # Files of the repository, of DVC and of nbship that are state or cache; `*` is any name, below any folders.
 AREAS = {
     "lock file": ["dvc.lock", "dvc.yaml"],

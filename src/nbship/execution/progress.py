@@ -29,8 +29,11 @@ class Progress(Protocol):
     def finished(self, report: StageReport) -> None:
         """A stage's notebook ended, well or not."""
 
-    def skipped(self, stage: str, reason: str) -> None:
-        """A stage does not run, for a reason such as "up to date"."""
+    def current(self, stage: str) -> None:
+        """A stage has nothing to do."""
+
+    def restored(self, stage: str) -> None:
+        """A stage's products came from an earlier run."""
 
     def note(self, text: str) -> None:
         """Something else to say."""
@@ -58,8 +61,11 @@ class PlainProgress:
     def finished(self, report: StageReport) -> None:
         self.note(ending(report, width=self._width))
 
-    def skipped(self, stage: str, reason: str) -> None:
-        self.note(f"{stage:{self._width}}  {reason}")
+    def current(self, stage: str) -> None:
+        pass
+
+    def restored(self, stage: str) -> None:
+        self.note(f"{stage:{self._width}}  restored from an earlier run")
 
     def note(self, text: str) -> None:
         print(text, file=self._file or sys.stdout, flush=True)
@@ -107,9 +113,12 @@ class LiveProgress(PlainProgress):
         self._ended(report.stage)
         super().finished(report)
 
-    def skipped(self, stage: str, reason: str) -> None:
+    def current(self, stage: str) -> None:
         self._ended(stage)
-        super().skipped(stage, reason)
+
+    def restored(self, stage: str) -> None:
+        self._ended(stage)
+        super().restored(stage)
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)

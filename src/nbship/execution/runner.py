@@ -8,7 +8,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
-from ..errors import SourceError
+from ..errors import PipelineError, SourceError
+from ..notebook.origin import Context
 from ..pipeline import COPIES_STAGE, Pipeline, plan_stages, read_pipeline
 from ..pipeline.graph import ancestors
 from ..pipeline.index import index_of
@@ -69,8 +70,11 @@ def run(
         `raise_for` raises for it.
     """
     began = time.monotonic()
+    _refuse_inside(project)
     progress = progress or choose_progress()
-    redactor(project, os.environ).refuse(dict(each.partition("=")[::2] for each in assignments), where="-S")
+    secrets = redactor(project, os.environ)
+    secrets.refuse(dict(each.partition("=")[::2] for each in assignments), where="-S")
+    secrets.refuse(project.params, where="params.yaml")
     prepare_repository(project.root)
     repository = read_repository(project.root)
     with one_run(repository, on_wait=lambda: progress.note(_WAITING)):
@@ -136,38 +140,42 @@ def _stages(
         stack.callback(books.objects.sweep)
         stack.callback(index_of(project).save)
         stack.callback(progress.close)
-        parent.preload(_imports(work, upstream))
-        progress.begin([name for name in upstream if name != COPIES_STAGE])
+        progress.begin(list(upstream))
         _refuse_missing(project, pipeline, upstream)
-        resources = [path for name in upstream if name in plans for path in plans[name].stage.resources.values()]
+        resources = [path for name in upstream for path in plans[name].stage.resources.values()]
         for tracked in record_sources(project.root, resources, work.digests):
             progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
         for edit in sync(project, ask_ploomber=False, plans=(pipeline, plans)).edits:
             progress.note(
                 f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
             )
-        stack.enter_context(_claimed(project, repository, [declared[name] for name in upstream], books, progress))
-        run_in_order(upstream, work, jobs=jobs + 1, stop=work.stop)
+        stack.enter_context(
+            _claimed(project, repository, [declared[name] for name in (COPIES_STAGE, *upstream)], books, progress)
+        )
+        work.copy_notebooks()
+        stale = _stale(upstream, work)
+        parent.preload([module for name in stale for module in plans[name].imports])
+        run_in_order(stale, work, jobs=jobs + 1, stop=work.stop)
         if not targets and not work.summary.failed:
             remember_current(project, name=SNAPSHOT, extra=books.cached())
     return work.summary
 
 
-def _imports(work: Work, upstream: Mapping[str, Collection[str]]) -> list[str]:
-    """Return what the notebooks import that will run, as far as that can be told beforehand."""
-    stale: set[str] = set()
+def _stale(upstream: Mapping[str, Collection[str]], work: Work) -> dict[str, list[str]]:
+    """Return the stages that have something to do, or may have once those before them are done, and these."""
+    stale: dict[str, list[str]] = {}
     for name, before in upstream.items():
-        if not stale.isdisjoint(before) or work.is_stale(name):
-            stale.add(name)
-    return [module for name in upstream if name in stale for module in work.plans[name].imports]
+        after = [each for each in before if each in stale]
+        if after or not work.is_current(name):
+            stale[name] = after
+    return stale
 
 
 def _selected(pipeline: Pipeline, targets: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """Return the stages to bring up to date, in order, and what each comes after."""
     upstream = {name: stage.upstream for name, stage in pipeline.stages.items()}
     wanted = {name for target in targets for name in (*ancestors(upstream, pipeline[target].name), target)}
-    chosen = {name: (COPIES_STAGE, *before) for name, before in upstream.items() if not targets or name in wanted}
-    return {COPIES_STAGE: (), **chosen}
+    return {name: before for name, before in upstream.items() if not targets or name in wanted}
 
 
 def _claimed(
@@ -186,10 +194,18 @@ def _claimed(
     )
 
 
+def _refuse_inside(project: Project) -> None:
+    """Refuse a run that a stage of the same project begins: it would wait for itself."""
+    context = Context.read(os.environ)
+    if context is not None and context.root == project.root:
+        raise PipelineError(
+            f"Stage '{context.stage}' begins a run of the project that it is part of. Take `nbship run` out of its notebook."
+        )
+
+
 def _refuse_missing(project: Project, pipeline: Pipeline, names: Iterable[str]) -> None:
     for name in names:
-        stage = pipeline.stages.get(name)
-        for path in stage.resources.values() if stage else ():
+        for path in pipeline[name].resources.values():
             if not (project.root / path).exists():
                 raise SourceError(
                     f"Stage '{name}' reads '{path}', which is not there. Bring it with `dvc pull`, or by the project's own install step."

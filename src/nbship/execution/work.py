@@ -52,36 +52,41 @@ class Work:
     summary: RunSummary = field(default_factory=RunSummary)
     stopped: bool = False
 
-    def is_stale(self, name: str) -> bool:
-        """Tell, at a glance, whether a notebook must run; the answer depends on the stages before it."""
+    def is_current(self, name: str) -> bool:
+        """Tell whether a stage, with all before it, has nothing to do; then it is done."""
+        if self.force or not self.books.has(name):
+            return False
         stage = self.declared[name]
-        return name != COPIES_STAGE and (self.force or not self.books.is_known(stage, self.books.inputs(stage)))
+        if not self.books.is_current(stage, self.books.inputs(stage)):
+            return False
+        self.summary.up_to_date.append(name)
+        self.progress.current(name)
+        return True
 
     def stop(self) -> None:
         """Make the notebooks that run end soon."""
         self.stopped = True
         self.parent.close()
 
-    def __call__(self, name: str) -> bool:
-        """Bring a stage up to date; tell whether it is now."""
-        stage = self.declared[name]
+    def copy_notebooks(self) -> None:
+        """Bring the stage up to date that all others come after."""
+        stage = self.declared[COPIES_STAGE]
         inputs = self.books.inputs(stage)
-        if name == COPIES_STAGE:
-            return self._copy(stage, inputs)
-        if not self.force and self.books.is_current(stage, inputs):
-            self._skipped(name, "up to date", self.summary.up_to_date)
-        elif not self.force and self.books.restore(stage, inputs):
-            self._skipped(name, "restored from an earlier run", self.summary.restored)
-        else:
-            return self._run(stage)
-        return True
-
-    def _copy(self, stage: Declared, inputs: Entry) -> bool:
         if stage.always or self.force or not self.books.is_current(stage, inputs):
             write_copies(self.project, self.pipeline)
         if not self.books.is_current(stage, inputs):
             self.books.record(stage, inputs)
-        return True
+
+    def __call__(self, name: str) -> bool:
+        """Bring a stage up to date; tell whether it is now."""
+        if self.is_current(name):
+            return True
+        stage = self.declared[name]
+        if not self.force and self.books.restore(stage, self.books.inputs(stage)):
+            self.summary.restored.append(name)
+            self.progress.restored(name)
+            return True
+        return self._run(stage)
 
     def _run(self, stage: Declared) -> bool:
         reports: list[StageReport] = []
@@ -116,7 +121,3 @@ class Work:
             on_cell=lambda cell, cells: self.progress.at(name, cell=cell, cells=cells),
             on_report=reports.append,
         )
-
-    def _skipped(self, name: str, reason: str, listed: list[str]) -> None:
-        listed.append(name)
-        self.progress.skipped(name, reason)

@@ -84,12 +84,9 @@ class Books:
                 if self.objects.path(md5).exists():
                     yield from self.objects.paths(md5)
 
-    def is_known(self, stage: Declared, inputs: Entry) -> bool:
-        """Tell whether these inputs, or an earlier run with them, are recorded."""
-        return (
-            same_inputs(self._file.get(stage.name), inputs)
-            or next(iter(self._earlier(stage, inputs)), None) is not None
-        )
+    def has(self, name: str) -> bool:
+        """Tell whether a stage is recorded at all."""
+        return self._file.get(name) is not None
 
     def is_current(self, stage: Declared, inputs: Entry) -> bool:
         """Tell whether the stage's products are those of its inputs; what its cache lacks is put there again."""
