@@ -115,6 +115,22 @@ def test_a_failing_notebook_leaves_the_last_report_and_its_own_outputs(tmp_path:
     assert list(folder.parent.iterdir()) == [folder]
 
 
+def test_secrets_are_neither_in_the_report_nor_in_what_a_failure_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "open-sesame")
+    (tmp_path / "nbship.yaml").write_text("project: {secrets: [TOKEN]}\n")
+    say = "import os\nprint(os.environ['TOKEN'])"
+    folder = monitor(_project(tmp_path, PARAMETERS, WRITE, say), WINDOW).folder
+    assert "[TOKEN]" in (folder / "report.html").read_text()
+    (tmp_path / "notebooks/90_monitor.ipynb").write_text(
+        _notebook(PARAMETERS, say, "raise ValueError(os.environ['TOKEN'])")
+    )
+    with pytest.raises(CellError, match=r"ValueError: \[TOKEN\]"):
+        monitor(projects.load(tmp_path), WINDOW)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"open-sesame" in path.read_bytes()]
+
+
 def test_what_monitoring_refuses_is_one_sentence(tmp_path: Path) -> None:
     refuse = "from nbship.errors import MonitoringError\nraise MonitoringError('No predictions in this window. Choose another.')"
     project = _project(tmp_path, PARAMETERS, refuse)

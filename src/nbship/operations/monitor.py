@@ -18,6 +18,7 @@ from ..execution.engine import Failure, Listener, execute
 from ..execution.environment import with_own_programs
 from ..execution.html import render_html
 from ..execution.normalize import normalize
+from ..execution.secrets import redact_executed, redactor
 from ..monitoring.trend import read_report
 from ..monitoring.window import Window, last_whole_month, parse_window
 from ..notebook import PINNED
@@ -97,6 +98,7 @@ def monitor(
         notebook = _filled(project, window, folder)
         listener = Listener(cell=on_cell) if on_cell else Listener()
         executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), listener=listener)
+        executed = redact_executed(executed, redactor(project, os.environ))
         # The page and the notebook name the folder that they will lie in, not the one that they were made in.
         clean = normalize(_renamed(executed.notebook, _filled(project, window, target)), root=project.root)
         if executed.failure:
