@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 __all__ = ["TYPED", "OddError", "PlainText", "parse_plain", "parse_scalar"]
@@ -174,6 +175,7 @@ def parse_plain(text: str, *, seen: list[PlainText] | None = None) -> Any:
     return content
 
 
+@lru_cache(maxsize=8192)  # the same keys stand on thousands of lines
 def parse_scalar(text: str) -> Any:
     """Read one scalar.
 
@@ -208,7 +210,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _take(tokens: list[_Token], indent: int, rest: str) -> None:
-    while match := _DASHES.match(rest):
+    while rest[0] == _DASH and (match := _DASHES.match(rest)):
         rest = rest[match.end() :]
         if not _KEY.match(rest) and not _DASHES.match(rest) and rest.rstrip(" ") != _DASH:
             tokens.append((indent, _DASH, _value(rest)))
