@@ -114,6 +114,8 @@ def _plan(
     digests = index_of(project).digests
     marks = Marks(project, digests)
     pipeline = read_pipeline(project)
+    if force or not (project.root / "dvc.lock").exists():
+        parent.preload(imports_of(project, pipeline, pipeline.stages))  # planning may take as long as importing
     plans = plan_stages(project, pipeline)
     declared = declare(project, pipeline, plans)
     return Work(
