@@ -95,8 +95,12 @@ def _run(
         stack.callback(progress.close)
         stack.callback(parent.close)
         parent.begin()
+        pipeline = read_pipeline(project)
+        upstream = _selected(pipeline, targets)
+        if force or not (project.root / "dvc.lock").exists():
+            # All will run, and planning from cold takes as long as importing.
+            parent.preload(imports_of(project, pipeline, upstream))
         work = _plan(project, repository, progress=progress, parent=parent, force=force, jobs=jobs)
-        upstream = _selected(work.pipeline, targets)
         progress.begin(list(upstream))
         open_run(work, repository, list(upstream), stack)
         work.copy_notebooks()
@@ -114,8 +118,6 @@ def _plan(
     digests = index_of(project).digests
     marks = Marks(project, digests)
     pipeline = read_pipeline(project)
-    if force or not (project.root / "dvc.lock").exists():
-        parent.preload(imports_of(project, pipeline, pipeline.stages))  # planning may take as long as importing
     plans = plan_stages(project, pipeline)
     declared = declare(project, pipeline, plans)
     return Work(
