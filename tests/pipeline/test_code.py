@@ -7,7 +7,7 @@ import pytest
 
 from nbship import project
 from nbship.errors import PipelineError
-from nbship.pipeline.code import Code, Sources, cell_imports, find_run, refuse_run, settings_read
+from nbship.pipeline.code import Code, Sources, cell_imports, find_run, parsed_cells, refuse_run, settings_read
 
 
 @pytest.fixture
@@ -31,7 +31,9 @@ def root(tmp_path: Path) -> Path:
 
 def read_code(root: Path, cells: list[dict[str, Any]]) -> Code:
     refuse_run(find_run({"cells": cells}), PurePosixPath("notebooks/a.ipynb"))
-    return Sources(project.load(root)).follow(cell_imports({"cells": cells}), folder=PurePosixPath("notebooks"))
+    return Sources(project.load(root)).follow(
+        cell_imports(parsed_cells({"cells": cells})), folder=PurePosixPath("notebooks")
+    )
 
 
 def code_of(root: Path, *sources: str) -> tuple[list[str], tuple[str, ...]]:
@@ -81,7 +83,7 @@ def test_settings_are_found_where_they_are_written_literally() -> None:
     cells = [
         {"cell_type": "code", "source": 'a = stage.settings("slices"); b = stage.settings("gates.auc")', "metadata": {}}
     ]
-    assert settings_read({"cells": cells}) == ("gates.auc", "slices")
+    assert settings_read(parsed_cells({"cells": cells})) == ("gates.auc", "slices")
 
 
 def test_what_libraries_give_is_named_in_full(root: Path) -> None:

@@ -133,9 +133,9 @@ def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Code:
     return Code(tuple(modules), tuple(sorted(libraries)), tuple(imports))
 
 
-def cell_imports(notebook: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the dotted names that a notebook's cells import, sorted, with the packages that they lie in."""
-    return tuple(sorted({name for tree in parsed_cells(notebook) for name in _imported(tree, package="")}))
+def cell_imports(cells: Iterable[ast.Module]) -> tuple[str, ...]:
+    """Return the dotted names that cells import, sorted, with the packages that they lie in."""
+    return tuple(sorted({name for tree in cells for name in _imported(tree, package="")}))
 
 
 def find_run(notebook: Mapping[str, Any]) -> str:
@@ -160,11 +160,11 @@ def refuse_run(runs: str, notebook: PurePosixPath) -> None:
         )
 
 
-def settings_read(notebook: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys of `nbship.yaml` that the notebook reads by `….settings("key")`, sorted."""
+def settings_read(cells: Iterable[ast.Module]) -> tuple[str, ...]:
+    """Return the keys of `nbship.yaml` that cells read by `….settings("key")`, sorted."""
     found = {
         node.args[0].value
-        for tree in parsed_cells(notebook)
+        for tree in cells
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -211,7 +211,7 @@ def _imported(tree: ast.AST, *, package: str) -> Iterator[str]:
 
 def _named_in_call(call: ast.Call) -> str:
     """Return the module of `import_module("name")`, in any spelling; empty for other calls."""
-    function = ast.unparse(call.func).rpartition(".")[2]
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     name = call.args[0] if len(call.args) == 1 and not call.keywords else None
     if function not in ("import_module", "__import__") or not isinstance(name, ast.Constant):
         return ""

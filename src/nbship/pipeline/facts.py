@@ -68,12 +68,13 @@ def read_facts(project: Project, path: PurePosixPath) -> Facts:
 
 
 def _facts(md5: str, notebook: Mapping[str, Any], *, name: str) -> Facts:
+    cells = list(parsed_cells(notebook))
     return Facts(
         md5=md5,
         parameters=find_parameters(notebook, name=name),
-        settings=settings_read(notebook),
-        imports=cell_imports(notebook),
-        paths=find_paths(parsed_cells(notebook)),
+        settings=settings_read(cells),
+        imports=cell_imports(cells),
+        paths=find_paths(cells),
         runs=find_run(notebook),
     )
 

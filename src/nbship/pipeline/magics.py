@@ -24,25 +24,21 @@ def without_magics(source: str) -> str:
     if first.startswith("%%") and first[2:].split(" ")[0].strip() not in _PYTHON_CELLS:
         return "\n" * source.count("\n")
     lines = source.split("\n")
-    if _parses(source):
+    if _parsed(source):
         return source
     return "\n".join(_continued(lines))
 
 
 def parse_cell(source: str) -> ast.Module | None:
     """Parse a cell, top-level `await` included; None if it is no Python at all."""
+    return _parsed(source) or _parsed(without_magics(source))
+
+
+def _parsed(source: str) -> ast.Module | None:
     try:
-        return ast.parse(without_magics(source))
+        return ast.parse(source)
     except (SyntaxError, ValueError):
         return None
-
-
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError):
-        return False
-    return True
 
 
 def _continued(lines: list[str]) -> list[str]:
