@@ -60,10 +60,9 @@ def nothing_to_do(root: Path) -> None:
     assert executions(root) == []
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_run_leaves_what_dvc_repro_leaves(fresh: Path, by_dvc: Path, tmp_path: Path, jobs: str) -> None:
+def test_a_run_leaves_what_dvc_repro_leaves(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
     root = clone(fresh, tmp_path / "project")
-    done = call(root, "nbship", "run", "-j", jobs)
+    done = call(root, "nbship", "run", "-j", "2")
     assert done.returncode == 0, done.stderr
     assert (root / "dvc.lock").read_text() == (by_dvc / "dvc.lock").read_text()
     assert products(root) == products(by_dvc)
@@ -75,7 +74,7 @@ def test_a_run_leaves_what_dvc_repro_leaves(fresh: Path, by_dvc: Path, tmp_path:
     nothing_to_do(root)
 
 
-@pytest.mark.parametrize("kind", ["hardlink", "symlink", "copy", "reflink,hardlink"])
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
 def test_products_are_linked_as_the_repository_wants(fresh: Path, by_dvc: Path, tmp_path: Path, kind: str) -> None:
     root = clone(fresh, tmp_path / "project")
     call(root, "dvc", "config", "cache.type", kind)
