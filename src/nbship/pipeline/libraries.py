@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import PipelineError
 from ..project import Project
 from .index import index_of
 from .kept import read_kept, write_kept
-
-if TYPE_CHECKING:
-    from importlib.metadata import Distribution
 
 __all__ = ["LIBRARIES", "LOCK", "Libraries", "places", "read_libraries"]
 
@@ -126,29 +122,12 @@ def _installed(
     key = [list(place) for place in places]
     kept = _kept(cache, key)
     if kept is None:
-        kept = _ask_installed()
+        from .installed import ask_versions
+
+        kept = ask_versions()
         write_kept(cache, {"key": key, "kept": kept})
     versions, requirements = kept
     return versions, requirements
-
-
-def _ask_installed() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
-    from importlib import metadata
-
-    found = {_normal(each.metadata["Name"]): each for each in metadata.distributions() if each.metadata["Name"]}
-    return (
-        {name: each.version for name, each in found.items()},
-        {name: tuple(_requirements(each)) for name, each in found.items()},
-    )
-
-
-def _requirements(distribution: Distribution) -> Iterable[str]:
-    for line in distribution.requires or ():
-        text, _, marker = line.partition(";")
-        if "extra" not in marker and _applies_marker(marker.strip() or None):
-            name = re.match(r"[A-Za-z0-9._-]+", text)
-            if name:
-                yield _normal(name[0])
 
 
 def places() -> tuple[tuple[str, int], ...]:
@@ -159,25 +138,11 @@ def places() -> tuple[tuple[str, int], ...]:
 
 @lru_cache(maxsize=4)
 def _distributions(cache: Path, places: tuple[tuple[str, int], ...]) -> Mapping[str, Sequence[str]]:
-    # Reading the files of every installed distribution takes most of a second.
     key = [list(place) for place in places]
     if (kept := _kept(cache, key)) is not None:
         return kept  # type: ignore[no-any-return]
-    from importlib import metadata
+    from .installed import ask_modules
 
-    modules = {module: sorted(set(map(_normal, names))) for module, names in metadata.packages_distributions().items()}
+    modules = ask_modules()
     write_kept(cache, {"key": key, "kept": modules})
     return modules
-
-
-@lru_cache(maxsize=512)
-def _applies_marker(marker: str | None) -> bool:
-    if marker is None:
-        return True
-    from packaging.markers import Marker
-
-    return Marker(marker).evaluate()
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

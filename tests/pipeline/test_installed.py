@@ -1,0 +1,28 @@
+"""The quick answer about what is installed is the standard library's."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from nbship.pipeline.installed import ask_modules, ask_versions, normal_name
+
+
+def test_modules_are_those_that_the_standard_library_finds() -> None:
+    expected = {
+        module: sorted(set(map(normal_name, names))) for module, names in metadata.packages_distributions().items()
+    }
+    assert ask_modules() == expected
+
+
+def test_versions_are_those_that_the_standard_library_finds() -> None:
+    versions, requirements = ask_versions()
+    found = {normal_name(each.metadata["Name"]): each for each in metadata.distributions()}
+    assert versions == {name: each.version for name, each in found.items()}
+    for name, each in found.items():
+        plain = {
+            normal_name(line.partition("[")[0].partition(" ")[0])
+            for line in each.requires or ()
+            if ";" not in line and line.replace("-", "").replace("_", "").isalnum()
+        }
+        assert plain <= set(requirements[name]), name
+    assert "numpy" in requirements["pandas"]
