@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import html
 import json
+import os
 import pprint
 import urllib.parse
 from pathlib import Path
@@ -14,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbship.errors import ParameterError, SettingsError
-from nbship.execution.engine import Executed, Failure, Usage
+from nbship.execution.engine import Executed, Failure, Usage, execute
 from nbship.execution.secrets import Redactor, redact_executed, redactor
 from nbship.project import load
+
+from .notebooks import notebook, text
 
 SPELLINGS = {
     "plain": str,
@@ -69,6 +72,20 @@ def test_lines_of_a_key_are_found_one_by_one():
 
 def test_the_longer_of_two_secrets_is_found_whole():
     assert Redactor({"A": "sesame", "B": "sesame-street"})("sesame-street sesame") == "[B] [A]"
+
+
+@pytest.mark.parametrize("cut", range(6, 30, 4))
+def test_a_flood_that_is_cut_through_a_secret_holds_neither_part_of_it(cut: int, tmp_path: Path):
+    value = "Zq8vN3kLp0TyRw5XeMbCdFgHjUiOaS72941"
+    before, after = f"'x' * (500_000 - {cut}) + held + 'x' * 900_000", f"'x' * 900_000 + held + 'x' * (500_000 - {cut})"
+    source = "import os\nheld = os.environ['TOKEN']"
+    flood = notebook(source, f"print({before}, end='')", f"print({after}, end='')")
+    executed = execute(flood, cwd=tmp_path, env={**os.environ, "TOKEN": value})
+    for cell in redact_executed(executed, Redactor({"TOKEN": value})).notebook["cells"][1:]:
+        said = text(cell)
+        assert "[TOKEN]" in said
+        assert "[nbship cut" in said
+        assert not [size for size in range(6, len(value)) if value[:size] in said or value[-size:] in said]
 
 
 def test_outputs_widgets_and_the_failure_are_redacted():

@@ -6,11 +6,7 @@ reads them from its environment; what it prints, shows or raises loses them, in 
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,12 +14,11 @@ from typing import Any
 from ..errors import ParameterError, SettingsError
 from ..project import Project
 from .engine import Executed
+from .spellings import SHORTEST, cut_short, parted, spellings
 
 __all__ = ["Redactor", "redact_executed", "redacted", "redactor"]
 
-# Fewer characters are found in texts that hold no secret.
-_SHORTEST = 6
-_BETWEEN = r"(?:\x1b\[[0-9;]*m|<[^<>]*>|\n)*"
+_CUT = re.compile(r"\n\[nbship cut [\d,]+ characters of output here\]\n")
 
 
 def redactor(project: Project, environ: Mapping[str, str]) -> Redactor:
@@ -36,10 +31,10 @@ def redactor(project: Project, environ: Mapping[str, str]) -> Redactor:
     """
     values = {name: environ[name] for name in project.settings.project.secrets if environ.get(name)}
     for name, value in values.items():
-        if len(value) < _SHORTEST:
+        if len(value) < SHORTEST:
             raise SettingsError(
                 f"The secret '{name}' has {len(value)} characters in the environment, too few to find it in outputs. "
-                f"Use one of at least {_SHORTEST}, or take '{name}' out of 'project.secrets' in nbship.yaml."
+                f"Use one of at least {SHORTEST}, or take '{name}' out of 'project.secrets' in nbship.yaml."
             )
     return Redactor(values)
 
@@ -58,11 +53,11 @@ class Redactor:
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        forms = {form: name for name, value in values.items() for form in _forms(value)}
+        forms = {form: name for name, value in values.items() for form in spellings(value)}
         # The longest first: one secret may be part of another.
         self._forms = sorted(forms.items(), key=lambda form: -len(form[0]))
-        self._parted = [(_parted(value), name) for name, value in values.items()]
-        self._cut = [(_cut_short(value), value, name) for name, value in values.items()]
+        self._parted = [(parted(value), name) for name, value in values.items()]
+        self._cut = [(cut_short(value), value, name) for name, value in values.items()]
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -78,6 +73,19 @@ class Redactor:
             for found in set(pattern.findall(text)):
                 if value.startswith(found):
                     text = text.replace(found, f"[{name}]")
+        return self._at_cuts(text)
+
+    def _at_cuts(self, text: str) -> str:
+        """Take away what is left of a secret where a flood of output was cut, right through it."""
+        for note in reversed(list(_CUT.finditer(text))):
+            head, tail = text[: note.start()], text[note.end() :]
+            for form, name in self._forms:
+                sizes = range(len(form) - 1, SHORTEST - 1, -1)
+                if size := next((size for size in sizes if head.endswith(form[:size])), 0):
+                    head = head[:-size] + f"[{name}]"
+                if size := next((size for size in sizes if tail.startswith(form[-size:])), 0):
+                    tail = f"[{name}]" + tail[size:]
+            text = head + note[0] + tail
         return text
 
     def refuse(self, values: Mapping[str, Any], *, where: str) -> None:
@@ -136,52 +144,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
     else:
         yield str(value)
-
-
-def _forms(value: str) -> set[str]:
-    """Return the spellings of a value, and of each line of one that has several."""
-    lines = [line for line in value.splitlines() if not line.startswith("-----")]
-    plain = {value, value.strip(), *lines}
-    once = {form for text in plain for form in (*_escaped(text), *_encoded(text))}
-    twice = {form for text in once for form in _escaped(text)}  # such as JSON inside of HTML
-    return {form for form in once | twice if len(form) >= _SHORTEST}
-
-
-def _escaped(text: str) -> Iterator[str]:
-    """Yield a text as it stands in Python, JSON and HTML."""
-    yield text
-    data = text.encode("utf-8", "surrogateescape")
-    for quoted in (repr(text), ascii(text), repr(data)):
-        yield quoted[quoted.index(quoted[-1]) + 1 : -1]
-    for quoted in (repr(text + "'\""), repr(data + b"'\"")):  # inside of a text with other quotes
-        yield quoted[quoted.index(quoted[-1]) + 1 : -4]
-    yield json.dumps(text)[1:-1]
-    yield json.dumps(text, ensure_ascii=False)[1:-1]
-    yield html.escape(text)
-    yield html.escape(text, quote=False)
-
-
-def _encoded(text: str) -> Iterator[str]:
-    """Yield a text as it stands in addresses, in base64 and in hexadecimal digits."""
-    data = text.encode("utf-8", "surrogateescape")
-    yield data.hex()
-    yield data.hex().upper()
-    for percent in (urllib.parse.quote(data), urllib.parse.quote(data, safe="")):
-        yield percent
-        yield percent.replace("%20", "+")
-        yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), percent)
-    for before in range(3):  # where in a group of four it begins depends on what stands before it
-        whole = (len(data) + before) // 3 * 4
-        for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
-            yield encode(b"\0" * before + data)[4 if before else 0 : whole].decode()
-
-
-def _parted(value: str) -> re.Pattern[str]:
-    """Find a value that colours, markup or the end of a line part."""
-    return re.compile(_BETWEEN.join(map(re.escape, value)))
-
-
-def _cut_short(value: str) -> re.Pattern[str]:
-    """Find what begins as a value does; tables show the first part and an ellipsis."""
-    head = value[: min(12, max(_SHORTEST, len(value) // 2))]
-    return re.compile(re.escape(head) + r"[^\n]*?(?=\.\.\.|…|\n\[nbship cut)")
