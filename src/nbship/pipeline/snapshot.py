@@ -32,7 +32,7 @@ def recall(root: Path, *, name: str = "status") -> list[str] | None:
     """
     cache = root / ".nbship" / "cache"
     kept = read_kept(cache / f"{name}.json")
-    if not isinstance(kept, dict) or kept["environment"] != environment():
+    if not isinstance(kept, dict) or kept.get("environment") != environment():
         return None
     index = index_at(cache)
     if any(list_code(root / folder)[1] != mark for folder, mark in kept["folders"].items()):
