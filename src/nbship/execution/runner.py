@@ -105,8 +105,12 @@ def _run(
         open_run(work, repository, list(upstream), stack)
         work.copy_notebooks()
         stale = _stale(upstream, work)
+        work.books.expect(stale)
         parent.preload([module for name in stale for module in work.plans[name].imports])
-        run_in_order(stale, work, jobs=jobs + 1, stop=work.stop)
+        try:
+            run_in_order(stale, work, jobs=jobs + 1, stop=work.stop)
+        finally:
+            work.books.close()
         if not targets and not work.summary.failed:
             remember_current(project, name=SNAPSHOT, extra=work.books.cached())
     return work.summary

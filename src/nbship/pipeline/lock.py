@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -69,17 +69,6 @@ class Lock(Mapping[str, Mapping[str, Any]]):
         """
         blocks = {name: render_block(name, entry) for name, entry in entries.items()}
         return Lock({**self._entries, **entries}, {**self._blocks, **blocks}, head=self._head, tail=self._tail)
-
-    def in_order(self, names: Iterable[str]) -> Lock:
-        """Return the lock with some of its stages, in this order, at its end."""
-        last = dict.fromkeys(names)
-        order = [*(name for name in self._entries if name not in last), *last]
-        return Lock(
-            {name: self._entries[name] for name in order},
-            {name: self._blocks[name] for name in order},
-            head=self._head,
-            tail=self._tail,
-        )
 
     def without(self, *names: str) -> Lock:
         """Return the lock without some stages."""

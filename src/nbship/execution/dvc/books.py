@@ -84,6 +84,15 @@ class Books:
                 if self.objects.path(md5).exists():
                     yield from self.objects.paths(md5)
 
+    def expect(self, names: Iterable[str]) -> None:
+        """Name the stages that will be recorded, all of them, so that they can be in order."""
+        self._file.expect(names)
+
+    def close(self) -> None:
+        """Record what still waits for stages that were not run."""
+        with self.lock():
+            self._file.flush()
+
     def has(self, name: str) -> bool:
         """Tell whether a stage is recorded at all."""
         return self._file.get(name) is not None
