@@ -19,7 +19,7 @@ from typing import Any
 
 from .timing import in_turn, table
 
-PINS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+PINS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 QUIET = {"DVC_NO_ANALYTICS": "1", "PLOOMBER_STATS_ENABLED": "false", "PLOOMBER_VERSION_CHECK_DISABLED": "true"}
 IMPORTS = "import time\nimport numpy as np\nimport pandas as pd\nimport sklearn.ensemble"
 WORK = """

@@ -46,23 +46,8 @@ class RepositoryLock:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        with self._threads:
-            lock = self._take()
-            try:
-                yield
-            finally:
-                lock()
-
-    def _take(self) -> Callable[[], None]:
-        path = self._repository.tmp / "lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._repository.hardlink_lock:
-            return _wait_for(path).close  # type: ignore[no-any-return]
-        from dvc.lock import make_lock
-
-        lock = make_lock(str(path), tmp_dir=str(path.parent), hardlink_lock=True, wait=True)
-        lock.lock()
-        return lock.unlock  # type: ignore[no-any-return]
+        with self._threads, _dvc_lock(self._repository, "lock"):
+            yield
 
 
 @contextmanager
@@ -119,15 +104,12 @@ def _claim(repository: Repository, own: dict[str, Any], wanted: Mapping[str, lis
 @contextmanager
 def _edit(repository: Repository) -> Iterator[dict[str, Any]]:
     path = repository.tmp / "rwlock"
-    guard = _wait_for(repository.tmp / "rwlock.lock")
-    try:
+    with _dvc_lock(repository, "rwlock.lock"):
         held = _read(path)
         yield held
         draft = path.with_name(f"rwlock.{os.getpid()}.draft")
         draft.write_text(json.dumps({kind: claims for kind, claims in held.items() if claims}), encoding="utf-8")
         draft.replace(path)
-    finally:
-        guard.close()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -165,6 +147,24 @@ def _is_alive(claim: Mapping[str, Any]) -> bool:
 
 def _overlap(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}{os.sep}") or other.startswith(f"{one}{os.sep}")
+
+
+@contextmanager
+def _dvc_lock(repository: Repository, name: str) -> Iterator[None]:
+    """Hold a lock in the way that the repository is configured for; to DVC the other way's file is in the way."""
+    repository.tmp.mkdir(parents=True, exist_ok=True)
+    path = repository.tmp / name
+    if repository.hardlink_lock:
+        from dvc.lock import make_lock
+
+        with make_lock(str(path), tmp_dir=str(path.parent), hardlink_lock=True, wait=True):
+            yield
+        return
+    lock = _wait_for(path)
+    try:
+        yield
+    finally:
+        lock.close()
 
 
 def _wait_for(path: Path, *, on_wait: Callable[[], None] | None = None) -> Any:
