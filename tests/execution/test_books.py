@@ -130,6 +130,17 @@ def test_data_that_dvc_tracks_is_recorded_where_it_changed(tmp_path: Path) -> No
     assert "data" not in call(root, "dvc", "status").stdout
 
 
+def test_data_that_dvc_tracks_comes_into_the_cache(tmp_path: Path) -> None:
+    """As in a clone whose data were installed, and not pulled."""
+    root = write_project(tmp_path / "project")
+    git(root, "init", "-q")
+    call(root, "dvc", "init", "-q")
+    assert call(root, "dvc", "add", "data").returncode == 0
+    shutil.rmtree(root / ".dvc/cache")
+    assert call(root, "nbship", "run").returncode == 0
+    nothing_to_do(root)
+
+
 def test_dvc_restores_what_a_run_made_and_a_run_what_dvc_made(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
     for first, second in (("nbship", "dvc"), ("dvc", "nbship")):
         root = clone(fresh, tmp_path / first)

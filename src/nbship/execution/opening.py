@@ -55,7 +55,7 @@ def open_run(work: Work, repository: Repository, names: Sequence[str], stack: Ex
     stack.callback(index_of(project).save)
     _refuse_missing(work, names)
     resources = [path for name in names for path in work.pipeline[name].resources.values()]
-    for tracked in record_sources(project.root, resources, work.digests):
+    for tracked in record_sources(project.root, resources, work.digests, work.books):
         work.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
     for edit in sync(project, ask_ploomber=False, plans=(work.pipeline, work.plans)).edits:
         work.progress.note(

@@ -152,6 +152,14 @@ class Books:
                 self.objects.relink(self._root / path, contents[path])
             self._file.put(stage.name, entry)
 
+    def keep(self, contents: Mapping[Path, Content]) -> None:
+        """Put files into the cache that no stage made, where it lacks them."""
+        lacking = [path for path, content in contents.items() if not self.objects.intact(content.md5)]
+        if lacking:
+            with self.lock():
+                for path in lacking:
+                    self.objects.add(path, contents[path])
+
     def _heal(self, stage: Declared, recorded: Mapping[str, Any], entry: Entry) -> None:
         """Put what the cache has lost, and sizes that are not true, right again."""
         lost = [out for out in entry["outs"] if self._has_lost(out, kept=out["path"] in stage.kept)]

@@ -11,13 +11,16 @@ from pathlib import Path, PurePosixPath
 from ...errors import PipelineError
 from ...pipeline.digest import Digests
 from ...project.yaml import read_yaml
-from .content import read_content
+from .books import Books
+from .content import Content, read_content
 
 __all__ = ["record_sources"]
 
 
-def record_sources(root: Path, resources: Iterable[PurePosixPath], digests: Digests) -> list[str]:
+def record_sources(root: Path, resources: Iterable[PurePosixPath], digests: Digests, books: Books) -> list[str]:
     """Let DVC record the outside files that stages read where they are not what their `.dvc` files say.
+
+    Those that are come into the cache, if they are not there.
 
     Returns
     -------
@@ -31,9 +34,12 @@ def record_sources(root: Path, resources: Iterable[PurePosixPath], digests: Dige
     """
     written = []
     for name in dict.fromkeys(_tracking(root, resources)):
-        if not _is_recorded(root / name, digests):
+        recorded = _recorded(root / name, digests)
+        if recorded is None:
             _repro(root, name)
             written.append(name)
+        else:
+            books.keep(recorded)
     return written
 
 
@@ -44,12 +50,17 @@ def _tracking(root: Path, resources: Iterable[PurePosixPath]) -> Iterator[str]:
                 yield f"{tracked}.dvc"
 
 
-def _is_recorded(file: Path, digests: Digests) -> bool:
+def _recorded(file: Path, digests: Digests) -> dict[Path, Content] | None:
+    """Return what a `.dvc` file tracks and the cache should hold; None if it is not what the file says."""
+    found: dict[Path, Content] = {}
     for out in read_yaml(file, PipelineError).get("outs") or ():
-        content = read_content(file.parent / str(out.get("path", "")), digests)
+        path = file.parent / str(out.get("path", ""))
+        content = read_content(path, digests)
         if content is None or content.md5 != out.get("md5"):
-            return False
-    return True
+            return None
+        if out.get("cache", True):
+            found[path] = content
+    return found
 
 
 def _repro(root: Path, name: str) -> None:
