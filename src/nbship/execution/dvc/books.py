@@ -69,6 +69,7 @@ class Books:
         self.lock = RepositoryLock(repository)
         self.objects = Objects(repository, digests)
         self._runs = Runs(repository)
+        self._sources: set[str] = set()
         self._root = root
         self._digests = digests
         self._file = LockFile(root / "dvc.lock", order=order)
@@ -78,11 +79,11 @@ class Books:
         return make_entry(stage.command, stage.files, stage.params, root=self._root, digests=self._digests)
 
     def cached(self) -> Iterator[Path]:
-        """Yield the files of the cache that hold the products in `dvc.lock`, those that are there."""
-        for name in self._file:
-            for md5 in products(self._file.get(name) or {}).values():
-                if self.objects.path(md5).exists():
-                    yield from self.objects.paths(md5)
+        """Yield the files of the cache that hold products in `dvc.lock`, and data that DVC tracks; those that are there."""
+        made = (md5 for name in self._file for md5 in products(self._file.get(name) or {}).values())
+        for md5 in (*made, *self._sources):
+            if self.objects.path(md5).exists():
+                yield from self.objects.paths(md5)
 
     def expect(self, names: Iterable[str]) -> None:
         """Name the stages that will be recorded, all of them, so that they can be in order."""
@@ -154,6 +155,7 @@ class Books:
 
     def keep(self, contents: Mapping[Path, Content]) -> None:
         """Put files into the cache that no stage made, where it lacks them."""
+        self._sources |= {content.md5 for content in contents.values()}
         lacking = [path for path, content in contents.items() if not self.objects.intact(content.md5)]
         if lacking:
             with self.lock():
