@@ -33,6 +33,7 @@ _PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 
 def main() -> None:
     """Serve forks at the address that standard input's first line names, when what the second names is imported."""
+    gc.disable()  # what is imported stays; to look through it for garbage again and again takes longer than some imports
     lifeline = os.dup(0)
     order = preload.first_order()
     del sys.path[0]
@@ -47,7 +48,6 @@ def main() -> None:
         preload.import_libraries(order, lifeline)
     set_by_imports = {key: value for key, value in os.environ.items() if environ.get(key) != value}
     preload.forget_project(order["own"])
-    gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(order["address"] + ".new")
