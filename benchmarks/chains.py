@@ -56,6 +56,9 @@ def _measure(size: int) -> Mapping[str, float]:
             seconds["`dvc repro`, cold"] = _time([*DVC, "repro", "-q"], dvc, before=lambda: _clear(dvc), rounds=1)
             seconds["`dvc repro`, nothing to do"] = _time([*DVC, "repro", "-q"], dvc, rounds=5)
         seconds["`nbship run`, cold"] = _time([*NBSHIP, "run"], nbship, before=lambda: _clear(nbship), rounds=3)
+        seconds["`nbship run -j 2`, cold"] = _time(
+            [*NBSHIP, "run", "-j", "2"], nbship, before=lambda: _clear(nbship), rounds=3
+        )
         seconds["`nbship run`, nothing to do"] = _time([*NBSHIP, "run"], nbship, rounds=9)
         seconds["`nbship run`, one parameter changed"] = _time([*NBSHIP, "run"], nbship, before=change, rounds=5)
         seconds["`nbship status`, nothing to do"] = _time([*NBSHIP, "status"], nbship, rounds=9)
