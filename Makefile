@@ -47,7 +47,7 @@ test: install lint ## Everything that must hold, in under 12 minutes
 	pytest -n 2 --dist loadfile
 
 test-faults: install ## The long fault tests
-	pytest tests/faults --full
+	pytest -n 2 --dist load tests/faults --full
 
 bench: install ## The comparisons of benchmarks/README.md
 	python -m benchmarks
