@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+
+from .cells import notebook
 
 SIZES = (5, 50, 300)
 CHAIN = 10
@@ -107,13 +108,10 @@ def _write_notebooks(root: Path, size: int) -> Path:
         name, before = f"s{number}", f"s{number - 1}"
         read = f"open(upstream['{before}']['data']).read()" if number % CHAIN else "''"
         above = [before] if number % CHAIN else None
-        cells = [
-            _cell("parameters", f"upstream = {above}\nproduct = None\nvalue = {number}", tags=["parameters"]),
-            _cell("read", f"text = {read}"),
-            _cell("write", "open(product['data'], 'w').write(f'{text}{value}')"),
-        ]
-        notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        (root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook))
+        parameters = f"upstream = {above}\nproduct = None\nvalue = {number}"
+        write = "open(product['data'], 'w').write(f'{text}{value}')"
+        content = notebook(f"text = {read}", write, parameters=parameters)
+        (root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content))
         tasks += [
             f"  - source: notebooks/{name}.ipynb",
             f"    name: {name}",
@@ -124,11 +122,6 @@ def _write_notebooks(root: Path, size: int) -> Path:
     (root / "pipeline.yaml").write_text("\n".join(["tasks:", *tasks, ""]))
     (root / "params.yaml").write_text("\n".join([*params, ""]))
     return _prepare(root)
-
-
-def _cell(id: str, source: str, *, tags: Sequence[str] = ()) -> dict[str, Any]:
-    fixed = {"cell_type": "code", "execution_count": None, "outputs": []}
-    return {**fixed, "id": id, "metadata": {"tags": list(tags)}, "source": source}
 
 
 def _prepare(root: Path) -> Path:

@@ -15,8 +15,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from .cells import notebook
 from .timing import in_turn, table
 
 PINS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -49,13 +49,13 @@ def _null() -> str:
     from nbship.execution.warm import WarmParent
 
     environ = {**os.environ, **PINS}
-    source = _notebook("import pandas\nimport sklearn.ensemble")
+    source = notebook("import pandas\nimport sklearn.ensemble")
     with tempfile.TemporaryDirectory() as name, WarmParent.start(["pandas", "sklearn.ensemble"], env=environ) as parent:
         folder = Path(name)
         (folder / "in.ipynb").write_text(json.dumps(source))
         seconds = in_turn(
             {
-                "papermill, in one process": lambda: papermill.execute_notebook(
+                "papermill, in one process": lambda: papermill.executenotebook(
                     folder / "in.ipynb", folder / "out.ipynb", progress_bar=False, kernel_name="python3"
                 ),
                 "nbship, forked from a warm parent": lambda: execute(source, cwd=folder, env=environ, parent=parent),
@@ -64,18 +64,6 @@ def _null() -> str:
         )
     title = "A null notebook that imports pandas and scikit-learn:"
     return f"{title}\n\n" + table(seconds, floor="papermill, in one process", unit="ms")
-
-
-def _notebook(*sources: str, parameters: str | None = None) -> dict[str, Any]:
-    cells = [_cell(source, f"c{number}") for number, source in enumerate(sources)]
-    if parameters is not None:
-        cells.insert(0, {**_cell(parameters, "p"), "metadata": {"tags": ["parameters"]}})
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-
-
-def _cell(source: str, id: str) -> dict[str, Any]:
-    return {"cell_type": "code", "execution_count": None, "id": id, "metadata": {}, "outputs": [], "source": source}
 
 
 def _do(*commands: list[str], cwd: Path, clean: Callable[[], None]) -> Callable[[], object]:
@@ -122,7 +110,7 @@ def _notebooks(folder: Path) -> None:
     folder.mkdir()
     for seed, name in enumerate(NAMES):
         parameters = f"seed = {seed}\npath = '{name}.parquet'"
-        (folder / f"{name}.ipynb").write_text(json.dumps(_notebook(IMPORTS, WORK, parameters=parameters)))
+        (folder / f"{name}.ipynb").write_text(json.dumps(notebook(IMPORTS, WORK, parameters=parameters)))
 
 
 def _papermill(folder: Path) -> Callable[[], object]:
@@ -134,7 +122,7 @@ def _papermill(folder: Path) -> Callable[[], object]:
 def _papermill_in_one_process(folder: Path) -> Callable[[], object]:
     _notebooks(folder)
     calls = "\n".join(
-        f"papermill.execute_notebook('{name}.ipynb', '{name}.out.ipynb', parameters={{'seed': 1}}, progress_bar=False)"
+        f"papermill.executenotebook('{name}.ipynb', '{name}.out.ipynb', parameters={{'seed': 1}}, progress_bar=False)"
         for name in NAMES
     )
     (folder / "all.py").write_text(f"import papermill\n{calls}")
@@ -164,7 +152,7 @@ def _project(folder: Path, *, upstream: str = "upstream = None") -> None:
     tasks = []
     for name in NAMES:
         parameters = f"{upstream}\nproduct = None\nseed = 0"
-        source = _notebook(IMPORTS, f"path = product['data']\n{WORK}", parameters=parameters)
+        source = notebook(IMPORTS, f"path = product['data']\n{WORK}", parameters=parameters)
         (folder / "notebooks" / f"{name}.ipynb").write_text(json.dumps(source))
         tasks.append(
             {

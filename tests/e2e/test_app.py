@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import free_port, new_page, require_browser, wait_for
 from packages import build_small
 
 from nbship.model import Field
 from nbship.prediction_log import open_log
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-if CHROMIUM is None:
-    if os.environ.get("CI"):
-        pytest.fail("Chromium is not installed, and CI must look at the page. Install it: make browser.", pytrace=False)
-    pytest.skip("Chromium is not installed: make browser", allow_module_level=True)
+require_browser()
 
 
 @pytest.fixture(scope="module")
@@ -43,44 +30,25 @@ def package(state: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def address(package: Path, state: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environ = {**os.environ, "NBSHIP_STATE": str(state)}
     command = [sys.executable, "-m", "nbship", "app", str(package), "--port", str(port), "--no-open"]
     with (state / "app.log").open("w") as output:
         server = subprocess.Popen(command, cwd=state, env=environ, stdout=output, stderr=output)
         try:
-            _wait(f"http://127.0.0.1:{port}/_stcore/health", server, state / "app.log")
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, state / "app.log", seconds=60)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(timeout=20)
 
 
-def _wait(url: str, server: subprocess.Popen[bytes], output: Path) -> None:
-    for _ in range(300):
-        assert server.poll() is None, output.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    pytest.fail(f"The app did not start: {output.read_text()}")
-
-
 @pytest.fixture
 def page(address: str):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(30_000)
+    with new_page(height=900, seconds=30) as page:
         page.goto(address)
         page.get_by_role("button", name="Predict").wait_for()
         yield page
-        browser.close()
 
 
 def test_a_person_asks_and_the_answer_is_logged(page, state: Path) -> None:

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import free_port, new_page, require_browser, wait_for
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from execution.two_stages import call, write_project
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 TOKEN = "in-a-browser"
 MORE = [
     "import matplotlib.pyplot as plt\nimport pandas as pd\nplt.figure(figsize=(5, 2))\nplt.plot(values[:6], 'o-');",
@@ -35,10 +26,7 @@ MORE = [
     "import time\nprint('begun', flush=True)\nfor second in range(waited):\n    time.sleep(1)\nprint('waited to the end')",
 ]
 
-if CHROMIUM is None:
-    if os.environ.get("CI"):
-        pytest.fail("Chromium is not installed, and CI must look at the page. Install it: make browser.", pytrace=False)
-    pytest.skip("Chromium is not installed: make browser", allow_module_level=True)
+require_browser()
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("jupyter")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable, "-m", "nbship", "lab", "--no-browser", "--allow-root", f"--port={port}",
         f"--IdentityProvider.token={TOKEN}",
@@ -69,7 +55,7 @@ def address(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=project, env={**os.environ, **own}, stdout=log, stderr=log)
         try:
-            wait(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, folder / "log")
+            wait_for(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, folder / "log", seconds=60)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
@@ -77,29 +63,12 @@ def address(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     assert "ordinary process" not in (folder / "log").read_text()
 
 
-def wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    pytest.fail(f"JupyterLab did not start: {log.read_text()}")
-
-
 @pytest.fixture
 def page(address: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1400})
-        page.set_default_timeout(60_000)
+    with new_page(height=1400, seconds=60) as page:
         page.goto(f"{address}/lab/tree/notebooks/20_fit.ipynb?reset&token={TOKEN}")
         idle(page)
         yield page
-        browser.close()
 
 
 def idle(page: Any) -> None:

@@ -37,7 +37,7 @@ def write(
     return root
 
 
-def refuses(root: Path, message: str) -> None:
+def assert_refused(root: Path, message: str) -> None:
     with pytest.raises(PipelineError, match=message):
         read_pipeline(project.load(root))
 
@@ -46,29 +46,29 @@ def refuses(root: Path, message: str) -> None:
 def test_two_stages_that_write_the_same_product(tmp_path: Path, path: str) -> None:
     write(tmp_path, second={"data": path})
     (tmp_path / "link").symlink_to("out")
-    refuses(tmp_path, r"Stages 'a' and 'b' both write .*'out/a\.csv'.* Give each product a place of its own")
+    assert_refused(tmp_path, r"Stages 'a' and 'b' both write .*'out/a\.csv'.* Give each product a place of its own")
 
 
 def test_two_spellings_of_an_accent_are_one_file_on_some_systems(tmp_path: Path) -> None:
     write(tmp_path, first={"data": "out/caf\u00e9.csv"}, second={"data": "out/cafe\u0301.csv"})
-    refuses(tmp_path, "both write the same file")
+    assert_refused(tmp_path, "both write the same file")
 
 
 def test_one_stage_that_writes_a_product_twice(tmp_path: Path) -> None:
     write(tmp_path, second={"one": "out/b.csv", "two": "out/B.csv"})
-    refuses(tmp_path, "Stage 'b' writes the same file, as 'out/b.csv' and 'out/B.csv' as two products")
+    assert_refused(tmp_path, "Stage 'b' writes the same file, as 'out/b.csv' and 'out/B.csv' as two products")
 
 
 @pytest.mark.parametrize("path", ["out/a.csv/part", "OUT/a.csv/deep/part", "link/a.csv/part"])
 def test_a_product_inside_another(tmp_path: Path, path: str) -> None:
     write(tmp_path, second={"data": path})
     (tmp_path / "link").symlink_to("out")
-    refuses(tmp_path, r"lies inside 'out/a\.csv' of stage 'a'. Separate them")
+    assert_refused(tmp_path, r"lies inside 'out/a\.csv' of stage 'a'. Separate them")
 
 
 @pytest.mark.parametrize("path", ["../b.csv", "/tmp/b.csv", "out/../../b.csv"])
 def test_a_product_outside_the_project(tmp_path: Path, path: str) -> None:
-    refuses(write(tmp_path, second={"data": path}), f"product '{path}', which is not a path inside the project")
+    assert_refused(write(tmp_path, second={"data": path}), f"product '{path}', which is not a path inside the project")
 
 
 def test_a_product_that_a_link_leads_outside(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_product_that_a_link_leads_outside(tmp_path: Path) -> None:
     root.mkdir()
     write(root, second={"data": "away/deep/b.csv"})
     (root / "away").symlink_to(tmp_path)
-    refuses(root, "product 'away/deep/b.csv', which a link leads out of the project")
+    assert_refused(root, "product 'away/deep/b.csv', which a link leads out of the project")
 
 
 def test_a_product_that_is_itself_a_link_is_dvcs_way_to_keep_it(tmp_path: Path) -> None:
@@ -92,14 +92,14 @@ def test_a_product_that_is_itself_a_link_is_dvcs_way_to_keep_it(tmp_path: Path) 
 def test_a_product_in_the_place_of_nbships_own_files(tmp_path: Path, path: str) -> None:
     write(tmp_path, second={"data": path})
     (tmp_path / "link").symlink_to(".nbship")
-    refuses(tmp_path, "where nbship and DVC keep their own files")
+    assert_refused(tmp_path, "where nbship and DVC keep their own files")
 
 
 @pytest.mark.parametrize("path", ["out/a.csv", "Out/a.csv", "link/a.csv"])
 def test_a_resource_that_another_stage_makes(tmp_path: Path, path: str) -> None:
     write(tmp_path, params={"resources_": {"data": path}})
     (tmp_path / "link").symlink_to("out")
-    refuses(tmp_path, "but stage 'a' makes it. Name 'a' as its upstream instead")
+    assert_refused(tmp_path, "but stage 'a' makes it. Name 'a' as its upstream instead")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_resource_that_another_stage_makes(tmp_path: Path, path: str) -> None:
 )
 def test_a_cell_that_names_anothers_product(tmp_path: Path, cell: str) -> None:
     write(tmp_path, cell=cell)
-    refuses(
+    assert_refused(
         tmp_path,
         r"Stage 'b' names '.*' in notebooks/b\.ipynb .* stage 'a' makes 'out/a\.csv', which is not its upstream\. "
         r"Add 'a' to `upstream` in the notebook, and read upstream\['a'\]\['data'\]",
@@ -127,12 +127,12 @@ def test_a_cell_that_names_anothers_product(tmp_path: Path, cell: str) -> None:
 
 
 def test_a_parameter_that_names_anothers_product(tmp_path: Path) -> None:
-    refuses(write(tmp_path, params={"path": ["out/a.csv"]}), "Stage 'b' names 'out/a.csv'")
+    assert_refused(write(tmp_path, params={"path": ["out/a.csv"]}), "Stage 'b' names 'out/a.csv'")
 
 
 def test_an_upstreams_executed_notebook_is_nothing_to_read(tmp_path: Path) -> None:
     write(tmp_path, cell="open('../out/a.ipynb')", upstream="['a']")
-    refuses(tmp_path, "makes 'out/a.ipynb', an executed notebook or plot, which no stage can read")
+    assert_refused(tmp_path, "makes 'out/a.ipynb', an executed notebook or plot, which no stage can read")
 
 
 @pytest.mark.parametrize(
