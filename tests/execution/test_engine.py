@@ -192,3 +192,19 @@ def test_forks_share_neither_names_nor_random_numbers_nor_settings(tmp_path: Pat
         one, two = (execute(source, cwd=tmp_path, env=env, parent=parent).notebook["cells"] for _ in range(2))
     assert text(one[1]) != text(two[1])
     assert text(one[2]) == text(two[2]) == "(None, None, 8)\n"
+
+
+def test_a_parent_whose_starter_is_killed_leaves_no_folder_behind(tmp_path: Path):
+    code = (
+        "import os, time\nfrom nbship.execution.warm import WarmParent\n"
+        "parent = WarmParent.start(env=os.environ)\nparent._connect().close()\nprint(parent.address, flush=True)\ntime.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        folder = Path(starter.stdout.readline().strip()).parent
+        assert (folder / "parent").exists()
+        starter.kill()
+    until = time.monotonic() + 5
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not folder.exists()

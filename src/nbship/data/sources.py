@@ -39,8 +39,13 @@ class Source(Protocol):
 
 
 class _Closing:
+    """Closes the connection that it holds, also at the end of a `with` block."""
+
+    _connection: Any
+
     def close(self) -> None:
-        raise NotImplementedError
+        """Let go of files and connections."""
+        self._connection.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -107,10 +112,6 @@ class DuckDBSource(_Closing):
         except duckdb.Error as error:
             raise SourceError(_query_message(error)) from error
 
-    def close(self) -> None:
-        """Close the database."""
-        self._connection.close()
-
     def _add_table(self, name: str, path: Path, *, null: str) -> None:
         _require_file(path, what=f"table '{name}'")
         quoted = '"' + name.replace('"', '""') + '"'
@@ -158,10 +159,6 @@ class SQLiteSource(_Closing):
             raise SourceError(_query_message(error)) from error
         columns = list(zip(*rows, strict=True)) if rows else [() for _ in names]
         return pa.table({name: pa.array(list(column)) for name, column in zip(names, columns, strict=True)})
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
 
 
 _SCHEMES: Mapping[str, Callable[[str], Source]] = {"duckdb": DuckDBSource, "sqlite": SQLiteSource}

@@ -71,15 +71,7 @@ class ForkedKernel:
         return language
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
-        """Run a cell.
-
-        Raises
-        ------
-        KernelEnded
-            If the process ends.
-        KernelTimeoutError
-            If the cell is not done at `until` on the monotonic clock.
-        """
+        """Run a cell, as `Kernel.run` says."""
         self._send(*({"do": "comm", "content": content} for content in outputs.take_replies()))
         self._send({"do": "cell", "id": id, "code": code})
         return Reply(**self._pump(outputs, until))

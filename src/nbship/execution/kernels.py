@@ -51,7 +51,15 @@ class Kernel(Protocol):
         """Start it, and return what a notebook's metadata say about its language."""
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
-        """Run a cell, until a time on the monotonic clock; raises `KernelEnded` and `KernelTimeoutError`."""
+        """Run a cell.
+
+        Raises
+        ------
+        KernelEnded
+            If the process ends.
+        KernelTimeoutError
+            If the cell is not done at `until` on the monotonic clock.
+        """
 
     def interrupt(self, outputs: Outputs, *, until: float) -> None:
         """Interrupt the cell that runs, and take in what it says; raises as `run` does."""

@@ -16,6 +16,7 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -177,8 +178,8 @@ class _Parent:
         spare = [self._spare.pid] if self._spare else []
         for pid in (*self._clients.values(), *spare):
             _signal(pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            os.unlink(self._listener.getsockname())  # noqa: PTH108
+        # Whoever started this may have been killed, and cleans nothing up.
+        shutil.rmtree(os.path.dirname(self._listener.getsockname()), ignore_errors=True)  # noqa: PTH120
         os._exit(0)
 
 

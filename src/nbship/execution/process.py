@@ -82,15 +82,7 @@ class ProcessKernel:
         return language
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
-        """Run a cell.
-
-        Raises
-        ------
-        KernelEnded
-            If the process ends.
-        KernelTimeoutError
-            If the cell is not done at `until` on the monotonic clock.
-        """
+        """Run a cell, as `Kernel.run` says."""
         for content in outputs.take_replies():
             self._client.shell_channel.send(self._client.session.msg("comm_msg", content))
         self._asked = self._client.execute(code, store_history=True, allow_stdin=False, stop_on_error=False)

@@ -119,11 +119,10 @@ def _read(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
         held = {**empty, **found}
         listed = [*held["write"].values(), *(claim for claims in held["read"].values() for claim in claims)]
-        if all(isinstance(claim["pid"], int) and isinstance(claim["cmd"], str) for claim in listed):
-            return held
+        well_formed = all(isinstance(claim["pid"], int) and isinstance(claim["cmd"], str) for claim in listed)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass
-    return empty
+        return empty  # no file, or one that a crash cut short: the processes that claimed are gone with it
+    return held if well_formed else empty
 
 
 def _drop(held: dict[str, Any], unwanted: Callable[[dict[str, Any]], bool]) -> None:
