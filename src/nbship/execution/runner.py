@@ -18,7 +18,7 @@ from .declared import declare
 from .dvc.books import Books
 from .dvc.config import Repository, read_repository
 from .dvc.healing import heal_lock
-from .dvc.locks import one_run
+from .dvc.locks import RepositoryLock, one_run
 from .environment import parent_environment
 from .opening import open_run, refuse_inside
 from .overrides import set_params
@@ -73,7 +73,9 @@ def run(
     prepare_repository(project.root)
     repository = read_repository(project.root)
     with one_run(repository, on_wait=lambda: progress.note(_WAITING)):
-        if healed := heal_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged"):
+        with RepositoryLock(repository)():  # DVC writes it in place: half of it is damage only when DVC is not at work
+            healed = heal_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged")
+        if healed:
             progress.note(healed)
         set_params(project.root / "params.yaml", assignments)
         summary = _run(load(project.root), repository, stages, force=force, jobs=jobs, progress=progress)

@@ -72,7 +72,8 @@ class Books:
         self._sources: set[str] = set()
         self._root = root
         self._digests = digests
-        self._file = LockFile(root / "dvc.lock", order=order)
+        with self.lock():  # DVC writes the file in place
+            self._file = LockFile(root / "dvc.lock", order=order)
 
     def inputs(self, stage: Declared) -> Entry:
         """Return what the stage is a function of, as it is now."""
