@@ -21,16 +21,18 @@ def test_a_good_package_proves_itself(shop_package: Callable[[str], Path]) -> No
     assert [line[:12].strip() for line in result.stdout.splitlines()] == [
         "digests",
         "versions",
+        "path",
         "golden rows",
         "single rows",
         "refusals",
     ]
+    assert "compiled tables answer as scikit-learn does" in result.stdout
     assert "600 rows give the same label and probability, to the bit" in result.stdout
     told = json.loads(
         CliRunner().invoke(command, [str(shop_package("linear")), "--json"], catch_exceptions=False).stdout
     )
     assert told["passed"]
-    assert len(told["proofs"]) == 5
+    assert len(told["proofs"]) == 6
 
 
 def test_a_damaged_package_ends_in_one_sentence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
+from .model.answer import BOUND, TABLES
 from .model.evidence import GOLDEN_OUTPUT
-from .predictor import PackagePredictor, Predictor, load
+from .predictor import PackagePredictor, Predictor, load, load_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +31,7 @@ class Proof:
     Attributes
     ----------
     name
-        "digests", "versions", "golden rows", "single rows" or "refusals".
+        "digests", "versions", "path", "golden rows", "single rows" or "refusals".
     detail
         What was found, in words.
     """
@@ -52,7 +54,35 @@ def prove(path: Path | str) -> Iterator[Proof]:
     yield Proof("digests", f"{len(manifest.files)} files, {size / 1e6:.1f} MB, are what was packaged")
     named = [f"{name} {libraries[name]}" for name in ("python", "scikit-learn", "numpy", "skops") if name in libraries]
     yield Proof("versions", f"{', '.join(named)}, as here")
-    yield from accept(predictor, golden_of(predictor))
+    golden = golden_of(predictor)
+    yield _prove_path(predictor, golden)
+    yield from accept(predictor, golden)
+
+
+def _prove_path(predictor: PackagePredictor, golden: pd.DataFrame) -> Proof:
+    """Compare compiled tables with the fitted estimator that is packaged beside them."""
+    if predictor.path == "sklearn":
+        told = json.loads(predictor.files.get("acceptance.json", b"{}"))
+        return Proof("path", f"scikit-learn itself answers. {told.get('tables', '')}".rstrip())
+    beside = {name: content for name, content in predictor.files.items() if name != TABLES}
+    inputs = golden[[name for name in golden if not str(name).startswith(GOLDEN_OUTPUT)]]
+    given = predictor.predict(inputs).columns()
+    expected = load_files(predictor.manifest, beside).predict(inputs).columns()
+    most = 0.0
+    for kind, values in expected.items():
+        if kind == "label":
+            differs = given[kind] != values
+        else:
+            apart = np.abs(given[kind] - values) / np.maximum(1.0, np.abs(values))
+            most = max(most, float(np.nanmax(apart, initial=0.0)))
+            differs = (np.isnan(given[kind]) != np.isnan(values)) | (apart > BOUND)
+        if differs.any():
+            row = int(np.flatnonzero(differs)[0])
+            raise AcceptanceError(
+                f"The tables of package '{predictor.name}' give the {kind} {given[kind][row]} for golden row {row}, and its "
+                f"fitted model {values[row]}. Make the package again."
+            )
+    return Proof("path", f"compiled tables answer as scikit-learn does, within {most:.0e}")
 
 
 def golden_of(predictor: PackagePredictor) -> pd.DataFrame:

@@ -23,6 +23,7 @@
     │   └── InvalidInputError   rows that break a model's signature
     ├── PackageError
     │   ├── SignatureError
+    │   ├── NotCompilableError  a model that no table can answer
     │   ├── AcceptanceError     a package does not do what it proves
     │   ├── CorruptPackageError
     │   └── VersionMismatchError
@@ -53,6 +54,7 @@ __all__ = [
     "LogError",
     "MonitoringError",
     "NbshipError",
+    "NotCompilableError",
     "NotebookError",
     "PackageError",
     "ParameterError",
@@ -213,6 +215,10 @@ class PackageError(NbshipError):
 
 class SignatureError(PackageError):
     """A signature is missing, contradicts itself or does not fit the model."""
+
+
+class NotCompilableError(PackageError):
+    """A model cannot be compiled to tables; the message is the reason, as a clause."""
 
 
 class AcceptanceError(PackageError):

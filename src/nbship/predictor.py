@@ -75,6 +75,11 @@ class PackagePredictor:
         return self.manifest.digest
 
     @property
+    def path(self) -> str:
+        """How it answers: "tables" or "sklearn"."""
+        return self.model.path.name
+
+    @property
     def signature(self) -> Signature:
         """What the model takes and gives."""
         return self.model.signature

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..errors import CorruptPackageError, VersionMismatchError
 from .code import install_code
-from .columns import Column, ColumnFeatures, Columns
-from .formats.boosting import shorten
-from .formats.skops import load_estimator_bytes
+from .columns import Column, Columns
 from .lookup_files import load_lookups
 from .manifest import Manifest
 from .provenance import Provenance
@@ -29,13 +25,13 @@ if TYPE_CHECKING:
 
     from ..data.lookups import Lookup
 
-__all__ = ["PackagedModel", "Predictions", "file_of"]
+__all__ = ["BOUND", "TABLES", "PackagedModel", "Path", "Predictions", "file_of"]
 
+TABLES = "tables.npz"
+# How far apart tables and the fitted estimator may answer, relative to numbers above one.
+BOUND = 1e-12
 # Libraries whose minor versions a model's numbers hang on.
 _GUARDED = ("scikit-learn", "numpy", "skops")
-_BLOCK = 256
-# Up to so many rows, threads cost more than they save: they wait for each other longer than they work.
-_FEW = 5_000
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,29 @@ class Predictions:
         return pd.DataFrame(self.columns())
 
 
+class Path(Protocol):
+    """A way in which a package's model answers: compiled tables, or the fitted estimator."""
+
+    @property
+    def name(self) -> str:
+        """ "tables" or "sklearn"."""
+        ...
+
+    @property
+    def classes(self) -> Column | None:
+        """Of a classifier, in the order of the scores; else None."""
+        ...
+
+    @property
+    def probabilistic(self) -> bool:
+        """Whether a classifier's scores are probabilities; else they are 1 for the class, and 0."""
+        ...
+
+    def scores(self, columns: Columns) -> Column:
+        """Return a classifier's scores, shape (rows, classes), or values, shape (rows, 1)."""
+        ...
+
+
 class PackagedModel:
     """What a package's files hold, ready to answer."""
 
@@ -80,10 +99,8 @@ class PackagedModel:
         _refuse_versions(self.provenance.libraries, name=manifest.name)
         code = {path.removeprefix("code/"): data for path, data in files.items() if path.startswith("code/")}
         renamed = install_code(manifest.digest, code)
-        self.estimator = shorten(load_estimator_bytes(file_of(files, "model.skops"), code=renamed, renamed=renamed))
+        self.path = _path(files, renamed, self.signature)
         self.lookups: tuple[Lookup, ...] = load_lookups(files)
-        self._takes_columns = isinstance(_steps(self.estimator)[0], ColumnFeatures)
-        self._row_by_row = all(type(step).__name__ in _ROW_BY_ROW for step in _flat(self.estimator))
 
     def complete(self, rows: Rows) -> Columns:
         """Return the columns that the model computes on, lookups included."""
@@ -99,94 +116,34 @@ class PackagedModel:
 
         A row's answer does not depend on the rows beside it, to the bit.
         """
-        from sklearn import config_context
+        scores = self.path.scores(columns)
+        if self.path.classes is None:
+            return Predictions(value=np.ascontiguousarray(scores[:, 0]))
+        return self._classified(scores, self.path.classes)
 
-        data = columns if self._takes_columns else to_frame(columns, self.signature)
-        label = self.signature.output("label")
-        with (
-            _threads(len(next(iter(columns.values())))),
-            config_context(assume_finite=True, skip_parameter_validation=True),
-        ):
-            if label is None:
-                return Predictions(value=np.asarray(self._call(self.estimator.predict, data), dtype=np.float64))
-            if not hasattr(self.estimator, "predict_proba"):
-                return Predictions(label=np.asarray(self._call(self.estimator.predict, data)))
-            return self._classified(np.asarray(self._call(self.estimator.predict_proba, data), dtype=np.float64))
-
-    def _classified(self, probabilities: Column) -> Predictions:
-        classes = np.asarray(self.estimator.classes_)
+    def _classified(self, scores: Column, classes: Column) -> Predictions:
         output, label = self.signature.output("probability"), self.signature.output("label")
-        likeliest = probabilities.argmax(axis=1)
+        likeliest = scores.argmax(axis=1)
+        if not self.path.probabilistic:
+            return Predictions(label=classes[likeliest])
         if output is None or output.positive is None:
-            return Predictions(label=classes[likeliest], probability=probabilities.max(axis=1))
+            return Predictions(label=classes[likeliest], probability=scores.max(axis=1))
         positive = classes.tolist().index(output.positive)
-        probability = probabilities[:, positive]
+        probability = np.ascontiguousarray(scores[:, positive])
         if label is not None and label.threshold is not None and len(classes) == 2:
             likeliest = np.where(probability >= label.threshold, positive, 1 - positive)
         return Predictions(label=classes[likeliest], probability=probability)
 
-    def _call(self, function: Callable[[Any], Column], data: Any) -> Column:
-        """Call an estimator so that no row's numbers hang on how many rows there are.
 
-        Products of matrices add in an order that depends on their shape, so these get blocks of one shape.
-        """
-        if self._row_by_row:
-            return function(data)
-        return np.concatenate([function(block)[:rows] for block, rows in _blocks(data)])
+def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Path:
+    """Return the way in which this package answers, which was chosen when it was made."""
+    if TABLES in files:
+        from .formats.compiled import Compiled
 
+        return Compiled(files[TABLES], renamed=renamed)
+    from .formats.fitted import Fitted
 
-# Estimators whose answer for a row is computed from that row alone, number by number.
-_ROW_BY_ROW = {
-    *("ColumnFeatures", "ColumnTransformer", "FeatureUnion", "FunctionTransformer", "SimpleImputer", "str"),
-    *("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "OneHotEncoder", "OrdinalEncoder", "NoneType"),
-    *("HistGradientBoostingClassifier", "HistGradientBoostingRegressor", "GradientBoostingClassifier"),
-    *("GradientBoostingRegressor", "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier"),
-    *("ExtraTreesRegressor", "DecisionTreeClassifier", "DecisionTreeRegressor"),
-}
-
-
-def _threads(rows: int) -> AbstractContextManager[Any]:
-    return _pools().limit(limits=1) if rows <= _FEW else nullcontext()
-
-
-@cache
-def _pools() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="openmp")
-
-
-def _steps(estimator: Any) -> list[Any]:
-    return [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
-
-
-def _flat(estimator: Any) -> Iterator[Any]:
-    for step in _steps(estimator):
-        if hasattr(step, "steps"):
-            yield from _flat(step)
-        else:
-            yield step
-            for _, inner, *_ in [*getattr(step, "transformers_", ()), *getattr(step, "transformer_list", ())]:
-                yield from _flat(inner)
-
-
-def _blocks(data: Any) -> Iterator[tuple[Any, int]]:
-    rows = len(data) if not isinstance(data, Mapping) else len(next(iter(data.values())))
-    for start in range(0, rows, _BLOCK):
-        places = np.minimum(np.arange(start, start + _BLOCK), rows - 1)
-        taken = (
-            {name: column[places] for name, column in data.items()} if isinstance(data, Mapping) else data.iloc[places]
-        )
-        yield taken, min(_BLOCK, rows - start)
-
-
-def to_frame(columns: Columns, signature: Signature) -> pd.DataFrame:
-    """Return columns as the frame that an estimator was trained on: times are zoned UTC, texts are objects."""
-    import pandas as pd
-
-    frame = pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype) for name in signature.names})
-    times = [field.name for field in signature.inputs if field.dtype == "datetime"]
-    return frame.assign(**{name: frame[name].dt.tz_localize("UTC") for name in times})
+    return Fitted(file_of(files, "model.skops"), renamed=renamed, signature=signature)
 
 
 def _refuse_versions(libraries: Mapping[str, str], *, name: str) -> None:

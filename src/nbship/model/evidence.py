@@ -31,6 +31,7 @@ def gather_evidence(
     files: Mapping[str, bytes],
     signature: Signature,
     *,
+    path: Mapping[str, Any],
     estimator: Any,
     golden: pd.DataFrame,
     reference: pd.DataFrame,
@@ -46,7 +47,7 @@ def gather_evidence(
     outputs = model.answer(columns).columns()
     acceptance = {
         "format": 1,
-        "path": "sklearn",
+        **path,
         "golden_rows": len(rows),
         "metrics": metrics or {},
         "verdict": verdict or {},

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GateError, PackageError, SignatureError
+from .answer import BOUND, TABLES
 from .card import make_card
 from .code import collect_code, distributions_in
 from .evidence import GOLDEN_OUTPUT, gather_evidence
+from .formats.paths import choose_path
 from .formats.skops import dump_estimator, load_estimator_bytes, types_in
 from .lookup_files import dump_lookups
 from .manifest import MANIFEST, Manifest, json_bytes, make_manifest, read_manifest
 from .provenance import Provenance
+from .rows import read_rows
 from .runtime import runtime_files
 from .signature import Output, Signature
 
@@ -105,10 +108,20 @@ def build_package(
         **{f"code/{path}": content for path, content in code.items()},
         **dump_lookups(lookups),
     }
+    choice = choose_path(
+        estimator,
+        signature,
+        columns=read_rows(signature, reference[[n for n in signature.names if n in reference]]).columns,
+        code=code,
+        bound=BOUND,
+    )
+    if choice.tables is not None:
+        files[TABLES] = choice.tables
     files |= gather_evidence(
         name,
         files,
         signature,
+        path=choice.report,
         estimator=estimator,
         golden=golden,
         reference=reference,

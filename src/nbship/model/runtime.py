@@ -68,7 +68,7 @@ def _module_of(name: str, user: str) -> str:
     if path is None:
         raise PackageError(f"'code/{user}' imports 'nbship.{name}', which nbship does not have. Correct the import.")
     if path.endswith("__init__.py"):
-        for node in ast.parse((_ROOT / path).read_bytes()).body:
+        for node in ast.walk(ast.parse((_ROOT / path).read_bytes())):
             if isinstance(node, ast.ImportFrom) and node.level == 1 and last in {alias.name for alias in node.names}:
                 return f"{base}.{node.module}".lstrip(".")
     return base

@@ -46,7 +46,7 @@ TRUSTED = frozenset(
         "sklearn.tree._tree.Tree",
     }
 )
-_OWN = frozenset({"model.columns.ColumnFeatures"})
+_OWN = frozenset({"model.features.ColumnFeatures"})
 
 
 def dump_estimator(estimator: Any) -> bytes:

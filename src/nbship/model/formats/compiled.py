@@ -1,0 +1,59 @@
+"""The model of a package as tables: no scikit-learn, no pandas."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...errors import CorruptPackageError
+from ..columns import Column, Columns, compute
+from .tables import load_tables
+
+__all__ = ["Compiled"]
+
+
+class Compiled:
+    """A compiled model, ready to answer.
+
+    Attributes
+    ----------
+    classes
+        Of a classifier, in the order of the scores; else None.
+    probabilistic
+        Whether the scores of a classifier are probabilities.
+    """
+
+    name = "tables"
+
+    def __init__(self, data: bytes, *, renamed: Mapping[str, str]) -> None:
+        self.tables, about = load_tables(data)
+        self.classes = None if about["classes"] is None else _array(about["classes"])
+        self.probabilistic = self.tables.link != "decision"
+        self._function = None if about["function"] is None else _function(about["function"], renamed)
+
+    def scores(self, columns: Columns) -> Column:
+        """Return probabilities, shape (rows, classes), or values, shape (rows, 1)."""
+        given = columns if self._function is None else compute(self._function, columns)
+        return self.tables.scores(
+            [np.asarray(given[each.name], dtype=object if each.text else np.float64) for each in self.tables.inputs]
+        )
+
+
+def _array(values: list[Any]) -> Column:
+    if isinstance(values[0], str):
+        column = np.empty(len(values), dtype=object)
+        column[:] = values
+        return column
+    return np.array(values)
+
+
+def _function(name: str, renamed: Mapping[str, str]) -> Any:
+    """Return a function of the package's own code, named as module:function."""
+    module, _, function = name.partition(":")
+    top, dot, rest = module.partition(".")
+    if top not in renamed:
+        raise CorruptPackageError(f"The model needs '{name}', which is not in the package's code. Make it again.")
+    return getattr(importlib.import_module(f"{renamed[top]}{dot}{rest}"), function)

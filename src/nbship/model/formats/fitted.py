@@ -1,0 +1,128 @@
+"""The model of a package as the scikit-learn estimator that was fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..columns import Column, Columns
+from ..features import ColumnFeatures
+from ..signature import Signature
+from .boosting import shorten
+from .skops import load_estimator_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Fitted", "steps_of", "to_frame"]
+
+_BLOCK = 256
+# Up to so many rows, threads cost more than they save: they wait for each other longer than they work.
+_FEW = 5_000
+
+
+class Fitted:
+    """A fitted estimator, ready to answer.
+
+    Attributes
+    ----------
+    classes
+        Of a classifier, in the order of the scores; else None.
+    probabilistic
+        Whether the scores of a classifier are probabilities.
+    """
+
+    name = "sklearn"
+
+    def __init__(self, data: bytes, *, renamed: Mapping[str, str], signature: Signature) -> None:
+        self.estimator = shorten(load_estimator_bytes(data, code=renamed, renamed=renamed))
+        classes = getattr(self.estimator, "classes_", None)
+        self.classes = None if classes is None else np.asarray(classes)
+        self.probabilistic = hasattr(self.estimator, "predict_proba")
+        self._signature = signature
+        self._takes_columns = isinstance(steps_of(self.estimator)[0], ColumnFeatures)
+        self._row_by_row = all(type(step).__name__ in _ROW_BY_ROW for step in _flat(self.estimator))
+
+    def scores(self, columns: Columns) -> Column:
+        """Return probabilities, shape (rows, classes), or values, shape (rows, 1)."""
+        from sklearn import config_context
+
+        data = columns if self._takes_columns else to_frame(columns, self._signature)
+        with (
+            _threads(len(next(iter(columns.values())))),
+            config_context(assume_finite=True, skip_parameter_validation=True),
+        ):
+            if self.classes is None:
+                return np.asarray(self._call(self.estimator.predict, data), dtype=np.float64).reshape(-1, 1)
+            if not self.probabilistic:
+                chosen = np.asarray(self._call(self.estimator.predict, data))
+                return np.asarray(chosen[:, None] == self.classes, dtype=np.float64)
+            return np.asarray(self._call(self.estimator.predict_proba, data), dtype=np.float64)
+
+    def _call(self, function: Callable[[Any], Column], data: Any) -> Column:
+        """Call an estimator so that no row's numbers hang on how many rows there are.
+
+        Products of matrices add in an order that depends on their shape, so these get blocks of one shape.
+        """
+        if self._row_by_row:
+            return function(data)
+        return np.concatenate([function(block)[:rows] for block, rows in _blocks(data)])
+
+
+# Estimators whose answer for a row is computed from that row alone, number by number.
+_ROW_BY_ROW = {
+    *("ColumnFeatures", "ColumnTransformer", "FeatureUnion", "FunctionTransformer", "SimpleImputer", "str"),
+    *("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "OneHotEncoder", "OrdinalEncoder", "NoneType"),
+    *("HistGradientBoostingClassifier", "HistGradientBoostingRegressor", "GradientBoostingClassifier"),
+    *("GradientBoostingRegressor", "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier"),
+    *("ExtraTreesRegressor", "DecisionTreeClassifier", "DecisionTreeRegressor"),
+}
+
+
+def _threads(rows: int) -> AbstractContextManager[Any]:
+    return _pools().limit(limits=1) if rows <= _FEW else nullcontext()
+
+
+@cache
+def _pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="openmp")
+
+
+def steps_of(estimator: Any) -> list[Any]:
+    """Return a pipeline's steps, or the estimator alone."""
+    return [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
+
+
+def _flat(estimator: Any) -> Iterator[Any]:
+    for step in steps_of(estimator):
+        if hasattr(step, "steps"):
+            yield from _flat(step)
+        else:
+            yield step
+            for _, inner, *_ in [*getattr(step, "transformers_", ()), *getattr(step, "transformer_list", ())]:
+                yield from _flat(inner)
+
+
+def _blocks(data: Any) -> Iterator[tuple[Any, int]]:
+    rows = len(data) if not isinstance(data, Mapping) else len(next(iter(data.values())))
+    for start in range(0, rows, _BLOCK):
+        places = np.minimum(np.arange(start, start + _BLOCK), rows - 1)
+        taken = (
+            {name: column[places] for name, column in data.items()} if isinstance(data, Mapping) else data.iloc[places]
+        )
+        yield taken, min(_BLOCK, rows - start)
+
+
+def to_frame(columns: Columns, signature: Signature) -> pd.DataFrame:
+    """Return columns as the frame that an estimator was trained on: times are zoned UTC, texts are objects."""
+    import pandas as pd
+
+    frame = pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype) for name in signature.names})
+    times = [field.name for field in signature.inputs if field.dtype == "datetime"]
+    return frame.assign(**{name: frame[name].dt.tz_localize("UTC") for name in times})

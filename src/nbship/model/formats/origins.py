@@ -1,0 +1,215 @@
+"""Where each column of a model's matrix comes from, through fitted scikit-learn transformers.
+
+A model compiles to tables where every column of its matrix is a function of one input. Which input,
+and how the function can change along it, is told by the transformers' types: the values themselves
+are then computed by scikit-learn, never imitated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...errors import NotCompilableError
+
+__all__ = ["Origin", "Source", "trace"]
+
+
+@dataclass
+class Source:
+    """An input of the compiled model: a field of the signature, or a feature of the project's function.
+
+    Attributes
+    ----------
+    name
+        Of the field or feature.
+    text
+        Whether it holds text; else numbers, where null is NaN.
+    known
+        The texts that some transformer tells apart.
+    steps
+        Numbers c such that columns that only change in steps do so between c and the next larger number.
+    """
+
+    name: str
+    text: bool
+    known: set[str] = field(default_factory=set)
+    steps: set[float] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How one column of the matrix comes from a source.
+
+    Attributes
+    ----------
+    source
+        Position among the sources.
+    same
+        Whether the column's value is the source's, nulls aside.
+    rising
+        Whether a larger number never gives a smaller value; else the value changes at the source's steps only.
+    centre, slope
+        Of an affine column: `(x - centre) * slope` and a constant. Slope None: it is not affine.
+    """
+
+    source: int
+    same: bool = True
+    rising: bool = True
+    centre: float = 0.0
+    slope: float | None = 1.0
+
+
+def trace(transformer: Any, origins: Sequence[Origin], sources: Sequence[Source]) -> list[Origin]:
+    """Return the origins of a transformer's output, given those of its input; learns the sources' values and steps.
+
+    Raises
+    ------
+    NotCompilableError
+        If a column would come from several inputs, or the transformer is not known here.
+    """
+    if transformer is None or isinstance(transformer, str):
+        return [] if transformer == "drop" else list(origins)
+    kind = type(transformer).__name__
+    if not type(transformer).__module__.startswith("sklearn.") or kind not in _TRACED:
+        raise NotCompilableError(f"{kind} is not a transformer whose columns can be told apart")
+    return _TRACED[kind](transformer, list(origins), sources)
+
+
+def _pipeline(pipeline: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    for _, step in pipeline.steps:
+        origins = trace(step, origins, sources)
+    return origins
+
+
+def _columns(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    found: list[Origin] = []
+    for name, step, _ in transformer.transformers_:
+        taken = [origins[place] for place in transformer._transformer_to_input_indices[name]]
+        found += trace(step, taken, sources) if taken else []
+    return found
+
+
+def _union(union: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    return [origin for _, step in union.transformer_list for origin in trace(step, origins, sources)]
+
+
+def _function(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    function = transformer.func.func if isinstance(transformer.func, partial) else transformer.func
+    if function is not None and getattr(function, "__name__", "") != "check_array":
+        raise NotCompilableError("FunctionTransformer computes with a function of its own")
+    return origins
+
+
+def _scaler(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    ones, zeros = np.ones(len(origins)), np.zeros(len(origins))
+    if type(transformer).__name__ == "MinMaxScaler":
+        slopes, centres = transformer.scale_, transformer.data_min_
+    else:
+        scale = getattr(transformer, "scale_", None)
+        slopes = ones if scale is None else 1 / scale
+        centre = getattr(transformer, "mean_", getattr(transformer, "center_", None))
+        centres = zeros if centre is None else centre
+    clipped = getattr(transformer, "clip", False)
+    found = []
+    for origin, slope, centre in zip(origins, slopes.tolist(), centres.tolist(), strict=True):
+        affine = None if clipped or origin.slope is None else origin.slope * slope
+        found.append(
+            replace(origin, same=False, slope=affine, centre=centre if origin.same else origin.centre),
+        )
+        if slope < 0:
+            raise NotCompilableError(f"{type(transformer).__name__} turns the order of numbers round")
+    return found
+
+
+def _binarizer(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    return [replace(origin, same=False, slope=None) for origin in origins]
+
+
+def _imputer(imputer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    if any(not sources[origin.source].text for origin in origins) and not _is_nan(imputer.missing_values):
+        raise NotCompilableError("SimpleImputer replaces values other than missing ones")
+    if any(_is_nan(value) for value in imputer.statistics_) and not imputer.keep_empty_features:
+        raise NotCompilableError("SimpleImputer leaves out columns that held no value")
+    return [*origins, *(_indicator(imputer.indicator_, origins, sources) if imputer.add_indicator else [])]
+
+
+def _indicator(indicator: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    return [_stepwise(origins[place]) for place in indicator.features_]
+
+
+def _one_hot(encoder: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    return _encoded(encoder, origins, sources, widths=encoder._n_features_outs)
+
+
+def _ordinal(encoder: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    return _encoded(encoder, origins, sources, widths=[1] * len(origins))
+
+
+def _target(encoder: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    width = len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
+    return _encoded(encoder, origins, sources, widths=[width] * len(origins))
+
+
+def _encoded(encoder: Any, origins: list[Origin], sources: Sequence[Source], *, widths: Any) -> list[Origin]:
+    found = []
+    for origin, categories, width in zip(origins, encoder.categories_, widths, strict=True):
+        source = sources[origin.source]
+        _need_steps_of(origin, source, encoder)
+        if source.text:
+            source.known |= {str(value) for value in categories.tolist() if isinstance(value, str)}
+        else:
+            numbers = np.asarray([value for value in categories.tolist() if value is not None], dtype=np.float64)
+            numbers = numbers[~np.isnan(numbers)]
+            source.steps |= {*numbers.tolist(), *np.nextafter(numbers, -np.inf).tolist()}
+        found += [_stepwise(origin)] * width
+    return found
+
+
+def _bins(discretizer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    found = []
+    for place, origin in enumerate(origins):
+        _need_steps_of(origin, sources[origin.source], discretizer)
+        sources[origin.source].steps |= set(np.nextafter(discretizer.bin_edges_[place][1:-1], -np.inf).tolist())
+        width = 1 if discretizer.encode == "ordinal" else int(discretizer.n_bins_[place])
+        found += [_stepwise(origin)] * width
+    return found
+
+
+def _selector(selector: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    return [origins[place] for place in selector.get_support(indices=True)]
+
+
+def _stepwise(origin: Origin) -> Origin:
+    return replace(origin, same=False, rising=False, slope=None)
+
+
+def _need_steps_of(origin: Origin, source: Source, transformer: Any) -> None:
+    """Refuse a step at a number that is no longer the source's: where it lies there is not known."""
+    if origin.rising and not origin.same and not source.text:
+        raise NotCompilableError(f"{type(transformer).__name__} comes after another change of its column")
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+_TRACED: dict[str, Callable[[Any, list[Origin], Sequence[Source]], list[Origin]]] = {
+    "Pipeline": _pipeline,
+    "ColumnTransformer": _columns,
+    "FeatureUnion": _union,
+    "FunctionTransformer": _function,
+    **dict.fromkeys(("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"), _scaler),
+    "Binarizer": _binarizer,
+    "SimpleImputer": _imputer,
+    "MissingIndicator": _indicator,
+    "OneHotEncoder": _one_hot,
+    "OrdinalEncoder": _ordinal,
+    "TargetEncoder": _target,
+    "KBinsDiscretizer": _bins,
+    **dict.fromkeys(("VarianceThreshold", "SelectKBest", "SelectPercentile", "SelectFromModel", "RFE"), _selector),
+}

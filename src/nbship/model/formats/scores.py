@@ -1,0 +1,203 @@
+"""Fitted estimators as what they compute: sums of trees' leaves, or of weighted columns, and a link.
+
+Read from scikit-learn's fitted attributes, in the order in which scikit-learn adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...errors import NotCompilableError
+
+__all__ = ["Ensemble", "Linear", "Tree", "read_scores"]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A decision tree over the matrix's columns; a value at most the threshold goes left.
+
+    Attributes
+    ----------
+    left, right
+        Children, shape (nodes,); -1 at leaves.
+    column, threshold, missing_left
+        The test of each inner node.
+    values
+        Of each node, shape (nodes, outputs).
+    sets
+        Node that tests a category -> which of the numbers 0 to 255 go left, and which are known.
+    """
+
+    left: Any
+    right: Any
+    column: Any
+    threshold: Any
+    missing_left: Any
+    values: Any
+    sets: Mapping[int, tuple[Any, Any]] = field(default_factory=dict)
+
+    def goes_left(self, node: int, values: Any) -> Any:
+        """Return whether each value of the node's column goes left."""
+        missing = np.isnan(values)
+        if node in self.sets:
+            left, known = self.sets[node]
+            missing |= (values < 0) | (values > 255)
+            number = np.where(missing, 0, values).astype(np.int64)
+            missing |= ~known[number]
+            return np.where(missing, self.missing_left[node], left[number])
+        return np.where(missing, self.missing_left[node], values <= self.threshold[node])
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trees whose values are added up, one after another.
+
+    Attributes
+    ----------
+    trees
+        Each with the output that it adds to; None: a value for each output.
+    base
+        What the sum starts from, shape (outputs,).
+    narrow
+        Whether columns are rounded to float32 before they are compared.
+    link, divisor
+        What is done to the sums: divided, then "identity", "exp", "expit", "expit of twice", "softmax".
+    """
+
+    trees: Sequence[tuple[Tree, int | None]]
+    base: Any
+    narrow: bool
+    link: str = "identity"
+    divisor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Weighted columns: `weights` of shape (outputs, columns), `base` of shape (outputs,)."""
+
+    weights: Any
+    base: Any
+    link: str = "identity"
+
+
+def read_scores(estimator: Any) -> Ensemble | Linear:
+    """Return what a fitted estimator computes.
+
+    Raises
+    ------
+    NotCompilableError
+        If it is neither an ensemble of trees nor linear, or not of a kind that is known here.
+    """
+    kind = type(estimator).__name__
+    if type(estimator).__module__.startswith("sklearn."):
+        if kind.startswith("HistGradientBoosting"):
+            return _histogram_boosting(estimator)
+        if kind in ("GradientBoostingClassifier", "GradientBoostingRegressor"):
+            return _gradient_boosting(estimator)
+        if kind in _FORESTS:
+            return _forest(estimator, list(estimator.estimators_))
+        if kind in _TREES:
+            return _forest(estimator, [estimator])
+        if kind in _CLASSIFIERS or kind in _REGRESSIONS:
+            return _linear(estimator)
+    raise NotCompilableError(f"{kind} is neither an ensemble of trees nor linear")
+
+
+_FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
+_TREES = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
+_CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV", "LinearSVC", "RidgeClassifier", "RidgeClassifierCV")
+_REGRESSIONS = {
+    **dict.fromkeys(("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet"), "identity"),
+    **dict.fromkeys(("ElasticNetCV", "SGDRegressor", "HuberRegressor", "LinearSVR", "BayesianRidge"), "identity"),
+    **dict.fromkeys(("PoissonRegressor", "GammaRegressor"), "exp"),
+}
+
+
+def _histogram_boosting(boosting: Any) -> Ensemble:
+    base = np.asarray(boosting._baseline_prediction, dtype=np.float64).reshape(-1)
+    known, places = boosting._bin_mapper.make_known_categories_bitsets()
+    trees = []
+    for iteration in boosting._predictors:
+        for output, predictor in enumerate(iteration):
+            nodes, leaf = predictor.nodes, predictor.nodes["is_leaf"].astype(bool)
+            tree = Tree(
+                left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
+                right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
+                column=nodes["feature_idx"].astype(np.int64),
+                threshold=nodes["num_threshold"],
+                missing_left=nodes["missing_go_to_left"].astype(bool),
+                values=nodes["value"].reshape(-1, 1),
+                sets={
+                    int(node): (
+                        _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]),
+                        _bits(known[places[nodes["feature_idx"][node]]]),
+                    )
+                    for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf)
+                },
+            )
+            trees.append((tree, output))
+    link = {"poisson": "exp", "gamma": "exp"}.get(boosting.loss, "identity")
+    if hasattr(boosting, "classes_"):
+        link = "expit" if len(base) == 1 else "softmax"
+    return Ensemble(trees, base, narrow=False, link=link)
+
+
+def _bits(words: Any) -> Any:
+    return np.unpackbits(np.asarray(words, dtype="<u4").view(np.uint8), bitorder="little").astype(bool)
+
+
+def _gradient_boosting(boosting: Any) -> Ensemble:
+    if boosting.init is not None and boosting.init != "zero":
+        raise NotCompilableError(f"{type(boosting).__name__} starts from an estimator of its own")
+    base = boosting._raw_predict_init(np.zeros((1, boosting.n_features_in_), dtype=np.float32))
+    trees = []
+    for stage in boosting.estimators_:
+        for output, each in enumerate(stage):
+            tree = _tree(each.tree_)
+            values = boosting.learning_rate * tree.values
+            # Its own traversal knows no missing values: a comparison with one is false.
+            never = np.zeros_like(tree.missing_left)
+            trees.append(
+                (Tree(tree.left, tree.right, tree.column, tree.threshold, never, values), output),
+            )
+    link = "identity"
+    if hasattr(boosting, "classes_"):
+        binary = "expit of twice" if boosting.loss == "exponential" else "expit"
+        link = binary if len(boosting.classes_) == 2 else "softmax"
+    return Ensemble(trees, np.asarray(base, dtype=np.float64).reshape(-1), narrow=True, link=link)
+
+
+def _forest(estimator: Any, members: Sequence[Any]) -> Ensemble:
+    if getattr(estimator, "n_outputs_", 1) != 1:
+        raise NotCompilableError(f"{type(estimator).__name__} has several outputs")
+    trees = [(_tree(member.tree_), None) for member in members]
+    outputs = trees[0][0].values.shape[1]
+    return Ensemble(trees, np.zeros(outputs), narrow=True, divisor=float(len(trees)))
+
+
+def _tree(tree: Any) -> Tree:
+    return Tree(
+        left=tree.children_left,
+        right=np.where(tree.children_left < 0, -1, tree.children_right),
+        column=tree.feature,
+        threshold=tree.threshold,
+        missing_left=tree.missing_go_to_left.astype(bool),
+        values=tree.value[:, 0, :],
+    )
+
+
+def _linear(estimator: Any) -> Linear:
+    kind = type(estimator).__name__
+    weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64))
+    base = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), len(weights))
+    if kind in _REGRESSIONS:
+        if len(weights) > 1:
+            raise NotCompilableError(f"{kind} has several outputs")
+        return Linear(weights, base, link=_REGRESSIONS[kind])
+    if not kind.startswith("LogisticRegression"):
+        return Linear(weights, base, link="decision")
+    return Linear(weights, base, link="expit" if len(weights) == 1 else "softmax")
