@@ -104,6 +104,10 @@ class PackagePredictor:
         InvalidInputError
             With every wrong field of every row.
         """
+        if isinstance(rows, list) and len(rows) == 1:
+            single = self.model.answer_single(rows[0])
+            if single is not None:
+                return single
         return self.model.answer(self.model.complete(read_rows(self.signature, rows)))
 
 

@@ -14,11 +14,13 @@ import numpy as np
 from ..errors import CorruptPackageError, VersionMismatchError
 from .code import install_code
 from .columns import Column, Columns
+from .formats.compiled import Compiled
 from .lookup_files import load_lookups
 from .manifest import Manifest
 from .provenance import Provenance
 from .rows import Rows
 from .signature import Signature
+from .single import RecordReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +102,14 @@ class PackagedModel:
         code = {path.removeprefix("code/"): data for path, data in files.items() if path.startswith("code/")}
         renamed = install_code(manifest.digest, code)
         self.path = _path(files, renamed, self.signature)
+        self._tables = self.path if isinstance(self.path, Compiled) else None
+        self._reader = RecordReader(self.signature)
+        classes, output, label = self.path.classes, self.signature.output("probability"), self.signature.output("label")
+        self._labels = None if classes is None else [classes[place : place + 1] for place in range(len(classes))]
+        self._positive = self._threshold = None
+        if classes is not None and output is not None and output.positive is not None:
+            self._positive = classes.tolist().index(output.positive)
+            self._threshold = label.threshold if label is not None and len(classes) == 2 else None
         self.lookups: tuple[Lookup, ...] = load_lookups(files)
 
     def complete(self, rows: Rows) -> Columns:
@@ -110,6 +120,30 @@ class PackagedModel:
             if absent:
                 columns = lookup.attach(columns, absent=absent)
         return columns
+
+    def answer_single(self, record: Mapping[str, Any]) -> Predictions | None:
+        """Predict for one record where tables do so at once; None where `answer` is to look closer.
+
+        The answer is that of `answer`, to the bit.
+        """
+        tables = self._tables
+        found = None if tables is None else self._reader.read(record)
+        if tables is None or found is None:
+            return None
+        values, absent = found
+        if tables.takes_values and not (absent and self.lookups):
+            scores = tables.single(dict(zip(self.signature.names, values, strict=True)))
+        else:
+            scores = tables.single_of(self.complete(self._reader.rows(values, absent)))
+        if self._labels is None:
+            return Predictions(value=np.array(scores))
+        likeliest = scores.index(max(scores))
+        if not tables.probabilistic:
+            return Predictions(label=self._labels[likeliest])
+        probability = scores[likeliest if self._positive is None else self._positive]
+        if self._positive is not None and self._threshold is not None:
+            likeliest = self._positive if probability >= self._threshold else 1 - self._positive
+        return Predictions(label=self._labels[likeliest], probability=np.array([probability]))
 
     def answer(self, columns: Columns) -> Predictions:
         """Predict from complete columns.
@@ -122,24 +156,20 @@ class PackagedModel:
         return self._classified(scores, self.path.classes)
 
     def _classified(self, scores: Column, classes: Column) -> Predictions:
-        output, label = self.signature.output("probability"), self.signature.output("label")
         likeliest = scores.argmax(axis=1)
         if not self.path.probabilistic:
             return Predictions(label=classes[likeliest])
-        if output is None or output.positive is None:
+        if self._positive is None:
             return Predictions(label=classes[likeliest], probability=scores.max(axis=1))
-        positive = classes.tolist().index(output.positive)
-        probability = np.ascontiguousarray(scores[:, positive])
-        if label is not None and label.threshold is not None and len(classes) == 2:
-            likeliest = np.where(probability >= label.threshold, positive, 1 - positive)
+        probability = np.ascontiguousarray(scores[:, self._positive])
+        if self._threshold is not None:
+            likeliest = np.where(probability >= self._threshold, self._positive, 1 - self._positive)
         return Predictions(label=classes[likeliest], probability=probability)
 
 
 def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Path:
     """Return the way in which this package answers, which was chosen when it was made."""
     if TABLES in files:
-        from .formats.compiled import Compiled
-
         return Compiled(files[TABLES], renamed=renamed)
     from .formats.fitted import Fitted
 

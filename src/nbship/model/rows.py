@@ -22,9 +22,10 @@ from .tables import read_moment
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Rows", "read_rows"]
+__all__ = ["LARGEST", "READERS", "Rows", "read_rows", "to_array"]
 
-_LARGEST = 2**53
+# Beyond it floating-point numbers skip whole ones.
+LARGEST = 2**53
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _read_records(signature: Signature, rows: Sequence[Mapping[str, Any]]) -> Ro
 def _read_field(
     field: Field, rows: Sequence[Mapping[str, Any]], failures: list[InputFailure]
 ) -> tuple[Column, Column | None]:
-    read = _READERS[field.dtype]
+    read = READERS[field.dtype]
     values: list[Any] = []
     left_out: list[int] = []
     for place, row in enumerate(rows):
@@ -107,10 +108,11 @@ def _read_field(
     if left_out:
         mask = np.zeros(len(rows), dtype=bool)
         mask[left_out] = True
-    return _to_array(field, values), mask
+    return to_array(field, values), mask
 
 
-def _to_array(field: Field, values: list[Any]) -> Column:
+def to_array(field: Field, values: list[Any]) -> Column:
+    """Return values that were read, None for null, as the column of a field."""
     if field.dtype in ("string", "category"):
         column = np.empty(len(values), dtype=object)
         column[:] = values
@@ -137,7 +139,7 @@ def _read_int(field: Field, value: Any) -> _Read:
         whole = isinstance(value, (float, np.floating)) and field.nullable and float(value).is_integer()
         if not whole:
             return value, f"is {_shown(field, value)}, not a whole number"
-    if abs(value) > _LARGEST:
+    if abs(value) > LARGEST:
         return value, "is larger than any number that can be kept exactly"
     return int(value), _out_of_range(field, value)
 
@@ -184,7 +186,7 @@ def _read_datetime(field: Field, value: Any) -> _Read:
     return moment.replace(tzinfo=None), _out_of_time(field, moment)
 
 
-_READERS: Mapping[str, Callable[[Field, Any], _Read]] = {
+READERS: Mapping[str, Callable[[Field, Any], _Read]] = {
     "bool": _read_bool,
     "int": _read_int,
     "float": _read_float,
@@ -250,7 +252,7 @@ def _read_frame(signature: Signature, frame: pd.DataFrame) -> Rows:
         if field.name in frame.columns:
             columns[field.name] = _read_series(field, frame[field.name], failures)
         else:
-            columns[field.name] = _to_array(field, [None] * len(frame))
+            columns[field.name] = to_array(field, [None] * len(frame))
             absent[field.name] = np.ones(len(frame), dtype=bool)
     if failures:
         raise InvalidInputError(sorted(failures, key=lambda failure: failure.row or 0))
@@ -304,7 +306,7 @@ def _failures(field: Field, column: Column) -> Iterator[str]:
         low, high = (field.minimum, field.maximum)
         if (low is not None and (present < low).any()) or (high is not None and (present > high).any()):
             yield "range"
-        if not np.isfinite(present.astype(np.float64)).all() or (np.abs(present.astype(np.float64)) > _LARGEST).any():
+        if not np.isfinite(present.astype(np.float64)).all() or (np.abs(present.astype(np.float64)) > LARGEST).any():
             yield "size"
         if field.dtype == "int" and column.dtype.kind == "f" and (present != np.floor(present)).any():
             yield "whole"

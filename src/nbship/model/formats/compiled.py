@@ -30,6 +30,7 @@ class Compiled:
 
     def __init__(self, data: bytes, *, renamed: Mapping[str, str]) -> None:
         self.tables, about = load_tables(data)
+        self._names = [each.name for each in self.tables.inputs]
         self.classes = None if about["classes"] is None else _array(about["classes"])
         self.probabilistic = self.tables.link != "decision"
         self._function = None if about["function"] is None else _function(about["function"], renamed)
@@ -40,6 +41,20 @@ class Compiled:
         return self.tables.scores(
             [np.asarray(given[each.name], dtype=object if each.text else np.float64) for each in self.tables.inputs]
         )
+
+    @property
+    def takes_values(self) -> bool:
+        """Whether it takes the fields' values themselves; else a feature function takes their columns."""
+        return self._function is None
+
+    def single(self, values: Mapping[str, Any]) -> list[float]:
+        """Return the scores of one row from its values by field."""
+        return self.tables.single([values[name] for name in self._names])
+
+    def single_of(self, columns: Columns) -> list[float]:
+        """Return the scores of one row from columns of length one."""
+        given = columns if self._function is None else compute(self._function, columns)
+        return self.tables.single([given[name].item() for name in self._names])
 
 
 def _array(values: list[Any]) -> Column:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -26,6 +27,10 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 FORMAT = 1
 _BLOCK_BYTES = 1 << 18
+# Bytes of a word -> the exponent of a half, one less than that of the lowest bit.
+_NONE = {4: 126, 8: 1022}
+# Exponentials of larger numbers may overflow, which is no fault, but warns.
+_FAR = 700.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class Tables:
         starts = np.cumsum([0, *(each.bins for each in self.inputs)])[:-1]
         object.__setattr__(self, "_starts", starts.tolist())
         object.__setattr__(self, "_codes", [_codes(each) for each in self.inputs])
+        single = [_single(each, start) for each, start in zip(self.inputs, starts.tolist(), strict=True)]
+        object.__setattr__(self, "_single", single)
         if self.leaves is not None:
             object.__setattr__(self, "_groups", self._grouped())
 
@@ -119,39 +126,72 @@ class Tables:
             parts.append(self._sums(bins) if self.leaves is not None else self._weighted(part, bins))
         return self._linked(np.concatenate(parts))
 
+    def single(self, values: Sequence[Any]) -> list[float]:
+        """Return the scores of one row, to the bit those of `scores`.
+
+        Parameters
+        ----------
+        values
+            A number (NaN for null) or text (None for null) for each input.
+        """
+        bins = []
+        for value, (start, codes, other, cuts, null) in zip(values, self._single, strict=True):  # type: ignore[attr-defined]
+            if codes is not None:
+                bins.append(codes.get(value, other))
+            else:
+                bins.append(start + bisect_left(cuts, value) if value == value else null)
+        if self.leaves is None:
+            kinds = [object if each.text else np.float64 for each in self.inputs]
+            row = [np.array([value], dtype=kind) for value, kind in zip(values, kinds, strict=True)]
+            sums = self._weighted(row, np.array([bins]))[0].tolist()
+        else:
+            bits = self._bits(np.bitwise_and.reduce(self.leaves.take(bins, axis=0), axis=0))
+            sums = [
+                np.add.accumulate(kept.take(bits[words] + offsets)).item(-1)
+                for words, offsets, kept in self._groups  # type: ignore[attr-defined]
+            ]
+        if self.link == "expit" and sums[0] > -_FAR:
+            chance = 1 / (1 + np.exp(-sums[0]).item())
+            return [1 - chance, chance]
+        found: list[float] = self._linked(np.array([sums]))[0].tolist()
+        return found
+
     def _sums(self, bins: Array) -> Array:
         assert self.leaves is not None
         left = self.leaves.take(bins[:, 0], axis=0)
         for place in range(1, bins.shape[1]):
             left &= self.leaves.take(bins[:, place], axis=0)
+        bits = self._bits(left)
+        # One after another, as scikit-learn adds: `sum` adds pairwise.
+        sums = [
+            np.add.accumulate(kept.take(bits[:, words] + offsets), axis=1)[:, -1]
+            for words, offsets, kept in self._groups  # type: ignore[attr-defined]
+        ]
+        return np.stack(sums, axis=1)
+
+    @staticmethod
+    def _bits(left: Array) -> Array:
+        """Return the floating-point exponent of each word, which tells its one bit; at least that of a half, for none."""
         if left.itemsize == 4:
-            bits = left.astype(np.float32).view(np.int32) >> 23
-            bits = np.maximum(bits, 126)
+            bits: Array = left.astype(np.float32).view(np.int32) >> 23
         else:
             bits = (left.astype(np.float64).view(np.int64) >> 52).astype(np.int32)
-            bits = np.maximum(bits, 1022)
-        sums = np.empty((len(bins), len(self.base)))
-        for output, words, offsets, values in self._groups:  # type: ignore[attr-defined]
-            added = np.empty((len(bins), len(offsets) + 1))
-            added[:, 0] = self.base[output]
-            added[:, 1:] = values.take(bits[:, words] + offsets)
-            # One after another, as scikit-learn adds: `sum` adds pairwise.
-            sums[:, output] = np.add.accumulate(added, axis=1, out=added)[:, -1]
-        return sums
+        return np.maximum(bits, _NONE[left.itemsize])
 
-    def _grouped(self) -> list[tuple[int, Any, Array, Array]]:
-        """Return for each output its words, where their values begin for the exponent 0 of a bit set, and these."""
+    def _grouped(self) -> list[tuple[Any, Array, Array]]:
+        """Return for each output its words, where the values of each begin (for an exponent of 0), and these."""
         assert self.leaves is not None
         assert self.values is not None
         assert self.outputs is not None
-        none = 126 if self.leaves.itemsize == 4 else 1022
         groups = []
         for output in range(len(self.base)):
             words = np.flatnonzero((self.outputs == output) | (self.outputs < 0))
-            values = self.values[words][:, :, output if self.values.shape[2] > 1 else 0]
-            offsets = np.arange(len(words), dtype=np.int32) * values.shape[1] - none
+            values = self.values[words][:, :, output if self.values.shape[2] > 1 else 0].copy()
+            # The first sum of all is this one.
+            values[0] += self.base[output]
+            offsets = np.arange(len(words), dtype=np.int32) * values.shape[1] - _NONE[self.leaves.itemsize]
             everything = len(words) == self.leaves.shape[1]
-            groups.append((output, slice(None) if everything else words, offsets, np.ascontiguousarray(values).ravel()))
+            groups.append((slice(None) if everything else words, offsets, values.ravel()))
         return groups
 
     def _weighted(self, columns: Sequence[Array], bins: Array) -> Array:
@@ -190,6 +230,14 @@ class Tables:
 
 def _codes(each: Input) -> dict[str | None, int]:
     return {None: len(each.known) + 1, **{value: place for place, value in enumerate(each.known)}}
+
+
+def _single(each: Input, start: int) -> tuple[int, dict[str | None, int] | None, int, list[float] | None, int]:
+    """Return where an input's bins start, its texts' bins and that of others, its cuts, and the bin of null."""
+    null = start + each.bins - 1
+    if each.cuts is not None:
+        return start, None, 0, each.cuts.tolist(), null
+    return start, {text: start + code for text, code in _codes(each).items()}, null - 1, None, null
 
 
 _ARRAYS = ("base", "leaves", "values", "outputs", "weights", "centres", "additions")
