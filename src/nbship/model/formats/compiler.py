@@ -113,7 +113,7 @@ def _through(steps: Sequence[Any], data: Any) -> Any:
                     data = step.transform(data)
             if getattr(steps[-1], "_preprocessor", None) is not None:
                 data = steps[-1]._preprocess_X(data, reset=False)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise NotCompilableError(f"a value that may come is refused: {str(error).splitlines()[0]}") from error
     dense = data.toarray() if hasattr(data, "toarray") else data
     return np.asarray(dense, dtype=np.float64)

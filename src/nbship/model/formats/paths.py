@@ -78,7 +78,11 @@ def _compiled(
     if not isinstance(steps[0], ColumnFeatures):
 
         def frame(given: Columns) -> Any:
-            return to_frame({**_blank(signature, len(next(iter(given.values())))), **given}, signature)
+            typed = {
+                name: column > 0.5 if signature[name].dtype == "bool" and not signature[name].nullable else column
+                for name, column in given.items()
+            }
+            return to_frame({**_blank(signature, len(next(iter(given.values())))), **typed}, signature)
 
         tables = compile_fields(steps, signature, frame=frame)
         return tables, lambda rows: _scores(estimator, frame(rows)), columns, None

@@ -1,0 +1,149 @@
+"""Families of models over one kind of data: numbers with nulls, text categories, a numeric category, a truth value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+
+from nbship.model import Field, Signature
+
+NUMBERS = ("length", "mass", "price", "age")
+COLOURS = ("blue", "green", "red")
+
+
+def make_rows(count: int = 1500, *, seed: int = 0) -> pd.DataFrame:
+    """Return rows; magnitudes from 0.01 to 10,000, a tenth of the numbers missing."""
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {name: random.normal(1, 1, count) * 10.0**power for power, name in zip((-2, 0, 2, 4), NUMBERS, strict=True)}
+    )
+    frame = frame.mask(random.random(frame.shape) < 0.1)
+    frame["doors"] = random.integers(2, 6, count)
+    frame["new"] = random.random(count) < 0.4
+    frame["colour"] = pd.Series(random.choice(COLOURS, count), dtype=object)
+    town = pd.Series(random.choice([f"town {number}" for number in range(15)], count), dtype=object)
+    frame["town"] = town.where(random.random(count) > 0.05, None)
+    return frame  # fmt: skip
+
+
+def make_target(frame: pd.DataFrame, kind: str) -> Any:
+    """Return a target: "binary" (0, 1), "multiclass" (texts), "value" or "positive" (numbers)."""
+    drive = frame["length"].fillna(0) * 50 + frame["mass"].fillna(1) + frame["new"] + (frame["colour"] == "red")
+    score = (drive + frame["doors"] / 4 + np.random.default_rng(7).normal(0, 0.5, len(frame))).to_numpy()
+    if kind == "binary":
+        return (score > 3.5).astype(int)
+    if kind == "multiclass":
+        return np.array(["high", "low", "middle"], dtype=object)[np.digitize(score, [2.5, 4.0])]
+    return score if kind == "value" else np.exp(score / 3)
+
+
+def make_signature() -> Signature:
+    """Return the inputs: colours are these three, towns any."""
+    return Signature(
+        inputs=(
+            *(Field(name, "float", nullable=True) for name in NUMBERS),
+            Field("doors", "int"),
+            Field("new", "bool"),
+            Field("colour", "category", categories=COLOURS),
+            Field("town", "string", nullable=True),
+        )
+    )
+
+
+def usual(*, impute: bool = True) -> ColumnTransformer:
+    """Imputed, scaled numbers; one-hot categories."""
+    numbers = make_pipeline(SimpleImputer(), StandardScaler()) if impute else RobustScaler()
+    encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=0.05, sparse_output=False)
+    return ColumnTransformer(
+        [("numbers", numbers, list(NUMBERS)), ("categories", encoder, ["doors", "colour", "town"]), ("new", "passthrough", ["new"])]
+    )  # fmt: skip
+
+
+def ordinal() -> ColumnTransformer:
+    """Categories as numbers first, then numbers as they are."""
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+    return ColumnTransformer([("categories", encoder, ["colour", "town"]), ("rest", "passthrough", [*NUMBERS, "doors", "new"])])  # fmt: skip
+
+
+def varied() -> ColumnTransformer:
+    """Each number its own way; towns by their mean target."""
+    binned = make_pipeline(KBinsDiscretizer(3, encode="onehot-dense", strategy="uniform"))
+    scaled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), MinMaxScaler(), StandardScaler())
+    largest = make_pipeline(SimpleImputer(strategy="constant", fill_value=-1.5), MaxAbsScaler())
+    return ColumnTransformer(
+        [("scaled", scaled, ["length", "mass"]), ("largest", largest, ["price", "age"]), ("binned", binned, ["doors"]),
+         ("town", TargetEncoder(cv=KFold(3)), ["town"])]
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Family:
+    """A way to make a model, the target that it learns, and how its package is to answer."""
+
+    make: Callable[[], Any]
+    target: str = "binary"
+    path: str = "tables"
+
+
+def _of(columns: Callable[[], Any], estimator: Callable[[], Any], target: str = "binary", path: str = "tables") -> Family:  # fmt: skip
+    return Family(lambda: make_pipeline(columns(), estimator()), target, path)
+
+
+BOOST: dict[str, Any] = {"max_iter": 15, "random_state": 0, "early_stopping": False}
+FAMILIES = {
+    "logistic": _of(usual, lambda: linear_model.LogisticRegression(max_iter=500)),
+    "logistic, three classes": _of(varied, lambda: linear_model.LogisticRegression(max_iter=500), "multiclass"),
+    "ridge": _of(varied, linear_model.Ridge, "value"),
+    "lasso": _of(usual, lambda: linear_model.Lasso(0.01), "value"),
+    "poisson": _of(usual, linear_model.PoissonRegressor, "positive"),
+    "linear support vectors": _of(usual, svm.LinearSVC),
+    "tree": _of(usual, lambda: tree.DecisionTreeClassifier(max_depth=7, random_state=0)),
+    "boosting": _of(usual, lambda: ensemble.HistGradientBoostingClassifier(**BOOST)),
+    "boosting, missing values": _of(lambda: usual(impute=False), lambda: ensemble.HistGradientBoostingClassifier(**BOOST, max_leaf_nodes=50)),
+    "boosting, many leaves": _of(ordinal, lambda: ensemble.HistGradientBoostingRegressor(**BOOST, max_leaf_nodes=200, min_samples_leaf=2), "value"),
+    "boosting, categories": _of(ordinal, lambda: ensemble.HistGradientBoostingClassifier(**BOOST, categorical_features=[0, 1])),
+    "boosting, three classes": _of(varied, lambda: ensemble.HistGradientBoostingClassifier(**BOOST), "multiclass"),
+    "boosting, gamma": _of(ordinal, lambda: ensemble.HistGradientBoostingRegressor(**BOOST, loss="gamma"), "positive"),
+    "gradient boosting": _of(usual, lambda: ensemble.GradientBoostingClassifier(n_estimators=15, random_state=0)),
+    "gradient boosting, exponential": _of(usual, lambda: ensemble.GradientBoostingClassifier(loss="exponential", n_estimators=15, random_state=0)),
+    "gradient boosting, three classes": _of(varied, lambda: ensemble.GradientBoostingClassifier(n_estimators=8, random_state=0), "multiclass"),
+    "gradient boosting, value": _of(usual, lambda: ensemble.GradientBoostingRegressor(n_estimators=15, random_state=0), "value"),
+    "forest": _of(usual, lambda: ensemble.RandomForestClassifier(15, random_state=0)),
+    "forest, three classes": _of(lambda: usual(impute=False), lambda: ensemble.RandomForestClassifier(10, min_samples_leaf=5, random_state=0), "multiclass"),
+    "extra trees": _of(usual, lambda: ensemble.ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0), "value"),
+    "support vectors": _of(usual, svm.SVC, path="sklearn"),
+    "neighbours": _of(usual, neighbors.KNeighborsClassifier, path="sklearn"),
+    "naive Bayes": _of(usual, naive_bayes.GaussianNB, path="sklearn"),
+    "network": _of(usual, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="sklearn"),
+    "stacking": _of(usual, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="sklearn"),
+    "voting": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="sklearn"),
+    "calibrated": _of(usual, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3), path="sklearn"),
+}  # fmt: skip
+
+
+@cache
+def fitted(name: str) -> Any:
+    """Return the fitted model of a family."""
+    frame = make_rows()
+    return FAMILIES[name].make().fit(frame, make_target(frame, FAMILIES[name].target))

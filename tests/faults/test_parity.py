@@ -1,0 +1,121 @@
+"""Compiled tables answer as scikit-learn does, where they could go wrong; and what is not so is found.
+
+Rows lie at the ends of the tables' bins and one float beside them, beyond float32's whole numbers, at null and at
+texts that no one has seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from families import FAMILIES, fitted, make_rows, make_signature
+
+from nbship import acceptance, predictor
+from nbship.errors import AcceptanceError
+from nbship.model import Provenance, build_package
+from nbship.model.formats import compiler, paths
+from nbship.model.formats.tables import Tables
+from nbship.model.rows import read_rows
+
+COMPILED = [name for name, family in FAMILIES.items() if family.path == "tables"]
+
+
+def choose(name: str) -> paths.Choice:
+    columns = read_rows(make_signature(), make_rows()).columns
+    return paths.choose_path(fitted(name), make_signature(), columns=columns, code={}, bound=1e-12)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_ten_thousand_rows_get_the_same_answers(name: str, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate = paths.generate_rows
+    for seed in range(20 if full else 1):
+        monkeypatch.setattr(
+            paths, "generate_rows", lambda *args, seed=seed, **options: generate(*args, seed=seed, **options)
+        )
+        report = choose(name).report
+        assert report["path"] == "tables", report
+        assert report["proof"]["rows"] == 10_000
+        assert report["proof"]["largest_difference"] <= 1e-12
+
+
+def rounded(tables: Tables) -> Tables:
+    """As if thresholds had been converted to float32, as other converters do."""
+    inputs = [
+        each if each.cuts is None else replace(each, cuts=np.sort(each.cuts.astype(np.float32).astype(np.float64)))
+        for each in tables.inputs
+    ]
+    return replace(tables, inputs=tuple(inputs))
+
+
+def one_off(tables: Tables) -> Tables:
+    """As if a threshold itself went to the right."""
+    inputs = [
+        each if each.cuts is None else replace(each, cuts=np.nextafter(each.cuts, -np.inf)) for each in tables.inputs
+    ]
+    return replace(tables, inputs=tuple(inputs))
+
+
+def blind(tables: Tables) -> Tables:
+    """As if a missing number were a large one."""
+    at, table = 0, tables.leaves.copy()
+    for each in tables.inputs:
+        at += each.bins
+        if each.cuts is not None:
+            table[at - 1] = table[at - 2]
+    return replace(tables, leaves=table)
+
+
+def forgetful(tables: Tables) -> Tables:
+    """As if a text that is not known were the first that is."""
+    at, table = 0, tables.leaves.copy()
+    for each in tables.inputs:
+        if each.cuts is None and each.name == "town":
+            table[at + each.bins - 2] = table[at]
+        at += each.bins
+    return replace(tables, leaves=table)
+
+
+@pytest.mark.parametrize("damage", [rounded, one_off, blind, forgetful])
+def test_tables_that_are_a_little_wrong_are_not_chosen(
+    damage: Callable[[Tables], Tables], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = compiler.compile_fields
+    monkeypatch.setattr(paths, "compile_fields", lambda *args, **options: damage(right(*args, **options)))
+    choice = choose("boosting, categories")
+    assert choice.tables is None
+    assert choice.report["path"] == "sklearn"
+    assert choice.report["tables"].startswith("Not proven: answers differ")
+
+
+def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package whose tables and golden outputs agree, and are wrong: the fitted model beside them tells."""
+    right = compiler.compile_fields
+    monkeypatch.setattr(paths, "compile_fields", lambda *args, **options: forgetful(right(*args, **options)))
+    monkeypatch.setattr(paths, "largest_difference", lambda *args: 0.0)
+    monkeypatch.setattr("nbship.model.evidence._refuse_difference", lambda *args: None)
+    frame = make_rows()
+    golden = frame.head(600).assign(town=lambda rows: rows["town"].where(np.arange(600) % 2 == 0, "unseen"))
+    build_package(
+        tmp_path / "p", name="wrong", estimator=fitted("boosting, categories"), signature=make_signature(), golden=golden,
+        reference=frame, provenance=Provenance(),
+    )  # fmt: skip
+    assert predictor.load(tmp_path / "p").path == "tables"
+    with pytest.raises(AcceptanceError, match="The tables of package 'wrong' give"):
+        list(acceptance.prove(tmp_path / "p"))
+
+
+def test_a_package_says_how_it_was_proven(tmp_path: Path) -> None:
+    frame = make_rows()
+    build_package(
+        tmp_path / "p", name="said", estimator=fitted("logistic"), signature=make_signature(), golden=frame.head(600),
+        reference=frame, provenance=Provenance(),
+    )  # fmt: skip
+    told: dict[str, Any] = json.loads((tmp_path / "p/acceptance.json").read_text())
+    assert told["path"] == "tables"
+    assert told["proof"]["rows"] == 10_000
