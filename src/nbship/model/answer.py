@@ -104,6 +104,8 @@ class PackagedModel:
         self.path = _path(files, renamed, self.signature)
         self._tables = self.path if isinstance(self.path, Compiled) else None
         self._reader = RecordReader(self.signature)
+        names = self.signature.names
+        self._taken = [names.index(name) for name in self._tables.names if name in names] if self._tables else []
         classes, output, label = self.path.classes, self.signature.output("probability"), self.signature.output("label")
         self._labels = None if classes is None else [classes[place : place + 1] for place in range(len(classes))]
         self._positive = self._threshold = None
@@ -132,7 +134,7 @@ class PackagedModel:
             return None
         values, absent = found
         if tables.takes_values and not (absent and self.lookups):
-            scores = tables.single(dict(zip(self.signature.names, values, strict=True)))
+            scores = tables.single([values[place] for place in self._taken])
         else:
             scores = tables.single_of(self.complete(self._reader.rows(values, absent)))
         if self._labels is None:

@@ -81,6 +81,9 @@ def _reader(field: Field) -> Callable[[Any], Any]:
     if field.dtype == "category" and field.categories and not field.open:
         known = frozenset(field.categories)
         return lambda value: value if type(value) is str and value in known else closer(value)
+    if field.dtype in ("category", "string") and (field.open or not field.categories):
+        # Half a character, which is what a closer look finds, is not ASCII.
+        return lambda value: value if type(value) is str and value.isascii() else closer(value)
     if field.dtype == "bool":
         return lambda value: value if value is True or value is False else closer(value)
     return closer

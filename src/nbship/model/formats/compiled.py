@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...errors import CorruptPackageError
 from ..columns import Column, Columns, compute
-from .tables import load_tables
+from .table_file import load_tables
 
 __all__ = ["Compiled"]
 
@@ -22,6 +22,8 @@ class Compiled:
     ----------
     classes
         Of a classifier, in the order of the scores; else None.
+    names
+        Of the tables' inputs.
     probabilistic
         Whether the scores of a classifier are probabilities.
     """
@@ -30,7 +32,7 @@ class Compiled:
 
     def __init__(self, data: bytes, *, renamed: Mapping[str, str]) -> None:
         self.tables, about = load_tables(data)
-        self._names = [each.name for each in self.tables.inputs]
+        self.names = [each.name for each in self.tables.inputs]
         self.classes = None if about["classes"] is None else _array(about["classes"])
         self.probabilistic = self.tables.link != "decision"
         self._function = None if about["function"] is None else _function(about["function"], renamed)
@@ -47,14 +49,14 @@ class Compiled:
         """Whether it takes the fields' values themselves; else a feature function takes their columns."""
         return self._function is None
 
-    def single(self, values: Mapping[str, Any]) -> list[float]:
-        """Return the scores of one row from its values by field."""
-        return self.tables.single([values[name] for name in self._names])
+    def single(self, values: Sequence[Any]) -> list[float]:
+        """Return the scores of one row from the values of `names`."""
+        return self.tables.single(values)
 
     def single_of(self, columns: Columns) -> list[float]:
         """Return the scores of one row from columns of length one."""
         given = columns if self._function is None else compute(self._function, columns)
-        return self.tables.single([given[name].item() for name in self._names])
+        return self.tables.single([given[name].item() for name in self.names])
 
 
 def _array(values: list[Any]) -> Column:

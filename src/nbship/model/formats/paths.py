@@ -15,7 +15,8 @@ from ..features import ColumnFeatures
 from ..signature import Signature
 from .compiler import compile_features, compile_fields
 from .fitted import steps_of, to_frame
-from .tables import Input, Tables, dump_tables
+from .table_file import dump_tables
+from .tables import Input, Tables
 
 __all__ = ["Choice", "choose_path", "generate_rows", "largest_difference"]
 

@@ -8,27 +8,24 @@ so that no order of leaves is needed.) A linear model adds a weight and a table 
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
+import os
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ...errors import CorruptPackageError
-from ..archive import write_zip
+from .leaves import LeafSums
 
-__all__ = ["Input", "Tables", "dump_tables", "load_tables"]
+__all__ = ["Input", "Tables"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
-FORMAT = 1
-_BLOCK_BYTES = 1 << 18
-# Bytes of a word -> the exponent of a half, one less than that of the lowest bit.
-_NONE = {4: 126, 8: 1022}
+_BLOCK_BYTES = 1 << 20
+# From so many rows on, threads save more than they cost: NumPy lets others run while it works.
+_MANY = 50_000
 # Exponentials of larger numbers may overflow, which is no fault, but warns.
 _FAR = 700.0
 
@@ -90,41 +87,37 @@ class Tables:
     additions: Array | None = None
 
     def __post_init__(self) -> None:
-        starts = np.cumsum([0, *(each.bins for each in self.inputs)])[:-1]
-        object.__setattr__(self, "_starts", starts.tolist())
-        object.__setattr__(self, "_codes", [_codes(each) for each in self.inputs])
-        single = [_single(each, start) for each, start in zip(self.inputs, starts.tolist(), strict=True)]
-        object.__setattr__(self, "_single", single)
-        if self.leaves is not None:
-            object.__setattr__(self, "_groups", self._grouped())
+        starts = np.cumsum([0, *(each.bins for each in self.inputs)]).tolist()
+        self.__dict__["_places"] = [_place(each, start) for each, start in zip(self.inputs, starts, strict=False)]
+        self.__dict__["_trees"] = None
+        if self.leaves is not None and self.values is not None and self.outputs is not None:
+            self.__dict__["_trees"] = LeafSums(self.leaves, self.values, self.outputs, self.base)
 
-    def bins(self, columns: Sequence[Array]) -> Array:
-        """Return the place in the tables of each row's value of each input, shape (rows, inputs)."""
-        found = np.empty((len(columns[0]), len(self.inputs)), dtype=np.intp)
-        for place, (each, column) in enumerate(zip(self.inputs, columns, strict=True)):
-            start: int = self._starts[place]  # type: ignore[attr-defined]
-            if each.cuts is None:
-                codes = self._codes[place]  # type: ignore[attr-defined]
-                other = len(each.known)
-                found[:, place] = [codes.get(value, other) for value in column]
-                found[:, place] += start
-            else:
-                np.add(each.cuts.searchsorted(column), start, out=found[:, place])
-                # NaN sorts after all numbers: one bin too early.
-                found[:, place] += np.isnan(column)
+    @property
+    def places(self) -> list[_Place]:
+        """Where the values of each input stand in the tables."""
+        found: list[_Place] = self.__dict__["_places"]
+        return found
+
+    @property
+    def trees(self) -> LeafSums | None:
+        """The sums of leaves; None of a linear model."""
+        found: LeafSums | None = self.__dict__["_trees"]
         return found
 
     def scores(self, columns: Sequence[Array]) -> Array:
         """Return the linked sums, shape (rows, outputs); a row's do not depend on the rows beside it."""
         rows = len(columns[0])
-        width = 1 if self.leaves is None else self.leaves.shape[1] * self.leaves.itemsize
-        block = max(1, _BLOCK_BYTES // width)
-        parts = []
-        for start in range(0, rows, block):
-            part = [column[start : start + block] for column in columns]
-            bins = self.bins(part)
-            parts.append(self._sums(bins) if self.leaves is not None else self._weighted(part, bins))
-        return self._linked(np.concatenate(parts))
+        sums = np.empty((rows, len(self.base)))
+        if rows < _MANY:
+            self._fill(columns, sums, range(rows))
+        else:
+            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            step = -(-rows // threads)
+            spans = [range(start, min(start + step, rows)) for start in range(0, rows, step)]
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(lambda span: self._fill(columns, sums, span), spans))
+        return self._linked(sums)
 
     def single(self, values: Sequence[Any]) -> list[float]:
         """Return the scores of one row, to the bit those of `scores`.
@@ -134,73 +127,57 @@ class Tables:
         values
             A number (NaN for null) or text (None for null) for each input.
         """
-        bins = []
-        for value, (start, codes, other, cuts, null) in zip(values, self._single, strict=True):  # type: ignore[attr-defined]
-            if codes is not None:
-                bins.append(codes.get(value, other))
-            else:
-                bins.append(start + bisect_left(cuts, value) if value == value else null)
-        if self.leaves is None:
+        bins = [
+            (start + bisect_left(cuts, value) if value == value else null) if codes is None else codes[value]
+            for value, (codes, start, cuts, null) in zip(values, self.places, strict=True)
+        ]
+        trees = self.trees
+        if trees is not None:
+            sums = trees.single(bins)
+        else:
             kinds = [object if each.text else np.float64 for each in self.inputs]
             row = [np.array([value], dtype=kind) for value, kind in zip(values, kinds, strict=True)]
-            sums = self._weighted(row, np.array([bins]))[0].tolist()
-        else:
-            bits = self._bits(np.bitwise_and.reduce(self.leaves.take(bins, axis=0), axis=0))
-            sums = [
-                np.add.accumulate(kept.take(bits[words] + offsets)).item(-1)
-                for words, offsets, kept in self._groups  # type: ignore[attr-defined]
-            ]
+            sums = self._weighted(row, np.array(bins)[:, None])[0].tolist()
         if self.link == "expit" and sums[0] > -_FAR:
             chance = 1 / (1 + np.exp(-sums[0]).item())
             return [1 - chance, chance]
         found: list[float] = self._linked(np.array([sums]))[0].tolist()
         return found
 
-    def _sums(self, bins: Array) -> Array:
-        assert self.leaves is not None
-        left = self.leaves.take(bins[:, 0], axis=0)
-        for place in range(1, bins.shape[1]):
-            left &= self.leaves.take(bins[:, place], axis=0)
-        bits = self._bits(left)
-        # One after another, as scikit-learn adds: `sum` adds pairwise.
-        sums = [
-            np.add.accumulate(kept.take(bits[:, words] + offsets), axis=1)[:, -1]
-            for words, offsets, kept in self._groups  # type: ignore[attr-defined]
-        ]
-        return np.stack(sums, axis=1)
+    def _bins(self, columns: Sequence[Array]) -> Array:
+        """Return the place in the tables of each row's value of each input, shape (inputs, rows)."""
+        found = np.empty((len(self.inputs), len(columns[0])), dtype=np.intp)
+        for bins, column, each, place in zip(found, columns, self.inputs, self.places, strict=True):
+            codes, start, _, _ = place
+            if codes is not None:
+                bins[:] = np.fromiter(map(codes.__getitem__, column.tolist()), dtype=np.intp, count=len(column))
+            elif each.cuts is not None:
+                # NaN sorts after all numbers: one bin too early.
+                np.add(each.cuts.searchsorted(column), np.isnan(column), out=bins)
+                bins += start
+        return found
 
-    @staticmethod
-    def _bits(left: Array) -> Array:
-        """Return the floating-point exponent of each word, which tells its one bit; at least that of a half, for none."""
-        if left.itemsize == 4:
-            bits: Array = left.astype(np.float32).view(np.int32) >> 23
-        else:
-            bits = (left.astype(np.float64).view(np.int64) >> 52).astype(np.int32)
-        return np.maximum(bits, _NONE[left.itemsize])
-
-    def _grouped(self) -> list[tuple[Any, Array, Array]]:
-        """Return for each output its words, where the values of each begin (for an exponent of 0), and these."""
-        assert self.leaves is not None
-        assert self.values is not None
-        assert self.outputs is not None
-        groups = []
-        for output in range(len(self.base)):
-            words = np.flatnonzero((self.outputs == output) | (self.outputs < 0))
-            values = self.values[words][:, :, output if self.values.shape[2] > 1 else 0].copy()
-            # The first sum of all is this one.
-            values[0] += self.base[output]
-            offsets = np.arange(len(words), dtype=np.int32) * values.shape[1] - _NONE[self.leaves.itemsize]
-            everything = len(words) == self.leaves.shape[1]
-            groups.append((slice(None) if everything else words, offsets, values.ravel()))
-        return groups
+    def _fill(self, columns: Sequence[Array], sums: Array, span: range) -> None:
+        """Write the sums of a span of rows, a block at a time."""
+        block = len(span)
+        if self.trees is not None:
+            block = min(block, max(64, _BLOCK_BYTES // self.trees.leaves[0].nbytes))
+            work = self.trees.work(block)
+        for start in range(span.start, span.stop, max(1, block)):
+            rows = slice(start, min(start + block, span.stop))
+            part = [column[rows] for column in columns]
+            if self.trees is not None:
+                self.trees.many(self._bins(part), sums[rows], work)
+            else:
+                sums[rows] = self._weighted(part, self._bins(part))
 
     def _weighted(self, columns: Sequence[Array], bins: Array) -> Array:
         assert self.weights is not None
         assert self.centres is not None
         assert self.additions is not None
-        sums = np.repeat(self.base[None, :], len(bins), axis=0)
+        sums = np.repeat(self.base[None, :], bins.shape[1], axis=0)
         for place, column in enumerate(columns):
-            sums += self.additions[bins[:, place]]
+            sums += self.additions[bins[place]]
             if self.inputs[place].cuts is not None and self.weights[place].any():
                 number = np.asarray(column, dtype=np.float64) - self.centres[place]
                 sums += np.where(np.isnan(number), 0.0, number)[:, None] * self.weights[place]
@@ -228,55 +205,24 @@ class Tables:
         return sums
 
 
-def _codes(each: Input) -> dict[str | None, int]:
-    return {None: len(each.known) + 1, **{value: place for place, value in enumerate(each.known)}}
+class _Codes(dict[Any, int]):
+    """Text -> its place in the tables; others share one."""
+
+    other: int
+
+    def __missing__(self, text: object) -> int:
+        return self.other
 
 
-def _single(each: Input, start: int) -> tuple[int, dict[str | None, int] | None, int, list[float] | None, int]:
-    """Return where an input's bins start, its texts' bins and that of others, its cuts, and the bin of null."""
+# The places of an input's texts, where its bins start, the ends of its bins, and the place of null.
+_Place: TypeAlias = tuple[_Codes | None, int, list[float], int]
+
+
+def _place(each: Input, start: int) -> _Place:
     null = start + each.bins - 1
     if each.cuts is not None:
-        return start, None, 0, each.cuts.tolist(), null
-    return start, {text: start + code for text, code in _codes(each).items()}, null - 1, None, null
-
-
-_ARRAYS = ("base", "leaves", "values", "outputs", "weights", "centres", "additions")
-
-
-def dump_tables(tables: Tables, about: Mapping[str, Any]) -> bytes:
-    """Return the bytes of `tables.npz`; `about` is kept with them, as JSON."""
-    inputs = [{"name": each.name, "text": each.text, "known": list(each.known)} for each in tables.inputs]
-    described = {"format": FORMAT, "inputs": inputs, "link": tables.link, "divisor": tables.divisor, "about": about}
-    arrays = {name: getattr(tables, name) for name in _ARRAYS if getattr(tables, name) is not None}
-    arrays |= {f"cuts{place}": each.cuts for place, each in enumerate(tables.inputs) if each.cuts is not None}
-    arrays["described"] = np.frombuffer(json.dumps(described, sort_keys=True).encode(), dtype=np.uint8)
-    entries = {}
-    for name, array in arrays.items():
-        buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        entries[f"{name}.npy"] = buffer.getvalue()
-    return write_zip(entries, compressed=True)
-
-
-def load_tables(data: bytes) -> tuple[Tables, Mapping[str, Any]]:
-    """Read what `dump_tables` wrote.
-
-    Raises
-    ------
-    CorruptPackageError
-        If it is something else.
-    """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        described = json.loads(arrays.pop("described").tobytes())
-        if described["format"] != FORMAT:
-            raise ValueError(f"format {described['format']}, and {FORMAT} is known")
-        inputs = tuple(
-            Input(each["name"], each["text"], tuple(each["known"]), arrays.get(f"cuts{place}"))
-            for place, each in enumerate(described["inputs"])
-        )
-        kept = {name: arrays[name] for name in _ARRAYS if name in arrays}
-        return Tables(inputs, link=described["link"], divisor=described["divisor"], **kept), described["about"]
-    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise CorruptPackageError(f"'tables.npz' cannot be read: {error}. Make the package again.") from error
+        return None, start, each.cuts.tolist(), null
+    texts: dict[str | None, int] = {text: start + code for code, text in enumerate(each.known)}
+    codes = _Codes({**texts, None: null})
+    codes.other = null - 1
+    return codes, start, [], null
