@@ -15,7 +15,7 @@ export UV_LINK_MODE ?= copy
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench test-faults lab app serve clean browser ci-artifacts
+.PHONY: help install run test lint bench peers test-faults lab app serve clean browser ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -36,20 +36,26 @@ install: .venv/installed ## The environment from the lock file, the data, the me
 run: install ## The whole demonstration: pipeline, package, predictions, labels, monitoring
 	@$(BIN)/python -m flights.demo
 
+peers: .nbship/cache/peers/installed ## What nbship is measured beside (mlflow, ONNX Runtime), in an environment of its own
+
+.nbship/cache/peers/installed: benchmarks/peers/uv.lock | $(BIN)/uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.nbship/cache/peers $(BIN)/uv sync --project benchmarks/peers --locked --compile-bytecode --quiet
+	@touch $@
+
 lint: .venv/installed ## Format, lint, types, layers
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
 
-test: install lint ## Everything that must hold, in under 12 minutes
+test: install lint peers ## Everything that must hold, in under 12 minutes
 	nbship sync --check
 	pytest -n 2 --dist loadfile
 
-test-faults: install ## The long fault tests
+test-faults: install peers ## The long fault tests
 	pytest -n 2 --dist load tests/faults --full
 
-bench: install ## The comparisons of benchmarks/README.md
+bench: install peers ## The comparisons of benchmarks/README.md
 	python -m benchmarks
 
 lab: install ## JupyterLab on this project

@@ -34,6 +34,6 @@ def table(seconds: Mapping[str, float], *, floor: str, unit: str = "ms") -> str:
     """Return a Markdown table of times and of ratios to one of them."""
     scale = {"s": 1.0, "ms": 1e3, "µs": 1e6}[unit]
     rows: Sequence[str] = [
-        f"| {name} | {taken * scale:.3g} {unit} | {taken / seconds[floor]:.2f} |" for name, taken in seconds.items()
+        f"| {name} | {taken * scale:.3g} {unit} | {taken / seconds[floor]:.3g} |" for name, taken in seconds.items()
     ]
     return "\n".join([f"| | median | × {floor} |", "|---|--:|--:|", *rows])

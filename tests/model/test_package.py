@@ -22,7 +22,7 @@ def test_it_holds_what_a_package_holds(shop_package: Callable[[str], Path]) -> N
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {
         "MANIFEST.json", "MLmodel", "MODEL_CARD.md", "acceptance.json", "golden.parquet", "lookups.json", "lookups/rain.parquet",
-        "model.skops", "provenance.json", "reference.parquet", "requirements.txt", "signature.json", "tables.npz",
+        "model.skops", "provenance.json", "reference.parquet", "requirements.txt", "runtime.zip", "signature.json", "tables.npz",
         "code/shop/__init__.py", "code/shop/features.py", "code/shop/amounts.py",
     }  # fmt: skip
     listed = {each["path"]: each for each in json.loads((folder / "MANIFEST.json").read_text())["files"]}

@@ -22,6 +22,7 @@ from .formats.paths import choose_path
 from .formats.skops import dump_estimator, load_estimator_bytes, types_in
 from .lookup_files import dump_lookups
 from .manifest import MANIFEST, Manifest, json_bytes, make_manifest, read_manifest
+from .mlflow import mlflow_files
 from .provenance import Provenance
 from .rows import read_rows
 from .runtime import runtime_files
@@ -104,7 +105,7 @@ def build_package(
         "requirements.txt": "".join(
             f"{n}=={v}\n" for n, v in libraries.items() if n not in ("python", "nbship")
         ).encode(),
-        "MLmodel": _mlmodel(libraries).encode(),
+        **mlflow_files(code, python=libraries["python"]),
         **{f"code/{path}": content for path, content in code.items()},
         **dump_lookups(lookups),
     }
@@ -199,17 +200,6 @@ def _nbship_version() -> str:
     from .. import __version__
 
     return __version__
-
-
-def _mlmodel(libraries: Mapping[str, str]) -> str:
-    return f"""flavors:
-  python_function:
-    data: .
-    loader_module: nbship.predictor
-    env:
-      virtualenv: requirements.txt
-    python_version: '{libraries["python"]}'
-"""
 
 
 def _write(target: Path, name: str, files: Mapping[str, bytes]) -> Manifest:

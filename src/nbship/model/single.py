@@ -61,9 +61,11 @@ class RecordReader:
         return (values, absent) if len(record) + len(absent) == len(values) else None
 
     def rows(self, values: list[Any], absent: tuple[str, ...]) -> Rows:
-        """Return what was read as columns of one row."""
+        """Return what was read as columns of one row, but for those left out that are looked up."""
         columns = {
-            field.name: to_array(field, [value]) for field, value in zip(self._signature.inputs, values, strict=True)
+            field.name: to_array(field, [value])
+            for field, value in zip(self._signature.inputs, values, strict=True)
+            if field.lookup is None or field.name not in absent
         }
         return Rows(columns, dict.fromkeys(absent, _ONE))
 
