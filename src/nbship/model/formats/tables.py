@@ -9,14 +9,15 @@ so that no order of leaves is needed.) A linear model adds a weight and a table 
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from .bins import NumberBins, TextBins
 from .leaves import LeafSums
 
 __all__ = ["Input", "Tables"]
@@ -86,24 +87,24 @@ class Tables:
     centres: Array | None = None
     additions: Array | None = None
 
-    def __post_init__(self) -> None:
-        starts = np.cumsum([0, *(each.bins for each in self.inputs)]).tolist()
-        self.__dict__["_places"] = [_place(each, start) for each, start in zip(self.inputs, starts, strict=False)]
-        self.__dict__["_trees"] = None
-        if self.leaves is not None and self.values is not None and self.outputs is not None:
-            self.__dict__["_trees"] = LeafSums(self.leaves, self.values, self.outputs, self.base)
-
-    @property
-    def places(self) -> list[_Place]:
-        """Where the values of each input stand in the tables."""
-        found: list[_Place] = self.__dict__["_places"]
-        return found
-
-    @property
+    @cached_property
     def trees(self) -> LeafSums | None:
         """The sums of leaves; None of a linear model."""
-        found: LeafSums | None = self.__dict__["_trees"]
-        return found
+        if self.leaves is None or self.values is None or self.outputs is None:
+            return None
+        return LeafSums(self.leaves, self.values, self.outputs, self.base)
+
+    @cached_property
+    def _bins(self) -> list[TextBins | NumberBins]:
+        starts = np.cumsum([0, *(each.bins for each in self.inputs)]).tolist()
+        return [
+            TextBins(each.known, start) if each.cuts is None else NumberBins(each.cuts, start)
+            for each, start in zip(self.inputs, starts, strict=False)
+        ]
+
+    @cached_property
+    def _bin_of(self) -> list[Callable[[Any], int]]:
+        return [bins.of for bins in self._bins]
 
     def scores(self, columns: Sequence[Array]) -> Array:
         """Return the linked sums, shape (rows, outputs); a row's do not depend on the rows beside it."""
@@ -127,10 +128,7 @@ class Tables:
         values
             A number (NaN for null) or text (None for null) for each input.
         """
-        bins = [
-            (start + bisect_left(cuts, value) if value == value else null) if codes is None else codes[value]
-            for value, (codes, start, cuts, null) in zip(values, self.places, strict=True)
-        ]
+        bins = [of(value) for of, value in zip(self._bin_of, values, strict=True)]
         trees = self.trees
         if trees is not None:
             sums = trees.single(bins)
@@ -144,17 +142,11 @@ class Tables:
         found: list[float] = self._linked(np.array([sums]))[0].tolist()
         return found
 
-    def _bins(self, columns: Sequence[Array]) -> Array:
+    def _placed(self, columns: Sequence[Array]) -> Array:
         """Return the place in the tables of each row's value of each input, shape (inputs, rows)."""
         found = np.empty((len(self.inputs), len(columns[0])), dtype=np.intp)
-        for bins, column, each, place in zip(found, columns, self.inputs, self.places, strict=True):
-            codes, start, _, _ = place
-            if codes is not None:
-                bins[:] = np.fromiter(map(codes.__getitem__, column.tolist()), dtype=np.intp, count=len(column))
-            elif each.cuts is not None:
-                # NaN sorts after all numbers: one bin too early.
-                np.add(each.cuts.searchsorted(column), np.isnan(column), out=bins)
-                bins += start
+        for out, column, bins in zip(found, columns, self._bins, strict=True):
+            bins.fill(column, out)
         return found
 
     def _fill(self, columns: Sequence[Array], sums: Array, span: range) -> None:
@@ -167,9 +159,9 @@ class Tables:
             rows = slice(start, min(start + block, span.stop))
             part = [column[rows] for column in columns]
             if self.trees is not None:
-                self.trees.many(self._bins(part), sums[rows], work)
+                self.trees.many(self._placed(part), sums[rows], work)
             else:
-                sums[rows] = self._weighted(part, self._bins(part))
+                sums[rows] = self._weighted(part, self._placed(part))
 
     def _weighted(self, columns: Sequence[Array], bins: Array) -> Array:
         assert self.weights is not None
@@ -203,26 +195,3 @@ class Tables:
                     total += powers[:, output]
                 return np.asarray(powers / total[:, None])
         return sums
-
-
-class _Codes(dict[Any, int]):
-    """Text -> its place in the tables; others share one."""
-
-    other: int
-
-    def __missing__(self, text: object) -> int:
-        return self.other
-
-
-# The places of an input's texts, where its bins start, the ends of its bins, and the place of null.
-_Place: TypeAlias = tuple[_Codes | None, int, list[float], int]
-
-
-def _place(each: Input, start: int) -> _Place:
-    null = start + each.bins - 1
-    if each.cuts is not None:
-        return None, start, each.cuts.tolist(), null
-    texts: dict[str | None, int] = {text: start + code for code, text in enumerate(each.known)}
-    codes = _Codes({**texts, None: null})
-    codes.other = null - 1
-    return codes, start, [], null
