@@ -280,36 +280,47 @@ def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
     if field.dtype == "datetime" and getattr(series.dtype, "tz", None) is None:
         return None
     column = columns_of(series.to_frame(field.name))[field.name]
-    if field.dtype in ("string", "category"):
-        return column if all(value is None or type(value) is str for value in column) else None
     if field.dtype == "float" or (field.nullable and field.dtype != "datetime"):
         return column.astype(np.float64)
     return column
 
 
 def _failures(field: Field, column: Column) -> Iterator[str]:
+    """Yield what is wrong with some value of a column, by kind; then values are looked at one by one."""
     if column.dtype.kind == "O":
-        null = np.array([value is None for value in column], dtype=bool)
-    else:
-        null = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column.astype(np.float64))
+        yield from _wrong_texts(field, column)
+        return
+    null = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column.astype(np.float64, copy=False))
     if null.any() and not field.nullable:
         yield "null"
-    present = column[~null]
-    if column.dtype.kind == "O":
-        allowed = None if field.open or field.categories is None else set(field.categories)
-        if any((allowed is not None and value not in allowed) or not value.isprintable() for value in set(present)):
-            yield "text"
-    elif column.dtype.kind == "M":
+    if column.dtype.kind == "M":
         if field.minimum is not None or field.maximum is not None:
             yield "limits are checked value by value"
-    else:
-        low, high = (field.minimum, field.maximum)
-        if (low is not None and (present < low).any()) or (high is not None and (present > high).any()):
-            yield "range"
-        if not np.isfinite(present.astype(np.float64)).all() or (np.abs(present.astype(np.float64)) > LARGEST).any():
-            yield "size"
-        if field.dtype == "int" and column.dtype.kind == "f" and (present != np.floor(present)).any():
-            yield "whole"
+        return
+    present = column[~null] if null.any() else column
+    if (field.minimum is not None and (present < field.minimum).any()) or (
+        field.maximum is not None and (present > field.maximum).any()
+    ):
+        yield "range"
+    if not (np.abs(present.astype(np.float64, copy=False)) <= LARGEST).all():
+        yield "size"
+    if field.dtype == "int" and column.dtype.kind == "f" and (present != np.floor(present)).any():
+        yield "whole"
+
+
+def _wrong_texts(field: Field, column: Column) -> Iterator[str]:
+    try:
+        texts = set(column.tolist())
+    except TypeError:
+        yield "not text"
+        return
+    if None in texts and not field.nullable:
+        yield "null"
+    texts.discard(None)
+    allowed = None if field.open or field.categories is None else set(field.categories)
+    for text in texts:
+        if type(text) is not str or not text.isprintable() or (allowed is not None and text not in allowed):
+            yield "text"
 
 
 def _is_null(value: Any) -> bool:
