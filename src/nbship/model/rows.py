@@ -280,7 +280,7 @@ def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
     if field.dtype == "datetime" and getattr(series.dtype, "tz", None) is None:
         return None
     column = columns_of(series.to_frame(field.name))[field.name]
-    if field.dtype == "float" or (field.nullable and field.dtype != "datetime"):
+    if field.dtype == "float" or (field.nullable and field.dtype in ("int", "bool")):
         return column.astype(np.float64)
     return column
 
