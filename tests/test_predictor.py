@@ -127,12 +127,23 @@ def test_packaged_code_stays_apart(tmp_path: Path, shop_package: Callable[[str],
 
 @pytest.mark.parametrize("library", ["scikit-learn", "numpy", "skops", "python"])
 def test_another_version_is_refused_with_the_remedy(library: str, shop_package: Callable[[str], Path]) -> None:
-    _, files = read_files(shop_package("forest"))
+    files = without_tables(shop_package("forest"))
     provenance = json.loads(files["provenance.json"])
     provenance["libraries"][library] = "1.2.0" if library != "python" else "3.9"
     changed = {**files, "provenance.json": json.dumps(provenance).encode()}
     with pytest.raises(VersionMismatchError, match="Use Python 3.9" if library == "python" else f"{library}==1.2.0"):
         predictor.load_files(*repacked(changed))
+
+
+def test_tables_answer_whatever_scikit_learn_is_here(shop_package: Callable[[str], Path]) -> None:
+    _, files = read_files(shop_package("forest"))
+    provenance = json.loads(files["provenance.json"])
+    provenance["libraries"] |= {"scikit-learn": "1.2.0", "skops": "0.1.0"}
+    changed = {**files, "provenance.json": json.dumps(provenance).encode()}
+    assert predictor.load_files(*repacked(changed)).predict([ONE]).probability is not None
+    provenance["libraries"]["numpy"] = "1.2.0"
+    with pytest.raises(VersionMismatchError, match=r"numpy==1\.2\.0"):
+        predictor.load_files(*repacked({**files, "provenance.json": json.dumps(provenance).encode()}))
 
 
 def repacked(files: dict[str, bytes]) -> tuple[Any, dict[str, bytes]]:

@@ -54,10 +54,10 @@ class PackagePredictor:
         The verified files: path -> bytes.
     """
 
-    def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    def __init__(self, manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> None:
         self.manifest = manifest
         self.files = files
-        self.model = PackagedModel(manifest, files)
+        self.model = PackagedModel(manifest, files, other_versions=other_versions)
 
     @property
     def name(self) -> str:
@@ -111,8 +111,14 @@ class PackagePredictor:
         return self.model.answer(self.model.complete(read_rows(self.signature, rows)))
 
 
-def load(path: Path | str) -> PackagePredictor:
+def load(path: Path | str, *, other_versions: bool = False) -> PackagePredictor:
     """Load a package from its folder, its wheel or the archive in a wheel, verified first.
+
+    Parameters
+    ----------
+    other_versions
+        Take a package that was made with other versions of libraries than are installed. Whoever says so proves that
+        it answers as it did: `acceptance.load_proven`.
 
     Raises
     ------
@@ -125,15 +131,17 @@ def load(path: Path | str) -> PackagePredictor:
     """
     place = Path(path)
     if place.suffix == ".whl":
-        return load_files(*read_wheel(place))
-    if place.suffix == ".zip" and place.is_file():
-        return load_files(*read_archive(place.read_bytes(), where=str(place)))
-    return load_files(*read_files(place))
+        read = read_wheel(place)
+    elif place.suffix == ".zip" and place.is_file():
+        read = read_archive(place.read_bytes(), where=str(place))
+    else:
+        read = read_files(place)
+    return load_files(*read, other_versions=other_versions)
 
 
-def load_files(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:
+def load_files(manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> PackagePredictor:
     """Load a package from files that were verified."""
-    return PackagePredictor(manifest, files)
+    return PackagePredictor(manifest, files, other_versions=other_versions)
 
 
 def _load_pyfunc(path: str) -> Any:

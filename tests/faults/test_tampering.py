@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import random
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nbship import predictor
-from nbship.errors import PackageError
-from nbship.model import manifest
+from nbship.errors import CorruptPackageError, PackageError
+from nbship.model import build_wheel, manifest
+from nbship.model.archive import write_zip
+from nbship.model.formats.table_file import load_tables
 
 
 def flip(path: Path, random_: random.Random) -> None:
@@ -68,11 +73,13 @@ def test_a_reader_that_trusts_sizes_alone_would_be_caught(package: Path, monkeyp
     assert refusals(package, times=100, load=manifest.read_files) < 50
 
 
-@pytest.mark.parametrize("change", ["added", "removed", "link", "folder link"])
+@pytest.mark.parametrize("change", ["added", "removed", "renamed", "link", "folder link"])
 def test_files_that_come_and_go_are_found(package: Path, tmp_path: Path, change: str) -> None:
     victim = package / "provenance.json"
     if change == "added":
         (package / "extra.py").write_text("")
+    elif change == "renamed":
+        victim.rename(package / "origin.json")
     elif change == "folder link":
         (package / "elsewhere").symlink_to(tmp_path)
     else:
@@ -83,3 +90,49 @@ def test_files_that_come_and_go_are_found(package: Path, tmp_path: Path, change:
             victim.symlink_to(tmp_path / "same")
     with pytest.raises(PackageError):
         predictor.load(package)
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "code/../../x", "a\\b", "./x", "a//b", "a\0b"])
+def test_a_manifest_that_leaves_the_package_is_refused(package: Path, path: str) -> None:
+    content = json.loads((package / "MANIFEST.json").read_text())
+    content["files"][0]["path"] = path
+    (package / "MANIFEST.json").write_text(json.dumps(content))
+    with pytest.raises(CorruptPackageError, match="leaves the package"):
+        predictor.load(package)
+
+
+def test_a_wheel_is_as_closely_looked_at(package: Path, tmp_path: Path, full: bool) -> None:
+    """Every flipped bit of the archive in the wheel is found, and nothing that unpacks to gigabytes is unpacked."""
+    wheel = build_wheel(package, tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    inside = next(name for name in entries if name.endswith("package.zip"))
+    random_, version = random.Random(2), predictor.load(wheel).version
+    for _ in range(1_000 if full else 60):
+        content = bytearray(entries[inside])
+        content[random_.randrange(len(content))] ^= 1 << random_.randrange(8)
+        wheel.write_bytes(write_zip({**entries, inside: bytes(content)}))
+        try:
+            # A flipped time or flag of the archive itself says nothing of the package in it.
+            assert predictor.load(wheel).version == version
+        except PackageError:
+            continue
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(inside, "w") as entry:
+        for _ in range(300):
+            entry.write(bytes(1 << 20))
+    wheel.write_bytes(bomb.getvalue())
+    with pytest.raises(CorruptPackageError, match="would unpack to 315 MB"):
+        predictor.load(wheel)
+
+
+def test_tables_that_unpack_to_gigabytes_are_not_unpacked() -> None:
+    bomb = io.BytesIO()
+    with (
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("leaves.npy", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(1100):
+            entry.write(bytes(1 << 20))
+    with pytest.raises(CorruptPackageError, match="would unpack to 1,153 MB"):
+        load_tables(bomb.getvalue())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from families import fitted, make_rows, make_signature
 from orders import make_orders
 
 from nbship import predictor
 from nbship.cli.package import command
 from nbship.errors import CorruptPackageError, PackageError
-from nbship.model import build_wheel
+from nbship.model import Provenance, build_package, build_wheel
 from nbship.model.runtime import runtime_files
 from nbship.model.wheel import module_name
 
@@ -35,8 +37,22 @@ def test_nothing_of_ours_lies_at_top_level(shop_wheel: Path) -> None:
         tops = {name.split("/")[0] for name in archive.namelist()}
         metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
     assert tops == {"shop_model", f"shop_model-{shop_wheel.name.split('-')[1]}.dist-info"}
-    assert "Requires-Dist: scikit-learn==" in metadata
+    needed = {line.split(": ")[1] for line in metadata.splitlines() if line.startswith("Requires-Dist")}
+    assert {re.split(r"[=><]", each)[0] for each in needed} == {"numpy", "pandas", "pyarrow"}
     assert "nbship" not in metadata.partition("\n\n")[0]
+
+
+def test_a_wheel_whose_fitted_model_answers_needs_scikit_learn(tmp_path: Path) -> None:
+    rows = make_rows()
+    build_package(
+        tmp_path / "p", name="bayes", estimator=fitted("naive Bayes"), signature=make_signature(), golden=rows.head(600), reference=rows,
+        provenance=Provenance(),
+    )  # fmt: skip
+    with zipfile.ZipFile(build_wheel(tmp_path / "p", tmp_path)) as archive:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+        names = archive.namelist()
+    assert "Requires-Dist: scikit-learn==" in metadata
+    assert any(name.endswith("formats/fitted.py") for name in names)
 
 
 def test_only_the_predicting_part_goes_along() -> None:
@@ -94,7 +110,7 @@ assert shop_model.predict(records[:20])["probability"].tolist() == frame["probab
 assert list(frame) == ["label", "probability"]
 assert not {"nbship", "shop"} & set(sys.modules)
 places = {path.name for folder in sys.path if "site-packages" in folder for path in pathlib.Path(folder).iterdir()}
-assert not {"nbship", "shop"} & places, places
+assert not {"nbship", "shop", "sklearn"} & places, places
 print(json.dumps([shop_model.__version__, [field.name for field in shop_model.signature.inputs], [p.hex() for p in frame["probability"]]]))
 """
 

@@ -20,8 +20,13 @@ __all__ = ["command"]
 @click.argument("target", metavar="[OUTPUT]", required=False, type=click.Path(path_type=Path))
 @click.option("--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]")
 @click.option("--ignore-extra", is_flag=True, help="Pass over columns that the model does not know.")
+@click.option(
+    "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(source: Path, target: Path | None, package: Path | None, ignore_extra: bool, as_json: bool) -> None:
+def command(
+    source: Path, target: Path | None, package: Path | None, ignore_extra: bool, other_versions: bool, as_json: bool
+) -> None:
     """Score a CSV or Parquet file.
 
     OUTPUT (.csv or .parquet; by default beside the input, as <name>_predictions) gets the key columns,
@@ -36,7 +41,7 @@ def command(source: Path, target: Path | None, package: Path | None, ignore_extr
 
     place = find_place(package)
     target = target or source.with_name(f"{source.stem}_predictions{source.suffix}")
-    predictor = place.load()
+    predictor = place.load(other_versions=other_versions)
     with place.open_log() as log:
         summary = predict_file(
             predictor, log, source=source, target=target, ignore_extra=ignore_extra, progress=_progress(as_json)

@@ -13,7 +13,10 @@ __all__ = ["command"]
 @click.argument("package", required=False, type=click.Path(path_type=Path))
 @click.option("--host", help="Address to listen on; loopback only.  [default: serving.host, or 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: serving.port, or 8000]")
-def command(package: Path | None, host: str | None, port: int | None) -> None:
+@click.option(
+    "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
+)
+def command(package: Path | None, host: str | None, port: int | None, other_versions: bool) -> None:
     """Serve the model over REST, until Ctrl-C.
 
     PACKAGE is a folder; without it, the project's own package. Every answer is logged before
@@ -32,7 +35,7 @@ def command(package: Path | None, host: str | None, port: int | None) -> None:
     check_loopback(host)
     taken = bind(host, place.settings.serving.port if port is None else port)
     try:
-        logged = place.open_logged(mode="rest")
+        logged = place.open_logged(mode="rest", other_versions=other_versions)
     except BaseException:
         taken.close()
         raise

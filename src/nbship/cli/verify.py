@@ -12,9 +12,12 @@ __all__ = ["command"]
 
 @click.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--other-versions", is_flag=True, help="Take other versions of libraries, if it answers within 1e-12 as it did."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the proofs as JSON.")
-def command(path: Path | None, as_json: bool) -> None:
-    """Prove a model package: its files, its versions, its golden rows.
+def command(path: Path | None, other_versions: bool, as_json: bool) -> None:
+    """Prove a model package: its files, its versions, its tables, its golden rows.
 
     PATH is a package folder or a wheel; by default the project's own package. It exits with 1 at the
     first proof that fails.
@@ -28,7 +31,7 @@ def command(path: Path | None, as_json: bool) -> None:
 
     place = path or load().package
     proofs = []
-    for proof in prove(place):
+    for proof in prove(place, other_versions=other_versions):
         proofs.append({"proof": proof.name, "detail": proof.detail})
         if not as_json:
             click.echo(f"{proof.name:<12} {proof.detail}")

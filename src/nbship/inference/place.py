@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import project
+from ..acceptance import load_proven
 from ..errors import PackageError, ProjectError
 from ..prediction_log import SqliteLog, log_path, open_log
 from ..predictor import PackagePredictor
@@ -32,18 +33,18 @@ class Place:
             hint = "Run 'nbship run' to make it" if self.project else "Check the path"
             raise PackageError(f"There is no model package at '{self.package}'. {hint}.")
 
-    def load(self) -> PackagePredictor:
-        """Load the package, verified."""
+    def load(self, *, other_versions: bool = False) -> PackagePredictor:
+        """Load the package, verified; with other versions of libraries if its golden rows get their outputs."""
         self.require_package()
-        return load_package(self.package)
+        return load_proven(self.package) if other_versions else load_package(self.package)
 
     def open_log(self) -> SqliteLog:
         """Open the prediction log."""
         return open_log(self.log)
 
-    def open_logged(self, *, mode: str) -> Logged:
+    def open_logged(self, *, mode: str, other_versions: bool = False) -> Logged:
         """Load the package and open the log: what answers predictions in service."""
-        return Logged(self.load(), self.open_log(), mode=mode)
+        return Logged(self.load(other_versions=other_versions), self.open_log(), mode=mode)
 
 
 def find_place(package: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Place:

@@ -32,8 +32,9 @@ __all__ = ["BOUND", "TABLES", "PackagedModel", "Path", "Predictions", "file_of"]
 TABLES = "tables.npz"
 # How far apart tables and the fitted estimator may answer, relative to numbers above one.
 BOUND = 1e-12
-# Libraries whose minor versions a model's numbers hang on.
-_GUARDED = ("scikit-learn", "numpy", "skops")
+# Libraries whose minor versions a model's numbers hang on: these, and where the fitted estimator answers, those.
+_GUARDED = ("numpy",)
+_GUARDED_FITTED = ("scikit-learn", "numpy", "skops")
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,11 @@ class Path(Protocol):
 class PackagedModel:
     """What a package's files hold, ready to answer."""
 
-    def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    def __init__(self, manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> None:
         self.signature = Signature.from_json(_json(files, "signature.json"))
         self.provenance = Provenance.from_json(_json(files, "provenance.json"))
-        _refuse_versions(self.provenance.libraries, name=manifest.name)
+        if not other_versions:
+            _refuse_versions(self.provenance.libraries, name=manifest.name, compiled=TABLES in files)
         code = {path.removeprefix("code/"): data for path, data in files.items() if path.startswith("code/")}
         renamed = install_code(manifest.digest, code)
         self.path = _path(files, renamed, self.signature)
@@ -178,15 +180,20 @@ def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Sig
     return Fitted(file_of(files, "model.skops"), renamed=renamed, signature=signature)
 
 
-def _refuse_versions(libraries: Mapping[str, str], *, name: str) -> None:
+def _refuse_versions(libraries: Mapping[str, str], *, name: str, compiled: bool) -> None:
     here = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    here |= {library: metadata.version(library) for library in _GUARDED if library in libraries}
+    here |= {
+        library: metadata.version(library)
+        for library in (_GUARDED if compiled else _GUARDED_FITTED)
+        if library in libraries
+    }
     for library, version in here.items():
         made = libraries.get(library, version)
         if _minor(made) != _minor(version):
             remedy = f"Install it: `pip install '{library}=={made}'`" if library != "python" else f"Use Python {made}"
             raise VersionMismatchError(
-                f"Package '{name}' was made with {library} {made}, and here is {version}. {remedy}, or make the package again here."
+                f"Package '{name}' was made with {library} {made}, and here is {version}. {remedy}, make the package again here, "
+                "or prove that it answers as it did: `--other-versions`."
             )
 
 

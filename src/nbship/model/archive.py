@@ -13,6 +13,8 @@ from .manifest import MANIFEST, Manifest, read_manifest, verify_files
 __all__ = ["ARCHIVE", "read_archive", "read_wheel", "write_zip"]
 
 ARCHIVE = "package.zip"
+# A model of megabytes compresses to a hundredth at most; what unpacks to more is no model.
+_SMALL, _RATIO = 64 << 20, 100
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -43,7 +45,10 @@ def read_wheel(path: Path) -> tuple[Manifest, dict[str, bytes]]:
             inside = [name for name in archive.namelist() if name.endswith(f"/{ARCHIVE}")]
             if len(inside) != 1:
                 raise PackageError(f"'{path}' holds no model package. Give a wheel that `nbship package` made.")
-            return read_archive(archive.read(inside[0]), where=str(path))
+            entry = archive.getinfo(inside[0])
+            if entry.file_size > max(_SMALL, _RATIO * entry.compress_size):
+                raise zipfile.BadZipFile(f"'{ARCHIVE}' would unpack to {entry.file_size / 1e6:,.0f} MB")
+            return read_archive(archive.read(entry), where=str(path))
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
         raise CorruptPackageError(f"'{path}' cannot be read: {error}. Make it again with `nbship package`.") from error
 

@@ -98,17 +98,6 @@ def build_package(
     data = dump_estimator(estimator)
     code = collect_code(types_in(data))
     libraries = _libraries(code)
-    files = {
-        "model.skops": data,
-        "signature.json": json_bytes(signature.to_json()),
-        "provenance.json": json_bytes(replace(provenance, libraries=libraries).to_json()),
-        "requirements.txt": "".join(
-            f"{n}=={v}\n" for n, v in libraries.items() if n not in ("python", "nbship")
-        ).encode(),
-        **mlflow_files(code, python=libraries["python"]),
-        **{f"code/{path}": content for path, content in code.items()},
-        **dump_lookups(lookups),
-    }
     choice = choose_path(
         estimator,
         signature,
@@ -116,6 +105,17 @@ def build_package(
         code=code,
         bound=BOUND,
     )
+    compiled = choice.tables is not None
+    needed = sorted(distributions_in({**runtime_files(code, compiled=compiled), **code}))
+    files = {
+        "model.skops": data,
+        "signature.json": json_bytes(signature.to_json()),
+        "provenance.json": json_bytes(replace(provenance, libraries=libraries).to_json()),
+        "requirements.txt": "".join(f"{each}=={libraries[each]}\n" for each in needed).encode(),
+        **mlflow_files(code, compiled=compiled, python=libraries["python"]),
+        **{f"code/{path}": content for path, content in code.items()},
+        **dump_lookups(lookups),
+    }
     if choice.tables is not None:
         files[TABLES] = choice.tables
     files |= gather_evidence(

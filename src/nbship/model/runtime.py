@@ -17,13 +17,19 @@ __all__ = ["runtime_files"]
 _ROOT = Path(__file__).parents[1]
 
 
-def runtime_files(code: Mapping[str, bytes]) -> dict[str, bytes]:
+# What only a package needs whose fitted estimator answers.
+_FITTED = "model.formats.fitted"
+
+
+def runtime_files(code: Mapping[str, bytes], *, compiled: bool = False) -> dict[str, bytes]:
     """Return the modules of nbship that predicting and a package's own code need, with all that these import.
 
     Parameters
     ----------
     code
         Path below `code/` -> source.
+    compiled
+        Whether tables answer: then what loads a fitted estimator stays behind.
 
     Raises
     ------
@@ -35,7 +41,7 @@ def runtime_files(code: Mapping[str, bytes]) -> dict[str, bytes]:
     while waiting:
         name = waiting.pop()
         path = _file_of(name)
-        if path is None or path in found:
+        if path is None or path in found or (compiled and name == _FITTED):
             continue
         found[path] = (_ROOT / path).read_bytes()
         waiting.append(name.rpartition(".")[0])

@@ -84,6 +84,12 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
     own = __name__.rsplit(".", 3)[0]
     renamed = {"nbship": own, **(renamed or {})}
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # As `dump_estimator` writes it: what an entry unpacks to cannot be larger than the file.
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise CorruptPackageError(
+                    "The model file is compressed, which none of ours is. Make the package again."
+                )
         data = _rename(data, renamed)
         trusted = {
             renamed_type(name, renamed)

@@ -17,6 +17,7 @@ from .tables import Input, Tables
 __all__ = ["dump_tables", "load_tables"]
 
 FORMAT = 1
+_LARGEST = 1 << 30
 _ARRAYS = ("base", "leaves", "values", "outputs", "weights", "centres", "additions")
 
 
@@ -44,6 +45,9 @@ def load_tables(data: bytes) -> tuple[Tables, Mapping[str, Any]]:
         If it is something else.
     """
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if (size := sum(entry.file_size for entry in archive.infolist())) > _LARGEST:
+                raise ValueError(f"it would unpack to {size / 1e6:,.0f} MB")
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         described = json.loads(arrays.pop("described").tobytes())

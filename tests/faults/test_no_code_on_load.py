@@ -1,0 +1,133 @@
+"""No file of a package makes its reader run code that is not the package's own: hostile pickles, arrays and skops files.
+
+Each would make a mark if it ran. The package's digests are made to fit: what stops it is the reader itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import io
+import operator
+import os
+import pickle
+import runpy
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from nbship import acceptance, predictor
+from nbship.errors import PackageError
+from nbship.model.formats import skops as reader
+from nbship.model.formats.skops import dump_estimator
+from nbship.model.manifest import make_manifest, read_files, read_manifest
+
+
+class Call:
+    """Calls a function when it is built again from a pickle."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.function, self.arguments
+
+
+def calls(mark: Path) -> Iterator[tuple[str, Call]]:
+    """Yield ways to make a mark."""
+    touch, code = f"touch {mark}", f"open({str(mark)!r}, 'w').close()"
+    script = mark.with_name("script.py")
+    script.write_text(code)
+    yield "os.system", Call(os.system, touch)
+    yield "os.popen", Call(os.popen, touch)
+    yield "subprocess.run", Call(subprocess.run, ["touch", str(mark)])
+    yield "subprocess.Popen", Call(subprocess.Popen, ["touch", str(mark)])
+    yield "subprocess.getoutput", Call(subprocess.getoutput, touch)
+    yield "eval", Call(eval, code)
+    yield "exec", Call(exec, code)
+    yield "open", Call(open, str(mark), "w")
+    yield "runpy", Call(runpy.run_path, str(script))
+    yield "os.mkdir", Call(os.mkdir, str(mark))
+    yield "copy", Call(shutil.copy, str(script), str(mark))
+    yield "partial", Call(partial(os.system, touch))
+
+
+def pickles(mark: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Yield a name, the file to replace, and its bytes."""
+    for name, call in calls(mark):
+        for protocol in (0, 2, 5):
+            yield f"pickle {name} {protocol}", "model.skops", pickle.dumps(call, protocol=protocol)
+        array = io.BytesIO()
+        np.save(array, np.array([call], dtype=object), allow_pickle=True)
+        tables = io.BytesIO()
+        with zipfile.ZipFile(tables, "w") as archive:
+            archive.writestr("described.npy", array.getvalue())
+        yield f"array {name}", "tables.npz", tables.getvalue()
+
+
+def estimators() -> Iterator[tuple[str, str, bytes]]:
+    """Yield skops files that hold what a server must not hold."""
+    functions = [
+        os.system, os.popen, os.remove, subprocess.run, subprocess.check_output, shutil.rmtree, importlib.import_module, runpy.run_module,
+        io.open_code, pickle.loads, operator.methodcaller, builtins.exec, builtins.eval, builtins.compile, builtins.getattr,
+    ]  # fmt: skip
+    for function in functions:
+        name = f"{function.__module__}.{function.__name__}"
+        yield f"skops {name}", "model.skops", dump_estimator(FunctionTransformer(function))
+        nested = make_pipeline(FunctionTransformer(partial(function, "x")), FunctionTransformer())
+        yield f"skops partial {name}", "model.skops", dump_estimator(nested)
+
+
+def load_with(files: dict[str, bytes], changed: str, content: bytes) -> None:
+    """Load a package, one file of which is another, with a manifest that fits; then prove it, and predict."""
+    files = {**files, changed: content}
+    if changed == "model.skops":
+        files.pop("tables.npz", None)
+    manifest = read_manifest(make_manifest("small", files))
+    loaded = predictor.load_files(manifest, files)
+    list(acceptance.accept(loaded, acceptance.golden_of(loaded)))
+
+
+def test_sixty_hostile_files_run_nothing(small_package: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    hostile = [*pickles(mark), *estimators()]
+    assert len(hostile) >= 60
+    _, files = read_files(small_package)
+    taken = []
+    for name, changed, content in hostile:
+        try:
+            load_with(files, changed, content)
+            taken.append(name)
+        except PackageError:
+            pass
+        assert not mark.exists(), name
+    assert taken == []
+
+
+@pytest.mark.parametrize("way", ["os.system", "eval", "exec", "os.mkdir", "copy", "partial"])
+def test_a_reader_of_pickles_would_be_caught(
+    way: str, small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "mark"
+    monkeypatch.setattr("nbship.model.formats.fitted.load_estimator_bytes", lambda data, **_: pickle.loads(data))
+    _, files = read_files(small_package)
+    _, changed, content = next(each for each in pickles(mark) if each[0].startswith(f"pickle {way} "))
+    with pytest.raises(Exception):  # noqa: B017, PT011 (whatever an estimator that is none raises)
+        load_with(files, changed, content)
+    assert mark.exists()
+
+
+def test_a_reader_that_trusts_every_type_would_be_caught(small_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_allowed", lambda types, **_: list(types))
+    _, content = next((name, content) for name, _, content in estimators())
+    assert isinstance(reader.load_estimator_bytes(content), BaseEstimator)
