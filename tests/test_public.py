@@ -19,7 +19,7 @@ PUBLIC = {
         *("ColumnFeatures", "Field", "Manifest", "Output", "Provenance", "Signature", "build_package", "build_wheel"),
         *("columns_of", "load_estimator", "save_estimator", "to_local"),
     ],
-    "nbship.predictor": ["PackagePredictor", "Predictions", "Predictor", "load", "load_files"],
+    "nbship.predictor": ["PackagePredictor", "Predictions", "Predictor", "load", "load_files", "read_package"],
 }
 
 

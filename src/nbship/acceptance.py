@@ -14,6 +14,7 @@ import numpy as np
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
 from .model.answer import BOUND, TABLES
 from .model.evidence import GOLDEN_OUTPUT
+from .model.manifest import Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
 
 if TYPE_CHECKING:
@@ -92,15 +93,15 @@ def _prove_path(predictor: PackagePredictor, golden: pd.DataFrame, *, other_vers
     return Proof("path", f"compiled tables answer as scikit-learn does, within {most:.0e}")
 
 
-def load_proven(path: Path | str) -> PackagePredictor:
-    """Load a package whatever versions it was made with, if its golden rows get their outputs, within 1e-12.
+def load_proven(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:
+    """Load a package from verified files whatever versions it was made with, if it answers within 1e-12 as it did.
 
     Raises
     ------
     PackageError
-        If it cannot be loaded; `AcceptanceError` if it answers otherwise than it did.
+        If it cannot be loaded; `AcceptanceError` if its golden rows do not get their outputs.
     """
-    predictor = load(path, other_versions=True)
+    predictor = load_files(manifest, files, other_versions=True)
     for _ in accept(predictor, golden_of(predictor), within=BOUND):
         pass
     return predictor

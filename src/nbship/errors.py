@@ -26,6 +26,7 @@
     │   ├── NotCompilableError  a model that no table can answer
     │   ├── AcceptanceError     a package does not do what it proves
     │   ├── CorruptPackageError
+    │   ├── SignerError         a package that is not signed by whom it should be
     │   └── VersionMismatchError
     ├── LogError
     │   └── UnknownPredictionError
@@ -66,6 +67,7 @@ __all__ = [
     "ServingError",
     "SettingsError",
     "SignatureError",
+    "SignerError",
     "SourceError",
     "StageError",
     "UndeclaredImportError",
@@ -227,6 +229,10 @@ class AcceptanceError(PackageError):
 
 class CorruptPackageError(PackageError):
     """A package's files are not what its manifest says."""
+
+
+class SignerError(PackageError):
+    """A package is not signed by one of those who may, or a key cannot be read."""
 
 
 class VersionMismatchError(PackageError):

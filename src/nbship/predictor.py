@@ -17,7 +17,7 @@ from .model.signature import Signature
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PackagePredictor", "Predictions", "Predictor", "load", "load_files"]
+__all__ = ["PackagePredictor", "Predictions", "Predictor", "load", "load_files", "read_package"]
 
 
 class Predictor(Protocol):
@@ -129,14 +129,25 @@ def load(path: Path | str, *, other_versions: bool = False) -> PackagePredictor:
     VersionMismatchError
         If it was made with other versions than are installed.
     """
+    return load_files(*read_package(path), other_versions=other_versions)
+
+
+def read_package(path: Path | str) -> tuple[Manifest, dict[str, bytes]]:
+    """Read a package's files, each checked against its manifest, none parsed; what is returned is what was checked.
+
+    Raises
+    ------
+    PackageError
+        If there is none, or it is of a format that is not known here.
+    CorruptPackageError
+        If its files are not what its manifest says.
+    """
     place = Path(path)
     if place.suffix == ".whl":
-        read = read_wheel(place)
-    elif place.suffix == ".zip" and place.is_file():
-        read = read_archive(place.read_bytes(), where=str(place))
-    else:
-        read = read_files(place)
-    return load_files(*read, other_versions=other_versions)
+        return read_wheel(place)
+    if place.suffix == ".zip" and place.is_file():
+        return read_archive(place.read_bytes(), where=str(place))
+    return read_files(place)
 
 
 def load_files(manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> PackagePredictor:

@@ -67,7 +67,7 @@ def test_the_next_minor_is_refused_with_the_remedy(
     other = remade(packages[path], tmp_path / "p", library=library, step=step)
     with pytest.raises(VersionMismatchError, match=f"was made with {library} .*, and here is .*--other-versions"):
         predictor.load(other)
-    proven = acceptance.load_proven(other)
+    proven = acceptance.load_proven(*predictor.read_package(other))
     assert proven.path == path
     assert len(proven.predict(make_rows(5, seed=9))) == 5
 
@@ -75,7 +75,7 @@ def test_the_next_minor_is_refused_with_the_remedy(
 def test_other_versions_that_answer_otherwise_are_refused(packages, tmp_path: Path) -> None:
     for path, package in packages.items():
         with pytest.raises(AcceptanceError, match="does not give its golden rows' probability"):
-            acceptance.load_proven(remade(package, tmp_path / path, wrong=True))
+            acceptance.load_proven(*predictor.read_package(remade(package, tmp_path / path, wrong=True)))
 
 
 def test_a_loader_that_looks_at_no_version_would_be_caught(

@@ -12,6 +12,7 @@ from orders import make_orders
 
 from nbship import acceptance
 from nbship.model import manifest
+from nbship.predictor import read_package
 
 KEPT = sorted(Path(__file__).parent.glob("package_format_*.zip"))
 
@@ -22,7 +23,7 @@ def test_there_is_one_for_every_format() -> None:
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
 def test_it_answers_its_golden_rows_and_new_ones(path: Path) -> None:
-    model = acceptance.load_proven(path)
+    model = acceptance.load_proven(*read_package(path))
     assert (model.name, model.path) == ("shop", "tables")
     assert model.signature.names == ("ordered", "shop", "customer", "price", "pieces", "gift", "rain")
     assert model.signature.event_time == "ordered"

@@ -10,9 +10,10 @@ from pathlib import Path
 from .. import project
 from ..acceptance import load_proven
 from ..errors import PackageError, ProjectError
+from ..model.manifest import Manifest
+from ..model.signing import check_signer
 from ..prediction_log import SqliteLog, log_path, open_log
-from ..predictor import PackagePredictor
-from ..predictor import load as load_package
+from ..predictor import PackagePredictor, load_files, read_package
 from .release import Logged
 
 __all__ = ["Place", "find_place"]
@@ -36,7 +37,22 @@ class Place:
     def load(self, *, other_versions: bool = False) -> PackagePredictor:
         """Load the package, verified; with other versions of libraries if its golden rows get their outputs."""
         self.require_package()
-        return load_proven(self.package) if other_versions else load_package(self.package)
+        manifest, files = read_package(self.package)
+        self.check_signer(manifest)
+        return load_proven(manifest, files) if other_versions else load_files(manifest, files)
+
+    def check_signer(self, manifest: Manifest) -> str | None:
+        """Return who signed what was read of the package, where the settings say who may; None where they do not.
+
+        Raises
+        ------
+        SignerError
+            If none of those did.
+        """
+        signers = self.settings.release.signers
+        if not signers or self.project is None:
+            return None
+        return check_signer(self.package, manifest, signers=[self.project.root / each for each in signers])
 
     def open_log(self) -> SqliteLog:
         """Open the prediction log."""

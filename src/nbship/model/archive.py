@@ -40,6 +40,11 @@ def read_wheel(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     CorruptPackageError
         If the package in it is not what its manifest says.
     """
+    return read_archive(_inner(path), where=str(path))
+
+
+def _inner(path: Path) -> bytes:
+    """Return the archive inside a wheel."""
     try:
         with zipfile.ZipFile(path) as archive:
             inside = [name for name in archive.namelist() if name.endswith(f"/{ARCHIVE}")]
@@ -48,7 +53,7 @@ def read_wheel(path: Path) -> tuple[Manifest, dict[str, bytes]]:
             entry = archive.getinfo(inside[0])
             if entry.file_size > max(_SMALL, _RATIO * entry.compress_size):
                 raise zipfile.BadZipFile(f"'{ARCHIVE}' would unpack to {entry.file_size / 1e6:,.0f} MB")
-            return read_archive(archive.read(entry), where=str(path))
+            return archive.read(entry)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
         raise CorruptPackageError(f"'{path}' cannot be read: {error}. Make it again with `nbship package`.") from error
 

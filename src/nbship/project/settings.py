@@ -87,6 +87,12 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""
 
 
+class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which packages may be used: `signers` are files of Ed25519 public keys, one of which must have signed."""
+
+    signers: list[str] = []
+
+
 class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The monitoring notebook and the least number of rows that a check needs."""
 
@@ -103,7 +109,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slices: list[str] = []
     gates: dict[str, Any] = {}
     serving: ServingSection = ServingSection()
-    release: dict[str, Any] = {}
+    release: ReleaseSection = ReleaseSection()
     log: LogSection = LogSection()
     monitoring: MonitoringSection = MonitoringSection()
     schedules: dict[str, Any] = {}

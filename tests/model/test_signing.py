@@ -1,0 +1,138 @@
+"""A package is signed by its maker; a project that names signers uses no other package."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from nbship.cli.package import command as package_command
+from nbship.cli.verify import command as verify
+from nbship.errors import CorruptPackageError, SignerError
+from nbship.inference import find_place
+from nbship.model.signing import sign_package
+from nbship.predictor import read_package
+
+
+def write_key(folder: Path, name: str, *, ssh: bool = False) -> Path:
+    """Write a pair of keys, and return the private one's path; the public one ends in `.pub`."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    raw, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / name).write_bytes(key.private_bytes(serialization.Encoding.PEM, raw, no))
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    if ssh:
+        encoding, form = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    (folder / f"{name}.pub").write_bytes(key.public_key().public_bytes(encoding, form))
+    return folder / name
+
+
+@pytest.fixture
+def project(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose package must be signed by "maker" or "lead"."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "pipeline.yaml").write_text("tasks: []\n")
+    for name, ssh in (("maker", False), ("lead", True), ("stranger", False)):
+        write_key(root, name, ssh=ssh)
+    (root / "nbship.yaml").write_text(
+        "project: {name: small}\nmodel: {path: models/small}\nrelease: {signers: [maker.pub, lead.pub]}\n"
+    )
+    shutil.copytree(small_package, root / "models/small")
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.mark.parametrize("signer", ["maker", "lead"])
+def test_a_signed_package_is_used(project: Path, signer: str) -> None:
+    first = sign_package(project / "models/small", project / signer)
+    content = first.read_bytes()
+    assert sign_package(project / "models/small", project / signer).read_bytes() == content
+    assert find_place().load().name == "small"
+    told = CliRunner().invoke(verify, [], catch_exceptions=False).stdout
+    assert told.startswith("signer       signed by sha256:")
+    assert "golden rows" in told
+
+
+def test_an_unsigned_package_is_not_used(project: Path) -> None:
+    with pytest.raises(SignerError, match=r"is not signed, and 'release.signers' asks for it"):
+        find_place().load()
+
+
+def test_a_strangers_package_is_not_used(project: Path) -> None:
+    sign_package(project / "models/small", project / "stranger")
+    with pytest.raises(SignerError, match=r"who is not among 'release\.signers'"):
+        find_place().load()
+
+
+def test_a_signature_of_another_version_is_not_taken(project: Path, other_package: Path) -> None:
+    signature = sign_package(project / "models/small", project / "maker")
+    shutil.rmtree(project / "models/small")
+    shutil.copytree(other_package, project / "models/small")
+    with pytest.raises(SignerError, match="is not one of version"):
+        find_place().load()
+    told = json.loads(signature.read_text())
+    signature.write_text(json.dumps({**told, "signature": "AAAA"}))
+    with pytest.raises(SignerError, match="is not one of version"):
+        find_place().load()
+
+
+def test_no_flipped_bit_of_a_signature_passes(project: Path) -> None:
+    signature = sign_package(project / "models/small", project / "maker")
+    place, manifest = find_place(), read_package(project / "models/small")[0]
+    content, told = signature.read_bytes(), json.loads(signature.read_text())
+    for byte in range(len(content)):
+        changed = bytearray(content)
+        changed[byte] ^= 1
+        signature.write_bytes(bytes(changed))
+        try:
+            place.check_signer(manifest)
+        except SignerError:
+            continue
+        # What is said of the manifest for people's eyes, and white space, prove nothing, and are not looked at.
+        now = json.loads(signature.read_text())
+        assert {name: now.get(name) for name in ("signer", "signature")} == {name: told[name] for name in ("signer", "signature")}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"signer": 1, "signature": "!"}', b"\xff", b"[" * 100_000])
+def test_nonsense_is_no_signature(project: Path, content: bytes) -> None:
+    (project / "models/small.sig").write_bytes(content)
+    with pytest.raises(SignerError, match="is no signature"):
+        find_place().load()
+
+
+def test_wrong_keys_are_named(project: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    raw, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (project / "rsa").write_bytes(key.private_bytes(serialization.Encoding.PEM, raw, no))
+    for name, match in (
+        ("rsa", "is not an Ed25519 key"),
+        ("nowhere", "cannot be read"),
+        ("maker.pub", "cannot be read"),
+    ):
+        with pytest.raises(SignerError, match=match):
+            sign_package(project / "models/small", project / name)
+
+
+def test_a_damaged_package_is_not_signed(project: Path) -> None:
+    (project / "models/small/signature.json").write_text("{}")
+    with pytest.raises(CorruptPackageError):
+        sign_package(project / "models/small", project / "maker")
+
+
+def test_a_wheel_has_its_signature_beside_it(project: Path) -> None:
+    arguments = ["--wheel", "dist", "--json"]
+    told = json.loads(
+        CliRunner()
+        .invoke(package_command, arguments, env={"NBSHIP_SIGNING_KEY": "maker"}, catch_exceptions=False)
+        .stdout
+    )
+    assert Path(told["signature"]).is_file()
+    assert find_place(Path(told["wheel"])).load().name == "small"
+    Path(f"{told['wheel']}.sig").unlink()
+    with pytest.raises(SignerError, match="is not signed"):
+        find_place(Path(told["wheel"])).load()
