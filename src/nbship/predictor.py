@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .model.answer import PackagedModel, Predictions, file_of
+from .model.answer import PackagedModel, file_of
 from .model.archive import read_archive, read_wheel
+from .model.columns import Column
 from .model.manifest import Manifest, read_files
+from .model.outputs import Predictions
 from .model.provenance import Provenance
 from .model.rows import read_rows
 from .model.signature import Signature
@@ -94,8 +96,8 @@ class PackagePredictor:
         """The model card, as Markdown."""
         return file_of(self.files, "MODEL_CARD.md").decode()
 
-    def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
-        """Validate rows, look up what they left out, and predict.
+    def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column) -> Predictions:
+        """Validate rows (records, a frame, or a matrix of the fields in order), look up what they left out, and predict.
 
         A row's answer does not depend on the rows beside it, to the bit.
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
 
 from ..errors import CorruptPackageError, VersionMismatchError
 from .code import install_code
@@ -17,17 +14,16 @@ from .columns import Column, Columns
 from .formats.compiled import Compiled
 from .lookup_files import load_lookups
 from .manifest import Manifest
+from .outputs import OutputReader, Predictions, Target
 from .provenance import Provenance
 from .rows import Rows
 from .signature import Signature
 from .single import RecordReader
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..data.lookups import Lookup
 
-__all__ = ["BOUND", "TABLES", "PackagedModel", "Path", "Predictions", "file_of"]
+__all__ = ["BOUND", "TABLES", "PackagedModel", "Path", "file_of"]
 
 TABLES = "tables.npz"
 # How far apart tables and the fitted estimator may answer, relative to numbers above one.
@@ -35,39 +31,6 @@ BOUND = 1e-12
 # Libraries whose minor versions a model's numbers hang on: these, and where the fitted estimator answers, those.
 _GUARDED = ("numpy",)
 _GUARDED_FITTED = ("scikit-learn", "numpy", "skops")
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Outputs, one array a kind, each of shape (rows,); a kind that the model does not have is None.
-
-    Attributes
-    ----------
-    label
-        The class.
-    probability
-        Of the positive class, or of the label where the signature names none; 0 to 1.
-    value
-        The number that a regression gives, in the signature's unit.
-    """
-
-    label: Column | None = None
-    probability: Column | None = None
-    value: Column | None = None
-
-    def columns(self) -> dict[str, Column]:
-        """Return the kinds that there are."""
-        found = {"label": self.label, "probability": self.probability, "value": self.value}
-        return {kind: column for kind, column in found.items() if column is not None}
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns().values())))
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a frame with a column for each kind."""
-        import pandas as pd
-
-        return pd.DataFrame(self.columns())
 
 
 class Path(Protocol):
@@ -79,17 +42,12 @@ class Path(Protocol):
         ...
 
     @property
-    def classes(self) -> Column | None:
-        """Of a classifier, in the order of the scores; else None."""
-        ...
-
-    @property
-    def probabilistic(self) -> bool:
-        """Whether a classifier's scores are probabilities; else they are 1 for the class, and 0."""
+    def targets(self) -> Sequence[Target]:
+        """What the scores are of."""
         ...
 
     def scores(self, columns: Columns) -> Column:
-        """Return a classifier's scores, shape (rows, classes), or values, shape (rows, 1)."""
+        """Return the scores of all targets, shape (rows, scores)."""
         ...
 
 
@@ -108,12 +66,7 @@ class PackagedModel:
         self._reader = RecordReader(self.signature)
         names = self.signature.names
         self._taken = [names.index(name) for name in self._tables.names if name in names] if self._tables else []
-        classes, output, label = self.path.classes, self.signature.output("probability"), self.signature.output("label")
-        self._labels = None if classes is None else [classes[place : place + 1] for place in range(len(classes))]
-        self._positive = self._threshold = None
-        if classes is not None and output is not None and output.positive is not None:
-            self._positive = classes.tolist().index(output.positive)
-            self._threshold = label.threshold if label is not None and len(classes) == 2 else None
+        self._outputs = OutputReader(self.signature, self.path.targets)
         self.lookups: tuple[Lookup, ...] = load_lookups(files)
 
     def complete(self, rows: Rows) -> Columns:
@@ -139,36 +92,14 @@ class PackagedModel:
             scores = tables.single([values[place] for place in self._taken])
         else:
             scores = tables.single_of(self.complete(self._reader.rows(values, absent)))
-        if self._labels is None:
-            return Predictions(value=np.array(scores))
-        likeliest = scores.index(max(scores))
-        if not tables.probabilistic:
-            return Predictions(label=self._labels[likeliest])
-        probability = scores[likeliest if self._positive is None else self._positive]
-        if self._positive is not None and self._threshold is not None:
-            likeliest = self._positive if probability >= self._threshold else 1 - self._positive
-        return Predictions(label=self._labels[likeliest], probability=np.array([probability]))
+        return self._outputs.single(scores)
 
     def answer(self, columns: Columns) -> Predictions:
         """Predict from complete columns.
 
         A row's answer does not depend on the rows beside it, to the bit.
         """
-        scores = self.path.scores(columns)
-        if self.path.classes is None:
-            return Predictions(value=np.ascontiguousarray(scores[:, 0]))
-        return self._classified(scores, self.path.classes)
-
-    def _classified(self, scores: Column, classes: Column) -> Predictions:
-        likeliest = scores.argmax(axis=1)
-        if not self.path.probabilistic:
-            return Predictions(label=classes[likeliest])
-        if self._positive is None:
-            return Predictions(label=classes[likeliest], probability=scores.max(axis=1))
-        probability = np.ascontiguousarray(scores[:, self._positive])
-        if self._threshold is not None:
-            likeliest = np.where(probability >= self._threshold, self._positive, 1 - self._positive)
-        return Predictions(label=classes[likeliest], probability=probability)
+        return self._outputs.many(self.path.scores(columns))
 
 
 def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Path:

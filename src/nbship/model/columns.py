@@ -15,7 +15,7 @@ datetime           datetime64[us] in UTC, null is NaT
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,7 @@ from ..errors import SignatureError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "Columns", "columns_of", "compute", "to_local"]
+__all__ = ["Column", "Columns", "columns_of", "compute", "frame_of", "to_local"]
 
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Columns: TypeAlias = Mapping[str, Column]
@@ -55,6 +55,26 @@ def columns_of(data: Columns | pd.DataFrame) -> Columns:
     if isinstance(data, Mapping):
         return data
     return {str(name): _column(data[name], str(name)) for name in data.columns}
+
+
+def frame_of(matrix: Column, names: Sequence[str]) -> pd.DataFrame:
+    """Return a matrix of shape (rows, fields) as a frame.
+
+    Raises
+    ------
+    SignatureError
+        If it has another shape.
+    """
+    import pandas as pd
+
+    if matrix.ndim != 2 or matrix.shape[1] != len(names):
+        shape = (
+            f"the matrix has {matrix.shape[1]} columns" if matrix.ndim == 2 else f"the array is of shape {matrix.shape}"
+        )
+        raise SignatureError(
+            f"The model takes {len(names)} fields, and {shape}. Give one column for each: {', '.join(names)}."
+        )
+    return pd.DataFrame(matrix, columns=list(names))
 
 
 def _column(series: pd.Series[Any], name: str) -> Column:

@@ -12,8 +12,11 @@ import numpy as np
 
 from ..errors import SignatureError
 from .answer import PackagedModel
+from .features import ColumnFeatures
+from .formats.fitted import scores_of, steps_of, targets_of
 from .lookup_files import parquet_bytes
 from .manifest import json_bytes, make_manifest, read_manifest
+from .outputs import OutputReader
 from .reference import describe, dump_reference
 from .rows import read_rows
 from .signature import Field, Signature
@@ -65,24 +68,28 @@ def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signatur
     if not set(signature.names) <= set(golden):
         return
     frame = golden[list(signature.names)]
-    answers = model.answer(model.complete(read_rows(signature, frame)))
-    if answers.value is not None:
-        given, expected = answers.value, np.asarray(estimator.predict(frame), dtype=np.float64)
-    elif answers.probability is not None:
-        output = signature.output("probability")
-        table = estimator.predict_proba(frame)
-        place = (
-            None if output is None or output.positive is None else estimator.classes_.tolist().index(output.positive)
-        )
-        given, expected = answers.probability, table.max(axis=1) if place is None else table[:, place]
-    else:
-        return
-    if not np.allclose(given, expected, rtol=1e-12, atol=1e-12, equal_nan=True):
-        row = int(np.flatnonzero(~np.isclose(given, expected, rtol=1e-12, atol=1e-12, equal_nan=True))[0])
-        raise SignatureError(
-            f"Golden row {row} gives {given[row]} through the signature and {expected[row]} by the estimator on the frame. "
-            "Let the signature's types be those of the training frame."
-        )
+    columns = model.complete(read_rows(signature, frame))
+    targets = targets_of(estimator, several=len(model.path.targets))
+    expected = OutputReader(signature, targets).many(scores_of(estimator, targets, _given(estimator, frame))).columns()
+    # Numbers first: they say more of a difference than the labels that follow from them.
+    for kind, given in sorted(model.answer(columns).columns().items(), key=lambda each: each[1].dtype.kind != "f"):
+        if given.dtype.kind == "f":
+            same = np.isclose(given, expected[kind], rtol=1e-12, atol=1e-12, equal_nan=True)
+        else:
+            same = given == expected[kind]
+        if not same.all():
+            row = int(np.flatnonzero(~same)[0])
+            raise SignatureError(
+                f"Golden row {row} gives the {kind} {given[row]} through the signature and {expected[kind][row]} by the estimator "
+                "on the frame. Let the signature's types be those of the training frame."
+            )
+
+
+def _given(estimator: Any, frame: pd.DataFrame) -> Any:
+    """Return a frame as the estimator takes it: the matrix of it, where it was fitted on one without names."""
+    first = steps_of(estimator)[0]
+    named = any(hasattr(each, "feature_names_in_") for each in (estimator, first)) or isinstance(first, ColumnFeatures)
+    return frame if named else frame.to_numpy(dtype=np.float64)
 
 
 def _without_personal(rows: pd.DataFrame, signature: Signature) -> pd.DataFrame:

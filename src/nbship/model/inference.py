@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import SignatureError
+from .columns import Column, frame_of
 from .signature import Field, Scalar, Signature
 
 if TYPE_CHECKING:
@@ -18,14 +21,14 @@ _MOST_CATEGORIES = 100
 
 
 def infer(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Column,
     *,
     event_time: str | None = None,
     keys: Sequence[str] = (),
     lookups: Mapping[str, Sequence[str]],
     fields: Mapping[str, Mapping[str, Any]],
 ) -> Signature:
-    """Infer a field for each column of the training frame, in its order.
+    """Infer a field for each column of the training frame (or matrix: `x0`, `x1`, …), in its order.
 
     Types come from the columns' types; a column is nullable where it holds nulls or its type does
     (`Int64`, `boolean`); texts of at most 100 different values are categories. Limits are not
@@ -40,6 +43,8 @@ def infer(
     fields
         Column -> attributes of its `Field` that replace or complete the inferred ones.
     """
+    if isinstance(frame, np.ndarray):
+        frame = frame_of(frame, [f"x{place}" for place in range(frame.shape[-1])])
     unknown = [name for name in (*keys, *fields, *(c for cs in lookups.values() for c in cs)) if name not in frame]
     if unknown:
         raise SignatureError(

@@ -18,11 +18,14 @@ from .answer import BOUND, TABLES
 from .card import make_card
 from .code import collect_code, distributions_in
 from .evidence import GOLDEN_OUTPUT, gather_evidence
+from .features import ColumnFeatures
+from .formats.fitted import input_of, steps_of, targets_of
 from .formats.paths import choose_path
 from .formats.skops import dump_estimator, load_estimator_bytes, types_in
 from .lookup_files import dump_lookups
 from .manifest import MANIFEST, Manifest, json_bytes, make_manifest, read_manifest
 from .mlflow import mlflow_files
+from .outputs import OutputReader, Target
 from .provenance import Provenance
 from .rows import read_rows
 from .runtime import runtime_files
@@ -93,8 +96,10 @@ def build_package(
             f"Model '{name}' has {len(golden)} golden rows. Give at least {_LEAST_GOLDEN} held-out rows."
         )
     target = Path(folder)
-    signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator))
-    _refuse_misfit(signature, lookups, estimator)
+    signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator, signature, golden))
+    _refuse_misfit(signature, lookups)
+    # A signature that names a target or class that there is not is refused before any work.
+    OutputReader(signature, targets_of(estimator, several=1 + max(each.target for each in signature.outputs)))
     data = dump_estimator(estimator)
     code = collect_code(types_in(data))
     libraries = _libraries(code)
@@ -133,8 +138,8 @@ def build_package(
     return _write(target, name, files)
 
 
-def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup], estimator: Any) -> None:
-    """Refuse a signature that names lookups or classes that there are not."""
+def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup]) -> None:
+    """Refuse a signature that names lookups that there are not."""
     given = {lookup.name: lookup for lookup in lookups}
     for field in signature.inputs:
         if field.lookup is not None and field.name not in getattr(given.get(field.lookup), "columns", ()):
@@ -146,27 +151,38 @@ def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup], estimator: A
             raise SignatureError(
                 f"Lookup '{lookup.name}' needs the field '{missing[0]}', which the signature does not have. Add it."
             )
-    classes = np.asarray(getattr(estimator, "classes_", ())).tolist()
-    for output in signature.outputs:
-        wrong = [value for value in (*(output.classes or ()), output.positive) if value is not None]
-        if unknown := [value for value in wrong if value not in classes]:
-            raise SignatureError(
-                f"Output '{output.name}' names the class {unknown[0]!r}, which the model does not have. Its classes: {classes}."
-            )
 
 
-def infer_outputs(estimator: Any) -> tuple[Output, ...]:
-    """Return the outputs of an estimator: label and probability of a classifier, value of a regression."""
-    classes = getattr(estimator, "classes_", None)
-    if classes is None:
+def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> tuple[Output, ...]:
+    """Return the outputs of an estimator: label and probability of a classifier, value of a regression, for each target."""
+    if getattr(estimator, "classes_", None) is not None:
+        return tuple(
+            output for place, each in enumerate(targets_of(estimator, several=1)) for output in _classified(each, place)
+        )
+    sample = read_rows(signature, rows[[name for name in signature.names if name in rows]].head(1)).columns
+    takes_columns = isinstance(steps_of(estimator)[0], ColumnFeatures)
+    data = sample if takes_columns else input_of(estimator, sample, signature)
+    several = np.asarray(estimator.predict(data)).reshape(1, -1).shape[1]
+    if several == 1:
         return (Output("value", "float", "value", title="Value"),)
-    values = tuple(np.asarray(classes).tolist())
+    return tuple(
+        Output(f"value_{place}", "float", "value", target=place, title=f"Value {place}") for place in range(several)
+    )
+
+
+def _classified(target: Target, place: int) -> tuple[Output, ...]:
+    assert target.classes is not None
+    values = tuple(target.classes.tolist())
     dtype = {bool: "bool", int: "int", float: "float"}.get(type(values[0]), "string")
-    label = Output("label", dtype, "label", classes=values, title="Label")
-    if not hasattr(estimator, "predict_proba"):
+    suffix, title = (f"_{place}", f" {place}") if place else ("", "")
+    label = Output(f"label{suffix}", dtype, "label", classes=values, target=place, title=f"Label{title}")
+    if not target.probabilistic:
         return (label,)
     positive = values[1] if len(values) == 2 else None
-    return (label, Output("probability", "float", "probability", positive=positive, title="Probability"))
+    probability = Output(
+        f"probability{suffix}", "float", "probability", positive=positive, target=place, title=f"Probability{title}"
+    )
+    return (label, probability)
 
 
 def save_estimator(estimator: Any, path: Path | str) -> None:

@@ -64,7 +64,7 @@ def describe(
         field.name: _describe(columns[field.name], field) for field in signature.inputs if field.dtype != "datetime"
     }
     for kind, values in outputs.items():
-        numeric = kind != "label"
+        numeric = kind.partition(".")[0] != "label"
         column = np.asarray(values, dtype=np.float64) if numeric else np.array([str(v) for v in values], dtype=object)
         found[kind] = _numbers(column, "output") if numeric else _categories(column, "output")
     return found

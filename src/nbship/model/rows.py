@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputFailure, InvalidInputError
-from .columns import Column, columns_of
+from .columns import Column, columns_of, frame_of
 from .signature import Field, Signature
 from .tables import read_moment
 
@@ -47,16 +47,20 @@ class Rows:
         return len(next(iter(self.columns.values())))
 
 
-def read_rows(signature: Signature, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Rows:
-    """Check rows and return them as columns.
+def read_rows(signature: Signature, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column) -> Rows:
+    """Check rows (records, a frame, or a matrix of the fields in order) and return them as columns.
 
     Raises
     ------
     InvalidInputError
         With every wrong field of every row.
+    SignatureError
+        If a matrix has more or fewer columns than the signature fields.
     """
     if isinstance(rows, Sequence):
         return _read_records(signature, rows)
+    if isinstance(rows, np.ndarray):
+        return _read_frame(signature, frame_of(rows, signature.names))
     return _read_frame(signature, rows)
 
 

@@ -17,6 +17,8 @@ from ..errors import SignatureError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .columns import Column
+
 __all__ = ["DTYPES", "Field", "Output", "Scalar", "Signature"]
 
 Scalar: TypeAlias = "bool | int | float | str"
@@ -140,6 +142,8 @@ class Output:
     threshold
         Of a binary label: the least probability of the positive class for that class to be the
         label. None takes the likelier class.
+    target
+        Which of the model's targets it is of, from 0 on, where there are several.
     """
 
     name: str
@@ -148,6 +152,7 @@ class Output:
     classes: tuple[Scalar, ...] | None = None
     positive: Scalar | None = None
     threshold: float | None = None
+    target: int = 0
     title: str = ""
     unit: str = ""
     help: str = ""
@@ -252,7 +257,7 @@ class Signature:
     @classmethod
     def infer(
         cls,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | Column,
         *,
         event_time: str | None = None,
         keys: Sequence[str] = (),

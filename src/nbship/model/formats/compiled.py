@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import CorruptPackageError
 from ..columns import Column, Columns, compute
+from ..outputs import Target
 from .table_file import load_tables
 
 __all__ = ["Compiled"]
@@ -20,12 +21,10 @@ class Compiled:
 
     Attributes
     ----------
-    classes
-        Of a classifier, in the order of the scores; else None.
+    targets
+        What the scores are of: one target.
     names
         Of the tables' inputs.
-    probabilistic
-        Whether the scores of a classifier are probabilities.
     """
 
     name = "tables"
@@ -33,8 +32,8 @@ class Compiled:
     def __init__(self, data: bytes, *, renamed: Mapping[str, str]) -> None:
         self.tables, about = load_tables(data)
         self.names = [each.name for each in self.tables.inputs]
-        self.classes = None if about["classes"] is None else _array(about["classes"])
-        self.probabilistic = self.tables.link != "decision"
+        classes = None if about["classes"] is None else _array(about["classes"])
+        self.targets = (Target(classes, probabilistic=self.tables.link != "decision"),)
         self._function = None if about["function"] is None else _function(about["function"], renamed)
 
     def scores(self, columns: Columns) -> Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..columns import Column, Columns
 from ..features import ColumnFeatures
+from ..outputs import Target
 from ..signature import Signature
 from .boosting import shorten
 from .skops import load_estimator_bytes
@@ -18,7 +19,7 @@ from .skops import load_estimator_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Fitted", "steps_of", "to_frame"]
+__all__ = ["Fitted", "input_of", "scores_of", "steps_of", "targets_of"]
 
 _BLOCK = 256
 # Up to so many rows, threads cost more than they save: they wait for each other longer than they work.
@@ -30,38 +31,31 @@ class Fitted:
 
     Attributes
     ----------
-    classes
-        Of a classifier, in the order of the scores; else None.
-    probabilistic
-        Whether the scores of a classifier are probabilities.
+    targets
+        What the scores are of.
     """
 
     name = "sklearn"
 
     def __init__(self, data: bytes, *, renamed: Mapping[str, str], signature: Signature) -> None:
         self.estimator = shorten(load_estimator_bytes(data, code=renamed, renamed=renamed))
-        classes = getattr(self.estimator, "classes_", None)
-        self.classes = None if classes is None else np.asarray(classes)
-        self.probabilistic = hasattr(self.estimator, "predict_proba")
+        self.targets = targets_of(
+            self.estimator, several=1 + max((each.target for each in signature.outputs), default=0)
+        )
         self._signature = signature
         self._takes_columns = isinstance(steps_of(self.estimator)[0], ColumnFeatures)
         self._row_by_row = all(type(step).__name__ in _ROW_BY_ROW for step in _flat(self.estimator))
 
     def scores(self, columns: Columns) -> Column:
-        """Return probabilities, shape (rows, classes), or values, shape (rows, 1)."""
+        """Return the scores of all targets, shape (rows, scores)."""
         from sklearn import config_context
 
-        data = columns if self._takes_columns else to_frame(columns, self._signature)
+        data = columns if self._takes_columns else input_of(self.estimator, columns, self._signature)
         with (
             _threads(len(next(iter(columns.values())))),
             config_context(assume_finite=True, skip_parameter_validation=True),
         ):
-            if self.classes is None:
-                return np.asarray(self._call(self.estimator.predict, data), dtype=np.float64).reshape(-1, 1)
-            if not self.probabilistic:
-                chosen = np.asarray(self._call(self.estimator.predict, data))
-                return np.asarray(chosen[:, None] == self.classes, dtype=np.float64)
-            return np.asarray(self._call(self.estimator.predict_proba, data), dtype=np.float64)
+            return self._call(lambda given: scores_of(self.estimator, self.targets, given), data)
 
     def _call(self, function: Callable[[Any], Column], data: Any) -> Column:
         """Call an estimator so that no row's numbers hang on how many rows there are.
@@ -81,6 +75,39 @@ _ROW_BY_ROW = {
     *("GradientBoostingRegressor", "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier"),
     *("ExtraTreesRegressor", "DecisionTreeClassifier", "DecisionTreeRegressor"),
 }
+
+
+def targets_of(estimator: Any, *, several: int) -> tuple[Target, ...]:
+    """Return what a fitted estimator tells; `several` is how many numbers a regression gives."""
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return tuple(Target(start=place) for place in range(several))
+    probabilistic = hasattr(estimator, "predict_proba")
+    found: list[Target] = []
+    for each in classes if isinstance(classes, (list, tuple)) else [classes]:
+        found.append(Target(np.asarray(each), probabilistic, start=found[-1].stop if found else 0))
+    return tuple(found)
+
+
+def scores_of(estimator: Any, targets: Sequence[Target], data: Any) -> Column:
+    """Return an estimator's scores, shape (rows, scores): probabilities, 1 for the class, or values."""
+    if targets[0].classes is None:
+        values = np.asarray(estimator.predict(data), dtype=np.float64)
+        return values.reshape(len(values), -1)
+    if targets[0].probabilistic:
+        told = estimator.predict_proba(data)
+        return np.asarray(np.concatenate(told, axis=1) if isinstance(told, list) else told, dtype=np.float64)
+    labels = np.asarray(estimator.predict(data))
+    labels = labels.reshape(len(labels), -1)
+    parts = [labels[:, [place]] == each.classes for place, each in enumerate(targets)]
+    return np.concatenate(parts, axis=1).astype(np.float64)
+
+
+def input_of(estimator: Any, columns: Columns, signature: Signature) -> Any:
+    """Return columns as what an estimator was fitted on: a frame, or a matrix where it knows no names."""
+    frame = to_frame(columns, signature)
+    named = hasattr(estimator, "feature_names_in_") or hasattr(steps_of(estimator)[0], "feature_names_in_")
+    return frame if named else frame.to_numpy(dtype=np.float64)
 
 
 def _threads(rows: int) -> AbstractContextManager[Any]:
@@ -113,9 +140,10 @@ def _blocks(data: Any) -> Iterator[tuple[Any, int]]:
     rows = len(data) if not isinstance(data, Mapping) else len(next(iter(data.values())))
     for start in range(0, rows, _BLOCK):
         places = np.minimum(np.arange(start, start + _BLOCK), rows - 1)
-        taken = (
-            {name: column[places] for name, column in data.items()} if isinstance(data, Mapping) else data.iloc[places]
-        )
+        if isinstance(data, Mapping):
+            taken: Any = {name: column[places] for name, column in data.items()}
+        else:
+            taken = getattr(data, "iloc", data)[places]
         yield taken, min(_BLOCK, rows - start)
 
 

@@ -14,7 +14,7 @@ from ..columns import Column, Columns, compute
 from ..features import ColumnFeatures
 from ..signature import Signature
 from .compiler import compile_features, compile_fields
-from .fitted import steps_of, to_frame
+from .fitted import input_of, scores_of, steps_of, targets_of
 from .table_file import dump_tables
 from .tables import Input, Tables
 
@@ -83,7 +83,7 @@ def _compiled(
                 name: column > 0.5 if signature[name].dtype == "bool" and not signature[name].nullable else column
                 for name, column in given.items()
             }
-            return to_frame({**_blank(signature, len(next(iter(given.values())))), **typed}, signature)
+            return input_of(estimator, {**_blank(signature, len(next(iter(given.values())))), **typed}, signature)
 
         tables = compile_fields(steps, signature, frame=frame)
         return tables, lambda rows: _scores(estimator, frame(rows)), columns, None
@@ -120,13 +120,7 @@ def _scores(estimator: Any, data: Any) -> Column:
 
     with config_context(assume_finite=True), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        classes = getattr(estimator, "classes_", None)
-        if classes is not None and hasattr(estimator, "predict_proba"):
-            return np.asarray(estimator.predict_proba(data), dtype=np.float64)
-        answers = np.asarray(estimator.predict(data))
-    if classes is not None:
-        return np.asarray(answers[:, None] == np.asarray(classes), dtype=np.float64)
-    return answers.astype(np.float64).reshape(-1, 1)
+        return scores_of(estimator, targets_of(estimator, several=1), data)
 
 
 def generate_rows(
