@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn import ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -132,13 +132,14 @@ FAMILIES = {
     "forest": _of(usual, lambda: ensemble.RandomForestClassifier(15, random_state=0)),
     "forest, three classes": _of(lambda: usual(impute=False), lambda: ensemble.RandomForestClassifier(10, min_samples_leaf=5, random_state=0), "multiclass"),
     "extra trees": _of(usual, lambda: ensemble.ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0), "value"),
-    "support vectors": _of(usual, svm.SVC, path="sklearn"),
-    "neighbours": _of(usual, neighbors.KNeighborsClassifier, path="sklearn"),
-    "naive Bayes": _of(usual, naive_bayes.GaussianNB, path="sklearn"),
-    "network": _of(usual, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="sklearn"),
-    "stacking": _of(usual, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="sklearn"),
-    "voting": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="sklearn"),
-    "calibrated": _of(usual, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3), path="sklearn"),
+    "support vectors": _of(usual, svm.SVC, path="onnx"),
+    "neighbours": _of(usual, neighbors.KNeighborsClassifier, path="onnx"),
+    "naive Bayes": _of(usual, naive_bayes.GaussianNB, path="onnx"),
+    "network": _of(usual, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="onnx"),
+    "stacking": _of(usual, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="onnx"),
+    "voting": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
+    "transformed target": _of(usual, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value", path="sklearn"),
+    "calibrated": _of(usual, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3), path="onnx"),
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def test_a_good_package_proves_itself(shop_package: Callable[[str], Path]) -> No
         "single rows",
         "refusals",
     ]
-    assert "compiled tables answer as scikit-learn does" in result.stdout
+    assert "compiled tables: as scikit-learn answers, within" in result.stdout
     assert "600 rows give the same label and probability, to the bit" in result.stdout
     told = json.loads(
         CliRunner().invoke(command, [str(shop_package("linear")), "--json"], catch_exceptions=False).stdout

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
-from .model.answer import BOUND, TABLES
+from .model.answer import GUARDED
 from .model.evidence import GOLDEN_OUTPUT
+from .model.formats import BOUND, ONNX, TABLES
 from .model.manifest import Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
 
@@ -58,39 +59,42 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
     manifest, libraries = predictor.manifest, predictor.provenance.libraries
     size = sum(size for _, size in manifest.files.values())
     yield Proof("digests", f"{len(manifest.files)} files, {size / 1e6:.1f} MB, are what was packaged")
-    guarded = ("python", "numpy") if predictor.path == "tables" else ("python", "scikit-learn", "numpy", "skops")
+    guarded = ("python", *GUARDED[predictor.path])
     named = [f"{name} {libraries[name]}" for name in guarded if name in libraries]
     where = "whatever is here" if other_versions else "as here"
     yield Proof("versions", f"{', '.join(named)}, {where}")
     golden = golden_of(predictor)
     yield _prove_path(predictor, golden, other_versions=other_versions)
-    yield from accept(predictor, golden, within=BOUND if other_versions else 0.0)
+    yield from accept(predictor, golden, within=BOUND[predictor.path] if other_versions else 0.0)
 
 
 def _prove_path(predictor: PackagePredictor, golden: pd.DataFrame, *, other_versions: bool) -> Proof:
-    """Compare compiled tables with the fitted estimator that is packaged beside them."""
+    """Compare compiled tables, or an ONNX graph, with the fitted estimator that is packaged beside them."""
     if predictor.path == "sklearn":
         told = json.loads(predictor.files.get("acceptance.json", b"{}"))
-        return Proof("path", f"scikit-learn itself answers. {told.get('tables', '')}".rstrip())
-    beside = {name: content for name, content in predictor.files.items() if name != TABLES}
+        reasons = [f"{name}: {told[key]}" for key, name in (("tables", "Tables"), ("onnx", "ONNX")) if key in told]
+        return Proof("path", " ".join(["scikit-learn itself answers.", *reasons]))
+    subject = {"tables": "compiled tables", "onnx": "ONNX graph"}[predictor.path]
+    bound = BOUND[predictor.path]
+    beside = {name: content for name, content in predictor.files.items() if name not in (TABLES, ONNX)}
     inputs = golden[[name for name in golden if not str(name).startswith(GOLDEN_OUTPUT)]]
     given = predictor.predict(inputs).columns()
     expected = load_files(predictor.manifest, beside, other_versions=other_versions).predict(inputs).columns()
     most = 0.0
     for kind, values in expected.items():
-        if kind == "label":
+        if values.dtype.kind != "f":
             differs = given[kind] != values
         else:
             apart = np.abs(given[kind] - values) / np.maximum(1.0, np.abs(values))
             most = max(most, float(np.nanmax(apart, initial=0.0)))
-            differs = (np.isnan(given[kind]) != np.isnan(values)) | (apart > BOUND)
+            differs = (np.isnan(given[kind]) != np.isnan(values)) | (apart > bound)
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
             raise AcceptanceError(
-                f"The tables of package '{predictor.name}' give the {kind} {given[kind][row]} for golden row {row}, and its "
-                f"fitted model {values[row]}. Make the package again."
+                f"Package '{predictor.name}' gives the {kind} {given[kind][row]} for golden row {row} by its {subject}, and "
+                f"{values[row]} by its fitted model. Make the package again."
             )
-    return Proof("path", f"compiled tables answer as scikit-learn does, within {most:.0e}")
+    return Proof("path", f"{subject}: as scikit-learn answers, within {most:.0e}")
 
 
 def load_proven(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:
@@ -102,7 +106,7 @@ def load_proven(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredic
         If it cannot be loaded; `AcceptanceError` if its golden rows do not get their outputs.
     """
     predictor = load_files(manifest, files, other_versions=True)
-    for _ in accept(predictor, golden_of(predictor), within=BOUND):
+    for _ in accept(predictor, golden_of(predictor), within=BOUND[predictor.path]):
         pass
     return predictor
 

@@ -1,4 +1,4 @@
-"""No file of a package makes its reader run code that is not the package's own: hostile pickles, arrays and skops files.
+"""No file of a package makes its reader run code that is not the package's own: hostile pickles, arrays, skops files and ONNX graphs.
 
 Each would make a mark if it ran. The package's digests are made to fit: what stops it is the reader itself.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import io
+import json
 import operator
 import os
 import pickle
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -73,6 +75,7 @@ def pickles(mark: Path) -> Iterator[tuple[str, str, bytes]]:
         with zipfile.ZipFile(tables, "w") as archive:
             archive.writestr("described.npy", array.getvalue())
         yield f"array {name}", "tables.npz", tables.getvalue()
+        yield f"pickled graph {name}", "model.onnx", pickle.dumps(call)
 
 
 def estimators() -> Iterator[tuple[str, str, bytes]]:
@@ -88,10 +91,44 @@ def estimators() -> Iterator[tuple[str, str, bytes]]:
         yield f"skops partial {name}", "model.skops", dump_estimator(nested)
 
 
+def graphs() -> Iterator[tuple[str, str, bytes]]:
+    """Yield ONNX graphs that reach for files, operators or functions that are not theirs."""
+    for place in ("/etc/hostname", "../../etc/hostname", "MANIFEST.json", ""):
+        yield f"graph with numbers in {place!r}", "model.onnx", graph(outside=place)
+    for domain, operator_type in (("ai.onnx.contrib", "PyOp"), ("com.evil", "Run"), ("org.pytorch.aten", "ATen")):
+        yield f"graph with {domain}.{operator_type}", "model.onnx", graph(operator=(domain, operator_type))
+    for function in ("os:system", "subprocess:run", "builtins:exec", "nbship.cli:main"):
+        yield f"graph behind {function}", "model.onnx", graph(function=function)
+    yield "graph that tells nothing", "model.onnx", graph(function=None, silent=True)
+    yield "half a graph", "model.onnx", graph()[:100]
+
+
+def graph(
+    *, outside: str | None = None, operator: tuple[str, str] = ("", "Add"), function: str | None = None, silent: bool = False
+) -> bytes:  # fmt: skip
+    number = TensorProto(
+        name="c", data_type=TensorProto.DOUBLE, dims=[1], double_data=[] if outside is not None else [1.0]
+    )
+    if outside is not None:
+        number.data_location = TensorProto.EXTERNAL
+        number.external_data.add(key="location", value=outside)
+    given = [helper.make_tensor_value_info("length", TensorProto.DOUBLE, ["rows", 1])]
+    told = [helper.make_tensor_value_info("scores", TensorProto.DOUBLE, ["rows", 1])]
+    node = helper.make_node(operator[1], ["length", "c"], ["scores"], domain=operator[0])
+    opsets = [helper.make_opsetid("", 21), *([helper.make_opsetid(operator[0], 1)] if operator[0] else [])]
+    model = helper.make_model(
+        helper.make_graph([node], "g", given, told, initializer=[number]), opset_imports=opsets, ir_version=10
+    )
+    if not silent:
+        about = {"classes": None, "function": function, "probabilistic": False}
+        helper.set_model_props(model, {"model": json.dumps(about)})
+    return bytes(model.SerializeToString())
+
+
 def load_with(files: dict[str, bytes], changed: str, content: bytes) -> None:
     """Load a package, one file of which is another, with a manifest that fits; then prove it, and predict."""
     files = {**files, changed: content}
-    if changed == "model.skops":
+    if changed != "tables.npz":
         files.pop("tables.npz", None)
     manifest = read_manifest(make_manifest("small", files))
     loaded = predictor.load_files(manifest, files)
@@ -100,7 +137,7 @@ def load_with(files: dict[str, bytes], changed: str, content: bytes) -> None:
 
 def test_sixty_hostile_files_run_nothing(small_package: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    hostile = [*pickles(mark), *estimators()]
+    hostile = [*pickles(mark), *estimators(), *graphs()]
     assert len(hostile) >= 60
     _, files = read_files(small_package)
     taken = []

@@ -19,7 +19,7 @@ from families import FAMILIES, fitted, make_rows, make_signature
 from nbship import acceptance, predictor
 from nbship.errors import AcceptanceError
 from nbship.model import Provenance, build_package
-from nbship.model.formats import compiler, paths
+from nbship.model.formats import compiler, onnx_graph, paths
 from nbship.model.formats.tables import Tables
 from nbship.model.rows import read_rows
 
@@ -28,7 +28,7 @@ COMPILED = [name for name, family in FAMILIES.items() if family.path == "tables"
 
 def choose(name: str) -> paths.Choice:
     columns = read_rows(make_signature(), make_rows()).columns
-    return paths.choose_path(fitted(name), make_signature(), columns=columns, code={}, bound=1e-12)
+    return paths.choose_path(fitted(name), make_signature(), columns=columns, code={})
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -85,18 +85,18 @@ def forgetful(tables: Tables) -> Tables:
 def test_tables_that_are_a_little_wrong_are_not_chosen(
     damage: Callable[[Tables], Tables], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = compiler.compile_fields
-    monkeypatch.setattr(paths, "compile_fields", lambda *args, **options: damage(right(*args, **options)))
+    right = compiler.compile_tables
+    monkeypatch.setattr(paths, "compile_tables", lambda *args, **options: damage(right(*args, **options)))
     choice = choose("boosting, categories")
-    assert choice.tables is None
-    assert choice.report["path"] == "sklearn"
+    assert "tables.npz" not in choice.files
+    assert choice.name == choice.report["path"] != "tables"
     assert choice.report["tables"].startswith("Not proven: answers differ")
 
 
 def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package whose tables and golden outputs agree, and are wrong: the fitted model beside them tells."""
-    right = compiler.compile_fields
-    monkeypatch.setattr(paths, "compile_fields", lambda *args, **options: forgetful(right(*args, **options)))
+    right = compiler.compile_tables
+    monkeypatch.setattr(paths, "compile_tables", lambda *args, **options: forgetful(right(*args, **options)))
     monkeypatch.setattr(paths, "largest_difference", lambda *args: 0.0)
     monkeypatch.setattr("nbship.model.evidence._refuse_difference", lambda *args: None)
     frame = make_rows()
@@ -106,7 +106,7 @@ def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatc
         reference=frame, provenance=Provenance(),
     )  # fmt: skip
     assert predictor.load(tmp_path / "p").path == "tables"
-    with pytest.raises(AcceptanceError, match="The tables of package 'wrong' give"):
+    with pytest.raises(AcceptanceError, match=r"Package 'wrong' gives .* by its compiled tables, and"):
         list(acceptance.prove(tmp_path / "p"))
 
 
@@ -119,3 +119,35 @@ def test_a_package_says_how_it_was_proven(tmp_path: Path) -> None:
     told: dict[str, Any] = json.loads((tmp_path / "p/acceptance.json").read_text())
     assert told["path"] == "tables"
     assert told["proof"]["rows"] == 10_000
+
+
+CONVERTED = [name for name, family in FAMILIES.items() if family.path == "onnx"]
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_ten_thousand_rows_get_the_same_answers_by_onnx(name: str) -> None:
+    report = choose(name).report
+    assert report["path"] == "onnx", report
+    assert report["proof"]["rows"] == 10_000
+    assert report["proof"]["largest_difference"] <= 1e-6
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_compiles_is_exported_to_onnx_with_the_same_answers(name: str) -> None:
+    columns = read_rows(make_signature(), make_rows()).columns
+    graph, most = paths.export_onnx(fitted(name), make_signature(), columns=columns, code={})
+    assert most <= 1e-12
+    assert graph == paths.export_onnx(fitted(name), make_signature(), columns=columns, code={})[0]
+
+
+@pytest.mark.parametrize("name", ["naive Bayes", "network"])
+def test_graphs_that_are_a_little_wrong_are_not_chosen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = onnx_graph._matrix
+    monkeypatch.setattr(
+        onnx_graph,
+        "_matrix",
+        lambda graph, *args: graph.add("Mul", right(graph, *args), graph.constant(np.array(1 + 1e-4))),
+    )
+    choice = choose(name)
+    assert choice.name == "sklearn"
+    assert choice.report["onnx"].startswith("Not proven: answers differ")

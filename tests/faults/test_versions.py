@@ -20,14 +20,18 @@ from nbship.errors import AcceptanceError, VersionMismatchError
 from nbship.model import Provenance, answer, build_package
 from nbship.model.manifest import MANIFEST, make_manifest, read_files
 
-PACKAGES = {"tables": "boosting", "sklearn": "naive Bayes"}
-GUARDED = {"tables": ("python", "numpy"), "sklearn": ("python", "numpy", "scikit-learn", "skops")}
+PACKAGES = {"tables": "boosting", "onnx": "naive Bayes", "sklearn": "transformed target"}
+GUARDED = {
+    "tables": ("python", "numpy"),
+    "onnx": ("python", "numpy", "onnxruntime"),
+    "sklearn": ("python", "numpy", "scikit-learn", "skops"),
+}
 CASES = [(path, library, step) for path, libraries in GUARDED.items() for library in libraries for step in (-1, 1)]
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A package that tables answer, and one that scikit-learn does."""
+    """Packages that tables, ONNX Runtime and scikit-learn answer."""
     folder, rows = tmp_path_factory.mktemp("packages"), make_rows()
     for path, family in PACKAGES.items():
         build_package(
@@ -52,7 +56,7 @@ def remade(package: Path, target: Path, *, library: str = "python", step: int = 
     files["provenance.json"] = json.dumps(provenance).encode()
     if wrong:
         golden = pd.read_parquet(io.BytesIO(files["golden.parquet"]))
-        golden.loc[17, "output:probability"] += 1e-6
+        golden.loc[17, next(name for name in ("output:probability", "output:value") if name in golden)] += 1e-5
         files["golden.parquet"] = golden.to_parquet()
     for name, content in {**files, MANIFEST: make_manifest("remade", files)}.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +78,7 @@ def test_the_next_minor_is_refused_with_the_remedy(
 
 def test_other_versions_that_answer_otherwise_are_refused(packages, tmp_path: Path) -> None:
     for path, package in packages.items():
-        with pytest.raises(AcceptanceError, match="does not give its golden rows' probability"):
+        with pytest.raises(AcceptanceError, match=r"does not give its golden rows' (probability|value)"):
             acceptance.load_proven(*predictor.read_package(remade(package, tmp_path / path, wrong=True)))
 
 

@@ -45,7 +45,7 @@ def test_nothing_of_ours_lies_at_top_level(shop_wheel: Path) -> None:
 def test_a_wheel_whose_fitted_model_answers_needs_scikit_learn(tmp_path: Path) -> None:
     rows = make_rows()
     build_package(
-        tmp_path / "p", name="bayes", estimator=fitted("naive Bayes"), signature=make_signature(), golden=rows.head(600), reference=rows,
+        tmp_path / "p", name="bayes", estimator=fitted("transformed target"), signature=make_signature(), golden=rows.head(600), reference=rows,
         provenance=Provenance(),
     )  # fmt: skip
     with zipfile.ZipFile(build_wheel(tmp_path / "p", tmp_path)) as archive:
@@ -56,13 +56,13 @@ def test_a_wheel_whose_fitted_model_answers_needs_scikit_learn(tmp_path: Path) -
 
 
 def test_only_the_predicting_part_goes_along() -> None:
-    parts = set(runtime_files({}))
+    parts = set(runtime_files({}, path="sklearn"))
     assert {"predictor.py", "model/answer.py", "data/lookups.py", "errors.py"} <= parts
     assert not {"model/package.py", "model/evidence.py", "model/wheel.py", "model/card.py"} & parts
-    assert "metrics.py" in runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"})
-    assert "model/columns.py" in runtime_files({"shop/a.py": b"from nbship.model import to_local\n"})
+    assert "metrics.py" in runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"}, path="tables")
+    assert "model/columns.py" in runtime_files({"shop/a.py": b"from nbship.model import to_local\n"}, path="tables")
     with pytest.raises(PackageError, match=r"'code/shop/a.py' imports 'nbship.nowhere.thing'"):
-        runtime_files({"shop/a.py": b"from nbship.nowhere import thing\n"})
+        runtime_files({"shop/a.py": b"from nbship.nowhere import thing\n"}, path="tables")
 
 
 def test_a_wheel_is_loaded_and_verified_as_a_folder_is(shop_wheel: Path, shop_package, tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import CorruptPackageError, VersionMismatchError
 from .code import install_code
 from .columns import Column, Columns
+from .formats import ONNX, TABLES
 from .formats.compiled import Compiled
 from .lookup_files import load_lookups
 from .manifest import Manifest
@@ -23,22 +24,18 @@ from .single import RecordReader
 if TYPE_CHECKING:
     from ..data.lookups import Lookup
 
-__all__ = ["BOUND", "TABLES", "PackagedModel", "Path", "file_of"]
+__all__ = ["GUARDED", "PackagedModel", "Path", "file_of", "path_in"]
 
-TABLES = "tables.npz"
-# How far apart tables and the fitted estimator may answer, relative to numbers above one.
-BOUND = 1e-12
-# Libraries whose minor versions a model's numbers hang on: these, and where the fitted estimator answers, those.
-_GUARDED = ("numpy",)
-_GUARDED_FITTED = ("scikit-learn", "numpy", "skops")
+# Path -> the libraries whose minor versions a model's numbers hang on.
+GUARDED = {"tables": ("numpy",), "onnx": ("numpy", "onnxruntime"), "sklearn": ("scikit-learn", "numpy", "skops")}
 
 
 class Path(Protocol):
-    """A way in which a package's model answers: compiled tables, or the fitted estimator."""
+    """A way in which a package's model answers: compiled tables, an ONNX graph, or the fitted estimator."""
 
     @property
     def name(self) -> str:
-        """ "tables" or "sklearn"."""
+        """ "tables", "onnx" or "sklearn"."""
         ...
 
     @property
@@ -58,7 +55,7 @@ class PackagedModel:
         self.signature = Signature.from_json(_json(files, "signature.json"))
         self.provenance = Provenance.from_json(_json(files, "provenance.json"))
         if not other_versions:
-            _refuse_versions(self.provenance.libraries, name=manifest.name, compiled=TABLES in files)
+            _refuse_versions(self.provenance.libraries, name=manifest.name, path=path_in(files))
         code = {path.removeprefix("code/"): data for path, data in files.items() if path.startswith("code/")}
         renamed = install_code(manifest.digest, code)
         self.path = _path(files, renamed, self.signature)
@@ -102,22 +99,27 @@ class PackagedModel:
         return self._outputs.many(self.path.scores(columns))
 
 
+def path_in(files: Container[str]) -> str:
+    """Return the way in which a package with these files answers."""
+    return "tables" if TABLES in files else "onnx" if ONNX in files else "sklearn"
+
+
 def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Path:
     """Return the way in which this package answers, which was chosen when it was made."""
     if TABLES in files:
         return Compiled(files[TABLES], renamed=renamed)
+    if ONNX in files:
+        from .formats.onnx import Onnx
+
+        return Onnx(files[ONNX], renamed=renamed)
     from .formats.fitted import Fitted
 
     return Fitted(file_of(files, "model.skops"), renamed=renamed, signature=signature)
 
 
-def _refuse_versions(libraries: Mapping[str, str], *, name: str, compiled: bool) -> None:
+def _refuse_versions(libraries: Mapping[str, str], *, name: str, path: str) -> None:
     here = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    here |= {
-        library: metadata.version(library)
-        for library in (_GUARDED if compiled else _GUARDED_FITTED)
-        if library in libraries
-    }
+    here |= {library: _version(library, name) for library in GUARDED[path] if library in libraries}
     for library, version in here.items():
         made = libraries.get(library, version)
         if _minor(made) != _minor(version):
@@ -126,6 +128,15 @@ def _refuse_versions(libraries: Mapping[str, str], *, name: str, compiled: bool)
                 f"Package '{name}' was made with {library} {made}, and here is {version}. {remedy}, make the package again here, "
                 "or prove that it answers as it did: `--other-versions`."
             )
+
+
+def _version(library: str, name: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        raise VersionMismatchError(
+            f"Package '{name}' answers with {library}, which is not installed. Install it: `pip install {library}`."
+        ) from None
 
 
 def _minor(version: str) -> list[str]:

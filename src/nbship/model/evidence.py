@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import SignatureError
 from .answer import PackagedModel
 from .features import ColumnFeatures
+from .formats import BOUND
 from .formats.fitted import scores_of, steps_of, targets_of
 from .lookup_files import parquet_bytes
 from .manifest import json_bytes, make_manifest, read_manifest
@@ -71,10 +72,11 @@ def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signatur
     columns = model.complete(read_rows(signature, frame))
     targets = targets_of(estimator, several=len(model.path.targets))
     expected = OutputReader(signature, targets).many(scores_of(estimator, targets, _given(estimator, frame))).columns()
+    bound = BOUND[model.path.name]
     # Numbers first: they say more of a difference than the labels that follow from them.
     for kind, given in sorted(model.answer(columns).columns().items(), key=lambda each: each[1].dtype.kind != "f"):
         if given.dtype.kind == "f":
-            same = np.isclose(given, expected[kind], rtol=1e-12, atol=1e-12, equal_nan=True)
+            same = np.isclose(given, expected[kind], rtol=bound, atol=bound, equal_nan=True)
         else:
             same = given == expected[kind]
         if not same.all():

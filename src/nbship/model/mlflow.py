@@ -18,19 +18,19 @@ __all__ = ["RUNTIME", "mlflow_files"]
 RUNTIME = "runtime.zip"
 
 
-def mlflow_files(code: Mapping[str, bytes], *, compiled: bool, python: str) -> dict[str, bytes]:
+def mlflow_files(code: Mapping[str, bytes], *, path: str, python: str) -> dict[str, bytes]:
     """Return the package's files that MLflow needs.
 
     Parameters
     ----------
     code
         Path below `code/` -> source.
-    compiled
-        Whether tables answer.
+    path
+        How the package answers: "tables", "onnx" or "sklearn".
     python
         The version of Python, as in "3.11".
     """
-    runtime = runtime_files(code, compiled=compiled)
+    runtime = runtime_files(code, path=path)
     digest = hashlib.sha256(write_zip(dict(sorted(runtime.items())))).hexdigest()
     top = f"nbship_runtime_{digest[:12]}"
     described = f"""flavors:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GateError, PackageError, SignatureError
-from .answer import BOUND, TABLES
 from .card import make_card
 from .code import collect_code, distributions_in
 from .evidence import GOLDEN_OUTPUT, gather_evidence
@@ -102,27 +101,24 @@ def build_package(
     OutputReader(signature, targets_of(estimator, several=1 + max(each.target for each in signature.outputs)))
     data = dump_estimator(estimator)
     code = collect_code(types_in(data))
-    libraries = _libraries(code)
     choice = choose_path(
         estimator,
         signature,
         columns=read_rows(signature, reference[[n for n in signature.names if n in reference]]).columns,
         code=code,
-        bound=BOUND,
     )
-    compiled = choice.tables is not None
-    needed = sorted(distributions_in({**runtime_files(code, compiled=compiled), **code}))
+    needed = sorted(distributions_in({**runtime_files(code, path=choice.name), **code}))
+    libraries = _libraries(needed)
     files = {
         "model.skops": data,
         "signature.json": json_bytes(signature.to_json()),
         "provenance.json": json_bytes(replace(provenance, libraries=libraries).to_json()),
         "requirements.txt": "".join(f"{each}=={libraries[each]}\n" for each in needed).encode(),
-        **mlflow_files(code, compiled=compiled, python=libraries["python"]),
+        **mlflow_files(code, path=choice.name, python=libraries["python"]),
         **{f"code/{path}": content for path, content in code.items()},
         **dump_lookups(lookups),
+        **choice.files,
     }
-    if choice.tables is not None:
-        files[TABLES] = choice.tables
     files |= gather_evidence(
         name,
         files,
@@ -205,9 +201,9 @@ def load_estimator(path: Path | str) -> Any:
     return load_estimator_bytes(data, code=own)
 
 
-def _libraries(code: Mapping[str, bytes]) -> dict[str, str]:
+def _libraries(needed: Sequence[str]) -> dict[str, str]:
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "nbship": _nbship_version()}
-    for name in sorted({*_LIBRARIES, *distributions_in({**runtime_files(code), **code})}):
+    for name in sorted({*_LIBRARIES, *needed}):
         found[name] = metadata.version(name)
     return found
 

@@ -16,20 +16,20 @@ __all__ = ["runtime_files"]
 
 _ROOT = Path(__file__).parents[1]
 
+# Path -> what loads models that answer in other ways: it stays behind.
+_FITTED, _ONNX = "model.formats.fitted", "model.formats.onnx"
+_BEHIND = {"tables": (_FITTED, _ONNX), "onnx": (_FITTED,), "sklearn": (_ONNX,)}
 
-# What only a package needs whose fitted estimator answers.
-_FITTED = "model.formats.fitted"
 
-
-def runtime_files(code: Mapping[str, bytes], *, compiled: bool = False) -> dict[str, bytes]:
+def runtime_files(code: Mapping[str, bytes], *, path: str) -> dict[str, bytes]:
     """Return the modules of nbship that predicting and a package's own code need, with all that these import.
 
     Parameters
     ----------
     code
         Path below `code/` -> source.
-    compiled
-        Whether tables answer: then what loads a fitted estimator stays behind.
+    path
+        How the package answers: "tables", "onnx" or "sklearn".
 
     Raises
     ------
@@ -40,14 +40,14 @@ def runtime_files(code: Mapping[str, bytes], *, compiled: bool = False) -> dict[
     waiting = ["predictor", *_parts_used(code)]
     while waiting:
         name = waiting.pop()
-        path = _file_of(name)
-        if path is None or path in found or (compiled and name == _FITTED):
+        file = _file_of(name)
+        if file is None or file in found or name in _BEHIND[path]:
             continue
-        found[path] = (_ROOT / path).read_bytes()
+        found[file] = (_ROOT / file).read_bytes()
         waiting.append(name.rpartition(".")[0])
-        if not path.endswith("__init__.py"):
-            waiting += _imported(found[path], path)
-    return {path: _cut(data, path, found) if path.endswith("__init__.py") else data for path, data in found.items()}
+        if not file.endswith("__init__.py"):
+            waiting += _imported(found[file], file)
+    return {file: _cut(data, file, found) if file.endswith("__init__.py") else data for file, data in found.items()}
 
 
 def _parts_used(code: Mapping[str, bytes]) -> Iterator[str]:

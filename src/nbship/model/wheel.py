@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import PackageError
-from .answer import TABLES
+from .answer import path_in
 from .archive import ARCHIVE, write_zip
 from .code import distributions_in
 from .manifest import MANIFEST, Manifest, read_files
@@ -41,7 +41,7 @@ def build_wheel(package: Path | str, folder: Path | str) -> Path:
     raw = {MANIFEST: (Path(package) / MANIFEST).read_bytes(), **files}
     name, version = module_name(manifest.name), _version(manifest)
     code = {path.removeprefix("code/"): content for path, content in files.items() if path.startswith("code/")}
-    runtime = runtime_files(code, compiled=TABLES in files)
+    runtime = runtime_files(code, path=path_in(files))
     provenance = Provenance.from_json(json.loads(files["provenance.json"]))
     entries = {
         f"{name}/__init__.py": _init(manifest).encode(),

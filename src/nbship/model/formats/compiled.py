@@ -13,7 +13,7 @@ from ..columns import Column, Columns, compute
 from ..outputs import Target
 from .table_file import load_tables
 
-__all__ = ["Compiled"]
+__all__ = ["Compiled", "array_of", "function_of"]
 
 
 class Compiled:
@@ -32,9 +32,9 @@ class Compiled:
     def __init__(self, data: bytes, *, renamed: Mapping[str, str]) -> None:
         self.tables, about = load_tables(data)
         self.names = [each.name for each in self.tables.inputs]
-        classes = None if about["classes"] is None else _array(about["classes"])
+        classes = None if about["classes"] is None else array_of(about["classes"])
         self.targets = (Target(classes, probabilistic=self.tables.link != "decision"),)
-        self._function = None if about["function"] is None else _function(about["function"], renamed)
+        self._function = None if about["function"] is None else function_of(about["function"], renamed)
 
     def scores(self, columns: Columns) -> Column:
         """Return probabilities, shape (rows, classes), or values, shape (rows, 1)."""
@@ -58,7 +58,8 @@ class Compiled:
         return self.tables.single([given[name].item() for name in self.names])
 
 
-def _array(values: list[Any]) -> Column:
+def array_of(values: Sequence[Any]) -> Column:
+    """Return classes as an array: texts are objects."""
     if isinstance(values[0], str):
         column = np.empty(len(values), dtype=object)
         column[:] = values
@@ -66,7 +67,7 @@ def _array(values: list[Any]) -> Column:
     return np.array(values)
 
 
-def _function(name: str, renamed: Mapping[str, str]) -> Any:
+def function_of(name: str, renamed: Mapping[str, str]) -> Any:
     """Return a function of the package's own code, named as module:function."""
     module, _, function = name.partition(":")
     top, dot, rest = module.partition(".")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .origins import Origin, Source, trace
 from .scores import Ensemble, Linear, Tree, read_scores
 from .tables import Input, Tables
 
-__all__ = ["compile_features", "compile_fields"]
+__all__ = ["Binned", "Traced", "affine_columns", "bin_inputs", "compile_tables", "trace_features", "trace_fields"]
 
 # Of the tables in memory; what would take more is left to scikit-learn.
 _LARGEST = 64 << 20
@@ -28,8 +29,54 @@ _MOST = np.finfo(np.float64).max
 Transform = Callable[[Sequence[Any]], Any]
 
 
-def compile_fields(steps: Sequence[Any], signature: Signature, *, frame: Callable[[Mapping[str, Any]], Any]) -> Tables:
-    """Compile a pipeline that takes a frame of the signature's fields.
+@dataclass(frozen=True)
+class Traced:
+    """A fitted pipeline up to its last step: where each column of the last step's matrix comes from.
+
+    Attributes
+    ----------
+    sources, origins
+        Inputs, and for each column of the matrix its origin among them.
+    values_of
+        An array for each source -> the matrix, by scikit-learn.
+    domains
+        Text source -> the texts that may come.
+    nullable
+        Sources that may be null.
+    """
+
+    sources: Sequence[Source]
+    origins: Sequence[Origin]
+    values_of: Transform
+    domains: Mapping[int, list[str]]
+    nullable: set[int]
+
+    def first_text(self, place: int) -> str | None:
+        """Return a text that may come."""
+        return next(iter(self.domains.get(place, [])), None)
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Inputs cut into bins, and the matrix in each of them.
+
+    Attributes
+    ----------
+    used
+        The sources that the matrix is made of.
+    inputs
+        Their bins.
+    values
+        Source -> the matrix's rows in its bins, shape (bins, columns); other sources' columns are meaningless there.
+    """
+
+    used: Sequence[int]
+    inputs: Sequence[Input]
+    values: Mapping[int, Any]
+
+
+def trace_fields(steps: Sequence[Any], signature: Signature, *, frame: Callable[[Mapping[str, Any]], Any]) -> Traced:
+    """Trace a pipeline that takes a frame of the signature's fields.
 
     Parameters
     ----------
@@ -61,11 +108,11 @@ def compile_fields(steps: Sequence[Any], signature: Signature, *, frame: Callabl
         return _through(steps, frame({sources[place].name: columns[place] for place in used}))
 
     nullable = {place for place, field in enumerate(signature.inputs) if field.nullable}
-    return _compile(steps[-1], sources, origins, values_of, domains=domains, nullable=nullable)
+    return Traced(sources, origins, values_of, domains, nullable)
 
 
-def compile_features(steps: Sequence[Any], categories: Mapping[str, Sequence[str]], numbers: Sequence[str]) -> Tables:
-    """Compile what follows a project's feature function: steps on its matrix of codes, then numbers.
+def trace_features(steps: Sequence[Any], categories: Mapping[str, Sequence[str]], numbers: Sequence[str]) -> Traced:
+    """Trace what follows a project's feature function: steps on its matrix of codes, then numbers.
 
     Parameters
     ----------
@@ -91,7 +138,7 @@ def compile_features(steps: Sequence[Any], categories: Mapping[str, Sequence[str
             matrix[:, place] = column
         return _through(steps, matrix)
 
-    return _compile(steps[-1], sources, origins, values_of, domains=domains, nullable=set(range(len(sources))))
+    return Traced(sources, origins, values_of, domains, set(range(len(sources))))
 
 
 def _traced(steps: Sequence[Any], origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
@@ -113,50 +160,51 @@ def _through(steps: Sequence[Any], data: Any) -> Any:
                     data = step.transform(data)
             if getattr(steps[-1], "_preprocessor", None) is not None:
                 data = steps[-1]._preprocess_X(data, reset=False)
+            dense = data.toarray() if hasattr(data, "toarray") else data
+            return np.asarray(dense, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise NotCompilableError(f"a value that may come is refused: {str(error).splitlines()[0]}") from error
-    dense = data.toarray() if hasattr(data, "toarray") else data
-    return np.asarray(dense, dtype=np.float64)
 
 
-def _compile(
-    estimator: Any,
-    sources: Sequence[Source],
-    origins: Sequence[Origin],
-    values_of: Transform,
-    *,
-    domains: Mapping[int, list[str]],
-    nullable: set[int],
-) -> Tables:
+def compile_tables(estimator: Any, traced: Traced) -> Tables:
+    """Compile the last step of a traced pipeline.
+
+    Raises
+    ------
+    NotCompilableError
+        With the reason.
+    """
     scores = read_scores(estimator)
-    used = sorted({origin.source for origin in origins})
+    binned = bin_inputs(traced, scores)
+    return _linear(scores, traced, binned) if isinstance(scores, Linear) else _trees(scores, traced.origins, binned)
+
+
+def bin_inputs(traced: Traced, scores: Ensemble | Linear | None) -> Binned:
+    """Cut the inputs into bins between which no test of the trees, and no step of a transformer, tells a difference."""
+    used = sorted({origin.source for origin in traced.origins})
     if not used:
         raise NotCompilableError("the model takes no column")
-    cuts = _cuts(sources, origins, scores, values_of, domains=domains)
+    cuts = _cuts(traced, scores)
     inputs, samples = [], []
-    for place, source in enumerate(sources):
+    for place, source in enumerate(traced.sources):
         if source.text:
-            texts = domains.get(place, [])
+            texts = traced.domains.get(place, [])
             known = tuple(text for text in texts if text != _UNSEEN)
             inputs.append(Input(source.name, True, known=known))
             # Where no other text may come, or no null, these bins are never used: any value will do.
             fill = texts[0] if texts else None
             other = _UNSEEN if _UNSEEN in texts or not texts else fill
-            samples.append(_objects([*known, other, None if place in nullable else fill]))
+            samples.append(_objects([*known, other, None if place in traced.nullable else fill]))
         else:
             inputs.append(Input(source.name, False, cuts=cuts[place]))
             beyond = np.nextafter(cuts[place][-1], np.inf) if len(cuts[place]) else 0.0
-            null = np.nan if place in nullable else 0.0
+            null = np.nan if place in traced.nullable else 0.0
             samples.append(np.concatenate([cuts[place], [beyond, null]]))
     most = max(map(len, samples))
-    matrix = values_of([_padded(sample, most) for sample in samples])
-    if matrix.shape[1] != len(origins):
+    matrix = traced.values_of([_padded(sample, most) for sample in samples])
+    if matrix.shape[1] != len(traced.origins):
         raise NotCompilableError("the transformers give other columns than their types tell")
-    kept = [inputs[place] for place in used]
-    values = {place: matrix[: inputs[place].bins] for place in used}
-    if isinstance(scores, Linear):
-        return _linear(scores, kept, used, origins, values, values_of, sources, domains)
-    return _trees(scores, kept, used, origins, values)
+    return Binned(used, [inputs[place] for place in used], {place: matrix[: inputs[place].bins] for place in used})
 
 
 def _objects(values: Sequence[Any]) -> Any:
@@ -169,15 +217,9 @@ def _padded(values: Any, length: int) -> Any:
     return values[np.minimum(np.arange(length), len(values) - 1)]
 
 
-def _cuts(
-    sources: Sequence[Source],
-    origins: Sequence[Origin],
-    scores: Ensemble | Linear,
-    values_of: Transform,
-    *,
-    domains: Mapping[int, list[str]],
-) -> dict[int, Any]:
+def _cuts(traced: Traced, scores: Ensemble | Linear | None) -> dict[int, Any]:
     """Return where the bins of each number end."""
+    sources, origins = traced.sources, traced.origins
     found = {place: set(source.steps) for place, source in enumerate(sources) if not source.text}
     wanted = _thresholds(scores, origins, sources) if isinstance(scores, Ensemble) else []
     exact = [pair for pair in wanted if origins[pair[0]].same and not scores.narrow] if wanted else []  # type: ignore[union-attr]
@@ -185,7 +227,7 @@ def _cuts(
         found[origins[column].source].add(threshold)
     if searched := sorted(set(wanted) - set(exact)):
         assert isinstance(scores, Ensemble)
-        ends = _bisect(searched, origins, sources, values_of, narrow=scores.narrow, domains=domains)
+        ends = _bisect(searched, traced, narrow=scores.narrow)
         for (column, _), end in zip(searched, ends, strict=True):
             if np.isfinite(end):
                 found[origins[column].source].add(end)
@@ -205,16 +247,9 @@ def _thresholds(scores: Ensemble, origins: Sequence[Origin], sources: Sequence[S
     return sorted(found)
 
 
-def _bisect(
-    pairs: Sequence[tuple[int, float]],
-    origins: Sequence[Origin],
-    sources: Sequence[Source],
-    values_of: Transform,
-    *,
-    narrow: bool,
-    domains: Mapping[int, list[str]],
-) -> Any:
+def _bisect(pairs: Sequence[tuple[int, float]], traced: Traced, *, narrow: bool) -> Any:
     """Return for each test the largest number that passes it; infinite where all or none do."""
+    sources, origins = traced.sources, traced.origins
     columns = np.array([column for column, _ in pairs])
     thresholds = np.array([threshold for _, threshold in pairs])
     owners = np.array([origins[column].source for column, _ in pairs])
@@ -230,12 +265,12 @@ def _bisect(
             given = []
             for place, source in enumerate(sources):
                 if source.text:
-                    given.append(_objects([next(iter(domains.get(place, [])), None)] * (int(rows.max()) + 1)))
+                    given.append(_objects([traced.first_text(place)] * (int(rows.max()) + 1)))
                 else:
                     column = np.zeros(int(rows.max()) + 1)
                     column[rows[owners == place]] = numbers[owners == place]
                     given.append(column)
-            values = values_of(given)[rows, columns]
+            values = traced.values_of(given)[rows, columns]
         with np.errstate(over="ignore"):
             return (values.astype(np.float32).astype(np.float64) if narrow else values) <= thresholds
 
@@ -260,9 +295,8 @@ def _number(order: Any) -> Any:
     return np.where(order < 0, -bits.view(np.float64), bits.view(np.float64))
 
 
-def _trees(
-    scores: Ensemble, inputs: Sequence[Input], used: Sequence[int], origins: Sequence[Origin], values: Mapping[int, Any]
-) -> Tables:
+def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Tables:
+    inputs, used, values = binned.inputs, binned.used, binned.values
     leaves = [_leaves(tree) for tree, _ in scores.trees]
     bits = 32 if max(map(len, leaves)) <= 32 else 64
     words = [-(-len(each) // bits) for each in leaves]
@@ -348,32 +382,11 @@ def _interval(begin: int, end: int, words: int, bits: int) -> Any:
     )
 
 
-def _linear(
-    scores: Linear,
-    inputs: Sequence[Input],
-    used: Sequence[int],
-    origins: Sequence[Origin],
-    values: Mapping[int, Any],
-    values_of: Transform,
-    sources: Sequence[Source],
-    domains: Mapping[int, list[str]],
-) -> Tables:
+def _linear(scores: Linear, traced: Traced, binned: Binned) -> Tables:
+    inputs, used, values, origins = binned.inputs, binned.used, binned.values, traced.origins
     outputs = len(scores.base)
-    weights, centres = np.zeros((len(used), outputs)), np.zeros(len(used))
-    affine = [origin.slope is not None and not sources[origin.source].text for origin in origins]
-    for column, origin in enumerate(origins):
-        if origin.rising and not affine[column] and not sources[origin.source].text:
-            raise NotCompilableError("a linear model weighs a column that is clipped")
-    for column in np.flatnonzero(affine).tolist():
-        centres[used.index(origins[column].source)] = origins[column].centre
-    at_centres = values_of(
-        [
-            _objects([next(iter(domains.get(place, [])), None)])
-            if source.text
-            else np.array([centres[used.index(place)] if place in used else 0.0])
-            for place, source in enumerate(sources)
-        ]
-    )[0]
+    weights = np.zeros((len(used), outputs))
+    affine, centres, at_centres = affine_columns(traced)
     additions = []
     for number, place in enumerate(used):
         table = np.zeros((inputs[number].bins, outputs))
@@ -392,6 +405,29 @@ def _linear(
         base=scores.base,
         link=scores.link,
         weights=weights,
-        centres=centres,
+        centres=centres[list(used)],
         additions=np.concatenate(additions),
     )
+
+
+def affine_columns(traced: Traced) -> tuple[list[bool], Any, Any]:
+    """Return which columns are affine in a number, each source's centre, and the matrix's row at the centres.
+
+    Raises
+    ------
+    NotCompilableError
+        If a column rises with a number and is not affine.
+    """
+    sources, origins = traced.sources, traced.origins
+    affine = [origin.slope is not None and not sources[origin.source].text for origin in origins]
+    centres = np.zeros(len(sources))
+    for column, origin in enumerate(origins):
+        if affine[column]:
+            centres[origin.source] = origin.centre
+        elif origin.rising and not sources[origin.source].text:
+            raise NotCompilableError("a column is clipped, and the model weighs it")
+    row = [
+        _objects([traced.first_text(place)]) if source.text else centres[[place]]
+        for place, source in enumerate(sources)
+    ]
+    return affine, centres, traced.values_of(row)[0]

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from ...errors import NotCompilableError
+from ...errors import CorruptPackageError, NotCompilableError
 from ..columns import Column, Columns, compute
 from ..features import ColumnFeatures
 from ..signature import Signature
-from .compiler import compile_features, compile_fields
+from . import BOUND, ONNX, TABLES
+from .compiler import Traced, compile_tables, trace_features, trace_fields
 from .fitted import input_of, scores_of, steps_of, targets_of
 from .table_file import dump_tables
-from .tables import Input, Tables
+from .tables import Input
 
-__all__ = ["Choice", "choose_path", "generate_rows", "largest_difference"]
+__all__ = [
+    "Choice",
+    "choose_path",
+    "compile_proven",
+    "convert_proven",
+    "export_onnx",
+    "generate_rows",
+    "largest_difference",
+]
 
 # Rows that are generated to compare the two.
 ROWS = 10_000
@@ -30,20 +40,50 @@ class Choice:
 
     Attributes
     ----------
-    tables
-        The bytes of `tables.npz`; None: the fitted estimator answers.
+    name
+        "tables", "onnx" or "sklearn".
+    files
+        The file that this path reads, beside the fitted estimator: `tables.npz`, `model.onnx`, or none.
     report
-        What `acceptance.json` says of it: `path`, and the proof or the reason.
+        What `acceptance.json` says of it: `path`, the proof, and why faster paths were not taken.
     """
 
-    tables: bytes | None
+    name: str
+    files: Mapping[str, bytes]
     report: Mapping[str, Any]
 
 
-def choose_path(
-    estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes], bound: float
-) -> Choice:
-    """Compile an estimator, and compare it with itself on generated rows.
+@dataclass(frozen=True)
+class _Model:
+    """A fitted estimator, as the compiler and the converter take it.
+
+    Attributes
+    ----------
+    steps
+        After the feature function, if there is one.
+    trace
+        Traces steps to the inputs.
+    expected
+        Columns of the inputs -> the scores that the estimator gives.
+    real
+        Values of the inputs.
+    about
+        Classes, and the name of the feature function.
+    nullable, closed
+        Inputs that may be null (None: all), and those of which no other text may come.
+    """
+
+    steps: Sequence[Any]
+    trace: Callable[[Sequence[Any]], Traced]
+    expected: Callable[[Columns], Column]
+    real: Columns
+    about: Mapping[str, Any]
+    nullable: Set[str] | None
+    closed: Set[str]
+
+
+def choose_path(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> Choice:
+    """Compile an estimator, or else convert it, and compare it with itself on generated rows.
 
     Parameters
     ----------
@@ -51,55 +91,129 @@ def choose_path(
         The training rows: what generated rows are drawn from, beside the ends of the tables' bins.
     code
         The package's modules, path -> source; the feature function must be in one of them.
-    bound
-        How far apart their answers may be.
     """
-    try:
-        tables, expected, real, function = _compiled(estimator, signature, columns=columns, code=code)
-        nullable = {field.name for field in signature.inputs if field.nullable} if function is None else None
-        closed = {f.name for f in signature.inputs if f.categories and not f.open} if function is None else set()
-        rows = generate_rows(tables, real, nullable=nullable, closed=closed)
-        most = largest_difference(tables.scores([rows[each.name] for each in tables.inputs]), expected(rows))
-    except NotCompilableError as error:
-        return Choice(None, {"path": "sklearn", "tables": f"Not compiled: {error}."})
-    if not most <= bound:
-        return Choice(None, {"path": "sklearn", "tables": f"Not proven: answers differ by up to {most:.1e}."})
+    ways = {"tables": (TABLES, "compiled", compile_proven), "onnx": (ONNX, "converted", convert_proven)}
+    report: dict[str, Any] = {}
+    for name, (file, done, make) in ways.items():
+        try:
+            data, most = make(_read(estimator, signature, columns=columns, code=code))
+        except NotCompilableError as error:
+            report[name] = f"Not {done}: {error}."
+            continue
+        if most <= BOUND[name]:
+            proof = {"rows": ROWS, "largest_difference": most, "bound": BOUND[name]}
+            return Choice(name, {file: data}, {"path": name, "proof": proof, **report})
+        report[name] = f"Not proven: answers differ by up to {most:.1e}."
+    return Choice("sklearn", {}, {"path": "sklearn", **report})
+
+
+def export_onnx(
+    estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]
+) -> tuple[bytes, float]:
+    """Return an estimator as an ONNX graph, and how far its answers differ on generated rows.
+
+    Raises
+    ------
+    NotCompilableError
+        With the reason.
+    """
+    return convert_proven(_read(estimator, signature, columns=columns, code=code))
+
+
+def compile_proven(model: _Model) -> tuple[bytes, float]:
+    """Return the bytes of tables, and how far their answers differ from the estimator's."""
+    tables = compile_tables(model.steps[-1], model.trace(model.steps))
+    rows = _rows(model, tables.inputs, exact=tables.leaves is not None)
+    most = largest_difference(tables.scores([rows[each.name] for each in tables.inputs]), model.expected(rows))
+    return dump_tables(tables, model.about), most
+
+
+def convert_proven(model: _Model) -> tuple[bytes, float]:
+    """Return the bytes of an ONNX graph, and how far its answers differ from the estimator's."""
+    if find_spec("onnx") is None or find_spec("onnxruntime") is None or find_spec("skl2onnx") is None:
+        raise NotCompilableError("that needs `pip install 'nbship[onnx]'`")
+    from .onnx import Onnx
+    from .onnx_graph import draw
+
+    traced, last = _most_traced(model)
+    about = {**model.about, "probabilistic": hasattr(last, "predict_proba")}
+    found, reason = [], NotCompilableError("no conversion was tried")
+    for narrow in (False, True):
+        try:
+            data, binned = draw(last, traced, about=about, narrow=narrow)
+            rows = _rows(model, binned.inputs, exact=False)
+            runs = Onnx(data, renamed={}, function=False)
+            found.append((largest_difference(runs.scores(rows), model.expected(rows)), data))
+        except (NotCompilableError, CorruptPackageError) as error:
+            reason = NotCompilableError(str(error).removesuffix("."))
+    if not found:
+        raise reason
+    most, data = min(found, key=lambda each: each[0])
+    return data, most
+
+
+def _most_traced(model: _Model) -> tuple[Traced, Any]:
+    """Return as many steps traced as can be, and the rest as one estimator."""
+    from sklearn.pipeline import Pipeline
+
+    for split in range(len(model.steps) - 1, -1, -1):
+        rest = model.steps[split:]
+        last = rest[0] if len(rest) == 1 else Pipeline([(str(place), step) for place, step in enumerate(rest)])
+        try:
+            return model.trace([*model.steps[:split], last]), last
+        except NotCompilableError as error:
+            reason = error
+    raise reason
+
+
+def _read(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> _Model:
+    steps = steps_of(estimator)
     classes = getattr(estimator, "classes_", None)
-    about = {"classes": None if classes is None else np.asarray(classes).tolist(), "function": function}
-    return Choice(
-        dump_tables(tables, about), {"path": "tables", "proof": {"rows": ROWS, "largest_difference": float(most)}}
+    if isinstance(classes, list) or any(output.target for output in signature.outputs):
+        raise NotCompilableError("it has several outputs")
+    about: dict[str, Any] = {"classes": None if classes is None else np.asarray(classes).tolist(), "function": None}
+    if isinstance(steps[0], ColumnFeatures):
+        features = steps[0]
+        about["function"] = _function_name(features, code)
+        if len(steps) < 2:
+            raise NotCompilableError("there is no estimator after the feature function")
+
+        def trace(given: Sequence[Any]) -> Traced:
+            return trace_features(given, features.categories_, features.numbers_)
+
+        def expected(rows: Columns) -> Column:
+            return _scores(estimator[1:], features.encode(rows))
+
+        return _Model(steps[1:], trace, expected, compute(features.function, columns), about, None, set())
+
+    def frame(given: Columns) -> Any:
+        typed = {
+            name: column > 0.5 if signature[name].dtype == "bool" and not signature[name].nullable else column
+            for name, column in given.items()
+        }
+        return input_of(estimator, {**_blank(signature, len(next(iter(given.values())))), **typed}, signature)
+
+    return _Model(
+        steps,
+        lambda given: trace_fields(given, signature, frame=frame),
+        lambda rows: _scores(estimator, frame(rows)),
+        columns,
+        about,
+        {field.name for field in signature.inputs if field.nullable},
+        {field.name for field in signature.inputs if field.categories and not field.open},
     )
 
 
-def _compiled(
-    estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]
-) -> tuple[Tables, Callable[[Columns], Column], Columns, str | None]:
-    """Return the tables, the estimator on the tables' inputs, real values of these, and the feature function's name."""
-    steps = steps_of(estimator)
-    if not isinstance(steps[0], ColumnFeatures):
-
-        def frame(given: Columns) -> Any:
-            typed = {
-                name: column > 0.5 if signature[name].dtype == "bool" and not signature[name].nullable else column
-                for name, column in given.items()
-            }
-            return input_of(estimator, {**_blank(signature, len(next(iter(given.values())))), **typed}, signature)
-
-        tables = compile_fields(steps, signature, frame=frame)
-        return tables, lambda rows: _scores(estimator, frame(rows)), columns, None
-    features = steps[0]
+def _function_name(features: ColumnFeatures, code: Mapping[str, bytes]) -> str:
     name = f"{features.function.__module__}:{getattr(features.function, '__qualname__', '')}"
     module = name.partition(":")[0].replace(".", "/")
     if "<" in name or not {f"{module}.py", f"{module}/__init__.py"} & code.keys():
         raise NotCompilableError("the feature function is not one of the project's modules")
-    if len(steps) < 2:
-        raise NotCompilableError("there is no estimator after the feature function")
-    tables = compile_features(steps[1:], features.categories_, features.numbers_)
+    return name
 
-    def expected(rows: Columns) -> Column:
-        return _scores(estimator[1:], features.encode(rows))
 
-    return tables, expected, compute(features.function, columns), name
+def _rows(model: _Model, inputs: Sequence[Input], *, exact: bool) -> dict[str, Column]:
+    return generate_rows(inputs, model.real, nullable=model.nullable, closed=model.closed, exact=exact)
 
 
 def _blank(signature: Signature, rows: int) -> dict[str, Column]:
@@ -124,9 +238,10 @@ def _scores(estimator: Any, data: Any) -> Column:
 
 
 def generate_rows(
-    tables: Tables,
+    inputs: Sequence[Input],
     real: Columns,
     *,
+    exact: bool,
     nullable: Set[str] | None = None,
     closed: Set[str] = frozenset(),
     count: int = ROWS,
@@ -142,11 +257,13 @@ def generate_rows(
         Inputs that may be null; None: all.
     closed
         Texts that are one of those known.
+    exact
+        Whether numbers far beyond all that was seen may be among them: trees compare, and do not compute.
     """
     random = np.random.default_rng(seed)
     found = {}
-    for each in tables.inputs:
-        pool, null = _pool(each, closed=each.name in closed, exact=tables.leaves is not None)
+    for each in inputs:
+        pool, null = _pool(each, closed=each.name in closed, exact=exact)
         drawn = random.integers(0, max(1, len(pool)), count)
         seen = real[each.name]
         column = seen[random.integers(0, len(seen), count)]
