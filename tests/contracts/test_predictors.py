@@ -1,7 +1,10 @@
-"""One suite over every way to ask a model: the package itself, the logged one, and REST."""
+"""One suite over every way to ask a model: the package by its tables and by its fitted model, its wheel, the logged one, REST."""
 
 from __future__ import annotations
 
+import importlib
+import sys
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from nbship import predictor
 from nbship.errors import InputFailure, InvalidInputError
 from nbship.inference import Logged, answers_of
 from nbship.model.signature import Signature
+from nbship.model.wheel import build_wheel
 from nbship.prediction_log import open_log
 from nbship.serving import Service
 
@@ -42,11 +46,42 @@ def direct(one: Any) -> Callable[[Rows], list[dict[str, Any]]]:
     return lambda rows: list(answers_of(one.predict(rows)))
 
 
-@pytest.fixture(params=["package", "logged", "rest"])
+def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
+    """Import a model's wheel, which has its own copy of what predicts and of its errors."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(wheel.parent / "site")
+    sys.path.insert(0, str(wheel.parent / "site"))
+    try:
+        model = importlib.import_module(wheel.name.partition("-")[0])
+        model.load()
+    finally:
+        sys.path.remove(str(wheel.parent / "site"))
+
+    def answers(rows: Rows) -> list[dict[str, Any]]:
+        try:
+            return model.predict(rows).to_dict("records")
+        except Exception as error:
+            failures = getattr(error, "failures", None)
+            if failures is None:
+                raise
+            raise InvalidInputError([InputFailure(each.row, each.field, each.reason) for each in failures]) from error
+
+    return answers
+
+
+@pytest.fixture(params=["package", "fitted", "wheel", "logged", "rest"])
 def ask(request: pytest.FixtureRequest, small_package: Path, tmp_path: Path) -> Iterator[Callable[[Rows], list[dict]]]:
     package = predictor.load(small_package)
     if request.param == "package":
+        assert package.path == "tables"
         yield direct(package)
+    elif request.param == "fitted":
+        files = {name: data for name, data in package.files.items() if name != "tables.npz"}
+        fitted = predictor.load_files(package.manifest, files)
+        assert fitted.path == "sklearn"
+        yield direct(fitted)
+    elif request.param == "wheel":
+        yield installed(build_wheel(small_package, tmp_path))
     elif request.param == "logged":
         with open_log(tmp_path / "log.sqlite") as log:
             yield direct(Logged(package, log))
