@@ -133,7 +133,7 @@ FAMILIES = {
     "forest, three classes": _of(lambda: usual(impute=False), lambda: ensemble.RandomForestClassifier(10, min_samples_leaf=5, random_state=0), "multiclass"),
     "extra trees": _of(usual, lambda: ensemble.ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0), "value"),
     "support vectors": _of(usual, svm.SVC, path="onnx"),
-    "neighbours": _of(usual, neighbors.KNeighborsClassifier, path="onnx"),
+    "neighbours": _of(usual, neighbors.KNeighborsClassifier, path="sklearn"),
     "naive Bayes": _of(usual, naive_bayes.GaussianNB, path="onnx"),
     "network": _of(usual, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="onnx"),
     "stacking": _of(usual, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="onnx"),

@@ -15,6 +15,10 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from families import fitted, make_rows, make_signature
+
+from nbship import predictor
+from nbship.model import Provenance, build_package
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "models/flights"
@@ -27,7 +31,7 @@ import json, sys, mlflow, pandas
 model = mlflow.pyfunc.load_model(sys.argv[1])
 answers = model.predict(pandas.read_parquet(sys.argv[2]))
 own = sorted({name.partition(".")[0] for name in sys.modules if name.startswith(("nbship", "flights", "sklearn"))})
-print(json.dumps({"own": own, "label": answers["label"].tolist(), "probability": answers["probability"].tolist()}))
+print(json.dumps({"own": own, **{name: answers[name].tolist() for name in answers}}))
 """
 
 # In CI it must be there.
@@ -59,6 +63,26 @@ def test_pyfunc_answers_the_golden_rows_to_the_bit(golden: pd.DataFrame, inputs:
         assert told["label"] == golden["output:label"].tolist()
     assert [name for name in told["own"] if not name.startswith("nbship_runtime_")] == []
     assert {path: path.stat().st_mtime_ns for path in PACKAGE.rglob("*")} == before
+
+
+@pytest.mark.parametrize(("family", "path"), [("naive Bayes", "onnx"), ("transformed target", "sklearn")])
+def test_pyfunc_answers_by_every_path(family: str, path: str, tmp_path: Path) -> None:
+    rows = make_rows()
+    build_package(
+        tmp_path / "p", name="other", estimator=fitted(family), signature=make_signature(), golden=rows.head(600), reference=rows, provenance=Provenance(),
+    )  # fmt: skip
+    rows.head(50).to_parquet(tmp_path / "inputs.parquet")
+    done = subprocess.run(
+        [PEERS / "python", "-c", LOAD, tmp_path / "p", tmp_path / "inputs.parquet"],
+        env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(done.stdout.splitlines()[-1])
+    model = predictor.load(tmp_path / "p")
+    assert model.path == path
+    assert {name: told[name] for name in told.keys() - {"own"}} == {
+        name: values.tolist() for name, values in model.predict(rows.head(50)).columns().items()
+    }
+    assert ("sklearn" in told["own"]) == (path == "sklearn")
 
 
 def test_models_serve_answers_the_same_numbers(golden: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:

@@ -43,16 +43,29 @@ def test_nothing_of_ours_lies_at_top_level(shop_wheel: Path) -> None:
 
 
 def test_a_wheel_whose_fitted_model_answers_needs_scikit_learn(tmp_path: Path) -> None:
-    rows = make_rows()
-    build_package(
-        tmp_path / "p", name="bayes", estimator=fitted("transformed target"), signature=make_signature(), golden=rows.head(600), reference=rows,
-        provenance=Provenance(),
-    )  # fmt: skip
-    with zipfile.ZipFile(build_wheel(tmp_path / "p", tmp_path)) as archive:
-        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
-        names = archive.namelist()
+    metadata, names = wheel_of("transformed target", tmp_path)
     assert "Requires-Dist: scikit-learn==" in metadata
     assert any(name.endswith("formats/fitted.py") for name in names)
+
+
+def test_a_wheel_that_answers_by_onnx_needs_its_runtime(tmp_path: Path) -> None:
+    metadata, names = wheel_of("naive Bayes", tmp_path)
+    assert "Requires-Dist: onnxruntime==" in metadata
+    assert "scikit-learn" not in metadata.partition("\n\n")[0]
+    assert any(name.endswith("formats/onnx.py") for name in names)
+    assert not any(name.endswith("formats/fitted.py") for name in names)
+
+
+def wheel_of(family: str, folder: Path) -> tuple[str, list[str]]:
+    """Return the metadata and the names of the files of a wheel."""
+    rows = make_rows()
+    build_package(
+        folder / "p", name="other", estimator=fitted(family), signature=make_signature(), golden=rows.head(600), reference=rows,
+        provenance=Provenance(),
+    )  # fmt: skip
+    with zipfile.ZipFile(build_wheel(folder / "p", folder)) as archive:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+        return metadata, archive.namelist()
 
 
 def test_only_the_predicting_part_goes_along() -> None:

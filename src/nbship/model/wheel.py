@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import PackageError
-from .answer import path_in
+from .answer import GUARDED, path_in
 from .archive import ARCHIVE, write_zip
 from .code import distributions_in
 from .manifest import MANIFEST, Manifest, read_files
@@ -26,7 +26,7 @@ __all__ = ["build_wheel", "module_name", "wheel_name"]
 
 _RUNTIME = "_runtime"
 # A model's numbers hang on the minor versions of these.
-_GUARDED = ("numpy", "scikit-learn", "skops")
+_GUARDED = {library for libraries in GUARDED.values() for library in libraries}
 
 
 def build_wheel(package: Path | str, folder: Path | str) -> Path:

@@ -92,7 +92,7 @@ def choose_path(estimator: Any, signature: Signature, *, columns: Columns, code:
     code
         The package's modules, path -> source; the feature function must be in one of them.
     """
-    ways = {"tables": (TABLES, "compiled", compile_proven), "onnx": (ONNX, "converted", convert_proven)}
+    ways = {"tables": (TABLES, "compiled", compile_proven), "onnx": (ONNX, "converted", _convert_faster)}
     report: dict[str, Any] = {}
     for name, (file, done, make) in ways.items():
         try:
@@ -126,6 +126,12 @@ def compile_proven(model: _Model) -> tuple[bytes, float]:
     rows = _rows(model, tables.inputs, exact=tables.leaves is not None)
     most = largest_difference(tables.scores([rows[each.name] for each in tables.inputs]), model.expected(rows))
     return dump_tables(tables, model.about), most
+
+
+def _convert_faster(model: _Model) -> tuple[bytes, float]:
+    if type(model.steps[-1]).__module__.startswith("sklearn.neighbors."):
+        raise NotCompilableError("a graph would compare every row with all that were learned, which is slower")
+    return convert_proven(model)
 
 
 def convert_proven(model: _Model) -> tuple[bytes, float]:
