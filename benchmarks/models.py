@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CATEGORIES", "NUMBERS", "make_estimator", "make_package", "make_rows"]
+__all__ = ["CATEGORIES", "NUMBERS", "make_columns", "make_estimator", "make_package", "make_rows"]
 
 NUMBERS = tuple(f"number_{place}" for place in range(8))
 CATEGORIES = tuple(f"category_{place}" for place in range(4))
@@ -30,9 +30,15 @@ def make_rows(count: int, *, seed: int = 0) -> tuple[Any, Any]:
 
 
 def make_estimator() -> Any:
-    """Return the pipeline, not fitted."""
-    from sklearn.compose import ColumnTransformer
+    """Return the pipeline of the boosting, not fitted."""
     from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return make_columns(HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0))
+
+
+def make_columns(estimator: Any) -> Any:
+    """Return a pipeline of the usual transformers before an estimator, not fitted."""
+    from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -43,7 +49,7 @@ def make_estimator() -> Any:
             ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(CATEGORIES)),
         ]
     )
-    return make_pipeline(columns, HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0))
+    return make_pipeline(columns, estimator)
 
 
 def make_package(folder: Path, estimator: Any, rows: Any) -> Path:

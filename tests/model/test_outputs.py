@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from families import fitted, make_rows, make_signature, make_target, usual
+from servers import running
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from nbship import acceptance, predictor
+from nbship.cli.predict import command as predict
+from nbship.cli.replay import command as replay
 from nbship.errors import SignatureError
+from nbship.inference import Logged
 from nbship.model import Output, Provenance, Signature, build_package
+from nbship.prediction_log import open_log
+from nbship.serving import Service
 
 ROWS = make_rows()
 
@@ -95,3 +104,25 @@ def test_an_output_of_a_target_that_there_is_not_is_refused(tmp_path: Path) -> N
     signature = replace(make_signature(), outputs=(Output("level", "int", "label", target=2),))
     with pytest.raises(SignatureError, match=r"'level' is of target 2, and the model has 1"):
         package(tmp_path, fitted("logistic"), signature)
+
+
+def test_several_outputs_are_served_logged_and_replayed(tmp_path: Path) -> None:
+    targets = np.column_stack([make_target(ROWS, "binary").astype(str).astype(object), make_target(ROWS, "multiclass")])
+    model = package(tmp_path, make_pipeline(usual(), DecisionTreeClassifier(max_depth=4)).fit(ROWS, targets), make_signature())  # fmt: skip
+    names = ["label", "probability", "label.label_1", "probability.probability_1"]
+    record = ROWS.iloc[0].astype(object).where(ROWS.iloc[0].notna(), None).to_dict()
+    with running(Service(lambda: Logged(model, open_log(tmp_path / "predictions.sqlite"), mode="rest"))) as client:
+        answer = client.post("/predict", json=record).json()
+        described = client.get("/openapi.json").json()["components"]["schemas"]["Prediction"]["properties"]
+        assert client.get("/docs").text.count("label.label_1") >= 1
+    assert list(answer)[3:] == list(described)[3:] == names
+    ROWS.head(30).to_csv(tmp_path / "rows.csv", index=False)
+    invoke = partial(CliRunner().invoke, catch_exceptions=False, env={"NBSHIP_STATE": str(tmp_path)})
+    packaged = ["--package", str(tmp_path / "p")]
+    assert invoke(predict, [str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), *packaged]).exit_code == 0
+    scored = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    assert list(scored.columns) == ["prediction_id", *names]
+    for id in (answer["id"], scored["prediction_id"][7]):
+        told = json.loads(invoke(replay, [id, *packaged, "--json"]).stdout)
+        assert told["same"]
+        assert list(told["logged"]) == names

@@ -97,7 +97,7 @@ def _replay_row(log: PredictionLog, id: str, predictor: PackagePredictor) -> Rep
             f"The batch run of '{id}' has no prediction for row {number}. Take an id from its output."
         )
     inputs, outputs = found
-    logged = {output.kind: outputs[output.kind].tolist()[0] for output in predictor.signature.outputs}
+    logged = {name: outputs[name].tolist()[0] for name in predictor.signature.answers}
     again = next(answers_of(predictor.predict(inputs.reset_index(drop=True))))
     return Replay(id, run, _as_text(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
 

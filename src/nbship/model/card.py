@@ -67,7 +67,9 @@ def _limit(limit: Any) -> str:
 
 
 def _outputs(signature: Signature) -> str:
-    lines = [f"| {output.kind} | {output.dtype} | {output.title or output.name} |" for output in signature.outputs]
+    lines = [
+        f"| {name} | {output.dtype} | {output.title or output.name} |" for name, output in signature.answers.items()
+    ]
     return "\n".join(["## Outputs", "", "| output | type | meaning |", "|---|---|---|", *lines])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,20 +88,15 @@ class OutputReader:
     """
 
     def __init__(self, signature: Signature, targets: Sequence[Target]) -> None:
+        signature = replace(signature, outputs=_whole(signature.outputs, targets[0]))
         self._plan: list[tuple[str, Output, Target, int | None, float | None]] = []
-        for output in _whole(signature.outputs, targets[0]):
+        for column, output in signature.answers.items():
             if output.target >= len(targets):
                 raise SignatureError(
                     f"Output '{output.name}' is of target {output.target}, and the model has {len(targets)}, from 0 on."
                 )
             target = targets[output.target]
-            taken = {column for column, *_ in self._plan}
-            column = f"{output.kind}.{output.name}" if output.kind in taken else output.kind
-            self._plan.append((column, output, target, _place(output, target), None))
-        self._plan = [
-            (column, output, target, *_threshold(output, target, place, signature))
-            for column, output, target, place, _ in self._plan
-        ]
+            self._plan.append((column, output, target, *_threshold(output, target, _place(output, target), signature)))
         self._labels = {
             id(target): [target.classes[place : place + 1] for place in range(len(target.classes))]
             for target in targets
@@ -142,11 +137,11 @@ class OutputReader:
         return _predictions(found)
 
 
-def _whole(outputs: Sequence[Output], first: Target) -> list[Output]:
+def _whole(outputs: Sequence[Output], first: Target) -> tuple[Output, ...]:
     """Return the outputs, with those of the first target that are always told."""
     kinds = {output.kind for output in outputs}
     missing = ["value"] if first.classes is None else ["label", *(["probability"] if first.probabilistic else [])]
-    return [*(Output(kind, "", kind) for kind in missing if kind not in kinds), *outputs]
+    return (*(Output(kind, "", kind) for kind in missing if kind not in kinds), *outputs)
 
 
 def _place(output: Output, target: Target) -> int | None:

@@ -228,6 +228,14 @@ class Signature:
         """Return the first output of a kind, or None."""
         return next((output for output in self.outputs if output.kind == kind), None)
 
+    @property
+    def answers(self) -> dict[str, Output]:
+        """Column of an answer -> output: the first output of a kind has the kind's name, others `<kind>.<name>`."""
+        found: dict[str, Output] = {}
+        for output in self.outputs:
+            found[f"{output.kind}.{output.name}" if output.kind in found else output.kind] = output
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """Return what `signature.json` holds; attributes at their default are left out."""
         return {

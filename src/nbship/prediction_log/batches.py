@@ -99,7 +99,8 @@ def output_fields(signature: Signature, *, keys: bool = True) -> tuple[Field, ..
     """Return the columns of a batch run's output, as fields."""
     given = [signature[name] for name in signature.keys] if keys else []
     made = [
-        Field(output.kind, output.dtype if output.dtype != "category" else "string") for output in signature.outputs
+        Field(name, output.dtype if output.dtype != "category" else "string")
+        for name, output in signature.answers.items()
     ]
     return (*given, Field("prediction_id", "string"), *made)
 

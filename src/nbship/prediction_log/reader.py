@@ -108,8 +108,8 @@ def _from_records(records: Sequence[Record], signature: Signature, log: Predicti
     outputs = [msgspec.json.decode(record.outputs or "{}") for record in answered]
     columns: dict[str, Any] = {field.name: _input(inputs, field) for field in signature.inputs}
     columns = {_name(name): column for name, column in columns.items()}
-    for output in signature.outputs:
-        columns[output.kind] = _column(outputs, output.kind, output.dtype)
+    for name, output in signature.answers.items():
+        columns[name] = _column(outputs, name, output.dtype)
         columns |= {
             name: [getattr(record, name) for record in answered] for name in ("event_time", "mode", "caller", "version")
         }

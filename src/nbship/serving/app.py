@@ -14,6 +14,7 @@ import streamlit as st
 
 from ..errors import InvalidInputError, NbshipError
 from ..inference import Logged, Place, find_place
+from ..model.signature import Signature
 from ..project import Phrase
 from .cards import STYLE, number_card, report_card, risk_card
 from .form import Widget, describe_risk, read_form, widgets
@@ -166,7 +167,26 @@ def _show_answer(logged: Logged, failures: Mapping[str | None, str], phrases: Se
         st.html(number_card("", "Fill in the form and press Predict.", note=""))
     else:
         st.html(_card(logged, answer, phrases))
+        if further := _further(logged.signature, answer):
+            st.table(further, border="horizontal")
         st.caption(f"Prediction {answer['id']} · model version {answer['version']}")
+
+
+def _further(signature: Signature, answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return title -> value of what the model tells beside its first label, probability or value."""
+    found = {}
+    for name, output in signature.answers.items():
+        if name != output.kind:
+            value = answer[name]
+            told = (
+                f"{value * 100:.0f} %"
+                if output.kind == "probability"
+                else f"{value:,.4g}"
+                if isinstance(value, float)
+                else str(value)
+            )
+            found[output.title or output.name] = f"{told} {output.unit}".strip()
+    return found
 
 
 def _card(logged: Logged, answer: Mapping[str, Any], phrases: Sequence[Phrase]) -> str:

@@ -64,9 +64,9 @@ def docs_page(
 ) -> str:
     """Return the page as HTML."""
     outputs = [
-        f"<tr><td><code>{escape(output.kind)}</code></td><td>{escape(output.dtype)}</td>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(output.dtype)}</td>"
         f"<td>{escape(_sentence(output.title, output.help, output.unit))}</td></tr>"
-        for output in signature.outputs
+        for name, output in signature.answers.items()
     ]
     return _PAGE.substitute(
         model=escape(model),

@@ -87,7 +87,7 @@ def _record_schema(fields: Sequence[Field]) -> dict[str, Any]:
 
 
 def _schemas(signature: Signature, model: str) -> dict[str, Any]:
-    outputs = {output.kind: _output_schema(output) for output in signature.outputs}
+    outputs = {name: _output_schema(output) for name, output in signature.answers.items()}
     text, truth = {"type": "string"}, {"type": "boolean"}
     prediction = {"id": text, "model": text, "version": text, **outputs}
     keys = [signature[name] for name in signature.keys]

@@ -1,0 +1,68 @@
+"""Other models than boosting: which path answers, and how fast, beside scikit-learn with a frame.
+
+The rows of `one_row`, 20,000 to train on; one row from a dict, and 100,000 rows of a frame, both checked by the signature.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .models import make_columns, make_package, make_rows
+from .timing import in_turn
+
+ROWS = 100_000
+
+
+def run() -> str:
+    """Return the comparison as Markdown."""
+    import pandas as pd
+
+    from nbship import predictor
+
+    rows, target = make_rows(20_000)
+    frame = make_rows(ROWS, seed=3)[0]
+    row: dict[str, Any] = frame.dropna().to_dict("records")[0]
+    lines = ["| | path | one row | × scikit-learn | rows/s | × scikit-learn |", "|---|---|--:|--:|--:|--:|"]
+    for name, estimator in _estimators().items():
+        fitted = make_columns(estimator).fit(rows, target)
+        with tempfile.TemporaryDirectory() as folder:
+            packaged = predictor.load(make_package(Path(folder), fitted, rows))
+        one = in_turn(
+            {
+                "scikit-learn": lambda fitted=fitted: fitted.predict_proba(pd.DataFrame([row])),
+                "nbship": lambda packaged=packaged: packaged.predict([row]),
+            },
+            rounds=9,
+            repeat=20,
+        )
+        many = in_turn(
+            {
+                "scikit-learn": lambda fitted=fitted: fitted.predict_proba(frame),
+                "nbship": lambda packaged=packaged: packaged.predict(frame),
+            },
+            rounds=3,
+        )
+        told = (f"{one['nbship'] * 1e6:,.0f} µs", f"{one['nbship'] / one['scikit-learn']:.3f}")
+        told += (f"{ROWS / many['nbship']:,.0f}", f"{many['scikit-learn'] / many['nbship']:.1f}")
+        lines.append(f"| {name} | {packaged.path} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def _estimators() -> dict[str, Any]:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neural_network import MLPClassifier
+
+    return {
+        "logistic regression": LogisticRegression(max_iter=200),
+        "gradient boosting, 100 trees": GradientBoostingClassifier(random_state=0),
+        "forest, 100 trees to the end": RandomForestClassifier(random_state=0),
+        "forest, 100 trees of 64 leaves": RandomForestClassifier(max_leaf_nodes=64, random_state=0),
+        "calibrated gradient boosting, 3 folds": CalibratedClassifierCV(GradientBoostingClassifier(random_state=0), cv=3),
+        "network of 32 units": MLPClassifier((32,), max_iter=20, early_stopping=True, random_state=0),
+        "naive Bayes": GaussianNB(),
+    }  # fmt: skip
