@@ -137,9 +137,14 @@ FAMILIES = {
     "naive Bayes": _of(usual, naive_bayes.GaussianNB, path="onnx"),
     "network": _of(usual, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="onnx"),
     "stacking": _of(usual, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="onnx"),
-    "voting": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
+    "voting": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft", weights=[2, 1])),
+    "voting with naive Bayes": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
+    "voting, value": _of(usual, lambda: ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.HistGradientBoostingRegressor(**BOOST))]), "value"),
     "transformed target": _of(usual, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value", path="sklearn"),
-    "calibrated": _of(usual, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3), path="onnx"),
+    "calibrated": _of(usual, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3)),
+    "calibrated boosting": _of(ordinal, lambda: CalibratedClassifierCV(ensemble.HistGradientBoostingClassifier(**BOOST), cv=3, method="isotonic")),
+    "calibrated, three classes": _of(usual, lambda: CalibratedClassifierCV(svm.LinearSVC(), cv=3), "multiclass"),
+    "calibrated support vectors": _of(usual, lambda: CalibratedClassifierCV(svm.SVC(), cv=3), path="onnx"),
 }  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from ..columns import Column, Columns, compute
 from ..features import ColumnFeatures
 from ..signature import Signature
 from . import BOUND, ONNX, TABLES
-from .compiler import Traced, compile_tables, trace_features, trace_fields
+from .compiler import Traced, trace_features, trace_fields
 from .fitted import input_of, scores_of, steps_of, targets_of
+from .members import compile_model
 from .table_file import dump_tables
 from .tables import Input
 
@@ -71,6 +72,8 @@ class _Model:
         Classes, and the name of the feature function.
     nullable, closed
         Inputs that may be null (None: all), and those of which no other text may come.
+    truths
+        Inputs that are false or true: no number lies between.
     """
 
     steps: Sequence[Any]
@@ -80,6 +83,7 @@ class _Model:
     about: Mapping[str, Any]
     nullable: Set[str] | None
     closed: Set[str]
+    truths: Set[str] = frozenset()
 
 
 def choose_path(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> Choice:
@@ -122,8 +126,8 @@ def export_onnx(
 
 def compile_proven(model: _Model) -> tuple[bytes, float]:
     """Return the bytes of tables, and how far their answers differ from the estimator's."""
-    tables = compile_tables(model.steps[-1], model.trace(model.steps))
-    rows = _rows(model, tables.inputs, exact=tables.leaves is not None)
+    tables = compile_model(model.steps, model.trace)
+    rows = _rows(model, tables.inputs, exact=tables.compares)
     most = largest_difference(tables.scores([rows[each.name] for each in tables.inputs]), model.expected(rows))
     return dump_tables(tables, model.about), most
 
@@ -207,6 +211,7 @@ def _read(estimator: Any, signature: Signature, *, columns: Columns, code: Mappi
         about,
         {field.name for field in signature.inputs if field.nullable},
         {field.name for field in signature.inputs if field.categories and not field.open},
+        {field.name for field in signature.inputs if field.dtype == "bool"},
     )
 
 
@@ -219,7 +224,10 @@ def _function_name(features: ColumnFeatures, code: Mapping[str, bytes]) -> str:
 
 
 def _rows(model: _Model, inputs: Sequence[Input], *, exact: bool) -> dict[str, Column]:
-    return generate_rows(inputs, model.real, nullable=model.nullable, closed=model.closed, exact=exact)
+    found = generate_rows(inputs, model.real, nullable=model.nullable, closed=model.closed, exact=exact)
+    for name in model.truths & found.keys():
+        found[name] = np.where(np.isnan(found[name]), np.nan, found[name] > 0.5)
+    return found
 
 
 def _blank(signature: Signature, rows: int) -> dict[str, Column]:

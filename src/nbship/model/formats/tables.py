@@ -87,6 +87,11 @@ class Tables:
     centres: Array | None = None
     additions: Array | None = None
 
+    @property
+    def compares(self) -> bool:
+        """Whether numbers are only compared, and never computed with."""
+        return self.leaves is not None
+
     @cached_property
     def trees(self) -> LeafSums | None:
         """The sums of leaves; None of a linear model."""
