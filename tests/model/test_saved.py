@@ -1,0 +1,102 @@
+"""`nbship package` of an estimator that was saved to a file, and of a package as an ONNX graph."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from families import fitted, make_rows, make_target
+
+from nbship import acceptance, predictor
+from nbship.cli.package import command
+from nbship.errors import PackageError, SignatureError
+from nbship.model import save_estimator
+
+invoke = partial(CliRunner().invoke, catch_exceptions=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A saved model, its training rows with their target, and held-out rows."""
+    rows = make_rows()
+    rows.assign(bought=make_target(rows, "binary")).to_parquet(tmp_path / "train.parquet")
+    make_rows(600, seed=4).to_csv(tmp_path / "held_out.csv", index=False)
+    save_estimator(fitted("boosting"), tmp_path / "credit.skops")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_saved_estimator_is_packaged_proven_and_answers(folder: Path) -> None:
+    told = invoke(
+        command, ["credit.skops", "--reference", "train.parquet", "--golden", "held_out.csv", "--json"]
+    ).stdout.splitlines()
+    paths = json.loads(told[-1])
+    assert [proof.name for proof in acceptance.prove(Path(paths["package"]))][:2] == ["digests", "versions"]
+    model = predictor.load(paths["package"])
+    assert (model.name, model.path) == ("credit", "tables")
+    assert predictor.load(paths["wheel"]).version == model.version
+    rows = make_rows(50, seed=8)
+    np.testing.assert_array_equal(model.predict(rows).probability, fitted("boosting").predict_proba(rows)[:, 1])
+
+
+def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
+    invoke(command, ["credit.skops", "--reference", "train.parquet", "--write-signature", "signature.json"])
+    signature = json.loads(Path("signature.json").read_text())
+    assert not Path("models").exists()
+    price = next(field for field in signature["inputs"] if field["name"] == "price")
+    price.update(unit="€", help="Before tax.", minimum=-1e6, pii=True)
+    Path("signature.json").write_text(json.dumps(signature))
+    given = ["credit.skops", "--reference", "train.parquet", "--signature", "signature.json", "--output", "out/loans"]
+    assert invoke(command, given).exit_code == 0
+    field = predictor.load(Path("out/loans")).signature["price"]
+    assert (field.unit, field.help, field.minimum, field.pii) == ("€", "Before tax.", -1e6, True)
+    price["units"] = "€"
+    Path("signature.json").write_text(json.dumps(signature))
+    with pytest.raises(SignatureError, match="units"):
+        invoke(command, given)
+
+
+def test_the_graph_of_a_package_answers_without_nbship(folder: Path) -> None:
+    result = invoke(command, ["credit.skops", "--reference", "train.parquet", "--onnx", "credit.onnx"])
+    assert "differ by up to" in result.stdout
+    session = onnxruntime.InferenceSession("credit.onnx")
+    rows = make_rows(200, seed=9)
+    tensors = {}
+    for each in session.get_inputs():
+        column = rows[each.name]
+        text = each.type == "tensor(string)"
+        tensors[each.name] = (column.fillna("\x00").to_numpy(object) if text else column.to_numpy(float))[:, None]
+    scores, label = session.run(["scores", "label"], tensors)
+    np.testing.assert_allclose(scores, fitted("boosting").predict_proba(rows), rtol=0, atol=1e-12)
+    assert label.tolist() == fitted("boosting").predict(rows).tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["model.pkl", "--reference", "train.parquet"], r"Save the fitted estimator with `model.save_estimator"),
+        (["nothing.skops", "--reference", "train.parquet"], r"There is no 'nothing.skops'"),
+        (["credit.skops", "--reference", "nothing.parquet"], r"There is no 'nothing.parquet'"),
+        (["credit.skops", "--reference", "narrow.csv"], r"'narrow.csv' has no column 'length'"),
+        (["credit.skops", "--reference", "credit.skops"], r"'credit.skops' cannot be read as CSV"),
+        (["credit.skops", "--reference", "train.parquet", "--signature", "narrow.csv"], r"cannot be read as JSON"),
+        (["plain.skops", "--reference", "train.parquet"], r"was fitted without column names"),
+    ],
+)
+def test_mistakes_are_named_with_their_remedy(given: list[str], message: str, folder: Path) -> None:
+    pd.DataFrame({"other": [1]}).to_csv("narrow.csv", index=False)
+    save_estimator(fitted("boosting")[-1], folder / "plain.skops")
+    with pytest.raises(PackageError, match=message):
+        invoke(command, given)
+    assert not Path("models").exists()
+
+
+def test_rows_and_estimators_go_together(folder: Path) -> None:
+    for given in (["credit.skops"], [".", "--reference", "train.parquet"]):
+        assert invoke(command, given).exit_code == 2
