@@ -141,6 +141,7 @@ FAMILIES = {
     "voting with naive Bayes": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
     "voting, value": _of(usual, lambda: ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.HistGradientBoostingRegressor(**BOOST))]), "value"),
     "transformed target": _of(usual, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value", path="sklearn"),
+    "isolation forest": _of(usual, lambda: ensemble.IsolationForest(n_estimators=20, random_state=0), path="sklearn"),
     "calibrated": _of(usual, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3)),
     "calibrated boosting": _of(ordinal, lambda: CalibratedClassifierCV(ensemble.HistGradientBoostingClassifier(**BOOST), cv=3, method="isotonic")),
     "calibrated, three classes": _of(usual, lambda: CalibratedClassifierCV(svm.LinearSVC(), cv=3), "multiclass"),

@@ -29,6 +29,8 @@ def build(folder: Path, name: str) -> Path:
 
 def expected(name: str, rows: pd.DataFrame) -> tuple[str, Any]:
     estimator = fitted(name)
+    if hasattr(estimator, "score_samples"):
+        return "value", estimator.decision_function(rows)
     if not hasattr(estimator, "predict_proba"):
         return ("label" if hasattr(estimator, "classes_") else "value"), estimator.predict(rows)
     table = estimator.predict_proba(rows)

@@ -18,7 +18,7 @@ from .card import make_card
 from .code import collect_code, distributions_in
 from .evidence import GOLDEN_OUTPUT, gather_evidence
 from .features import ColumnFeatures
-from .formats.fitted import input_of, steps_of, targets_of
+from .formats.fitted import finds_outliers, input_of, steps_of, targets_of
 from .formats.paths import choose_path
 from .formats.skops import dump_estimator, load_estimator_bytes, types_in
 from .lookup_files import dump_lookups
@@ -151,6 +151,9 @@ def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup]) -> None:
 
 def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> tuple[Output, ...]:
     """Return the outputs of an estimator: label and probability of a classifier, value of a regression, for each target."""
+    if finds_outliers(estimator):
+        label = Output("label", "int", "label", classes=(-1, 1), title="Label", help="-1 for an outlier")
+        return label, Output("score", "float", "value", target=1, title="Score", help="Below 0 for an outlier")
     if getattr(estimator, "classes_", None) is not None:
         return tuple(
             output for place, each in enumerate(targets_of(estimator, several=1)) for output in _classified(each, place)

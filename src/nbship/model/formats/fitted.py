@@ -19,7 +19,7 @@ from .skops import load_estimator_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Fitted", "input_of", "scores_of", "steps_of", "targets_of"]
+__all__ = ["Fitted", "finds_outliers", "input_of", "scores_of", "steps_of", "targets_of"]
 
 _BLOCK = 256
 # Up to so many rows, threads cost more than they save: they wait for each other longer than they work.
@@ -79,6 +79,8 @@ _ROW_BY_ROW = {
 
 def targets_of(estimator: Any, *, several: int) -> tuple[Target, ...]:
     """Return what a fitted estimator tells; `several` is how many numbers a regression gives."""
+    if finds_outliers(estimator):
+        return Target(np.array([-1, 1]), probabilistic=False), Target(start=2)
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         return tuple(Target(start=place) for place in range(several))
@@ -89,8 +91,18 @@ def targets_of(estimator: Any, *, several: int) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def finds_outliers(estimator: Any) -> bool:
+    """Return whether an estimator tells -1 for an outlier and 1 for others, and by how much."""
+    from sklearn.base import is_outlier_detector
+
+    return bool(is_outlier_detector(estimator))
+
+
 def scores_of(estimator: Any, targets: Sequence[Target], data: Any) -> Column:
     """Return an estimator's scores, shape (rows, scores): probabilities, 1 for the class, or values."""
+    if finds_outliers(estimator):
+        labels = np.asarray(estimator.predict(data))[:, None]
+        return np.column_stack([labels == targets[0].classes, estimator.decision_function(data)])
     if targets[0].classes is None:
         values = np.asarray(estimator.predict(data), dtype=np.float64)
         return values.reshape(len(values), -1)

@@ -16,7 +16,7 @@ from ..features import ColumnFeatures
 from ..signature import Signature
 from . import BOUND, ONNX, TABLES
 from .compiler import Traced, trace_features, trace_fields
-from .fitted import input_of, scores_of, steps_of, targets_of
+from .fitted import finds_outliers, input_of, scores_of, steps_of, targets_of
 from .members import compile_model
 from .table_file import dump_tables
 from .tables import Input
@@ -135,6 +135,12 @@ def compile_proven(model: _Model) -> tuple[bytes, float]:
 def _convert_faster(model: _Model) -> tuple[bytes, float]:
     if type(model.steps[-1]).__module__.startswith("sklearn.neighbors."):
         raise NotCompilableError("a graph would compare every row with all that were learned, which is slower")
+    kind = type(model.steps[-1]).__name__
+    if (
+        kind.endswith(("Forest", "ForestClassifier", "ForestRegressor", "TreesClassifier", "TreesRegressor"))
+        or "Boosting" in kind
+    ):
+        raise NotCompilableError("a graph of trees that are too large for tables is slower than scikit-learn")
     return convert_proven(model)
 
 
@@ -178,6 +184,8 @@ def _most_traced(model: _Model) -> tuple[Traced, Any]:
 
 def _read(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> _Model:
     steps = steps_of(estimator)
+    if finds_outliers(estimator):
+        raise NotCompilableError(f"{type(steps[-1]).__name__} finds outliers")
     classes = getattr(estimator, "classes_", None)
     if isinstance(classes, list) or any(output.target for output in signature.outputs):
         raise NotCompilableError("it has several outputs")
