@@ -87,7 +87,8 @@ def test_a_loader_that_looks_at_no_version_would_be_caught(
 ) -> None:
     monkeypatch.setattr(answer, "_refuse_versions", lambda *args, **options: None)
     for path, library, step in CASES:
-        predictor.load(remade(packages[path], tmp_path / f"{path} {library} {step}", library=library, step=step))
+        other = remade(packages[path], tmp_path / f"{path} {library} {step}", library=library, step=step)
+        assert predictor.load(other).path == path
 
 
 def test_commands_take_the_override(packages, tmp_path: Path) -> None:

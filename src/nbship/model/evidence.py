@@ -12,9 +12,8 @@ import numpy as np
 
 from ..errors import SignatureError
 from .answer import PackagedModel
-from .features import ColumnFeatures
 from .formats import BOUND
-from .formats.fitted import scores_of, steps_of, targets_of
+from .formats.fitted import named_or_not, scores_of, targets_of
 from .lookup_files import parquet_bytes
 from .manifest import json_bytes, make_manifest, read_manifest
 from .outputs import OutputReader
@@ -71,7 +70,9 @@ def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signatur
     frame = golden[list(signature.names)]
     columns = model.complete(read_rows(signature, frame))
     targets = targets_of(estimator, several=len(model.path.targets))
-    expected = OutputReader(signature, targets).many(scores_of(estimator, targets, _given(estimator, frame))).columns()
+    expected = (
+        OutputReader(signature, targets).many(scores_of(estimator, targets, named_or_not(estimator, frame))).columns()
+    )
     bound = BOUND[model.path.name]
     # Numbers first: they say more of a difference than the labels that follow from them.
     for kind, given in sorted(model.answer(columns).columns().items(), key=lambda each: each[1].dtype.kind != "f"):
@@ -85,13 +86,6 @@ def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signatur
                 f"Golden row {row} gives the {kind} {given[row]} through the signature and {expected[kind][row]} by the estimator "
                 "on the frame. Let the signature's types be those of the training frame."
             )
-
-
-def _given(estimator: Any, frame: pd.DataFrame) -> Any:
-    """Return a frame as the estimator takes it: the matrix of it, where it was fitted on one without names."""
-    first = steps_of(estimator)[0]
-    named = any(hasattr(each, "feature_names_in_") for each in (estimator, first)) or isinstance(first, ColumnFeatures)
-    return frame if named else frame.to_numpy(dtype=np.float64)
 
 
 def _without_personal(rows: pd.DataFrame, signature: Signature) -> pd.DataFrame:

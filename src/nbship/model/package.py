@@ -199,7 +199,11 @@ def load_estimator(path: Path | str) -> Any:
     CorruptPackageError
         If the file is damaged, or needs a type from elsewhere.
     """
-    data = Path(path).read_bytes()
+    return load_own(Path(path).read_bytes())
+
+
+def load_own(data: bytes) -> Any:
+    """Read an estimator from the bytes of its file, as `load_estimator` does."""
     own = {name.partition(".")[0] for name in types_in(data) if collect_code([name])}
     return load_estimator_bytes(data, code=own)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from .formats.fitted import steps_of
 from .formats.paths import export_onnx
 from .formats.skops import types_in
 from .manifest import Manifest, json_bytes, read_files
-from .package import build_package, load_estimator
+from .package import build_package, load_estimator, load_own
 from .provenance import Provenance
 from .rows import read_rows
 from .signature import Signature
@@ -55,8 +56,10 @@ def package_saved(
     """
     estimator = _estimator(model)
     rows = _given(estimator, _read(reference), reference)
-    inferred = infer_signature(model, reference, keys=keys, event_time=event_time) if signature is None else None
-    signed = Signature.from_json(_json(signature) if signature is not None else json.loads(inferred or b""))
+    if signature is None:
+        signed = Signature.infer(rows, keys=keys, event_time=event_time)
+    else:
+        signed = Signature.from_json(_json(signature))
     if golden is None:
         held_out = rows.iloc[:: max(1, len(rows) // _GOLDEN)].head(_GOLDEN)
     else:
@@ -75,17 +78,14 @@ def write_onnx(package: Path, target: Path) -> float:
     NotCompilableError
         If the model cannot be converted, with the reason.
     """
-    import io
-
     import pandas as pd
 
     _, files = read_files(package)
     signature = Signature.from_json(json.loads(files["signature.json"]))
     golden = pd.read_parquet(io.BytesIO(files["golden.parquet"]))
     inputs = golden[[each for each in golden if not str(each).startswith(GOLDEN_OUTPUT)]]
-    estimator = _estimator(package / "model.skops")
     graph, most = export_onnx(
-        estimator,
+        load_own(files["model.skops"]),
         signature,
         columns=read_rows(signature, inputs).columns,
         code=collect_code(types_in(files["model.skops"])),

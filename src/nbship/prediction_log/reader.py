@@ -110,9 +110,9 @@ def _from_records(records: Sequence[Record], signature: Signature, log: Predicti
     columns = {_name(name): column for name, column in columns.items()}
     for name, output in signature.answers.items():
         columns[name] = _column(outputs, name, output.dtype)
-        columns |= {
-            name: [getattr(record, name) for record in answered] for name in ("event_time", "mode", "caller", "version")
-        }
+    columns |= {
+        name: [getattr(record, name) for record in answered] for name in ("event_time", "mode", "caller", "version")
+    }
     columns["prediction_id"] = [record.id for record in answered]
     columns["answered_at"] = [record.at for record in answered]
     columns["_keys"] = pd.Series([record.keys for record in answered], dtype=object)

@@ -14,7 +14,7 @@ import streamlit as st
 
 from ..errors import InvalidInputError, NbshipError
 from ..inference import Logged, Place, find_place
-from ..model.signature import Signature
+from ..model.signature import Output, Signature
 from ..project import Phrase
 from .cards import STYLE, number_card, report_card, risk_card
 from .form import Widget, describe_risk, read_form, widgets
@@ -174,19 +174,14 @@ def _show_answer(logged: Logged, failures: Mapping[str | None, str], phrases: Se
 
 def _further(signature: Signature, answer: Mapping[str, Any]) -> dict[str, str]:
     """Return title -> value of what the model tells beside its first label, probability or value."""
-    found = {}
-    for name, output in signature.answers.items():
-        if name != output.kind:
-            value = answer[name]
-            told = (
-                f"{value * 100:.0f} %"
-                if output.kind == "probability"
-                else f"{value:,.4g}"
-                if isinstance(value, float)
-                else str(value)
-            )
-            found[output.title or output.name] = f"{told} {output.unit}".strip()
-    return found
+    further = {name: output for name, output in signature.answers.items() if name != output.kind}
+    return {output.title or output.name: _told(answer[name], output) for name, output in further.items()}
+
+
+def _told(value: Any, output: Output) -> str:
+    if output.kind == "probability":
+        return f"{value * 100:.0f} %"
+    return f"{value:,.4g} {output.unit}".strip() if output.kind == "value" else str(value)
 
 
 def _card(logged: Logged, answer: Mapping[str, Any], phrases: Sequence[Phrase]) -> str:

@@ -19,7 +19,7 @@ from .skops import load_estimator_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Fitted", "finds_outliers", "input_of", "scores_of", "steps_of", "targets_of"]
+__all__ = ["Fitted", "finds_outliers", "input_of", "named_or_not", "scores_of", "steps_of", "targets_of"]
 
 _BLOCK = 256
 # Up to so many rows, threads cost more than they save: they wait for each other longer than they work.
@@ -117,8 +117,13 @@ def scores_of(estimator: Any, targets: Sequence[Target], data: Any) -> Column:
 
 def input_of(estimator: Any, columns: Columns, signature: Signature) -> Any:
     """Return columns as what an estimator was fitted on: a frame, or a matrix where it knows no names."""
-    frame = to_frame(columns, signature)
-    named = hasattr(estimator, "feature_names_in_") or hasattr(steps_of(estimator)[0], "feature_names_in_")
+    return named_or_not(estimator, to_frame(columns, signature))
+
+
+def named_or_not(estimator: Any, frame: pd.DataFrame) -> Any:
+    """Return a frame, or the matrix of it where the estimator was fitted on one without names."""
+    first = steps_of(estimator)[0]
+    named = any(hasattr(each, "feature_names_in_") for each in (estimator, first)) or isinstance(first, ColumnFeatures)
     return frame if named else frame.to_numpy(dtype=np.float64)
 
 

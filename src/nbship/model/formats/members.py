@@ -10,9 +10,10 @@ import numpy as np
 
 from ...errors import NotCompilableError
 from .blend import Blend, Calibration, Member
-from .compiler import Traced, compile_tables
+from .compiler import compile_tables
 from .fitted import steps_of
 from .tables import Tables
+from .traced import Traced
 
 __all__ = ["compile_model"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,8 +14,9 @@ from ...errors import CorruptPackageError, PackageError
 from ..columns import Column, Columns, compute
 from ..outputs import Target
 from .compiled import array_of, function_of
+from .tables import cores
 
-__all__ = ["ABOUT", "NULL", "Onnx"]
+__all__ = ["ABOUT", "NULL", "Graph", "Onnx"]
 
 # What stands for null in a tensor of texts, which knows none.
 NULL = "\x00"
@@ -28,8 +28,45 @@ _BLOCK = 16
 _MANY = 256
 
 
+class Graph:
+    """An ONNX graph that takes the model's inputs.
+
+    Attributes
+    ----------
+    about
+        "classes", "function" and "probabilistic", as it was drawn with.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._session = _session(data)
+        self.about = _about(self._session)
+        self._texts = {each.name: each.type == "tensor(string)" for each in self._session.get_inputs()}
+
+    def scores(self, inputs: Columns) -> Column:
+        """Return the scores, shape (rows, scores)."""
+        tensors = {name: _tensor(inputs[name], text=text) for name, text in self._texts.items()}
+        rows = len(next(iter(inputs.values())))
+        starts = range(0, rows, _BLOCK)
+        run = partial(self._block, tensors)
+        if len(starts) < _MANY:
+            found = [run(start) for start in starts]
+        else:
+            with ThreadPoolExecutor(cores()) as pool:
+                found = list(pool.map(run, starts))
+        return np.concatenate(found)
+
+    def _block(self, tensors: Mapping[str, Any], start: int) -> Any:
+        given = {}
+        for name, tensor in tensors.items():
+            part = tensor[start : start + _BLOCK]
+            short = _BLOCK - len(part)
+            given[name] = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
+        rows = min(_BLOCK, len(tensor) - start)
+        return self._session.run(["scores"], given)[0][:rows]
+
+
 class Onnx:
-    """An ONNX graph, ready to answer.
+    """A package's ONNX graph behind its feature function, ready to answer.
 
     Attributes
     ----------
@@ -39,36 +76,16 @@ class Onnx:
 
     name = "onnx"
 
-    def __init__(self, data: bytes, *, renamed: Mapping[str, str], function: bool = True) -> None:
-        self._session = _session(data)
-        about = _about(self._session)
+    def __init__(self, data: bytes, *, renamed: Mapping[str, str]) -> None:
+        self._graph = Graph(data)
+        about = self._graph.about
         classes = about["classes"]
         self.targets = (Target(None if classes is None else array_of(classes), about["probabilistic"]),)
-        self._function = function_of(about["function"], renamed) if function and about["function"] else None
-        self._texts = {each.name: each.type == "tensor(string)" for each in self._session.get_inputs()}
+        self._function = None if about["function"] is None else function_of(about["function"], renamed)
 
     def scores(self, columns: Columns) -> Column:
         """Return the scores, shape (rows, scores)."""
-        if self._function is not None:
-            columns = compute(self._function, columns)
-        tensors = {name: _tensor(columns[name], text=text) for name, text in self._texts.items()}
-        rows = len(next(iter(columns.values())))
-        starts = range(0, rows, _BLOCK)
-        run = partial(self._block, tensors)
-        if len(starts) < _MANY:
-            found = [run(start) for start in starts]
-        else:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                found = list(pool.map(run, starts))
-        return np.concatenate(found)[:rows]
-
-    def _block(self, tensors: Mapping[str, Any], start: int) -> Any:
-        given = {}
-        for name, tensor in tensors.items():
-            part = tensor[start : start + _BLOCK]
-            short = _BLOCK - len(part)
-            given[name] = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
-        return self._session.run(["scores"], given)[0]
+        return self._graph.scores(columns if self._function is None else compute(self._function, columns))
 
 
 def _about(session: Any) -> Mapping[str, Any]:

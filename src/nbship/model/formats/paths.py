@@ -15,24 +15,15 @@ from ..columns import Column, Columns, compute
 from ..features import ColumnFeatures
 from ..signature import Signature
 from . import BOUND, ONNX, TABLES
-from .compiler import Traced, trace_features, trace_fields
 from .fitted import finds_outliers, input_of, scores_of, steps_of, targets_of
 from .members import compile_model
+from .proof import ROWS, generate_rows, largest_difference
+from .scores import Ensemble, read_scores
 from .table_file import dump_tables
 from .tables import Input
+from .traced import Traced, trace_features, trace_fields
 
-__all__ = [
-    "Choice",
-    "choose_path",
-    "compile_proven",
-    "convert_proven",
-    "export_onnx",
-    "generate_rows",
-    "largest_difference",
-]
-
-# Rows that are generated to compare the two.
-ROWS = 10_000
+__all__ = ["Choice", "choose_path", "export_onnx"]
 
 
 @dataclass(frozen=True)
@@ -96,11 +87,15 @@ def choose_path(estimator: Any, signature: Signature, *, columns: Columns, code:
     code
         The package's modules, path -> source; the feature function must be in one of them.
     """
-    ways = {"tables": (TABLES, "compiled", compile_proven), "onnx": (ONNX, "converted", _convert_faster)}
     report: dict[str, Any] = {}
+    try:
+        model = _read(estimator, signature, columns=columns, code=code)
+    except NotCompilableError as error:
+        return Choice("sklearn", {}, {"path": "sklearn", "tables": f"Not compiled: {error}."})
+    ways = {"tables": (TABLES, "compiled", _compile), "onnx": (ONNX, "converted", _convert_faster)}
     for name, (file, done, make) in ways.items():
         try:
-            data, most = make(_read(estimator, signature, columns=columns, code=code))
+            data, most = make(model)
         except NotCompilableError as error:
             report[name] = f"Not {done}: {error}."
             continue
@@ -121,10 +116,10 @@ def export_onnx(
     NotCompilableError
         With the reason.
     """
-    return convert_proven(_read(estimator, signature, columns=columns, code=code))
+    return _convert(_read(estimator, signature, columns=columns, code=code))
 
 
-def compile_proven(model: _Model) -> tuple[bytes, float]:
+def _compile(model: _Model) -> tuple[bytes, float]:
     """Return the bytes of tables, and how far their answers differ from the estimator's."""
     tables = compile_model(model.steps, model.trace)
     rows = _rows(model, tables.inputs, exact=tables.compares)
@@ -133,38 +128,43 @@ def compile_proven(model: _Model) -> tuple[bytes, float]:
 
 
 def _convert_faster(model: _Model) -> tuple[bytes, float]:
-    if type(model.steps[-1]).__module__.startswith("sklearn.neighbors."):
+    """Convert what a graph answers sooner than scikit-learn does."""
+    last = model.steps[-1]
+    if type(last).__module__.startswith("sklearn.neighbors."):
         raise NotCompilableError("a graph would compare every row with all that were learned, which is slower")
-    kind = type(model.steps[-1]).__name__
-    if (
-        kind.endswith(("Forest", "ForestClassifier", "ForestRegressor", "TreesClassifier", "TreesRegressor"))
-        or "Boosting" in kind
-    ):
-        raise NotCompilableError("a graph of trees that are too large for tables is slower than scikit-learn")
-    return convert_proven(model)
+    try:
+        trees = isinstance(read_scores(last), Ensemble)
+    except NotCompilableError:
+        trees = False
+    if trees:
+        raise NotCompilableError("a graph of trees that do not fit into tables is slower than scikit-learn")
+    return _convert(model)
 
 
-def convert_proven(model: _Model) -> tuple[bytes, float]:
+def _convert(model: _Model) -> tuple[bytes, float]:
     """Return the bytes of an ONNX graph, and how far its answers differ from the estimator's."""
     if find_spec("onnx") is None or find_spec("onnxruntime") is None or find_spec("skl2onnx") is None:
         raise NotCompilableError("that needs `pip install 'nbship[onnx]'`")
-    from .onnx import Onnx
+    from .onnx import Graph
     from .onnx_graph import draw
 
     traced, last = _most_traced(model)
     about = {**model.about, "probabilistic": hasattr(last, "predict_proba")}
-    found, reason = [], NotCompilableError("no conversion was tried")
+    found: list[tuple[float, bytes]] = []
+    reason = NotCompilableError("no conversion was tried")
     for narrow in (False, True):
         try:
             data, binned = draw(last, traced, about=about, narrow=narrow)
             rows = _rows(model, binned.inputs, exact=False)
-            runs = Onnx(data, renamed={}, function=False)
-            found.append((largest_difference(runs.scores(rows), model.expected(rows)), data))
+            found.append((largest_difference(Graph(data).scores(rows), model.expected(rows)), data))
         except (NotCompilableError, CorruptPackageError) as error:
             reason = NotCompilableError(str(error).removesuffix("."))
+        # Float32 is for what double precision cannot do.
+        if found and found[-1][0] <= BOUND["onnx"]:
+            break
     if not found:
         raise reason
-    most, data = min(found, key=lambda each: each[0])
+    most, data = min(found)
     return data, most
 
 
@@ -257,66 +257,3 @@ def _scores(estimator: Any, data: Any) -> Column:
     with config_context(assume_finite=True), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return scores_of(estimator, targets_of(estimator, several=1), data)
-
-
-def generate_rows(
-    inputs: Sequence[Input],
-    real: Columns,
-    *,
-    exact: bool,
-    nullable: Set[str] | None = None,
-    closed: Set[str] = frozenset(),
-    count: int = ROWS,
-    seed: int = 0,
-) -> dict[str, Column]:
-    """Return rows that lie where tables could go wrong: at the ends of bins and one float beside them, null, unseen.
-
-    Parameters
-    ----------
-    real
-        Values to draw from as well.
-    nullable
-        Inputs that may be null; None: all.
-    closed
-        Texts that are one of those known.
-    exact
-        Whether numbers far beyond all that was seen may be among them: trees compare, and do not compute.
-    """
-    random = np.random.default_rng(seed)
-    found = {}
-    for each in inputs:
-        pool, null = _pool(each, closed=each.name in closed, exact=exact)
-        drawn = random.integers(0, max(1, len(pool)), count)
-        seen = real[each.name]
-        column = seen[random.integers(0, len(seen), count)]
-        column = column.astype(object if each.text else np.float64)
-        if len(pool):
-            odd = random.random(count) < 0.5
-            column[odd] = pool[drawn[odd]]
-        if nullable is None or each.name in nullable:
-            column[random.random(count) < 0.1] = null
-        found[each.name] = column
-    return found
-
-
-def _pool(each: Input, *, closed: bool, exact: bool) -> tuple[Column, Any]:
-    if each.cuts is not None:
-        numbers = [each.cuts, np.nextafter(each.cuts, np.inf), np.nextafter(each.cuts, -np.inf)]
-        if exact:
-            # Beyond float32's whole numbers, and beyond all that was seen.
-            numbers.append(np.array([0.0, -0.0, 2.0**24 + 1, -(2.0**24) - 1, 1e30, -1e30, 5e-324]))
-        return np.concatenate(numbers), np.nan
-    texts = [*each.known, *(() if closed else ("", "never seen", each.name))]
-    column = np.empty(len(texts), dtype=object)
-    column[:] = texts
-    return column, None
-
-
-def largest_difference(given: Column, expected: Column) -> float:
-    """Return how far apart scores are, relative to those above one; infinite where labels or missing scores differ."""
-    if given.shape != expected.shape or (np.isnan(given) != np.isnan(expected)).any():
-        return float("inf")
-    if given.shape[1] > 1 and (given.argmax(axis=1) != expected.argmax(axis=1)).any():
-        return float("inf")
-    apart = np.abs(given - expected) / np.maximum(1.0, np.abs(expected))
-    return float(np.nanmax(apart, initial=0.0))

@@ -74,7 +74,7 @@ def load_tables(data: bytes) -> tuple[Tables | Blend, Mapping[str, Any]]:
         if described["format"] != FORMAT:
             raise ValueError(f"format {described['format']}, and {FORMAT} is known")
         return _loaded(arrays, described), described["about"]
-    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise CorruptPackageError(f"'tables.npz' cannot be read: {error}. Make the package again.") from error
 
 

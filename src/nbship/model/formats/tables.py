@@ -20,7 +20,7 @@ import numpy as np
 from .bins import NumberBins, TextBins
 from .leaves import LeafSums
 
-__all__ = ["Input", "Tables"]
+__all__ = ["Input", "Tables", "cores"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
@@ -118,7 +118,7 @@ class Tables:
         if rows < _MANY:
             self._fill(columns, sums, range(rows))
         else:
-            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            threads = cores()
             step = -(-rows // threads)
             spans = [range(start, min(start + step, rows)) for start in range(0, rows, step)]
             with ThreadPoolExecutor(threads) as pool:
@@ -200,3 +200,8 @@ class Tables:
                     total += powers[:, output]
                 return np.asarray(powers / total[:, None])
         return sums
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
