@@ -18,6 +18,7 @@ SIGNATURE = Signature(
         Field("maybe", "bool", nullable=True),
         Field("count", "int", minimum=0, maximum=10),
         Field("stops", "int", nullable=True),
+        Field("many", "int"),
         Field("price", "float", nullable=True),
         Field("size", "float"),
         Field("kind", "category", categories=("a", "b")),
@@ -29,7 +30,7 @@ SIGNATURE = Signature(
     )
 )
 GOOD: dict[str, Any] = {
-    "flag": True, "maybe": None, "count": 3, "stops": None, "price": None, "size": 2, "kind": "a", "any": "z", "name": "Ann",
+    "flag": True, "maybe": None, "count": 3, "stops": None, "many": 2**53 - 1, "price": None, "size": 2, "kind": "a", "any": "z", "name": "Ann",
     "at": "2024-07-01T08:00:00", "exact": "2024-07-01T08:00:00+02:00", "extra": 1.5,
 }  # fmt: skip
 
@@ -43,7 +44,7 @@ def wrong(rows: Any) -> list[tuple[int | None, str | None]]:
 def test_records_become_typed_columns() -> None:
     columns = read_rows(SIGNATURE, [GOOD]).columns
     assert {name: column.dtype.str for name, column in columns.items()} == {
-        "flag": "|b1", "maybe": "<f8", "count": "<i8", "stops": "<f8", "price": "<f8", "size": "<f8",
+        "flag": "|b1", "maybe": "<f8", "count": "<i8", "stops": "<f8", "many": "<i8", "price": "<f8", "size": "<f8",
         "kind": "|O", "any": "|O", "name": "|O", "at": "<M8[us]", "exact": "<M8[us]", "extra": "<f8",
     }  # fmt: skip
     assert str(columns["at"][0]) == "2024-07-01T12:00:00.000000"
@@ -80,7 +81,7 @@ def test_a_frame_from_records_with_nulls_is_taken() -> None:
     [
         ("flag", 1), ("flag", "true"), ("flag", None),
         ("count", True), ("count", "3"), ("count", 3.0), ("count", 3.5), ("count", -1), ("count", 11), ("count", None), ("count", 2**70),
-        ("stops", 1.5), ("stops", math.inf), ("stops", 2**53 + 1),
+        ("stops", 1.5), ("stops", math.inf), ("stops", 2**53), ("stops", 2**53 + 1), ("stops", -(2**53)), ("many", 2**53), ("many", 2.0**53),
         ("size", math.nan), ("size", math.inf), ("size", -math.inf), ("size", "2"), ("size", True), ("size", [1]), ("size", 10**400),
         ("price", math.inf), ("kind", "A"), ("kind", 1), ("kind", math.nan), ("any", {}), ("name", 5), ("name", "\ud800"),
         ("at", "2024-03-10T02:30:00"), ("at", "2024-11-03T01:30:00"), ("at", "1999-01-01T00:00"), ("at", "noon"), ("at", 1720000000),
@@ -89,6 +90,22 @@ def test_a_frame_from_records_with_nulls_is_taken() -> None:
 )  # fmt: skip
 def test_a_wrong_value_is_refused(field: str, value: Any) -> None:
     assert wrong([GOOD, {**GOOD, field: value}]) == [(1, field)]
+
+
+@pytest.mark.parametrize(
+    "column", [np.array([1, 2**53 + 1]), pd.array([1, 2**53 + 1], dtype="Int64"), np.array([1.0, 2.0**53])]
+)
+@pytest.mark.parametrize("field", ["stops", "many"])
+def test_a_whole_number_of_a_frame_is_kept_exactly_or_refused_by_its_row(field: str, column: Any) -> None:
+    if field == "many" and getattr(column.dtype, "kind", "") == "f":
+        column = column.astype(np.int64)
+    frame = pd.DataFrame([GOOD, GOOD]).assign(**{field: column})
+    assert wrong(frame) == [(1, field)]
+
+
+def test_large_measures_are_read_as_columns() -> None:
+    frame = pd.DataFrame([GOOD, GOOD]).assign(price=[1e300, -1e300])
+    assert read_rows(SIGNATURE, frame).columns["price"].tolist() == [1e300, -1e300]
 
 
 def test_an_ambiguous_time_is_taken_with_its_offset() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from nbship.errors import SignatureError
 from nbship.model import Field, Output, Signature
+from nbship.model.rows import read_rows
 
 
 @pytest.fixture
@@ -49,6 +51,39 @@ def test_fields_are_inferred_and_completed(frame: pd.DataFrame) -> None:
     assert signature["count"].unit == "pieces"
 
 
+def test_times_tell_their_zone_and_texts_their_format() -> None:
+    frame = pd.DataFrame(
+        {
+            "local": pd.date_range("2024-01-01", periods=3, tz="Europe/Berlin", unit="us"),
+            "utc": pd.date_range("2024-01-01", periods=3, tz="UTC", unit="us"),
+            "day": ["01/02/2024", None, "28/02/2024"],
+            "iso": ["2024-01-31T08:00:00+01:00"] * 3,
+        }
+    )
+    texts = {"dtype": "datetime", "timezone": "Europe/Berlin"}
+    signature = Signature.infer(frame, fields={"day": texts, "iso": {"dtype": "datetime"}})
+    assert [field.timezone for field in signature.inputs] == ["Europe/Berlin", None, "Europe/Berlin", None]
+    assert [field.format for field in signature.inputs] == [None, None, "%d/%m/%Y", None]
+    assert signature["day"].nullable
+    columns = read_rows(signature, frame).columns
+    assert str(columns["day"][2]) == "2024-02-27T23:00:00.000000"
+
+
+@pytest.mark.parametrize(
+    ("values", "stated", "message"),
+    [
+        (pd.date_range("2024-01-01", periods=2), {}, "times without a zone.*Europe/Berlin.*tz_localize"),
+        (["01/02/2024", "03/04/2024"], {"dtype": "datetime"}, "fit both %d/%m/%Y and %m/%d/%Y"),
+        (["noon", "1.2.2024"], {"dtype": "datetime"}, "not all written in one format"),
+    ],
+)
+def test_times_that_may_mean_two_things_are_asked_about(values: Any, stated: dict, message: str) -> None:
+    with pytest.raises(SignatureError, match=message):
+        Signature.infer(pd.DataFrame({"at": values}), fields={"at": stated})
+    given = {"dtype": "datetime", "timezone": "UTC", "format": "%d/%m/%Y"}
+    assert Signature.infer(pd.DataFrame({"at": values}), fields={"at": given})["at"].timezone == "UTC"
+
+
 def test_json_keeps_all_and_says_little(frame: pd.DataFrame) -> None:
     signature = Signature(
         inputs=Signature.infer(frame, event_time="at").inputs,
@@ -70,6 +105,7 @@ def test_json_keeps_all_and_says_little(frame: pd.DataFrame) -> None:
         ({"dtype": "int", "categories": ("a",)}, "lists categories"),
         ({"dtype": "int", "optional": True}, "nullable=True"),
         ({"dtype": "int", "nullable": True, "lookup": "x"}, "optional=True"),
+        ({"dtype": "float", "minimum": "0"}, "'x' has a minimum that is not a number"),
         ({"dtype": "datetime", "minimum": "2024-01-01"}, "ISO 8601 text with an offset"),
         ({"dtype": "datetime", "timezone": "New York"}, "unknown time zone 'New York'"),
     ],
@@ -88,7 +124,15 @@ def test_a_contradictory_signature_is_refused(frame: pd.DataFrame) -> None:
         Signature.infer(frame, event_time="count")
     with pytest.raises(SignatureError, match="no column 'nobody'"):
         Signature.infer(frame, keys=("nobody",))
-    with pytest.raises(SignatureError, match="cannot be read"):
+    with pytest.raises(SignatureError, match=r"unknown attribute 'colour'. Use one of name"):
         Signature.from_json({"inputs": [{"name": "a", "dtype": "int", "colour": 1}], "outputs": [], "event_time": None})
+    with pytest.raises(SignatureError, match=r"Field 'a' has the unknown attribute 'units'. Did you mean 'unit'"):
+        Signature.from_json(
+            {"inputs": [{"name": "a", "dtype": "int", "units": "€"}], "outputs": [], "event_time": None}
+        )
+    with pytest.raises(SignatureError, match=r"Field 'a' cannot be read: .*'dtype'"):
+        Signature.from_json({"inputs": [{"name": "a"}], "outputs": [], "event_time": None})
+    with pytest.raises(SignatureError, match="has no 'outputs'"):
+        Signature.from_json({"inputs": []})
     with pytest.raises(SignatureError, match="unknown kind 'colour'"):
         Output("a", "int", "colour")

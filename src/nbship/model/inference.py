@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from ..errors import SignatureError
 from .columns import Column, frame_of
 from .signature import Field, Scalar, Signature
+from .tables import parse_moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +34,8 @@ def infer(
     """Infer a field for each column of the training frame (or matrix: `x0`, `x1`, …), in its order.
 
     Types come from the columns' types; a column is nullable where it holds nulls or its type does
-    (`Int64`, `boolean`); texts of at most 100 different values are categories. Limits are not
-    inferred: what was seen is not all that may come.
+    (`Int64`, `boolean`); texts of at most 100 different values are categories. Times give their zone, and
+    texts that are stated to be times give their format. Limits are not inferred: what was seen is not all that may come.
 
     Parameters
     ----------
@@ -65,6 +68,8 @@ def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any]
     found: dict[str, Any] = {"nullable": _is_nullable(column)}
     if dtype == "category" and "categories" not in stated:
         found["categories"] = tuple(sorted(map(str, column.dropna().unique())))
+    if dtype == "datetime":
+        found |= _time_attributes(column.dropna(), name, stated=stated)
     if not stated.get("pii"):
         found["example"] = _example(column.dropna(), dtype)
     return Field(**{"title": name.replace("_", " ").capitalize(), **found, **stated, "name": name, "dtype": dtype})
@@ -90,6 +95,53 @@ def _infer_dtype(column: pd.Series[Any], name: str) -> str:
     )
 
 
+def _time_attributes(present: pd.Series[Any], name: str, *, stated: Mapping[str, Any]) -> dict[str, str]:
+    """Return the zone of times, or the format of texts, where they tell it."""
+    from pandas.api import types
+
+    found: dict[str, str] = {}
+    if types.is_datetime64_any_dtype(present):
+        zone = getattr(getattr(present.dtype, "tz", None), "key", None)
+        if getattr(present.dtype, "tz", None) is None and not stated.get("timezone"):
+            raise SignatureError(
+                f"Column '{name}' holds times without a zone. Say which: "
+                f"Signature.infer(…, fields={{'{name}': {{'timezone': 'Europe/Berlin'}}}}), or give it one: dt.tz_localize(…)."
+            )
+        # Times in UTC were often converted to it: that says nothing of times without an offset.
+        if zone not in (None, "UTC", "Etc/UTC"):
+            found["timezone"] = zone
+    elif "format" not in stated and (written := _format_of(list(map(str, present)), name)):
+        found["format"] = written
+    return found
+
+
+def _format_of(texts: Sequence[str], name: str) -> str | None:
+    """Return the one format in which all texts are times; None for ISO 8601."""
+    from pandas.tseries.api import guess_datetime_format
+
+    if all(_reads(text, None) for text in texts):
+        return None
+    # Day or month first may only show in a later text.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        guesses = {guess_datetime_format(text, dayfirst=first) for text in texts[:1000] for first in (False, True)}
+    fitting = sorted(guess for guess in guesses if guess and all(_reads(text, guess) for text in texts))
+    if len(fitting) == 1:
+        return fitting[0]
+    why = f"fit both {' and '.join(fitting)}" if fitting else "are not all written in one format"
+    raise SignatureError(
+        f"The texts of column '{name}' {why}. Say how they are written: "
+        f"Signature.infer(…, fields={{'{name}': {{'dtype': 'datetime', 'format': '%d/%m/%Y'}}}})."
+    )
+
+
+def _reads(text: str, written: str | None) -> bool:
+    with suppress(ValueError):
+        parse_moment(text, Field("time", "datetime", format=written))
+        return True
+    return False
+
+
 def _is_nullable(column: pd.Series[Any]) -> bool:
     masked = str(column.dtype)[:1].isupper() or str(column.dtype) == "boolean"
     return bool(masked or column.isna().any())
@@ -99,7 +151,8 @@ def _example(present: pd.Series[Any], dtype: str) -> Scalar | None:
     if present.empty:
         return None
     if dtype == "datetime":
-        return str(present.max().isoformat())
+        latest = present.max()
+        return latest if isinstance(latest, str) else str(latest.isoformat())
     if dtype in ("int", "float"):
         middle = present.quantile(0.5, interpolation="lower")
         return int(middle) if dtype == "int" else float(middle)

@@ -7,12 +7,13 @@ descriptions are made from it, and it is written to the package as `signature.js
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from ..errors import SignatureError
+from .signature_items import item_json, read_item
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,6 @@ __all__ = ["DTYPES", "Field", "Output", "Scalar", "Signature"]
 
 Scalar: TypeAlias = "bool | int | float | str"
 DTYPES = ("bool", "int", "float", "string", "category", "datetime")
-_ALWAYS = ("name", "dtype", "title", "unit", "help")
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,17 @@ def _contradictions(field: Field) -> Iterable[tuple[bool, str]]:
         field.lookup is not None and not field.optional,
         f"comes from the lookup '{field.lookup}' but may not be left out. Say optional=True",
     )
+    if field.dtype in ("int", "float"):
+        for name in ("minimum", "maximum"):
+            yield not _is_number(getattr(field, name)), f"has a {name} that is not a number"
     if field.dtype == "datetime":
         for name in ("minimum", "maximum"):
             yield _without_offset(getattr(field, name)), f"has a {name} that is not ISO 8601 text with an offset"
         yield _unknown_zone(field.timezone), f"names an unknown time zone '{field.timezone}'. Use an IANA name"
+
+
+def _is_number(limit: Scalar | None) -> bool:
+    return limit is None or (isinstance(limit, (int, float)) and not isinstance(limit, bool) and limit == limit)
 
 
 def _without_offset(limit: Scalar | None) -> bool:
@@ -240,8 +247,8 @@ class Signature:
         """Return what `signature.json` holds; attributes at their default are left out."""
         return {
             "event_time": self.event_time,
-            "inputs": [_to_json(field) for field in self.inputs],
-            "outputs": [_to_json(output) for output in self.outputs],
+            "inputs": [item_json(field) for field in self.inputs],
+            "outputs": [item_json(output) for output in self.outputs],
         }
 
     @classmethod
@@ -255,11 +262,15 @@ class Signature:
         """
         try:
             return cls(
-                inputs=tuple(Field(**field) for field in content["inputs"]),
-                outputs=tuple(Output(**output) for output in content["outputs"]),
+                inputs=tuple(read_item(Field, item) for item in content["inputs"]),
+                outputs=tuple(read_item(Output, item) for item in content["outputs"]),
                 event_time=content["event_time"],
             )
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
+            raise SignatureError(
+                f"The signature cannot be read: it has no '{error.args[0]}'. Infer one anew."
+            ) from error
+        except TypeError as error:
             raise SignatureError(f"The signature cannot be read: {error}.") from error
 
     @classmethod
@@ -276,12 +287,3 @@ class Signature:
         from .inference import infer
 
         return infer(frame, event_time=event_time, keys=keys, lookups=lookups or {}, fields=fields or {})
-
-
-def _to_json(item: Field | Output) -> dict[str, Any]:
-    content = {}
-    for attribute in fields(item):
-        value = getattr(item, attribute.name)
-        if attribute.name in _ALWAYS or value != attribute.default:
-            content[attribute.name] = list(value) if isinstance(value, tuple) else value
-    return content

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .rows import LARGEST, READERS, Rows, to_array
+from .rows import Rows, to_array
 from .signature import Field, Signature
+from .values import LARGEST, READERS
 
 __all__ = ["RecordReader"]
 
