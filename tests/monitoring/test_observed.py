@@ -20,7 +20,7 @@ from nbship.inference.release import Logged
 from nbship.monitoring.calendar import with_slices
 from nbship.monitoring.observed import observe
 from nbship.monitoring.outcomes import with_outcomes
-from nbship.prediction_log import SqliteLog, open_log
+from nbship.prediction_log import SqlLog, open_log
 
 OWN = ["at", "line", "size", "weight"]
 
@@ -37,18 +37,18 @@ def project(tmp_path: Path, small_package: Path) -> projects.Project:
 
 
 @pytest.fixture
-def log(project: projects.Project) -> Iterator[SqliteLog]:
+def log(project: projects.Project) -> Iterator[SqlLog]:
     with open_log(project) as opened:
         yield opened
 
 
-def _score(project: projects.Project, log: SqliteLog, rows: pd.DataFrame, *, name: str = "rows") -> None:
+def _score(project: projects.Project, log: SqlLog, rows: pd.DataFrame, *, name: str = "rows") -> None:
     source = project.root / f"{name}.parquet"
     rows.to_parquet(source)
     predict_file(predictor.load(project.package), log, source=source, target=project.root / f"{name}_scored.parquet")
 
 
-def _tell(project: projects.Project, log: SqliteLog, rows: pd.DataFrame) -> None:
+def _tell(project: projects.Project, log: SqlLog, rows: pd.DataFrame) -> None:
     path = project.root / "labels.parquet"
     rows[["at", "line"]].assign(label=make_labels(rows)).to_parquet(path)
     take_labels(log, path, signature=predictor.load(project.package).signature)
@@ -60,7 +60,7 @@ def _report(project: projects.Project, monkeypatch: pytest.MonkeyPatch, first: s
 
 
 def test_a_window_like_the_training_data(
-    project: projects.Project, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = make_rows(1000, seed=3)
     _score(project, log, rows[OWN])
@@ -74,7 +74,7 @@ def test_a_window_like_the_training_data(
     assert json.loads((project.scratch / "monitor" / "report.json").read_text()) == json.loads(json.dumps(report))
 
 
-def test_what_was_left_out_is_looked_up_for_drift_and_slices(project: projects.Project, log: SqliteLog) -> None:
+def test_what_was_left_out_is_looked_up_for_drift_and_slices(project: projects.Project, log: SqlLog) -> None:
     _score(project, log, make_rows(400, seed=3)[OWN])
     observed = observe(project, monitoring.parse_window("2024-01-01", "2024-06-01", zone=project.timezone))
     limit = next(field for field in observed.fields if field.name == "limit")
@@ -84,7 +84,7 @@ def test_what_was_left_out_is_looked_up_for_drift_and_slices(project: projects.P
 
 
 def test_single_predictions_and_batch_runs_are_one_window(
-    project: projects.Project, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _score(project, log, make_rows(300, seed=3)[OWN])
     records = make_rows(5, seed=4)[OWN].astype({"weight": object}).to_dict("records")
@@ -97,23 +97,21 @@ def test_single_predictions_and_batch_runs_are_one_window(
     assert report["service"]["requests"] == 0  # they were answered today, and the window is of 2024
 
 
-def test_inputs_that_moved_are_named(
-    project: projects.Project, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_inputs_that_moved_are_named(project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_rows(1000, seed=3)
     _score(project, log, rows.assign(weight=rows["weight"] + 1.5)[OWN])
     report = _report(project, monkeypatch, "2024-01-01", "2024-06-01")
     assert {record["field"] for record in report["drift"] if record["verdict"] != "ok"} == {"weight"}
 
 
-def test_the_window_is_exact(project: projects.Project, log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_window_is_exact(project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
     _score(project, log, make_rows(400, seed=3)[OWN])  # one row every three hours, New York time
     report = _report(project, monkeypatch, "2024-01-10", "2024-01-20")
     assert [day["rows"] for day in report["volume"]["days"]] == [8] * 10
 
 
 def test_an_empty_window_and_an_empty_log_are_told_in_a_sentence(
-    project: projects.Project, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(MonitoringError, match="There are none at all"):
         _report(project, monkeypatch, "2024-01-01", "2024-02-01")
@@ -128,7 +126,7 @@ def test_without_a_log_it_is_said(project: projects.Project, monkeypatch: pytest
 
 
 def test_a_batch_run_whose_files_are_gone_is_a_warning(
-    project: projects.Project, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _score(project, log, make_rows(400, seed=3)[OWN])
     _score(project, log, make_rows(400, seed=4)[OWN], name="more")
@@ -141,7 +139,7 @@ def test_a_batch_run_whose_files_are_gone_is_a_warning(
 
 
 def test_a_slice_that_nothing_has_is_refused(
-    project: projects.Project, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _score(project, log, make_rows(300, seed=3)[OWN])
     (project.root / "nbship.yaml").write_text("project: {name: small}\nslices: [colour]\n")

@@ -12,14 +12,14 @@ from servers import running
 from nbship import predictor
 from nbship.errors import UnknownPredictionError
 from nbship.inference import Logged
-from nbship.prediction_log import SqliteLog, open_log
+from nbship.prediction_log import SqlLog, open_log
 from nbship.serving import Service
 
 JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[SqliteLog]:
+def log(tmp_path: Path) -> Iterator[SqlLog]:
     with open_log(tmp_path / "log.sqlite") as log:
         yield log
 
@@ -33,7 +33,7 @@ def client(small_package: Path, tmp_path: Path) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def example(small_package: Path, log: SqliteLog) -> dict:
+def example(small_package: Path, log: SqlLog) -> dict:
     return Logged(predictor.load(small_package), log).example
 
 
@@ -47,7 +47,7 @@ def wrong(response) -> dict:
     return error
 
 
-def test_one_record_gets_one_answer_that_is_logged(client: httpx.Client, log: SqliteLog, example: dict) -> None:
+def test_one_record_gets_one_answer_that_is_logged(client: httpx.Client, log: SqlLog, example: dict) -> None:
     response = client.post("/predict", json=example)
     assert response.status_code == 200
     answer = response.json()
@@ -62,7 +62,7 @@ def test_one_record_gets_one_answer_that_is_logged(client: httpx.Client, log: Sq
     assert record.keys is not None
 
 
-def test_a_list_gets_a_list_in_order(client: httpx.Client, log: SqliteLog, example: dict) -> None:
+def test_a_list_gets_a_list_in_order(client: httpx.Client, log: SqlLog, example: dict) -> None:
     rows = [{**example, "size": size} for size in (1, 5, 9, 5)]
     answers = client.post("/predict", json=rows).json()
     alone = [client.post("/predict", json=row).json() for row in rows]
@@ -71,7 +71,7 @@ def test_a_list_gets_a_list_in_order(client: httpx.Client, log: SqliteLog, examp
     assert [json.loads(log.find(answer["id"]).inputs)["size"] for answer in answers] == [1, 5, 9, 5]
 
 
-def test_every_wrong_field_of_every_row_is_named(client: httpx.Client, log: SqliteLog, example: dict) -> None:
+def test_every_wrong_field_of_every_row_is_named(client: httpx.Client, log: SqlLog, example: dict) -> None:
     rows = [example, {**example, "size": "big", "linee": 1}, {key: example[key] for key in example if key != "line"}]
     response = client.post("/predict", json=rows)
     assert response.status_code == 422
@@ -192,7 +192,7 @@ def test_openapi_and_docs_show_a_real_example(client: httpx.Client, example: dic
     assert "text/html" in client.get("/docs").headers["content-type"]
 
 
-def test_feedback_by_id_and_key(client: httpx.Client, log: SqliteLog, example: dict) -> None:
+def test_feedback_by_id_and_key(client: httpx.Client, log: SqlLog, example: dict) -> None:
     answer = client.post("/predict", json=example).json()
     key = {name: example[name] for name in json.loads(log.find(answer["id"]).keys)}
     elsewhere = {**key, "at": "2031-01-01T00:00:00Z"}
@@ -226,7 +226,7 @@ def test_feedback_by_id_and_key(client: httpx.Client, log: SqliteLog, example: d
     ],
 )
 def test_wrong_feedback_names_the_field_and_stores_nothing(
-    client: httpx.Client, log: SqliteLog, told: dict, field: str | None
+    client: httpx.Client, log: SqlLog, told: dict, field: str | None
 ) -> None:
     response = client.post("/feedback", json=[told])
     assert response.status_code == 422

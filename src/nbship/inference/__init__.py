@@ -5,18 +5,22 @@ from __future__ import annotations
 from .batch import BatchSummary, predict_file
 from .labels import Told, take_feedback, take_labels
 from .place import Place, find_place
-from .release import Logged, answers_of, as_json
+from .release import Logged, Pending, answers_of, as_json
 from .replay import Replay, replay, require_logged
+from .upkeep import export_records, forget_subject
 
 __all__ = [
     "BatchSummary",
     "Logged",
+    "Pending",
     "Place",
     "Replay",
     "Told",
     "answers_of",
     "as_json",
+    "export_records",
     "find_place",
+    "forget_subject",
     "predict_file",
     "replay",
     "require_logged",

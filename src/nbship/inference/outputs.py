@@ -17,15 +17,16 @@ __all__ = ["TableWriter"]
 class TableWriter:
     """Appends frames to one file; without a frame there is no file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, parquet: bool | None = None) -> None:
         self._path = path
+        self._as_parquet = path.suffix == ".parquet" if parquet is None else parquet
         self._parquet: Any = None
         self._begun = False
 
     @property
     def text(self) -> bool:
         """Whether the file is text."""
-        return self._path.suffix == ".csv"
+        return not self._as_parquet
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of a frame; all frames have the same columns."""

@@ -12,8 +12,9 @@ from ..acceptance import load_proven
 from ..errors import PackageError, ProjectError
 from ..model.manifest import Manifest
 from ..model.signing import check_signer
-from ..prediction_log import SqliteLog, log_path, open_log
+from ..prediction_log import SqlLog, open_log, shown_address
 from ..predictor import PackagePredictor, load_files, read_package
+from ..project import Project
 from .release import Logged
 
 __all__ = ["Place", "find_place"]
@@ -21,12 +22,12 @@ __all__ = ["Place", "find_place"]
 
 @dataclass(frozen=True)
 class Place:
-    """A package, the file of its prediction log, and the settings and project that go with them."""
+    """A package, where its predictions are logged, and the settings and project that go with them."""
 
     package: Path
-    log: Path
+    state: Path
     settings: project.Settings
-    project: project.Project | None
+    project: Project | None
 
     def require_package(self) -> None:
         """Raise PackageError if there is no package."""
@@ -54,9 +55,19 @@ class Place:
             return None
         return check_signer(self.package, manifest, signers=[self.project.root / each for each in signers])
 
-    def open_log(self) -> SqliteLog:
+    @property
+    def log(self) -> str:
+        """Where predictions are logged, as people may see it."""
+        return shown_address(self._log)
+
+    @property
+    def _log(self) -> Project | Path | str:
+        return self.project or self.settings.log.url or self.state / "predictions.sqlite"
+
+    def open_log(self) -> SqlLog:
         """Open the prediction log."""
-        return open_log(self.log)
+        spool = self.state / "predictions.spool.sqlite" if self.settings.log.when_down == "spool" else None
+        return open_log(self._log, spool=spool)
 
     def open_logged(self, *, mode: str, other_versions: bool = False) -> Logged:
         """Load the package and open the log: what answers predictions in service."""
@@ -79,6 +90,6 @@ def find_place(package: Path | str | None = None, *, environ: Mapping[str, str] 
         if package is None or "No project" not in str(error):
             raise
         state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
-        return Place(Path(package).absolute(), state / "predictions.sqlite", project.Settings(), None)
+        return Place(Path(package).absolute(), state, project.read_settings(Path("nbship.yaml")), None)
     path = found.package if package is None else Path(package).absolute()
-    return Place(path, log_path(found), found.settings, found)
+    return Place(path, found.state, found.settings, found)

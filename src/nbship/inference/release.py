@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from .golden import example_of, usual_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Logged", "answers_of", "as_json"]
+__all__ = ["Logged", "Pending", "answers_of", "as_json"]
 
 # A refused request is kept to see what went wrong, not to fill the disk.
 _MOST_REFUSED = 20_000
@@ -84,40 +85,57 @@ class Logged:
             If the log cannot be written; there is no answer then.
         """
         records: Sequence[Any] = rows if isinstance(rows, Sequence) else rows.to_dict("records")
-        return self._logged(records, self.caller)[1]
+        pending = self.begin(records)
+        pending.wait()
+        return pending.predictions
 
     def answer(self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None) -> list[dict[str, Any]]:
         """Predict as `predict` does; return for each row what a client gets: id, model, version and outputs."""
-        ids, predictions = self._logged(rows, caller or self.caller)
-        about = {"model": self.name, "version": self.version}
-        return [{"id": id, **about, **outputs} for id, outputs in zip(ids, answers_of(predictions), strict=True)]
+        pending = self.begin(rows, caller=caller)
+        pending.wait()
+        return pending.answers()
 
-    def _logged(self, rows: Sequence[Mapping[str, Any]], caller: str) -> tuple[list[str], Predictions]:
+    def begin(
+        self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None, trace: str | None = None
+    ) -> Pending:
+        """Predict, and have the log written meanwhile; what it holds may be shown when `Pending.durable` is done.
+
+        A refusal is logged too, and raised by `Pending.check` then.
+        """
         started = time.perf_counter()
+        by = caller or self.caller
         try:
             predictions = self.predictor.predict(rows)
         except Exception as error:
-            with suppress(LogError):
-                self.log.append(self._refusal(rows, error, caller, _milliseconds(started)))
-            raise
+            durable = self._submit([self._refusal(rows, error, by, _milliseconds(started), trace)])
+            return Pending(self, (), None, durable, error)
         latency = _milliseconds(started)
-        records = [
-            self._record(row, outputs, caller, latency)
-            for row, outputs in zip(rows, answers_of(predictions), strict=True)
-        ]
-        self.log.append(*records)
-        return [record.id for record in records], predictions
+        outputs = list(answers_of(predictions))
+        records = [self._record(row, each, by, latency, trace) for row, each in zip(rows, outputs, strict=True)]
+        return Pending(self, [record.id for record in records], predictions, self._submit(records), None, outputs)
 
-    def _record(self, row: Mapping[str, Any], outputs: Mapping[str, Any], caller: str, latency: float) -> Record:
+    def _submit(self, records: Sequence[Record]) -> Future[None]:
+        try:
+            return self.log.submit(records)
+        except LogError as error:
+            failed: Future[None] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def _record(
+        self, row: Mapping[str, Any], outputs: Mapping[str, Any], caller: str, latency: float, trace: str | None
+    ) -> Record:
         stored = store_row(row, self.signature, salt=self.log.salt)
         return Record(
             id=new_id(), at=datetime.now(UTC), model=self.name, version=self.version, digest=self.predictor.digest,
             caller=caller, mode=self.mode, inputs=stored.inputs, outputs=as_json(outputs), error=None,
             latency_ms=latency, keys=stored.keys, event_time=stored.event_time, event_zone=stored.event_zone,
-            redacted=stored.redacted,
+            redacted=stored.redacted, trace=trace,
         )  # fmt: skip
 
-    def _refusal(self, rows: Sequence[Mapping[str, Any]], error: Exception, caller: str, latency: float) -> Record:
+    def _refusal(
+        self, rows: Sequence[Mapping[str, Any]], error: Exception, caller: str, latency: float, trace: str | None
+    ) -> Record:
         personal = {field.name for field in self.signature.inputs if field.pii}
         known = [
             {
@@ -132,7 +150,53 @@ class Logged:
             id=new_id(), at=datetime.now(UTC), model=self.name, version=self.version, digest=self.predictor.digest,
             caller=caller, mode=self.mode, inputs=inputs if len(inputs) <= _MOST_REFUSED else None, outputs=None,
             error=as_json(_describe(error)), latency_ms=latency, redacted=tuple(sorted(personal)),
+            trace=trace,
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What was predicted, or refused, while the log is being written.
+
+    Attributes
+    ----------
+    ids, outputs
+        Of the rows: prediction ids, and outputs by kind.
+    durable
+        Done when the records are on the disk.
+    error
+        Why there is no prediction; None where there is one.
+    """
+
+    by: Logged
+    ids: Sequence[str]
+    made: Predictions | None
+    durable: Future[None]
+    error: Exception | None = None
+    outputs: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def predictions(self) -> Predictions:
+        """The predictions, where there are any."""
+        assert self.made is not None
+        return self.made
+
+    def wait(self) -> None:
+        """Wait until it is durable; raise what keeps it from being an answer."""
+        with suppress(LogError):
+            self.durable.result()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what keeps it from being an answer, once `durable` is done."""
+        if self.error is not None:
+            raise self.error
+        self.durable.result()
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Return for each row what a client gets: id, model, version and outputs."""
+        about = {"model": self.by.name, "version": self.by.version}
+        return [{"id": id, **about, **outputs} for id, outputs in zip(self.ids, self.outputs, strict=True)]
 
 
 def answers_of(predictions: Predictions) -> Iterator[dict[str, Any]]:

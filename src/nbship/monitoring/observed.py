@@ -15,7 +15,7 @@ from ..model.lookup_files import load_lookups
 from ..model.manifest import read_files
 from ..model.reference import Distribution, load_reference
 from ..model.signature import Signature
-from ..prediction_log import log_path, open_log, predictions
+from ..prediction_log import log_address, open_log, predictions
 from ..project import Project, load
 from .calendar import with_slices
 from .counting import compare
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..data.lookups import Lookup
-    from ..prediction_log import SqliteLog
+    from ..prediction_log import SqlLog
 
 __all__ = ["observe", "report_window"]
 
@@ -72,8 +72,8 @@ def observe(project: Project, window: Window) -> Observed:
     # The estimator is not needed, and not loaded: neither its code nor its libraries matter here.
     manifest, files = read_files(project.package)
     signature = Signature.from_json(json.loads(files["signature.json"]))
-    path = log_path(project)
-    if not path.is_file():
+    path = log_address(project)
+    if isinstance(path, Path) and not path.is_file():
         raise MonitoringError(
             f"There is no prediction log at '{path}'. Predict with `nbship predict` or `nbship serve` first."
         )
@@ -129,7 +129,7 @@ def _nulls(values: Column) -> Column:
     return np.asarray(pd.isna(values))
 
 
-def _nothing(log: SqliteLog, window: Window, unreadable: Sequence[str]) -> str:
+def _nothing(log: SqlLog, window: Window, unreadable: Sequence[str]) -> str:
     latest = log.last_event()
     known = f"The latest one is of {latest.astimezone(window.zone):%Y-%m-%d}" if latest else "There are none at all"
     told = f" {unreadable[0]}" if unreadable else ""

@@ -24,7 +24,7 @@ from ..monitoring.window import Window, last_whole_month, parse_window
 from ..notebook import PINNED
 from ..notebook.results import write_whole
 from ..pipeline.cells import find_parameters, literal, read_notebook, replace_values, source_of
-from ..prediction_log import log_path, open_log
+from ..prediction_log import log_address, open_log
 from ..project import Project, Value
 from .freshness import is_current, mark, report_inputs
 
@@ -126,8 +126,8 @@ def _require_notebook(project: Project) -> None:
 
 
 def _require_log(project: Project) -> None:
-    path = log_path(project)
-    if not path.is_file():
+    path = log_address(project)
+    if isinstance(path, Path) and not path.is_file():
         raise MonitoringError(
             f"There is no prediction log at '{_shown(project, path)}'. Predict with `nbship predict` or `nbship serve` first."
         )

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from .batches import batch_rows, digest_of, find_run, row_of, split_id
 from .commits import GroupCommit
-from .keys import StoredRow, keys_of, keys_of_frame, store_row
-from .log import PredictionLog, log_path, open_log
+from .keys import StoredRow, key_text, keys_of, keys_of_frame, store_row
+from .log import PredictionLog, log_address, open_log, shown_address
 from .reader import batch_keys, predictions
 from .records import BatchRun, Label, Record, new_id, pseudonym
-from .sqlite import SqliteLog
+from .rows import Entry
+from .sql import SqlLog
 
 __all__ = [
     "BatchRun",
+    "Entry",
     "GroupCommit",
     "Label",
     "PredictionLog",
     "Record",
-    "SqliteLog",
+    "SqlLog",
     "StoredRow",
     "batch_keys",
     "batch_rows",
     "digest_of",
     "find_run",
+    "key_text",
     "keys_of",
     "keys_of_frame",
-    "log_path",
+    "log_address",
     "new_id",
     "open_log",
     "predictions",
     "pseudonym",
     "row_of",
+    "shown_address",
     "split_id",
     "store_row",
 ]

@@ -22,7 +22,7 @@ from .records import pseudonym
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StoredRow", "keys_of", "keys_of_frame", "moment_of", "store_row"]
+__all__ = ["StoredRow", "key_text", "keys_of", "keys_of_frame", "moment_of", "store_row"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,24 @@ def keys_of_frame(frame: pd.DataFrame, signature: Signature, *, salt: bytes) -> 
         keys_of(dict(zip(signature.keys, values, strict=True)), signature, salt=salt)
         for values in zip(*columns, strict=True)
     ]
+
+
+def key_text(text: str, field: Field) -> Any:
+    """Return the value that a text means in a key of this field.
+
+    Raises
+    ------
+    ValueError
+        If it means none.
+
+    >>> key_text("3", Field("size", "int")), key_text("a", Field("name", "string"))
+    (3, 'a')
+    """
+    if field.dtype == "bool":
+        if text.lower() not in ("true", "false"):
+            raise ValueError("is neither true nor false")
+        return text.lower() == "true"
+    return _plain(text, field)
 
 
 def _key(value: Any, field: Field, salt: bytes) -> Any:

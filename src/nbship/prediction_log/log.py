@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +11,14 @@ from typing import Protocol
 from ..errors import LogError
 from ..project import Project
 from .records import BatchRun, Label, Record
-from .sqlite import Entry, SqliteLog
+from .rows import Entry
+from .spool import Spooled
+from .sql import SqlLog
+from .sqlite import Sqlite
 
-__all__ = ["PredictionLog", "log_path", "open_log"]
+__all__ = ["PredictionLog", "log_address", "open_log", "shown_address"]
+
+_SERVERS = ("postgresql", "postgres")
 
 
 class PredictionLog(Protocol):
@@ -68,39 +73,82 @@ class PredictionLog(Protocol):
     def keys(self) -> set[str]:
         """Return the key columns of all records."""
 
+    def parts(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
+        """Yield the records answered in a window, in the order of their ids, a bounded part at a time."""
+
+    def prune(self, before: datetime) -> int:
+        """Delete what was answered, run and told before a moment; return how many entries that were."""
+
+    def forget(self, fields: Mapping[str, str]) -> int:
+        """Delete the records whose inputs have one of these fields (name -> JSON text), and their labels."""
+
     def close(self) -> None:
         """Write what waits and close."""
 
 
-def open_log(where: Project | Path | str) -> SqliteLog:
-    """Open a prediction log: a project's own, a file, or a URL `sqlite:///path`.
+def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLog:
+    """Open a prediction log: a project's own, a file, or a URL (`sqlite:///path`, `postgresql://user@host/database`).
+
+    Parameters
+    ----------
+    spool
+        The file that keeps what cannot be written to PostgreSQL now, until it can. A project's settings
+        (`log.when_down: spool`) say so too.
 
     Raises
     ------
     LogError
         If the log cannot be opened, is not one, or was written by a newer nbship.
     """
-    return SqliteLog(log_path(where))
+    address = log_address(where)
+    if isinstance(address, Path):
+        return SqlLog(Sqlite(address))
+    from .postgres import Postgres
+
+    if spool is None and isinstance(where, Project) and where.settings.log.when_down == "spool":
+        spool = where.state / "predictions.spool.sqlite"
+    if spool is None:
+        return SqlLog(Postgres(address))
+    return SqlLog(Spooled(lambda: Postgres(address), Sqlite(spool)))
 
 
-def log_path(where: Project | Path | str) -> Path:
-    """Return the file of a prediction log.
+def log_address(where: Project | Path | str) -> Path | str:
+    """Return the file of a prediction log, or the URL of its database.
 
-    >>> str(log_path("sqlite:////var/lib/predictions.sqlite"))
-    '/var/lib/predictions.sqlite'
+    >>> str(log_address("sqlite:////var/lib/predictions.sqlite")), log_address("postgresql://db/log")
+    ('/var/lib/predictions.sqlite', 'postgresql://db/log')
     """
     if isinstance(where, Path):
         return where
     if isinstance(where, str):
-        return Path(_local(where))
+        return _local(where)
     url = where.settings.log.url
-    return where.root / _local(url) if url else where.state / "predictions.sqlite"
+    if not url:
+        return where.state / "predictions.sqlite"
+    address = _local(url)
+    return where.root / address if isinstance(address, Path) else address
 
 
-def _local(url: str) -> str:
+def shown_address(where: Project | Path | str) -> str:
+    """Return the address of a log as people may see it: without a password."""
+    from urllib.parse import urlsplit
+
+    address = log_address(where)
+    if isinstance(address, Path):
+        return str(address)
+    parts = urlsplit(address)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or 'localhost'}{port}{parts.path}"
+
+
+def _local(url: str) -> Path | str:
     scheme, separator, rest = url.partition("://")
     if not separator:
+        return Path(url)
+    if scheme in _SERVERS:
         return url
     if scheme != "sqlite" or not rest.startswith("/"):
-        raise LogError(f"The log address '{url}' is not known. Use 'sqlite:///' and the path of a file.")
-    return rest[1:]
+        raise LogError(
+            f"The log address '{url}' is not known. Use 'sqlite:///' and the path of a file, or 'postgresql://user@host/database'."
+        )
+    return Path(rest[1:])

@@ -39,6 +39,8 @@ class Record:
         The row's event time in UTC, and the zone or offset in which it was given.
     redacted
         Names of the inputs that are personal data and were stored as pseudonyms.
+    trace
+        The trace id (32 hexadecimal digits) of the request, as its `traceparent` has it.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Record:
     event_time: datetime | None = None
     event_zone: str | None = None
     redacted: tuple[str, ...] = ()
+    trace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,8 @@ def to_micros(moment: datetime) -> int:
     """
     if moment.tzinfo is None:
         raise ValueError(f"The time '{moment}' has no zone. Attach one.")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:

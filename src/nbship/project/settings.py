@@ -82,9 +82,16 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where predictions are logged; empty: SQLite in the project's state folder."""
+    """Where predictions are logged; empty: SQLite in the project's state folder.
+
+    `when_down` says what happens while a PostgreSQL database is away: `refuse` answers no prediction, `spool` keeps
+    them in a file of the state folder, and forwards them later. `retention_days` (0: for ever) is what `nbship log
+    prune` keeps.
+    """
 
     url: str = ""
+    when_down: Literal["spool", "refuse"] = "refuse"
+    retention_days: int = 0
 
 
 class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

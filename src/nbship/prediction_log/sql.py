@@ -1,0 +1,196 @@
+"""The prediction log over a database: what is asked of it, and the group commit before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ..errors import UnknownPredictionError
+from .commits import GroupCommit
+from .databases import Database
+from .records import BatchRun, Label, Record, from_micros, to_micros
+from .rows import COLUMNS, TABLES, Entry, entry_of
+
+__all__ = ["SqlLog"]
+
+_ROWS = 10_000
+
+
+class SqlLog:
+    """A prediction log in a database; safe to use from several threads.
+
+    Attributes
+    ----------
+    database
+        Where its tables are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._commits: GroupCommit[Sequence[Entry]] = GroupCommit(database.write)
+
+    def __str__(self) -> str:
+        return str(self.database)
+
+    @property
+    def salt(self) -> bytes:
+        """The log's own salt for pseudonyms of personal data."""
+        return self.database.salt
+
+    def submit(self, entries: Sequence[Entry]) -> Future[None]:
+        """Queue entries; the future is done when all of them are durable."""
+        return self._commits.submit(entries)
+
+    def append(self, *entries: Entry) -> None:
+        """Write entries and return when they are durable."""
+        self.submit(entries).result()
+
+    def check(self) -> None:
+        """Raise LogError unless a record could be written now."""
+        self.append()
+
+    def find(self, id: str) -> Record:
+        """Return the record with this id."""
+        found: list[Record] = list(self._read(Record, "WHERE id = ?", (id,)))
+        if found:
+            return found[0]
+        raise UnknownPredictionError(
+            f"The prediction log has no record '{id}'. Take an id from an answer, or from the column 'prediction_id' of an output."
+        )
+
+    def records(self, start: datetime, end: datetime) -> list[Record]:
+        """Return the records whose event time lies in the window, in the order of their ids."""
+        window = (to_micros(start), to_micros(end))
+        return list(self._read(Record, "WHERE event_time >= ? AND event_time < ? ORDER BY id", window))
+
+    def recent(self, count: int) -> list[Record]:
+        """Return the newest records, newest first."""
+        return list(self._read(Record, "ORDER BY id DESC LIMIT ?", (count,)))
+
+    def batches(self, start: datetime | None = None, end: datetime | None = None) -> list[BatchRun]:
+        """Return the batch runs with an event in the window, newest first; without a window, all of them."""
+        if start is None or end is None:
+            return list(self._read(BatchRun, "ORDER BY number DESC", ()))
+        window = (to_micros(start), to_micros(end))
+        return list(self._read(BatchRun, "WHERE last_event >= ? AND first_event < ? ORDER BY number DESC", window))
+
+    def batch(self, id: str) -> list[BatchRun]:
+        """Return the runs of one batch, newest first."""
+        return list(self._read(BatchRun, "WHERE id = ? ORDER BY number DESC", (id,)))
+
+    def labels(self) -> list[Label]:
+        """Return every label, in the order in which they were told."""
+        return list(self._read(Label, "ORDER BY at, number", ()))
+
+    def answered(self, start: datetime, end: datetime) -> list[Record]:
+        """Return the records, refusals included, that were answered from `start` until before `end`."""
+        window = (to_micros(start), to_micros(end))
+        return list(self._read(Record, "WHERE at >= ? AND at < ? ORDER BY id", window))
+
+    def parts(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
+        """Yield the records answered in a window, in the order of their ids, a bounded part at a time."""
+        low, high = (-(2**62) if start is None else to_micros(start)), (2**62 if end is None else to_micros(end))
+        last = ""
+        while part := list(
+            self._read(Record, "WHERE id > ? AND at >= ? AND at < ? ORDER BY id LIMIT ?", (last, low, high, _ROWS))
+        ):
+            yield part
+            last = part[-1].id
+
+    def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
+        """Count the entries that concern a window: by event time, by time of answer, batch runs, and all labels."""
+        window = (to_micros(start), to_micros(end))
+        queries = (
+            ("{}records WHERE event_time >= ? AND event_time < ?", window),
+            ("{}records WHERE at >= ? AND at < ?", window),
+            ("{}batches WHERE last_event >= ? AND first_event < ?", window),
+            ("{}labels", ()),
+        )
+        with self.database.connected("read") as connection:
+            found = (
+                connection.execute(self._query(f"SELECT count(*) FROM {what}"), values) for what, values in queries
+            )
+            return tuple(row.fetchone()[0] for row in found)
+
+    def last_event(self) -> datetime | None:
+        """Return the latest event time of a prediction, or None."""
+        query = "SELECT max(moment) FROM (SELECT max(event_time) AS moment FROM {0}records UNION ALL SELECT max(last_event) FROM {0}batches) AS moments"
+        with self.database.connected("read") as connection:
+            latest = connection.execute(self._query(query)).fetchone()[0]
+        return None if latest is None else from_micros(latest)
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids under which a prediction is logged."""
+        query = self._query("SELECT 1 FROM {}records WHERE id = ? AND outputs IS NOT NULL")
+        with self.database.connected("read") as connection:
+            return {id for id in ids if connection.execute(query, (id,)).fetchone()}
+
+    def has_keys(self, keys: str) -> bool:
+        """Tell whether a record has these key columns."""
+        return next(iter(self._read(Record, "WHERE keys = ? LIMIT 1", (keys,))), None) is not None
+
+    def keys(self) -> set[str]:
+        """Return the key columns of all records."""
+        query = self._query("SELECT DISTINCT keys FROM {}records WHERE keys IS NOT NULL")
+        with self.database.connected("read") as connection:
+            return {row[0] for row in connection.execute(query).fetchall()}
+
+    def prune(self, before: datetime) -> int:
+        """Delete what was answered, run and told before a moment; return how many entries that were."""
+        with self.database.connected("written") as connection:
+            return sum(
+                connection.execute(self._query(f"DELETE FROM {{}}{table} WHERE at < ?"), (to_micros(before),)).rowcount
+                for table in TABLES.values()
+            )
+
+    def forget(self, fields: Mapping[str, str]) -> int:
+        """Delete the records, refused ones included, whose inputs have one of these fields; return how many.
+
+        Parameters
+        ----------
+        fields
+            Name -> JSON text of the value, or of its pseudonym. The labels of these records go with them.
+        """
+        # Inputs are JSON without spaces, in which a quote within a text never stands bare.
+        gone = 0
+        with self.database.connected("written") as connection:
+            for name, value in fields.items():
+                pair = _escaped(f"{msgspec.json.encode(name).decode()}:{value}")
+                likes = (f"%{pair},%", f"%{pair}}}%")
+                chosen = "FROM {0}records WHERE inputs LIKE ? ESCAPE '!' OR inputs LIKE ? ESCAPE '!'"
+                for column, told in (("id", "prediction_id"), ("keys", "keys")):
+                    query = f"DELETE FROM {{0}}labels WHERE {told} IN (SELECT {column} {chosen})"
+                    connection.execute(self._query(query), likes)
+                gone += connection.execute(self._query(f"DELETE {chosen}"), likes).rowcount
+        return gone
+
+    def close(self) -> None:
+        """Write what waits and close the database."""
+        self._commits.close()
+        self.database.close()
+
+    def __enter__(self) -> SqlLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _query(self, text: str) -> str:
+        return text.format(self.database.prefix).replace("?", self.database.mark)
+
+    def _read(self, kind: type[Any], where: str, values: Sequence[object]) -> Iterator[Any]:
+        query = self._query(f"SELECT {', '.join(COLUMNS[kind])} FROM {{}}{TABLES[kind]} {where}")
+        with self.database.connected("read") as connection:
+            rows = connection.execute(query, values).fetchall()
+        for row in rows:
+            yield entry_of(kind, row)
+
+
+def _escaped(text: str) -> str:
+    for character in "!%_":
+        text = text.replace(character, f"!{character}")
+    return text

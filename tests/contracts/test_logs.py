@@ -1,0 +1,154 @@
+"""What every prediction log keeps: in SQLite, in PostgreSQL, and in PostgreSQL behind a spool."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prediction_log.test_log import NOON, batch, record
+from services import postgres_url
+
+from nbship.errors import LogError, UnknownPredictionError
+from nbship.prediction_log import Label, SqlLog, open_log, pseudonym
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "spooled"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path | None]]:
+    """The URL of a log, and its spool."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'log.sqlite'}", None
+        return
+    with postgres_url() as url:
+        yield url, tmp_path / "spool.sqlite" if request.param == "spooled" else None
+
+
+@pytest.fixture
+def log(address: tuple[str, Path | None]) -> Iterator[SqlLog]:
+    with open_log(address[0], spool=address[1]) as opened:
+        yield opened
+
+
+def test_what_is_written_is_read_again(log: SqlLog, address: tuple[str, Path | None]) -> None:
+    one, run = record(inputs='{"x":"a\\u0000b \\"é\\" 𝄞"}', trace="0af7651916cd43dd8448eb211c80319c"), batch()
+    bare = record(
+        inputs=None, outputs=None, error='{"code":"internal"}', keys=None, event_time=None, event_zone=None, redacted=()
+    )
+    label = Label(label="1", at=NOON, prediction_id=one.id, time=NOON + timedelta(days=1))
+    log.append(one, run, label, bare)
+    assert (log.find(one.id), log.find(bare.id)) == (one, bare)
+    assert (log.batches(), log.batch("b1"), log.batch("b2")) == ([run], [run], [])
+    assert log.labels() == [label]
+    assert log.keys() == {'{"k":1}'}
+    assert (log.has_keys('{"k":1}'), log.has_keys('{"k":2}')) == (True, False)
+    assert log.known([one.id, bare.id, "nothing"]) == {one.id}
+    assert log.last_event() == NOON
+    with open_log(*address[:1], spool=address[1]) as again:
+        assert again.find(one.id) == one
+        assert again.salt == log.salt
+
+
+def test_a_window_includes_its_start_and_not_its_end(log: SqlLog) -> None:
+    hours = [record(event_time=NOON + hour * HOUR, at=NOON - hour * HOUR) for hour in range(4)]
+    log.append(*hours, batch(id="in", last_event=NOON + HOUR), batch(id="out", first_event=NOON + 3 * HOUR))
+    assert log.records(NOON + HOUR, NOON + 3 * HOUR) == hours[1:3]
+    assert log.answered(NOON - 2 * HOUR, NOON) == hours[1:3]
+    assert [run.id for run in log.batches(NOON + HOUR, NOON + 3 * HOUR)] == ["in"]
+    assert log.counts(NOON, NOON + HOUR) == (1, 1, 1, 0)
+    assert log.recent(2) == hours[:1:-1]
+    assert list(log.parts(NOON - 2 * HOUR, NOON)) == [hours[1:3]]
+
+
+def test_an_id_is_never_written_twice(log: SqlLog) -> None:
+    one, other = record(), record()
+    log.append(one)
+    with pytest.raises(LogError, match="refused"):
+        log.append(other, one)
+    with pytest.raises(UnknownPredictionError, match=f"no record '{other.id}'"):
+        log.find(other.id)
+    log.append(other)
+    assert log.find(other.id) == other
+
+
+def test_a_refused_entry_leaves_those_that_share_its_commit(log: SqlLog) -> None:
+    one = record()
+    log.append(one)
+    made = [record() for _ in range(50)]
+    futures = [log.submit([each]) for each in [*made[:25], one, *made[25:]]]
+    assert [future.exception(10) is None for future in futures] == [True] * 25 + [False] + [True] * 25
+    assert log.known(each.id for each in made) == {each.id for each in made}
+
+
+def test_many_threads_and_two_logs_share_it(log: SqlLog, address: tuple[str, Path | None]) -> None:
+    made = [record() for _ in range(120)]
+    with open_log(address[0]) as second:
+        threads = [
+            threading.Thread(target=lambda part, log: [log.append(one) for one in part], args=(made[i::6], each))
+            for i, each in enumerate([log, second] * 3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {one.id for one in log.recent(1000)} == {one.id for one in made}
+
+
+def test_labels_come_in_the_order_in_which_they_were_told(log: SqlLog) -> None:
+    later, earlier = (Label(label=str(hour), at=NOON + hour * HOUR, prediction_id="p") for hour in (2, 1))
+    log.append(later)
+    log.append(earlier)
+    assert log.labels() == [earlier, later]
+
+
+def test_old_entries_are_pruned(log: SqlLog) -> None:
+    old, new = record(at=NOON - HOUR), record()
+    log.append(old, new, batch(at=NOON - HOUR), Label(label="1", at=NOON - HOUR, prediction_id=old.id))
+    assert log.prune(NOON) == 3
+    assert (log.recent(9), log.batches(), log.labels()) == ([new], [], [])
+
+
+def test_a_subject_is_forgotten_with_the_labels_and_nobody_else(log: SqlLog) -> None:
+    who, whom = pseudonym("Ann", log.salt), pseudonym("Ben", log.salt)
+    ann = record(inputs=f'{{"x":1,"name":"{who}"}}', keys='{"k":"ann"}')
+    refused = record(inputs=f'[{{"name":"{who}","x":null}}]', outputs=None, error="{}", keys=None)
+    ben = record(inputs=f'{{"x":1,"name":"{whom}"}}', keys='{"k":"ben"}')
+    liar = record(inputs=f'{{"note":"\\"name\\":\\"{who}\\",","name":"{whom}"}}', keys=None)
+    labels = [Label(label="1", at=NOON, prediction_id=ann.id), Label(label="2", at=NOON, keys='{"k":"ann"}')]
+    kept = Label(label="3", at=NOON, keys='{"k":"ben"}')
+    log.append(ann, refused, ben, liar, *labels, kept)
+    assert log.forget({"name": f'"{who}"'}) == 2
+    assert {one.id for one in log.recent(9)} == {ben.id, liar.id}
+    assert log.labels() == [kept]
+    assert log.forget({"x%": "1"}) == 0
+
+
+def test_what_was_acknowledged_survives_a_kill(log: SqlLog, address: tuple[str, Path | None], tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from prediction_log.test_log import record
+from nbship.prediction_log import open_log
+log = open_log(sys.argv[1], spool=Path(sys.argv[2]) if sys.argv[2] else None)
+while True:
+    one = record()
+    log.append(one)
+    print(one.id, flush=True)
+"""
+    given = [address[0], str(address[1] or ""), str(Path(__file__).parents[1])]
+    process = subprocess.Popen([sys.executable, "-c", script, *given], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline().strip() for _ in range(50)]
+    os.kill(process.pid, signal.SIGKILL)
+    acknowledged += [line.strip() for line in process.stdout if len(line.strip()) == 36]
+    process.wait()
+    process.stdout.close()
+    assert log.known(acknowledged) == set(acknowledged)

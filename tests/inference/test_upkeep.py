@@ -1,0 +1,74 @@
+"""`nbship log`: export, forget, prune."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from packages import make_rows
+
+from nbship import predictor
+from nbship.cli.log import command
+from nbship.errors import InvalidInputError, SignatureError, SourceError
+from nbship.inference import Logged, find_place, forget_subject, take_feedback
+
+invoke = partial(CliRunner().invoke, catch_exceptions=False)
+
+
+@pytest.fixture
+def asked(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """Three answers, one of them with a label, and one refusal, in a log."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+    rows = json.loads(make_rows(3, seed=1).to_json(orient="records", date_format="iso"))
+    with find_place(small_package).open_log() as log:
+        logged = Logged(predictor.load(small_package), log, mode="rest")
+        answers = logged.answer(rows)
+        with pytest.raises(InvalidInputError):
+            logged.answer([{**rows[0], "size": "many"}])
+        take_feedback(log, [{"id": answers[1]["id"], "label": answers[1]["label"]}], signature=logged.signature)
+    return [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
+
+
+def test_the_log_is_exported_as_parquet(small_package: Path, asked: list[dict]) -> None:
+    told = invoke(command, ["export", "out.parquet", "--package", str(small_package), "--json"])
+    assert json.loads(told.stdout) == {"records": 4, "output": "out.parquet"}
+    frame = pd.read_parquet("out.parquet")
+    assert frame["id"].tolist()[:3] == [each["id"] for each in asked]
+    assert [json.loads(text)["size"] for text in frame["inputs"][:3]] == [each["size"] for each in asked]
+    assert frame["label"].notna().tolist() == [False, True, False, False]
+    assert frame["outputs"].isna().tolist() == [False, False, False, True]
+    assert str(frame["at"].dtype) == "datetime64[us, UTC]"
+    nothing = invoke(command, ["export", "none.parquet", "--package", str(small_package), "--to", "2001-01-01"])
+    assert nothing.stdout == "0 records: 'none.parquet'\n"
+    assert list(pd.read_parquet("none.parquet")) == list(frame)
+    with pytest.raises(SourceError, match=r"'out.csv' is no .parquet file"):
+        invoke(command, ["export", "out.csv", "--package", str(small_package)])
+
+
+def test_a_subject_is_forgotten(small_package: Path, asked: list[dict]) -> None:
+    size = asked[0]["size"]
+    about = sum(each["size"] == size for each in asked)
+    told = invoke(command, ["forget", "--field", "size", "--value", str(size), "--package", str(small_package)])
+    assert told.stdout == f"{about} records forgotten\n"
+    with find_place(small_package).open_log() as log:
+        assert all(json.loads(each.inputs or "{}").get("size") != size for each in log.recent(9) if each.outputs)
+        signature = predictor.load(small_package).signature
+        with pytest.raises(InvalidInputError, match="size"):
+            forget_subject(log, signature, {"size": "many"})
+        with pytest.raises(SignatureError, match="no field 'colour'"):
+            forget_subject(log, signature, {"colour": "red"})
+
+
+def test_old_entries_are_pruned(small_package: Path, asked: list[dict]) -> None:
+    package = ["--package", str(small_package)]
+    assert invoke(command, ["prune", "--before", "2001-01-01", *package]).stdout == "0 entries deleted\n"
+    assert invoke(command, ["prune", "--before", "2999-01-01", *package]).stdout == "5 entries deleted\n"
+    refused = invoke(command, ["prune", *package])
+    assert refused.exit_code == 2
+    assert "log.retention_days" in refused.output
+    assert "Write it as 2013-07-01" in invoke(command, ["prune", "--before", "May", *package]).output

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nbship.errors import LogError
+from nbship.prediction_log import BatchRun, Record, new_id, open_log
+
+NOON = datetime(2024, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def record(**changes) -> Record:
+    made = Record(
+        id=new_id(),
+        at=NOON,
+        model="m",
+        version="0123456789ab",
+        digest="0" * 64,
+        caller="me",
+        mode="rest",
+        inputs='{"x":1.5}',
+        outputs='{"label":1}',
+        error=None,
+        latency_ms=0.5,
+        keys='{"k":1}',
+        event_time=NOON,
+        event_zone="+00:00",
+        redacted=("name",),
+    )
+    return replace(made, **changes)
+
+
+def batch(**changes) -> BatchRun:
+    made = BatchRun(
+        id="b1", at=NOON, seconds=1.5, model="m", version="v", digest="d", caller="me", input_path="/i",
+        input_digest="1", output_path="/o", output_digest="2", rows=3, rejected=0, first_event=NOON, last_event=NOON,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def test_ids_sort_by_time_and_never_repeat() -> None:
+    ids = [new_id() for _ in range(20_000)]
+    assert ids == sorted(set(ids))
+
+
+def test_a_file_from_the_future_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    open_log(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LogError, match="newer nbship"):
+        open_log(path)
+
+
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    with pytest.raises(LogError, match="not a prediction log"):
+        open_log(path)
+    text = tmp_path / "text.sqlite"
+    text.write_text("not a database at all, but text " * 100)
+    with pytest.raises(LogError, match="cannot be opened"):
+        open_log(text)
+
+
+def test_a_deleted_file_is_noticed_and_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    with open_log(path) as log:
+        log.append(record())
+        for part in tmp_path.iterdir():
+            part.unlink()
+        after = record()
+        log.append(after)
+        assert log.find(after.id) == after
+        assert path.is_file()
+
+
+def test_a_log_that_cannot_be_written_says_so_and_heals(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    with open_log(path) as log:
+        log.append(record())
+        path.rename(tmp_path / "away.sqlite")
+        path.mkdir()
+        with pytest.raises(LogError, match="cannot be written"):
+            log.append(record())
+        with pytest.raises(LogError, match="cannot be written"):
+            log.check()
+        path.rmdir()
+        (tmp_path / "away.sqlite").rename(path)
+        log.append(record())
+        log.check()
+
+
+def test_an_unknown_address_is_refused() -> None:
+    with pytest.raises(LogError, match="mysql://db/log"):
+        open_log("mysql://db/log")
+
+
+def test_a_log_of_format_1_is_read_and_written_on(tmp_path: Path) -> None:
+    path = Path(shutil.copy(Path(__file__).with_name("log_format_1.sqlite"), tmp_path / "log.sqlite"))
+    with open_log(path) as log:
+        found = log.find("01932f00-0000-7000-8000-000000000001")
+        assert (found.outputs, found.redacted, found.trace) == ('{"value":1.5}', ("name",), None)
+        assert [(run.rows, run.rejected) for run in log.batches()] == [(3, 1)]
+        assert [label.label for label in log.labels()] == ["2.0"]
+        one = record(trace="0af7651916cd43dd8448eb211c80319c")
+        log.append(one)
+    with open_log(path) as again:
+        assert again.find(one.id) == one

@@ -1,0 +1,123 @@
+"""While PostgreSQL is away, what is acknowledged lies in the spool; when it is back, it lies there, once."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prediction_log.test_log import NOON, batch, record
+from services import postgres_url
+
+from nbship.errors import LogError
+from nbship.prediction_log import Label, SqlLog
+from nbship.prediction_log.databases import Database
+from nbship.prediction_log.postgres import Postgres
+from nbship.prediction_log.spool import Spooled
+from nbship.prediction_log.sqlite import Sqlite
+
+
+class Switch:
+    """A real PostgreSQL database behind a line that can be cut."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self.down = url, False
+
+    def open(self) -> Database:
+        self._refuse()
+        return _Line(Postgres(self._url), self)
+
+    def _refuse(self) -> None:
+        if self.down:
+            raise LogError("The prediction log cannot be written: connection refused.")
+
+
+class _Line(Postgres):
+    def __init__(self, database: Postgres, switch: Switch) -> None:
+        self.__dict__ |= database.__dict__
+        self._switch = switch
+
+    def write(self, group):
+        self._switch._refuse()
+        return super().write(group)
+
+    def connected(self, done):
+        self._switch._refuse()
+        return super().connected(done)
+
+
+@pytest.fixture
+def switch() -> Iterator[Switch]:
+    with postgres_url() as url:
+        yield Switch(url)
+
+
+def waiting(spool: Path) -> int:
+    with sqlite3.connect(spool) as connection:
+        count = sum(
+            connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            for name in ("records", "labels", "batches")
+        )
+    connection.close()
+    return count
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_what_is_written_while_the_database_is_away_comes_to_it_once(switch: Switch, tmp_path: Path) -> None:
+    spool = tmp_path / "spool.sqlite"
+    first, second, third = record(), record(), record()
+    label, run = Label(label="1", at=NOON, prediction_id=second.id), batch()
+    with SqlLog(Spooled(switch.open, Sqlite(spool))) as log:
+        salt = log.salt
+        log.append(first)
+        switch.down = True
+        log.append(second, label, run)
+        log.check()
+        assert waiting(spool) == 3
+        assert log.salt == salt
+        with pytest.raises(LogError, match="connection refused"):
+            log.find(second.id)
+        switch.down = False
+        wait_for(lambda: not waiting(spool))
+        log.append(third)
+        assert {one.id for one in log.recent(9)} == {first.id, second.id, third.id}
+        assert (log.labels(), log.batches()) == ([label], [run])
+
+
+def test_a_service_starts_while_the_database_is_away(switch: Switch, tmp_path: Path) -> None:
+    spool, one = tmp_path / "spool.sqlite", record()
+    switch.down = True
+    with pytest.raises(LogError, match="connection refused"):
+        Spooled(switch.open, Sqlite(spool))
+    switch.down = False
+    SqlLog(Spooled(switch.open, Sqlite(spool))).close()
+    switch.down = True
+    with SqlLog(Spooled(switch.open, Sqlite(spool))) as log:
+        log.append(one)
+    assert waiting(spool) == 1
+    switch.down = False
+    with SqlLog(Spooled(switch.open, Sqlite(spool))) as log:
+        assert log.find(one.id) == one
+    assert waiting(spool) == 0
+
+
+def test_what_was_forwarded_before_a_crash_is_not_written_twice(switch: Switch, tmp_path: Path) -> None:
+    spool, one = tmp_path / "spool.sqlite", record()
+    label, run = Label(label="1", at=NOON, prediction_id=one.id), batch()
+    SqlLog(Spooled(switch.open, Sqlite(spool))).close()
+    # As a process leaves it that dies after the database's commit and before the spool's.
+    Sqlite(spool).write([[one, label, run]])
+    database = switch.open()
+    database.write([[one, label, run]])
+    database.close()
+    with SqlLog(Spooled(switch.open, Sqlite(spool))) as log:
+        assert (log.recent(9), log.labels(), log.batches()) == ([one], [label], [run])
+    assert waiting(spool) == 0
