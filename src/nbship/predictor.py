@@ -109,8 +109,23 @@ class PackagePredictor:
         if isinstance(rows, list) and len(rows) == 1:
             single = self.model.answer_single(rows[0])
             if single is not None:
-                return single
+                return self.model.columns_of([single])
         return self.model.answer(self.model.complete(read_rows(self.signature, rows)))
+
+    def outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return for each record the outputs that `predict` gives, as plain values by kind.
+
+        Raises
+        ------
+        InvalidInputError
+            With every wrong field of every row.
+        """
+        if len(rows) == 1:
+            single = self.model.answer_single(rows[0])
+            if single is not None:
+                return [single]
+        columns = {kind: column.tolist() for kind, column in self.predict(rows).columns().items()}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def load(path: Path | str, *, other_versions: bool = False) -> PackagePredictor:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +50,7 @@ def test_another_package_does_not_replay(logged: Logged, log, other_package: Pat
 
 def test_a_changed_record_is_found_out(logged: Logged, log) -> None:
     (answer,) = logged.answer([logged.example])
-    forged = replace(log.find(answer["id"]), id="forged", outputs='{"label":1,"probability":0.123}')
+    forged = log.find(answer["id"])._replace(id="forged", outputs='{"label":1,"probability":0.123}')
     log.append(forged)
     found = replay(log, "forged", predictor=logged.predictor)
     assert not found.same

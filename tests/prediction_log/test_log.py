@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def record(**changes) -> Record:
         event_zone="+00:00",
         redacted=("name",),
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def batch(**changes) -> BatchRun:
@@ -40,7 +39,7 @@ def batch(**changes) -> BatchRun:
         id="b1", at=NOON, seconds=1.5, model="m", version="v", digest="d", caller="me", input_path="/i",
         input_digest="1", output_path="/o", output_digest="2", rows=3, rejected=0, first_event=NOON, last_event=NOON,
     )  # fmt: skip
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def test_ids_sort_by_time_and_never_repeat() -> None:

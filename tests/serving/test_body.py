@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbship.serving.body import MAX_BYTES, BodyError, parse_body
+from nbship.serving.body import BodyError, _parse_plain, _parse_thoroughly, parse_body
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -19,6 +19,38 @@ _JSON = st.recursive(
 def test_what_is_json_is_read_as_it_is(value: object) -> None:
     assert parse_body(json.dumps(value).encode()) == value
     assert parse_body(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
+_TOKENS = st.sampled_from(
+    ['{', '}', '[', ']', ',', ':', '"', '"a"', '"b:"', '"a":', '"b":1', '":"', "1", "-0", "1.5", "1e400", "1e3", "NaN",
+     "9" * 19, "9" * 30, "true", "null", " ", "\\", "\\u003a", "\x00", "\x7f", "é", "\u2028", "\ufeff", "0.1e-400"]
+)  # fmt: skip
+_RECORDS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "a:", ""]), st.text(max_size=3) | st.integers() | st.floats() | st.none()),
+    max_size=4,
+)
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}" for name, value in pairs) + "}"
+
+
+@given(
+    st.lists(_TOKENS, max_size=12).map("".join)
+    | _RECORDS.map(_pairs)
+    | st.lists(_RECORDS.map(_pairs), max_size=3).map(lambda each: f"[{','.join(each)}]")
+)
+def test_what_is_read_quickly_is_what_a_thorough_reading_finds(text: str) -> None:
+    body = text.encode("utf-8", "surrogatepass")
+    quick = _parse_plain(body)
+    if quick is not None:
+        assert repr(quick) == repr(_parse_thoroughly(body))
+
+
+def test_plain_records_are_read_quickly() -> None:
+    assert _parse_plain(b'[{"at": "08:30", "b:c": 1, "x": 1.5}]') == [{"at": "08:30", "b:c": 1, "x": 1.5}]
+    assert _parse_plain(b'{"a": 1, "a": 2}') is None
+    assert _parse_plain(b'{"a": ":", "a": "::"}') is None
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -61,7 +93,6 @@ def test_floats_come_through_to_the_bit(number: float) -> None:
 def test_nonsense_is_refused_in_one_sentence(body: bytes, reason: str) -> None:
     with pytest.raises(BodyError, match=reason) as caught:
         parse_body(body)
-    assert caught.value.code == "invalid_json"
     str(caught.value).encode()
 
 
@@ -70,12 +101,6 @@ def test_the_limits_themselves_are_allowed() -> None:
     assert parse_body(b'{"x": "\\ud83d\\ude00"}') == {"x": "\N{GRINNING FACE}"}
     assert parse_body(b'{"x": "[[[{{{"}') == {"x": "[[[{{{"}
     assert parse_body(b'"' + b"[" * 100 + b'"') == "[" * 100
-
-
-def test_a_body_beyond_the_limit_is_too_large() -> None:
-    with pytest.raises(BodyError, match="over 10,000,000 bytes") as caught:
-        parse_body(b"[" + b" " * MAX_BYTES)
-    assert caught.value.code == "too_large"
 
 
 def test_the_key_that_occurs_twice_is_named() -> None:

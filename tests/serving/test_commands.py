@@ -98,7 +98,11 @@ def test_serve_says_where_answers_and_stops(nbship, small_package: Path, tmp_pat
         assert set(answer) == {"id", "model", "version", "label", "probability"}
         server.send_signal(stop)
         assert server.wait(timeout=10) == 0
-        assert server.stdout.read() == "Stopped.\n"
+        *requests, last = server.stdout.read().splitlines()
+        assert last == "Stopped."
+        asked = json.loads(requests[-1])
+        assert (asked["path"], asked["status"], asked["rows"], asked["field"]) == ("/predict", 200, 1, None)
+        assert asked["version"] == answer["version"]
         assert server.stderr.read() == ""
     done = nbship("replay", answer["id"], "--package", str(small_package))
     assert done.returncode == 0, done.stderr

@@ -5,18 +5,21 @@ import socket
 import pytest
 
 from nbship.errors import ServingError
-from nbship.serving.server import bind, check_loopback
+from nbship.project import ServingSection
+from nbship.serving import bind, check_address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
 def test_loopback_is_served(host: str) -> None:
-    check_loopback(host)
+    check_address(host, ServingSection())
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", ""])
 def test_other_machines_are_not(host: str) -> None:
     with pytest.raises(ServingError, match="open to other machines"):
-        check_loopback(host)
+        check_address(host, ServingSection())
+    for auth in ("keys", "proxy", "none"):
+        check_address(host, ServingSection(auth=auth))
 
 
 def test_a_port_in_use_is_one_sentence_with_a_remedy() -> None:

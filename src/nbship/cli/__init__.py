@@ -24,6 +24,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "predict": "Score a CSV or Parquet file.",
         "serve": "Serve the model over REST.",
         "app": "Open the Streamlit app.",
+        "keys": "Give and take back the API keys of the service.",
     },
     "Watch": {
         "monitor": "Write the monitoring report of a window of time.",

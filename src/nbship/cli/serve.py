@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -11,41 +12,36 @@ __all__ = ["command"]
 
 @click.command()
 @click.argument("package", required=False, type=click.Path(path_type=Path))
-@click.option("--host", help="Address to listen on; loopback only.  [default: serving.host, or 127.0.0.1]")
+@click.option("--host", help="Address to listen on.  [default: serving.host, or 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: serving.port, or 8000]")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer.  [default: serving.workers, or 1]")
+@click.option(
+    "--auth", type=click.Choice(["keys", "proxy", "none"]), help="How callers are told apart.  [default: serving.auth]"
+)
+@click.option("--probes-port", type=click.IntRange(0, 65535), help="Health and metrics on a port of their own.")
+@click.option("--root-path", help="What a proxy puts before every path.")
+@click.option("--request-log/--no-request-log", default=None, help="One JSON line a request.  [default: yes]")
 @click.option(
     "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
 )
-def command(package: Path | None, host: str | None, port: int | None, other_versions: bool) -> None:
+def command(package: Path | None, other_versions: bool, **options: object) -> None:
     """Serve the model over REST, until Ctrl-C.
 
-    PACKAGE is a folder; without it, the project's own package. Every answer is logged before
-    it leaves. The address answers /predict, /feedback, health checks, and /docs for people.
+    PACKAGE is a folder or a wheel; without it, the project's own package. Every answer is logged before
+    it leaves. The address answers /predict, /feedback, the Open Inference Protocol (/v2), MLflow's
+    /invocations, /metrics, health checks, and /docs for people.
 
     \b
     Example:
         nbship serve --port 8000
         curl http://127.0.0.1:8000/v2/health/ready
     """
-    from ..inference import as_json, find_place
-    from ..serving import Service, bind, check_loopback, example_curl, run
+    # Options are settings of this run; worker processes read them from the same place.
+    for name, value in options.items():
+        if value is not None:
+            os.environ[f"NBSHIP_SERVING__{name.upper()}"] = str(value)
+    from ..inference import find_place
+    from ..serving import serve
 
-    place = find_place(package)
-    host = host or place.settings.serving.host
-    check_loopback(host)
-    taken = bind(host, place.settings.serving.port if port is None else port)
-    try:
-        logged = place.open_logged(mode="rest", other_versions=other_versions)
-    except BaseException:
-        taken.close()
-        raise
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{taken.getsockname()[1]}"
-
-    def announce() -> None:
-        click.echo(f"{logged.name} {logged.version} answers at {address} and logs to {place.log}")
-        click.echo(f"Its fields, and a page to try it: {address}/docs. Ctrl-C stops it. For example:")
-        click.echo(f"  {example_curl(as_json(logged.example).encode(), address=address)}")
-
-    run(Service(lambda: logged), taken, announce=announce)
+    serve(find_place(package), other_versions=other_versions, say=click.echo)
     click.echo("Stopped.")

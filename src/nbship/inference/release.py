@@ -60,6 +60,11 @@ class Logged:
         """What the model takes and gives."""
         return self.predictor.signature
 
+    @property
+    def quick(self) -> bool:
+        """Whether a few rows are answered in microseconds."""
+        return self.predictor.path == "tables"
+
     @cached_property
     def example(self) -> dict[str, Any]:
         """A record that the model takes, as a client sends it."""
@@ -72,7 +77,7 @@ class Logged:
 
     def foresee(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the outputs for rows that nobody asked for, as examples; nothing is logged."""
-        return list(answers_of(self.predictor.predict(rows)))
+        return self.predictor.outputs(rows)
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
         """Predict, and return when the predictions are durable.
@@ -87,7 +92,7 @@ class Logged:
         records: Sequence[Any] = rows if isinstance(rows, Sequence) else rows.to_dict("records")
         pending = self.begin(records)
         pending.wait()
-        return pending.predictions
+        return self.predictor.model.columns_of(pending.outputs)
 
     def answer(self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None) -> list[dict[str, Any]]:
         """Predict as `predict` does; return for each row what a client gets: id, model, version and outputs."""
@@ -105,14 +110,13 @@ class Logged:
         started = time.perf_counter()
         by = caller or self.caller
         try:
-            predictions = self.predictor.predict(rows)
+            outputs = self.predictor.outputs(rows)
         except Exception as error:
-            durable = self._submit([self._refusal(rows, error, by, _milliseconds(started), trace)])
-            return Pending(self, (), None, durable, error)
+            refusal = self._refusal(rows, error, by, _milliseconds(started), trace)
+            return Pending(self, (), self._submit([refusal]), error)
         latency = _milliseconds(started)
-        outputs = list(answers_of(predictions))
         records = [self._record(row, each, by, latency, trace) for row, each in zip(rows, outputs, strict=True)]
-        return Pending(self, [record.id for record in records], predictions, self._submit(records), None, outputs)
+        return Pending(self, [record.id for record in records], self._submit(records), None, outputs)
 
     def _submit(self, records: Sequence[Record]) -> Future[None]:
         try:
@@ -136,7 +140,7 @@ class Logged:
     def _refusal(
         self, rows: Sequence[Mapping[str, Any]], error: Exception, caller: str, latency: float, trace: str | None
     ) -> Record:
-        personal = {field.name for field in self.signature.inputs if field.pii}
+        personal = self.signature.personal
         known = [
             {
                 name: pseudonym(value, self.log.salt) if name in personal else value
@@ -149,12 +153,12 @@ class Logged:
         return Record(
             id=new_id(), at=datetime.now(UTC), model=self.name, version=self.version, digest=self.predictor.digest,
             caller=caller, mode=self.mode, inputs=inputs if len(inputs) <= _MOST_REFUSED else None, outputs=None,
-            error=as_json(_describe(error)), latency_ms=latency, redacted=tuple(sorted(personal)),
+            error=as_json(_describe(error)), latency_ms=latency, redacted=personal,
             trace=trace,
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Pending:
     """What was predicted, or refused, while the log is being written.
 
@@ -170,16 +174,9 @@ class Pending:
 
     by: Logged
     ids: Sequence[str]
-    made: Predictions | None
     durable: Future[None]
     error: Exception | None = None
-    outputs: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def predictions(self) -> Predictions:
-        """The predictions, where there are any."""
-        assert self.made is not None
-        return self.made
+    outputs: Sequence[dict[str, Any]] = ()
 
     def wait(self) -> None:
         """Wait until it is durable; raise what keeps it from being an answer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def export_records(
     writer, count = TableWriter(draft, parquet=True), 0
     try:
         for part in log.parts(start, end):
-            rows = [{**asdict(record), "label": _told(labels, record.id, record.keys)} for record in part]
+            rows = [{**record._asdict(), "label": _told(labels, record.id, record.keys)} for record in part]
             writer.write(pd.DataFrame(rows)[list(_TYPES)].astype(_TYPES))
             count += len(rows)
         if not count:

@@ -75,10 +75,10 @@ class PackagedModel:
                 columns = lookup.attach(columns, absent=absent)
         return columns
 
-    def answer_single(self, record: Mapping[str, Any]) -> Predictions | None:
-        """Predict for one record where tables do so at once; None where `answer` is to look closer.
+    def answer_single(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the outputs for one record, as plain values, where tables give them at once; None where `answer` must look closer.
 
-        The answer is that of `answer`, to the bit.
+        They are those of `answer`, to the bit.
         """
         tables = self._tables
         found = None if tables is None else self._reader.read(record)
@@ -90,6 +90,10 @@ class PackagedModel:
         else:
             scores = tables.single_of(self.complete(self._reader.rows(values, absent)))
         return self._outputs.single(scores)
+
+    def columns_of(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
+        """Return plain outputs, as `answer_single` gives them, as `answer` does."""
+        return self._outputs.columns(rows)
 
     def answer(self, columns: Columns) -> Predictions:
         """Predict from complete columns.

@@ -97,11 +97,7 @@ class OutputReader:
                 )
             target = targets[output.target]
             self._plan.append((column, output, target, *_threshold(output, target, _place(output, target), signature)))
-        self._labels = {
-            id(target): [target.classes[place : place + 1] for place in range(len(target.classes))]
-            for target in targets
-            if target.classes is not None
-        }
+        self._labels = {id(target): target.classes.tolist() for target in targets if target.classes is not None}
 
     def many(self, scores: Column) -> Predictions:
         """Return the outputs of rows from their scores, shape (rows, scores)."""
@@ -120,20 +116,29 @@ class OutputReader:
                 found[column] = target.classes[likeliest]
         return _predictions(found)
 
-    def single(self, scores: Sequence[float]) -> Predictions:
-        """Return the outputs of one row, to the bit those of `many`."""
-        found: dict[str, Column] = {}
+    def single(self, scores: Sequence[float]) -> dict[str, Any]:
+        """Return the outputs of one row as plain values, to the bit those of `many`."""
+        found: dict[str, Any] = {}
         for column, output, target, place, threshold in self._plan:
             own = scores[target.start : target.stop]
             if output.kind == "value":
-                found[column] = np.array(own)
+                found[column] = own[0]
             elif output.kind == "probability":
-                found[column] = np.array([max(own) if place is None else own[place]])
+                found[column] = max(own) if place is None else own[place]
             else:
                 likeliest = own.index(max(own))
                 if threshold is not None and place is not None:
                     likeliest = place if own[place] >= threshold else 1 - place
                 found[column] = self._labels[id(target)][likeliest]
+        return found
+
+    def columns(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
+        """Return plain values by kind, one mapping a row, as columns."""
+        found: dict[str, Any] = {}
+        for column, output, target, _, _ in self._plan:
+            kind = target.classes.dtype if output.kind == "label" and target.classes is not None else np.dtype(float)
+            found[column] = np.empty(len(rows), dtype=kind)
+            found[column][:] = [row[column] for row in rows]
         return _predictions(found)
 
 

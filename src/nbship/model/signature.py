@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -210,20 +211,28 @@ class Signature:
                 f"The event time '{self.event_time}' is not a field of dtype datetime that is never null. Name one, or none."
             )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(field.name for field in self.inputs)
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """Names of the inputs that identify a row."""
         return tuple(field.name for field in self.inputs if field.key)
 
+    @cached_property
+    def personal(self) -> tuple[str, ...]:
+        """Names of the inputs that are personal data."""
+        return tuple(field.name for field in self.inputs if field.pii)
+
+    @cached_property
+    def _fields(self) -> Mapping[str, Field]:
+        return {field.name: field for field in self.inputs}
+
     def __getitem__(self, name: str) -> Field:
-        for field in self.inputs:
-            if field.name == name:
-                return field
+        if name in self._fields:
+            return self._fields[name]
         raise SignatureError(f"The signature has no field '{name}'. Its fields: {', '.join(self.names)}.")
 
     def edit(self, name: str, **changes: Any) -> Signature:
@@ -235,7 +244,7 @@ class Signature:
         """Return the first output of a kind, or None."""
         return next((output for output in self.outputs if output.kind == kind), None)
 
-    @property
+    @cached_property
     def answers(self) -> dict[str, Output]:
         """Column of an answer -> output: the first output of a kind has the kind's name, others `<kind>.<name>`."""
         found: dict[str, Output] = {}

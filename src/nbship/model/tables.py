@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["SUFFIXES", "Chunk", "columns_in", "parse_moment", "read_chunks", "read_moment"]
+__all__ = ["SUFFIXES", "Chunk", "columns_in", "parse_moment", "read_cell", "read_chunks", "read_moment"]
 
 SUFFIXES = (".csv", ".parquet")
 _BLOCK_BYTES = 8_000_000
@@ -202,19 +202,34 @@ def _from_text(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, st
     texts: list[str | None] = [text.strip() or None for text in column.to_pylist()]
     if field.dtype in ("string", "category"):
         return _objects([text or None for text in column.to_pylist()]), _empty(texts, field)
-    read = _READERS[field.dtype]
     known: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for text in dict.fromkeys(texts):
         if text is not None:
-            try:
-                known[text] = read(text, field)
-            except ValueError as error:
-                wrong[text] = str(error) if field.pii else f"is '{text[:40]}': it {error}"
+            known[text], reason = read_cell(text, field)
+            if reason is not None:
+                wrong[text] = reason
     values = [None if text is None else known.get(text) for text in texts]
     failures = {position: wrong[text] for position, text in enumerate(texts) if text in wrong}
     failures |= _empty(texts, field)
     return _array(values, field, clean=not failures), failures
+
+
+def read_cell(text: str, field: Field) -> tuple[Any, str | None]:
+    """Return the value that a cell of a CSV file means, and None; or the reason why it means none.
+
+    >>> read_cell("3.0", Field("size", "int")), read_cell("", Field("size", "int"))
+    ((3, None), (None, None))
+    """
+    if field.dtype in ("string", "category"):
+        return text or None, None
+    text = text.strip()
+    if not text:
+        return None, None
+    try:
+        return _READERS[field.dtype](text, field), None
+    except ValueError as error:
+        return None, str(error) if field.pii else f"is '{text[:40]}': it {error}"
 
 
 def _empty(texts: Sequence[object], field: Field) -> dict[int, str]:

@@ -38,12 +38,10 @@ class StoredRow:
 
 def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> StoredRow:
     """Return what the log keeps of a row that the signature allows."""
-    personal = tuple(field.name for field in signature.inputs if field.pii and row.get(field.name) is not None)
-    inputs = {
-        name: pseudonym(_plain(row[name], signature[name]), salt) if name in personal else _as_given(row[name])
-        for name in signature.names
-        if name in row
-    }
+    inputs = {name: _as_given(row[name]) for name in signature.names if name in row}
+    personal = tuple(name for name in signature.personal if row.get(name) is not None) if signature.personal else ()
+    for name in personal:
+        inputs[name] = pseudonym(_plain(row[name], signature[name]), salt)
     moment, zone = None, None
     if signature.event_time is not None:
         field = signature[signature.event_time]
@@ -130,6 +128,9 @@ def _zone(value: Any, field: Field) -> str | None:
 
 
 def _as_given(value: Any) -> Any:
+    kind = type(value)
+    if kind is str or kind is int or (kind is float and value - value == 0):
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if hasattr(value, "to_pydatetime"):

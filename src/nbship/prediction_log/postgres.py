@@ -152,7 +152,7 @@ def _insert(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Ex
     try:
         with connection.transaction(), connection.cursor() as cursor:
             for kind, table in TABLES.items():
-                if rows := rows_of(kind, [entry for entry in entries if type(entry) is kind]):
+                if rows := rows_of([entry for entry in entries if type(entry) is kind]):
                     marks = ", ".join(["%s"] * len(COLUMNS[kind]))
                     names = ", ".join(COLUMNS[kind])
                     cursor.executemany(f"INSERT INTO nbship_{table} ({names}) VALUES ({marks})", rows)

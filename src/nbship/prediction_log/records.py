@@ -7,16 +7,15 @@ import hmac
 import os
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 __all__ = ["BatchRun", "Label", "Record", "from_micros", "new_id", "pseudonym", "to_micros"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One prediction, or one refusal to predict.
 
     Attributes
@@ -61,8 +60,7 @@ class Record:
     trace: str | None = None
 
 
-@dataclass(frozen=True)
-class BatchRun:
+class BatchRun(NamedTuple):
     """One run over a file; its rows are logged by the output, whose digest this record holds.
 
     Attributes
@@ -98,8 +96,7 @@ class BatchRun:
     last_event: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """What truly happened, told by prediction id or by key columns.
 
     Attributes

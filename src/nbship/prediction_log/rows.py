@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 from .records import BatchRun, Label, Record, from_micros, to_micros
@@ -16,21 +14,19 @@ __all__ = ["COLUMNS", "TABLES", "Entry", "entry_of", "rows_of"]
 Entry: TypeAlias = "Record | BatchRun | Label"
 
 TABLES: Mapping[type, str] = {Record: "records", BatchRun: "batches", Label: "labels"}
-COLUMNS: Mapping[type, tuple[str, ...]] = {kind: tuple(field.name for field in fields(kind)) for kind in TABLES}
+COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, BatchRun, Label)}
 _MOMENTS = frozenset({"at", "event_time", "first_event", "last_event", "time"})
-_VALUES: Mapping[type, Callable[[Any], tuple[object, ...]]] = {kind: attrgetter(*COLUMNS[kind]) for kind in TABLES}
 
 
-def rows_of(kind: type, entries: Sequence[Entry]) -> list[tuple[object, ...]]:
-    """Return the rows of entries of one kind.
+def rows_of(entries: Sequence[Entry]) -> list[tuple[object, ...]]:
+    """Return the rows of entries.
 
     Raises
     ------
     ValueError
         If a time has no zone.
     """
-    values = _VALUES[kind]
-    return [tuple([_to_column(value) for value in values(entry)]) for entry in entries]
+    return [tuple([_to_column(value) for value in entry]) for entry in entries]
 
 
 def entry_of(kind: type, row: Sequence[object]) -> Any:

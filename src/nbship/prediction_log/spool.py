@@ -148,7 +148,7 @@ class Spooled:
                 if isinstance(entry, Record):
                     connection.execute("DELETE FROM records WHERE id = ?", (entry.id,))
                 else:
-                    names, (row,) = COLUMNS[type(entry)], rows_of(type(entry), [entry])
+                    names, (row,) = COLUMNS[type(entry)], rows_of([entry])
                     same = " AND ".join(f"{name} IS ?" for name in names)
                     connection.execute(f"DELETE FROM {TABLES[type(entry)]} WHERE {same}", row)
 
@@ -156,7 +156,7 @@ class Spooled:
 def _there(primary: Database, entry: Entry) -> bool:
     """Tell whether an entry was forwarded before."""
     kind = type(entry)
-    names, (row,) = COLUMNS[kind], rows_of(kind, [entry])
+    names, (row,) = COLUMNS[kind], rows_of([entry])
     name = "id" if isinstance(entry, Record) else "at"
     query = f"SELECT {', '.join(names)} FROM {primary.prefix}{TABLES[kind]} WHERE {name} = {primary.mark}"
     with primary.connected("read") as connection:

@@ -6,6 +6,8 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from ..errors import LogError
@@ -14,6 +16,7 @@ from .rows import COLUMNS, TABLES, Entry, rows_of
 
 __all__ = ["Sqlite"]
 
+_ROWS = 512
 _SCHEMA = """
 CREATE TABLE records (
     id TEXT PRIMARY KEY, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
@@ -163,15 +166,25 @@ def _insert(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Excepti
     connection.execute("SAVEPOINT entries")
     try:
         for kind, table in TABLES.items():
-            if rows := rows_of(kind, [entry for entry in entries if type(entry) is kind]):
-                marks = ", ".join("?" * len(COLUMNS[kind]))
-                connection.executemany(f"INSERT INTO {table} ({', '.join(COLUMNS[kind])}) VALUES ({marks})", rows)
+            rows = rows_of([entry for entry in entries if type(entry) is kind])
+            while rows:
+                # Many rows a statement: between statements other threads may keep this one waiting.
+                count = min(_ROWS, 1 << len(rows).bit_length() - 1)
+                values = list(chain.from_iterable(rows[:count]))
+                connection.execute(_insertion(table, COLUMNS[kind], count), values)
+                rows = rows[count:]
     except (sqlite3.IntegrityError, sqlite3.DataError, ValueError) as error:
         connection.execute("ROLLBACK TO entries")
         return LogError(f"A record was refused by the prediction log: {error}. Give every prediction an id of its own.")
     finally:
         connection.execute("RELEASE entries")
     return None
+
+
+@cache
+def _insertion(table: str, columns: Sequence[str], count: int) -> str:
+    marks = ", ".join([f"({', '.join('?' * len(columns))})"] * count)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks}"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

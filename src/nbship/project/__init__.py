@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from .folder import Project, find_root, load
 from .params import Value, read_params, render_params
-from .settings import AppSection, Phrase, Settings, read_settings
+from .settings import AppSection, Phrase, ServingSection, Settings, read_settings
 
 __all__ = [
     "AppSection",
     "Phrase",
     "Project",
+    "ServingSection",
     "Settings",
     "Value",
     "find_root",

@@ -16,7 +16,7 @@ import msgspec
 from ..errors import SettingsError
 from .yaml import read_yaml
 
-__all__ = ["AppSection", "Phrase", "Settings", "read_settings"]
+__all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings"]
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
 _OVERRIDABLE = ("serving", "release", "log", "schedules", "alerts")
@@ -74,10 +74,29 @@ class AppSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Address of the REST service, and the words of the app."""
+    """The REST service, and the words of the app.
+
+    `auth` says how callers are told apart: `keys` (in the file `keys`, by default in the state folder), `proxy` (one of
+    `proxies` vouches for them), `none` (everybody may ask); empty: nobody but this machine is served. `probes_port` has
+    health and metrics on a port of their own (0: on the same). `root_path` is what a proxy puts before every path.
+    A request may have `max_bytes`, `max_rows`, and `receive_seconds` to arrive; `queue` requests may be under way.
+    When told to stop, the service is not ready for `drain_seconds` before it takes no more requests.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
+    workers: int = 1
+    auth: Literal["", "keys", "proxy", "none"] = ""
+    keys: str = ""
+    proxies: list[str] = []
+    probes_port: int = 0
+    root_path: str = ""
+    max_bytes: int = 10_000_000
+    max_rows: int = 100_000
+    receive_seconds: float = 30.0
+    queue: int = 2048
+    drain_seconds: float = 0.0
+    request_log: bool = True
     app: AppSection = AppSection()
 
 
@@ -170,8 +189,15 @@ def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> d
     for variable, value in environ.items():
         section, separator, key = variable.removeprefix("NBSHIP_").lower().partition("__")
         if variable.startswith("NBSHIP_") and separator and section in _OVERRIDABLE:
-            merged.setdefault(section, {})[key] = value
+            listed = typing.get_origin(_kind(section, key)) is list
+            merged.setdefault(section, {})[key] = [each.strip() for each in value.split(",")] if listed else value
     return merged
+
+
+def _kind(section: str, key: str) -> Any:
+    """Return the type of a setting; None where there is none."""
+    struct = typing.get_type_hints(Settings).get(section)
+    return typing.get_type_hints(struct).get(key) if isinstance(struct, type) else None
 
 
 def _refuse_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, where: str) -> None:

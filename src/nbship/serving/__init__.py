@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..inference import find_place
+from ..inference import Place, find_place
 from ..project import Project
+from .access import Access, check_address, keys_of
 from .body import BodyError, parse_body
-from .rest import Service, example_curl
-from .server import bind, check_loopback, run
+from .keys import ROLES, KeyFile
+from .pages import example_curl
+from .rest import Service
+from .serve import application_of, serve
+from .server import bind, run
 
 __all__ = [
+    "ROLES",
+    "Access",
     "BodyError",
+    "KeyFile",
     "Service",
     "application",
     "bind",
-    "check_loopback",
+    "check_address",
     "example_curl",
+    "key_file",
     "page_script",
     "parse_body",
     "run",
+    "serve",
 ]
 
 
@@ -28,7 +37,12 @@ def application(package: Path | str | None = None) -> Service:
 
     The package is loaded, verified, when the server starts the application.
     """
-    return Service(lambda: find_place(package).open_logged(mode="rest"))
+    return application_of(find_place(package))
+
+
+def key_file(place: Place) -> KeyFile:
+    """Return the API keys of a place."""
+    return keys_of(place.settings.serving, state=place.state)
 
 
 def page_script(project: Project | None) -> Path:

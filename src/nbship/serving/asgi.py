@@ -3,36 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import msgspec
 
 from ..errors import InputFailure
-from .body import MAX_BYTES
+from ..inference import Pending
 
-__all__ = ["Answer", "Receive", "Refusal", "Request", "Scope", "Send", "json_answer", "read_body", "send_answer"]
+__all__ = [
+    "Answer",
+    "Receive",
+    "Refusal",
+    "Request",
+    "Scope",
+    "Send",
+    "Waiting",
+    "json_answer",
+    "read_body",
+    "send_answer",
+]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-RECEIVE_SECONDS = 30.0
-_JSON_HINT = "Send JSON with the header 'Content-Type: application/json' (curl: -H 'Content-Type: application/json')."
+_MOST_FAILURES = 100
 
 
-@dataclass(frozen=True)
 class Request:
-    """A request whose body has been read."""
+    """A request: what it says, who sends it, and what is noted of it for the measures and the log line.
 
-    method: str
-    path: str
-    body: bytes
-    caller: str
+    Attributes
+    ----------
+    caller
+        Who asks, once that is known.
+    trace, parent
+        Trace id and parent span of its `traceparent`; a trace of its own where it has none.
+    id
+        Its `X-Request-ID`, or else the trace id.
+    rows, refused
+        How many rows it asks for, and the first field that is refused.
+    """
+
+    __slots__ = ("body", "caller", "headers", "id", "method", "path", "query", "refused", "rows", "trace")
+
+    def __init__(self, scope: Scope) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.body = b""
+        self.caller = ""
+        self.trace = ""
+        self.id = ""
+        self.rows = 0
+        self.refused: str | None = None
+
+    def header(self, name: bytes) -> str:
+        """Return the value of a header, or nothing."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def kind(self) -> str:
+        """The media type of the body, in lower case and without parameters."""
+        return self.header(b"content-type").partition(";")[0].strip().lower()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A response: status, body and what kind of body it is."""
 
@@ -40,6 +79,14 @@ class Answer:
     body: bytes
     kind: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A response that may leave when its records are on the disk; `write` makes it then, or raises why not."""
+
+    pending: Pending
+    write: Callable[[], Answer]
 
 
 class Refusal(Exception):  # noqa: N818
@@ -60,7 +107,9 @@ class Refusal(Exception):  # noqa: N818
 
     def answer(self) -> Answer:
         """Return the response."""
-        fields = [{"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in self.fields]
+        fields = [
+            {"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in self.fields[:_MOST_FAILURES]
+        ]
         return json_answer(
             {"error": {"code": self.code, "message": self.message, "fields": fields}}, self.status, headers=self.headers
         )
@@ -75,28 +124,50 @@ def json_answer(content: Any, status: int = 200, *, headers: Mapping[str, str] |
     return Answer(status, msgspec.json.encode(content), headers=headers or {})
 
 
-async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """Receive a JSON body, within the limits of kind, size and time.
+async def read_body(request: Request, receive: Receive, *, most: int, seconds: float) -> bytes:
+    """Receive a body, within the limits of encoding, size and time.
 
     Raises
     ------
     Refusal
         With status 408, 413 or 415.
     """
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    _check_kind(headers)
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > MAX_BYTES:
-        raise _too_large()
+    encoding = request.header(b"content-encoding").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Refusal(415, "unsupported_encoding", f"The body is encoded as '{encoding[:40]}'. Send it as it is.")
+    length = request.header(b"content-length")
+    if length.isdecimal() and int(length[:20]) > most:
+        raise _too_large(most)
+    receiving = _receive_all(receive, most)
     try:
-        async with asyncio.timeout(RECEIVE_SECONDS):
-            return await _receive_all(receive)
+        # A body that is there already needs no deadline, which costs more than taking it.
+        waited_for = receiving.send(None)
+    except StopIteration as done:
+        body: bytes = done.value
+        return body
+    try:
+        async with asyncio.timeout(seconds):
+            return await _Resumed(receiving, waited_for)
     except TimeoutError as error:
-        message = f"The body did not arrive within {RECEIVE_SECONDS:g} seconds. Send it faster, or in parts."
-        raise Refusal(408, "too_slow", message) from error
+        message = f"The body did not arrive within {seconds:g} seconds. Send it faster, or in parts."
+        raise Refusal(408, "too_slow", message, headers={"Connection": "close"}) from error
 
 
-async def _receive_all(receive: Receive) -> bytes:
+class _Resumed:
+    """Awaits a coroutine that was begun, from what it waits for."""
+
+    def __init__(self, begun: Coroutine[Any, None, bytes], waited_for: Any) -> None:
+        self._begun, self._waited_for = begun, waited_for
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        try:
+            yield self._waited_for
+            return (yield from self._begun.__await__())
+        finally:
+            self._begun.close()
+
+
+async def _receive_all(receive: Receive, most: int) -> bytes:
     parts, size, more = [], 0, True
     while more:
         message = await receive()
@@ -104,40 +175,31 @@ async def _receive_all(receive: Receive) -> bytes:
             raise Refusal(400, "disconnected", "The connection was closed before the body was complete.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BYTES:
-            raise _too_large()
+        if size > most:
+            raise _too_large(most)
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
-def _check_kind(headers: Mapping[str, str]) -> None:
-    kind, _, rest = headers.get("content-type", "application/json").partition(";")
-    kind = kind.strip().lower()
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise Refusal(415, "unsupported_media_type", f"The body is declared as '{kind[:100]}'. {_JSON_HINT}")
-    charset = rest.lower().partition("charset=")[2].split(";")[0].strip(' "')
-    if charset not in ("", "utf-8", "utf8"):
-        raise Refusal(415, "unsupported_media_type", f"The body is declared as {charset[:40]}. Send UTF-8.")
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise Refusal(415, "unsupported_encoding", f"The body is encoded as '{encoding[:40]}'. Send it as it is.")
-
-
-def _too_large() -> Refusal:
+def _too_large(most: int) -> Refusal:
     return Refusal(
         413,
         "too_large",
-        f"The body is over {MAX_BYTES:,} bytes. Send fewer rows at a time, or use 'nbship predict' on a file.",
+        f"The body is over {most:,} bytes. Send fewer rows at a time, or use 'nbship predict' on a file.",
         headers={"Connection": "close"},
     )
 
 
-async def send_answer(answer: Answer, send: Send, *, body: bool = True) -> None:
+async def send_answer(
+    answer: Answer, send: Send, *, headers: Sequence[tuple[bytes, bytes]] = (), body: bool = True
+) -> None:
     """Send a response; for a HEAD request without its body."""
-    headers = [
+    lines = [
         (b"content-type", answer.kind.encode("latin-1")),
         (b"content-length", str(len(answer.body)).encode()),
-        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()),
+        *headers,
     ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if answer.headers:
+        lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
     await send({"type": "http.response.body", "body": answer.body if body else b""})

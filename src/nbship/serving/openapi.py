@@ -13,7 +13,14 @@ _TYPES = {"bool": "boolean", "int": "integer", "float": "number"}
 
 
 def describe(
-    signature: Signature, *, model: str, version: str, example: Mapping[str, Any], answer: Mapping[str, Any]
+    signature: Signature,
+    *,
+    model: str,
+    version: str,
+    example: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    keys: bool = False,
+    root: str = "",
 ) -> dict[str, Any]:
     """Return the OpenAPI document.
 

@@ -2,31 +2,75 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
-from ..errors import InputFailure, InvalidInputError, LogError
-from ..inference import Logged, take_feedback
-from . import openapi
-from .asgi import Answer, Receive, Refusal, Request, Scope, Send, json_answer, read_body, send_answer
-from .body import BodyError, parse_body
-from .docs import docs_page
+from ..errors import LogError
+from ..inference import Logged
+from ..project import ServingSection
+from .access import Access
+from .admission import Gate
+from .asgi import Answer, Receive, Refusal, Request, Scope, Send, Waiting, json_answer, read_body, send_answer
+from .invocations import invoke
+from .landing import Landing
+from .measures import Measures
+from .openinference import infer, metadata, server_metadata
+from .pages import Pages
+from .predicting import feedback, predict, refusing
+from .tracing import RequestLines, identify, trace_headers
 
-__all__ = ["Service", "example_curl"]
+__all__ = ["Service"]
 
 _LOGGER = logging.getLogger(__name__)
-_MOST_FAILURES = 100
-_DATATYPES = {"bool": "BOOL", "int": "INT64", "float": "FP64"}
+# A small body costs less to answer at once than to hand to a thread.
+_SMALL_BYTES = 16_384
+_THREADS = 4
+_SAMPLE_SECONDS = 5.0
+_QUEUE_BYTES = 8
 
-Handler: TypeAlias = Callable[[Request], Answer]
+Handler: TypeAlias = "Callable[[Request], Answer | Waiting]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Route:
+    """What answers a path.
+
+    Attributes
+    ----------
+    role
+        What its caller must be allowed, as `Access.admit` takes it.
+    at_once
+        Whether it never waits for anything.
+    probe
+        Whether it is for the probes' port, where there is one.
+    """
+
+    name: str
     method: str
     handler: Handler
+    role: str | None = None
+    at_once: bool = False
+    probe: bool = False
+
+
+@dataclass
+class _Life:
+    """What there is between the start and the stop."""
+
+    logged: Logged
+    measures: Measures
+    lines: RequestLines | None
+    threads: asyncio.Semaphore
+    landing: Landing
+    sampling: asyncio.Task[None] | None = None
+    quick: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
 
 
 class Service:
@@ -36,210 +80,239 @@ class Service:
     ----------
     open_predictor
         Called when the application starts; what it returns answers every prediction.
+    settings, access
+        Limits, and how callers are told apart.
+
+    Attributes
+    ----------
+    draining
+        Whether it is about to stop: it answers, and says that it is not ready.
     """
 
-    def __init__(self, open_predictor: Callable[[], Logged]) -> None:
-        self._open = open_predictor
-        self._logged: Logged | None = None
-        self._pages: dict[str, Answer] = {}
-        self._routes = {
-            "/": _Route("GET", lambda _: Answer(307, b"", "text/plain", {"Location": "docs"})),
-            "/predict": _Route("POST", self._predict),
-            "/feedback": _Route("POST", self._feedback),
-            "/v2/health/live": _Route("GET", lambda _: json_answer({"live": True})),
-            "/v2/health/ready": _Route("GET", self._ready),
-            "/ping": _Route("GET", self._ready),
-            "/health": _Route("GET", self._ready),
-            "/version": _Route("GET", self._version),
-            "/openapi.json": _Route("GET", self._page),
-            "/docs": _Route("GET", self._page),
+    def __init__(
+        self,
+        open_predictor: Callable[[], Logged],
+        *,
+        settings: ServingSection | None = None,
+        access: Access | None = None,
+    ) -> None:
+        self.settings = settings or ServingSection()
+        self.draining = False
+        self._open, self._access = open_predictor, access or Access()
+        self._life: _Life | None = None
+        self._gate = Gate(most=self.settings.queue, most_bytes=_QUEUE_BYTES * self.settings.max_bytes)
+        self._pages = Pages(self.settings)
+        self._routes = self._table()
+
+    def _table(self) -> dict[str, _Route]:
+        limited = {"most_rows": self.settings.max_rows}
+
+        def post(name: str, function: Callable[..., Answer | Waiting], role: str = "predict") -> _Route:
+            return _Route(name, "POST", lambda request: function(request, self._served.logged, **limited), role)
+
+        ready = partial(_Route, method="GET", handler=self._ready, probe=True)
+        about = partial(_Route, method="GET", role="any")
+        self._infer = post("infer", infer)
+        self._model_route = about("model", handler=self._model)
+        return {
+            "/": _Route("docs", "GET", lambda _: Answer(307, b"", "text/plain", {"Location": "docs"}), at_once=True),
+            "/predict": post("predict", predict),
+            "/feedback": post("feedback", feedback, "feedback"),
+            "/invocations": post("invocations", invoke),
+            "/v2": about("server", handler=lambda _: json_answer(server_metadata()), at_once=True),
+            "/v2/health/live": _Route("live", "GET", lambda _: json_answer({"live": True}), at_once=True, probe=True),
+            "/v2/health/ready": ready("ready"),
+            "/ping": ready("ping"),
+            "/health": ready("health"),
+            "/version": about("version", handler=self._version, at_once=True),
+            "/metrics": _Route("metrics", "GET", self._metrics, "metrics", probe=True),
+            "/openapi.json": about("openapi", handler=self._page),
+            "/docs": _Route("docs", "GET", self._page, "any"),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http":
-            await send_answer(await self._respond(scope, receive), send, body=scope["method"] != "HEAD")
         else:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            self.start()
+            await self.start()
         except Exception as error:
+            _LOGGER.debug("The service did not start.", exc_info=True)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self.stop()
+        await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Load the model and open the log."""
-        self._logged = self._open()
+        logged = await asyncio.to_thread(self._open)
+        loop = asyncio.get_running_loop()
+        self._life = _Life(
+            logged,
+            Measures(model=logged.name, version=logged.version),
+            RequestLines(loop.call_soon) if self.settings.request_log else None,
+            asyncio.Semaphore(_THREADS),
+            Landing(loop),
+            quick=logged.quick,
+            headers=((b"x-model-version", logged.version.encode()),),
+        )
+        self._life.sampling = loop.create_task(self._sample(self._life.measures))
 
-    def stop(self) -> None:
+    async def _sample(self, measures: Measures) -> None:
+        while True:
+            await asyncio.sleep(_SAMPLE_SECONDS)
+            measures.sample()
+
+    async def stop(self) -> None:
         """Write what waits in the log; nothing is answered from here on."""
-        logged, self._logged = self._logged, None
-        if logged is not None:
-            logged.log.close()
+        life, self._life = self._life, None
+        if life is not None:
+            if life.sampling is not None:
+                life.sampling.cancel()
+            await asyncio.to_thread(life.logged.log.close)
 
-    async def _respond(self, scope: Scope, receive: Receive) -> Answer:
-        from anyio import to_thread
-
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = Request(scope)
+        identify(request)
+        life = self._life
+        if life is not None:
+            life.measures.in_flight.inc()
+        route, answer = None, None
         try:
-            handler = self._find(scope["method"], scope["path"])
-            body = await read_body(scope, receive) if scope["method"] == "POST" else b""
-            caller = scope["client"][0] if scope.get("client") else "local"
-            request = Request(scope["method"], scope["path"], body, caller)
-            return await to_thread.run_sync(handler, request)
+            route = self._find(request, scope)
+            answer = await self._respond(route, request, scope, receive)
         except Refusal as refusal:
-            return refusal.answer()
+            if refusal.fields and request.refused is None:
+                request.refused = refusal.fields[0].field
+            answer = refusal.answer()
         except Exception:
-            _LOGGER.exception("%s %s failed", scope["method"], scope["path"])
-            return Refusal(500, "internal", "The service made a mistake. Its log says which.").answer()
+            _LOGGER.exception("%s %s failed (trace %s)", request.method[:16], request.path[:200], request.trace)
+            answer = Refusal(500, "internal", "The service made a mistake. Its log says which.").answer()
+        finally:
+            if life is not None:
+                life.measures.in_flight.dec()
+                name, status = route.name if route else "unknown", answer.status if answer else 499
+                life.measures.note(name, status, time.perf_counter() - started, request.rows)
+        headers = trace_headers(request) + (life.headers if life else ())
+        await send_answer(answer, send, headers=headers, body=request.method != "HEAD")
+        if life is not None and life.lines is not None:
+            version = life.logged.version
+            life.lines.note(request, status=answer.status, started=started, version=version)
 
-    def _find(self, method: str, path: str) -> Handler:
-        route = self._routes.get(path) or (_Route("GET", self._model) if path.startswith("/v2/models/") else None)
+    async def _respond(self, route: _Route, request: Request, scope: Scope, receive: Receive) -> Answer:
+        request.caller = self._access.admit(request, scope, route.role)
+        if request.method != "POST":
+            return await self._answered(route, request, at_once=route.at_once)
+        settings, held = self.settings, 0
+        self._gate.enter()
+        try:
+            body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
+            self._gate.hold(len(body))
+            request.body, held = body, len(body)
+            return await self._answered(route, request, at_once=self._is_light(route, request))
+        finally:
+            self._gate.leave(held)
+
+    def _is_light(self, route: _Route, request: Request) -> bool:
+        return self._life is None or (
+            self._life.quick and route.role == "predict" and len(request.body) <= _SMALL_BYTES
+        )
+
+    async def _answered(self, route: _Route, request: Request, *, at_once: bool) -> Answer:
+        life = self._life
+        if at_once or life is None:
+            reply = route.handler(request)
+            if isinstance(reply, Waiting):
+                if life is not None and not reply.pending.durable.done():
+                    await life.landing.of(reply.pending.durable)
+                reply = reply.write()
+            return reply
+        life.measures.queued.inc()
+        try:
+            await life.threads.acquire()
+        finally:
+            life.measures.queued.dec()
+        try:
+            # Large answers are written in the thread as well: the loop is for those who wait for little.
+            return await asyncio.to_thread(_whole, route.handler, request)
+        finally:
+            life.threads.release()
+
+    def _find(self, request: Request, scope: Scope) -> _Route:
+        path, port = request.path, self.settings.probes_port
+        route = self._routes.get(path) or self._of_model(path)
+        if port and route is not None and route.probe != (scope.get("server", (None, None))[1] == port):
+            route = None
         if route is None:
             raise Refusal(404, "not_found", f"There is no '{_shown(path)}' here. See /docs.")
-        if method != route.method and not (method == "HEAD" and route.method == "GET"):
-            message = f"'{_shown(path)}' takes {route.method}, not {_shown(method)}."
+        if request.method != route.method and not (request.method == "HEAD" and route.method == "GET"):
+            message = f"'{_shown(path)}' takes {route.method}, not {_shown(request.method)}."
             raise Refusal(405, "method_not_allowed", message, headers={"Allow": route.method})
-        return route.handler
+        return route
+
+    def _of_model(self, path: str) -> _Route | None:
+        if not path.startswith("/v2/models/"):
+            return None
+        rest = path.removeprefix("/v2/models/").split("/")
+        name, rest = rest[0], rest[1:]
+        if rest[:1] == ["versions"] and len(rest) > 1:
+            self._refuse_other(rest[1], self._served.logged.version, "Version")
+            rest = rest[2:]
+        if rest not in ([], ["ready"], ["infer"]):
+            return None
+        self._refuse_other(name, self._served.logged.name, "Model")
+        return self._infer if rest == ["infer"] else self._model_route
+
+    def _refuse_other(self, asked: str, served: str, what: str) -> None:
+        if asked != served:
+            raise Refusal(404, "not_found", f"{what} '{_shown(asked)}' is not served, but '{served}'.")
 
     @property
-    def _served(self) -> Logged:
-        if self._logged is None:
-            raise Refusal(503, "not_ready", "No model is loaded. Try again in a moment.")
-        return self._logged
-
-    def _predict(self, request: Request) -> Answer:
-        logged = self._served
-        content = _parsed(request.body)
-        rows = content if isinstance(content, list) else [content]
-        _check_rows(rows)
-        try:
-            answers = logged.answer(rows, caller=request.caller)
-        except InvalidInputError as error:
-            raise _invalid(error) from error
-        except LogError as error:
-            raise _unlogged(error) from error
-        return json_answer(answers if isinstance(content, list) else answers[0])
-
-    def _feedback(self, request: Request) -> Answer:
-        logged = self._served
-        content = _parsed(request.body)
-        rows = content if isinstance(content, list) else [content]
-        _check_rows(rows)
-        try:
-            told = take_feedback(logged.log, rows, signature=logged.signature)
-        except InvalidInputError as error:
-            raise _invalid(error) from error
-        except LogError as error:
-            raise _unlogged(error) from error
-        return json_answer({"accepted": told.accepted, "matched": told.matched})
+    def _served(self) -> _Life:
+        if self._life is None:
+            raise Refusal(503, "not_ready", "No model is loaded. Try again in a moment.", headers={"Retry-After": "1"})
+        return self._life
 
     def _ready(self, _: Request) -> Answer:
-        try:
-            self._served.log.check()
-        except LogError as error:
-            raise _unlogged(error) from error
+        served = self._served
+        if self.draining:
+            raise Refusal(503, "not_ready", "The service is about to stop. Ask another one.")
+        with refusing():
+            served.logged.log.check()
         return json_answer({"ready": True})
 
     def _version(self, _: Request) -> Answer:
-        return json_answer({"model": self._served.name, "version": self._served.version})
+        logged = self._served.logged
+        return json_answer({"model": logged.name, "version": logged.version})
 
     def _model(self, request: Request) -> Answer:
-        served = self._served
-        name, *rest = request.path.removeprefix("/v2/models/").split("/")
-        if rest[:1] == ["versions"] and len(rest) > 1:
-            if rest[1] != served.version:
-                raise Refusal(404, "not_found", f"Version '{_shown(rest[1])}' is not served, but '{served.version}'.")
-            rest = rest[2:]
-        if name != served.name or rest not in ([], ["ready"]):
-            raise Refusal(404, "not_found", f"There is no '{_shown(request.path)}' here. The model is '{served.name}'.")
-        return self._ready(request) if rest else json_answer(_metadata(served))
+        return self._ready(request) if request.path.endswith("/ready") else json_answer(metadata(self._served.logged))
+
+    def _metrics(self, _: Request) -> Answer:
+        from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+        return Answer(200, self._served.measures.text(), CONTENT_TYPE_PLAIN_0_0_4)
 
     def _page(self, request: Request) -> Answer:
-        if request.path not in self._pages:
-            self._pages[request.path] = _describe(self._served, request.path)
-        return self._pages[request.path]
+        return self._pages.page(request.path, self._served.logged)
 
 
-def example_curl(example: bytes, *, address: str) -> str:
-    """Return the command that asks for a prediction of one record, given as JSON.
-
-    >>> print(example_curl(b'{"x":1}', address="http://127.0.0.1:8000"))
-    curl http://127.0.0.1:8000/predict -H 'Content-Type: application/json' -d '{"x":1}'
-    """
-    quoted = example.decode().replace("'", "'\\''")
-    return f"curl {address}/predict -H 'Content-Type: application/json' -d '{quoted}'"
-
-
-def _describe(served: Logged, path: str) -> Answer:
-    example = served.example
-    shown = {"id": "01900000-0000-7000-8000-000000000000", "model": served.name, "version": served.version}
-    answer = {**shown, **served.foresee([example])[0]}
-    if path == "/openapi.json":
-        return json_answer(
-            openapi.describe(
-                served.signature, model=served.name, version=served.version, example=example, answer=answer
-            )
-        )
-    curl = example_curl(json_answer(example).body, address="http://127.0.0.1:8000")
-    page = docs_page(
-        served.signature, model=served.name, version=served.version, example=example, answer=answer, curl=curl
-    )
-    return Answer(200, page.encode(), "text/html; charset=utf-8")
-
-
-def _metadata(served: Logged) -> dict[str, Any]:
-    def tensor(name: str, dtype: str) -> dict[str, Any]:
-        return {"name": name, "datatype": _DATATYPES.get(dtype, "BYTES"), "shape": [-1, 1]}
-
-    return {
-        "name": served.name,
-        "versions": [served.version],
-        "platform": "nbship",
-        "inputs": [tensor(field.name, field.dtype) for field in served.signature.inputs],
-        "outputs": [tensor(output.name, output.dtype) for output in served.signature.outputs],
-    }
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return parse_body(body)
-    except BodyError as error:
-        fields = [InputFailure(None, error.field, str(error))] if error.field else []
-        raise Refusal(413 if error.code == "too_large" else 400, error.code, str(error), fields=fields) from error
-
-
-def _check_rows(rows: list[Any]) -> None:
-    if not rows:
-        raise Refusal(422, "invalid_input", "The list is empty. Send at least one record.")
-    wrong = [
-        InputFailure(position, None, f"is {_kind(row)}, not an object with the model's fields")
-        for position, row in enumerate(rows)
-        if not isinstance(row, Mapping)
-    ]
-    if wrong:
-        raise _invalid(InvalidInputError(wrong))
-
-
-def _kind(value: Any) -> str:
-    names = {list: "a list", str: "text", bool: "a truth value", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _invalid(error: InvalidInputError) -> Refusal:
-    return Refusal(422, "invalid_input", str(error), fields=error.failures[:_MOST_FAILURES])
-
-
-def _unlogged(error: LogError) -> Refusal:
-    _LOGGER.error("%s", error)
-    return Refusal(503, "log_unavailable", "The prediction cannot be logged, so it is not answered. Try again later.")
+def _whole(handler: Handler, request: Request) -> Answer:
+    reply = handler(request)
+    if isinstance(reply, Waiting):
+        with suppress(LogError):
+            reply.pending.durable.result()
+        return reply.write()
+    return reply
 
 
 def _shown(text: str) -> str:

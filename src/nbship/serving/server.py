@@ -1,43 +1,28 @@
-"""Run the service on uvicorn: check the address, say where it listens, stop in good order."""
+"""Run the service on uvicorn: take the address, say where it listens, keep slow clients off, stop in good order."""
 
 from __future__ import annotations
 
 import errno
-import ipaddress
+import gc
+import logging
 import socket
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
-from ..errors import ServingError
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["bind", "check_loopback", "run"]
+from ..errors import ServingError
+from .rest import Service
+
+__all__ = ["bind", "config_of", "run"]
 
 _DRAIN_SECONDS = 10
-
-
-def check_loopback(host: str) -> None:
-    """Refuse an address that other machines reach: the service knows no callers yet.
-
-    Raises
-    ------
-    ServingError
-        If `host` is not a loopback address.
-
-    >>> check_loopback("127.0.0.1")
-    >>> check_loopback("0.0.0.0")
-    Traceback (most recent call last):
-    ...
-    nbship.errors.ServingError: The address '0.0.0.0' is open to other machines, and the service does not ask who is calling. Use 127.0.0.1, behind a proxy that does.
-    """
-    try:
-        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        safe = False
-    if not safe:
-        raise ServingError(
-            f"The address '{host}' is open to other machines, and the service does not ask who is calling. Use 127.0.0.1, behind a proxy that does."
-        )
+_BACKLOG = 4096
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -53,7 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
-        taken.listen(2048)
+        taken.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         taken.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
@@ -65,37 +50,106 @@ def bind(host: str, port: int) -> socket.socket:
     return taken
 
 
-def run(app: Any, taken: socket.socket, *, announce: Callable[[], None]) -> None:
-    """Serve `app` on a taken address until Ctrl-C or SIGTERM; requests under way are answered first.
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1, where a request's head must arrive in time: uvicorn waits for it without an end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.waits_since: float | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.waits_since = time.monotonic()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self.waits_since is None:
+            self.waits_since = time.monotonic()
+
+    def on_headers_complete(self) -> None:
+        self.waits_since = None
+        super().on_headers_complete()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, for a `Service`: announced, drained before it stops, with a deadline for heads of requests."""
+
+    def __init__(self, config: uvicorn.Config, *, announce: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._announce = announce
+        self._stops_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What is there now stays: collecting garbage need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        # The thread that writes the log must not wait for the loop for long.
+        sys.setswitchinterval(0.0005)
+        if self.started:
+            self._announce()
+
+    async def on_tick(self, counter: int) -> bool:
+        app = self._service
+        now = time.monotonic()
+        if counter % 10 == 0:
+            self._close_slow(now - app.settings.receive_seconds)
+        if self._stops_at is not None and now >= self._stops_at:
+            self.should_exit = True
+        stop: bool = await super().on_tick(counter)
+        return stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        drain = self._service.settings.drain_seconds
+        if drain and self._stops_at is None:
+            self._service.draining = True
+            self._stops_at = time.monotonic() + drain
+            return
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            # Stopping as asked is success: nothing is left to raise again.
+            self._captured_signals.clear()
+
+    @property
+    def _service(self) -> Service:
+        app: Any = self.config.app
+        return app if isinstance(app, Service) else self.config.loaded_app
+
+    def _close_slow(self, before: float) -> None:
+        for connection in list(self.server_state.connections):
+            since = getattr(connection, "waits_since", None)
+            if since is not None and since < before and connection.transport is not None:
+                connection.transport.abort()
+
+
+def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:
+    """Return uvicorn's configuration for a service."""
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=Protocol,
+        loop="uvloop", timeout_graceful_shutdown=_DRAIN_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
+        backlog=_BACKLOG, factory=isinstance(app, str),
+    )  # fmt: skip
+
+
+def run(app: Service, taken: Sequence[socket.socket], *, announce: Callable[[], None]) -> None:
+    """Serve on taken addresses until Ctrl-C or SIGTERM; requests under way are answered first.
 
     Parameters
     ----------
     announce
         Called when the service answers.
     """
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                announce()
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            with super().capture_signals():
-                yield
-                # Stopping as asked is success: nothing is left to raise again.
-                self._captured_signals.clear()
-
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none",
-        timeout_graceful_shutdown=_DRAIN_SECONDS, h11_max_incomplete_event_size=65_536,
-    )  # fmt: skip
-    server = Server(config)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    server = Server(config_of(app, root_path=app.settings.root_path), announce=announce)
     try:
-        server.run(sockets=[taken])
+        server.run(sockets=list(taken))
     finally:
-        taken.close()
+        for each in taken:
+            each.close()
     if not server.started:
         raise ServingError("The service did not start; the reason stands above.")

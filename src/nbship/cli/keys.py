@@ -1,0 +1,82 @@
+"""`nbship keys`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..serving import KeyFile
+
+__all__ = ["command"]
+
+_package = click.option("--package", type=click.Path(path_type=Path), help="A package.  [default: the project's]")
+
+
+@click.group()
+def command() -> None:
+    """Give and take back the API keys of the REST service.
+
+    \b
+    Example:
+        nbship keys add shop --role predict --role feedback
+    """
+
+
+def _keys(package: Path | None) -> KeyFile:
+    from ..inference import find_place
+    from ..serving import key_file
+
+    return key_file(find_place(package or Path()))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--role", "roles", multiple=True, required=True, help="predict, feedback or metrics; may be repeated.")
+@_package
+def add(name: str, roles: tuple[str, ...], package: Path | None) -> None:
+    """Make a key, and print it: it is not kept, only its hash is.
+
+    \b
+    Example:
+        nbship keys add shop --role predict
+    """
+    keys = _keys(package)
+    text = keys.add(name, roles)
+    click.echo(text)
+    click.echo(f"Key '{name}' may {', '.join(roles)}. It is shown only now: '{keys.path}' keeps its hash.", err=True)
+
+
+@command.command()
+@click.argument("name")
+@_package
+def revoke(name: str, package: Path | None) -> None:
+    """Take a key back; a running service refuses it within a second.
+
+    \b
+    Example:
+        nbship keys revoke shop
+    """
+    _keys(package).revoke(name)
+    click.echo(f"Key '{name}' is revoked.")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the keys as JSON.")
+@_package
+def list_keys(as_json: bool, package: Path | None) -> None:
+    """List the keys and what they may do.
+
+    \b
+    Example:
+        nbship keys list
+    """
+    found = _keys(package).keys()
+    if as_json:
+        click.echo(json.dumps([{"name": key.name, "roles": key.roles} for key in found]))
+        return
+    for key in found:
+        click.echo(f"{key.name}  {', '.join(key.roles)}")
