@@ -11,11 +11,14 @@ from typing import Any
 import httpx
 import uvicorn
 
+from nbship.serving.server import config_of
+
 
 @contextmanager
 def running(app: Any, *, lifespan: str = "on") -> Iterator[httpx.Client]:
     """Serve an ASGI application on a free port; yield a client of it."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan=lifespan, ws="none")
+    config = config_of(app)
+    config.host, config.port, config.lifespan = "127.0.0.1", 0, lifespan
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

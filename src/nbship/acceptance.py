@@ -13,9 +13,8 @@ import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
 from .model.answer import GUARDED
-from .model.evidence import GOLDEN_OUTPUT
 from .model.formats import BOUND, ONNX, TABLES
-from .model.manifest import Manifest
+from .model.manifest import GOLDEN_OUTPUT, Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -36,12 +35,9 @@ def command(package: Path | None, other_versions: bool, **options: object) -> No
         nbship serve --port 8000
         curl http://127.0.0.1:8000/v2/health/ready
     """
-    # Options are settings of this run; worker processes read them from the same place.
-    for name, value in options.items():
-        if value is not None:
-            os.environ[f"NBSHIP_SERVING__{name.upper()}"] = str(value)
     from ..inference import find_place
     from ..serving import serve
 
-    serve(find_place(package), other_versions=other_versions, say=click.echo)
+    given = {name: value for name, value in options.items() if value is not None}
+    serve(find_place(package), options=given, other_versions=other_versions, say=click.echo)
     click.echo("Stopped.")

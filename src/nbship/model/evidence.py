@@ -12,10 +12,11 @@ import numpy as np
 
 from ..errors import SignatureError
 from .answer import PackagedModel
+from .examples import example_record
 from .formats import BOUND
 from .formats.fitted import named_or_not, scores_of, targets_of
 from .lookup_files import parquet_bytes
-from .manifest import json_bytes, make_manifest, read_manifest
+from .manifest import GOLDEN_OUTPUT, json_bytes, make_manifest, read_manifest
 from .outputs import OutputReader
 from .reference import describe, dump_reference
 from .rows import read_rows
@@ -24,9 +25,9 @@ from .signature import Field, Signature
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GOLDEN_OUTPUT", "gather_evidence"]
+__all__ = ["gather_evidence"]
 
-GOLDEN_OUTPUT = "output:"
+_LOOKED_AT = 1000
 
 
 def gather_evidence(
@@ -52,6 +53,7 @@ def gather_evidence(
         "format": 1,
         **path,
         "golden_rows": len(rows),
+        "example": example_record(_records(rows), signature),
         "metrics": metrics or {},
         "verdict": verdict or {},
     }
@@ -61,6 +63,12 @@ def gather_evidence(
         "reference.parquet": dump_reference(describe(columns, signature, outputs=outputs)),
         "acceptance.json": json_bytes(acceptance),
     }
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        dict(zip(map(str, rows), row, strict=True)) for row in rows.head(_LOOKED_AT).itertuples(index=False, name=None)
+    ]
 
 
 def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signature, golden: pd.DataFrame) -> None:

@@ -11,7 +11,19 @@ from typing import Any
 
 from ..errors import CorruptPackageError, PackageError
 
-__all__ = ["MANIFEST", "Manifest", "json_bytes", "make_manifest", "read_files", "read_manifest", "verify_files"]
+__all__ = [
+    "GOLDEN_OUTPUT",
+    "MANIFEST",
+    "Manifest",
+    "json_bytes",
+    "make_manifest",
+    "read_files",
+    "read_manifest",
+    "verify_files",
+]
+
+# How the columns of golden.parquet begin that hold outputs.
+GOLDEN_OUTPUT = "output:"
 
 MANIFEST = "MANIFEST.json"
 FORMAT = 1

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import GateError, PackageError, SignatureError
 from .card import make_card
 from .code import collect_code, distributions_in
-from .evidence import GOLDEN_OUTPUT, gather_evidence
+from .evidence import gather_evidence
 from .features import ColumnFeatures
 from .formats.fitted import finds_outliers, input_of, steps_of, targets_of
 from .formats.paths import choose_path
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ..data.lookups import Lookup
 
-__all__ = ["GOLDEN_OUTPUT", "build_package", "load_estimator", "save_estimator"]
+__all__ = ["build_package", "load_estimator", "save_estimator"]
 
 _LEAST_GOLDEN = 500
 _LIBRARIES = ("numpy", "scikit-learn", "skops")

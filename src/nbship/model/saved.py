@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PackageError, SignatureError
 from .code import collect_code
-from .evidence import GOLDEN_OUTPUT
 from .features import ColumnFeatures
 from .formats.fitted import steps_of
 from .formats.paths import export_onnx
 from .formats.skops import types_in
-from .manifest import Manifest, json_bytes, read_files
+from .manifest import GOLDEN_OUTPUT, Manifest, json_bytes, read_files
 from .package import build_package, load_estimator, load_own
 from .provenance import Provenance
 from .rows import read_rows

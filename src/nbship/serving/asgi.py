@@ -52,6 +52,9 @@ class Request:
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        root: str = scope.get("root_path", "")
+        if root and self.path.startswith(root):
+            self.path = self.path[len(root) :]
         self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.body = b""

@@ -125,3 +125,4 @@ class KeyFile:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path)
+        self._keys, self._seen = tuple(keys), None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..model.signature import Field, Output, Signature
+from ..model.signature import Signature
+from .schemas import all_schemas, object_of
+from .tensors import DATATYPES
 
-__all__ = ["describe", "field_schema"]
-
-_TYPES = {"bool": "boolean", "int": "integer", "float": "number"}
+__all__ = ["describe"]
 
 
 def describe(
@@ -28,135 +28,47 @@ def describe(
     ----------
     example, answer
         One record, and what the service answers to it.
+    keys, root
+        Whether callers need a key, and what stands before every path.
     """
-    return {
+    every = (*((401, 403) if keys else ()), 500)
+    reads = (400, 408, 413, 415, 422, 429, 503, *every)
+    ready = _get("ready", "Whether predictions can be answered and logged.", "Ready", 503, *every)
+    one, versioned = [_path("name", model)], [_path("name", model), _path("version", version)]
+    infer = _infer(signature, example, answer, reads)
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": model, "version": version, "description": f"Predictions of the model `{model}`, version `{version}`."},
+        **({"servers": [{"url": root}]} if root else {}),
         "paths": {
-            "/predict": {"post": _predict(example, answer)},
-            "/feedback": {"post": _feedback(signature, example, answer)},
-            "/v2/health/live": {"get": _get("Whether the process lives.", "#/components/schemas/Live")},
-            "/v2/health/ready": {"get": _get("Whether predictions can be answered and logged.", "#/components/schemas/Ready", 503)},
-            "/v2/models/{name}": {"get": _model_get("Inputs and outputs of the model.", "#/components/schemas/Model", 404)},
+            "/predict": {"post": _predict(example, answer, reads)},
+            "/feedback": {"post": _feedback(signature, example, answer, reads)},
+            "/invocations": {"post": _invocations(signature, example, answer, reads)},
+            "/v2/models/{name}/infer": {"post": {**infer, "parameters": one}},
+            "/v2/models/{name}/versions/{version}/infer": {
+                "post": {**infer, "operationId": "infer_version", "parameters": versioned}
+            },
+            "/v2": {"get": _get("server", "The server, and what it can do beside the protocol.", "Server", *every)},
+            "/v2/health/live": {"get": _open(_get("live", "Whether the process lives.", "Live", 500))},
+            "/v2/health/ready": {"get": _open(ready)},
+            "/v2/models/{name}": {"get": {**_get("model", "Inputs and outputs of the model.", "Model", 404, 503, *every), "parameters": one}},
             "/v2/models/{name}/ready": {
-                "get": _model_get("Whether the model answers.", "#/components/schemas/Ready", 404, 503)
+                "get": {**_get("model_ready", "Whether the model answers.", "Ready", 404, 503, *every), "parameters": one}
             },
-            "/ping": {"get": _get("Whether predictions can be answered.", "#/components/schemas/Ready", 503)},
-            "/health": {"get": _get("Whether predictions can be answered.", "#/components/schemas/Ready", 503)},
-            "/version": {"get": _get("Name and version of the model.", "#/components/schemas/Version")},
+            "/ping": {"get": _open({**ready, "operationId": "ping"})},
+            "/health": {"get": _open({**ready, "operationId": "health"})},
+            "/version": {"get": _get("version", "Name and version of the model.", "Version", 503, *every)},
+            "/metrics": {"get": _metrics((503, *every))},
         },
-        "components": {"schemas": _schemas(signature, model)},
+        "components": {"schemas": all_schemas(signature, model)},
     }  # fmt: skip
+    if keys:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+    return document
 
 
-def field_schema(field: Field) -> dict[str, Any]:
-    """Return the JSON schema of one input.
-
-    >>> field_schema(Field("age", "int", minimum=0, unit="years", title="Age"))
-    {'type': 'integer', 'title': 'Age', 'description': 'In years.', 'minimum': 0}
-    """
-    kind = _TYPES.get(field.dtype, "string")
-    schema: dict[str, Any] = {"type": [kind, "null"] if field.nullable else kind}
-    if field.title:
-        schema["title"] = field.title
-    if _words(field):
-        schema["description"] = _words(field)
-    if field.categories and not field.open:
-        schema["enum"] = [*field.categories, *([None] if field.nullable else [])]
-    if field.dtype in ("int", "float"):
-        schema |= {name: getattr(field, name) for name in ("minimum", "maximum") if getattr(field, name) is not None}
-    if field.dtype == "datetime" and field.timezone is None:
-        schema["format"] = "date-time"
-    if field.example is not None:
-        schema["examples"] = [field.example]
-    return schema
-
-
-def _words(field: Field) -> str:
-    parts = [field.help.rstrip(".")] if field.help else []
-    if field.unit:
-        parts.append(f"In {field.unit}")
-    if field.dtype == "datetime":
-        zone = f", or else in {field.timezone}" if field.timezone else ""
-        parts.append(f"ISO 8601 with an offset{zone}")
-    if field.lookup:
-        parts.append("Looked up where left out")
-    return "".join(f"{part}. " for part in parts).strip()
-
-
-def _record_schema(fields: Sequence[Field]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {field.name: field_schema(field) for field in fields},
-        "required": [field.name for field in fields if not field.optional],
-        "additionalProperties": False,
-    }
-
-
-def _schemas(signature: Signature, model: str) -> dict[str, Any]:
-    outputs = {name: _output_schema(output) for name, output in signature.answers.items()}
-    text, truth = {"type": "string"}, {"type": "boolean"}
-    prediction = {"id": text, "model": text, "version": text, **outputs}
-    keys = [signature[name] for name in signature.keys]
-    told = {
-        "id": text,
-        **({"key": _record_schema(keys)} if keys else {}),
-        "label": outputs.get("label") or outputs.get("value") or {},
-        "time": {"type": ["string", "null"], "format": "date-time", "description": "When the label became known."},
-    }
-    tensor = {"type": "object", "properties": {"name": text, "datatype": text, "shape": {"type": "array"}}}
-    return {
-        "Record": {**_record_schema(signature.inputs), "title": f"Record of {model}"},
-        "Prediction": {"type": "object", "properties": prediction, "required": ["id", "model", "version", *outputs]},
-        "Feedback": {"type": "object", "properties": told, "required": ["label"], "additionalProperties": False},
-        "Told": _object({"accepted": {"type": "integer"}, "matched": {"type": "integer"}}),
-        "Live": _object({"live": truth}),
-        "Ready": _object({"ready": truth}),
-        "Version": _object({"model": text, "version": text}),
-        "Model": {
-            "type": "object",
-            "properties": {
-                "name": text,
-                "versions": {"type": "array", "items": text},
-                "platform": text,
-                "inputs": {"type": "array", "items": tensor},
-                "outputs": {"type": "array", "items": tensor},
-            },
-        },
-        "Error": _error_schema(),
-    }
-
-
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": dict(properties), "required": list(properties)}
-
-
-def _output_schema(output: Output) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": _TYPES.get(output.dtype, "string")}
-    if output.classes:
-        schema["enum"] = list(output.classes)
-    if output.kind == "probability":
-        schema |= {"minimum": 0, "maximum": 1}
-    words = " ".join(part for part in (output.title, output.help) if part)
-    return {**schema, "description": words} if words else schema
-
-
-def _error_schema() -> dict[str, Any]:
-    wrong = {
-        "type": "object",
-        "properties": {
-            "row": {"type": ["integer", "null"], "description": "Position in the list, from 0."},
-            "field": {"type": ["string", "null"]},
-            "reason": {"type": "string"},
-        },
-    }
-    inner = _object(
-        {"code": {"type": "string"}, "message": {"type": "string"}, "fields": {"type": "array", "items": wrong}}
-    )
-    return _object({"error": inner})
-
-
-def _predict(example: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+def _predict(example: Mapping[str, Any], answer: Mapping[str, Any], errors: Sequence[int]) -> dict[str, Any]:
     record, prediction = {"$ref": "#/components/schemas/Record"}, {"$ref": "#/components/schemas/Prediction"}
     many = {"type": "array", "items": record, "minItems": 1}
     return {
@@ -172,12 +84,14 @@ def _predict(example: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str,
                 {"oneOf": [prediction, {"type": "array", "items": prediction}]},
                 {"one": {"value": dict(answer)}},
             ),
-            **_errors(400, 408, 413, 415, 422, 503),
+            **_errors(*errors),
         },
     }
 
 
-def _feedback(signature: Signature, example: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+def _feedback(
+    signature: Signature, example: Mapping[str, Any], answer: Mapping[str, Any], errors: Sequence[int]
+) -> dict[str, Any]:
     told = {"$ref": "#/components/schemas/Feedback"}
     label = answer.get("label", answer.get("value"))
     shown = {"by_id": {"value": {"id": answer["id"], "label": label}}}
@@ -189,18 +103,93 @@ def _feedback(signature: Signature, example: Mapping[str, Any], answer: Mapping[
         "requestBody": _body({"oneOf": [told, {"type": "array", "items": told, "minItems": 1}]}, shown),
         "responses": {
             "200": _json("Stored durably.", {"$ref": "#/components/schemas/Told"}),
-            **_errors(400, 408, 413, 415, 422, 503),
+            **_errors(*errors),
         },
     }
 
 
-def _model_get(summary: str, schema: str, *errors: int) -> dict[str, Any]:
-    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
-    return {**_get(summary, schema, *errors), "parameters": [name]}
+def _path(name: str, value: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "enum": [value]}}
 
 
-def _get(summary: str, schema: str, *errors: int) -> dict[str, Any]:
-    return {"summary": summary, "responses": {"200": _json(summary, {"$ref": schema}), **_errors(*errors)}}
+def _get(name: str, summary: str, schema: str, *errors: int) -> dict[str, Any]:
+    answer = _json(summary, {"$ref": f"#/components/schemas/{schema}"})
+    return {"summary": summary, "operationId": name, "responses": {"200": answer, **_errors(*errors)}}
+
+
+def _open(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return an operation that asks for no key."""
+    return {**operation, "security": []}
+
+
+def _metrics(errors: Sequence[int]) -> dict[str, Any]:
+    text = {
+        "description": "Measures in Prometheus' text format.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+    return {
+        "summary": "Measures of the service.",
+        "operationId": "metrics",
+        "responses": {"200": text, **_errors(*errors)},
+    }
+
+
+def _invocations(
+    signature: Signature, example: Mapping[str, Any], answer: Mapping[str, Any], errors: Sequence[int]
+) -> dict[str, Any]:
+    record = {"$ref": "#/components/schemas/Record"}
+    split = {"columns": list(example), "data": [list(example.values())]}
+    rows = {"type": "array", "items": {"type": "array"}}
+    of_split = object_of({"columns": {"type": "array", "items": {"type": "string"}}, "data": rows})
+    lists = {"type": "object", "additionalProperties": {"type": "array"}}
+    tensors = {"oneOf": [{"type": "array", "items": {"oneOf": [record, {"type": "array"}]}}, lists]}
+    forms = [
+        _alone("dataframe_split", of_split),
+        _alone("dataframe_records", {"type": "array", "items": record, "minItems": 1}),
+        _alone("instances", tensors),
+        _alone("inputs", tensors),
+    ]
+    told = {"prediction_id": answer["id"], **{name: value for name, value in answer.items() if name != "id"}}
+    body = _body({"oneOf": forms}, {"split": {"value": {"dataframe_split": split}}})
+    body["content"]["text/csv"] = {"schema": {"type": "string"}}
+    schema = object_of({"predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Scored"}}})
+    return {
+        "summary": "Predict as MLflow's scoring server does.",
+        "operationId": "invocations",
+        "requestBody": body,
+        "responses": {
+            "200": _json("The predictions, in order.", schema, {"one": {"value": {"predictions": [told]}}}),
+            **_errors(*errors),
+        },
+    }
+
+
+def _alone(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {**object_of({name: schema}), "additionalProperties": False}
+
+
+def _infer(
+    signature: Signature, example: Mapping[str, Any], answer: Mapping[str, Any], errors: Sequence[int]
+) -> dict[str, Any]:
+    tensors = [
+        {
+            "name": field.name,
+            "shape": [1],
+            "datatype": DATATYPES.get(field.dtype, "BYTES"),
+            "data": [example[field.name]],
+        }
+        for field in signature.inputs
+        if example.get(field.name) is not None
+    ]
+    return {
+        "summary": "Predict for tensors (Open Inference Protocol, version 2); also with binary tensor data.",
+        "operationId": "infer",
+        "requestBody": _body({"$ref": "#/components/schemas/InferRequest"}, {"one": {"value": {"inputs": tensors}}}),
+        "responses": {
+            "200": _json("A tensor for each output.", {"$ref": "#/components/schemas/InferResponse"}),
+            **_errors(404, *errors),
+        },
+    }
 
 
 def _body(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,11 +204,15 @@ def _json(words: str, schema: Mapping[str, Any], examples: Mapping[str, Any] | N
 def _errors(*codes: int) -> dict[str, Any]:
     words = {
         400: "The body is not strict JSON.",
+        401: "There is no key, or it is not known.",
+        403: "The key may not ask for this.",
         404: "There is no such model.",
         408: "The body did not arrive in time.",
         413: "The body is too large.",
         415: "The body is not declared as JSON.",
         422: "A record breaks the signature; every wrong field is named.",
+        429: "The service is busy; Retry-After says when to come again.",
+        500: "The service made a mistake.",
         503: "Predictions cannot be answered, or not be logged.",
     }
     error = {"$ref": "#/components/schemas/Error"}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
@@ -37,11 +39,15 @@ def application_of(place: Place, *, other_versions: bool = False) -> Service:
     )
 
 
-def serve(place: Place, *, other_versions: bool = False, say: Callable[[str], object]) -> None:
+def serve(
+    place: Place, *, options: Mapping[str, Any], other_versions: bool = False, say: Callable[[str], object]
+) -> None:
     """Serve a place until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
+    options
+        Keys of `serving`, in place of the settings' own.
     say
         Prints a line for the person who started it.
 
@@ -50,9 +56,10 @@ def serve(place: Place, *, other_versions: bool = False, say: Callable[[str], ob
     ServingError
         If the address cannot be taken, or is open to others and callers are not told apart.
     """
-    settings = place.settings.serving
+    settings = msgspec.structs.replace(place.settings.serving, **options)
+    place = replace(place, settings=msgspec.structs.replace(place.settings, serving=settings))
     check_address(settings.host, settings)
-    open_access(settings, state=place.state)
+    access = open_access(settings, state=place.state)
     taken = [bind(settings.host, settings.port)]
     try:
         if settings.probes_port:
@@ -60,10 +67,11 @@ def serve(place: Place, *, other_versions: bool = False, say: Callable[[str], ob
         logged = place.open_logged(mode="rest", other_versions=other_versions)
         announce = _announcement(place, logged, taken[0], say)
         if settings.workers == 1:
-            access = open_access(settings, state=place.state)
             run(Service(lambda: logged, settings=settings, access=access), taken, announce=announce)
         else:
             logged.log.close()
+            # Worker processes read their settings where this one did.
+            os.environ.update({f"NBSHIP_SERVING__{name.upper()}": str(value) for name, value in options.items()})
             _serve_workers(place, taken, announce, other_versions=other_versions)
     finally:
         for each in taken:

@@ -14,9 +14,9 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..errors import ServingError
+from .connections import Connection
 from .rest import Service
 
 __all__ = ["bind", "config_of", "run"]
@@ -48,27 +48,6 @@ def bind(host: str, port: int) -> socket.socket:
         reason = getattr(error, "strerror", None) or error
         raise ServingError(f"Port {port} of '{host}' cannot be taken: {reason}. Choose another with --port.") from error
     return taken
-
-
-class Protocol(HttpToolsProtocol):
-    """HTTP/1.1, where a request's head must arrive in time: uvicorn waits for it without an end."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.waits_since: float | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.waits_since = time.monotonic()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self.waits_since is None:
-            self.waits_since = time.monotonic()
-
-    def on_headers_complete(self) -> None:
-        self.waits_since = None
-        super().on_headers_complete()
 
 
 class Server(uvicorn.Server):
@@ -122,15 +101,14 @@ class Server(uvicorn.Server):
 
     def _close_slow(self, before: float) -> None:
         for connection in list(self.server_state.connections):
-            since = getattr(connection, "waits_since", None)
-            if since is not None and since < before and connection.transport is not None:
-                connection.transport.abort()
+            if isinstance(connection, Connection) and connection.waits_since and connection.waits_since < before:
+                connection.refuse(408, "too_slow", "The head of the request did not arrive in time. Send it faster.")
 
 
 def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:
     """Return uvicorn's configuration for a service."""
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=Protocol,
+        app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=Connection,
         loop="uvloop", timeout_graceful_shutdown=_DRAIN_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
         backlog=_BACKLOG, factory=isinstance(app, str),
     )  # fmt: skip

@@ -1,0 +1,35 @@
+"""A record that a model takes, as a client sends it: for forms, descriptions and a first try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from .signature import Field, Signature
+
+__all__ = ["example_record"]
+
+
+def example_record(rows: Sequence[Mapping[str, Any]], signature: Signature) -> dict[str, Any]:
+    """Return a row without what is looked up: the first one without nulls, or the first.
+
+    Parameters
+    ----------
+    rows
+        At least one, of plain values; times have a zone, or are in UTC.
+    """
+    fields = [field for field in signature.inputs if not field.optional]
+    plain = [
+        {field.name: _as_json(row.get(field.name), field) for field in fields if field.name in row} for row in rows
+    ]
+    return next((row for row in plain if None not in row.values()), plain[0])
+
+
+def _as_json(value: Any, field: Field) -> Any:
+    if value is None or value != value:
+        return None
+    if field.dtype == "datetime":
+        return value.astimezone(ZoneInfo(field.timezone or "UTC")).isoformat()
+    kinds = {"int": int, "float": float, "bool": bool}
+    return kinds.get(field.dtype, str)(value)

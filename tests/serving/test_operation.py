@@ -1,0 +1,243 @@
+"""The service as operators have it: keys, limits, measures, workers, draining."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from servers import running
+
+from nbship import predictor
+from nbship.errors import ServingError
+from nbship.inference import Logged
+from nbship.prediction_log import open_log
+from nbship.project import ServingSection
+from nbship.serving import Access, KeyFile, Service
+from nbship.serving.access import open_access
+
+RECORD = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
+
+
+def service(package: Path, folder: Path, *, access: Access | None = None, **settings: object) -> Service:
+    loaded = predictor.load(package)
+    return Service(
+        lambda: Logged(loaded, open_log(folder / "log.sqlite"), mode="rest"),
+        settings=ServingSection(**settings),  # type: ignore[arg-type]
+        access=access,
+    )
+
+
+@contextmanager
+def served(package: Path, folder: Path, *words: str, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run `nbship serve`; yield its address and its process."""
+    command = [sys.executable, "-m", "nbship", "serve", str(package), "--port", str(port), *words]
+    environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
+    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        drain = threading.Thread(target=server.stdout.read)
+        drain.start()
+        try:
+            yield url, server
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(20)
+            drain.join()
+
+
+def test_callers_need_a_key_with_the_role(small_package: Path, tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    shop, watch = keys.add("shop", ["predict"]), keys.add("watch", ["metrics"])
+    assert shop not in (tmp_path / "keys.json").read_text()
+    with running(service(small_package, tmp_path, access=Access("keys", keys))) as client:
+        for headers, status in (
+            ({}, 401), ({"authorization": "Bearer guess"}, 401), ({"authorization": f"Basic {shop}"}, 401),
+            ({"authorization": f"Bearer {watch}"}, 403), ({"authorization": f"Bearer {shop}"}, 200), ({"x-api-key": shop}, 200),
+        ):  # fmt: skip
+            answer = client.post("/predict", json=RECORD, headers=headers)
+            assert answer.status_code == status, headers
+            assert shop not in answer.text
+            if status != 200:
+                assert answer.json()["error"]["code"] in ("unauthorized", "forbidden")
+        assert client.post("/feedback", json={}, headers={"x-api-key": shop}).status_code == 403
+        assert client.get("/metrics", headers={"x-api-key": shop}).status_code == 403
+        assert client.get("/metrics", headers={"x-api-key": watch}).status_code == 200
+        assert client.get("/openapi.json").status_code == 401
+        assert client.get("/openapi.json", headers={"x-api-key": watch}).status_code == 200
+        for open_to_all in ("/v2/health/live", "/v2/health/ready", "/ping", "/health"):
+            assert client.get(open_to_all).status_code == 200
+        with open_log(tmp_path / "log.sqlite") as log:
+            assert {record.caller for record in log.recent(9)} == {"shop"}
+        keys.revoke("shop")
+        time.sleep(1.1)
+        assert client.post("/predict", json=RECORD, headers={"x-api-key": shop}).status_code == 401
+
+
+def test_only_the_declared_proxy_vouches_for_callers(small_package: Path, tmp_path: Path) -> None:
+    trusting = open_access(ServingSection(auth="proxy", proxies=["127.0.0.0/8"]), state=tmp_path)
+    with running(service(small_package, tmp_path, access=trusting)) as client:
+        assert client.post("/predict", json=RECORD, headers={"x-forwarded-user": "ann"}).status_code == 200
+        assert (
+            client.post("/predict", json=RECORD, headers={"x-forwarded-for": "10.1.1.1, 10.2.2.2"}).status_code == 200
+        )
+    with open_log(tmp_path / "log.sqlite") as log:
+        assert [record.caller for record in log.recent(9)] == ["10.2.2.2", "ann"]
+    other = open_access(ServingSection(auth="proxy", proxies=["10.0.0.5"]), state=tmp_path)
+    with running(service(small_package, tmp_path, access=other)) as client:
+        assert client.post("/predict", json=RECORD).status_code == 403
+        assert client.get("/v2/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"auth": "keys"}, "holds none. Make one: `nbship keys add"),
+        ({"auth": "proxy"}, "'serving.proxies' names none"),
+        ({"auth": "proxy", "proxies": ["ten"]}, "'serving.proxies' is wrong"),
+    ],
+)
+def test_contradictory_settings_are_refused(tmp_path: Path, settings: dict, message: str) -> None:
+    with pytest.raises(ServingError, match=message):
+        open_access(ServingSection(**settings), state=tmp_path)
+    (tmp_path / "keys.json").write_text("{")
+    with pytest.raises(ServingError, match="cannot be read"):
+        open_access(ServingSection(auth="keys"), state=tmp_path)
+
+
+def test_rows_bytes_and_requests_are_bounded(small_package: Path, tmp_path: Path) -> None:
+    with running(service(small_package, tmp_path, max_rows=3, max_bytes=2000)) as client:
+        assert client.post("/predict", json=[RECORD] * 3).status_code == 200
+        for path, body in (("/predict", [RECORD] * 4), ("/invocations", {"dataframe_records": [RECORD] * 4})):
+            answer = client.post(path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+        assert client.post("/predict", content=b" " * 2001).status_code == 413
+    with running(service(small_package, tmp_path, queue=0)) as client:
+        answer = client.post("/predict", json=RECORD)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert answer.json()["error"]["code"] == "busy"
+        assert client.get("/v2/health/live").status_code == 200
+
+
+def test_slow_and_endless_heads_and_bodies_are_cut_off(small_package: Path, tmp_path: Path) -> None:
+    with served(small_package, tmp_path) as (url, _):
+        host, port = url.removeprefix("http://").split(":")
+
+        def ask(*parts: bytes) -> bytes:
+            with socket.create_connection((host, int(port)), timeout=20) as line:
+                for part in parts:
+                    try:
+                        line.sendall(part)
+                    except OSError:
+                        break
+                answer = b""
+                try:
+                    while more := line.recv(65_536):
+                        answer += more
+                except ConnectionResetError:
+                    pass
+                return answer
+
+        endless = ask(b"GET / HTTP/1.1\r\n", *[b"x-many: " + b"y" * 1000 + b"\r\n"] * 100)
+        assert b" 431 " in endless
+        assert json.loads(endless.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_large"
+        wrong = ask(b"nonsense\r\n\r\n")
+        assert b" 400 " in wrong
+        assert json.loads(wrong.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_http"
+        os.environ["NBSHIP_SERVING__RECEIVE_SECONDS"] = "1"
+    try:
+        with served(small_package, tmp_path) as (url, _):
+            port = url.rpartition(":")[2]
+            late = ask(b"POST /predict HTTP/1.1\r\nhost: x\r\n")
+            assert b" 408 " in late
+            body = ask(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+            assert b" 408 " in body
+            assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
+    finally:
+        del os.environ["NBSHIP_SERVING__RECEIVE_SECONDS"]
+
+
+def test_measures_count_what_was_asked(small_package: Path, tmp_path: Path) -> None:
+    with running(service(small_package, tmp_path)) as client:
+        for body in ([RECORD] * 5, RECORD, {**RECORD, "size": "big"}):
+            client.post("/predict", json=body)
+        client.get("/nowhere")
+        text = client.get("/metrics").text
+    assert 'nbship_requests_total{route="predict",status="200"} 2.0' in text
+    assert 'nbship_requests_total{route="predict",status="422"} 1.0' in text
+    assert 'nbship_requests_total{route="unknown",status="404"} 1.0' in text
+    assert "nbship_request_rows_sum 7.0" in text
+    assert 'nbship_request_seconds_count{route="predict"} 3.0' in text
+    assert 'nbship_model_info{model="small"' in text
+    assert float(re.search(r"^nbship_resident_memory_bytes (\S+)", text, re.MULTILINE)[1]) > 1e7
+    check_measures(text)
+
+
+def check_measures(text: str) -> None:
+    """Let Prometheus' own tool look at them."""
+    if shutil.which("promtool") is None:
+        assert not os.environ.get("CI"), "promtool is not there: .ci/run installs it."
+        pytest.skip("promtool (Debian: prometheus) is not installed")
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        probes = free.getsockname()[1]
+    with served(small_package, tmp_path, "--workers", "2", "--probes-port", str(probes)) as (url, server):
+
+        def count() -> float:
+            text = httpx.get(f"http://127.0.0.1:{probes}/metrics").text
+            check_measures(text)
+            return float(re.search(r'requests_total\{route="predict",status="200"\} (\S+)', text)[1])
+
+        assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(40))
+        assert count() == 40
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(workers) == 2
+        os.kill(int(workers[0]), signal.SIGKILL)
+        time.sleep(3)
+        assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(10))
+        assert count() == 50
+        # Probes and measures have their own port, and only that.
+        assert httpx.get(f"{url}/metrics").status_code == 404
+        assert httpx.get(f"{url}/v2/health/ready").status_code == 404
+        assert httpx.post(f"http://127.0.0.1:{probes}/predict", json=RECORD).status_code == 404
+        assert httpx.get(f"http://127.0.0.1:{probes}/v2/health/ready").status_code == 200
+    assert server.returncode == 0
+
+
+def test_a_service_that_is_told_to_stop_drains_first(
+    small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBSHIP_SERVING__DRAIN_SECONDS", "2")
+    with served(small_package, tmp_path) as (url, server):
+        assert httpx.get(f"{url}/v2/health/ready").status_code == 200
+        server.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert httpx.get(f"{url}/v2/health/ready").status_code == 503
+        assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
+        assert server.wait(10) == 0
+
+
+def test_behind_a_path_of_a_proxy(small_package: Path, tmp_path: Path) -> None:
+    with served(small_package, tmp_path, "--root-path", "/models/small") as (url, _):
+        assert httpx.get(f"{url}/v2/health/ready").status_code == 200
+        assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
+        document = httpx.get(f"{url}/openapi.json").json()
+        assert document["servers"] == [{"url": "/models/small"}]
