@@ -139,10 +139,10 @@ def _invocations(
 ) -> dict[str, Any]:
     record = {"$ref": "#/components/schemas/Record"}
     split = {"columns": list(example), "data": [list(example.values())]}
-    rows = {"type": "array", "items": {"type": "array"}}
+    rows = {"type": "array", "items": {"type": "array", "items": {}}}
     of_split = object_of({"columns": {"type": "array", "items": {"type": "string"}}, "data": rows})
-    lists = {"type": "object", "additionalProperties": {"type": "array"}}
-    tensors = {"oneOf": [{"type": "array", "items": {"oneOf": [record, {"type": "array"}]}}, lists]}
+    lists = {"type": "object", "additionalProperties": {"type": "array", "items": {}}}
+    tensors = {"oneOf": [{"type": "array", "items": {"oneOf": [record, {"type": "array", "items": {}}]}}, lists]}
     forms = [
         _alone("dataframe_split", of_split),
         _alone("dataframe_records", {"type": "array", "items": record, "minItems": 1}),

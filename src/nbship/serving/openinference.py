@@ -52,10 +52,12 @@ def infer(request: Request, served: Logged, *, most_rows: int) -> Waiting:
     content, rest = _split(request)
     columns = _columns(content.get("inputs"), rest)
     asked = _asked(content, served)
+    id = content.get("id", request.id)
+    if not isinstance(id, str):
+        raise wrong("id", "is not text")
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     pending = begin(request, served, rows, most_rows=most_rows)
-    id = content.get("id")
-    return Waiting(pending, partial(_written, pending, asked, id if isinstance(id, str) else request.id))
+    return Waiting(pending, partial(_written, pending, asked, id))
 
 
 def _split(request: Request) -> tuple[Mapping[str, Any], memoryview]:
@@ -104,8 +106,8 @@ def _asked(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bool]]
     """Return the outputs that are asked for, and whether each shall come as bytes."""
     known = [*served.signature.answers, IDS]
     usual = parameter_of(content, "binary_data_output") is True
-    outputs = content.get("outputs")
-    if outputs is None or outputs == []:
+    outputs = content.get("outputs", [])
+    if outputs == []:
         return [(name, usual) for name in known]
     if not isinstance(outputs, list) or not all(isinstance(output, Mapping) for output in outputs):
         raise wrong("outputs", "is not a list of objects with a name")

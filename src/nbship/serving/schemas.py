@@ -64,15 +64,15 @@ def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
     prediction = {"id": text, "model": text, "version": text, **outputs}
     keys = [signature[name] for name in signature.keys]
     told = {
-        "id": text,
-        **({"key": _record_schema(keys)} if keys else {}),
+        "id": {"type": ["string", "null"]},
+        **({"key": {**_record_schema(keys), "type": ["object", "null"]}} if keys else {}),
         "label": outputs.get("label") or outputs.get("value") or {},
         "time": {"type": ["string", "null"], "format": "date-time", "description": "When the label became known."},
     }
     shape = {"type": "array", "items": {"type": "integer"}}
     described = object_of({"name": text, "datatype": text, "shape": shape})
     tensor = object_of({"name": text, "datatype": {"enum": [*NUMPY, "BYTES"]}, "shape": shape})
-    tensor["properties"] |= {"data": {"type": "array"}, "parameters": {"type": "object"}}
+    tensor["properties"] |= {"data": {"type": "array", "items": {}}, "parameters": {"type": "object"}}
     asked = {"type": "object", "properties": {"name": text, "parameters": {"type": "object"}}, "required": ["name"]}
     inferring = object_of({"inputs": {"type": "array", "items": tensor, "minItems": 1}})
     inferring["properties"] |= {

@@ -26,7 +26,7 @@ NUMPY = {
 def values_of(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[list[Any], memoryview]:
     """Return the values of a tensor, one a row, and the bytes after it."""
     datatype, shape = tensor.get("datatype"), tensor.get("shape")
-    if datatype != "BYTES" and datatype not in NUMPY:
+    if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in NUMPY):
         raise wrong(name, f"is of datatype '{str(datatype)[:40]}'. Use one of BYTES, {', '.join(NUMPY)}")
     whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
     if not whole or not shape or math.prod(shape[1:]) != 1:
@@ -45,8 +45,10 @@ def values_of(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[l
 
 def parameter_of(content: Mapping[str, Any], name: str) -> Any:
     """Return a parameter of a request, tensor or output; None without it."""
-    parameters = content.get("parameters")
-    return parameters.get(name) if isinstance(parameters, Mapping) else None
+    parameters = content.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        raise wrong("parameters", "is not an object")
+    return parameters.get(name)
 
 
 def _flat(data: Any) -> list[Any]:
