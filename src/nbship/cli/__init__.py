@@ -21,7 +21,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "lab": "Open JupyterLab on this project.",
     },
     "Predict": {
-        "predict": "Score a CSV or Parquet file.",
+        "predict": "Score a CSV, JSON lines or Parquet file, or a database.",
         "serve": "Serve the model over REST.",
         "app": "Open the Streamlit app.",
         "keys": "Give and take back the API keys of the service.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .batch import BatchSummary, predict_file
+from .databases import is_address, load_table, take_snapshot
 from .labels import Told, take_feedback, take_labels
 from .place import Place, find_place
 from .release import Logged, Pending, answers_of, as_json
@@ -21,9 +22,12 @@ __all__ = [
     "export_records",
     "find_place",
     "forget_subject",
+    "is_address",
+    "load_table",
     "predict_file",
     "replay",
     "require_logged",
     "take_feedback",
     "take_labels",
+    "take_snapshot",
 ]

@@ -1,4 +1,4 @@
-"""Score a file: bounded parts in, keys and predictions out, bad rows set aside, all or nothing.
+"""Score a file: bounded parts in, keys and predictions out, bad rows set aside, all or nothing, resumed where it stopped.
 
 The run's id is made from the digests of package and input, and a row's prediction id from it and the row's
 number: the same run gives the same bytes, whenever and however often it is repeated.
@@ -7,30 +7,34 @@ number: the same run gives the same bytes, whenever and however often it is repe
 from __future__ import annotations
 
 import hashlib
-import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, SchemaError, SourceError
 from ..model.signature import Signature
 from ..model.tables import SUFFIXES, Chunk, columns_in, read_chunks
-from ..prediction_log import BatchRun, PredictionLog, digest_of, row_of
-from ..predictor import PackagePredictor
-from .outputs import TableWriter
-from .release import answers_of
+from ..prediction_log import BatchRun, PredictionLog, digest_of
+from ..predictor import PackagePredictor, Predictions
+from .outputs import TableWriter, join_tables, publish
+from .parts import Part, PartFolder
 from .suggestions import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["BatchSummary", "predict_file"]
 
-ROWS_AT_A_TIME = 50_000
+ROWS_AT_A_TIME = 100_000
+# What a stopped run has to do again, at most.
+ROWS_A_PART = 1_000_000
+_REASONS = 20
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,6 @@ class BatchSummary:
     repeated: bool = False
 
 
-@dataclass
-class _Tally:
-    rows: int = 0
-    rejected: int = 0
-    first: pd.Timestamp | None = None
-    last: pd.Timestamp | None = None
-    failures: tuple[InputFailure, ...] = ()
-
-
 def predict_file(
     predictor: PackagePredictor,
     log: PredictionLog,
@@ -71,10 +66,11 @@ def predict_file(
     caller: str = "local",
     progress: Callable[[int], None] = lambda rows: None,
 ) -> BatchSummary:
-    """Score the rows of `source` into `target`, each a .csv or .parquet file.
+    """Score the rows of `source` into `target`, each a .csv, .jsonl or .parquet file.
 
     The output has the key columns, `prediction_id` and the model's outputs. It appears whole, after the
-    record of the run is durable. Rows that cannot be scored are written to `<target>.rejected.csv`.
+    record of the run is durable. Rows that cannot be scored are written to `<target>.rejected.csv`. A run that was
+    stopped goes on after the last million rows that it had done; its output is the same.
 
     Parameters
     ----------
@@ -103,25 +99,51 @@ def predict_file(
     done = _repeated(log.batch(id), source, target, rejected_path)
     if done is not None:
         return BatchSummary(done, rejected_path if done.rejected else None, repeated=True)
-    output, aside = _partial(target), _partial(rejected_path)
+    parts = _folder(target, f"{id}{'.lenient' if ignore_extra else ''}")
+    _score(predictor, id, source, parts, ignore_extra=ignore_extra, progress=progress)
+    aside = _joined(parts, parts.rejects(), "rejected.csv")
+    _refuse_nothing(parts, source, aside=aside, rejected_path=rejected_path)
+    output = _joined(parts, parts.outputs(), f"output{target.suffix}")
+    assert output is not None
+    if digest_of(source) != digest:
+        parts.remove()
+        raise SourceError(f"'{source}' was changed while it was read. Run the command again.")
+    run = BatchRun(
+        id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
+        version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source.absolute()),
+        input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
+        rows=sum(part.rows for part in parts.done), rejected=sum(part.rejected for part in parts.done),
+        first_event=min((part.first for part in parts.done if part.first), default=None),
+        last_event=max((part.last for part in parts.done if part.last), default=None),
+    )  # fmt: skip
+    log.append(run)
+    if aside is None:
+        rejected_path.unlink(missing_ok=True)
+    else:
+        publish(aside, rejected_path)
+    publish(output, target)
+    parts.remove()
+    return BatchSummary(run, rejected_path if run.rejected else None)
+
+
+def _folder(target: Path, run: str) -> PartFolder:
     try:
-        tally = _score(predictor, id, source, TableWriter(output), TableWriter(aside), progress)
-        _check_tally(tally, source, aside=aside, rejected_path=rejected_path)
-        if digest_of(source) != digest:
-            raise SourceError(f"'{source}' was changed while it was read. Run the command again.")
-        run = BatchRun(
-            id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
-            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source.absolute()),
-            input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output), rows=tally.rows,
-            rejected=tally.rejected, first_event=_moment(tally.first), last_event=_moment(tally.last),
-        )  # fmt: skip
-        log.append(run)
-        _publish(aside, rejected_path, there=tally.rejected > 0)
-        _publish(output, target, there=True)
-    finally:
-        output.unlink(missing_ok=True)
-        aside.unlink(missing_ok=True)
-    return BatchSummary(run, rejected_path if tally.rejected else None)
+        return PartFolder(target, run)
+    except OSError as error:
+        raise SourceError(f"'{target.parent}' cannot be written: {error.strerror or error}.") from error
+
+
+def _joined(parts: PartFolder, files: Sequence[Path], name: str) -> Path | None:
+    """Join the files of the parts; a file that was joined before the run was stopped is made anew."""
+    made = parts.joined(name)
+    if not files:
+        # Of a single part, the file itself was taken.
+        return made if made.exists() else None
+    try:
+        join_tables(files, made)
+    except OSError as error:
+        raise SourceError(f"'{made.parent.parent}' cannot be written: {error.strerror or error}.") from error
+    return made
 
 
 def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) -> None:
@@ -144,7 +166,7 @@ def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) ->
 
 def _check_target(source: Path, target: Path) -> None:
     if target.suffix not in SUFFIXES:
-        raise SourceError(f"'{target}' is neither a .csv nor a .parquet file. Give one of these as the output.")
+        raise SourceError(f"'{target}' is not one of {', '.join(SUFFIXES)}. Give such a file as the output.")
     if target.absolute() == source.absolute() or (target.exists() and target.samefile(source)):
         raise SourceError(f"'{target}' is the input itself. Give another output.")
     if target.is_dir() or not target.absolute().parent.is_dir():
@@ -165,111 +187,150 @@ def _score(
     predictor: PackagePredictor,
     id: str,
     source: Path,
-    output: TableWriter,
-    aside: TableWriter,
+    parts: PartFolder,
+    *,
+    ignore_extra: bool,
     progress: Callable[[int], None],
-) -> _Tally:
-    tally, seen = _Tally(), 0
-    try:
-        for chunk in read_chunks(source, predictor.signature.inputs, rows=ROWS_AT_A_TIME):
-            frame, failures = chunk.frame, list(chunk.failures)
-            answers, frame, refused = _predict(predictor, frame)
-            failures += refused
-            if len(frame):
-                output.write(_output(id, chunk, frame, answers, predictor.signature, text=output.text))
-                _note_events(tally, frame, predictor.signature)
-            if failures:
-                aside.write(_rejected(chunk, failures))
-            tally.rows += len(frame)
-            tally.rejected += len({failure.row for failure in failures})
-            tally.failures = (*tally.failures, *failures)[:20]
-            seen += len(chunk.raw)
-            progress(seen)
-    finally:
-        output.close()
-        aside.close()
-    return tally
+) -> None:
+    """Predict part after part, from the first that is not done."""
+    fields, start = predictor.signature.inputs, parts.seen
+    chunks = read_chunks(source, fields, rows=ROWS_AT_A_TIME, start=start, ignore_extra=ignore_extra)
+    a_part = max(1, ROWS_A_PART // ROWS_AT_A_TIME)
+    with ThreadPoolExecutor(1) as reading:
+        ahead = _ahead(chunks, reading)
+        while (first := next(ahead, None)) is not None:
+            part = chain([first], (chunk for _, chunk in zip(range(a_part - 1), ahead, strict=False)))
+            parts.finish(_part(predictor, id, part, parts, progress))
+
+
+def _ahead(chunks: Iterator[Chunk], reading: ThreadPoolExecutor) -> Iterator[Chunk]:
+    """Yield chunks, while the next one is being read."""
+    following: Future[Chunk | None] = reading.submit(next, chunks, None)
+    while (chunk := following.result()) is not None:
+        following = reading.submit(next, chunks, None)
+        yield chunk
+
+
+def _part(
+    predictor: PackagePredictor, id: str, chunks: Iterator[Chunk], parts: PartFolder, progress: Callable[[int], None]
+) -> Part:
+    place, before = parts.begin(), parts.seen
+    output, aside = TableWriter(parts.output(place)), TableWriter(parts.rejected(place))
+    part = Part(0)
+    with ThreadPoolExecutor(1) as writing:
+        written: list[Future[None]] = []
+        try:
+            for chunk in chunks:
+                frame, predictions, refused = _predict(predictor, chunk.frame)
+                failures = [*chunk.failures, *refused]
+                while written:
+                    written.pop().result()
+                if predictions is not None:
+                    table = _output(id, chunk, frame, predictions, predictor.signature, text=output.text)
+                    written.append(writing.submit(output.write, table))
+                if failures:
+                    written.append(writing.submit(aside.write, _rejected(chunk, failures)))
+                part = _added(part, chunk, frame, failures, predictor.signature)
+                progress(before + part.seen)
+            while written:
+                written.pop().result()
+        finally:
+            writing.submit(output.close).result()
+            writing.submit(aside.close).result()
+    return part
+
+
+def _added(
+    part: Part, chunk: Chunk, frame: pd.DataFrame, failures: Sequence[InputFailure], signature: Signature
+) -> Part:
+    moments = None if signature.event_time is None or not len(frame) else frame[signature.event_time]
+    first, last = (None, None) if moments is None else (moments.min().to_pydatetime(), moments.max().to_pydatetime())
+    told = [(failure.row, failure.field, failure.reason) for failure in failures[:_REASONS]]
+    return Part(
+        seen=part.seen + len(chunk.index),
+        rows=part.rows + len(frame),
+        rejected=part.rejected + len({failure.row for failure in failures}),
+        first=min((moment for moment in (part.first, first) if moment), default=None),
+        last=max((moment for moment in (part.last, last) if moment), default=None),
+        reasons=(*part.reasons, *told)[:_REASONS],
+    )
 
 
 def _predict(
     predictor: PackagePredictor, frame: pd.DataFrame
-) -> tuple[list[dict[str, object]], pd.DataFrame, list[InputFailure]]:
+) -> tuple[pd.DataFrame, Predictions | None, list[InputFailure]]:
+    """Return the rows that can be predicted, their predictions, and what is wrong with the others."""
     if not len(frame):
-        return [], frame, []
+        return frame, None, []
     try:
-        return list(answers_of(predictor.predict(frame.reset_index(drop=True)))), frame, []
+        return frame, predictor.predict(frame.reset_index(drop=True)), []
     except InvalidInputError as error:
         if any(failure.row is None for failure in error.failures):
             raise
         refused = [InputFailure(int(frame.index[f.row or 0]), f.field, f.reason) for f in error.failures]
     kept = frame.drop(index=sorted({failure.row for failure in refused if failure.row is not None}))
-    if not len(kept):
-        return [], kept, refused
-    return list(answers_of(predictor.predict(kept.reset_index(drop=True)))), kept, refused
+    return kept, predictor.predict(kept.reset_index(drop=True)) if len(kept) else None, refused
 
 
 def _output(
-    id: str,
-    chunk: Chunk,
-    frame: pd.DataFrame,
-    answers: Sequence[dict[str, object]],
-    signature: Signature,
-    *,
-    text: bool,
-) -> pd.DataFrame:
-    import pandas as pd
+    id: str, chunk: Chunk, frame: pd.DataFrame, predictions: Predictions, signature: Signature, *, text: bool
+) -> pa.Table:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as compute
 
-    # A key goes into text as it came out of text, so that it can be joined there.
-    keys = (chunk.raw.loc[frame.index] if text else frame)[list(signature.keys)]
-    ids = pd.Series([row_of(id, number) for number in frame.index], index=frame.index, dtype=object)
-    made = pd.DataFrame(list(answers), index=frame.index)
-    return pd.concat([keys, ids.rename("prediction_id"), made], axis=1)
+    numbers = np.asarray(frame.index)
+    columns: dict[str, Any] = {}
+    for name in signature.keys:
+        # A key goes into text as it came out of text, so that it can be joined there.
+        as_it_came = text and name in chunk.table.column_names
+        if as_it_came:
+            columns[name] = chunk.table.column(name).take(pa.array(numbers - chunk.index.start))
+        else:
+            columns[name] = pa.Array.from_pandas(frame[name])
+    texts = compute.cast(pa.array(numbers), pa.string())
+    columns["prediction_id"] = compute.binary_join_element_wise(f"{id}-", texts, "")
+    columns |= {name: pa.array(values) for name, values in predictions.columns().items()}
+    return pa.table(columns)
 
 
-def _rejected(chunk: Chunk, failures: Sequence[InputFailure]) -> pd.DataFrame:
-    import pandas as pd
+def _rejected(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
+    import pyarrow as pa
 
     reasons: dict[int, list[str]] = {}
     for failure in failures:
         words = f"{failure.field}: {failure.reason}" if failure.field else failure.reason
         reasons.setdefault(failure.row or 0, []).append(words)
     rows = sorted(reasons)
-    about = pd.DataFrame({"row": rows, "reason": ["; ".join(reasons[row]) for row in rows]}, index=rows)
-    return pd.concat([about, chunk.raw.loc[rows]], axis=1)
+    given = chunk.table.take(pa.array([row - chunk.index.start for row in rows]))
+    about = [("row", pa.array(rows)), ("reason", pa.array(["; ".join(reasons[row]) for row in rows]))]
+    return pa.table(
+        [column for _, column in about] + [_as_text(column) for column in given.columns],
+        names=[name for name, _ in about] + given.column_names,
+    )
 
 
-def _note_events(tally: _Tally, frame: pd.DataFrame, signature: Signature) -> None:
-    if signature.event_time is None:
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as CSV can hold it."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type):
+        return pa.chunked_array([pa.array([None if value is None else str(value) for value in column.to_pylist()])])
+    if pa.types.is_binary(column.type):
+        return pa.chunked_array([pa.array([value.decode("utf-8", "replace") for value in column.to_pylist()])])
+    return column
+
+
+def _refuse_nothing(parts: PartFolder, source: Path, *, aside: Path | None, rejected_path: Path) -> None:
+    """Refuse a run that predicted nothing."""
+    if any(part.rows for part in parts.done):
         return
-    moments = frame[signature.event_time]
-    tally.first = min(moments.min(), tally.first or moments.min())
-    tally.last = max(moments.max(), tally.last or moments.max())
-
-
-def _moment(stamp: pd.Timestamp | None) -> datetime | None:
-    return None if stamp is None else stamp.to_pydatetime()
-
-
-def _check_tally(tally: _Tally, source: Path, *, aside: Path, rejected_path: Path) -> None:
-    if not tally.rows and not tally.rejected:
+    reasons = [InputFailure(*each) for part in parts.done for each in part.reasons][:_REASONS]
+    if aside is not None:
+        publish(aside, rejected_path)
+    parts.remove()
+    if not reasons:
         raise EmptyDataError(f"'{source}' has no rows. Give a table with rows to predict.")
-    if not tally.rows:
-        _publish(aside, rejected_path, there=True)
-        raise InvalidInputError(tally.failures)
-
-
-def _partial(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.partial{target.suffix}")
-
-
-def _publish(partial: Path, target: Path, *, there: bool) -> None:
-    if not there:
-        target.unlink(missing_ok=True)
-        return
-    partial.replace(target)
-    with suppress(OSError):
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    raise InvalidInputError(reasons)

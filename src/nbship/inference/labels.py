@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, LogError, SchemaError
+from ..model.moments import read_moment
 from ..model.signature import Field, Signature
-from ..model.tables import columns_in, read_chunks, read_moment
+from ..model.tables import columns_in, read_chunks
 from ..prediction_log import BatchRun, Label, PredictionLog, batch_keys, keys_of, keys_of_frame, split_id
 from .release import as_json
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Field, Signature
 from ..prediction_log import Label, PredictionLog, key_text, pseudonym
 from .outputs import TableWriter
 from .release import as_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["export_records", "forget_subject"]
 
@@ -36,14 +41,14 @@ def export_records(
         raise SourceError(f"'{path}' is no {_SUFFIX} file. Name one.")
     draft = path.with_name(f".{path.name}.partial")
     labels = {label.prediction_id or label.keys: label for label in log.labels()}
-    writer, count = TableWriter(draft, parquet=True), 0
+    writer, count = TableWriter(draft, suffix=_SUFFIX), 0
     try:
         for part in log.parts(start, end):
             rows = [{**record._asdict(), "label": _told(labels, record.id, record.keys)} for record in part]
-            writer.write(pd.DataFrame(rows)[list(_TYPES)].astype(_TYPES))
+            writer.write(_table(pd.DataFrame(rows)[list(_TYPES)]))
             count += len(rows)
         if not count:
-            writer.write(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TYPES.items()}))
+            writer.write(_table(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TYPES.items()})))
         writer.close()
         draft.replace(path)
     finally:
@@ -60,6 +65,12 @@ _TYPES = {
     **dict.fromkeys(("at", "event_time"), "datetime64[us, UTC]"),
     "latency_ms": "float64",
 }
+
+
+def _table(frame: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(frame.astype(_TYPES), preserve_index=False)
 
 
 def _told(labels: Mapping[str | None, Label], id: str, keys: str | None) -> str | None:

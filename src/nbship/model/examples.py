@@ -27,7 +27,7 @@ def example_record(rows: Sequence[Mapping[str, Any]], signature: Signature) -> d
 
 
 def _as_json(value: Any, field: Field) -> Any:
-    if value is None or value != value:
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
         return None
     if field.dtype == "datetime":
         return value.astimezone(ZoneInfo(field.timezone or "UTC")).isoformat()

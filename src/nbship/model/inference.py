@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import SignatureError
 from .columns import Column, frame_of
+from .moments import parse_moment
 from .signature import Field, Scalar, Signature
-from .tables import parse_moment
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ from .values import LARGEST, READERS, kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Rows", "read_rows", "to_array"]
+__all__ = ["Rows", "read_records", "read_rows", "to_array"]
 
 _ABSENT = object()
 
@@ -85,9 +85,32 @@ def _read_records(signature: Signature, rows: Sequence[Mapping[str, Any]]) -> Ro
     return Rows(columns, absent)
 
 
+def read_records(
+    fields: Sequence[Field], rows: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, list[Any]], list[InputFailure]]:
+    """Return each field's values in records, None for null, and all that is wrong with them."""
+    known = {field.name for field in fields}
+    failures = [_unknown(name, known, row=place) for place, row in enumerate(rows) for name in row if name not in known]
+    return {field.name: _values(field, rows, failures)[0] for field in fields}, failures
+
+
 def _read_field(
     field: Field, rows: Sequence[Mapping[str, Any]], failures: list[InputFailure]
 ) -> tuple[Column, Column | None]:
+    values, left_out = _values(field, rows, failures)
+    if failures:
+        return np.empty(0), None
+    mask = None
+    if left_out:
+        mask = np.zeros(len(rows), dtype=bool)
+        mask[left_out] = True
+    return to_array(field, values), mask
+
+
+def _values(
+    field: Field, rows: Sequence[Mapping[str, Any]], failures: list[InputFailure]
+) -> tuple[list[Any], list[int]]:
+    """Return a field's values, and the rows that left it out."""
     read = READERS[field.dtype]
     values: list[Any] = []
     left_out: list[int] = []
@@ -104,13 +127,7 @@ def _read_field(
         if reason is not None:
             failures.append(InputFailure(place, field.name, reason))
         values.append(value)
-    if failures:
-        return np.empty(0), None
-    mask = None
-    if left_out:
-        mask = np.zeros(len(rows), dtype=bool)
-        mask[left_out] = True
-    return to_array(field, values), mask
+    return values, left_out
 
 
 def to_array(field: Field, values: list[Any]) -> Column:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .moments import read_moment
 from .signature import Field
-from .tables import read_moment
 
 __all__ = ["LARGEST", "READERS", "kind_of"]
 

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ..model.moments import parse_moment, read_moment
 from ..model.signature import Field, Signature
-from ..model.tables import parse_moment, read_moment
 from .records import pseudonym
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import InputFailure
 from ..inference import Logged, Pending
+from ..model.cells import read_cell
 from ..model.signature import Signature
-from ..model.tables import read_cell
 from .asgi import Answer, Refusal, Request, Waiting, json_answer
 from .predicting import begin, check_charset, checked, parsed
 

@@ -158,7 +158,7 @@ class Service:
         self._life = _Life(
             logged,
             Measures(model=logged.name, version=logged.version),
-            RequestLines(loop.call_soon) if self.settings.request_log else None,
+            RequestLines() if self.settings.request_log else None,
             asyncio.Semaphore(_THREADS),
             Landing(loop),
             quick=logged.quick,
@@ -178,6 +178,8 @@ class Service:
             if life.sampling is not None:
                 life.sampling.cancel()
             await asyncio.to_thread(life.logged.log.close)
+            if life.lines is not None:
+                life.lines.close()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,6 +20,8 @@ __all__ = ["RequestLines", "identify", "trace_headers"]
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NONE = b"0" * 32
+_LINES_AT_A_TIME = 1000
+_MOMENT_SECONDS = 0.02
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 
@@ -39,24 +44,30 @@ def trace_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
 
 
 class RequestLines:
-    """Writes one JSON line a request, all those of a moment at once.
+    """Writes one JSON line a request; whoever reads them slowly, or not at all, keeps no request waiting.
 
     Parameters
     ----------
     write
         Takes whole lines; by default standard output does.
-    soon
-        Calls a function when the work at hand is done.
+    most
+        Lines that may wait to be written; those beyond are dropped, and counted in a line of their own.
     """
 
-    def __init__(
-        self, soon: Callable[[Callable[[], None]], object], write: Callable[[str], object] | None = None
-    ) -> None:
-        self._write, self._soon = write or sys.stdout.write, soon
-        self._waiting: list[bytes] = []
+    def __init__(self, write: Callable[[str], object] | None = None, *, most: int = 100_000) -> None:
+        self._write, self._most = write or _to_standard_output, most
+        self._waiting: deque[bytes] = deque()
+        self._some = threading.Event()
+        self._dropped = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="nbship-lines", daemon=True)
+        self._thread.start()
 
     def note(self, request: Request, *, status: int, started: float, version: str | None) -> None:
         """Note a request that was answered; `started` is of `time.perf_counter`."""
+        if len(self._waiting) >= self._most:
+            self._dropped += 1
+            return
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request": request.id,
@@ -71,11 +82,35 @@ class RequestLines:
             "field": request.refused,
         }
         self._waiting.append(msgspec.json.encode(line))
-        if len(self._waiting) == 1:
-            self._soon(self._flush)
+        if not self._some.is_set():
+            self._some.set()
 
-    def _flush(self) -> None:
-        lines, self._waiting = self._waiting, []
-        if lines:
-            self._write(b"\n".join(lines).decode("utf-8", "replace") + "\n")
-            sys.stdout.flush()
+    def close(self) -> None:
+        """Write what waits, for a second at most."""
+        self._closed = True
+        self._some.set()
+        self._thread.join(1)
+
+    def _run(self) -> None:
+        while not self._closed or self._waiting:
+            self._some.wait()
+            self._some.clear()
+            lines: list[bytes] = []
+            while self._waiting and len(lines) < _LINES_AT_A_TIME:
+                lines.append(self._waiting.popleft())
+            if self._waiting:
+                self._some.set()
+            if self._dropped:
+                lines.append(msgspec.json.encode({"dropped": self._dropped}))
+                self._dropped = 0
+            if lines:
+                with suppress(OSError, ValueError):
+                    self._write(b"\n".join(lines).decode("utf-8", "replace") + "\n")
+            if not self._closed:
+                # What comes in the next moment is written with it.
+                time.sleep(_MOMENT_SECONDS)
+
+
+def _to_standard_output(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
