@@ -37,10 +37,16 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_envvar=True,
     help="Sign the package with this Ed25519 private key (PEM), into <package>.sig beside it.",
 )
+@click.option(
+    "--container",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the context of a container image that serves it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the paths as JSON.")
 def command(
     path: Path | None, reference: Path | None, golden: Path | None, signature: Path | None, draft: Path | None, keys: tuple[str, ...],
-    event_time: str | None, output: Path | None, folder: Path | None, onnx: Path | None, key: Path | None, as_json: bool,
+    event_time: str | None, output: Path | None, folder: Path | None, onnx: Path | None, key: Path | None, container: Path | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Make a wheel of a model package: it predicts wherever it is installed, without nbship or the project.
 
@@ -53,11 +59,13 @@ def command(
         pip install dist/credit_model-*.whl
         nbship package credit.skops --reference train.parquet --write-signature signature.json
         nbship package credit.skops --reference train.parquet --signature signature.json
+        nbship package models/credit --container build/credit
     """
     from ..model.saved import infer_signature, package_saved, write_onnx
     from ..model.signing import sign_package
     from ..model.wheel import build_wheel
     from ..project import load
+    from ..serving.container import write_context
 
     if (reference is None) != (path is None or path.is_dir()):
         raise click.UsageError(
@@ -82,8 +90,16 @@ def command(
         wheel.with_name(f"{wheel.name}.sig").write_bytes(signed.read_bytes())
     apart = None if onnx is None else write_onnx(package, onnx)
     module = wheel.name.partition("-")[0]
+    context = None if container is None else write_context(package, container, name=module.removesuffix("_model"))
     if as_json:
-        told = {"package": package, "wheel": wheel, "module": module, "signature": signed, "onnx": onnx}
+        told = {
+            "package": package,
+            "wheel": wheel,
+            "module": module,
+            "signature": signed,
+            "onnx": onnx,
+            "container": container,
+        }
         click.echo(
             json.dumps({name: value and str(value) for name, value in told.items()} | {"onnx_difference": apart})
         )
@@ -92,4 +108,9 @@ def command(
         click.echo(f"'{signed}': the package is signed. `release.signers` in nbship.yaml says whose signature counts.")
     if onnx is not None:
         click.echo(f"'{onnx}': the ONNX graph; its answers differ by up to {apart:.0e} on 10,000 generated rows.")
+    if context is not None:
+        click.echo(
+            f"'{container}': build it with `docker build -t {context.tag} {container}`; compose.yaml says how it runs."
+        )
+        click.echo(f"  {context.distributions} libraries, {context.size / 1e6:.0f} MB installed, beside Python itself.")
     click.echo(f"'{wheel}': install it anywhere, then `import {module}; {module}.predict(rows)`.")

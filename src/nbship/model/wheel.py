@@ -22,7 +22,7 @@ from .manifest import MANIFEST, Manifest, read_files
 from .provenance import Provenance
 from .runtime import runtime_files
 
-__all__ = ["build_wheel", "module_name", "wheel_name"]
+__all__ = ["build_wheel", "module_name", "wheel_bytes", "wheel_name"]
 
 _RUNTIME = "_runtime"
 # A model's numbers hang on the minor versions of these.
@@ -52,14 +52,20 @@ def build_wheel(package: Path | str, folder: Path | str) -> Path:
     info = f"{name}-{version}.dist-info"
     needed = distributions_in({**runtime, **code})
     entries[f"{info}/METADATA"] = _metadata(manifest, version, provenance, needed=needed, card=files["MODEL_CARD.md"])
-    entries[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: nbship\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    entries[f"{info}/RECORD"] = _record(entries, f"{info}/RECORD")
     target = Path(folder) / wheel_name(manifest)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".draft")
-    draft.write_bytes(write_zip(entries, compressed=True))
+    draft.write_bytes(wheel_bytes(info, entries))
     draft.replace(target)
     return target
+
+
+def wheel_bytes(info: str, entries: Mapping[str, bytes]) -> bytes:
+    """Return the bytes of a pure wheel with these files, its `METADATA` among them in the folder `info`."""
+    whole = dict(entries)
+    whole[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: nbship\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    whole[f"{info}/RECORD"] = _record(whole, f"{info}/RECORD")
+    return write_zip(whole, compressed=True)
 
 
 def module_name(model: str) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..errors import LogError
 from ..project import Project
+from .disks import refuse_disk
 from .records import BatchRun, Label, Record
 from .rows import Entry
 from .spool import Spooled
@@ -102,6 +103,7 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
     """
     address = log_address(where)
     if isinstance(address, Path):
+        refuse_disk(address)
         return SqlLog(Sqlite(address))
     from .postgres import Postgres
 
@@ -109,6 +111,7 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
         spool = where.state / "predictions.spool.sqlite"
     if spool is None:
         return SqlLog(Postgres(address))
+    refuse_disk(spool)
     return SqlLog(Spooled(lambda: Postgres(address), Sqlite(spool)))
 
 

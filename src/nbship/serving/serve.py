@@ -104,7 +104,9 @@ def _serve_workers(
     os.environ[_PACKAGE] = str(place.package)
     if other_versions:
         os.environ[_OTHER] = "1"
-    with tempfile.TemporaryDirectory(prefix="nbship-metrics-") as folder:
+    place.state.mkdir(parents=True, exist_ok=True)
+    # Where the log is there is room; elsewhere all may be read-only.
+    with tempfile.TemporaryDirectory(prefix="metrics-", dir=place.state) as folder:
         os.environ[FOLDER] = folder
         config = config_of("nbship.serving.serve:worker", workers=settings.workers, root_path=settings.root_path)
         supervisor = _Supervisor(config, taken, announce)
