@@ -18,7 +18,7 @@ from nbship.prediction_log import open_log
 
 def test_no_answer_is_lost_when_the_server_is_killed(small_package: Path, tmp_path: Path, full: bool) -> None:
     acknowledged: list[str] = []
-    for kill in range(30 if full else 3):
+    for kill in range(100 if full else 3):
         acknowledged += _serve_and_kill(small_package, tmp_path, after=0.3 + 0.05 * (kill % 7))
     assert len(acknowledged) > 20
     assert len(set(acknowledged)) == len(acknowledged)

@@ -1,0 +1,168 @@
+"""What was acknowledged survives a loss of power: only what was fsynced is on the disk then."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from rest_server import RECORD, serving
+
+from nbship.prediction_log import open_log
+
+pytestmark = [
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="The shim that notes what was fsynced is compiled by gcc"),
+]
+# After each fsync, the file as it is goes to a folder beside: what a machine without power would still have.
+SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void keep(int fd) {
+    char link[64], path[PATH_MAX], kept[PATH_MAX + 16], draft[PATH_MAX + 32], part[65536];
+    const char *folder = getenv("KEPT");
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (!folder || length < 0) return;
+    path[length] = 0;
+    if (!strstr(path, "predictions.sqlite")) return;
+    snprintf(kept, sizeof kept, "%s/%s", folder, strrchr(path, '/') + 1);
+    snprintf(draft, sizeof draft, "%s.draft", kept);
+    int in = open(path, O_RDONLY), out = open(draft, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ssize_t got;
+    while ((got = read(in, part, sizeof part)) > 0) if (write(out, part, got) < 0) break;
+    close(in);
+    close(out);
+    rename(draft, kept);
+}
+
+#define WRAP(name) \
+    int name(int fd) { \
+        int (*real)(int) = dlsym(RTLD_NEXT, #name); \
+        int done = real(fd); \
+        if (!done) keep(fd); \
+        return done; \
+    }
+WRAP(fsync)
+WRAP(fdatasync)
+
+/* A journalling file system brings what is deleted in order with what is fsynced after. */
+int unlink(const char *path) {
+    int (*real)(const char *) = dlsym(RTLD_NEXT, "unlink");
+    char kept[PATH_MAX + 16];
+    const char *folder = getenv("KEPT"), *name = strrchr(path, '/');
+    int done = real(path);
+    if (!done && folder && name && strstr(path, "predictions.sqlite")) {
+        snprintf(kept, sizeof kept, "%s%s", folder, name);
+        real(kept);
+    }
+    return done;
+}
+"""
+CARELESS = """
+from nbship.prediction_log import sqlite
+connect = sqlite._connect
+def careless(path):
+    made = connect(path)
+    made.execute("PRAGMA synchronous = OFF")
+    return made
+sqlite._connect = careless
+"""
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shim")
+    (folder / "shim.c").write_text(SHIM)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", folder / "shim.so", folder / "shim.c", "-ldl"], check=True)
+    return folder / "shim.so"
+
+
+def lost(package: Path, folder: Path, shim: Path, *, times: int, script: str = "") -> tuple[int, int]:
+    """Cut the power so often; return how many answers were acknowledged, and how many of them are not in the log."""
+    acknowledged: list[str] = []
+    state, kept = folder / "state", folder / "kept"
+    state.mkdir(parents=True)
+    kept.mkdir()
+    environ = {"LD_PRELOAD": str(shim), "KEPT": str(kept)}
+    for cut in range(times):
+        began = time.monotonic()
+        with serving(package, folder, environ=environ, script=script) as (url, server):
+            httpx.get(f"{url}/v2/health/ready").raise_for_status()
+            assert time.monotonic() - began < 10
+            clients = [threading.Thread(target=ask, args=(url, acknowledged)) for _ in range(4)]
+            for client in clients:
+                client.start()
+            time.sleep(0.1 + 0.03 * (cut % 9))
+            server.send_signal(signal.SIGKILL)
+            server.wait()
+            for client in clients:
+                client.join()
+        # The power comes back: what was not fsynced is gone.
+        shutil.rmtree(state)
+        state.mkdir()
+        for path in kept.iterdir():
+            if not path.name.endswith((".draft", "-shm")):
+                shutil.copy(path, state / path.name)
+    assert len(set(acknowledged)) == len(acknowledged)
+    with open_log(state / "predictions.sqlite") as log:
+        known = log.known(acknowledged)
+    return len(acknowledged), len(acknowledged) - len(known)
+
+
+def ask(url: str, ids: list[str]) -> None:
+    with httpx.Client(base_url=url) as client:
+        while True:
+            try:
+                answer = client.post("/predict", json=RECORD)
+            except httpx.TransportError:
+                return
+            if answer.status_code == 200:
+                ids.append(answer.json()["id"])
+
+
+def test_no_acknowledged_answer_is_lost_with_the_power(
+    small_package: Path, tmp_path: Path, shim: Path, full: bool
+) -> None:
+    count, gone = lost(small_package, tmp_path, shim, times=50 if full else 3)
+    assert count > 20
+    assert gone == 0
+
+
+def test_a_log_that_does_not_wait_for_the_disk_is_found_out(small_package: Path, tmp_path: Path, shim: Path) -> None:
+    count, gone = lost(small_package, tmp_path, shim, times=2, script=CARELESS)
+    assert count > 20
+    assert gone > 0
+
+
+def test_a_full_disk_is_told_and_no_answer_leaves_unlogged(small_package: Path, tmp_path: Path) -> None:
+    with serving(small_package, tmp_path) as (url, server), httpx.Client(base_url=url) as client:
+        assert client.post("/predict", json=RECORD).status_code == 200
+        wal = tmp_path / "state" / "predictions.sqlite-wal"
+        # A file that may grow no more is what a full disk looks like from within.
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size, resource.RLIM_INFINITY))
+        answers = [client.post("/predict", json=RECORD) for _ in range(20)]
+        assert {answer.status_code for answer in answers} == {503}
+        assert {answer.json()["error"]["code"] for answer in answers} == {"log_unavailable"}
+        assert client.get("/v2/health/ready").status_code == 503
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        healed = client.post("/predict", json=RECORD)
+        assert healed.status_code == 200
+        assert client.get("/v2/health/ready").status_code == 200
+    with open_log(tmp_path / "state" / "predictions.sqlite") as log:
+        assert len(log.recent(100)) == 2
+        assert log.find(healed.json()["id"]).outputs
