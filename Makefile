@@ -15,7 +15,7 @@ export UV_LINK_MODE ?= copy
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench peers test-faults lab app serve clean browser ci-artifacts
+.PHONY: help install run test lint bench peers serving-peers test-faults lab app serve clean browser ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -42,6 +42,13 @@ peers: .nbship/cache/peers/installed ## What nbship is measured beside (mlflow, 
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.nbship/cache/peers $(BIN)/uv sync --project benchmarks/peers --locked --compile-bytecode --quiet
 	@touch $@
 
+serving-peers: .nbship/cache/serving-peers/installed ## The servers that nbship's is measured beside
+
+.nbship/cache/serving-peers/installed: benchmarks/peers/serving/uv.lock benchmarks/peers/mlserver/uv.lock | $(BIN)/uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.nbship/cache/serving-peers $(BIN)/uv sync --project benchmarks/peers/serving --locked --compile-bytecode --quiet
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.nbship/cache/mlserver $(BIN)/uv sync --project benchmarks/peers/mlserver --locked --compile-bytecode --quiet
+	@touch $@
+
 lint: .venv/installed ## Format, lint, types, layers
 	ruff format --check .
 	ruff check .
@@ -55,7 +62,7 @@ test: install lint peers ## Everything that must hold, in under 12 minutes
 test-faults: install peers ## The long fault tests
 	pytest -n 2 --dist load tests/faults --full
 
-bench: install peers ## The comparisons of benchmarks/README.md
+bench: install peers serving-peers ## The comparisons of benchmarks/README.md
 	python -m benchmarks
 
 lab: install ## JupyterLab on this project

@@ -50,7 +50,6 @@ def open_run(work: Work, repository: Repository, names: Sequence[str], stack: Ex
         If something generated cannot be written.
     """
     project = work.project
-    _tidy(work, names)
     stack.callback(work.books.objects.sweep)
     stack.callback(index_of(project).save)
     _refuse_missing(work, names)
@@ -62,6 +61,8 @@ def open_run(work: Work, repository: Repository, names: Sequence[str], stack: Ex
             f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
         )
     _claim(work, repository, names, stack)
+    # Only now is nobody else at work on these files.
+    _tidy(work, names)
 
 
 def _tidy(work: Work, names: Sequence[str]) -> None:

@@ -1,0 +1,177 @@
+"""Over HTTP: one worker, one record a request, `wrk` on the same machine.
+
+Every server has the same model; nbship checks the record, gives ids, counts measures, and logs durably (SQLite on this
+disk) in the second of its lines. Its first line is the same service with a log that keeps nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .models import make_estimator, make_package, make_rows
+
+PEERS = Path(__file__).parents[1] / ".nbship/cache/serving-peers/bin"
+MLSERVER = PEERS.parents[1] / "mlserver/bin"
+SCRIPTS = Path(__file__).with_name("peers") / "serving"
+SECONDS = 5
+CONNECTIONS = (1, 32, 256, 1000)
+# The service, with a log that keeps nothing.
+FORGETFUL = """
+import sys
+from concurrent.futures import Future
+from nbship.prediction_log import SqlLog
+done = Future()
+done.set_result(None)
+SqlLog.submit = lambda self, entries: done
+from nbship import cli
+cli.main(sys.argv[1:])
+"""
+CONSTANT = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (message := await receive()):
+            await send({"type": message["type"] + ".complete"})
+            if message["type"].endswith("shutdown"):
+                return
+    await receive()
+    head = [(b"content-type", b"application/json"), (b"content-length", b"20")]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": b'{"probability":0.25}'})
+"""
+
+
+def run() -> str:
+    """Return the comparison as Markdown."""
+    if shutil.which("wrk") is None or not (MLSERVER / "mlserver").exists():
+        raise SystemExit("Install wrk (Debian: wrk) and run `make serving-peers`.")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows, target = make_rows(100_000)
+        package = make_package(folder, make_estimator().fit(rows, target), rows)
+        subprocess.run([PEERS / "python", SCRIPTS / "train.py", folder], check=True, capture_output=True)
+        (folder / "constant.py").write_text(CONSTANT)
+        record = json.loads((package / "acceptance.json").read_text())["example"]
+        found = {each: _measure(each, folder, package, record) for each in _SERVERS}
+    best = max(found[each][32][0] for each in ("MLflow", "BentoML", "MLServer"))
+    lines = [
+        "| | "
+        + " | ".join(f"{count} connections" for count in CONNECTIONS)
+        + " | × best packaged server (32) | p50 of one |",
+        "|---|" + "--:|" * (len(CONNECTIONS) + 2),
+    ]
+    for each, rates in found.items():
+        cells = " | ".join(f"{rates[count][0]:,.0f}" if count in rates else "" for count in CONNECTIONS)
+        lines.append(f"| {each} | {cells} | {rates[32][0] / best:.1f} | {rates[1][1]} |")
+    return "\n".join(lines)
+
+
+def _measure(server: str, folder: Path, package: Path, record: Mapping[str, Any]) -> dict[int, tuple[float, str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words, path, body = _SERVERS[server](folder, package, port, record)
+    script = folder / "post.lua"
+    quoted = json.dumps(body).replace("\\", "\\\\").replace("'", "\\'")
+    script.write_text(f"wrk.method='POST' wrk.headers['Content-Type']='application/json' wrk.body='{quoted}'")
+    url = f"http://127.0.0.1:{port}{path}"
+    with _running(words, folder, url, body):
+        counts = CONNECTIONS if server.startswith("nbship") or server.startswith("constant") else CONNECTIONS[:2]
+        return {count: _wrk(url, script, count) for count in counts}
+
+
+def _wrk(url: str, script: Path, connections: int) -> tuple[float, str]:
+    """Return requests a second, and the median latency."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}", "--latency", "--timeout", "10", "-s", script, url]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+    assert refused is None, told
+    rate, median = re.search(r"Requests/sec:\s+([\d.]+)", told), re.search(r"50%\s+(\S+)", told)
+    assert rate is not None
+    assert median is not None
+    return float(rate[1]), median[1]
+
+
+@contextmanager
+def _running(words: list[Any], folder: Path, url: str, body: Any) -> Iterator[None]:
+    environ = {
+        **os.environ, "MODEL": str(folder / "model.joblib"), "NBSHIP_STATE": str(folder / "state"), "DO_NOT_TRACK": "1",
+        "BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": f"{PEERS}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(map(str, (folder, SCRIPTS, SCRIPTS.parents[2]))),
+    }  # fmt: skip
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(words, env=environ, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    try:
+        for _ in range(600):
+            assert server.poll() is None, (folder / "server.log").read_text()
+            try:
+                request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+                urllib.request.urlopen(request, timeout=10).read()
+                break
+            except urllib.error.HTTPError as error:
+                raise AssertionError(error.read()) from error
+            except OSError:
+                time.sleep(0.1)
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def _nbship(start: list[Any]) -> Any:
+    return lambda folder, package, port, record: (
+        [*start, "serve", package, "--port", str(port), "--no-request-log"], "/predict", record,
+    )  # fmt: skip
+
+
+def _mlserver(folder: Path, package: Path, port: int, record: Mapping[str, Any]) -> Any:
+    settings = {
+        "http_port": port,
+        "grpc_port": port + 1,
+        "metrics_port": port + 2,
+        "parallel_workers": 0,
+        "debug": False,
+    }
+    (folder / "settings.json").write_text(json.dumps(settings))
+    tensors = [
+        {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
+        for name, value in record.items()
+    ]
+    return [MLSERVER / "mlserver", "start", folder], "/v2/models/generated/infer", {"inputs": tensors}
+
+
+_SERVERS: dict[str, Any] = {
+    "MLflow": lambda folder, package, port, record: (
+        [PEERS / "mlflow", "models", "serve", "-m", folder / "mlflow", "-p", str(port), "--env-manager", "local", "-w", "1"],
+        "/invocations", {"dataframe_records": [record]},
+    ),
+    "BentoML": lambda folder, package, port, record: (
+        [PEERS / "bentoml", "serve", "bento_service:Generated", "--port", str(port)], "/predict", {"record": record},
+    ),
+    "MLServer": _mlserver,
+    "FastAPI, scikit-learn": lambda folder, package, port, record: (
+        [PEERS / "uvicorn", "fastapi_app:app", "--port", str(port), "--log-level", "warning"], "/predict", record,
+    ),
+    "nbship, nothing logged": _nbship([sys.executable, "-c", FORGETFUL]),
+    "nbship, durable log": _nbship([sys.executable, "-m", "nbship"]),
+    "constant answer on uvicorn (floor)": lambda folder, package, port, record: (
+        [sys.executable, "-m", "uvicorn", "constant:app", "--port", str(port), "--log-level", "warning"], "/", record,
+    ),
+}  # fmt: skip
