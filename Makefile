@@ -15,7 +15,7 @@ export UV_LINK_MODE ?= copy
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench peers serving-peers test-faults lab app serve clean browser ci-artifacts
+.PHONY: help install run demo-serve test lint bench peers serving-peers test-faults lab app serve clean browser ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +35,10 @@ install: .venv/installed ## The environment from the lock file, the data, the me
 
 run: install ## The whole demonstration: pipeline, package, predictions, labels, monitoring
 	@$(BIN)/python -m flights.demo
+
+demo-serve: install ## The service once around: predict, feed back, replay, measures
+	@$(BIN)/nbship run >/dev/null
+	@$(BIN)/python -m flights.serving_demo
 
 peers: .nbship/cache/peers/installed ## What nbship is measured beside (mlflow, ONNX Runtime), in an environment of its own
 

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pyarrow.parquet as pq
 
@@ -31,17 +32,17 @@ def main() -> int:
     INPUTS.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     try:
-        _title("1. The pipeline: notebooks to a model package")
-        _shell("nbship", "run")
-        _shell("nbship", "verify", "models/flights")
-        _title("2. One prediction, served")
+        title("1. The pipeline: notebooks to a model package")
+        shell("nbship", "run")
+        shell("nbship", "verify", "models/flights")
+        title("2. One prediction, served")
         _serve_one()
-        _title("3. July arrives: score it, bring in its labels, look at it")
+        title("3. July arrives: score it, bring in its labels, look at it")
         files = ["--inputs", str(INPUTS), "--labels", str(LABELS)]
-        _shell("python", "-m", "flights.arrivals", "--from", WINDOW[0], "--to", WINDOW[1], *files)
-        _shell("nbship", "predict", str(INPUTS), str(SCORED))
-        _shell("nbship", "labels", str(LABELS))
-        _shell("nbship", "monitor", "--from", WINDOW[0], "--to", WINDOW[1])
+        shell("python", "-m", "flights.arrivals", "--from", WINDOW[0], "--to", WINDOW[1], *files)
+        shell("nbship", "predict", str(INPUTS), str(SCORED))
+        shell("nbship", "labels", str(LABELS))
+        shell("nbship", "monitor", "--from", WINDOW[0], "--to", WINDOW[1])
     except subprocess.CalledProcessError as error:
         print(f"\n'{shlex.join(error.cmd)}' ended with exit code {error.returncode}: see above.", file=sys.stderr)
         return int(error.returncode)
@@ -49,22 +50,21 @@ def main() -> int:
     return 0
 
 
-def _title(text: str) -> None:
+def title(text: str) -> None:
+    """Print a heading."""
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
-def _shell(*words: str) -> None:
+def shell(*words: str) -> None:
+    """Show a command, and run it."""
     print(f"$ {shlex.join(words)}", flush=True)
     subprocess.run(words, check=True)
 
 
 def _serve_one() -> None:
-    record = _golden_record()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    record, port = golden_record(), free_port()
     url = f"http://127.0.0.1:{port}"
-    with _served(port):
+    with served(port):
         print(f"$ curl -s {url}/predict -H 'content-type: application/json' -d {shlex.quote(json.dumps(record))}")
         request = urllib.request.Request(
             f"{url}/predict", data=json.dumps(record).encode(), headers={"content-type": "application/json"}
@@ -73,11 +73,20 @@ def _serve_one() -> None:
             print(response.read().decode(), flush=True)
 
 
+def free_port() -> int:
+    """Return a port that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 @contextmanager
-def _served(port: int) -> Iterator[None]:
+def served(port: int, *, log: IO[str] | None = None) -> Iterator[None]:
+    """Serve the project's package; its request lines go to `log`."""
     words = ["nbship", "serve", "--port", str(port)]
     print(f"$ {shlex.join(words)} &", flush=True)
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(words, stdout=log or subprocess.DEVNULL)
     try:
         _wait_until_ready(f"http://127.0.0.1:{port}/v2/health/ready", server)
         yield
@@ -98,7 +107,7 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
     raise subprocess.CalledProcessError(1, server.args)
 
 
-def _golden_record() -> dict[str, object]:
+def golden_record() -> dict[str, object]:
     """Return the first golden row's own fields; what is looked up at prediction time is left out."""
     signature = json.loads((PACKAGE / "signature.json").read_text(encoding="utf-8"))
     own = [field["name"] for field in signature["inputs"] if not field.get("optional")]
@@ -108,7 +117,7 @@ def _golden_record() -> dict[str, object]:
 
 def _closing(seconds: float) -> None:
     metrics = json.loads(Path("products/metrics/evaluate.json").read_text(encoding="utf-8"))
-    _title(f"Done in {seconds:.0f} s")
+    title(f"Done in {seconds:.0f} s")
     print("Made")
     for path, what in (
         ("products/", "data, executed notebooks, their HTML, metrics, plots"),

@@ -202,7 +202,8 @@ class InvalidInputError(DataError):
     def _message(self) -> str:
         shown = [_describe(failure) for failure in self.failures[:5]]
         more = len(self.failures) - len(shown)
-        return "; ".join(shown) + (f"; and {more} more" if more else "") + "."
+        told = "; ".join(shown) + (f"; and {more} more" if more else "")
+        return told if told.endswith("?") else f"{told}."
 
 
 def _describe(failure: InputFailure) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_SHOWN = 25
+
 
 @click.command()
 @click.argument("id")
@@ -72,8 +74,10 @@ def _words(found: Replay, lineage: Mapping[str, Any]) -> Iterator[str]:
 def _part(title: str, content: Any) -> Iterator[str]:
     if isinstance(content, Mapping) and content:
         yield f"  {title}"
-        for name, value in content.items():
+        for name, value in list(content.items())[:_SHOWN]:
             yield f"    {name}: {_short(value)}"
+        if len(content) > _SHOWN:
+            yield f"    … and {len(content) - _SHOWN} more; --json lists all"
     elif content not in (None, "", [], {}):
         yield f"  {title}: {_short(content)}"
 

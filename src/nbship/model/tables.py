@@ -172,10 +172,12 @@ def _parquet_tables(path: Path, rows: int, start: int) -> Iterator[pa.Table]:
                 start -= size
             else:
                 groups.append(group)
-        for batch in file.iter_batches(batch_size=rows, row_groups=groups):
-            if batch.num_rows > start:
-                yield pa.Table.from_batches([batch.slice(start)])
-            start = max(0, start - batch.num_rows)
+        # Group by group: asked for all at once, Arrow keeps all that it has read.
+        for group in groups:
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+                if batch.num_rows > start:
+                    yield pa.Table.from_batches([batch.slice(start)])
+                start = max(0, start - batch.num_rows)
 
 
 def _csv_tables(path: Path) -> Iterator[pa.Table]:

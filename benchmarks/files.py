@@ -1,0 +1,85 @@
+"""Five million rows of Parquet to ids and probabilities: whole commands, with what they take of memory.
+
+Five hundred thousand rows, ten times over; every core. nbship checks each row, gives it an id, and logs the run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .models import make_estimator, make_package, make_rows
+from .peer import ROOT
+
+PEER = ROOT / ".nbship/cache/peers/bin/python"
+REPEATS = 10
+
+
+def run() -> str:
+    """Return the comparison as Markdown."""
+    rows, target = make_rows(100_000)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        package = make_package(folder, make_estimator().fit(rows, target), rows)
+        source, script = folder / "rows.parquet", ROOT / "benchmarks/peers/score_file.py"
+        count = write_rows(source, repeats=REPEATS)
+        environ = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "NBSHIP_STATE": str(folder / "state")}
+        subprocess.run([PEER, script, "fit", folder / "mlflow"], check=True, env=environ, capture_output=True)
+        words: dict[str, list[Any]] = {
+            "mlflow pyfunc": [PEER, script, folder / "mlflow", source, folder / "mlflow.parquet"],
+            "nbship predict": [
+                sys.executable,
+                "-m",
+                "nbship",
+                "predict",
+                source,
+                folder / "out.parquet",
+                "--package",
+                package,
+            ],
+        }
+        found = {each: _best(command, environ, folder) for each, command in words.items()}
+    floor = found["mlflow pyfunc"][0]
+    head = ["| | rows/s | × mlflow pyfunc | memory at most |", "|---|--:|--:|--:|"]
+    return "\n".join(
+        [
+            *head,
+            *(
+                f"| {each} | {count / seconds:,.0f} | {floor / seconds:.1f} | {memory / 1e6:.0f} MB |"
+                for each, (seconds, memory) in found.items()
+            ),
+        ]
+    )
+
+
+def write_rows(path: Path, *, repeats: int, rows: int = 500_000) -> int:
+    """Write generated rows so many times over; return how many they are."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(make_rows(rows, seed=5)[0], preserve_index=False)
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for _ in range(repeats):
+            writer.write_table(table)
+    return repeats * rows
+
+
+def _best(command: list[Any], environ: dict[str, str], folder: Path) -> tuple[float, float]:
+    """Return the seconds of the faster of two runs, and the most memory."""
+    taken, memory = [], 0.0
+    for _ in range(2):
+        for path in (folder / "out.parquet", folder / "mlflow.parquet"):
+            path.unlink(missing_ok=True)
+        began = time.perf_counter()
+        with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        taken.append(time.perf_counter() - began)
+        memory = max(memory, usage.ru_maxrss * 1024)
+    return min(taken), memory

@@ -1,0 +1,68 @@
+"""`make demo-serve`: the service once around: serve, predict, tell what happened, replay, look at the measures."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .demo import ROOT, free_port, golden_record, served, shell, title
+
+JSON = "-H 'content-type: application/json'"
+
+
+def main() -> int:
+    """Run the demonstration; the exit code is that of the first command that fails."""
+    os.chdir(ROOT)
+    record, port = golden_record(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "requests.jsonl"
+        try:
+            with lines.open("w") as log:
+                title("1. Serve the package that the pipeline made")
+                with served(port, log=log):
+                    _go_round(url, record)
+            title("5. What the service wrote, one line a request")
+            for line in lines.read_text().splitlines()[-3:]:
+                print(line)
+        except subprocess.CalledProcessError as error:
+            print(f"\n{error.cmd} ended with exit code {error.returncode}: see above.", file=sys.stderr)
+            return int(error.returncode)
+    print(
+        f"\n{url}/docs is a page to try it, when it is served: `nbship serve`. `nbship keys add NAME` makes an API key."
+    )
+    return 0
+
+
+def _go_round(url: str, record: dict[str, Any]) -> None:
+    title("2. Predict: nbship's own protocol, MLflow's, and a mistake")
+    answer = json.loads(_curl(f"{url}/predict {JSON} -d {_quoted(record)}"))
+    split = {"dataframe_split": {"columns": list(record), "data": [list(record.values())]}}
+    _curl(f"{url}/invocations {JSON} -d {_quoted(split)}")
+    _curl(f"{url}/predict {JSON} -d {_quoted({**record, 'origin': 'LGW', 'flight': 'BA 1'})}")
+    title("3. Tell what truly happened, and compute the prediction again")
+    _curl(f"{url}/feedback {JSON} -d {_quoted({'id': answer['id'], 'label': True})}")
+    shell("nbship", "replay", answer["id"])
+    title("4. The measures, as Prometheus takes them")
+    _curl(f"{url}/metrics | grep -E '^nbship_(requests_total|request_rows_sum|model_info|resident)'")
+
+
+def _curl(words: str) -> str:
+    print(f"$ curl -s {words}", flush=True)
+    done = subprocess.run(f"curl -s {words}", shell=True, check=True, capture_output=True, text=True)
+    print(done.stdout.strip(), flush=True)
+    return done.stdout
+
+
+def _quoted(content: Any) -> str:
+    return shlex.quote(json.dumps(content))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

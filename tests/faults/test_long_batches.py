@@ -1,0 +1,91 @@
+"""A batch of any size takes the memory of a part of it; killed anywhere, it goes on to the same output."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from packages import make_rows
+
+from nbship.prediction_log import digest_of
+
+pytestmark = pytest.mark.timeout(7200)
+MILLION = 1_000_000
+LEAKY = """
+from nbship.inference import batch
+kept, real = [], batch._output
+def output(*args, **options):
+    made = real(*args, **options)
+    kept.append((args, made))
+    return made
+batch._output = output
+"""
+
+
+def write_rows(path: Path, millions: int) -> Path:
+    """Write a hundred thousand rows, over and over."""
+    table = pa.Table.from_pandas(make_rows(100_000, seed=2).drop(columns=["limit", "grade"]), preserve_index=False)
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for _ in range(10 * millions):
+            writer.write_table(table)
+    return path
+
+
+def start(package: Path, folder: Path, source: Path, target: str, *, script: str = "") -> subprocess.Popen[bytes]:
+    code = f"import sys\n{script}\nfrom nbship import cli\ncli.main(sys.argv[1:])"
+    words = ["predict", str(source), target, "--package", str(package), "--json"]
+    environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
+    return subprocess.Popen([sys.executable, "-c", code, *words], cwd=folder, env=environ, stdout=subprocess.PIPE)
+
+
+def memory_for(package: Path, folder: Path, millions: int, *, script: str = "") -> int:
+    """Return the most memory that so many rows take."""
+    source = write_rows(folder / f"{millions}.parquet", millions)
+    process = start(package, folder, source, f"out{millions}.parquet", script=script)
+    assert process.stdout is not None
+    told = process.stdout.read()
+    process.stdout.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert json.loads(told)["rows"] == millions * MILLION
+    return usage.ru_maxrss * 1024
+
+
+def test_memory_does_not_grow_with_the_rows(small_package: Path, tmp_path: Path, full: bool) -> None:
+    few, many = (memory_for(small_package, tmp_path, millions) for millions in (1, 50 if full else 4))
+    assert many < 600e6
+    assert many - few < 60e6
+
+
+def test_a_batch_that_keeps_what_it_read_is_found_out(small_package: Path, tmp_path: Path) -> None:
+    few, many = (memory_for(small_package, tmp_path, millions, script=LEAKY) for millions in (1, 3))
+    assert many - few > 60e6
+
+
+def test_killed_at_ten_points_it_gives_the_same_output(small_package: Path, tmp_path: Path, full: bool) -> None:
+    millions, kills = (50, 10) if full else (4, 3)
+    source = write_rows(tmp_path / "in.parquet", millions)
+    whole = json.loads(start(small_package, tmp_path, source, "whole.parquet").communicate()[0])
+    for kill in range(1, kills + 1):
+        process, wanted = start(small_package, tmp_path, source, "out.parquet"), kill * millions // (kills + 1)
+        while len(list(tmp_path.glob(".out.parquet.*.parts/*.json"))) < wanted:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.05 * kill)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (tmp_path / "out.parquet").exists()
+    began = time.monotonic()
+    done = json.loads(start(small_package, tmp_path, source, "out.parquet").communicate()[0])
+    assert time.monotonic() - began < whole["seconds"]
+    assert (done["id"], done["rows"]) == (whole["id"], millions * MILLION)
+    assert digest_of(tmp_path / "out.parquet") == digest_of(tmp_path / "whole.parquet")
+    assert not list(tmp_path.glob(".out*"))
