@@ -20,6 +20,7 @@ __all__ = ["command"]
 @click.option("--probes-port", type=click.IntRange(0, 65535), help="Health and metrics on a port of their own.")
 @click.option("--root-path", help="What a proxy puts before every path.")
 @click.option("--request-log/--no-request-log", default=None, help="One JSON line a request.  [default: yes]")
+@click.option("--results", help="The output of `nbship predict`: its predictions are found by key at /results.")
 @click.option(
     "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
 )

@@ -8,6 +8,7 @@ from .labels import Told, take_feedback, take_labels
 from .place import Place, find_place
 from .release import Logged, Pending, answers_of, as_json
 from .replay import Replay, replay, require_logged
+from .results import Results, open_results
 from .upkeep import export_records, forget_subject
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Pending",
     "Place",
     "Replay",
+    "Results",
     "Told",
     "answers_of",
     "as_json",
@@ -24,6 +26,7 @@ __all__ = [
     "forget_subject",
     "is_address",
     "load_table",
+    "open_results",
     "predict_file",
     "replay",
     "require_logged",

@@ -18,7 +18,7 @@ from .release import as_json
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Told", "take_feedback", "take_labels"]
+__all__ = ["Told", "take_feedback", "take_labels", "wrong_key"]
 
 _FEEDBACK = ("id", "key", "label", "time")
 
@@ -94,7 +94,7 @@ def _wrong(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> 
         if not isinstance(row["id"], str) or not _known([row["id"]], log):
             yield "id", "is not in the prediction log"
     else:
-        yield from _wrong_key(row["key"], signature)
+        yield from wrong_key(row["key"], signature)
     if row.get("label") is None:
         yield "label", "is missing"
     elif (reason := _wrong_label(row["label"], signature)) is not None:
@@ -114,7 +114,8 @@ def _size(runs: Sequence[BatchRun]) -> int:
     return max((run.rows + run.rejected for run in runs), default=0)
 
 
-def _wrong_key(key: Any, signature: Signature) -> Iterator[tuple[str, str]]:
+def wrong_key(key: Any, signature: Signature) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an object of key columns: field and reason."""
     if not signature.keys:
         yield "key", "cannot be used: the model has no key columns; send id"
     elif not isinstance(key, Mapping):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batches import batch_rows, digest_of, find_run, row_of, split_id
+from .batches import batch_rows, digest_of, find_run, output_fields, row_of, split_id
 from .commits import GroupCommit
 from .keys import StoredRow, key_text, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
@@ -30,6 +30,7 @@ __all__ = [
     "log_address",
     "new_id",
     "open_log",
+    "output_fields",
     "predictions",
     "pseudonym",
     "row_of",

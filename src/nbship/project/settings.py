@@ -80,7 +80,8 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `proxies` vouches for them), `none` (everybody may ask); empty: nobody but this machine is served. `probes_port` has
     health and metrics on a port of their own (0: on the same). `root_path` is what a proxy puts before every path.
     A request may have `max_bytes`, `max_rows`, and `receive_seconds` to arrive; `queue` requests may be under way.
-    When told to stop, the service is not ready for `drain_seconds` before it takes no more requests.
+    When told to stop, the service is not ready for `drain_seconds` before it takes no more requests. `results` names the
+    output of a batch run whose predictions are found by key.
     """
 
     host: str = "127.0.0.1"
@@ -97,6 +98,7 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue: int = 2048
     drain_seconds: float = 0.0
     request_log: bool = True
+    results: str = ""
     app: AppSection = AppSection()
 
 

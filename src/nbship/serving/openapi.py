@@ -20,6 +20,7 @@ def describe(
     example: Mapping[str, Any],
     answer: Mapping[str, Any],
     keys: bool = False,
+    results: bool = False,
     root: str = "",
 ) -> dict[str, Any]:
     """Return the OpenAPI document.
@@ -28,8 +29,8 @@ def describe(
     ----------
     example, answer
         One record, and what the service answers to it.
-    keys, root
-        Whether callers need a key, and what stands before every path.
+    keys, results, root
+        Whether callers need a key, whether results are served, and what stands before every path.
     """
     every = (*((401, 403) if keys else ()), 500)
     reads = (400, 408, 413, 415, 422, 429, 503, *every)
@@ -43,6 +44,7 @@ def describe(
         "paths": {
             "/predict": {"post": _predict(example, answer, reads)},
             "/feedback": {"post": _feedback(signature, example, answer, reads)},
+            **({"/results": {"post": _results(signature, example, answer, reads)}} if results else {}),
             "/invocations": {"post": _invocations(signature, example, answer, reads)},
             "/v2/models/{name}/infer": {"post": {**infer, "parameters": one}},
             "/v2/models/{name}/versions/{version}/infer": {
@@ -104,6 +106,24 @@ def _feedback(
         "responses": {
             "200": _json("Stored durably.", {"$ref": "#/components/schemas/Told"}),
             **_errors(*errors),
+        },
+    }
+
+
+def _results(
+    signature: Signature, example: Mapping[str, Any], answer: Mapping[str, Any], errors: Sequence[int]
+) -> dict[str, Any]:
+    asked, found = {"$ref": "#/components/schemas/Key"}, {"$ref": "#/components/schemas/Prediction"}
+    many = {"type": "array", "items": asked, "minItems": 1}
+    shown = {"one": {"value": {"key": {name: example[name] for name in signature.keys if name in example}}}}
+    several = {"type": "array", "items": {"oneOf": [found, {"type": "null"}]}}
+    return {
+        "summary": "Find what a batch run predicted, by key.",
+        "operationId": "results",
+        "requestBody": _body({"oneOf": [asked, many]}, shown),
+        "responses": {
+            "200": _json("One prediction, or a list in the order of the keys.", {"oneOf": [found, several]}),
+            **_errors(404, *errors),
         },
     }
 

@@ -33,8 +33,10 @@ class Pages:
         answer = {"id": _ID, "model": served.name, "version": served.version, **served.foresee([example])[0]}
         about: dict[str, Any] = {"model": served.name, "version": served.version, "example": example, "answer": answer}
         if path == "/openapi.json":
-            keys = self._settings.auth == "keys"
-            content = openapi.describe(served.signature, keys=keys, root=self._settings.root_path, **about)
+            settings = self._settings
+            content = openapi.describe(
+                served.signature, keys=settings.auth == "keys", results=bool(settings.results), root=settings.root_path, **about,
+            )  # fmt: skip
             return json_answer(content)
         curl = example_curl(json_answer(example).body, address="http://127.0.0.1:8000")
         return Answer(200, docs_page(served.signature, curl=curl, **about).encode(), "text/html; charset=utf-8")

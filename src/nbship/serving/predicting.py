@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from ..errors import InputFailure, InvalidInputError, LogError
-from ..inference import Logged, Pending, take_feedback
+from ..inference import Logged, Pending, Results, take_feedback
 from .asgi import Answer, Refusal, Request, Waiting, json_answer
 from .body import BodyError, parse_body
 
-__all__ = ["begin", "check_json", "feedback", "parsed", "predict", "refusing"]
+__all__ = ["begin", "check_json", "feedback", "lookup", "parsed", "predict", "refusing"]
 
 _JSON_HINT = "Send JSON with the header 'Content-Type: application/json' (curl: -H 'Content-Type: application/json')."
 
@@ -69,6 +69,31 @@ def feedback(request: Request, served: Logged, *, most_rows: int) -> Answer:
     with refusing():
         told = take_feedback(served.log, rows, signature=served.signature)
     return json_answer({"accepted": told.accepted, "matched": told.matched})
+
+
+def lookup(request: Request, served: Logged, *, most_rows: int, results: Results | None) -> Answer:
+    """Answer with what a batch run predicted for a key; for a list of keys, with null for those that it did not have."""
+    if results is None:
+        message = "No results are served. Say which: `nbship serve --results scored.parquet`."
+        raise Refusal(404, "not_found", message)
+    content = parsed(request)
+    one = not isinstance(content, list)
+    rows = [content] if one else content
+    _check_rows(rows, most_rows)
+    request.rows = len(rows)
+    wrong = [
+        InputFailure(place, name[:80], "is not known here; send 'key' with the key columns")
+        for place, row in enumerate(rows)
+        for name in row
+        if name != "key"
+    ]
+    if wrong:
+        raise Refusal(422, "invalid_input", str(InvalidInputError(wrong)), fields=wrong)
+    with refusing():
+        found = results.find([row.get("key") for row in rows])
+    if one and found[0] is None:
+        raise Refusal(404, "not_found", f"The batch run '{results.run.id}' had no row with this key.")
+    return json_answer(found[0] if one else found)
 
 
 def parsed(request: Request) -> Any:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeAlias
 
 from ..errors import LogError
-from ..inference import Logged
+from ..inference import Logged, Results
 from ..project import ServingSection
 from .access import Access
 from .admission import Gate
@@ -22,7 +22,7 @@ from .landing import Landing
 from .measures import Measures
 from .openinference import infer, metadata, server_metadata
 from .pages import Pages
-from .predicting import feedback, predict, refusing
+from .predicting import feedback, lookup, predict, refusing
 from .tracing import RequestLines, identify, trace_headers
 
 __all__ = ["Service"]
@@ -68,6 +68,7 @@ class _Life:
     lines: RequestLines | None
     threads: asyncio.Semaphore
     landing: Landing
+    results: Results | None = None
     sampling: asyncio.Task[None] | None = None
     quick: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = field(default=())
@@ -82,6 +83,8 @@ class Service:
         Called when the application starts; what it returns answers every prediction.
     settings, access
         Limits, and how callers are told apart.
+    open_results
+        Opens a batch run's results, where they are served.
 
     Attributes
     ----------
@@ -95,10 +98,12 @@ class Service:
         *,
         settings: ServingSection | None = None,
         access: Access | None = None,
+        open_results: Callable[[Logged], Results] | None = None,
     ) -> None:
         self.settings = settings or ServingSection()
         self.draining = False
         self._open, self._access = open_predictor, access or Access()
+        self._open_results = open_results
         self._life: _Life | None = None
         self._gate = Gate(most=self.settings.queue, most_bytes=_QUEUE_BYTES * self.settings.max_bytes)
         self._pages = Pages(self.settings)
@@ -118,6 +123,7 @@ class Service:
             "/": _Route("docs", "GET", lambda _: Answer(307, b"", "text/plain", {"Location": "docs"}), at_once=True),
             "/predict": post("predict", predict),
             "/feedback": post("feedback", feedback, "feedback"),
+            "/results": post("results", self._lookup),
             "/invocations": post("invocations", invoke),
             "/v2": about("server", handler=lambda _: json_answer(server_metadata()), at_once=True),
             "/v2/health/live": _Route("live", "GET", lambda _: json_answer({"live": True}), at_once=True, probe=True),
@@ -154,6 +160,7 @@ class Service:
     async def start(self) -> None:
         """Load the model and open the log."""
         logged = await asyncio.to_thread(self._open)
+        results = None if self._open_results is None else await asyncio.to_thread(self._open_results, logged)
         loop = asyncio.get_running_loop()
         self._life = _Life(
             logged,
@@ -161,6 +168,7 @@ class Service:
             RequestLines() if self.settings.request_log else None,
             asyncio.Semaphore(_THREADS),
             Landing(loop),
+            results,
             quick=logged.quick,
             headers=((b"x-model-version", logged.version.encode()),),
         )
@@ -283,6 +291,9 @@ class Service:
         if self._life is None:
             raise Refusal(503, "not_ready", "No model is loaded. Try again in a moment.", headers={"Retry-After": "1"})
         return self._life
+
+    def _lookup(self, request: Request, served: Logged, *, most_rows: int) -> Answer:
+        return lookup(request, served, most_rows=most_rows, results=self._served.results)
 
     def _ready(self, _: Request) -> Answer:
         served = self._served

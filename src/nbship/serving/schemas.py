@@ -82,6 +82,7 @@ def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
         "Record": {**_record_schema(signature.inputs), "title": f"Record of {model}"},
         "Prediction": {"type": "object", "properties": prediction, "required": ["id", "model", "version", *outputs]},
         "Feedback": {"type": "object", "properties": told, "required": ["label"], "additionalProperties": False},
+        **({"Key": {**object_of({"key": _record_schema(keys)}), "additionalProperties": False}} if keys else {}),
         "Told": object_of({"accepted": {"type": "integer"}, "matched": {"type": "integer"}}),
         "Live": object_of({"live": truth}),
         "Ready": object_of({"ready": truth}),

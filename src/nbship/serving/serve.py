@@ -16,7 +16,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from ..errors import ServingError
-from ..inference import Place, as_json, find_place
+from ..inference import Logged, Place, Results, as_json, find_place, open_results
 from .access import check_address, open_access
 from .measures import FOLDER, forget_worker
 from .pages import example_curl
@@ -36,7 +36,16 @@ def application_of(place: Place, *, other_versions: bool = False) -> Service:
         lambda: place.open_logged(mode="rest", other_versions=other_versions),
         settings=settings,
         access=open_access(settings, state=place.state),
+        open_results=_results_of(place),
     )
+
+
+def _results_of(place: Place) -> Callable[[Logged], Results] | None:
+    output = place.settings.serving.results
+    if not output:
+        return None
+    folder = place.state / "results"
+    return lambda logged: open_results(Path(output), predictor=logged.predictor, log=logged.log, folder=folder)
 
 
 def serve(
@@ -67,7 +76,11 @@ def serve(
         logged = place.open_logged(mode="rest", other_versions=other_versions)
         announce = _announcement(place, logged, taken[0], say)
         if settings.workers == 1:
-            run(Service(lambda: logged, settings=settings, access=access), taken, announce=announce)
+            opener = _results_of(place)
+            if opener is not None:
+                opener(logged).close()
+            service = Service(lambda: logged, settings=settings, access=access, open_results=opener)
+            run(service, taken, announce=announce)
         else:
             logged.log.close()
             # Worker processes read their settings where this one did.
