@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from packages import build_small
 
 from nbship import predictor
-from nbship.errors import InvalidInputError, LogError, UnknownPredictionError
+from nbship.errors import InvalidInputError, LogError, SignatureError, UnknownPredictionError
 from nbship.inference import Logged, replay
-from nbship.prediction_log import open_log
+from nbship.model import Field
+from nbship.prediction_log import open_log, pseudonym
 
 
 @pytest.fixture
@@ -72,3 +74,25 @@ def test_an_unknown_id_is_named(logged: Logged, log) -> None:
     for id in ("nothing", "b0123456789abcdef-7"):
         with pytest.raises(UnknownPredictionError, match=id):
             replay(log, id, predictor=logged.predictor)
+
+
+def test_personal_values_are_pseudonyms_or_not_kept_at_all(tmp_path: Path, log) -> None:
+    fields = [Field("name", "string", pii=True, example="nobody"), Field("card", "string", pii="drop", example="none")]
+    logged = Logged(predictor.load(build_small(tmp_path, name="personal", fields=fields)), log)
+    row = {**logged.example, "name": "Ann Smith", "card": "4111 1111"}
+    answer = logged.answer([row])[0]
+    with pytest.raises(InvalidInputError):
+        logged.answer([{**row, "size": "big"}])
+    for record in log.recent(2):
+        assert "Ann" not in record.inputs
+        assert "4111" not in record.inputs
+        assert '"name":"pii:' in record.inputs
+        assert '"card"' not in record.inputs
+        assert record.redacted == ("name", "card")
+    with pytest.raises(LogError, match="cannot be computed again: the log keeps of 'name'"):
+        replay(log, answer["id"], predictor=logged.predictor)
+    assert log.forget({"name": json.dumps(pseudonym("Ann Smith", log.salt))}) == 2
+    with pytest.raises(SignatureError, match="to be dropped"):
+        Field("card", "string", pii="drop", key=True)
+    with pytest.raises(SignatureError, match="has the pii 'hide'"):
+        Field("card", "string", pii="hide")

@@ -35,7 +35,7 @@ def command(id: str, package: Path | None, as_json: bool) -> None:
     Example:
         nbship replay 0193f0a2-7c1e-7a52-8e3b-5d2f9c1a7b44
     """
-    from ..inference import find_place, replay, require_logged
+    from ..inference import commit_of, find_place, replay, require_logged
 
     place = find_place(package)
     with place.open_log() as log:
@@ -43,7 +43,8 @@ def command(id: str, package: Path | None, as_json: bool) -> None:
         require_logged(log, id)
         predictor = place.load()
         found = replay(log, id, predictor=predictor)
-    lineage = predictor.provenance.to_json()
+    commit = None if place.project is None else commit_of(place.package, place.project.root)
+    lineage = {"commit": commit, **predictor.provenance.to_json()}
     click.echo(json.dumps(_content(found, lineage)) if as_json else "\n".join(_words(found, lineage)))
     if not found.same:
         sys.exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .batch import BatchSummary, predict_file
 from .databases import is_address, load_table, take_snapshot
 from .labels import Told, take_feedback, take_labels
+from .lineage import commit_of
 from .place import Place, find_place
 from .release import Logged, Pending, answers_of, as_json
 from .replay import Replay, replay, require_logged
@@ -21,6 +22,7 @@ __all__ = [
     "Told",
     "answers_of",
     "as_json",
+    "commit_of",
     "export_records",
     "find_place",
     "forget_subject",

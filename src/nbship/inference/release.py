@@ -145,7 +145,7 @@ class Logged:
             {
                 name: pseudonym(value, self.log.salt) if name in personal else value
                 for name, value in row.items()
-                if name in self.signature.names
+                if name in self.signature.names and self.signature[name].pii != "drop"
             }
             for row in rows[:100]
         ]

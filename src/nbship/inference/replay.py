@@ -84,7 +84,7 @@ def require_logged(log: PredictionLog, id: str) -> None:
 
 def _not_kept(record: Record) -> LogError:
     return LogError(
-        f"Prediction '{record.id}' cannot be computed again: the log keeps '{record.redacted[0]}', which is personal, only as a pseudonym."
+        f"Prediction '{record.id}' cannot be computed again: the log keeps of '{record.redacted[0]}', which is personal, a pseudonym at most."
     )
 
 

@@ -46,7 +46,8 @@ class Field:
     key
         Whether the field is part of what identifies a row.
     pii
-        Whether the value is personal: never echoed in messages, replaced in packaged rows.
+        Whether the value is personal: never echoed in messages, replaced in packaged rows, a pseudonym in the log.
+        "drop" leaves it out of the log altogether.
     title, unit, help, example
         What a person reads in a form.
     timezone
@@ -70,7 +71,7 @@ class Field:
     optional: bool = False
     lookup: str | None = None
     key: bool = False
-    pii: bool = False
+    pii: bool | str = False
     title: str = ""
     unit: str = ""
     help: str = ""
@@ -105,6 +106,8 @@ def _contradictions(field: Field) -> Iterable[tuple[bool, str]]:
         field.lookup is not None and not field.optional,
         f"comes from the lookup '{field.lookup}' but may not be left out. Say optional=True",
     )
+    yield field.pii not in (False, True, "drop"), f"has the pii '{field.pii}'. Say true, false, or 'drop'"
+    yield field.pii == "drop" and field.key, "is a key, by which records are found, and is to be dropped. Say pii=True"
     if field.dtype in ("int", "float"):
         for name in ("minimum", "maximum"):
             yield not _is_number(getattr(field, name)), f"has a {name} that is not a number"

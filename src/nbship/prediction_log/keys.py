@@ -41,7 +41,10 @@ def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> S
     inputs = {name: _as_given(row[name]) for name in signature.names if name in row}
     personal = tuple(name for name in signature.personal if row.get(name) is not None) if signature.personal else ()
     for name in personal:
-        inputs[name] = pseudonym(_plain(row[name], signature[name]), salt)
+        if signature[name].pii == "drop":
+            del inputs[name]
+        else:
+            inputs[name] = pseudonym(_plain(row[name], signature[name]), salt)
     moment, zone = None, None
     if signature.event_time is not None:
         field = signature[signature.event_time]
