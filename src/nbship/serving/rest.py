@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -18,20 +18,17 @@ from .access import Access
 from .admission import Gate
 from .asgi import Answer, Receive, Refusal, Request, Scope, Send, Waiting, json_answer, read_body, send_answer
 from .invocations import invoke
-from .landing import Landing
-from .measures import Measures
+from .life import Life
 from .openinference import infer, metadata, server_metadata
 from .pages import Pages
 from .predicting import feedback, lookup, predict, refusing
-from .tracing import RequestLines, identify, trace_headers
+from .tracing import identify, trace_headers
 
 __all__ = ["Service"]
 
 _LOGGER = logging.getLogger(__name__)
 # A small body costs less to answer at once than to hand to a thread.
 _SMALL_BYTES = 16_384
-_THREADS = 4
-_SAMPLE_SECONDS = 5.0
 _QUEUE_BYTES = 8
 
 Handler: TypeAlias = "Callable[[Request], Answer | Waiting]"
@@ -57,21 +54,6 @@ class _Route:
     role: str | None = None
     at_once: bool = False
     probe: bool = False
-
-
-@dataclass
-class _Life:
-    """What there is between the start and the stop."""
-
-    logged: Logged
-    measures: Measures
-    lines: RequestLines | None
-    threads: asyncio.Semaphore
-    landing: Landing
-    results: Results | None = None
-    sampling: asyncio.Task[None] | None = None
-    quick: bool = False
-    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
 
 
 class Service:
@@ -104,7 +86,7 @@ class Service:
         self.draining = False
         self._open, self._access = open_predictor, access or Access()
         self._open_results = open_results
-        self._life: _Life | None = None
+        self._life: Life | None = None
         self._gate = Gate(most=self.settings.queue, most_bytes=_QUEUE_BYTES * self.settings.max_bytes)
         self._pages = Pages(self.settings)
         self._routes = self._table()
@@ -159,35 +141,13 @@ class Service:
 
     async def start(self) -> None:
         """Load the model and open the log."""
-        logged = await asyncio.to_thread(self._open)
-        results = None if self._open_results is None else await asyncio.to_thread(self._open_results, logged)
-        loop = asyncio.get_running_loop()
-        self._life = _Life(
-            logged,
-            Measures(model=logged.name, version=logged.version),
-            RequestLines() if self.settings.request_log else None,
-            asyncio.Semaphore(_THREADS),
-            Landing(loop),
-            results,
-            quick=logged.quick,
-            headers=((b"x-model-version", logged.version.encode()),),
-        )
-        self._life.sampling = loop.create_task(self._sample(self._life.measures))
-
-    async def _sample(self, measures: Measures) -> None:
-        while True:
-            await asyncio.sleep(_SAMPLE_SECONDS)
-            measures.sample()
+        self._life = await Life.begin(self._open, self._open_results, lines=self.settings.request_log)
 
     async def stop(self) -> None:
         """Write what waits in the log; nothing is answered from here on."""
         life, self._life = self._life, None
         if life is not None:
-            if life.sampling is not None:
-                life.sampling.cancel()
-            await asyncio.to_thread(life.logged.log.close)
-            if life.lines is not None:
-                life.lines.close()
+            await life.end()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -287,7 +247,7 @@ class Service:
             raise Refusal(404, "not_found", f"{what} '{_shown(asked)}' is not served, but '{served}'.")
 
     @property
-    def _served(self) -> _Life:
+    def _served(self) -> Life:
         if self._life is None:
             raise Refusal(503, "not_ready", "No model is loaded. Try again in a moment.", headers={"Retry-After": "1"})
         return self._life
