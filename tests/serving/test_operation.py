@@ -62,7 +62,7 @@ def test_callers_need_a_key_with_the_role(small_package: Path, tmp_path: Path) -
     keys = KeyFile(tmp_path / "keys.json")
     shop, watch = keys.add("shop", ["predict"]), keys.add("watch", ["metrics"])
     assert shop not in (tmp_path / "keys.json").read_text()
-    with running(service(small_package, tmp_path, access=Access("keys", keys))) as client:
+    with running(service(small_package, tmp_path, access=Access("keys", keys), auth="keys")) as client:
         for headers, status in (
             ({}, 401), ({"authorization": "Bearer guess"}, 401), ({"authorization": f"Basic {shop}"}, 401),
             ({"authorization": f"Bearer {watch}"}, 403), ({"authorization": f"Bearer {shop}"}, 200), ({"x-api-key": shop}, 200),
@@ -77,7 +77,8 @@ def test_callers_need_a_key_with_the_role(small_package: Path, tmp_path: Path) -
         assert client.get("/metrics", headers={"x-api-key": watch}).status_code == 200
         assert client.get("/openapi.json").status_code == 401
         assert client.get("/openapi.json", headers={"x-api-key": watch}).status_code == 200
-        for open_to_all in ("/v2/health/live", "/v2/health/ready", "/ping", "/health"):
+        assert 'placeholder="API key"' in client.get("/docs").text
+        for open_to_all in ("/docs", "/v2/health/live", "/v2/health/ready", "/ping", "/health"):
             assert client.get(open_to_all).status_code == 200
         with open_log(tmp_path / "log.sqlite") as log:
             assert {record.caller for record in log.recent(9)} == {"shop"}

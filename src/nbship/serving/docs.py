@@ -24,15 +24,17 @@ th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; 
 code, pre, textarea { font: .875rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
 pre, textarea { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 textarea { width: 100%; box-sizing: border-box; min-height: 16rem; color: inherit; }
+input { font: inherit; padding: .45rem .7rem; border: 1px solid var(--line); border-radius: 8px; margin-right: .6rem; }
 button { font: inherit; color: white; background: var(--accent); border: 0; border-radius: 8px; padding: .5rem 1.4rem; margin: .6rem 0; cursor: pointer; }
 .optional { color: gray; white-space: nowrap; }
 </style></head><body>
 <h1>$model</h1><p class="version">version <code>$version</code> · <a href="openapi.json">openapi.json</a></p>
 <p><code>POST /predict</code> answers one record, or a list of records in order. <code>POST /feedback</code> takes what truly happened, by prediction id or key.
-Every answer carries the prediction's id and the model's version, and is logged before it leaves.</p>
+Every answer carries the prediction's id and the model's version, and is logged before it leaves. Clients of the Open Inference Protocol (<code>/v2</code>)
+and of MLflow (<code>/invocations</code>) are served as well; <code>/metrics</code> is for Prometheus.</p>
 <h2>Try it</h2>
 <textarea id="record" spellcheck="false" aria-label="Record">$record</textarea>
-<button id="send">Predict</button>
+${key}<button id="send">Predict</button>
 <pre id="answer" aria-live="polite">$answer</pre>
 <h2>The same from a terminal</h2>
 <pre id="curl">$curl</pre>
@@ -47,11 +49,15 @@ $outputs
 <script>
 const curl = document.getElementById("curl");
 curl.textContent = curl.textContent.replace("http://127.0.0.1:8000/", document.baseURI.replace(/[^/]*$$/, ""));
+const key = () => {
+  const field = document.getElementById("key");
+  return field && field.value ? {Authorization: "Bearer " + field.value} : {};
+};
 document.getElementById("send").addEventListener("click", async () => {
   const answer = document.getElementById("answer");
   try {
     const response = await fetch("predict", {
-      method: "POST", headers: {"Content-Type": "application/json"}, body: document.getElementById("record").value});
+      method: "POST", headers: {"Content-Type": "application/json", ...key()}, body: document.getElementById("record").value});
     answer.textContent = JSON.stringify(await response.json(), null, 2);
   } catch (error) { answer.textContent = String(error); }
 });
@@ -60,9 +66,16 @@ document.getElementById("send").addEventListener("click", async () => {
 
 
 def docs_page(
-    signature: Signature, *, model: str, version: str, example: Mapping[str, Any], answer: Mapping[str, Any], curl: str
+    signature: Signature,
+    *,
+    model: str,
+    version: str,
+    example: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    curl: str,
+    keys: bool = False,
 ) -> str:
-    """Return the page as HTML."""
+    """Return the page as HTML; with a field for an API key, where callers need `keys`."""
     outputs = [
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(output.dtype)}</td>"
         f"<td>{escape(_sentence(output.title, output.help, output.unit))}</td></tr>"
@@ -74,6 +87,7 @@ def docs_page(
         record=escape(json.dumps(dict(example), indent=2, ensure_ascii=False)),
         answer=escape(json.dumps(dict(answer), indent=2, ensure_ascii=False)),
         curl=escape(curl),
+        key='<input id="key" type="password" placeholder="API key" aria-label="API key">' if keys else "",
         inputs="\n".join(_row(field) for field in signature.inputs),
         outputs="\n".join(outputs),
     )

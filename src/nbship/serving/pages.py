@@ -39,7 +39,11 @@ class Pages:
             )  # fmt: skip
             return json_answer(content)
         curl = example_curl(json_answer(example).body, address="http://127.0.0.1:8000")
-        return Answer(200, docs_page(served.signature, curl=curl, **about).encode(), "text/html; charset=utf-8")
+        keys = self._settings.auth == "keys"
+        if keys:
+            curl = curl.replace(" -H", " -H 'Authorization: Bearer <key>' -H", 1)
+        page = docs_page(served.signature, curl=curl, keys=keys, **about)
+        return Answer(200, page.encode(), "text/html; charset=utf-8")
 
 
 def example_curl(example: bytes, *, address: str) -> str:

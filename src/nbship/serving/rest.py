@@ -115,7 +115,7 @@ class Service:
             "/version": about("version", handler=self._version, at_once=True),
             "/metrics": _Route("metrics", "GET", self._metrics, "metrics", probe=True),
             "/openapi.json": about("openapi", handler=self._page),
-            "/docs": _Route("docs", "GET", self._page, "any"),
+            "/docs": _Route("docs", "GET", self._page),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
