@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +24,13 @@ import json
 numbers = json.loads(stage.resources["numbers"].read_text())
 stage.metrics({"sum": stage.params["factor"] * sum(numbers), "kinds": kinds})
 print(stage.resources["numbers"], stage.product["metrics"])"""
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what other tests imported here: a stage's process is a fork of this one."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "colours"]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 class Place:
