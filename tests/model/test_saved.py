@@ -49,6 +49,11 @@ def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
     invoke(command, ["credit.skops", "--reference", "train.parquet", "--write-signature", "signature.json"])
     signature = json.loads(Path("signature.json").read_text())
     assert not Path("models").exists()
+    limited = ["credit.skops", "--reference", "train.parquet", "--write-signature", "limited.json", "--limits"]
+    invoke(command, limited)
+    seen = {field["name"]: field for field in json.loads(Path("limited.json").read_text())["inputs"]}
+    assert seen["price"]["minimum"] == make_rows()["price"].min()
+    assert "minimum" not in next(field for field in signature["inputs"] if field["name"] == "price")
     price = next(field for field in signature["inputs"] if field["name"] == "price")
     price.update(unit="€", help="Before tax.", minimum=-1e6, pii=True)
     Path("signature.json").write_text(json.dumps(signature))

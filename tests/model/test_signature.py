@@ -51,6 +51,14 @@ def test_fields_are_inferred_and_completed(frame: pd.DataFrame) -> None:
     assert signature["count"].unit == "pieces"
 
 
+def test_limits_are_those_that_were_seen_where_that_is_asked_for(frame: pd.DataFrame) -> None:
+    assert all(field.minimum is None for field in Signature.infer(frame).inputs)
+    signature = Signature.infer(frame, limits=True, fields={"price": {"maximum": 10.0}})
+    assert [(field.name, field.minimum, field.maximum) for field in signature.inputs if field.minimum is not None] == [
+        ("count", 1, 4), ("stops", 1, 3), ("price", 1.5, 10.0),
+    ]  # fmt: skip
+
+
 def test_times_tell_their_zone_and_texts_their_format() -> None:
     frame = pd.DataFrame(
         {

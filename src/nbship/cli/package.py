@@ -18,6 +18,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--golden", type=_FILE, help="Rows whose answers are kept as proof.  [default: of --reference, evenly]")
 @click.option("--signature", type=_FILE, help="An edited signature.json.  [default: inferred from --reference]")
 @click.option("--write-signature", "draft", type=_FILE, help="Only infer the signature, for you to edit.")
+@click.option("--limits", is_flag=True, help="With --write-signature: the numbers that were seen are the limits.")
 @click.option("--key", "keys", multiple=True, help="A column that identifies a row.")
 @click.option("--event-time", help="The column that tells when a row happened.")
 @click.option(
@@ -46,7 +47,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def command(
     path: Path | None, reference: Path | None, golden: Path | None, signature: Path | None, draft: Path | None, keys: tuple[str, ...],
     event_time: str | None, output: Path | None, folder: Path | None, onnx: Path | None, key: Path | None, container: Path | None,
-    as_json: bool,
+    limits: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a wheel of a model package: it predicts wherever it is installed, without nbship or the project.
 
@@ -73,7 +74,7 @@ def command(
         )  # fmt: skip
     if path is not None and reference is not None:
         if draft is not None:
-            draft.write_bytes(infer_signature(path, reference, keys=keys, event_time=event_time))
+            draft.write_bytes(infer_signature(path, reference, keys=keys, event_time=event_time, limits=limits))
             click.echo(f"'{draft}': edit it (units, limits, help, pii …), then package with `--signature {draft}`.")
             return
         name = output.name if output else path.stem

@@ -30,12 +30,14 @@ def infer(
     keys: Sequence[str] = (),
     lookups: Mapping[str, Sequence[str]],
     fields: Mapping[str, Mapping[str, Any]],
+    limits: bool = False,
 ) -> Signature:
     """Infer a field for each column of the training frame (or matrix: `x0`, `x1`, …), in its order.
 
     Types come from the columns' types; a column is nullable where it holds nulls or its type does
     (`Int64`, `boolean`); texts of at most 100 different values are categories. Times give their zone, and
-    texts that are stated to be times give their format. Limits are not inferred: what was seen is not all that may come.
+    texts that are stated to be times give their format. Limits are inferred where that is asked for: what was seen is
+    rarely all that may come, and what lies beyond a limit is refused.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def infer(
         Lookup name -> columns that may be left out and are then looked up.
     fields
         Column -> attributes of its `Field` that replace or complete the inferred ones.
+    limits
+        Whether the least and the largest number that was seen are the limits of a field.
     """
     if isinstance(frame, np.ndarray):
         frame = frame_of(frame, [f"x{place}" for place in range(frame.shape[-1])])
@@ -59,15 +63,18 @@ def infer(
         stated = dict(fields.get(name, {}))
         if name in of_lookup:
             stated = {"optional": True, "nullable": True, "lookup": of_lookup[name], **stated}
-        inputs.append(_infer_field(frame[name], name, stated={"key": name in keys, **stated}))
+        inputs.append(_infer_field(frame[name], name, stated={"key": name in keys, **stated}, limits=limits))
     return Signature(inputs=tuple(inputs), event_time=event_time)
 
 
-def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any]) -> Field:
+def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any], limits: bool) -> Field:
     dtype = str(stated.get("dtype") or _infer_dtype(column, name))
     found: dict[str, Any] = {"nullable": _is_nullable(column)}
     if dtype == "category" and "categories" not in stated:
         found["categories"] = tuple(sorted(map(str, column.dropna().unique())))
+    if limits and dtype in ("int", "float") and column.notna().any():
+        plain = int if dtype == "int" else float
+        found |= {"minimum": plain(column.min()), "maximum": plain(column.max())}
     if dtype == "datetime":
         found |= _time_attributes(column.dropna(), name, stated=stated)
     if not stated.get("pii"):

@@ -28,10 +28,12 @@ __all__ = ["infer_signature", "package_saved", "write_onnx"]
 _GOLDEN = 1000
 
 
-def infer_signature(model: Path, reference: Path, *, keys: Sequence[str] = (), event_time: str | None = None) -> bytes:
+def infer_signature(
+    model: Path, reference: Path, *, keys: Sequence[str] = (), event_time: str | None = None, limits: bool = False
+) -> bytes:
     """Return `signature.json`, inferred from the training rows, for a person to edit."""
     rows = _given(_estimator(model), _read(reference), reference)
-    return json_bytes(Signature.infer(rows, keys=keys, event_time=event_time).to_json())
+    return json_bytes(Signature.infer(rows, keys=keys, event_time=event_time, limits=limits).to_json())
 
 
 def package_saved(

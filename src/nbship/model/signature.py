@@ -294,8 +294,9 @@ class Signature:
         keys: Sequence[str] = (),
         lookups: Mapping[str, Sequence[str]] | None = None,
         fields: Mapping[str, Mapping[str, Any]] | None = None,
+        limits: bool = False,
     ) -> Signature:
         """Infer the inputs from the training frame; see `inference.infer`."""
         from .inference import infer
 
-        return infer(frame, event_time=event_time, keys=keys, lookups=lookups or {}, fields=fields or {})
+        return infer(frame, event_time=event_time, keys=keys, lookups=lookups or {}, fields=fields or {}, limits=limits)
