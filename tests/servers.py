@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,3 +37,25 @@ def running(app: Any, *, lifespan: str = "on") -> Iterator[httpx.Client]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def serving(
+    package: Path, folder: Path, *words: str, environ: Mapping[str, str] | None = None, script: str = ""
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run `nbship serve`; yield its address and its process. `script` runs in it first, to break something."""
+    code = f"import sys\n{script}\nfrom nbship import cli\ncli.main(sys.argv[1:])"
+    command = [sys.executable, "-c", code, "serve", str(package), "--port", "0", *words]
+    given = {**os.environ, "NBSHIP_STATE": str(folder / "state"), **(environ or {})}
+    with subprocess.Popen(command, cwd=folder, env=given, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        drain = threading.Thread(target=server.stdout.read)
+        drain.start()
+        try:
+            yield url, server
+        finally:
+            if server.poll() is None:
+                server.terminate()
+            server.wait(20)
+            drain.join()

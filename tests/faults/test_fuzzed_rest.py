@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from rest_server import RECORD, memory_of, serving
+from rest_server import RECORD, memory_of
+from servers import serving
 
 from nbship import predictor
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from rest_server import RECORD, memory_of, serving
+from rest_server import RECORD, memory_of
+from servers import serving
 
 pytestmark = pytest.mark.timeout(1800)
 DEADLINE = {"NBSHIP_SERVING__RECEIVE_SECONDS": "3"}

@@ -30,12 +30,12 @@ atexit.register(tell)
 """
 LEAKY = """
 from nbship.inference import batch
-kept, real = [], batch._output
+kept, real = [], batch.predicted_table
 def output(*args, **options):
     made = real(*args, **options)
     kept.append((args, made))
     return made
-batch._output = output
+batch.predicted_table = output
 """
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from rest_server import RECORD, serving
+from rest_server import RECORD
+from servers import serving
 
 from nbship.prediction_log import open_log
 

@@ -153,6 +153,58 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_output(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("a_part", [1000, 30])
+@pytest.mark.parametrize("stop", ["log", "rejected", "output", "removed"])
+def test_a_run_that_was_stopped_at_its_very_end_loses_nothing(
+    tmp_path: Path,
+    log: SqlLog,
+    small_package: Path,
+    rows: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    a_part: int,
+    stop: str,
+) -> None:
+    monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 10)
+    monkeypatch.setattr(batches, "ROWS_A_PART", a_part)
+    loaded, target = predictor.load(small_package), tmp_path / "out.csv"
+    source = write(rows.assign(size=rows["size"].where(rows.index != 5, 77)), tmp_path / "in.csv")
+
+    class StoppedError(Exception):
+        pass
+
+    def stopped(*_: object) -> None:
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        real = batches.publish
+        if stop == "log":
+            patch.setattr(log, "append", stopped)
+        elif stop == "removed":
+            patch.setattr(batches.PartFolder, "remove", stopped)
+        else:
+            last = "rejected.csv" if stop == "output" else "nothing"
+            patch.setattr(batches, "publish", lambda made, to: real(made, to) if made.name == last else stopped())
+        with pytest.raises(StoppedError):
+            predict_file(loaded, log, source=source, target=target)
+    run = predict_file(loaded, log, source=source, target=target).run
+    assert (run.rows, run.rejected, len(pd.read_csv(target))) == (229, 1, 229)
+    assert pd.read_csv(tmp_path / "out.csv.rejected.csv")["row"].tolist() == [5]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_one_output_is_made_by_one_process_at_a_time(
+    tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame
+) -> None:
+    source, target = write(rows, tmp_path / "in.csv"), tmp_path / "out.csv"
+    loaded = predictor.load(small_package)
+
+    def other(_: int) -> None:
+        with pytest.raises(SourceError, match="is being made by another process"):
+            predict_file(loaded, log, source=source, target=target)
+
+    assert predict_file(loaded, log, source=source, target=target, progress=other).run.rows == 230
+
+
 def test_a_killed_command_goes_on(tmp_path: Path, small_package: Path, rows: pd.DataFrame) -> None:
     script = (
         "import sys; from nbship.inference import batch; from nbship import cli;"

@@ -9,16 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from servers import running
+from servers import running, serving
 
 from nbship import predictor
 from nbship.errors import ServingError
@@ -38,24 +34,6 @@ def service(package: Path, folder: Path, *, access: Access | None = None, **sett
         settings=ServingSection(**settings),  # type: ignore[arg-type]
         access=access,
     )
-
-
-@contextmanager
-def served(package: Path, folder: Path, *words: str, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run `nbship serve`; yield its address and its process."""
-    command = [sys.executable, "-m", "nbship", "serve", str(package), "--port", str(port), *words]
-    environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
-    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
-        drain = threading.Thread(target=server.stdout.read)
-        drain.start()
-        try:
-            yield url, server
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(20)
-            drain.join()
 
 
 def test_callers_need_a_key_with_the_role(small_package: Path, tmp_path: Path) -> None:
@@ -133,7 +111,7 @@ def test_rows_bytes_and_requests_are_bounded(small_package: Path, tmp_path: Path
 
 
 def test_slow_and_endless_heads_and_bodies_are_cut_off(small_package: Path, tmp_path: Path) -> None:
-    with served(small_package, tmp_path) as (url, _):
+    with serving(small_package, tmp_path) as (url, _):
         host, port = url.removeprefix("http://").split(":")
 
         def ask(*parts: bytes) -> bytes:
@@ -159,7 +137,7 @@ def test_slow_and_endless_heads_and_bodies_are_cut_off(small_package: Path, tmp_
         assert json.loads(wrong.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_http"
         os.environ["NBSHIP_SERVING__RECEIVE_SECONDS"] = "1"
     try:
-        with served(small_package, tmp_path) as (url, _):
+        with serving(small_package, tmp_path) as (url, _):
             port = url.rpartition(":")[2]
             late = ask(b"POST /predict HTTP/1.1\r\nhost: x\r\n")
             assert b" 408 " in late
@@ -199,7 +177,7 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         probes = free.getsockname()[1]
-    with served(small_package, tmp_path, "--workers", "2", "--probes-port", str(probes)) as (url, server):
+    with serving(small_package, tmp_path, "--workers", "2", "--probes-port", str(probes)) as (url, server):
 
         def count() -> float:
             text = httpx.get(f"http://127.0.0.1:{probes}/metrics").text
@@ -227,7 +205,7 @@ def test_a_service_that_is_told_to_stop_drains_first(
     small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBSHIP_SERVING__DRAIN_SECONDS", "2")
-    with served(small_package, tmp_path) as (url, server):
+    with serving(small_package, tmp_path) as (url, server):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
         server.send_signal(signal.SIGTERM)
         time.sleep(0.5)
@@ -237,7 +215,7 @@ def test_a_service_that_is_told_to_stop_drains_first(
 
 
 def test_behind_a_path_of_a_proxy(small_package: Path, tmp_path: Path) -> None:
-    with served(small_package, tmp_path, "--root-path", "/models/small") as (url, _):
+    with serving(small_package, tmp_path, "--root-path", "/models/small") as (url, _):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
         document = httpx.get(f"{url}/openapi.json").json()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,27 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tritonclient.http as triton
-from servers import running
 
 from nbship import predictor
-from nbship.inference import Logged
-from nbship.prediction_log import SqlLog, open_log
-from nbship.serving import Service
+from nbship.prediction_log import SqlLog
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[SqlLog]:
-    with open_log(tmp_path / "log.sqlite") as log:
-        yield log
-
-
-@pytest.fixture
-def client(small_package: Path, tmp_path: Path) -> Iterator[httpx.Client]:
-    loaded = predictor.load(small_package)
-    with running(Service(lambda: Logged(loaded, open_log(tmp_path / "log.sqlite"), mode="rest"))) as client:
-        yield client
 
 
 @pytest.fixture

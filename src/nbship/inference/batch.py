@@ -10,11 +10,12 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, SchemaError, SourceError
 from ..model.signature import Signature
@@ -22,12 +23,12 @@ from ..model.tables import SUFFIXES, Chunk, columns_in, read_chunks
 from ..prediction_log import BatchRun, PredictionLog, digest_of
 from ..predictor import PackagePredictor, Predictions
 from .outputs import TableWriter, join_tables, publish
-from .parts import Part, PartFolder
+from .parts import Part, PartFolder, remove_parts
+from .scored import predicted_table, rejected_table
 from .suggestions import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 __all__ = ["BatchSummary", "predict_file"]
 
@@ -97,32 +98,34 @@ def predict_file(
     id = "b" + hashlib.sha256(f"{predictor.digest}\n{digest}".encode()).hexdigest()[:16]
     rejected_path = target.with_name(target.name + ".rejected.csv")
     done = _repeated(log.batch(id), source, target, rejected_path)
+    name = f"{id}{'.lenient' if ignore_extra else ''}"
     if done is not None:
+        remove_parts(target, name)
         return BatchSummary(done, rejected_path if done.rejected else None, repeated=True)
-    parts = _folder(target, f"{id}{'.lenient' if ignore_extra else ''}")
-    _score(predictor, id, source, parts, ignore_extra=ignore_extra, progress=progress)
-    aside = _joined(parts, parts.rejects(), "rejected.csv")
-    _refuse_nothing(parts, source, aside=aside, rejected_path=rejected_path)
-    output = _joined(parts, parts.outputs(), f"output{target.suffix}")
-    assert output is not None
-    if digest_of(source) != digest:
+    with closing(_folder(target, name)) as parts:
+        _score(predictor, id, source, parts, ignore_extra=ignore_extra, progress=progress)
+        aside = _joined(parts, parts.rejects(), "rejected.csv")
+        _refuse_nothing(parts, source, aside=aside, rejected_path=rejected_path)
+        output = _joined(parts, parts.outputs(), f"output{target.suffix}")
+        assert output is not None
+        if digest_of(source) != digest:
+            parts.remove()
+            raise SourceError(f"'{source}' was changed while it was read. Run the command again.")
+        run = BatchRun(
+            id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
+            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source.absolute()),
+            input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
+            rows=sum(part.rows for part in parts.done), rejected=sum(part.rejected for part in parts.done),
+            first_event=min((part.first for part in parts.done if part.first), default=None),
+            last_event=max((part.last for part in parts.done if part.last), default=None),
+        )  # fmt: skip
+        log.append(run)
+        if aside is None:
+            rejected_path.unlink(missing_ok=True)
+        else:
+            publish(aside, rejected_path)
+        publish(output, target)
         parts.remove()
-        raise SourceError(f"'{source}' was changed while it was read. Run the command again.")
-    run = BatchRun(
-        id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
-        version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source.absolute()),
-        input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
-        rows=sum(part.rows for part in parts.done), rejected=sum(part.rejected for part in parts.done),
-        first_event=min((part.first for part in parts.done if part.first), default=None),
-        last_event=max((part.last for part in parts.done if part.last), default=None),
-    )  # fmt: skip
-    log.append(run)
-    if aside is None:
-        rejected_path.unlink(missing_ok=True)
-    else:
-        publish(aside, rejected_path)
-    publish(output, target)
-    parts.remove()
     return BatchSummary(run, rejected_path if run.rejected else None)
 
 
@@ -134,11 +137,10 @@ def _folder(target: Path, run: str) -> PartFolder:
 
 
 def _joined(parts: PartFolder, files: Sequence[Path], name: str) -> Path | None:
-    """Join the files of the parts; a file that was joined before the run was stopped is made anew."""
-    made = parts.joined(name)
+    """Join the files of the parts; None where there are none."""
     if not files:
-        # Of a single part, the file itself was taken.
-        return made if made.exists() else None
+        return None
+    made = parts.joined(name)
     try:
         join_tables(files, made)
     except OSError as error:
@@ -226,10 +228,10 @@ def _part(
                 while written:
                     written.pop().result()
                 if predictions is not None:
-                    table = _output(id, chunk, frame, predictions, predictor.signature, text=output.text)
+                    table = predicted_table(id, chunk, frame, predictions, predictor.signature, text=output.text)
                     written.append(writing.submit(output.write, table))
                 if failures:
-                    written.append(writing.submit(aside.write, _rejected(chunk, failures)))
+                    written.append(writing.submit(aside.write, rejected_table(chunk, failures)))
                 part = _added(part, chunk, frame, failures, predictor.signature)
                 progress(before + part.seen)
             while written:
@@ -270,57 +272,6 @@ def _predict(
         refused = [InputFailure(int(frame.index[f.row or 0]), f.field, f.reason) for f in error.failures]
     kept = frame.drop(index=sorted({failure.row for failure in refused if failure.row is not None}))
     return kept, predictor.predict(kept.reset_index(drop=True)) if len(kept) else None, refused
-
-
-def _output(
-    id: str, chunk: Chunk, frame: pd.DataFrame, predictions: Predictions, signature: Signature, *, text: bool
-) -> pa.Table:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as compute
-
-    numbers = np.asarray(frame.index)
-    columns: dict[str, Any] = {}
-    for name in signature.keys:
-        # A key goes into text as it came out of text, so that it can be joined there.
-        as_it_came = text and name in chunk.table.column_names
-        if as_it_came:
-            columns[name] = chunk.table.column(name).take(pa.array(numbers - chunk.index.start))
-        else:
-            columns[name] = pa.Array.from_pandas(frame[name])
-    texts = compute.cast(pa.array(numbers), pa.string())
-    columns["prediction_id"] = compute.binary_join_element_wise(f"{id}-", texts, "")
-    columns |= {name: pa.array(values) for name, values in predictions.columns().items()}
-    return pa.table(columns)
-
-
-def _rejected(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
-    import pyarrow as pa
-
-    reasons: dict[int, list[str]] = {}
-    for failure in failures:
-        words = f"{failure.field}: {failure.reason}" if failure.field else failure.reason
-        reasons.setdefault(failure.row or 0, []).append(words)
-    rows = sorted(reasons)
-    given = chunk.table.take(pa.array([row - chunk.index.start for row in rows]))
-    about = [("row", pa.array(rows)), ("reason", pa.array(["; ".join(reasons[row]) for row in rows]))]
-    return pa.table(
-        [column for _, column in about] + [_as_text(column) for column in given.columns],
-        names=[name for name, _ in about] + given.column_names,
-    )
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as CSV can hold it."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_nested(column.type):
-        return pa.chunked_array([pa.array([None if value is None else str(value) for value in column.to_pylist()])])
-    if pa.types.is_binary(column.type):
-        return pa.chunked_array([pa.array([value.decode("utf-8", "replace") for value in column.to_pylist()])])
-    return column
 
 
 def _refuse_nothing(parts: PartFolder, source: Path, *, aside: Path | None, rejected_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from datetime import datetime
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Part", "PartFolder"]
+from ..errors import SourceError
+
+__all__ = ["Part", "PartFolder", "remove_parts"]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -43,15 +46,18 @@ class PartFolder:
     """
 
     def __init__(self, target: Path, run: str) -> None:
-        self._path = target.with_name(f".{target.name}.{run}.parts")
+        self._path = _path_of(target, run)
         self._suffix = target.suffix
         self.done: list[Part] = []
         self._path.mkdir(exist_ok=True)
-        while (note := self._note(len(self.done))).is_file():
-            try:
-                self.done.append(msgspec.json.decode(note.read_bytes(), type=Part))
-            except msgspec.DecodeError:
-                break
+        self._lock = (self._path / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise SourceError(f"'{target}' is being made by another process. Wait for it to end.") from error
+        while (part := self._noted(len(self.done))) is not None:
+            self.done.append(part)
 
     @property
     def seen(self) -> int:
@@ -101,9 +107,32 @@ class PartFolder:
         """Return where a joined file is made."""
         return self._path / name
 
+    def close(self) -> None:
+        """Let another process go on with the run."""
+        self._lock.close()
+
     def remove(self) -> None:
         """Delete the folder: the run is done, or not to be gone on with."""
         shutil.rmtree(self._path, ignore_errors=True)
 
+    def _noted(self, place: int) -> Part | None:
+        """Return what is noted of a part whose files are there."""
+        try:
+            part = msgspec.json.decode(self._note(place).read_bytes(), type=Part)
+        except (OSError, msgspec.DecodeError):
+            return None
+        # Of a run that was stopped at its very end, files may have been taken already.
+        taken = (part.rows and not self.output(place).exists()) or (part.rejected and not self.rejected(place).exists())
+        return None if taken else part
+
     def _note(self, place: int) -> Path:
         return self._path / f"{place:06d}.json"
+
+
+def remove_parts(target: Path, run: str) -> None:
+    """Delete what a run left that was stopped after its output was there."""
+    shutil.rmtree(_path_of(target, run), ignore_errors=True)
+
+
+def _path_of(target: Path, run: str) -> Path:
+    return target.with_name(f".{target.name}.{run}.parts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -70,10 +71,12 @@ class Spooled:
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
         """Write to the database, or to the spool while it is away."""
         if not self._away:
-            try:
-                return self._reach().write(group)
-            except LogError as error:
-                self._leave(error)
+            # What is being forwarded goes over the same connection.
+            with self._lock:
+                try:
+                    return self._reach().write(group)
+                except LogError as error:
+                    self._leave(error)
         return self._spool.write(group)
 
     @contextmanager
@@ -91,7 +94,7 @@ class Spooled:
         LogError
             If the database is still away.
         """
-        with self._lock:
+        with self._lock, self._alone():
             primary = self._reach()
             while entries := self._waiting():
                 new = [entry for entry in entries if not _there(primary, entry)]
@@ -122,6 +125,13 @@ class Spooled:
                 with self._spool.connected("written") as connection:
                     connection.execute("INSERT OR REPLACE INTO meta VALUES ('primary salt', ?)", (self._primary.salt,))
             return self._primary
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from forwarding the same entries."""
+        with self._spool.path.with_name(f"{self._spool.path.name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _leave(self, error: LogError) -> None:
         self._away = True

@@ -39,15 +39,15 @@ class Request:
     ----------
     caller
         Who asks, once that is known.
-    trace, parent
-        Trace id and parent span of its `traceparent`; a trace of its own where it has none.
+    trace
+        The trace id of its `traceparent`; one of its own where it has none.
     id
         Its `X-Request-ID`, or else the trace id.
     rows, refused
         How many rows it asks for, and the first field that is refused.
     """
 
-    __slots__ = ("body", "caller", "headers", "id", "method", "path", "query", "refused", "rows", "trace")
+    __slots__ = ("body", "caller", "headers", "id", "method", "path", "refused", "rows", "trace")
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
@@ -55,7 +55,6 @@ class Request:
         root: str = scope.get("root_path", "")
         if root and self.path.startswith(root):
             self.path = self.path[len(root) :]
-        self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.body = b""
         self.caller = ""

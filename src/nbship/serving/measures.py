@@ -15,7 +15,6 @@ __all__ = ["FOLDER", "Measures", "forget_worker"]
 
 # The variable in which prometheus_client finds the folder that workers share.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-KIND = "text/plain; version=1.0.0; charset=utf-8"
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _ROWS = (1, 10, 100, 1_000, 10_000, 100_000)
 
