@@ -121,3 +121,20 @@ def test_what_was_forwarded_before_a_crash_is_not_written_twice(switch: Switch, 
     with SqlLog(Spooled(switch.open, Sqlite(spool))) as log:
         assert (log.recent(9), log.labels(), log.batches()) == ([one], [label], [run])
     assert waiting(spool) == 0
+
+
+def test_what_comes_while_the_spool_is_forwarded_is_kept_beside_it(switch: Switch, tmp_path: Path) -> None:
+    spool = tmp_path / "spool.sqlite"
+    SqlLog(Spooled(switch.open, Sqlite(spool))).close()
+    kept = [record() for _ in range(3000)]
+    labels = [Label(label=str(number), at=NOON, prediction_id=one.id) for number, one in enumerate(kept[:200])]
+    Sqlite(spool).write([kept, labels])
+    # As two workers of one service do.
+    with SqlLog(Spooled(switch.open, Sqlite(spool))) as one, SqlLog(Spooled(switch.open, Sqlite(spool))) as other:
+        new = [record() for _ in range(300)]
+        futures = [log.submit([each]) for each, log in zip(new, [one, other] * 150, strict=True)]
+        for future in futures:
+            future.result(60)
+        wait_for(lambda: not waiting(spool))
+        assert {each.id for each in one.recent(9999)} == {each.id for each in [*kept, *new]}
+        assert len(one.labels()) == 200

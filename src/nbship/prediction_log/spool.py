@@ -97,7 +97,8 @@ class Spooled:
         with self._lock, self._alone():
             primary = self._reach()
             while entries := self._waiting():
-                new = [entry for entry in entries if not _there(primary, entry)]
+                with primary.connected("read") as connection:
+                    new = [entry for entry in entries if not _there(primary, connection, entry)]
                 refused = primary.write([[entry] for entry in new])
                 for entry, reason in zip(new, refused, strict=True):
                     if reason is not None:
@@ -154,6 +155,7 @@ class Spooled:
 
     def _drop(self, entries: Sequence[Entry]) -> None:
         with self._spool.connected("written") as connection:
+            connection.execute("BEGIN IMMEDIATE")
             for entry in entries:
                 if isinstance(entry, Record):
                     connection.execute("DELETE FROM records WHERE id = ?", (entry.id,))
@@ -161,16 +163,16 @@ class Spooled:
                     names, (row,) = COLUMNS[type(entry)], rows_of([entry])
                     same = " AND ".join(f"{name} IS ?" for name in names)
                     connection.execute(f"DELETE FROM {TABLES[type(entry)]} WHERE {same}", row)
+            connection.execute("COMMIT")
 
 
-def _there(primary: Database, entry: Entry) -> bool:
+def _there(primary: Database, connection: Connection, entry: Entry) -> bool:
     """Tell whether an entry was forwarded before."""
     kind = type(entry)
     names, (row,) = COLUMNS[kind], rows_of([entry])
     name = "id" if isinstance(entry, Record) else "at"
     query = f"SELECT {', '.join(names)} FROM {primary.prefix}{TABLES[kind]} WHERE {name} = {primary.mark}"
-    with primary.connected("read") as connection:
-        return row in [tuple(found) for found in connection.execute(query, (row[names.index(name)],)).fetchall()]
+    return row in [tuple(found) for found in connection.execute(query, (row[names.index(name)],)).fetchall()]
 
 
 def _kept_salt(spool: Sqlite) -> bytes | None:
