@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from ..chance import random_bits
 
 __all__ = ["BatchRun", "Label", "Record", "from_micros", "new_id", "pseudonym", "to_micros"]
 
@@ -144,8 +145,7 @@ def new_id() -> str:
     (True, 36)
     """
     stamp = _CLOCK.stamp()
-    tail = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
-    number = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | tail
+    number = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | random_bits(62)
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

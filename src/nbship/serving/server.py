@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
 from ..errors import ServingError
-from .connections import Connection
+from .connections import Connection, Outbox
 from .rest import Service
 
 __all__ = ["bind", "config_of", "run"]
@@ -107,8 +108,9 @@ class Server(uvicorn.Server):
 
 def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:
     """Return uvicorn's configuration for a service."""
+    connection: Any = partial(Connection, Outbox())
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=Connection,
+        app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=connection,
         loop="uvloop", timeout_graceful_shutdown=_DRAIN_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
         backlog=_BACKLOG, factory=isinstance(app, str),
     )  # fmt: skip

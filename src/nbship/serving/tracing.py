@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from ..chance import random_bits
 from .asgi import Request
 
 __all__ = ["RequestLines", "identify", "trace_headers"]
@@ -29,17 +29,16 @@ def identify(request: Request) -> None:
     """Give a request its trace id (W3C Trace Context) and its request id: those that it brings, or new ones."""
     found = _TRACEPARENT.fullmatch(request.headers.get(b"traceparent", b""))
     brought = found is not None and found[1] != _NONE
-    request.trace = found[1].decode() if found is not None and brought else os.urandom(16).hex()
+    request.trace = found[1].decode() if found is not None and brought else f"{random_bits(128):032x}"
     given = request.headers.get(b"x-request-id", b"")
     request.id = given.decode() if _REQUEST_ID.fullmatch(given) else request.trace
 
 
 def trace_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that tell both ids; the span is this answer's own."""
-    span = os.urandom(8).hex()
     return (
         (b"x-request-id", request.id.encode()),
-        (b"traceparent", f"00-{request.trace}-{span}-01".encode()),
+        (b"traceparent", f"00-{request.trace}-{random_bits(64):016x}-01".encode()),
     )
 
 

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import pytest
+from servers import running
+
+GET = b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+async def app(scope, receive, send) -> None:
+    """Answer `/n` with n bytes, `/n/late` when others have had their turn."""
+    _, size, *late = scope["path"].split("/")
+    if late:
+        await asyncio.sleep(0.05)
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", size.encode())]},
+    )
+    await send({"type": "http.response.body", "body": b"x" * int(size)})
+
+
+@pytest.fixture
+def dial():
+    with running(app, lifespan="off") as client:
+        address = (client.base_url.host, client.base_url.port)
+
+        def connect() -> socket.socket:
+            return socket.create_connection(address, timeout=5)
+
+        yield connect
+
+
+def test_head_and_body_come_in_one_piece(dial: Callable[[], socket.socket]) -> None:
+    with dial() as one, dial() as other:
+        other.sendall(GET % b"/9/late")
+        for _ in range(20):
+            one.sendall(GET % b"/7")
+            assert one.recv(1000).endswith(b"\r\n\r\n" + b"x" * 7)
+        assert other.recv(1000).endswith(b"x" * 9)
+
+
+def test_requests_sent_ahead_are_answered_in_order(dial: Callable[[], socket.socket]) -> None:
+    sizes = [5, 100_000, 3, 70_000, 1]
+    with dial() as one:
+        one.sendall(b"".join(GET % f"/{size}/late".encode() for size in sizes))
+        with one.makefile("rb") as answers:
+            for size in sizes:
+                while (line := answers.readline()) != b"\r\n":
+                    assert line
+                assert answers.read(size) == b"x" * size
+
+
+def test_what_is_held_leaves_before_the_connection_closes(dial: Callable[[], socket.socket]) -> None:
+    with dial() as one, dial() as other:
+        other.sendall(GET % b"/9/late")
+        one.sendall(b"GET /200000 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        with one.makefile("rb") as answer:
+            assert answer.read().endswith(b"\r\n\r\n" + b"x" * 200_000)
+
+
+def test_a_client_that_hangs_up_harms_nobody(dial: Callable[[], socket.socket]) -> None:
+    for _ in range(20):
+        with dial() as gone:
+            gone.sendall(GET % b"/70000/late")
+    with dial() as one:
+        one.sendall(GET % b"/7/late")
+        assert one.recv(1000).endswith(b"x" * 7)
