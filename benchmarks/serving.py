@@ -1,7 +1,7 @@
 """Over HTTP: one worker, one record a request, `wrk` on the same machine.
 
 Every server has the same model; nbship checks the record, gives ids, counts measures, and logs durably (SQLite on this
-disk) in the second of its lines. Its first line is the same service with a log that keeps nothing.
+disk) in the second of its lines. Its first line is the same service without a log.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ MLSERVER = PEERS.parents[1] / "mlserver/bin"
 SCRIPTS = Path(__file__).with_name("peers") / "serving"
 SECONDS = 5
 CONNECTIONS = (1, 32, 256, 1000)
-# The service, with a log that keeps nothing.
+# The service, without a log: ids are given, and nothing is written down.
 FORGETFUL = """
 import sys
-from concurrent.futures import Future
-from nbship.prediction_log import SqlLog
-done = Future()
-done.set_result(None)
-SqlLog.submit = lambda self, entries: done
+from nbship.inference import Logged
+from nbship.prediction_log import Submission, new_id
+written = Submission(())
+written.done = True
+Logged._submit = lambda self, rows, *_: ([new_id() for _ in rows], written)
 from nbship import cli
 cli.main(sys.argv[1:])
 """
@@ -169,7 +169,7 @@ _SERVERS: dict[str, Any] = {
     "FastAPI, scikit-learn": lambda folder, package, port, record: (
         [PEERS / "uvicorn", "fastapi_app:app", "--port", str(port), "--log-level", "warning"], "/predict", record,
     ),
-    "nbship, nothing logged": _nbship([sys.executable, "-c", FORGETFUL]),
+    "nbship, no log": _nbship([sys.executable, "-c", FORGETFUL]),
     "nbship, durable log": _nbship([sys.executable, "-m", "nbship"]),
     "constant answer on uvicorn (floor)": lambda folder, package, port, record: (
         [sys.executable, "-m", "uvicorn", "constant:app", "--port", str(port), "--log-level", "warning"], "/", record,

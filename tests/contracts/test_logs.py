@@ -82,8 +82,11 @@ def test_a_refused_entry_leaves_those_that_share_its_commit(log: SqlLog) -> None
     one = record()
     log.append(one)
     made = [record() for _ in range(50)]
-    futures = [log.submit([each]) for each in [*made[:25], one, *made[25:]]]
-    assert [future.exception(10) is None for future in futures] == [True] * 25 + [False] + [True] * 25
+    submissions = [log.submit([each]) for each in [*made[:25], one, *made[25:]]]
+    log.settle()
+    assert [each.error is None for each in submissions] == [True] * 25 + [False] + [True] * 25
+    with pytest.raises(LogError, match="refused"):
+        submissions[25].check()
     assert log.known(each.id for each in made) == {each.id for each in made}
 
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from nbship.errors import LogError
 from nbship.prediction_log import GroupCommit
+
+
+def durable(group):
+    return [None] * len(group)
 
 
 def test_waiting_submissions_share_one_commit() -> None:
@@ -16,27 +21,47 @@ def test_waiting_submissions_share_one_commit() -> None:
         groups.append(list(group))
         started.set()
         go.wait(5)
-        return [None] * len(group)
+        return durable(group)
 
     commits = GroupCommit(commit)
     first = commits.submit(0)
+    leader = threading.Thread(target=commits.settle)
+    leader.start()
     assert started.wait(5)
     rest = [commits.submit(number) for number in range(1, 50)]
-    assert not first.done()
+    assert not first.done
+    followers = [threading.Thread(target=commits.settle) for _ in range(5)]
+    for each in followers:
+        each.start()
     go.set()
-    for future in [first, *rest]:
-        future.result(5)
-    commits.close()
+    for each in [leader, *followers]:
+        each.join(5)
+    for submission in [first, *rest]:
+        submission.check()
     assert groups == [[0], list(range(1, 50))]
+
+
+def test_no_more_than_so_many_share_it() -> None:
+    sizes: list[int] = []
+
+    def commit(group):
+        sizes.append(len(group))
+        return durable(group)
+
+    commits = GroupCommit(commit, most=20)
+    submissions = [commits.submit(number) for number in range(50)]
+    commits.settle()
+    assert sizes == [20, 20, 10]
+    assert all(each.done for each in submissions)
 
 
 def test_one_refused_submission_leaves_the_others() -> None:
     commits = GroupCommit(lambda group: [ValueError("odd") if number % 2 else None for number in group])
     even, odd = commits.submit(2), commits.submit(3)
-    assert even.result(5) is None
+    commits.settle()
+    even.check()
     with pytest.raises(ValueError, match="odd"):
-        odd.result(5)
-    commits.close()
+        odd.check()
 
 
 def test_a_failed_commit_fails_every_submission_and_the_next_one_is_tried_again() -> None:
@@ -45,18 +70,99 @@ def test_a_failed_commit_fails_every_submission_and_the_next_one_is_tried_again(
     def commit(group):
         if broken[0]:
             raise OSError("disk full")
-        return [None] * len(group)
+        return durable(group)
 
     commits = GroupCommit(commit)
+    first = commits.submit(1)
+    commits.settle()
     with pytest.raises(OSError, match="disk full"):
-        commits.submit(1).result(5)
+        first.check()
     broken[0] = False
-    commits.submit(2).result(5)
-    commits.close()
+    second = commits.submit(2)
+    commits.settle()
+    second.check()
+
+
+def test_an_interrupted_commit_leaves_nobody_waiting() -> None:
+    def commit(group):
+        raise KeyboardInterrupt
+
+    commits = GroupCommit(commit)
+    submission = commits.submit(1)
+    with pytest.raises(KeyboardInterrupt):
+        commits.settle()
+    with pytest.raises(LogError, match="interrupted"):
+        submission.check()
 
 
 def test_a_closed_log_refuses() -> None:
-    commits = GroupCommit(lambda group: [None] * len(group))
+    commits = GroupCommit(durable)
+    last = commits.submit(0)
     commits.close()
+    last.check()
     with pytest.raises(LogError, match="closed"):
         commits.submit(1)
+
+
+def test_what_would_have_to_wait_is_left_in_order() -> None:
+    written: list[int] = []
+
+    def commit(group):
+        written.extend(group)
+        return durable(group)
+
+    commits = GroupCommit(commit, commit_now=lambda group: None)
+    first, second = commits.submit(1), commits.submit(2)
+    assert not commits.settle_now()
+    assert not first.done
+    third = commits.submit(3)
+    commits.settle()
+    assert written == [1, 2, 3]
+    assert first.done
+    assert second.done
+    assert third.done
+    assert commits.settle_now(), "Nothing waits."
+
+
+def test_nobody_who_is_in_a_hurry_waits_for_a_writer() -> None:
+    writing, go = threading.Event(), threading.Event()
+
+    def commit(group):
+        writing.set()
+        go.wait(5)
+        return durable(group)
+
+    commits = GroupCommit(commit, commit_now=durable)
+    commits.submit(1)
+    writer = threading.Thread(target=commits.settle)
+    writer.start()
+    assert writing.wait(5)
+    waiting = commits.submit(2)
+    assert not commits.settle_now()
+    go.set()
+    writer.join(5)
+    commits.settle()
+    waiting.check()
+
+
+def test_a_slow_disk_is_left_to_threads_for_a_while() -> None:
+    seconds = [0.01]
+
+    def commit_now(group):
+        time.sleep(seconds[0])
+        return durable(group)
+
+    commits = GroupCommit(durable, commit_now=commit_now)
+
+    def settled_now() -> bool:
+        submission = commits.submit(1)
+        done = commits.settle_now()
+        commits.settle()
+        submission.check()
+        return done
+
+    # Once may be chance.
+    assert [settled_now() for _ in range(4)] == [True, True, False, False]
+    seconds[0] = 0.0
+    time.sleep(1.5)
+    assert [settled_now() for _ in range(4)] == [True] * 4

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,3 +116,21 @@ def test_a_log_of_format_1_is_read_and_written_on(tmp_path: Path) -> None:
         log.append(one)
     with open_log(path) as again:
         assert again.find(one.id) == one
+
+
+def test_an_event_loop_does_not_wait_for_another_writer(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    with open_log(path) as log:
+        log.append(record())
+        one = record()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            submission = log.submit([one])
+            started = time.monotonic()
+            assert not log.settle_now()
+            assert time.monotonic() - started < 1
+            assert not submission.done
+            other.execute("ROLLBACK")
+        assert log.settle_now()
+        submission.check()
+        assert log.find(one.id) == one

@@ -132,9 +132,8 @@ def test_what_comes_while_the_spool_is_forwarded_is_kept_beside_it(switch: Switc
     # As two workers of one service do.
     with SqlLog(Spooled(switch.open, Sqlite(spool))) as one, SqlLog(Spooled(switch.open, Sqlite(spool))) as other:
         new = [record() for _ in range(300)]
-        futures = [log.submit([each]) for each, log in zip(new, [one, other] * 150, strict=True)]
-        for future in futures:
-            future.result(60)
+        for each, log in zip(new, [one, other] * 150, strict=True):
+            log.append(each)
         wait_for(lambda: not waiting(spool))
         assert {each.id for each in one.recent(9999)} == {each.id for each in [*kept, *new]}
         assert len(one.labels()) == 200

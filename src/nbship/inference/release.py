@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import InvalidInputError, LogError
+from ..errors import InvalidInputError
 from ..model.signature import Signature
-from ..prediction_log import PredictionLog, Record, new_id, pseudonym, store_row
+from ..prediction_log import PredictionLog, Record, Submission, new_id, pseudonym, store_row
 from ..predictor import PackagePredictor, Predictions
 from .golden import example_of, usual_of
 
@@ -103,9 +101,14 @@ class Logged:
     def begin(
         self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None, trace: str | None = None
     ) -> Pending:
-        """Predict, and have the log written meanwhile; what it holds may be shown when `Pending.durable` is done.
+        """Predict; what is returned may be shown when the log has settled its `submission`.
 
         A refusal is logged too, and raised by `Pending.check` then.
+
+        Raises
+        ------
+        LogError
+            If the log is closed.
         """
         started = time.perf_counter()
         by = caller or self.caller
@@ -113,18 +116,22 @@ class Logged:
             outputs = self.predictor.outputs(rows)
         except Exception as error:
             refusal = self._refusal(rows, error, by, _milliseconds(started), trace)
-            return Pending(self, (), self._submit([refusal]), error)
+            return Pending(self, (), self.log.submit([refusal]), error)
         latency = _milliseconds(started)
-        records = [self._record(row, each, by, latency, trace) for row, each in zip(rows, outputs, strict=True)]
-        return Pending(self, [record.id for record in records], self._submit(records), None, outputs)
+        ids, submission = self._submit(rows, outputs, by, latency, trace)
+        return Pending(self, ids, submission, None, outputs)
 
-    def _submit(self, records: Sequence[Record]) -> Future[None]:
-        try:
-            return self.log.submit(records)
-        except LogError as error:
-            failed: Future[None] = Future()
-            failed.set_exception(error)
-            return failed
+    def _submit(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        outputs: Sequence[Mapping[str, Any]],
+        caller: str,
+        latency: float,
+        trace: str | None,
+    ) -> tuple[Sequence[str], Submission[Any]]:
+        """Give rows and their outputs to the log; return the ids of the records."""
+        records = [self._record(row, each, caller, latency, trace) for row, each in zip(rows, outputs, strict=True)]
+        return [record.id for record in records], self.log.submit(records)
 
     def _record(
         self, row: Mapping[str, Any], outputs: Mapping[str, Any], caller: str, latency: float, trace: str | None
@@ -160,13 +167,13 @@ class Logged:
 
 @dataclass(slots=True)
 class Pending:
-    """What was predicted, or refused, while the log is being written.
+    """What was predicted, or refused, and is not in the log yet.
 
     Attributes
     ----------
     ids, outputs
         Of the rows: prediction ids, and outputs by kind.
-    durable
+    submission
         Done when the records are on the disk.
     error
         Why there is no prediction; None where there is one.
@@ -174,21 +181,20 @@ class Pending:
 
     by: Logged
     ids: Sequence[str]
-    durable: Future[None]
+    submission: Submission[Any]
     error: Exception | None = None
     outputs: Sequence[dict[str, Any]] = ()
 
     def wait(self) -> None:
-        """Wait until it is durable; raise what keeps it from being an answer."""
-        with suppress(LogError):
-            self.durable.result()
+        """Have it written; raise what keeps it from being an answer."""
+        self.by.log.settle()
         self.check()
 
     def check(self) -> None:
-        """Raise what keeps it from being an answer, once `durable` is done."""
+        """Raise what keeps it from being an answer, once `submission` is done."""
         if self.error is not None:
             raise self.error
-        self.durable.result()
+        self.submission.check()
 
     def answers(self) -> list[dict[str, Any]]:
         """Return for each row what a client gets: id, model, version and outputs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .batches import batch_rows, digest_of, find_run, output_fields, row_of, split_id
-from .commits import GroupCommit
+from .commits import GroupCommit, Submission
 from .keys import StoredRow, key_text, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
 from .reader import batch_keys, predictions
@@ -20,6 +20,7 @@ __all__ = [
     "Record",
     "SqlLog",
     "StoredRow",
+    "Submission",
     "batch_keys",
     "batch_rows",
     "digest_of",

@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from ..errors import LogError
 
-__all__ = ["GroupCommit"]
+__all__ = ["GroupCommit", "Submission"]
 
 T = TypeVar("T")
+Outcomes: TypeAlias = "Sequence[Exception | None]"
+
+# A moment, which an event loop has time for: so long, and so much longer for each submission.
+_MOMENT_SECONDS, _EACH_SECONDS = 0.001, 0.0001
+# Where two in a row take longer, the loop is kept waiting for one part in so many of its time.
+_PARTS = 100
+
+_INTERRUPTED = LogError("Writing the prediction log was interrupted. Look whether it holds the record.")
+
+
+class Submission(Generic[T]):
+    """Something that is to be made durable.
+
+    Attributes
+    ----------
+    done
+        Whether it is decided: it is durable then, or `error` says why it is not.
+    """
+
+    __slots__ = ("done", "error", "item")
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.done = False
+        self.error: Exception | None = None
+
+    def check(self) -> None:
+        """Raise why it is not durable, once it is decided."""
+        if self.error is not None:
+            raise self.error
+        assert self.done, "Nobody settled this submission."
 
 
 class GroupCommit(Generic[T]):
-    """One thread that writes what many threads submit, as few transactions as the disk allows.
+    """Writes what many threads submit, as few transactions as the disk allows.
 
-    While a transaction is on its way to the disk, submissions gather; they are the next one.
+    The thread that settles first writes for all that wait; those that come meanwhile gather for the next transaction.
 
     Parameters
     ----------
     commit
         Makes all submissions of a group durable, in order. It returns, for each, None or the reason
         why this one was refused; when it raises, none of the group was written.
+    commit_now
+        Does the same where nobody has to be waited for, and else returns None.
     most
         Most submissions in one transaction.
 
@@ -33,68 +66,85 @@ class GroupCommit(Generic[T]):
     ...     written.extend(group)
     ...     return [None] * len(group)
     >>> commits = GroupCommit(commit)
-    >>> commits.submit("a").result()
-    >>> commits.close()
-    >>> written
-    ['a']
+    >>> one, other = commits.submit("a"), commits.submit("b")
+    >>> commits.settle()
+    >>> written, one.done, other.done
+    (['a', 'b'], True, True)
     """
 
-    def __init__(self, commit: Callable[[Sequence[T]], Sequence[Exception | None]], *, most: int = 1000) -> None:
-        self._commit = commit
-        self._most = most
-        self._waiting: queue.SimpleQueue[tuple[T, Future[None]] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        commit: Callable[[Sequence[T]], Outcomes],
+        *,
+        commit_now: Callable[[Sequence[T]], Outcomes | None] = lambda group: None,
+        most: int = 1000,
+    ) -> None:
+        self._commit, self._commit_now, self._most = commit, commit_now, most
+        self._waiting: deque[Submission[T]] = deque()
+        self._entering, self._writing = threading.Lock(), threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="nbship-log", daemon=True)
-        self._thread.start()
+        self._slow, self._not_before = 0, 0.0
 
-    def submit(self, item: T) -> Future[None]:
-        """Queue `item`; the future is done when it is durable, or holds why it is not."""
-        future: Future[None] = Future()
-        with self._lock:
+    def submit(self, item: T) -> Submission[T]:
+        """Let `item` wait for whoever settles next.
+
+        Raises
+        ------
+        LogError
+            If the log is closed.
+        """
+        submission = Submission(item)
+        with self._entering:
             if self._closed:
                 raise LogError("The prediction log is closed. Open it again to write.")
-            self._waiting.put((item, future))
-        return future
+            self._waiting.append(submission)
+        return submission
+
+    def settle(self) -> None:
+        """Return when all that was submitted before is decided; write it, unless somebody else does."""
+        with self._writing:
+            while group := self._gather():
+                self._write(group, self._commit)
+
+    def settle_now(self) -> bool:
+        """Write what waits, if that takes but a moment; tell whether all of it is decided."""
+        if time.perf_counter() < self._not_before or not self._writing.acquire(blocking=False):
+            return False
+        try:
+            group = self._gather()
+            return not group or (self._write_now(group) and not self._waiting)
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
-        """Write what waits, then end the thread."""
-        with self._lock:
-            if self._closed:
-                return
+        """Write what waits; nothing is taken any more."""
+        with self._entering:
             self._closed = True
-            self._waiting.put(None)
-        self._thread.join()
+        self.settle()
 
-    def _run(self) -> None:
-        while True:
-            group, last = self._gather()
-            if group:
-                _settle(group, self._attempt([item for item, _ in group]))
-            if last:
-                return
+    def _gather(self) -> list[Submission[T]]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
 
-    def _gather(self) -> tuple[list[tuple[T, Future[None]]], bool]:
-        group: list[tuple[T, Future[None]]] = []
-        entry = self._waiting.get()
-        while entry is not None:
-            if entry[1].set_running_or_notify_cancel():
-                group.append(entry)
-            if len(group) >= self._most or self._waiting.empty():
-                return group, False
-            entry = self._waiting.get()
-        return group, True
+    def _write_now(self, group: list[Submission[T]]) -> bool:
+        started = time.perf_counter()
+        written = self._write(group, self._commit_now)
+        ended = time.perf_counter()
+        self._slow = self._slow + 1 if ended - started > _MOMENT_SECONDS + len(group) * _EACH_SECONDS else 0
+        if self._slow > 1:
+            self._not_before = ended + (ended - started) * _PARTS
+        return written
 
-    def _attempt(self, items: Sequence[T]) -> Sequence[Exception | None]:
+    def _write(self, group: list[Submission[T]], commit: Callable[[Sequence[T]], Outcomes | None]) -> bool:
+        """Write a group; where that would have to wait for somebody, put it back and return False."""
+        outcomes: Outcomes | None = [_INTERRUPTED] * len(group)
         try:
-            return self._commit(items)
+            outcomes = commit([each.item for each in group])
         except Exception as error:
-            return [error] * len(items)
-
-
-def _settle(group: Sequence[tuple[T, Future[None]]], outcomes: Sequence[Exception | None]) -> None:
-    for (_, future), outcome in zip(group, outcomes, strict=True):
-        if outcome is None:
-            future.set_result(None)
-        else:
-            future.set_exception(outcome)
+            outcomes = [error] * len(group)
+        finally:
+            if outcomes is None:
+                self._waiting.extendleft(reversed(group))
+            else:
+                for each, outcome in zip(group, outcomes, strict=True):
+                    each.error, each.done = outcome, True
+        return outcomes is not None

@@ -51,6 +51,9 @@ class Database(Protocol):
             If the database cannot be written; nothing was, then.
         """
 
+    def write_now(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
+        """Do the same where nobody has to be waited for, and else nothing: return None then."""
+
     def connected(self, done: str) -> AbstractContextManager[Connection]:
         """Yield a connection for one use; `done` ("read", …) is what an error says cannot be done."""
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredRow", "key_text", "keys_of", "keys_of_frame", "moment_of", "store_row"]
 
 
-@dataclass(frozen=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """A valid row as a record holds it; the attributes are those of `Record`."""
 
     inputs: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from ..errors import LogError
 from ..project import Project
+from .commits import Submission
 from .disks import refuse_disk
 from .records import BatchRun, Label, Record
 from .rows import Entry
@@ -29,8 +29,14 @@ class PredictionLog(Protocol):
     def salt(self) -> bytes:
         """The log's own salt for pseudonyms of personal data."""
 
-    def submit(self, entries: Sequence[Entry]) -> Future[None]:
-        """Queue entries; the future is done when all of them are durable."""
+    def submit(self, entries: Sequence[Entry]) -> Submission[Sequence[Entry]]:
+        """Let entries, all of them or none, wait for whoever settles next."""
+
+    def settle(self) -> None:
+        """Return when all that was submitted before is durable, or refused."""
+
+    def settle_now(self) -> bool:
+        """Do the same if that takes but a moment, as an event loop needs it; tell whether it was done."""
 
     def append(self, *entries: Entry) -> None:
         """Write entries and return when they are durable."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .records import BatchRun, Label, Record, from_micros, to_micros
@@ -26,7 +25,14 @@ def rows_of(entries: Sequence[Entry]) -> list[tuple[object, ...]]:
     ValueError
         If a time has no zone.
     """
-    return [tuple([_to_column(value) for value in entry]) for entry in entries]
+    rows = []
+    for entry in entries:
+        row: list[object] = list(entry)
+        for place, write in _WRITERS[type(entry)]:
+            if row[place] is not None:
+                row[place] = write(row[place])
+        rows.append(tuple(row))
+    return rows
 
 
 def entry_of(kind: type, row: Sequence[object]) -> Any:
@@ -34,13 +40,19 @@ def entry_of(kind: type, row: Sequence[object]) -> Any:
     return kind(*[_from_column(name, value) for name, value in zip(COLUMNS[kind], row, strict=True)])
 
 
-def _to_column(value: object) -> object:
-    kind = type(value)
-    if kind is str or value is None:
-        return value
-    if isinstance(value, datetime):
-        return to_micros(value)
-    return json.dumps(value) if kind is tuple else value
+def _names(names: tuple[str, ...]) -> str:
+    return json.dumps(names) if names else "[]"
+
+
+# Kind -> what is not stored as it is: its place in the row, and what is stored for it.
+_WRITERS: Mapping[type, Sequence[tuple[int, Callable[[Any], object]]]] = {
+    kind: [
+        (place, to_micros if name in _MOMENTS else _names)
+        for place, name in enumerate(names)
+        if name in _MOMENTS or name == "redacted"
+    ]
+    for kind, names in COLUMNS.items()
+}
 
 
 def _from_column(name: str, value: Any) -> Any:

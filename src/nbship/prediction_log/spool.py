@@ -79,6 +79,9 @@ class Spooled:
                     self._leave(error)
         return self._spool.write(group)
 
+    def write_now(self, group: Sequence[Sequence[Entry]]) -> None:
+        """Write nothing: a server has to be waited for."""
+
     @contextmanager
     def connected(self, done: str) -> Iterator[Connection]:
         """Yield a connection to the database, which holds what was spooled."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from ..errors import UnknownPredictionError
-from .commits import GroupCommit
+from .commits import GroupCommit, Submission
 from .databases import Database
 from .records import BatchRun, Label, Record, from_micros, to_micros
 from .rows import COLUMNS, TABLES, Entry, entry_of
@@ -31,7 +30,7 @@ class SqlLog:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._commits: GroupCommit[Sequence[Entry]] = GroupCommit(database.write)
+        self._commits: GroupCommit[Sequence[Entry]] = GroupCommit(database.write, commit_now=database.write_now)
 
     def __str__(self) -> str:
         return str(self.database)
@@ -41,13 +40,23 @@ class SqlLog:
         """The log's own salt for pseudonyms of personal data."""
         return self.database.salt
 
-    def submit(self, entries: Sequence[Entry]) -> Future[None]:
-        """Queue entries; the future is done when all of them are durable."""
+    def submit(self, entries: Sequence[Entry]) -> Submission[Sequence[Entry]]:
+        """Let entries, all of them or none, wait for whoever settles next."""
         return self._commits.submit(entries)
+
+    def settle(self) -> None:
+        """Return when all that was submitted before is durable, or refused."""
+        self._commits.settle()
+
+    def settle_now(self) -> bool:
+        """Do the same if that takes but a moment, as an event loop needs it; tell whether it was done."""
+        return self._commits.settle_now()
 
     def append(self, *entries: Entry) -> None:
         """Write entries and return when they are durable."""
-        self.submit(entries).result()
+        submission = self.submit(entries)
+        self.settle()
+        submission.check()
 
     def check(self) -> None:
         """Raise LogError unless a record could be written now."""
@@ -95,9 +104,9 @@ class SqlLog:
         """Yield the records answered in a window, in the order of their ids, a bounded part at a time."""
         low, high = (-(2**62) if start is None else to_micros(start)), (2**62 if end is None else to_micros(end))
         last = ""
-        while part := list(
-            self._read(Record, "WHERE id > ? AND at >= ? AND at < ? ORDER BY id LIMIT ?", (last, low, high, _ROWS))
-        ):
+        # The + keeps databases from sorting all that is left, by the index of `at`, for each part.
+        where = "WHERE id > ? AND +at >= ? AND +at < ? ORDER BY id LIMIT ?"
+        while part := list(self._read(Record, where, (last, low, high, _ROWS))):
             yield part
             last = part[-1].id
 
@@ -118,7 +127,7 @@ class SqlLog:
 
     def last_event(self) -> datetime | None:
         """Return the latest event time of a prediction, or None."""
-        query = "SELECT max(moment) FROM (SELECT max(event_time) AS moment FROM {0}records UNION ALL SELECT max(last_event) FROM {0}batches) AS moments"
+        query = "SELECT max(moment) FROM (SELECT max(event_time) AS moment FROM {0}records WHERE event_time IS NOT NULL UNION ALL SELECT max(last_event) FROM {0}batches) AS moments"
         with self.database.connected("read") as connection:
             latest = connection.execute(self._query(query)).fetchone()[0]
         return None if latest is None else from_micros(latest)

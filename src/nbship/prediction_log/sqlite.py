@@ -17,13 +17,15 @@ from .rows import COLUMNS, TABLES, Entry, rows_of
 __all__ = ["Sqlite"]
 
 _ROWS = 512
+# How long another writer is waited for.
+_PATIENT_MS = 10_000
 _SCHEMA = """
 CREATE TABLE records (
-    id TEXT PRIMARY KEY, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
+    id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
     caller TEXT NOT NULL, mode TEXT NOT NULL, inputs TEXT, outputs TEXT, error TEXT, latency_ms REAL NOT NULL,
-    keys TEXT, event_time INTEGER, event_zone TEXT, redacted TEXT NOT NULL, trace TEXT) WITHOUT ROWID;
-CREATE INDEX records_event_time ON records (event_time);
-CREATE INDEX records_keys ON records (keys);
+    keys TEXT, event_time INTEGER, event_zone TEXT, redacted TEXT NOT NULL, trace TEXT);
+CREATE INDEX records_event_time ON records (event_time) WHERE event_time IS NOT NULL;
+CREATE INDEX records_keys ON records (keys) WHERE keys IS NOT NULL;
 CREATE INDEX records_at ON records (at);
 CREATE TABLE batches (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, seconds REAL NOT NULL, model TEXT NOT NULL,
@@ -49,6 +51,7 @@ class Sqlite:
         self.path = Path(path).absolute()
         self._writing: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._patience = _PATIENT_MS
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with _opened(self.path) as connection:
@@ -60,15 +63,30 @@ class Sqlite:
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
         """Make submissions durable, all in one transaction; return for each None or why it was refused."""
         with self._failures("written"):
+            connection = self._writer()
             try:
-                connection = self._writer()
-                connection.execute("BEGIN IMMEDIATE")
-                outcomes = _insert_group(connection, group)
-                connection.execute("COMMIT")
-            except (sqlite3.Error, OSError):
+                self._have_patience(connection, _PATIENT_MS)
+                return _insert_group(connection, group)
+            except BaseException:
+                # Nobody knows what state it is in.
                 self.close()
                 raise
-        return outcomes
+
+    def write_now(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
+        """Write as `write` does, if nobody else writes to the file now; None where it would be waited for."""
+        connection = self._writing
+        if connection is None or _identity(self.path) != self._file:
+            return None
+        try:
+            self._have_patience(connection, 0)
+            return _insert_group(connection, group)
+        except BaseException as error:
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                connection.rollback()
+                return None
+            self.close()
+            with self._failures("written"):
+                raise
 
     @contextmanager
     def connected(self, done: str) -> Iterator[sqlite3.Connection]:
@@ -91,7 +109,13 @@ class Sqlite:
             self._writing = _connect(self.path)
             self.salt = _prepare(self._writing, self.path)
             self._file = _identity(self.path)
+            self._patience = _PATIENT_MS
         return self._writing
+
+    def _have_patience(self, connection: sqlite3.Connection, milliseconds: int) -> None:
+        if self._patience != milliseconds:
+            connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            self._patience = milliseconds
 
     @contextmanager
     def _failures(self, done: str) -> Iterator[None]:
@@ -104,7 +128,7 @@ class Sqlite:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=_PATIENT_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -155,30 +179,45 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
 
 
 def _insert_group(connection: sqlite3.Connection, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
-    """Insert all submissions at once; if some entry is refused, each submission by itself."""
+    """Insert all submissions in one transaction: at once, or if some entry is refused, each submission by itself."""
     whole = [entry for entries in group for entry in entries]
-    if _insert(connection, whole) is None:
+    if whole and _insert(connection, whole) is None:
         return [None] * len(group)
-    return [_insert(connection, entries) for entries in group]
+    connection.execute("BEGIN IMMEDIATE")
+    outcomes = [_insert(connection, entries) for entries in group]
+    connection.execute("COMMIT")
+    return outcomes
 
 
 def _insert(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Exception | None:
-    connection.execute("SAVEPOINT entries")
+    """Insert entries, all or none; outside a transaction they are one of their own."""
     try:
-        for kind, table in TABLES.items():
-            rows = rows_of([entry for entry in entries if type(entry) is kind])
-            while rows:
-                # Many rows a statement: between statements other threads may keep this one waiting.
-                count = min(_ROWS, 1 << len(rows).bit_length() - 1)
-                values = list(chain.from_iterable(rows[:count]))
-                connection.execute(_insertion(table, COLUMNS[kind], count), values)
-                rows = rows[count:]
-    except (sqlite3.IntegrityError, sqlite3.DataError, ValueError) as error:
-        connection.execute("ROLLBACK TO entries")
-        return LogError(f"A record was refused by the prediction log: {error}. Give every prediction an id of its own.")
-    finally:
+        statements = list(_insertions(entries))
+        if len(statements) == 1:
+            connection.execute(*statements[0])
+            return None
+        connection.execute("SAVEPOINT entries")
+        try:
+            for statement, values in statements:
+                connection.execute(statement, values)
+        except (sqlite3.IntegrityError, sqlite3.DataError):
+            connection.execute("ROLLBACK TO entries")
+            connection.execute("RELEASE entries")
+            raise
         connection.execute("RELEASE entries")
+    except (sqlite3.IntegrityError, sqlite3.DataError, ValueError) as error:
+        return LogError(f"A record was refused by the prediction log: {error}. Give every prediction an id of its own.")
     return None
+
+
+def _insertions(entries: Sequence[Entry]) -> Iterator[tuple[str, list[object]]]:
+    """Yield statements, and their values, that insert entries: many rows each, as a statement costs what a few rows do."""
+    for kind, table in TABLES.items():
+        rows = rows_of([entry for entry in entries if type(entry) is kind])
+        while rows:
+            count = min(_ROWS, 1 << len(rows).bit_length() - 1)
+            yield _insertion(table, COLUMNS[kind], count), list(chain.from_iterable(rows[:count]))
+            rows = rows[count:]
 
 
 @cache
@@ -189,7 +228,7 @@ def _insertion(table: str, columns: Sequence[str], count: int) -> str:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
     return status.st_dev, status.st_ino

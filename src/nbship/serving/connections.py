@@ -118,6 +118,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.waits_since, self._head_bytes = None, 0
+        self.scope["under_way"] = self.tasks  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:

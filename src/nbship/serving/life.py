@@ -55,7 +55,7 @@ class Life:
             results,
             measures,
             RequestLines() if lines else None,
-            Landing(loop),
+            Landing(logged.log, loop),
             asyncio.Semaphore(_THREADS),
             loop.create_task(_sample(measures)),
             quick=logged.quick,

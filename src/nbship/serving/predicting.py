@@ -33,7 +33,8 @@ def begin(request: Request, served: Logged, rows: Sequence[Any], *, most_rows: i
     """Predict for the rows of a request, whatever protocol they came by."""
     _check_rows(rows, most_rows)
     request.rows = len(rows)
-    pending = served.begin(rows, caller=request.caller, trace=request.trace)
+    with refusing():
+        pending = served.begin(rows, caller=request.caller, trace=request.trace)
     if isinstance(pending.error, InvalidInputError) and pending.error.failures:
         request.refused = pending.error.failures[0].field
     return pending

@@ -6,12 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from ..errors import LogError
 from ..inference import Logged, Results
 from ..project import ServingSection
 from .access import Access
@@ -181,14 +179,14 @@ class Service:
     async def _respond(self, route: _Route, request: Request, scope: Scope, receive: Receive) -> Answer:
         request.caller = self._access.admit(request, scope, route.role)
         if request.method != "POST":
-            return await self._answered(route, request, at_once=route.at_once)
+            return await self._answered(route, request, scope, at_once=route.at_once)
         settings, held = self.settings, 0
         self._gate.enter()
         try:
             body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
             self._gate.hold(len(body))
             request.body, held = body, len(body)
-            return await self._answered(route, request, at_once=self._is_light(route, request))
+            return await self._answered(route, request, scope, at_once=self._is_light(route, request))
         finally:
             self._gate.leave(held)
 
@@ -197,13 +195,13 @@ class Service:
             self._life.quick and route.role == "predict" and len(request.body) <= _SMALL_BYTES
         )
 
-    async def _answered(self, route: _Route, request: Request, *, at_once: bool) -> Answer:
+    async def _answered(self, route: _Route, request: Request, scope: Scope, *, at_once: bool) -> Answer:
         life = self._life
         if at_once or life is None:
             reply = route.handler(request)
             if isinstance(reply, Waiting):
-                if life is not None and not reply.pending.durable.done():
-                    await life.landing.of(reply.pending.durable)
+                if life is not None:
+                    await life.landing.land(reply.pending.submission, alone=len(scope.get("under_way", "  ")) <= 1)
                 reply = reply.write()
             return reply
         life.measures.queued.inc()
@@ -282,8 +280,7 @@ class Service:
 def _whole(handler: Handler, request: Request) -> Answer:
     reply = handler(request)
     if isinstance(reply, Waiting):
-        with suppress(LogError):
-            reply.pending.durable.result()
+        reply.pending.by.log.settle()
         return reply.write()
     return reply
 
