@@ -56,13 +56,12 @@ class LeafSums:
         """Return room for so many rows: allocating it anew for each block takes longer than the sums."""
         words = self.leaves.shape[1]
         left = np.empty((2, rows, words), dtype=self.leaves.dtype)
-        return left, np.empty((rows, words), dtype=np.int64), np.empty((rows, words))
+        return left, np.empty((words, rows), dtype=np.int64), np.empty((words, rows))
 
     def many(self, bins: Array, sums: Array, work: tuple[Array, Array, Array]) -> None:
         """Write the sums of rows, shape (rows, outputs), of bins of shape (inputs, rows); to the bit as `single`."""
         rows = bins.shape[1]
         left, other = work[0][:, :rows]
-        places, added = work[1][:rows], work[2][:rows]
         # Every place is in the table; without a mode, NumPy would buffer.
         self.leaves.take(bins[0], axis=0, out=left, mode="clip")
         for each in bins[1:]:
@@ -74,14 +73,9 @@ class LeafSums:
         np.right_shift(bits, self.shift, out=bits)
         np.maximum(bits, self.none, out=bits)
         for output, (words, offsets, values) in enumerate(self.groups):
-            own = slice(0, len(offsets))
-            np.add(bits[:, words], offsets, out=places[:, own])
-            if len(offsets) == places.shape[1]:
-                values.take(places, out=added, mode="clip")
-            else:
-                added[:, own] = values.take(places[:, own])
-            # One after another, as scikit-learn adds: `sum` adds pairwise.
-            total = added[:, 0].copy()
-            for word in range(1, len(offsets)):
-                total += added[:, word]
-            sums[:, output] = total
+            # From here on a word's rows lie side by side.
+            places, added = work[1][: len(offsets), :rows], work[2][: len(offsets), :rows]
+            np.add(bits[:, words].T, offsets[:, None], out=places)
+            values.take(places, out=added, mode="clip")
+            # Row after row of the matrix, as scikit-learn adds: along a row, `sum` would add pairwise.
+            np.add.reduce(added, axis=0, out=sums[:, output])
