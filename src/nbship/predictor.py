@@ -110,7 +110,7 @@ class PackagePredictor:
             single = self.model.answer_single(rows[0])
             if single is not None:
                 return self.model.columns_of([single])
-        return self.model.answer(self.model.complete(read_rows(self.signature, rows)))
+        return self.model.answer(self.model.complete(read_rows(self.signature, rows, coded=self.model.takes_codes)))
 
     def outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return for each record the outputs that `predict` gives, as plain values by kind.

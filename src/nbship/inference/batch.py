@@ -8,34 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, SchemaError, SourceError
 from ..model.signature import Signature
-from ..model.tables import SUFFIXES, Chunk, columns_in, read_chunks
+from ..model.tables import SUFFIXES, columns_in
 from ..prediction_log import BatchRun, PredictionLog, digest_of
-from ..predictor import PackagePredictor, Predictions
-from .outputs import TableWriter, join_tables, publish
+from ..predictor import PackagePredictor
+from .content import Content
+from .outputs import TableJoiner, publish
 from .parts import Part, PartFolder, remove_parts
-from .scored import predicted_table, rejected_table
+from .scoring import REASONS, Scoring
 from .suggestions import nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["BatchSummary", "predict_file"]
 
 ROWS_AT_A_TIME = 100_000
-# What a stopped run has to do again, at most.
-ROWS_A_PART = 1_000_000
-_REASONS = 20
+# What a stopped run has to do again, at most, but for large row groups of Parquet.
+ROWS_A_PART = 250_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ def predict_file(
 
     The output has the key columns, `prediction_id` and the model's outputs. It appears whole, after the
     record of the run is durable. Rows that cannot be scored are written to `<target>.rejected.csv`. A run that was
-    stopped goes on after the last million rows that it had done; its output is the same.
+    stopped goes on with the parts that it had not done; its output is the same.
 
     Parameters
     ----------
@@ -94,30 +88,31 @@ def predict_file(
     started = time.monotonic()
     _check_columns(source, predictor.signature, ignore_extra=ignore_extra)
     _check_target(source, target)
-    digest = digest_of(source)
+    content = Content(source)
+    digest = content.digest
     id = "b" + hashlib.sha256(f"{predictor.digest}\n{digest}".encode()).hexdigest()[:16]
     rejected_path = target.with_name(target.name + ".rejected.csv")
-    done = _repeated(log.batch(id), source, target, rejected_path)
+    earlier = _repeated(log.batch(id), source, target, rejected_path)
     name = f"{id}{'.lenient' if ignore_extra else ''}"
-    if done is not None:
+    if earlier is not None:
         remove_parts(target, name)
-        return BatchSummary(done, rejected_path if done.rejected else None, repeated=True)
+        return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
     with closing(_folder(target, name)) as parts:
-        _score(predictor, id, source, parts, ignore_extra=ignore_extra, progress=progress)
-        aside = _joined(parts, parts.rejects(), "rejected.csv")
-        _refuse_nothing(parts, source, aside=aside, rejected_path=rejected_path)
-        output = _joined(parts, parts.outputs(), f"output{target.suffix}")
+        scoring = Scoring(predictor, id, source, parts, ignore_extra, ROWS_AT_A_TIME, ROWS_A_PART)
+        done, output, aside = _score(scoring, suffix=target.suffix, progress=progress)
+        if output is None:
+            _refuse_nothing(parts, source, done, aside=aside, rejected_path=rejected_path)
         assert output is not None
-        if digest_of(source) != digest:
+        if content.is_changed():
             parts.remove()
             raise SourceError(f"'{source}' was changed while it was read. Run the command again.")
         run = BatchRun(
             id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
             version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source.absolute()),
             input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
-            rows=sum(part.rows for part in parts.done), rejected=sum(part.rejected for part in parts.done),
-            first_event=min((part.first for part in parts.done if part.first), default=None),
-            last_event=max((part.last for part in parts.done if part.last), default=None),
+            rows=sum(part.rows for part in done), rejected=sum(part.rejected for part in done),
+            first_event=min((part.first for part in done if part.first), default=None),
+            last_event=max((part.last for part in done if part.last), default=None),
         )  # fmt: skip
         log.append(run)
         if aside is None:
@@ -134,18 +129,6 @@ def _folder(target: Path, run: str) -> PartFolder:
         return PartFolder(target, run)
     except OSError as error:
         raise SourceError(f"'{target.parent}' cannot be written: {error.strerror or error}.") from error
-
-
-def _joined(parts: PartFolder, files: Sequence[Path], name: str) -> Path | None:
-    """Join the files of the parts; None where there are none."""
-    if not files:
-        return None
-    made = parts.joined(name)
-    try:
-        join_tables(files, made)
-    except OSError as error:
-        raise SourceError(f"'{made.parent.parent}' cannot be written: {error.strerror or error}.") from error
-    return made
 
 
 def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) -> None:
@@ -186,99 +169,26 @@ def _repeated(runs: Sequence[BatchRun], source: Path, target: Path, rejected_pat
 
 
 def _score(
-    predictor: PackagePredictor,
-    id: str,
-    source: Path,
-    parts: PartFolder,
-    *,
-    ignore_extra: bool,
-    progress: Callable[[int], None],
+    scoring: Scoring, *, suffix: str, progress: Callable[[int], None]
+) -> tuple[list[Part], Path | None, Path | None]:
+    """Return the parts; and the files of their predictions, and of the rows set aside, where there are any."""
+    parts, done = scoring.parts, []
+    output, aside = TableJoiner(parts.joined(f"output{suffix}")), TableJoiner(parts.joined("rejected.csv"))
+    with closing(output), closing(aside), closing(scoring.finished(progress)) as finished:
+        for place, part in finished:
+            if part.rows:
+                output.add(parts.output(place))
+            if part.rejected:
+                aside.add(parts.rejected(place))
+            done.append(part)
+    return done, output.path, aside.path
+
+
+def _refuse_nothing(
+    parts: PartFolder, source: Path, done: Sequence[Part], *, aside: Path | None, rejected_path: Path
 ) -> None:
-    """Predict part after part, from the first that is not done."""
-    fields, start = predictor.signature.inputs, parts.seen
-    chunks = read_chunks(source, fields, rows=ROWS_AT_A_TIME, start=start, ignore_extra=ignore_extra)
-    a_part = max(1, ROWS_A_PART // ROWS_AT_A_TIME)
-    with ThreadPoolExecutor(1) as reading:
-        ahead = _ahead(chunks, reading)
-        while (first := next(ahead, None)) is not None:
-            part = chain([first], (chunk for _, chunk in zip(range(a_part - 1), ahead, strict=False)))
-            parts.finish(_part(predictor, id, part, parts, progress))
-
-
-def _ahead(chunks: Iterator[Chunk], reading: ThreadPoolExecutor) -> Iterator[Chunk]:
-    """Yield chunks, while the next one is being read."""
-    following: Future[Chunk | None] = reading.submit(next, chunks, None)
-    while (chunk := following.result()) is not None:
-        following = reading.submit(next, chunks, None)
-        yield chunk
-
-
-def _part(
-    predictor: PackagePredictor, id: str, chunks: Iterator[Chunk], parts: PartFolder, progress: Callable[[int], None]
-) -> Part:
-    place, before = parts.begin(), parts.seen
-    output, aside = TableWriter(parts.output(place)), TableWriter(parts.rejected(place))
-    part = Part(0)
-    with ThreadPoolExecutor(1) as writing:
-        written: list[Future[None]] = []
-        try:
-            for chunk in chunks:
-                frame, predictions, refused = _predict(predictor, chunk.frame)
-                failures = [*chunk.failures, *refused]
-                while written:
-                    written.pop().result()
-                if predictions is not None:
-                    table = predicted_table(id, chunk, frame, predictions, predictor.signature, text=output.text)
-                    written.append(writing.submit(output.write, table))
-                if failures:
-                    written.append(writing.submit(aside.write, rejected_table(chunk, failures)))
-                part = _added(part, chunk, frame, failures, predictor.signature)
-                progress(before + part.seen)
-            while written:
-                written.pop().result()
-        finally:
-            writing.submit(output.close).result()
-            writing.submit(aside.close).result()
-    return part
-
-
-def _added(
-    part: Part, chunk: Chunk, frame: pd.DataFrame, failures: Sequence[InputFailure], signature: Signature
-) -> Part:
-    moments = None if signature.event_time is None or not len(frame) else frame[signature.event_time]
-    first, last = (None, None) if moments is None else (moments.min().to_pydatetime(), moments.max().to_pydatetime())
-    told = [(failure.row, failure.field, failure.reason) for failure in failures[:_REASONS]]
-    return Part(
-        seen=part.seen + len(chunk.index),
-        rows=part.rows + len(frame),
-        rejected=part.rejected + len({failure.row for failure in failures}),
-        first=min((moment for moment in (part.first, first) if moment), default=None),
-        last=max((moment for moment in (part.last, last) if moment), default=None),
-        reasons=(*part.reasons, *told)[:_REASONS],
-    )
-
-
-def _predict(
-    predictor: PackagePredictor, frame: pd.DataFrame
-) -> tuple[pd.DataFrame, Predictions | None, list[InputFailure]]:
-    """Return the rows that can be predicted, their predictions, and what is wrong with the others."""
-    if not len(frame):
-        return frame, None, []
-    try:
-        return frame, predictor.predict(frame.reset_index(drop=True)), []
-    except InvalidInputError as error:
-        if any(failure.row is None for failure in error.failures):
-            raise
-        refused = [InputFailure(int(frame.index[f.row or 0]), f.field, f.reason) for f in error.failures]
-    kept = frame.drop(index=sorted({failure.row for failure in refused if failure.row is not None}))
-    return kept, predictor.predict(kept.reset_index(drop=True)) if len(kept) else None, refused
-
-
-def _refuse_nothing(parts: PartFolder, source: Path, *, aside: Path | None, rejected_path: Path) -> None:
     """Refuse a run that predicted nothing."""
-    if any(part.rows for part in parts.done):
-        return
-    reasons = [InputFailure(*each) for part in parts.done for each in part.reasons][:_REASONS]
+    reasons = [InputFailure(*each) for part in done for each in part.reasons][:REASONS]
     if aside is not None:
         publish(aside, rejected_path)
     parts.remove()

@@ -1,4 +1,4 @@
-"""Write a table part by part to a CSV, JSON lines or Parquet file, durable when it is closed."""
+"""Write a table part by part to a CSV, JSON lines, Parquet or Arrow file, durable when it is closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors import SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TableWriter", "join_tables", "publish"]
+__all__ = ["TableJoiner", "TableWriter", "publish"]
 
 _COPY_BYTES = 1 << 24
 _IDS = "prediction_id"
@@ -34,7 +34,8 @@ class TableWriter:
 
     def __init__(self, path: Path, *, suffix: str | None = None) -> None:
         self._path, self._suffix = path, suffix or path.suffix
-        self._parquet: Any = None
+        self._tables: Any = None
+        self._schema: Any = None
         self._file: Any = None
 
     @property
@@ -45,8 +46,8 @@ class TableWriter:
     def write(self, table: pa.Table) -> None:
         """Append the rows of a table."""
         try:
-            if self._suffix == ".parquet":
-                self._write_parquet(table)
+            if self._suffix in (".parquet", ".arrow"):
+                self._write_table(table)
             else:
                 self._write_text(table)
         except OSError as error:
@@ -54,9 +55,9 @@ class TableWriter:
 
     def close(self) -> None:
         """Bring what was written to the disk."""
-        if self._parquet is not None:
-            self._parquet.close()
-            self._parquet = None
+        if self._tables is not None:
+            self._tables.close()
+            self._tables = None
             with self._path.open("rb") as file:
                 os.fsync(file.fileno())
         if self._file is not None:
@@ -72,43 +73,77 @@ class TableWriter:
                 self._file.write(_line(table.column_names))
         self._file.write(_csv(table) if self.text else _lines(table))
 
-    def _write_parquet(self, table: pa.Table) -> None:
-        import pyarrow.parquet as pq
-
+    def _write_table(self, table: pa.Table) -> None:
         table = table.replace_schema_metadata(None)
-        if self._parquet is None:
-            # Ids are all different, and begin alike.
-            shared = [name for name in table.column_names if name != _IDS]
-            delta = {_IDS: "DELTA_BYTE_ARRAY"} if _IDS in table.column_names else None
-            self._parquet = pq.ParquetWriter(self._path, table.schema, use_dictionary=shared, column_encoding=delta)
-        self._parquet.write_table(table.cast(self._parquet.schema))
+        if self._tables is None:
+            self._tables = self._opened(table.schema)
+            self._schema = table.schema
+        self._tables.write_table(table.cast(self._schema))
 
+    def _opened(self, schema: pa.Schema) -> Any:
+        if self._suffix == ".arrow":
+            import pyarrow as pa
 
-def join_tables(parts: Sequence[Path], target: Path) -> None:
-    """Write the rows of part files, in order, to one file of their kind, durably."""
-    if len(parts) == 1:
-        parts[0].replace(target)
-        return
-    if target.suffix == ".parquet":
-        import pyarrow as pa
+            return pa.ipc.new_file(str(self._path), schema)
         import pyarrow.parquet as pq
 
-        writer = TableWriter(target)
-        for part in parts:
-            with pq.ParquetFile(part) as file:
-                for batch in file.iter_batches(batch_size=1 << 17):
-                    writer.write(pa.Table.from_batches([batch]))
-        writer.close()
-        return
-    with target.open("wb") as joined:
-        for place, part in enumerate(parts):
-            with part.open("rb") as file:
-                if place and target.suffix == ".csv":
-                    file.readline()
-                while content := file.read(_COPY_BYTES):
-                    joined.write(content)
-        joined.flush()
-        os.fsync(joined.fileno())
+        # Ids are all different, and begin alike.
+        shared = [name for name in schema.names if name != _IDS]
+        delta = {_IDS: "DELTA_BYTE_ARRAY"} if _IDS in schema.names else None
+        return pq.ParquetWriter(self._path, schema, use_dictionary=shared, column_encoding=delta)
+
+
+class TableJoiner:
+    """Writes the rows of part files, in order, to one file; without a part there is no file.
+
+    Parts of a Parquet file are Arrow files; those of others are of their kind.
+    """
+
+    def __init__(self, target: Path) -> None:
+        target.unlink(missing_ok=True)
+        self._target = target
+        self._writer = TableWriter(target)
+        self._file: Any = None
+        self._begun = False
+
+    def add(self, part: Path) -> None:
+        """Append a part's rows."""
+        try:
+            if self._target.suffix == ".parquet":
+                import pyarrow as pa
+
+                with pa.memory_map(str(part)) as mapped:
+                    self._writer.write(pa.ipc.open_file(mapped).read_all())
+            else:
+                self._copy(part)
+        except OSError as error:
+            raise SourceError(
+                f"'{self._target.parent.parent}' cannot be written: {error.strerror or error}."
+            ) from error
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or None where there was no part."""
+        return self._target if self._target.exists() else None
+
+    def close(self) -> None:
+        """Bring it to the disk."""
+        self._writer.close()
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+    def _copy(self, part: Path) -> None:
+        if self._file is None:
+            self._file = self._target.open("wb")
+        with part.open("rb") as file:
+            if self._begun and self._target.suffix == ".csv":
+                file.readline()
+            self._begun = True
+            while content := file.read(_COPY_BYTES):
+                self._file.write(content)
 
 
 def publish(partial: Path, target: Path) -> None:

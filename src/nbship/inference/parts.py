@@ -20,6 +20,8 @@ class Part(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    start
+        The first of them, in the input.
     seen, rows, rejected
         Rows of the input, rows predicted, and rows set aside.
     first, last
@@ -28,7 +30,8 @@ class Part(msgspec.Struct, frozen=True):
         Of the first rows set aside: row, field and reason.
     """
 
-    seen: int
+    start: int
+    seen: int = 0
     rows: int = 0
     rejected: int = 0
     first: datetime | None = None
@@ -47,8 +50,8 @@ class PartFolder:
 
     def __init__(self, target: Path, run: str) -> None:
         self._path = _path_of(target, run)
-        self._suffix = target.suffix
-        self.done: list[Part] = []
+        # Arrow's own format costs little to write; Parquet is made once, of all parts.
+        self._suffix = ".arrow" if target.suffix == ".parquet" else target.suffix
         self._path.mkdir(exist_ok=True)
         self._lock = (self._path / "lock").open("w")
         try:
@@ -56,13 +59,6 @@ class PartFolder:
         except BlockingIOError as error:
             self._lock.close()
             raise SourceError(f"'{target}' is being made by another process. Wait for it to end.") from error
-        while (part := self._noted(len(self.done))) is not None:
-            self.done.append(part)
-
-    @property
-    def seen(self) -> int:
-        """Rows of the input that are done."""
-        return sum(part.seen for part in self.done)
 
     def output(self, place: int) -> Path:
         """Return the file of a part's predictions."""
@@ -72,16 +68,14 @@ class PartFolder:
         """Return the file of a part's rows that were set aside."""
         return self._path / f"{place:06d}.rejected.csv"
 
-    def begin(self) -> int:
-        """Return the number of the next part, whose files are not there."""
-        place = len(self.done)
+    def begin(self, place: int) -> None:
+        """Delete what a stopped run left of a part."""
         self.output(place).unlink(missing_ok=True)
         self.rejected(place).unlink(missing_ok=True)
-        return place
 
-    def finish(self, part: Part) -> None:
+    def finish(self, place: int, part: Part) -> None:
         """Note that a part's files are complete and on the disk; a note is there whole, or not at all."""
-        note = self._note(len(self.done))
+        note = self._note(place)
         draft = note.with_suffix(".draft")
         with draft.open("wb") as file:
             file.write(msgspec.json.encode(part))
@@ -93,15 +87,15 @@ class PartFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self.done.append(part)
 
-    def outputs(self) -> list[Path]:
-        """Return the files with predictions, in order."""
-        return [self.output(place) for place in range(len(self.done)) if self.output(place).exists()]
-
-    def rejects(self) -> list[Path]:
-        """Return the files with rows set aside, in order."""
-        return [self.rejected(place) for place in range(len(self.done)) if self.rejected(place).exists()]
+    def done(self, place: int, start: int) -> Part | None:
+        """Return what is noted of a part that begins with this row, and whose files are there."""
+        try:
+            part = msgspec.json.decode(self._note(place).read_bytes(), type=Part)
+        except (OSError, msgspec.DecodeError):
+            return None
+        lost = (part.rows and not self.output(place).exists()) or (part.rejected and not self.rejected(place).exists())
+        return None if lost or part.start != start else part
 
     def joined(self, name: str) -> Path:
         """Return where a joined file is made."""
@@ -114,16 +108,6 @@ class PartFolder:
     def remove(self) -> None:
         """Delete the folder: the run is done, or not to be gone on with."""
         shutil.rmtree(self._path, ignore_errors=True)
-
-    def _noted(self, place: int) -> Part | None:
-        """Return what is noted of a part whose files are there."""
-        try:
-            part = msgspec.json.decode(self._note(place).read_bytes(), type=Part)
-        except (OSError, msgspec.DecodeError):
-            return None
-        # Of a run that was stopped at its very end, files may have been taken already.
-        taken = (part.rows and not self.output(place).exists()) or (part.rejected and not self.rejected(place).exists())
-        return None if taken else part
 
     def _note(self, place: int) -> Path:
         return self._path / f"{place:06d}.json"

@@ -33,7 +33,8 @@ def predicted_table(
         if as_it_came:
             columns[name] = chunk.table.column(name).take(pa.array(numbers - chunk.index.start))
         else:
-            columns[name] = pa.Array.from_pandas(frame[name])
+            column = pa.Array.from_pandas(frame[name])
+            columns[name] = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
     texts = compute.cast(pa.array(numbers), pa.string())
     columns["prediction_id"] = compute.binary_join_element_wise(f"{id}-", texts, "")
     columns |= {name: pa.array(values) for name, values in predictions.columns().items()}

@@ -66,6 +66,11 @@ class PackagedModel:
         self._outputs = OutputReader(self.signature, self.path.targets)
         self.lookups: tuple[Lookup, ...] = load_lookups(files)
 
+    @property
+    def takes_codes(self) -> bool:
+        """Whether `answer` takes `Codes` for columns of texts: where nothing is computed on them or looked up."""
+        return self._tables is not None and self._tables.takes_values and not self.lookups
+
     def complete(self, rows: Rows) -> Columns:
         """Return the columns that the model computes on, lookups included."""
         columns = dict(rows.columns)

@@ -114,6 +114,17 @@ def _texts(column: pa.ChunkedArray) -> Any:
     return known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False).astype(np.intp)]
 
 
+def _categorical(column: pa.ChunkedArray) -> Any:
+    """Return a column of coded texts as a categorical."""
+    import pandas as pd
+
+    coded = column.unify_dictionaries().combine_chunks()
+    known = coded.dictionary.to_pylist()
+    if None in known or len(set(known)) < len(known):
+        return _texts(column.cast(column.type.value_type))
+    return pd.Categorical.from_codes(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), _objects(known))
+
+
 def _objects(values: list[Any]) -> Any:
     import numpy as np
 
@@ -122,24 +133,33 @@ def _objects(values: list[Any]) -> Any:
     return array
 
 
-def cells_of_arrow(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, str]]:
+def cells_of_arrow(column: pa.ChunkedArray, field: Field, *, coded: bool = False) -> tuple[Any, dict[int, str]]:
+    """Return a column's values, and what is wrong with some of them by their positions.
+
+    Parameters
+    ----------
+    coded
+        Whether categories may come as a categorical.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.types as types
 
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    kind = column.type
+    coded = coded and field.dtype == "category" and types.is_dictionary(column.type)
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if types.is_dictionary(column.type) and not coded:
+        column = column.cast(kind)
     if not _fits(kind, field):
         raise SourceError(
             f"Column '{field.name}' is of type {kind}, where {field.dtype} is expected. Write it with that type."
         )
-    nulls = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "is empty")
-    failures = {} if field.nullable else nulls
+    failures: dict[int, str] = {}
+    if column.null_count and not field.nullable:
+        failures = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "is empty")
     if field.dtype == "datetime":
         return _moments(column, field, failures)
     if field.dtype in ("string", "category"):
-        return _texts(column), failures
+        return _categorical(column) if coded else _texts(column), failures
     if field.dtype == "float" or field.nullable:
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False), failures
     return _array(column.to_pylist(), field, clean=not failures), failures

@@ -16,6 +16,7 @@ datetime           datetime64[us] in UTC, null is NaT
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -26,12 +27,37 @@ from ..errors import SignatureError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "Columns", "columns_of", "compute", "frame_of", "to_local"]
+__all__ = ["Codes", "Column", "Columns", "columns_of", "compute", "frame_of", "to_local"]
 
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Columns: TypeAlias = Mapping[str, Column]
 
 _FEW = 64
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A column of few texts, of which each is written once; as an array, it is the column of its texts.
+
+    Attributes
+    ----------
+    codes
+        Row -> place in `known`, the last one of null.
+    known
+        The texts; None comes last.
+
+    >>> np.asarray(Codes(np.array([1, 0, 2]), np.array(["a", "b", None])))
+    array(['b', 'a', None], dtype=object)
+    """
+
+    codes: Column
+    known: Column
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Column:
+        return np.asarray(self.known[self.codes], dtype=dtype)
 
 
 def compute(function: Callable[[Columns], Mapping[str, Column]], columns: Columns) -> Mapping[str, Column]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputFailure, InvalidInputError
-from .columns import Column, columns_of, frame_of
+from .columns import Codes, Column, columns_of, frame_of
 from .signature import Field, Signature
 from .values import LARGEST, READERS, kind_of
 
@@ -45,8 +45,15 @@ class Rows:
         return len(next(iter(self.columns.values())))
 
 
-def read_rows(signature: Signature, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column) -> Rows:
+def read_rows(
+    signature: Signature, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column, *, coded: bool = False
+) -> Rows:
     """Check rows (records, a frame, or a matrix of the fields in order) and return them as columns.
+
+    Parameters
+    ----------
+    coded
+        Whether a frame's categoricals may become `Codes`.
 
     Raises
     ------
@@ -58,8 +65,8 @@ def read_rows(signature: Signature, rows: Sequence[Mapping[str, Any]] | pd.DataF
     if isinstance(rows, Sequence):
         return _read_records(signature, rows)
     if isinstance(rows, np.ndarray):
-        return _read_frame(signature, frame_of(rows, signature.names))
-    return _read_frame(signature, rows)
+        return _read_frame(signature, frame_of(rows, signature.names), coded=coded)
+    return _read_frame(signature, rows, coded=coded)
 
 
 def _read_records(signature: Signature, rows: Sequence[Mapping[str, Any]]) -> Rows:
@@ -149,7 +156,7 @@ def _unknown(name: object, known: set[str], *, row: int | None) -> InputFailure:
     return InputFailure(row, str(name), f"is not a field of the model; {hint}")
 
 
-def _read_frame(signature: Signature, frame: pd.DataFrame) -> Rows:
+def _read_frame(signature: Signature, frame: pd.DataFrame, *, coded: bool) -> Rows:
     known = set(signature.names)
     failures = [_unknown(name, known, row=None) for name in frame.columns if name not in known]
     failures += [
@@ -164,7 +171,9 @@ def _read_frame(signature: Signature, frame: pd.DataFrame) -> Rows:
     columns, absent = {}, {}
     for field in signature.inputs:
         if field.name in frame.columns:
-            columns[field.name] = _read_series(field, frame[field.name], failures)
+            series = frame[field.name]
+            codes = _read_codes(field, series) if coded else None
+            columns[field.name] = _read_series(field, series, failures) if codes is None else codes
         else:
             columns[field.name] = to_array(field, [None] * len(frame))
             absent[field.name] = np.ones(len(frame), dtype=bool)
@@ -184,6 +193,21 @@ def _read_series(field: Field, series: pd.Series[Any], failures: list[InputFailu
     array, _ = _read_field(field, [{field.name: value} for value in values], own)
     failures += own
     return array
+
+
+def _read_codes(field: Field, series: pd.Series[Any]) -> Any:
+    """Return a categorical of texts as codes; None where it is none, or where some value takes a closer look."""
+    categories = getattr(series.dtype, "categories", None)
+    if categories is None or field.dtype != "category":
+        return None
+    known = np.empty(len(categories) + 1, dtype=object)
+    known[:-1], known[-1] = categories, None
+    codes = series.cat.codes.to_numpy().astype(np.intp)
+    null = codes < 0
+    if null.any():
+        codes[null] = len(categories)
+    used = known[:-1] if not null.any() else known
+    return None if any(_wrong_texts(field, used)) else Codes(codes, known)
 
 
 def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:

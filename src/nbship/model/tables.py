@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["SUFFIXES", "Chunk", "columns_in", "read_chunks"]
+__all__ = ["SUFFIXES", "Chunk", "columns_in", "read_chunks", "spans_in"]
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 _BLOCK_BYTES = 8_000_000
@@ -93,17 +93,51 @@ def _names(path: Path) -> list[str]:
         return next(csv.reader(file), [])
 
 
+def spans_in(path: Path, rows: int) -> list[range] | None:
+    """Return spans of a table, of so many rows at least but for the last, that can each be read by itself; None of text.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    """
+    if path.suffix != ".parquet":
+        return None
+    import pyarrow.parquet as pq
+
+    try:
+        about = pq.read_metadata(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    spans, start, stop = [], 0, 0
+    for group in range(about.num_row_groups):
+        stop += about.row_group(group).num_rows
+        if stop - start >= rows or (group == about.num_row_groups - 1 and stop > start):
+            spans.append(range(start, stop))
+            start = stop
+    return spans
+
+
 def read_chunks(
-    path: Path, fields: Sequence[Field], *, rows: int = 50_000, start: int = 0, ignore_extra: bool = True
+    path: Path,
+    fields: Sequence[Field],
+    *,
+    rows: int = 50_000,
+    start: int = 0,
+    stop: int | None = None,
+    ignore_extra: bool = True,
+    coded: bool = False,
 ) -> Iterator[Chunk]:
     """Read the fields' columns of a table, exactly `rows` rows at a time but for the last; other columns are only in `table`.
 
     Parameters
     ----------
-    start
-        The first row to read.
+    start, stop
+        The first row to read, and the first one that is not to be read any more.
     ignore_extra
         Whether keys of JSON lines that are no fields are passed over, instead of failures of their rows.
+    coded
+        Whether categories may come as pandas' categoricals, which cost less than texts.
 
     Raises
     ------
@@ -113,9 +147,11 @@ def read_chunks(
     names = columns_in(path)
     wanted = [one for one in fields if one.name in names]
     try:
-        for table in _cut(_tables(path, rows, start), rows):
+        categories = [one.name for one in wanted if one.dtype == "category"] if coded else []
+        tables = _tables(path, rows, start, categories)
+        for table in _cut(tables if stop is None else _first(tables, stop - start), rows):
             index = range(start, start + table.num_rows)
-            yield _typed(path, table, wanted, index, ignore_extra=ignore_extra)
+            yield _typed(path, table, wanted, index, ignore_extra=ignore_extra, coded=coded)
             start += table.num_rows
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
@@ -150,9 +186,16 @@ def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting) if len(waiting) > 1 else waiting[0]
 
 
-def _tables(path: Path, rows: int, start: int) -> Iterator[pa.Table]:
+def _first(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the first so many rows."""
+    while rows > 0 and (table := next(tables, None)) is not None:
+        yield table.slice(0, rows)
+        rows -= table.num_rows
+
+
+def _tables(path: Path, rows: int, start: int, categories: Sequence[str]) -> Iterator[pa.Table]:
     if path.suffix == ".parquet":
-        yield from _parquet_tables(path, rows, start)
+        yield from _parquet_tables(path, rows, start, categories)
         return
     for table in _csv_tables(path) if path.suffix == ".csv" else _line_tables(path, rows):
         if table.num_rows > start:
@@ -160,11 +203,11 @@ def _tables(path: Path, rows: int, start: int) -> Iterator[pa.Table]:
         start = max(0, start - table.num_rows)
 
 
-def _parquet_tables(path: Path, rows: int, start: int) -> Iterator[pa.Table]:
+def _parquet_tables(path: Path, rows: int, start: int, categories: Sequence[str]) -> Iterator[pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, read_dictionary=list(categories)) as file:
         groups: list[int] = []
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
@@ -205,13 +248,15 @@ def _line_tables(path: Path, rows: int) -> Iterator[pa.Table]:
             yield pa.table({"line": pa.array([line.rstrip(b"\r\n") for line in lines], type=pa.binary())})
 
 
-def _typed(path: Path, table: pa.Table, fields: Sequence[Field], index: range, *, ignore_extra: bool) -> Chunk:
+def _typed(
+    path: Path, table: pa.Table, fields: Sequence[Field], index: range, *, ignore_extra: bool, coded: bool
+) -> Chunk:
     import pandas as pd
 
     if path.suffix == ".jsonl":
         frame, failures = read_lines(table.column("line").to_pylist(), fields, index, ignore_extra=ignore_extra)
         return Chunk(frame, tuple(failures), table, index)
-    convert = cells_of_text if path.suffix == ".csv" else cells_of_arrow
+    convert = cells_of_text if path.suffix == ".csv" else partial(cells_of_arrow, coded=coded)
     columns, failures = {}, []
     for one in fields:
         values, wrong = convert(table.column(one.name), one)

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..columns import Codes
+
 __all__ = ["NumberBins", "TextBins"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
@@ -32,9 +34,17 @@ class TextBins:
         self._codes.other = self.null - 1
         self.of: Callable[[Any], int] = self._codes.__getitem__
 
+    def of_codes(self, column: Codes) -> Array:
+        """Return the bin of each text, which `fill` takes too."""
+        return np.array([self.of(text) for text in column.known], dtype=np.intp)[column.codes]
+
     def fill(self, column: Array, out: Array) -> None:
         """Write the bin of each text of a column."""
-        out[:] = np.fromiter(map(self.of, column.tolist()), dtype=np.intp, count=len(column))
+        out[:] = (
+            column
+            if column.dtype.kind == "i"
+            else np.fromiter(map(self.of, column.tolist()), dtype=np.intp, count=len(column))
+        )
 
 
 class _Codes(dict[Any, int]):

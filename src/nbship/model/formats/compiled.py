@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorruptPackageError
-from ..columns import Column, Columns, compute
+from ..columns import Codes, Column, Columns, compute
 from ..outputs import Target
 from .table_file import load_tables
 
@@ -39,9 +39,7 @@ class Compiled:
     def scores(self, columns: Columns) -> Column:
         """Return probabilities, shape (rows, classes), or values, shape (rows, 1)."""
         given = columns if self._function is None else compute(self._function, columns)
-        return self.tables.scores(
-            [np.asarray(given[each.name], dtype=object if each.text else np.float64) for each in self.tables.inputs]
-        )
+        return self.tables.scores([_taken(given[each.name], text=each.text) for each in self.tables.inputs])
 
     @property
     def takes_values(self) -> bool:
@@ -56,6 +54,12 @@ class Compiled:
         """Return the scores of one row from columns of length one."""
         given = columns if self._function is None else compute(self._function, columns)
         return self.tables.single([given[name].item() for name in self.names])
+
+
+def _taken(column: Any, *, text: bool) -> Any:
+    if text and isinstance(column, Codes):
+        return column
+    return np.asarray(column, dtype=object if text else np.float64)
 
 
 def array_of(values: Sequence[Any]) -> Column:

@@ -17,16 +17,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..columns import Codes
 from .bins import NumberBins, TextBins
 from .leaves import LeafSums
 
-__all__ = ["Input", "Tables", "cores"]
+__all__ = ["Input", "Tables", "cores", "use_cores"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _BLOCK_BYTES = 1 << 20
 # From so many rows on, threads save more than they cost: NumPy lets others run while it works.
 _MANY = 50_000
+_most: list[int] = []
 # Exponentials of larger numbers may overflow, which is no fault, but warns.
 _FAR = 700.0
 
@@ -111,18 +113,22 @@ class Tables:
     def _bin_of(self) -> list[Callable[[Any], int]]:
         return [bins.of for bins in self._bins]
 
-    def scores(self, columns: Sequence[Array]) -> Array:
+    def scores(self, columns: Sequence[Array | Codes]) -> Array:
         """Return the linked sums, shape (rows, outputs); a row's do not depend on the rows beside it."""
         rows = len(columns[0])
+        given = [
+            bins.of_codes(column) if isinstance(column, Codes) and isinstance(bins, TextBins) else np.asarray(column)
+            for column, bins in zip(columns, self._bins, strict=True)
+        ]
         sums = np.empty((rows, len(self.base)))
-        if rows < _MANY:
-            self._fill(columns, sums, range(rows))
+        threads = cores() if rows >= _MANY else 1
+        if threads == 1:
+            self._fill(given, sums, range(rows))
         else:
-            threads = cores()
             step = -(-rows // threads)
             spans = [range(start, min(start + step, rows)) for start in range(0, rows, step)]
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(lambda span: self._fill(columns, sums, span), spans))
+                list(pool.map(lambda span: self._fill(given, sums, span), spans))
         return self._linked(sums)
 
     def single(self, values: Sequence[Any]) -> list[float]:
@@ -204,4 +210,11 @@ class Tables:
 
 def cores() -> int:
     """Return how many cores this process may use."""
+    if _most:
+        return _most[0]
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_cores(most: int) -> None:
+    """Let this process use no more than so many: others work beside it."""
+    _most[:] = [most]

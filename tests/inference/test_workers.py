@@ -1,0 +1,120 @@
+"""Parts of a batch that several processes make."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from packages import make_rows
+
+from nbship import predictor
+from nbship.errors import SourceError
+from nbship.inference import batch as batches
+from nbship.inference import predict_file, scoring
+from nbship.prediction_log import SqlLog, open_log
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqlLog]:
+    with open_log(tmp_path / "state" / "log.sqlite") as log:
+        yield log
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 10)
+    monkeypatch.setattr(batches, "ROWS_A_PART", 30)
+    monkeypatch.setattr(scoring, "can_fork", lambda: True)
+    monkeypatch.setattr(scoring, "cores", lambda: 3)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    rows = make_rows(500, seed=5).drop(columns=["limit", "grade"])
+    rows.loc[[5, 333], "size"] = 77
+    rows.astype({"size": int}).to_parquet(tmp_path / "in.parquet", index=False, row_group_size=20)
+    return tmp_path / "in.parquet"
+
+
+def test_they_make_what_one_process_makes(
+    tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, seen = predictor.load(small_package), []
+    several = predict_file(loaded, log, source=source, target=tmp_path / "several.parquet", progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 500
+    monkeypatch.setattr(scoring, "can_fork", lambda: False)
+    one = predict_file(loaded, log, source=source, target=tmp_path / "one.parquet")
+    assert several.run.output_digest == one.run.output_digest
+    assert (several.run.rows, several.run.rejected) == (one.run.rows, one.run.rejected) == (498, 2)
+    aside = [tmp_path / f"{name}.parquet.rejected.csv" for name in ("several", "one")]
+    assert aside[0].read_bytes() == aside[1].read_bytes()
+
+
+def test_one_that_dies_is_stood_in_for(
+    tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, real = os.getpid(), scoring.Scoring._make
+
+    def make(self, place, *args):
+        if place == 4 and os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(self, place, *args)
+
+    monkeypatch.setattr(scoring.Scoring, "_make", make)
+    run = predict_file(predictor.load(small_package), log, source=source, target=tmp_path / "out.parquet").run
+    assert run.rows == 498
+    assert len(pd.read_parquet(tmp_path / "out.parquet")) == 498
+
+
+def test_what_goes_wrong_in_one_is_told_as_ever(
+    tmp_path: Path, log: SqlLog, small_package: Path, source: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(source.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
+    source.write_bytes(content)
+    with pytest.raises(SourceError, match=r"in.parquet' cannot be read: .* Correct the file"):
+        predict_file(predictor.load(small_package), log, source=source, target=tmp_path / "out.parquet")
+    assert capfd.readouterr() == ("", "")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_they_end_with_the_command(tmp_path: Path, small_package: Path, source: Path) -> None:
+    script = (
+        "import sys, time; from nbship.inference import batch, scoring; from nbship import cli;"
+        "batch.ROWS_A_PART = 30; scoring.Scoring._make = lambda *_: time.sleep(60); cli.main(sys.argv[1:])"
+    )
+    words = ["predict", str(source), "out.parquet", "--package", str(small_package)]
+    environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}
+    for sent, status in ((signal.SIGKILL, -9), (signal.SIGINT, 1)):
+        process = subprocess.Popen([sys.executable, "-c", script, *words], cwd=tmp_path, env=environ)
+        wait_for(lambda process=process: len(children(process.pid)) > 1)
+        workers = children(process.pid)
+        process.send_signal(sent)
+        assert process.wait(10) == status
+        wait_for(lambda workers=workers: not any(map(is_alive, workers)))
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
