@@ -81,14 +81,14 @@ class TableWriter:
         self._tables.write_table(table.cast(self._schema))
 
     def _opened(self, schema: pa.Schema) -> Any:
-        if self._suffix == ".arrow":
-            import pyarrow as pa
+        import pyarrow as pa
 
+        if self._suffix == ".arrow":
             return pa.ipc.new_file(str(self._path), schema)
         import pyarrow.parquet as pq
 
-        # Ids are all different, and begin alike.
-        shared = [name for name in schema.names if name != _IDS]
+        # Ids are all different, and begin alike; numbers with fractions are seldom the same.
+        shared = [each.name for each in schema if each.name != _IDS and not pa.types.is_floating(each.type)]
         delta = {_IDS: "DELTA_BYTE_ARRAY"} if _IDS in schema.names else None
         return pq.ParquetWriter(self._path, schema, use_dictionary=shared, column_encoding=delta)
 

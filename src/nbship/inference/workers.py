@@ -6,6 +6,7 @@ Threads would wait for each other: what NumPy does for a block of rows takes no 
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -55,6 +56,8 @@ class Workers:
 
     def __enter__(self) -> Workers:
         context = multiprocessing.get_context("fork")
+        # Whoever looks for garbage writes to each page, and a page that a worker writes to is copied.
+        gc.freeze()
         for first in range(self._count):
             receiver, sender = context.Pipe(duplex=False)
             others = [receiver, *self._workers]
@@ -62,6 +65,7 @@ class Workers:
             worker.start()
             sender.close()
             self._workers[receiver] = worker
+        gc.unfreeze()
         return self
 
     def wait_for(self, is_there: Callable[[], bool]) -> None:
