@@ -166,3 +166,18 @@ def test_a_slow_disk_is_left_to_threads_for_a_while() -> None:
     seconds[0] = 0.0
     time.sleep(1.5)
     assert [settled_now() for _ in range(4)] == [True] * 4
+
+
+def test_who_settles_does_not_write_for_others_without_an_end() -> None:
+    written: list[int] = []
+
+    def commit(group):
+        written.extend(group)
+        commits.submit(len(written))
+        return durable(group)
+
+    commits = GroupCommit(commit)
+    first = commits.submit(0)
+    commits.settle()
+    first.check()
+    assert written == [0]

@@ -20,7 +20,7 @@ _MOMENT_SECONDS, _EACH_SECONDS = 0.001, 0.0001
 # Where two in a row take longer, the loop is kept waiting for one part in so many of its time.
 _PARTS = 100
 
-_INTERRUPTED = LogError("Writing the prediction log was interrupted. Look whether it holds the record.")
+_INTERRUPTED = "Writing the prediction log was interrupted. Look whether it holds the record."
 
 
 class Submission(Generic[T]):
@@ -103,8 +103,11 @@ class GroupCommit(Generic[T]):
     def settle(self) -> None:
         """Return when all that was submitted before is decided; write it, unless somebody else does."""
         with self._writing:
-            while group := self._gather():
+            # Those that come meanwhile are settled by whoever waits for them.
+            before = len(self._waiting)
+            while before > 0 and (group := self._gather()):
                 self._write(group, self._commit)
+                before -= len(group)
 
     def settle_now(self) -> bool:
         """Write what waits, if that takes but a moment; tell whether all of it is decided."""
@@ -136,7 +139,7 @@ class GroupCommit(Generic[T]):
 
     def _write(self, group: list[Submission[T]], commit: Callable[[Sequence[T]], Outcomes | None]) -> bool:
         """Write a group; where that would have to wait for somebody, put it back and return False."""
-        outcomes: Outcomes | None = [_INTERRUPTED] * len(group)
+        outcomes: Outcomes | None = [LogError(_INTERRUPTED)] * len(group)
         try:
             outcomes = commit([each.item for each in group])
         except Exception as error:
