@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["REASONS", "Scoring"]
 
 REASONS = 20
+# Each takes some 200 MB.
+_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Scoring:
                 place, start = place + 1, start + part.seen
 
     def _beside(self, spans: Sequence[range], progress: Callable[[int], None]) -> Generator[tuple[int, Part]]:
-        """Make parts that can be read by themselves, as many at a time as there are cores."""
+        """Make parts that can be read by themselves, as many at a time as there are cores, up to eight."""
 
         def make(place: int, told: Callable[[int], None]) -> Part:
             span = spans[place]
@@ -82,7 +84,7 @@ class Scoring:
         missing = [place for place, span in enumerate(spans) if self.parts.done(place, span.start) is None]
         told = _counting(progress, sum(len(span) for place, span in enumerate(spans) if place not in missing))
         # Other paths than tables have threads of their own.
-        count = cores() if self.predictor.path == "tables" and can_fork() else 0
+        count = min(cores(), _MOST_WORKERS) if self.predictor.path == "tables" and can_fork() else 0
         with Workers(make, missing, prepare=self._prepare, count=count, told=told) as workers:
             for place, span in enumerate(spans):
                 workers.wait_for(lambda place=place, span=span: self.parts.done(place, span.start) is not None)  # type: ignore[misc]

@@ -1,0 +1,73 @@
+"""Who waits for the log, and who does not."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from servers import running
+from services import postgres_url
+
+from nbship import predictor
+from nbship.inference import Logged
+from nbship.prediction_log import PredictionLog, open_log
+from nbship.project import ServingSection
+from nbship.serving import Service
+
+RECORD = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
+
+
+def service(package: Path, log: PredictionLog) -> Service:
+    loaded = predictor.load(package)
+    return Service(lambda: Logged(loaded, log, mode="rest"), settings=ServingSection())
+
+
+def ask(client: httpx.Client, count: int) -> list[str]:
+    """Ask so many times at once; return the ids of the predictions."""
+    with ThreadPoolExecutor(count) as clients:
+        answers = list(clients.map(lambda _: client.post("/predict", json=RECORD), range(count)))
+    assert {answer.status_code for answer in answers} == {200}
+    return [answer.json()["id"] for answer in answers]
+
+
+def test_a_locked_log_keeps_predictions_waiting_and_nobody_else(small_package: Path, tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    with running(service(small_package, open_log(path))) as client, ThreadPoolExecutor(1) as asking:
+        ask(client, 2)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            ids = asking.submit(ask, client, 8)
+            time.sleep(0.3)
+            for _ in range(5):
+                started = time.monotonic()
+                assert client.get("/v2/health/live").status_code == 200
+                assert time.monotonic() - started < 1
+            assert not ids.done()
+            other.execute("ROLLBACK")
+        ids.result(20)
+        ids = [*ids.result(), *ask(client, 8)]
+    with open_log(path) as log:
+        assert log.known(ids) == set(ids)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'log.sqlite'}"
+        return
+    with postgres_url() as url:
+        yield url
+
+
+def test_all_that_is_answered_is_logged(small_package: Path, address: str) -> None:
+    with running(service(small_package, open_log(address))) as client:
+        ids = [id for _ in range(10) for id in ask(client, 12)]
+    with open_log(address) as log:
+        assert len(set(ids)) == 120
+        assert log.known(ids) == set(ids)
