@@ -60,6 +60,11 @@ def test_a_family_packages_proves_itself_and_answers_as_scikit_learn(name: str, 
         record = rows.iloc[place].astype(object).where(rows.iloc[place].notna(), None).to_dict()
         for one, all_ in zip(packaged.predict([record]).columns().values(), answers.columns().values(), strict=True):
             assert one[0] == all_[place]
+    # To the bit, whatever company a row is in.
+    for place, size in ((9, 1), (123, 1), (200, 2), (31, 3), (300, 17)):
+        few = packaged.predict(rows.iloc[place : place + size]).columns()
+        for some, all_ in zip(few.values(), answers.columns().values(), strict=True):
+            assert some.tolist() == all_[place : place + size].tolist()
 
 
 def test_what_does_not_compile_says_why(tmp_path: Path) -> None:

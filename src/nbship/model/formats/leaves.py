@@ -77,5 +77,8 @@ class LeafSums:
             places, added = work[1][: len(offsets), :rows], work[2][: len(offsets), :rows]
             np.add(bits[:, words].T, offsets[:, None], out=places)
             values.take(places, out=added, mode="clip")
-            # Row after row of the matrix, as scikit-learn adds: along a row, `sum` would add pairwise.
-            np.add.reduce(added, axis=0, out=sums[:, output])
+            # One after another, as scikit-learn adds: `sum` may add pairwise.
+            total = added[0]
+            for other_word in added[1:]:
+                total += other_word
+            sums[:, output] = total
