@@ -25,7 +25,7 @@ __all__ = ["Input", "Tables", "cores", "use_cores"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 19
 # From so many rows on, threads save more than they cost: NumPy lets others run while it works.
 _MANY = 50_000
 _most: list[int] = []
