@@ -74,6 +74,37 @@ def test_one_that_dies_is_stood_in_for(
     assert len(pd.read_parquet(tmp_path / "out.parquet")) == 498
 
 
+def test_parts_of_another_size_are_not_taken(
+    tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, target = predictor.load(small_package), tmp_path / "out.parquet"
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(rows: int) -> None:
+        if rows > 200:
+            raise StoppedError
+
+    monkeypatch.setattr(scoring, "can_fork", lambda: False)
+    with pytest.raises(StoppedError):
+        predict_file(loaded, log, source=source, target=target, progress=stop)
+    # As a newer nbship may have them.
+    monkeypatch.setattr(batches, "ROWS_A_PART", 70)
+    assert predict_file(loaded, log, source=source, target=target).run.rows == 498
+
+
+def test_where_no_process_can_be_made_there_are_none(
+    tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    loaded = predictor.load(small_package)
+    monkeypatch.setattr(os, "fork", fork)
+    assert predict_file(loaded, log, source=source, target=tmp_path / "out.parquet").run.rows == 498
+
+
 def test_what_goes_wrong_in_one_is_told_as_ever(
     tmp_path: Path, log: SqlLog, small_package: Path, source: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,14 +88,15 @@ class PartFolder:
         finally:
             os.close(folder)
 
-    def done(self, place: int, start: int) -> Part | None:
-        """Return what is noted of a part that begins with this row, and whose files are there."""
+    def done(self, place: int, start: int, rows: int | None = None) -> Part | None:
+        """Return what is noted of a part that begins with this row and has so many, and whose files are there."""
         try:
             part = msgspec.json.decode(self._note(place).read_bytes(), type=Part)
         except (OSError, msgspec.DecodeError):
             return None
         lost = (part.rows and not self.output(place).exists()) or (part.rejected and not self.rejected(place).exists())
-        return None if lost or part.start != start else part
+        other = part.start != start or (rows is not None and part.seen != rows)
+        return None if lost or other else part
 
     def joined(self, name: str) -> Path:
         """Return where a joined file is made."""

@@ -81,14 +81,17 @@ class Scoring:
             span = spans[place]
             return self._make(place, span.start, self._chunks(span.start, span.stop), told)
 
-        missing = [place for place, span in enumerate(spans) if self.parts.done(place, span.start) is None]
+        def done(place: int) -> Part | None:
+            return self.parts.done(place, spans[place].start, len(spans[place]))
+
+        missing = [place for place in range(len(spans)) if done(place) is None]
         told = _counting(progress, sum(len(span) for place, span in enumerate(spans) if place not in missing))
         # Other paths than tables have threads of their own.
         count = min(cores(), _MOST_WORKERS) if self.predictor.path == "tables" and can_fork() else 0
         with Workers(make, missing, prepare=self._prepare, count=count, told=told) as workers:
-            for place, span in enumerate(spans):
-                workers.wait_for(lambda place=place, span=span: self.parts.done(place, span.start) is not None)  # type: ignore[misc]
-                yield place, self.parts.done(place, span.start) or make(place, told)
+            for place in range(len(spans)):
+                workers.wait_for(lambda place=place: done(place) is not None)  # type: ignore[misc]
+                yield place, done(place) or make(place, told)
 
     def _prepare(self) -> None:
         """In a worker: leave what is the run's own process's."""

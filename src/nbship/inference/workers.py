@@ -55,18 +55,30 @@ class Workers:
         self._workers: dict[Connection, ForkProcess] = {}
 
     def __enter__(self) -> Workers:
-        context = multiprocessing.get_context("fork")
         # Whoever looks for garbage writes to each page, and a page that a worker writes to is copied.
         gc.freeze()
-        for first in range(self._count):
-            receiver, sender = context.Pipe(duplex=False)
-            others = [receiver, *self._workers]
-            worker = context.Process(target=self._work, args=(first, sender, others, os.getpid()), daemon=True)
-            worker.start()
-            sender.close()
-            self._workers[receiver] = worker
-        gc.unfreeze()
+        try:
+            # Where no process can be made, there are fewer, or none.
+            with suppress(OSError):
+                for first in range(self._count):
+                    self._start(first)
+        finally:
+            gc.unfreeze()
         return self
+
+    def _start(self, first: int) -> None:
+        context = multiprocessing.get_context("fork")
+        receiver, sender = context.Pipe(duplex=False)
+        others = [receiver, *self._workers]
+        worker = context.Process(target=self._work, args=(first, sender, others, os.getpid()), daemon=True)
+        try:
+            worker.start()
+        except OSError:
+            receiver.close()
+            raise
+        finally:
+            sender.close()
+        self._workers[receiver] = worker
 
     def wait_for(self, is_there: Callable[[], bool]) -> None:
         """Return when it is, or when no worker is left that could make it so."""

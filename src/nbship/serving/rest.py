@@ -201,7 +201,9 @@ class Service:
             reply = route.handler(request)
             if isinstance(reply, Waiting):
                 if life is not None:
-                    await life.landing.land(reply.pending.submission, alone=len(scope.get("under_way", "  ")) <= 1)
+                    under_way = scope.get("under_way")
+                    alone = under_way is not None and len(under_way) <= 1
+                    await life.landing.land(reply.pending.submission, alone=alone)
                 reply = reply.write()
             return reply
         life.measures.queued.inc()
