@@ -7,12 +7,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .joints import Joints
+
 __all__ = ["LeafSums"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Room: TypeAlias = "tuple[Array, Array, Array]"
+
+# The leaf sets of a block of rows stay near to the core.
+_BLOCK_BYTES = 1 << 19
 
 # Bytes of a word -> how its one bit is told: by the exponent of the word as a floating-point number.
 _FLOATS = {4: (np.float32, np.int32, 23, 126), 8: (np.float64, np.int64, 52, 1022)}
+# So many rows at a time are turned into columns: what they lie in stays near to the core.
+_TURNED_ROWS = 256
 
 
 class LeafSums:
@@ -22,6 +30,8 @@ class LeafSums:
     ----------
     leaves
         Leaf sets, shape (bins, words): of a tree's words, the AND over the inputs has one bit.
+    sizes
+        How many bins each input has.
     values
         Shape (words, bits + 1, outputs or 1): what each bit adds; the first is that of no bit.
     outputs
@@ -30,8 +40,9 @@ class LeafSums:
         What each output's sum starts from.
     """
 
-    def __init__(self, leaves: Array, values: Array, outputs: Array, base: Array) -> None:
-        self.leaves = leaves
+    def __init__(self, leaves: Array, sizes: Sequence[int], values: Array, outputs: Array, base: Array) -> None:
+        self._joints = Joints(leaves, sizes)
+        self.leaves = self._joints.leaves
         self.float, self.whole, self.shift, self.none = _FLOATS[leaves.itemsize]
         self.groups: list[tuple[Any, Array, Array]] = []
         for output in range(len(base)):
@@ -40,7 +51,7 @@ class LeafSums:
             # The first sum of all is this one.
             own[0] += base[output]
             # Where a word's values begin, for an exponent of 0.
-            offsets = np.arange(len(words)) * own.shape[1] - self.none
+            offsets = (np.arange(len(words)) * own.shape[1] - self.none).astype(self.whole)
             everything = len(words) == leaves.shape[1]
             self.groups.append((slice(None) if everything else words, offsets, own.ravel()))
 
@@ -52,33 +63,47 @@ class LeafSums:
             np.add.accumulate(values.take(bits[words] + offsets)).item(-1) for words, offsets, values in self.groups
         ]
 
-    def work(self, rows: int) -> tuple[Array, Array, Array]:
-        """Return room for so many rows: allocating it anew for each block takes longer than the sums."""
+    def room(self, rows: int) -> Room:
+        """Return what `many` works in for so many rows: allocating it anew each time takes longer than the sums."""
         words = self.leaves.shape[1]
-        left = np.empty((2, rows, words), dtype=self.leaves.dtype)
-        return left, np.empty((words, rows), dtype=np.int64), np.empty((words, rows))
+        block = max(1, min(rows, max(64, _BLOCK_BYTES // self.leaves[0].nbytes)))
+        left = np.empty((2, block, words), dtype=self.leaves.dtype)
+        return left, np.empty((words, block), dtype=np.int64), np.empty((words, block))
 
-    def many(self, bins: Array, sums: Array, work: tuple[Array, Array, Array]) -> None:
+    def many(self, bins: Array, sums: Array, room: Room) -> None:
         """Write the sums of rows, shape (rows, outputs), of bins of shape (inputs, rows); to the bit as `single`."""
-        rows = bins.shape[1]
-        left, other = work[0][:, :rows]
+        places, block = self._joints.places(bins), room[0].shape[1]
+        for start in range(0, len(sums), block):
+            rows = slice(start, start + block)
+            self._block([place[rows] for place in places], sums[rows], room)
+
+    def _block(self, places: Sequence[Array], sums: Array, room: Room) -> None:
+        rows = len(sums)
+        left, other = room[0][:, :rows]
         # Every place is in the table; without a mode, NumPy would buffer.
-        self.leaves.take(bins[0], axis=0, out=left, mode="clip")
-        for each in bins[1:]:
+        self.leaves.take(places[0], axis=0, out=left, mode="clip")
+        for each in places[1:]:
             self.leaves.take(each, axis=0, out=other, mode="clip")
             np.bitwise_and(left, other, out=left)
         numbers = other.view(self.float)
         np.copyto(numbers, left, casting="unsafe")
+        # A half has the exponent for no bit, and does not change that of others.
+        numbers += 0.5
         bits = numbers.view(self.whole)
         np.right_shift(bits, self.shift, out=bits)
-        np.maximum(bits, self.none, out=bits)
         for output, (words, offsets, values) in enumerate(self.groups):
+            found = np.add(bits[:, words], offsets, out=left.view(self.whole)[:, : len(offsets)])
             # From here on a word's rows lie side by side.
-            places, added = work[1][: len(offsets), :rows], work[2][: len(offsets), :rows]
-            np.add(bits[:, words].T, offsets[:, None], out=places)
-            values.take(places, out=added, mode="clip")
-            # One after another, as scikit-learn adds: `sum` may add pairwise.
-            total = added[0]
-            for other_word in added[1:]:
-                total += other_word
-            sums[:, output] = total
+            turned, added = room[1][: len(offsets), :rows], room[2][: len(offsets), :rows]
+            for start in range(0, rows, _TURNED_ROWS):
+                np.copyto(turned[:, start : start + _TURNED_ROWS], found[start : start + _TURNED_ROWS].T)
+            values.take(turned, out=added, mode="clip")
+            sums[:, output] = _added(added)
+
+
+def _added(values: Array) -> Array:
+    """Return the sum of each column, added one after another, as scikit-learn adds: of one alone NumPy may add pairwise."""
+    if values.shape[1] == 1:
+        return np.asarray(np.add.accumulate(values[:, 0])[-1:])
+    # Nought is what NumPy starts from, which takes the sign from a sum of -0.0.
+    return np.asarray(np.add.reduce(values, axis=0, initial=-0.0))

@@ -25,7 +25,8 @@ __all__ = ["Input", "Tables", "cores", "use_cores"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
-_BLOCK_BYTES = 1 << 19
+# Bins of so many rows stay near to the core.
+_BINNED_ROWS = 1 << 14
 # From so many rows on, threads save more than they cost: NumPy lets others run while it works.
 _MANY = 50_000
 _most: list[int] = []
@@ -99,7 +100,7 @@ class Tables:
         """The sums of leaves; None of a linear model."""
         if self.leaves is None or self.values is None or self.outputs is None:
             return None
-        return LeafSums(self.leaves, self.values, self.outputs, self.base)
+        return LeafSums(self.leaves, [each.bins for each in self.inputs], self.values, self.outputs, self.base)
 
     @cached_property
     def _bins(self) -> list[TextBins | NumberBins]:
@@ -161,16 +162,13 @@ class Tables:
         return found
 
     def _fill(self, columns: Sequence[Array], sums: Array, span: range) -> None:
-        """Write the sums of a span of rows, a block at a time."""
-        block = len(span)
-        if self.trees is not None:
-            block = min(block, max(64, _BLOCK_BYTES // self.trees.leaves[0].nbytes))
-            work = self.trees.work(block)
-        for start in range(span.start, span.stop, max(1, block)):
-            rows = slice(start, min(start + block, span.stop))
+        """Write the sums of a span of rows."""
+        room = self.trees.room(len(span)) if self.trees is not None else None
+        for start in range(span.start, span.stop, _BINNED_ROWS):
+            rows = slice(start, min(start + _BINNED_ROWS, span.stop))
             part = [column[rows] for column in columns]
-            if self.trees is not None:
-                self.trees.many(self._placed(part), sums[rows], work)
+            if self.trees is not None and room is not None:
+                self.trees.many(self._placed(part), sums[rows], room)
             else:
                 sums[rows] = self._weighted(part, self._placed(part))
 

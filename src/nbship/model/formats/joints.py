@@ -1,0 +1,80 @@
+"""Inputs with few bins, joined: one look-up for what were several."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+__all__ = ["Joints"]
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+# What the bins of a joint may take: tables are quick while they stay near to the core.
+_MOST_BYTES = 1 << 17
+
+
+class Joints:
+    """Leaf sets of inputs, and those of joints of inputs: of each combination of their bins, the AND.
+
+    Parameters
+    ----------
+    leaves
+        Leaf sets, shape (bins, words), of the inputs' bins, one input's after another's.
+    sizes
+        How many bins each input has.
+
+    Attributes
+    ----------
+    leaves
+        The same, and after them the joints'.
+    """
+
+    def __init__(self, leaves: Array, sizes: Sequence[int]) -> None:
+        self._sizes, self._starts = sizes, np.cumsum([0, *sizes]).tolist()
+        groups = _groups(sizes, most=_MOST_BYTES // leaves[0].nbytes)
+        self._alone = [group[0] for group in groups if len(group) == 1]
+        self._joined = [group for group in groups if len(group) > 1]
+        tables = [_combined([self._own(leaves, place) for place in group]) for group in self._joined]
+        self.leaves = np.concatenate([leaves, *tables]) if tables else leaves
+        self._firsts = (len(leaves) + np.cumsum([0, *map(len, tables)])).tolist()
+
+    def _own(self, leaves: Array, place: int) -> Array:
+        return leaves[self._starts[place] : self._starts[place + 1]]
+
+    def places(self, bins: Array) -> list[Array]:
+        """Return, of each look-up, the places in the leaf sets of rows whose bins have theirs, shape (inputs, rows)."""
+        found = [bins[place] for place in self._alone]
+        for group, first in zip(self._joined, self._firsts, strict=False):
+            joint = bins[group[0]] - self._starts[group[0]]
+            for place in group[1:]:
+                joint *= self._sizes[place]
+                joint += bins[place]
+                joint -= self._starts[place]
+            joint += first
+            found.append(joint)
+        return found
+
+
+def _groups(sizes: Sequence[int], *, most: int) -> list[list[int]]:
+    """Return the inputs in groups with no more than so many combinations of bins, the smallest joined first."""
+    heap = [(size, [place]) for place, size in enumerate(sizes)]
+    heapq.heapify(heap)
+    while len(heap) > 1:
+        size, group = heapq.heappop(heap)
+        if size * heap[0][0] > most:
+            heapq.heappush(heap, (size, group))
+            break
+        other, more = heap[0]
+        heapq.heapreplace(heap, (size * other, group + more))
+    return [group for _, group in sorted(heap)]
+
+
+def _combined(tables: Sequence[Array]) -> Array:
+    """Return the sets of all combinations, the last input's bins varying first."""
+    found = tables[0]
+    for table in tables[1:]:
+        found = (found[:, None] & table).reshape(-1, table.shape[1])
+    return found
