@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .peer import ROOT
 
 PEER = ROOT / ".nbship/cache/peers/bin/python"
 REPEATS = 10
+_TURNS = 3
 
 
 def run() -> str:
@@ -43,7 +45,7 @@ def run() -> str:
                 package,
             ],
         }
-        found = {each: _best(command, environ, folder) for each, command in words.items()}
+        found = _measured(words, environ, folder)
     floor = found["mlflow pyfunc"][0]
     head = ["| | rows/s | × mlflow pyfunc | memory at most |", "|---|--:|--:|--:|"]
     return "\n".join(
@@ -69,19 +71,28 @@ def write_rows(path: Path, *, repeats: int, rows: int = 500_000) -> int:
     return repeats * rows
 
 
-def _best(command: list[Any], environ: dict[str, str], folder: Path) -> tuple[float, float]:
-    """Return the seconds of the faster of two runs, and the most memory that a third one takes with its processes."""
-    taken = []
-    for run in range(3):
-        for path in (folder / "out.parquet", folder / "mlflow.parquet"):
-            path.unlink(missing_ok=True)
-        began = time.perf_counter()
-        with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
-            memory = _watched(process) if run == 2 else 0.0
-            process.wait()
-        assert process.returncode == 0
-        taken.append(time.perf_counter() - began)
-    return min(taken[:2]), memory
+def _measured(
+    commands: Mapping[str, list[Any]], environ: dict[str, str], folder: Path
+) -> dict[str, tuple[float, float]]:
+    """Return the seconds of each command's fastest run, and the most memory that a last one takes with its processes.
+
+    They take turns, so that a noisy neighbour is everyone's.
+    """
+    taken: dict[str, list[float]] = {each: [] for each in commands}
+    memory = dict.fromkeys(commands, 0.0)
+    for turn in range(_TURNS + 1):
+        for each, command in commands.items():
+            for path in (folder / "out.parquet", folder / "mlflow.parquet"):
+                path.unlink(missing_ok=True)
+            began = time.perf_counter()
+            with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
+                if turn == _TURNS:
+                    memory[each] = _watched(process)
+                process.wait()
+            assert process.returncode == 0
+            if turn < _TURNS:
+                taken[each].append(time.perf_counter() - began)
+    return {each: (min(taken[each]), memory[each]) for each in commands}
 
 
 def _watched(process: subprocess.Popen[bytes]) -> float:

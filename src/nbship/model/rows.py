@@ -235,15 +235,14 @@ def _failures(field: Field, column: Column) -> Iterator[str]:
         if field.minimum is not None or field.maximum is not None:
             yield "limits are checked value by value"
         return
-    present = column[~null] if null.any() else column
-    if (field.minimum is not None and (present < field.minimum).any()) or (
-        field.maximum is not None and (present > field.maximum).any()
-    ):
+    # Of NaN and a number, these take the number.
+    least, most = np.fmin.reduce(column), np.fmax.reduce(column)
+    if (field.minimum is not None and least < field.minimum) or (field.maximum is not None and most > field.maximum):
         yield "range"
     largest = LARGEST if field.dtype == "int" else np.finfo(np.float64).max
-    if not (np.abs(present.astype(np.float64, copy=False)) <= largest).all():
+    if not null.all() and not -largest <= float(least) <= float(most) <= largest:
         yield "size"
-    if field.dtype == "int" and column.dtype.kind == "f" and (present != np.floor(present)).any():
+    if field.dtype == "int" and column.dtype.kind == "f" and (column[~null] != np.floor(column[~null])).any():
         yield "whole"
 
 

@@ -263,7 +263,8 @@ def _typed(
         # An object column stays one: pandas would make text of it, and NaN of null.
         columns[one.name] = pd.Series(values, index=index, dtype=getattr(values, "dtype", None))
         failures += [InputFailure(index[position], one.name, reason) for position, reason in wrong.items()]
-    frame = pd.DataFrame(columns, index=index)
+    # The columns are nobody else's: putting them side by side in one block would copy them.
+    frame = pd.DataFrame(columns, index=index, copy=False)
     if failures:
         frame = frame.drop(index=sorted({failure.row or 0 for failure in failures}))
         frame = frame.astype({one.name: dtype_without_nulls(one) for one in fields if one.dtype in ("int", "bool")})
