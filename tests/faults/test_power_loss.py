@@ -14,6 +14,7 @@ import httpx
 import pytest
 from rest_server import RECORD
 from servers import serving
+from waiting import wait_until
 
 from nbship.prediction_log import open_log
 
@@ -108,7 +109,9 @@ def lost(package: Path, folder: Path, shim: Path, *, times: int, script: str = "
             clients = [threading.Thread(target=ask, args=(url, acknowledged)) for _ in range(4)]
             for client in clients:
                 client.start()
-            time.sleep(0.1 + 0.03 * (cut % 9))
+            enough = len(acknowledged) + 10
+            wait_until(lambda enough=enough: len(acknowledged) >= enough)
+            time.sleep(0.03 * (cut % 9))
             server.send_signal(signal.SIGKILL)
             server.wait()
             for client in clients:

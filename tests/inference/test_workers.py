@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from packages import make_rows
+from waiting import wait_until
 
 from nbship import predictor
 from nbship.errors import SourceError
@@ -126,11 +126,11 @@ def test_they_end_with_the_command(tmp_path: Path, small_package: Path, source: 
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}
     for sent, status in ((signal.SIGKILL, -9), (signal.SIGINT, 1)):
         process = subprocess.Popen([sys.executable, "-c", script, *words], cwd=tmp_path, env=environ)
-        wait_for(lambda process=process: len(children(process.pid)) > 1)
+        wait_until(lambda process=process: len(children(process.pid)) > 1)
         workers = children(process.pid)
         process.send_signal(sent)
         assert process.wait(10) == status
-        wait_for(lambda workers=workers: not any(map(is_alive, workers)))
+        wait_until(lambda workers=workers: not any(map(is_alive, workers)))
 
 
 def children(pid: int) -> list[str]:
@@ -142,10 +142,3 @@ def is_alive(pid: str) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
-
-
-def wait_for(condition) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prediction_log.test_log import NOON, batch, record
 from services import postgres_url
+from waiting import wait_until
 
 from nbship.errors import LogError
 from nbship.prediction_log import Label, SqlLog
@@ -64,13 +64,6 @@ def waiting(spool: Path) -> int:
     return count
 
 
-def wait_for(condition) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_what_is_written_while_the_database_is_away_comes_to_it_once(switch: Switch, tmp_path: Path) -> None:
     spool = tmp_path / "spool.sqlite"
     first, second, third = record(), record(), record()
@@ -86,7 +79,7 @@ def test_what_is_written_while_the_database_is_away_comes_to_it_once(switch: Swi
         with pytest.raises(LogError, match="connection refused"):
             log.find(second.id)
         switch.down = False
-        wait_for(lambda: not waiting(spool))
+        wait_until(lambda: not waiting(spool))
         log.append(third)
         assert {one.id for one in log.recent(9)} == {first.id, second.id, third.id}
         assert (log.labels(), log.batches()) == ([label], [run])
@@ -134,6 +127,6 @@ def test_what_comes_while_the_spool_is_forwarded_is_kept_beside_it(switch: Switc
         new = [record() for _ in range(300)]
         for each, log in zip(new, [one, other] * 150, strict=True):
             log.append(each)
-        wait_for(lambda: not waiting(spool))
+        wait_until(lambda: not waiting(spool))
         assert {each.id for each in one.recent(9999)} == {each.id for each in [*kept, *new]}
         assert len(one.labels()) == 200

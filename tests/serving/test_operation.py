@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from servers import running, serving
+from waiting import wait_until
 
 from nbship import predictor
 from nbship.errors import ServingError
@@ -184,13 +185,16 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
             check_measures(text)
             return float(re.search(r'requests_total\{route="predict",status="200"\} (\S+)', text)[1])
 
+        def working() -> set[str]:
+            children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+            return {pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(40))
         assert count() == 40
-        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        workers = working()
         assert len(workers) == 2
-        os.kill(int(workers[0]), signal.SIGKILL)
-        time.sleep(3)
+        os.kill(int(min(workers)), signal.SIGKILL)
+        wait_until(lambda: len(working() - workers) == 1)
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(10))
         assert count() == 50
         # Probes and measures have their own port, and only that.
@@ -208,8 +212,7 @@ def test_a_service_that_is_told_to_stop_drains_first(
     with serving(small_package, tmp_path) as (url, server):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
         server.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        assert httpx.get(f"{url}/v2/health/ready").status_code == 503
+        wait_until(lambda: httpx.get(f"{url}/v2/health/ready").status_code == 503)
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
         assert server.wait(10) == 0
 
