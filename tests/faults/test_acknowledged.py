@@ -20,7 +20,8 @@ from nbship.prediction_log import open_log
 def test_no_answer_is_lost_when_the_server_is_killed(small_package: Path, tmp_path: Path, full: bool) -> None:
     acknowledged: list[str] = []
     for kill in range(100 if full else 3):
-        acknowledged += _serve_and_kill(small_package, tmp_path, after=0.05 * (kill % 7))
+        acknowledged += _serve_and_kill(small_package, tmp_path, after=0.3 + 0.05 * (kill % 7))
+    assert len(acknowledged) > 20
     assert len(set(acknowledged)) == len(acknowledged)
     with open_log(tmp_path / "state" / "predictions.sqlite") as log:
         for id in acknowledged:
@@ -54,7 +55,7 @@ def _wait_until_ready(url: str) -> None:
         except httpx.TransportError:
             return False
 
-    wait_until(is_ready)
+    wait_until(is_ready, seconds=10)
 
 
 def _ask(url: str, ids: list[str]) -> None:

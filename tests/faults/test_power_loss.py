@@ -111,7 +111,7 @@ def lost(package: Path, folder: Path, shim: Path, *, times: int, script: str = "
                 client.start()
             enough = len(acknowledged) + 10
             wait_until(lambda enough=enough: len(acknowledged) >= enough)
-            time.sleep(0.03 * (cut % 9))
+            time.sleep(0.1 + 0.03 * (cut % 9))
             server.send_signal(signal.SIGKILL)
             server.wait()
             for client in clients:

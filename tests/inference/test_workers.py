@@ -126,11 +126,11 @@ def test_they_end_with_the_command(tmp_path: Path, small_package: Path, source: 
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}
     for sent, status in ((signal.SIGKILL, -9), (signal.SIGINT, 1)):
         process = subprocess.Popen([sys.executable, "-c", script, *words], cwd=tmp_path, env=environ)
-        wait_until(lambda process=process: len(children(process.pid)) > 1)
+        wait_until(lambda process=process: len(children(process.pid)) > 1, seconds=10)
         workers = children(process.pid)
         process.send_signal(sent)
         assert process.wait(10) == status
-        wait_until(lambda workers=workers: not any(map(is_alive, workers)))
+        wait_until(lambda workers=workers: not any(map(is_alive, workers)), seconds=10)
 
 
 def children(pid: int) -> list[str]:

@@ -79,7 +79,7 @@ def test_what_is_written_while_the_database_is_away_comes_to_it_once(switch: Swi
         with pytest.raises(LogError, match="connection refused"):
             log.find(second.id)
         switch.down = False
-        wait_until(lambda: not waiting(spool))
+        wait_until(lambda: not waiting(spool), seconds=20)
         log.append(third)
         assert {one.id for one in log.recent(9)} == {first.id, second.id, third.id}
         assert (log.labels(), log.batches()) == ([label], [run])
@@ -127,6 +127,6 @@ def test_what_comes_while_the_spool_is_forwarded_is_kept_beside_it(switch: Switc
         new = [record() for _ in range(300)]
         for each, log in zip(new, [one, other] * 150, strict=True):
             log.append(each)
-        wait_until(lambda: not waiting(spool))
+        wait_until(lambda: not waiting(spool), seconds=20)
         assert {each.id for each in one.recent(9999)} == {each.id for each in [*kept, *new]}
         assert len(one.labels()) == 200

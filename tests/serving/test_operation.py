@@ -194,7 +194,7 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
         workers = working()
         assert len(workers) == 2
         os.kill(int(min(workers)), signal.SIGKILL)
-        wait_until(lambda: len(working() - workers) == 1)
+        wait_until(lambda: len(working() - workers) == 1, seconds=20)
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(10))
         assert count() == 50
         # Probes and measures have their own port, and only that.
@@ -212,7 +212,7 @@ def test_a_service_that_is_told_to_stop_drains_first(
     with serving(small_package, tmp_path) as (url, server):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: httpx.get(f"{url}/v2/health/ready").status_code == 503)
+        wait_until(lambda: httpx.get(f"{url}/v2/health/ready").status_code == 503, seconds=2)
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
         assert server.wait(10) == 0
 

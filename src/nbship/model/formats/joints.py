@@ -25,36 +25,26 @@ class Joints:
         Leaf sets, shape (bins, words), of the inputs' bins, one input's after another's.
     sizes
         How many bins each input has.
-
-    Attributes
-    ----------
-    leaves
-        The same, and after them the joints'.
     """
 
     def __init__(self, leaves: Array, sizes: Sequence[int]) -> None:
         self._sizes, self._starts = sizes, np.cumsum([0, *sizes]).tolist()
         groups = _groups(sizes, most=_MOST_BYTES // leaves[0].nbytes)
-        self._alone = [group[0] for group in groups if len(group) == 1]
-        self._joined = [group for group in groups if len(group) > 1]
-        tables = [_combined([self._own(leaves, place) for place in group]) for group in self._joined]
-        self.leaves = np.concatenate([leaves, *tables]) if tables else leaves
-        self._firsts = (len(leaves) + np.cumsum([0, *map(len, tables)])).tolist()
+        self._groups = [(group, _combined([self._own(leaves, place) for place in group])) for group in groups]
 
     def _own(self, leaves: Array, place: int) -> Array:
         return leaves[self._starts[place] : self._starts[place + 1]]
 
-    def places(self, bins: Array) -> list[Array]:
-        """Return, of each look-up, the places in the leaf sets of rows whose bins have theirs, shape (inputs, rows)."""
-        found = [bins[place] for place in self._alone]
-        for group, first in zip(self._joined, self._firsts, strict=False):
-            joint = bins[group[0]] - self._starts[group[0]]
+    def lookups(self, bins: Array) -> list[tuple[Array, Array]]:
+        """Return each table with the places that rows have in it whose bins have theirs in `leaves`, shape (inputs, rows)."""
+        found = []
+        for group, table in self._groups:
+            places = bins[group[0]] - self._starts[group[0]]
             for place in group[1:]:
-                joint *= self._sizes[place]
-                joint += bins[place]
-                joint -= self._starts[place]
-            joint += first
-            found.append(joint)
+                places *= self._sizes[place]
+                places += bins[place]
+                places -= self._starts[place]
+            found.append((table, places))
         return found
 
 

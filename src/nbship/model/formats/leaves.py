@@ -16,7 +16,6 @@ Room: TypeAlias = "tuple[Array, Array, Array]"
 
 # The leaf sets of a block of rows stay near to the core.
 _BLOCK_BYTES = 1 << 19
-
 # Bytes of a word -> how its one bit is told: by the exponent of the word as a floating-point number.
 _FLOATS = {4: (np.float32, np.int32, 23, 126), 8: (np.float64, np.int64, 52, 1022)}
 # So many rows at a time are turned into columns: what they lie in stays near to the core.
@@ -41,8 +40,7 @@ class LeafSums:
     """
 
     def __init__(self, leaves: Array, sizes: Sequence[int], values: Array, outputs: Array, base: Array) -> None:
-        self._joints = Joints(leaves, sizes)
-        self.leaves = self._joints.leaves
+        self.leaves, self._joints = leaves, Joints(leaves, sizes)
         self.float, self.whole, self.shift, self.none = _FLOATS[leaves.itemsize]
         self.groups: list[tuple[Any, Array, Array]] = []
         for output in range(len(base)):
@@ -72,18 +70,19 @@ class LeafSums:
 
     def many(self, bins: Array, sums: Array, room: Room) -> None:
         """Write the sums of rows, shape (rows, outputs), of bins of shape (inputs, rows); to the bit as `single`."""
-        places, block = self._joints.places(bins), room[0].shape[1]
+        lookups, block = self._joints.lookups(bins), room[0].shape[1]
         for start in range(0, len(sums), block):
             rows = slice(start, start + block)
-            self._block([place[rows] for place in places], sums[rows], room)
+            self._block([(table, places[rows]) for table, places in lookups], sums[rows], room)
 
-    def _block(self, places: Sequence[Array], sums: Array, room: Room) -> None:
+    def _block(self, lookups: Sequence[tuple[Array, Array]], sums: Array, room: Room) -> None:
         rows = len(sums)
         left, other = room[0][:, :rows]
         # Every place is in the table; without a mode, NumPy would buffer.
-        self.leaves.take(places[0], axis=0, out=left, mode="clip")
-        for each in places[1:]:
-            self.leaves.take(each, axis=0, out=other, mode="clip")
+        table, places = lookups[0]
+        table.take(places, axis=0, out=left, mode="clip")
+        for table, places in lookups[1:]:
+            table.take(places, axis=0, out=other, mode="clip")
             np.bitwise_and(left, other, out=left)
         numbers = other.view(self.float)
         np.copyto(numbers, left, casting="unsafe")
