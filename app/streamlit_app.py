@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from nbship.serving.app import show_app
+from nbship.app import show_app
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

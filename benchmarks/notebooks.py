@@ -45,8 +45,8 @@ def run() -> str:
 def _null() -> str:
     import papermill
 
-    from nbship.execution.engine import execute
-    from nbship.execution.warm import WarmParent
+    from nbship.execution.kernels.client import WarmParent
+    from nbship.execution.kernels.execute import execute
 
     environ = {**os.environ, **PINS}
     source = notebook("import pandas\nimport sklearn.ensemble")

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from nbship.serving.server import config_of
+from nbship.serving.uvicorn_server import config_of
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nbship import project
+from nbship.dvcstore.digests import Digests
+from nbship.dvcstore.lock_file import Lock
 from nbship.pipeline import COPIES_STAGE, plan_stages, read_pipeline
-from nbship.pipeline.digest import Digests
+from nbship.pipeline.copies import write_copies
 from nbship.pipeline.libraries import LIBRARIES
-from nbship.pipeline.lock import Lock
 from nbship.pipeline.placeholders import look_up
-from nbship.pipeline.strip import write_copies
 from nbship.pipeline.sync import sync
 
 PIPELINE = """\

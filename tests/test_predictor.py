@@ -14,8 +14,8 @@ from orders import build_shop, importable, make_orders, write_project
 
 from nbship import predictor
 from nbship.errors import CorruptPackageError, VersionMismatchError
-from nbship.model.formats.skops import dump_estimator
-from nbship.model.manifest import make_manifest, read_files
+from nbship.model.backends.skops_file import dump_estimator
+from nbship.model.package.manifest import make_manifest, read_files
 
 KINDS = ("binary", "linear", "forest", "multiclass", "regression")
 ONE = {"ordered": "2024-03-05T12:00", "shop": "north", "customer": "x", "price": 12.5, "pieces": None, "gift": True}
@@ -147,7 +147,7 @@ def test_tables_answer_whatever_scikit_learn_is_here(shop_package: Callable[[str
 
 
 def repacked(files: dict[str, bytes]) -> tuple[Any, dict[str, bytes]]:
-    from nbship.model.manifest import read_manifest
+    from nbship.model.package.manifest import read_manifest
 
     return read_manifest(make_manifest("shop", files)), files
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
-from .model.answer import GUARDED
-from .model.formats import BOUND, ONNX, TABLES
-from .model.manifest import GOLDEN_OUTPUT, Manifest
+from .model.backends import BOUND, ONNX, TABLES
+from .model.package.loaded import GUARDED
+from .model.package.manifest import GOLDEN_OUTPUT, Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
 
 if TYPE_CHECKING:

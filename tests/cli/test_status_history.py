@@ -10,7 +10,7 @@ import pytest
 from stages import pretend_run, write_project
 
 from nbship.cli import main
-from nbship.execution.records import RunRecord, append_record
+from nbship.execution.reporting.records import RunRecord, append_record
 from nbship.pipeline.platforms import this_platform
 
 RECORD = RunRecord(

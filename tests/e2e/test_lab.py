@@ -22,7 +22,7 @@ MORE = [
     "import matplotlib.pyplot as plt\nimport pandas as pd\nplt.figure(figsize=(5, 2))\nplt.plot(values[:6], 'o-');",
     "pd.DataFrame({'place': range(3), 'value': values[:3]})",
     "import os\nfrom pathlib import Path\nstarter = Path(f'/proc/{os.getppid()}/cmdline').read_text()\n"
-    "print('warm' if 'nbship.execution.parent' in starter else 'cold', os.getpid())",
+    "print('warm' if 'nbship.execution.kernels.forkserver' in starter else 'cold', os.getpid())",
     "import time\nprint('begun', flush=True)\nfor second in range(waited):\n    time.sleep(1)\nprint('waited to the end')",
 ]
 

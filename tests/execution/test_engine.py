@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from nbship.errors import DeadKernelError
-from nbship.execution import engine
-from nbship.execution.engine import Limits, Listener, execute
-from nbship.execution.warm import WarmParent
+from nbship.execution.kernels import execute as engine
+from nbship.execution.kernels.client import WarmParent
+from nbship.execution.kernels.execute import Limits, Listener, execute
 from nbship.notebook import PINNED
 
 from .notebooks import notebook, text
@@ -196,7 +196,7 @@ def test_forks_share_neither_names_nor_random_numbers_nor_settings(tmp_path: Pat
 
 def test_a_parent_whose_starter_is_killed_leaves_no_folder_behind(tmp_path: Path):
     code = (
-        "import os, time\nfrom nbship.execution.warm import WarmParent\n"
+        "import os, time\nfrom nbship.execution.kernels.client import WarmParent\n"
         "parent = WarmParent.start(env=os.environ)\nparent._connect().close()\nprint(parent.address, flush=True)\ntime.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as starter:

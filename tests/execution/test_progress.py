@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from nbship.execution.progress import LiveProgress, PlainProgress
-from nbship.execution.report import StageReport
+from nbship.execution.reporting.progress import LiveProgress, PlainProgress
+from nbship.execution.reporting.report import StageReport
 
 
 def test_a_log_has_a_line_for_each_beginning_and_end():

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from jupyter_client import KernelManager
 
+from nbship.execution.kernels.shared import shared_parent
 from nbship.execution.lab import write_jupyter_files
-from nbship.execution.shared import shared_parent
 from nbship.project import load
 
 # Jupyter's own channels leave sockets to the garbage collector.
@@ -94,7 +94,7 @@ def test_a_kernel_is_a_fork_with_its_own_folder_environment_and_arguments(
     kernel = start(cwd=str(tmp_path), env={**os.environ, "OWN": "yes"})
     code = "import os, sys; print(os.getppid(), os.getcwd(), os.environ['OWN'], *sys.argv[1:], __name__)"
     parent, *rest = kernel.ask(code).split()
-    assert "nbship.execution.parent" in psutil.Process(int(parent)).cmdline()
+    assert "nbship.execution.kernels.forkserver" in psutil.Process(int(parent)).cmdline()
     assert rest == [str(tmp_path), "yes", "-f", kernel.manager.connection_file, "__main__"]
     assert kernel.ask("import IPython\nprint(IPython.get_ipython().kernel.shell is get_ipython())") == "True"
     kernel.ask("os.write(1, b'')\nimport subprocess\nsubprocess.run(['true'])")
@@ -209,7 +209,7 @@ def test_what_cannot_be_forked_is_an_ordinary_process_and_the_log_says_why(
 def test_it_is_an_ordinary_process_where_nothing_can_be_forked(
     start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("nbship.execution.provisioner.shared_parent", lambda _: None)
+    monkeypatch.setattr("nbship.execution.kernels.provisioner.shared_parent", lambda _: None)
     assert start().ask("import os; print(os.getppid())") == str(os.getpid())
 
 

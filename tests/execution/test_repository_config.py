@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nbship.dvcstore.config import read_repository
 from nbship.errors import PipelineError
-from nbship.execution.dvc.config import read_repository
 
 
 @pytest.fixture

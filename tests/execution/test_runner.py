@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from nbship.errors import GateError, StageError
-from nbship.execution.progress import PlainProgress
-from nbship.execution.report import StageReport
+from nbship.execution.reporting.progress import PlainProgress
+from nbship.execution.reporting.report import StageReport
+from nbship.execution.reporting.summary import RunSummary, raise_for
 from nbship.execution.runner import run
-from nbship.execution.summary import RunSummary, raise_for
 from nbship.project import load
 
 from .two_stages import write_project

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from nbship.execution.schedule import run_in_order
+from nbship.execution.parallel import run_in_order
 
 GRAPH = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": []}
 
@@ -56,7 +56,7 @@ def test_an_interrupt_stops_those_at_work(monkeypatch: pytest.MonkeyPatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nbship.execution.schedule.wait", interrupted)
+    monkeypatch.setattr("nbship.execution.parallel.wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_in_order({"a": []}, lambda name: stopped.wait(10), jobs=1, stop=stopped.set)
     assert stopped.is_set()

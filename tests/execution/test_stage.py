@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from nbship.dvcstore.digests import Digests
 from nbship.errors import CellError, DeadKernelError, GateError, ParameterError, StageError, UndeclaredImportError
-from nbship.execution.records import read_records
-from nbship.execution.report import describe
+from nbship.execution.reporting.records import read_records
+from nbship.execution.reporting.report import describe
 from nbship.execution.stage import Inputs, run_stage
-from nbship.pipeline.digest import Digests
 from nbship.pipeline.spec import Pipeline, Stage
 from nbship.project import Project, Settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nbship.errors import StageError
-from nbship.execution.versions import refuse_other_versions
+from nbship.execution.locked_versions import refuse_other_versions
 
 from .two_stages import call, write_project
 

@@ -20,10 +20,10 @@ import psutil
 from execution.graphs import executions, products
 
 from nbship.errors import NbshipError
-from nbship.execution.progress import PlainProgress
+from nbship.execution.reporting.progress import PlainProgress
+from nbship.execution.reporting.summary import raise_for
 from nbship.execution.runner import run
-from nbship.execution.summary import raise_for
-from nbship.pipeline.index import index_at
+from nbship.pipeline.file_index import index_at
 from nbship.project import load
 
 _CONTEXT = multiprocessing.get_context("fork")

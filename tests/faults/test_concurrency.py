@@ -15,7 +15,7 @@ import pytest
 from execution.graphs import DIAMOND, WORK, executions, products, write_graph
 from runs import Started, bring, is_whole, tried
 
-from nbship.execution import opening, runner
+from nbship.execution import preflight, runner
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -100,5 +100,5 @@ def test_runs_that_do_not_wait_would_be_caught(
     fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "one_run", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(opening, "claims", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(preflight, "claims", lambda *_, **__: contextlib.nullcontext())
     assert any(at_once(fresh, expected, runs=4) for _ in range(3))

@@ -11,8 +11,8 @@ import pytest
 from execution.graphs import DIAMOND, executions, products, write_graph
 from runs import bring, digest, is_whole, name_of, objects, tried
 
-from nbship.execution.dvc.objects import Objects
-from nbship.execution.records import append_record, read_records
+from nbship.dvcstore.cache import Objects
+from nbship.execution.reporting.records import append_record, read_records
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -96,7 +96,7 @@ def lost(done: Path, root: Path, area: str) -> str:
 
 
 def outs(root: Path) -> Iterator[Mapping[str, str]]:
-    from nbship.pipeline.lock import read_lock
+    from nbship.dvcstore.lock_file import read_lock
 
     for entry in read_lock(root / "dvc.lock").values():
         yield from (out for out in entry["outs"] if "/metrics/" not in out["path"] and "/plots/" not in out["path"])

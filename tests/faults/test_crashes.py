@@ -16,9 +16,9 @@ import pytest
 from execution.graphs import DIAMOND, WORK, executions, products, write_graph
 from runs import Failpoints, Started, bring, is_whole, tried
 
-from nbship.execution.dvc.books import Books, Declared
-from nbship.execution.dvc.entries import Entry, same_inputs
-from nbship.execution.dvc.objects import Objects
+from nbship.dvcstore.cache import Objects
+from nbship.dvcstore.lock_entry import Entry, same_inputs
+from nbship.dvcstore.store import Books, Declared
 
 pytestmark = pytest.mark.timeout(7200)
 

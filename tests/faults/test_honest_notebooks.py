@@ -16,9 +16,9 @@ import nbformat
 import psutil
 import pytest
 
-from nbship.execution import outputs as outputs_module
-from nbship.execution.engine import Executed, Limits, Listener, execute
-from nbship.execution.warm import WarmParent
+from nbship.execution.kernels import outputs as outputs_module
+from nbship.execution.kernels.client import WarmParent
+from nbship.execution.kernels.execute import Executed, Limits, Listener, execute
 from nbship.notebook import PINNED
 
 Execute = Callable[..., Executed]

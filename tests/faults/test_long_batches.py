@@ -20,7 +20,7 @@ from nbship.prediction_log import digest_of
 pytestmark = pytest.mark.timeout(7200)
 MILLION = 1_000_000
 LEAKY = """
-from nbship.inference import scoring
+from nbship.inference.batch import scoring
 kept, table_of = [], scoring.predicted_table
 def output(*args, **options):
     made = table_of(*args, **options)

@@ -30,9 +30,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 from nbship import acceptance, predictor
 from nbship.errors import PackageError
-from nbship.model.formats import skops as reader
-from nbship.model.formats.skops import dump_estimator
-from nbship.model.manifest import make_manifest, read_files, read_manifest
+from nbship.model.backends import skops_file as reader
+from nbship.model.backends.skops_file import dump_estimator
+from nbship.model.package.manifest import make_manifest, read_files, read_manifest
 
 
 class Call:
@@ -156,7 +156,7 @@ def test_a_reader_of_pickles_would_be_caught(
     way: str, small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark = tmp_path / "mark"
-    monkeypatch.setattr("nbship.model.formats.fitted.load_estimator_bytes", lambda data, **_: pickle.loads(data))
+    monkeypatch.setattr("nbship.model.backends.sklearn.load_estimator_bytes", lambda data, **_: pickle.loads(data))
     _, files = read_files(small_package)
     _, changed, content = next(each for each in pickles(mark) if each[0].startswith(f"pickle {way} "))
     with pytest.raises(Exception):  # noqa: B017, PT011 (whatever an estimator that is none raises)

@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 from papermill.cli import papermill as command
 
 from nbship.errors import ParameterError
-from nbship.execution.engine import execute
+from nbship.execution.kernels.client import WarmParent
+from nbship.execution.kernels.execute import execute
+from nbship.execution.parameter_values import refuse_name, refuse_value
 from nbship.execution.parameters import prepare
-from nbship.execution.values import refuse_name, refuse_value
-from nbship.execution.warm import WarmParent
 from nbship.notebook import PINNED
 from nbship.pipeline.spec import Pipeline, Stage
 

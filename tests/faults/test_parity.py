@@ -19,26 +19,26 @@ from families import FAMILIES, fitted, make_rows, make_signature
 from nbship import acceptance, predictor
 from nbship.errors import AcceptanceError
 from nbship.model import Provenance, build_package
-from nbship.model.formats import members, onnx_graph, paths
-from nbship.model.formats.tables import Tables
-from nbship.model.rows import read_rows
+from nbship.model.backends.lookup_tables import Tables
+from nbship.model.compiler import averaging, choose, onnx_graph
+from nbship.model.signature.validation import read_rows
 
 COMPILED = [name for name, family in FAMILIES.items() if family.path == "tables"]
 
 
-def choose(name: str) -> paths.Choice:
+def choice_of(name: str) -> choose.Choice:
     columns = read_rows(make_signature(), make_rows()).columns
-    return paths.choose_path(fitted(name), make_signature(), columns=columns, code={})
+    return choose.choose_path(fitted(name), make_signature(), columns=columns, code={})
 
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_ten_thousand_rows_get_the_same_answers(name: str, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    generate = paths.generate_rows
+    generate = choose.generate_rows
     for seed in range(20 if full else 1):
         monkeypatch.setattr(
-            paths, "generate_rows", lambda *args, seed=seed, **options: generate(*args, seed=seed, **options)
+            choose, "generate_rows", lambda *args, seed=seed, **options: generate(*args, seed=seed, **options)
         )
-        report = choose(name).report
+        report = choice_of(name).report
         assert report["path"] == "tables", report
         assert report["proof"]["rows"] == 10_000
         assert report["proof"]["largest_difference"] <= 1e-12
@@ -85,9 +85,9 @@ def forgetful(tables: Tables) -> Tables:
 def test_tables_that_are_a_little_wrong_are_not_chosen(
     damage: Callable[[Tables], Tables], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = members.compile_model
-    monkeypatch.setattr(paths, "compile_model", lambda *args, **options: damage(right(*args, **options)))
-    choice = choose("boosting, categories")
+    right = averaging.compile_model
+    monkeypatch.setattr(choose, "compile_model", lambda *args, **options: damage(right(*args, **options)))
+    choice = choice_of("boosting, categories")
     assert "tables.npz" not in choice.files
     assert choice.name == choice.report["path"] != "tables"
     assert choice.report["tables"].startswith("Not proven: answers differ")
@@ -95,10 +95,10 @@ def test_tables_that_are_a_little_wrong_are_not_chosen(
 
 def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package whose tables and golden outputs agree, and are wrong: the fitted model beside them tells."""
-    right = members.compile_model
-    monkeypatch.setattr(paths, "compile_model", lambda *args, **options: forgetful(right(*args, **options)))
-    monkeypatch.setattr(paths, "largest_difference", lambda *args: 0.0)
-    monkeypatch.setattr("nbship.model.evidence._refuse_difference", lambda *args: None)
+    right = averaging.compile_model
+    monkeypatch.setattr(choose, "compile_model", lambda *args, **options: forgetful(right(*args, **options)))
+    monkeypatch.setattr(choose, "largest_difference", lambda *args: 0.0)
+    monkeypatch.setattr("nbship.model.build.evidence._refuse_difference", lambda *args: None)
     frame = make_rows()
     golden = frame.head(600).assign(town=lambda rows: rows["town"].where(np.arange(600) % 2 == 0, "unseen"))
     build_package(
@@ -126,7 +126,7 @@ CONVERTED = [name for name, family in FAMILIES.items() if family.path == "onnx"]
 
 @pytest.mark.parametrize("name", CONVERTED)
 def test_ten_thousand_rows_get_the_same_answers_by_onnx(name: str) -> None:
-    report = choose(name).report
+    report = choice_of(name).report
     assert report["path"] == "onnx", report
     assert report["proof"]["rows"] == 10_000
     assert report["proof"]["largest_difference"] <= 1e-6
@@ -138,9 +138,9 @@ AVERAGES = ("voting", "calibrated")
 @pytest.mark.parametrize("name", [name for name in COMPILED if not name.startswith(AVERAGES)])
 def test_what_compiles_is_exported_to_onnx_with_the_same_answers(name: str) -> None:
     columns = read_rows(make_signature(), make_rows()).columns
-    graph, most = paths.export_onnx(fitted(name), make_signature(), columns=columns, code={})
+    graph, most = choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})
     assert most <= 1e-12
-    assert graph == paths.export_onnx(fitted(name), make_signature(), columns=columns, code={})[0]
+    assert graph == choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})[0]
 
 
 @pytest.mark.parametrize("name", ["naive Bayes", "network"])
@@ -151,6 +151,6 @@ def test_graphs_that_are_a_little_wrong_are_not_chosen(name: str, monkeypatch: p
         "_matrix",
         lambda graph, *args: graph.add("Mul", right(graph, *args), graph.constant(np.array(1 + 1e-4))),
     )
-    choice = choose(name)
+    choice = choice_of(name)
     assert choice.name == "sklearn"
     assert choice.report["onnx"].startswith("Not proven: answers differ")

@@ -12,7 +12,7 @@ from packages import make_rows
 
 from nbship import predictor
 from nbship.inference import Logged, predict_file, replay
-from nbship.model.outputs import OutputReader
+from nbship.model.signature.outputs import OutputReader
 from nbship.prediction_log import open_log
 
 pytestmark = pytest.mark.timeout(3600)

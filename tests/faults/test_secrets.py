@@ -19,7 +19,8 @@ from execution.notebooks import notebook
 from runs import bring
 
 from nbship.errors import NbshipError, ParameterError
-from nbship.execution import papermill_progress, stage
+from nbship.execution import stage
+from nbship.execution.papermill import progress as papermill_progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

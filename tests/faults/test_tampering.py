@@ -14,9 +14,10 @@ import pytest
 
 from nbship import predictor
 from nbship.errors import CorruptPackageError, PackageError
-from nbship.model import build_wheel, manifest
-from nbship.model.archive import write_zip
-from nbship.model.formats.table_file import load_tables
+from nbship.model import build_wheel
+from nbship.model.backends.tables_file import load_tables
+from nbship.model.canonical_zip import write_zip
+from nbship.model.package import manifest
 
 
 def flip(path: Path, random_: random.Random) -> None:

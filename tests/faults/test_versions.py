@@ -17,8 +17,9 @@ from nbship import acceptance, predictor
 from nbship.cli.predict import command as predict
 from nbship.cli.verify import command as verify
 from nbship.errors import AcceptanceError, VersionMismatchError
-from nbship.model import Provenance, answer, build_package
-from nbship.model.manifest import MANIFEST, make_manifest, read_files
+from nbship.model import Provenance, build_package
+from nbship.model.package import loaded
+from nbship.model.package.manifest import MANIFEST, make_manifest, read_files
 
 PACKAGES = {"tables": "boosting", "onnx": "naive Bayes", "sklearn": "transformed target"}
 GUARDED = {
@@ -31,7 +32,7 @@ CASES = [(path, library, step) for path, libraries in GUARDED.items() for librar
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Packages that tables, ONNX Runtime and scikit-learn answer."""
+    """Packages that tables, ONNX Runtime and scikit-learn loaded."""
     folder, rows = tmp_path_factory.mktemp("packages"), make_rows()
     for path, family in PACKAGES.items():
         build_package(
@@ -85,7 +86,7 @@ def test_other_versions_that_answer_otherwise_are_refused(packages, tmp_path: Pa
 def test_a_loader_that_looks_at_no_version_would_be_caught(
     packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "_refuse_versions", lambda *args, **options: None)
+    monkeypatch.setattr(loaded, "_refuse_versions", lambda *args, **options: None)
     for path, library, step in CASES:
         other = remade(packages[path], tmp_path / f"{path} {library} {step}", library=library, step=step)
         assert predictor.load(other).path == path

@@ -10,7 +10,7 @@ import pytest
 from nbship import predictor
 from nbship.errors import EmptyDataError, InvalidInputError, LogError, SchemaError, SourceError
 from nbship.inference import Logged, predict_file, replay, take_labels
-from nbship.inference import batch as batches
+from nbship.inference.batch import run as batches
 from nbship.prediction_log import digest_of, open_log, predictions
 
 

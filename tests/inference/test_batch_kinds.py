@@ -19,10 +19,10 @@ from services import postgres_url
 
 from nbship import predictor
 from nbship.errors import InvalidInputError, SourceError
-from nbship.inference import batch as batches
 from nbship.inference import load_table, predict_file, replay, take_snapshot
-from nbship.model.tables import read_chunks
+from nbship.inference.batch import run as batches
 from nbship.prediction_log import SqlLog, open_log
+from nbship.tabular.readers import read_chunks
 
 KINDS = ("csv", "jsonl", "parquet")
 
@@ -209,8 +209,8 @@ def test_one_output_is_made_by_one_process_at_a_time(
 
 def test_a_killed_command_goes_on(tmp_path: Path, small_package: Path, rows: pd.DataFrame) -> None:
     script = (
-        "import sys; from nbship.inference import batch; from nbship import cli;"
-        "batch.ROWS_AT_A_TIME, batch.ROWS_A_PART = 10, 20; cli.main(sys.argv[1:])"
+        "import sys; from nbship.inference.batch import run; from nbship import cli;"
+        "run.ROWS_AT_A_TIME, run.ROWS_A_PART = 10, 20; cli.main(sys.argv[1:])"
     )
     source = write(pd.concat([rows] * 20), tmp_path / "in.parquet")
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}

@@ -15,8 +15,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from nbship import model, predictor
 from nbship.errors import InvalidInputError
-from nbship.inference import batch as batches
 from nbship.inference import predict_file
+from nbship.inference.batch import run as batches
 from nbship.model import Field, Output, Signature
 from nbship.prediction_log import open_log
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nbship.inference import commit_of
+from nbship.dvcstore.lineage import commit_of
 
 
 def run(root: Path, *words: str) -> None:

@@ -14,7 +14,8 @@ from packages import make_rows
 from nbship import predictor
 from nbship.cli.log import command
 from nbship.errors import InvalidInputError, SignatureError, SourceError
-from nbship.inference import Logged, find_place, forget_subject, take_feedback
+from nbship.inference import Logged, find_place, take_feedback
+from nbship.prediction_log import forget_subject
 
 invoke = partial(CliRunner().invoke, catch_exceptions=False)
 

@@ -16,8 +16,9 @@ from waiting import wait_until
 
 from nbship import predictor
 from nbship.errors import SourceError
-from nbship.inference import batch as batches
-from nbship.inference import predict_file, scoring
+from nbship.inference import predict_file
+from nbship.inference.batch import run as batches
+from nbship.inference.batch import scoring
 from nbship.prediction_log import SqlLog, open_log
 
 
@@ -119,8 +120,8 @@ def test_what_goes_wrong_in_one_is_told_as_ever(
 
 def test_they_end_with_the_command(tmp_path: Path, small_package: Path, source: Path) -> None:
     script = (
-        "import sys, time; from nbship.inference import batch, scoring; from nbship import cli;"
-        "batch.ROWS_A_PART = 30; scoring.Scoring._make = lambda *_: time.sleep(60); cli.main(sys.argv[1:])"
+        "import sys, time; from nbship.inference.batch import run, scoring; from nbship import cli;"
+        "run.ROWS_A_PART = 30; scoring.Scoring._make = lambda *_: time.sleep(60); cli.main(sys.argv[1:])"
     )
     words = ["predict", str(source), "out.parquet", "--package", str(small_package)]
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}

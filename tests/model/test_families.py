@@ -13,7 +13,7 @@ from families import FAMILIES, fitted, make_rows, make_signature
 
 from nbship import acceptance, predictor
 from nbship.model import Provenance, build_package
-from nbship.model.formats import BOUND
+from nbship.model.backends import BOUND
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories:UserWarning")
 

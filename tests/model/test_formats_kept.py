@@ -11,7 +11,7 @@ import pytest
 from orders import make_orders
 
 from nbship import acceptance
-from nbship.model import manifest
+from nbship.model.package import manifest
 from nbship.predictor import read_package
 
 KEPT = sorted(Path(__file__).parent.glob("package_format_*.zip"))

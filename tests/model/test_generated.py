@@ -29,8 +29,8 @@ from sklearn.preprocessing import (
 
 from nbship.errors import InvalidInputError
 from nbship.model import Provenance, build_package
-from nbship.model.formats import BOUND
-from nbship.model.rows import read_rows
+from nbship.model.backends import BOUND
+from nbship.model.signature.validation import read_rows
 from nbship.predictor import PackagePredictor, load
 
 ROWS = make_rows(600)

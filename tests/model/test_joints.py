@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nbship.model.formats.joints import Joints
+from nbship.model.backends.joint_tables import Joints
 
 
 @pytest.mark.parametrize(

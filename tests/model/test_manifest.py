@@ -10,8 +10,9 @@ import pytest
 
 from nbship import predictor
 from nbship.errors import CorruptPackageError, PackageError
-from nbship.model.archive import read_archive, write_zip
-from nbship.model.manifest import read_files, read_manifest
+from nbship.model.canonical_zip import write_zip
+from nbship.model.package.archive import read_archive
+from nbship.model.package.manifest import read_files, read_manifest
 
 
 @pytest.fixture

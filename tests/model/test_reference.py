@@ -9,7 +9,7 @@ from orders import make_orders
 
 from nbship.errors import CorruptPackageError
 from nbship.model import Field, Signature, columns_of
-from nbship.model.reference import count, describe, dump_reference, load_reference
+from nbship.model.build.reference import count, describe, dump_reference, load_reference
 
 SIGNATURE = Signature(
     (

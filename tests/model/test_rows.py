@@ -10,7 +10,7 @@ import pytest
 
 from nbship.errors import InvalidInputError
 from nbship.model import Field, Signature
-from nbship.model.rows import read_rows
+from nbship.model.signature.validation import read_rows
 
 SIGNATURE = Signature(
     (

@@ -9,7 +9,7 @@ import pytest
 
 from nbship.errors import SignatureError
 from nbship.model import Field, Output, Signature
-from nbship.model.rows import read_rows
+from nbship.model.signature.validation import read_rows
 
 
 @pytest.fixture

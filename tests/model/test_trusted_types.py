@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import FunctionTransformer
 
 from nbship.errors import CorruptPackageError
-from nbship.model.formats.skops import dump_estimator, load_estimator_bytes
+from nbship.model.backends.skops_file import dump_estimator, load_estimator_bytes
 
 
 def test_boosting_with_categorical_features_is_loaded() -> None:

@@ -17,8 +17,8 @@ from nbship import predictor
 from nbship.cli.package import command
 from nbship.errors import CorruptPackageError, PackageError
 from nbship.model import Provenance, build_package, build_wheel
-from nbship.model.runtime import runtime_files
-from nbship.model.wheel import module_name, wheel_name
+from nbship.model.build.vendored import runtime_files
+from nbship.model.build.wheel import module_name, wheel_name
 
 
 @pytest.fixture(scope="session")
@@ -46,15 +46,15 @@ def test_nothing_of_ours_lies_at_top_level(shop_wheel: Path) -> None:
 def test_a_wheel_whose_fitted_model_answers_needs_scikit_learn(tmp_path: Path) -> None:
     metadata, names = wheel_of("transformed target", tmp_path)
     assert "Requires-Dist: scikit-learn==" in metadata
-    assert any(name.endswith("formats/fitted.py") for name in names)
+    assert any(name.endswith("backends/sklearn.py") for name in names)
 
 
 def test_a_wheel_that_answers_by_onnx_needs_its_runtime(tmp_path: Path) -> None:
     metadata, names = wheel_of("naive Bayes", tmp_path)
     assert "Requires-Dist: onnxruntime==" in metadata
     assert "scikit-learn" not in metadata.partition("\n\n")[0]
-    assert any(name.endswith("formats/onnx.py") for name in names)
-    assert not any(name.endswith("formats/fitted.py") for name in names)
+    assert any(name.endswith("backends/onnx.py") for name in names)
+    assert not any(name.endswith("backends/sklearn.py") for name in names)
 
 
 def wheel_of(family: str, folder: Path) -> tuple[str, list[str]]:
@@ -71,10 +71,14 @@ def wheel_of(family: str, folder: Path) -> tuple[str, list[str]]:
 
 def test_only_the_predicting_part_goes_along() -> None:
     parts = set(runtime_files({}, path="sklearn"))
-    assert {"predictor.py", "model/answer.py", "data/lookups.py", "errors.py"} <= parts
-    assert not {"model/package.py", "model/evidence.py", "model/wheel.py", "model/card.py"} & parts
+    assert {"predictor.py", "model/package/loaded.py", "data/lookups.py", "errors.py"} <= parts
+    assert (
+        not {"model/build/build.py", "model/build/evidence.py", "model/build/wheel.py", "model/build/card.py"} & parts
+    )
     assert "metrics.py" in runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"}, path="tables")
-    assert "model/columns.py" in runtime_files({"shop/a.py": b"from nbship.model import to_local\n"}, path="tables")
+    assert "model/signature/columns.py" in runtime_files(
+        {"shop/a.py": b"from nbship.model import to_local\n"}, path="tables"
+    )
     with pytest.raises(PackageError, match=r"'code/shop/a.py' imports 'nbship.nowhere.thing'"):
         runtime_files({"shop/a.py": b"from nbship.nowhere import thing\n"}, path="tables")
 

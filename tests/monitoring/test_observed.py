@@ -14,9 +14,9 @@ from packages import make_labels, make_rows
 from nbship import monitoring, predictor
 from nbship import project as projects
 from nbship.errors import MonitoringError
-from nbship.inference.batch import predict_file
-from nbship.inference.labels import take_labels
-from nbship.inference.release import Logged
+from nbship.inference.batch.run import predict_file
+from nbship.inference.feedback import take_labels
+from nbship.inference.logged import Logged
 from nbship.monitoring.calendar import with_slices
 from nbship.monitoring.observed import observe
 from nbship.monitoring.outcomes import with_outcomes

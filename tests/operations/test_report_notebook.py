@@ -15,8 +15,8 @@ from packages import make_labels, make_rows
 
 from nbship import predictor
 from nbship import project as projects
-from nbship.inference.batch import predict_file
-from nbship.inference.labels import take_labels
+from nbship.inference.batch.run import predict_file
+from nbship.inference.feedback import take_labels
 from nbship.monitoring import parse_window
 from nbship.operations import choose_window, monitor
 from nbship.prediction_log import open_log

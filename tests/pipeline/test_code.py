@@ -7,7 +7,15 @@ import pytest
 
 from nbship import project
 from nbship.errors import PipelineError
-from nbship.pipeline.code import Code, Sources, cell_imports, find_run, parsed_cells, refuse_run, settings_read
+from nbship.pipeline.inspection.imports import (
+    Code,
+    Sources,
+    cell_imports,
+    find_run,
+    parsed_cells,
+    refuse_run,
+    settings_read,
+)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nbship.pipeline.digest import Digests, mark_of
+from nbship.dvcstore.digests import Digests, mark_of
 
 
 def test_digests_are_those_that_dvc_records(tmp_path: Path) -> None:

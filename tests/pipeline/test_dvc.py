@@ -13,7 +13,7 @@ from stages import replace, write_notebook, write_project
 from nbship import project
 from nbship.errors import NbshipError, PipelineError, UndeclaredImportError, UnknownStageError
 from nbship.pipeline import read_pipeline
-from nbship.pipeline.dvc import derive, render, verify_all, verify_stage
+from nbship.pipeline.dvc_yaml import derive, render, verify_all, verify_stage
 from nbship.pipeline.sync import sync
 
 NEW_STAGE = """\

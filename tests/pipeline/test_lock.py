@@ -12,9 +12,9 @@ from dvc.utils.serialize import dumps_yaml, loads_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbship.dvcstore.lock_file import Lock, parse_lock, read_lock
+from nbship.dvcstore.lock_yaml import parse_block, render_block, render_entry
 from nbship.errors import PipelineError
-from nbship.pipeline.lock import Lock, parse_lock, read_lock
-from nbship.pipeline.lock_text import parse_block, render_block, render_entry
 
 DIGESTS = ["0e" + "1" * 30, "1" * 32, "9" * 16 + "e" + "9" * 15, "d41d8cd98f00b204e9800998ecf8427e", "0b" + "1" * 30]
 WORDS = [

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nbship.pipeline import memo
-from nbship.pipeline.memo import Memo
+from nbship.pipeline import result_cache
+from nbship.pipeline.result_cache import Memo
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_answers_are_kept_if_json_gives_them_back_as_they_were(path: Path) -> No
 
 
 def test_answers_of_other_code_are_forgotten(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "code_mark", lambda: [["plan.py", 1, 1]])
+    monkeypatch.setattr(result_cache, "code_mark", lambda: [["plan.py", 1, 1]])
     assert Memo(path).get("list") is None
 
 
@@ -36,7 +36,7 @@ def test_a_damaged_file_is_one_that_is_not_there(path: Path) -> None:
 
 
 def test_of_very_many_answers_those_that_are_asked_for_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "_MOST", 2)
+    monkeypatch.setattr(result_cache, "_MOST", 2)
     kept = Memo(path)
     kept.put("new", [1])
     kept.put("newer", [2])

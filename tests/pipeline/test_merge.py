@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nbship.dvcstore.merge_driver import merge_lock_files
 from nbship.errors import PipelineError
-from nbship.pipeline.merge import merge_lock_files
 
 
 def _lock(**stages: str) -> str:

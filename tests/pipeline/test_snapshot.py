@@ -12,9 +12,9 @@ import pytest
 from stages import pretend_run, replace, write_project
 
 from nbship import project
-from nbship.pipeline.index import index_at
+from nbship.pipeline.file_index import index_at
 from nbship.pipeline.snapshot import recall
-from nbship.pipeline.status import read_status, remember_current
+from nbship.pipeline.staleness import read_status, remember_current
 from nbship.pipeline.sync import sync
 
 

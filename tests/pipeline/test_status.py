@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nbship import project
-from nbship.pipeline.status import read_status
+from nbship.pipeline.staleness import read_status
 from nbship.pipeline.sync import sync
 
 HERE = Path(__file__).parents[1] / "projects" / "one_notebook"

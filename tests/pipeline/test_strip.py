@@ -12,7 +12,7 @@ from stages import code_cell, replace, write_project
 
 from nbship import project
 from nbship.pipeline import read_pipeline
-from nbship.pipeline.strip import copy_text, write_copies
+from nbship.pipeline.copies import copy_text, write_copies
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbship.serving.body import BodyError, _parse_plain, _parse_thoroughly, parse_body
+from nbship.serving.http.json_body import BodyError, _parse_plain, _parse_thoroughly, parse_body
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

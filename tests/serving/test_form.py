@@ -5,8 +5,8 @@ from datetime import date, time
 import pytest
 from signatures import EXAMPLE, SIGNATURE
 
+from nbship.app.form import describe_risk, read_form, widgets
 from nbship.project import Phrase
-from nbship.serving.form import describe_risk, read_form, widgets
 
 
 def test_every_field_is_asked_for_in_its_way() -> None:

@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 from signatures import ANSWER, EXAMPLE, SIGNATURE
 
-from nbship.serving.docs import docs_page
-from nbship.serving.openapi import describe
+from nbship.serving.docs.openapi import describe
+from nbship.serving.docs.page import docs_page
 
 
 def document() -> dict:

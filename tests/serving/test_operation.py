@@ -23,7 +23,7 @@ from nbship.inference import Logged
 from nbship.prediction_log import open_log
 from nbship.project import ServingSection
 from nbship.serving import Access, KeyFile, Service
-from nbship.serving.access import open_access
+from nbship.serving.http.auth import open_access
 
 RECORD = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
 

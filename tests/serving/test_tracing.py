@@ -4,8 +4,8 @@ import json
 import threading
 import time
 
-from nbship.serving.asgi import Request
-from nbship.serving.tracing import RequestLines, identify
+from nbship.serving.http.asgi import Request
+from nbship.serving.http.request_log import RequestLines, identify
 
 
 def request() -> Request:

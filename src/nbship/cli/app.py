@@ -27,9 +27,10 @@ def command(package: Path | None, port: int, browser: bool | None) -> None:
     """
     from importlib.util import find_spec
 
+    from ..app import page_script
     from ..errors import ServingError
     from ..inference import find_place
-    from ..serving import bind, page_script
+    from ..serving import bind
 
     if find_spec("streamlit") is None:
         raise ServingError("The app needs Streamlit, which is not installed. Install it: pip install 'nbship[app]'.")

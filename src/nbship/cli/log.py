@@ -48,7 +48,8 @@ def export(file: Path, first: str | None, last: str | None, package: Path | None
     Example:
         nbship log export july.parquet --from 2013-07-01 --to 2013-08-01
     """
-    from ..inference import export_records, find_place
+    from ..inference import find_place
+    from ..prediction_log import export_records
 
     place = find_place(package)
     with place.open_log() as log:
@@ -69,7 +70,8 @@ def forget(field: str, value: str, package: Path | None, as_json: bool) -> None:
     Example:
         nbship log forget --field customer --value 4711
     """
-    from ..inference import find_place, forget_subject
+    from ..inference import find_place
+    from ..prediction_log import forget_subject
 
     place = find_place(package)
     signature = place.load().signature

@@ -62,11 +62,11 @@ def command(
         nbship package credit.skops --reference train.parquet --signature signature.json
         nbship package models/credit --container build/credit
     """
-    from ..model.saved import infer_signature, package_saved, write_onnx
-    from ..model.signing import sign_package
-    from ..model.wheel import build_wheel
+    from ..model.build.container import write_context
+    from ..model.build.from_file import infer_signature, package_saved, write_onnx
+    from ..model.build.signing import sign_package
+    from ..model.build.wheel import build_wheel
     from ..project import load
-    from ..serving.container import write_context
 
     if (reference is None) != (path is None or path.is_dir()):
         raise click.UsageError(

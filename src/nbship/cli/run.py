@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..execution.summary import RunSummary
+    from ..execution.reporting.summary import RunSummary
 
 __all__ = ["command"]
 
@@ -38,10 +38,10 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
     """
     if not force and not assignments and _is_done(stages):
         return
-    from ..execution.parents import stop_with_parents
-    from ..execution.report import describe
+    from ..execution.parent_watch import stop_with_parents
+    from ..execution.reporting.report import describe
+    from ..execution.reporting.summary import raise_for
     from ..execution.runner import run
-    from ..execution.summary import raise_for
     from ..project import load
 
     stop_with_parents({})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..execution.report import StageReport
+    from ..execution.reporting.report import StageReport
 
 __all__ = ["command"]
 
@@ -23,8 +23,8 @@ def command(name: str) -> None:
     Example:
         nbship stage train
     """
-    from ..execution.parents import stop_with_parents
-    from ..execution.stages import run_named
+    from ..execution.parent_watch import stop_with_parents
+    from ..execution.stage_command import run_named
     from ..project import load
 
     stop_with_parents(os.environ)
@@ -32,7 +32,7 @@ def command(name: str) -> None:
 
 
 def _show(report: StageReport) -> None:
-    from ..execution.report import describe
+    from ..execution.reporting.report import describe
 
     if report.error:
         click.echo(describe(report, colour=sys.stderr.isatty()) + "\n", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..pipeline.status import StageStatus, Status
+    from ..pipeline.staleness import StageStatus, Status
 
 __all__ = ["command"]
 
@@ -47,15 +47,15 @@ def command(stage: str | None, history: bool, as_json: bool) -> None:
 
 def _read() -> tuple[Status, Mapping[str, str], list[str]]:
     """Return the status, stages whose results are another platform's, and what was written so that dvc.yaml is current."""
-    from ..pipeline.status import quick_status
+    from ..pipeline.staleness import quick_status
     from ..project import find_root
 
     if status := quick_status(find_root()):
         return status, {}, []
-    from ..execution.history import made_elsewhere
-    from ..execution.records import read_records
+    from ..execution.reporting.history import made_elsewhere
+    from ..execution.reporting.records import read_records
     from ..pipeline.snapshot import remember
-    from ..pipeline.status import read_status
+    from ..pipeline.staleness import read_status
     from ..project import load
 
     project = load()
@@ -119,8 +119,8 @@ def _reasons(stage: StageStatus) -> str:
 
 
 def _history(stage: str | None, *, as_json: bool) -> str:
-    from ..execution.history import describe_runs, last_runs
-    from ..execution.records import read_records
+    from ..execution.reporting.history import describe_runs, last_runs
+    from ..execution.reporting.records import read_records
     from ..pipeline import read_pipeline
     from ..project import load
 

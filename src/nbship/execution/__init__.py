@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .engine import Executed, Failure, Usage, execute
+from .kernels.execute import Executed, Failure, Usage, execute
 
 __all__ = ["Executed", "Failure", "Usage", "execute"]

@@ -12,12 +12,12 @@ from typing import Any
 
 from ..errors import NbshipError
 from ..notebook import PINNED
-from ..pipeline.files import write_whole
 from ..pipeline.plan import plan_stages
 from ..pipeline.spec import read_pipeline
 from ..project import Project, load
+from ..project.atomic_write import write_whole
 from .environment import with_own_programs
-from .shared import shared_parent
+from .kernels.shared import shared_parent
 
 __all__ = ["lab_command", "lab_environment", "write_jupyter_files"]
 

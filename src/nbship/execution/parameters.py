@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import ParameterError
-from ..pipeline.cells import RESERVED, ParametersCell, find_parameters, literal, replace_values
+from ..pipeline.inspection.cells import RESERVED, ParametersCell, find_parameters, literal, replace_values
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Value
-from .values import refuse_name, refuse_value
+from .parameter_values import refuse_name, refuse_value
 
 __all__ = ["INJECTED_ID", "check_parameters", "prepare"]
 

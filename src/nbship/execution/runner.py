@@ -8,28 +8,28 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
+from ..dvcstore.config import Repository, read_repository
+from ..dvcstore.locks import RepositoryLock, one_run
+from ..dvcstore.repair import heal_lock
+from ..dvcstore.store import Books
 from ..pipeline import Pipeline, plan_stages, read_pipeline
+from ..pipeline.file_index import index_of
 from ..pipeline.graph import ancestors
-from ..pipeline.index import index_of
 from ..pipeline.plan import imports_of
-from ..pipeline.status import remember_current
+from ..pipeline.staleness import remember_current
 from ..project import Project, load
-from .declared import declare
-from .dvc.books import Books
-from .dvc.config import Repository, read_repository
-from .dvc.healing import heal_lock
-from .dvc.locks import RepositoryLock, one_run
+from .declarations import declare
 from .environment import parent_environment
-from .opening import open_run, refuse_inside
+from .kernels.run_server import RunParent
 from .overrides import set_params
-from .progress import Progress, choose_progress
+from .parallel import run_in_order
+from .preflight import open_run, refuse_inside
+from .redaction.redactor import redactor
+from .reporting.progress import Progress, choose_progress
+from .reporting.summary import RunSummary
 from .repository import prepare_repository
-from .run_parent import RunParent
-from .schedule import run_in_order
-from .secrets import redactor
-from .stages import Marks
-from .summary import RunSummary
-from .work import Work
+from .stage_command import Marks
+from .update import Work
 
 __all__ = ["SNAPSHOT", "run"]
 

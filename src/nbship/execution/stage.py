@@ -11,22 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..dvcstore.links import remove
 from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
-from ..pipeline.files import write_whole
 from ..pipeline.platforms import this_platform
 from ..pipeline.spec import Pipeline, Stage
 from ..project import Project
-from .dvc.links import remove
-from .engine import Executed, Failure, Limits, Listener, execute
+from ..project.atomic_write import write_whole
 from .environment import kernel_environment
 from .html import render_html
-from .modules import check_modules
+from .kernels.client import WarmParent
+from .kernels.execute import Executed, Failure, Limits, Listener, execute
+from .loaded_modules import check_modules
 from .normalize import normalize
 from .parameters import prepare
-from .records import RunRecord, append_record
-from .report import StageReport
-from .secrets import Redactor, redact_executed, redactor
-from .warm import WarmParent
+from .redaction.redactor import Redactor, redact_executed, redactor
+from .reporting.records import RunRecord, append_record
+from .reporting.report import StageReport
 
 __all__ = ["Inputs", "run_stage"]
 

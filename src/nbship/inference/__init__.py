@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from .batch import BatchSummary, predict_file
-from .databases import is_address, load_table, take_snapshot
-from .labels import Told, take_feedback, take_labels
-from .lineage import commit_of
-from .place import Place, find_place
-from .release import Logged, Pending, answers_of, as_json
+from .batch.databases import is_address, load_table, take_snapshot
+from .batch.run import BatchSummary, predict_file
+from .deployment import Place, find_place
+from .feedback import Told, take_feedback, take_labels
+from .logged import Logged, Pending, answers_of
 from .replay import Replay, replay, require_logged
 from .results import Results, open_results
-from .upkeep import export_records, forget_subject
 
 __all__ = [
     "BatchSummary",
@@ -21,11 +19,7 @@ __all__ = [
     "Results",
     "Told",
     "answers_of",
-    "as_json",
-    "commit_of",
-    "export_records",
     "find_place",
-    "forget_subject",
     "is_address",
     "load_table",
     "open_results",

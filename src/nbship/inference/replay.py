@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import InvalidInputError, LogError, UnknownPredictionError
-from ..model.signature import Signature
-from ..prediction_log import BatchRun, PredictionLog, Record, batch_rows, find_run, split_id
+from ..model.signature.signature import Signature
+from ..prediction_log import BatchRun, PredictionLog, Record, as_json, batch_rows, find_run, split_id
 from ..predictor import PackagePredictor
-from .release import answers_of, as_json
+from .logged import answers_of
 
 if TYPE_CHECKING:
     import pandas as pd

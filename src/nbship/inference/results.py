@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 
 from ..errors import InputFailure, InvalidInputError, SourceError
-from ..model.signature import Signature
-from ..model.tables import read_chunks
-from ..prediction_log import BatchRun, PredictionLog, digest_of, keys_of, keys_of_frame, output_fields
+from ..model.signature.signature import Signature
+from ..prediction_log import BatchRun, PredictionLog, as_json, digest_of, keys_of, keys_of_frame, output_fields
 from ..predictor import PackagePredictor
-from .labels import wrong_key
-from .release import as_json
+from ..tabular.readers import read_chunks
+from .feedback import wrong_key
 
 __all__ = ["Results", "open_results"]
 

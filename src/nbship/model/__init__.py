@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .columns import columns_of, to_local
-from .manifest import Manifest
-from .provenance import Provenance
-from .signature import Field, Output, Signature
+from .package.manifest import Manifest
+from .package.provenance import Provenance
+from .signature.columns import columns_of, to_local
+from .signature.signature import Field, Output, Signature
 
 if TYPE_CHECKING:
+    from .build.build import build_package, load_estimator, save_estimator
+    from .build.wheel import build_wheel
     from .features import ColumnFeatures
-    from .package import build_package, load_estimator, save_estimator
-    from .wheel import build_wheel
 
 __all__ = [
     "ColumnFeatures",
@@ -37,11 +37,11 @@ def __getattr__(name: str) -> Any:
 
         return ColumnFeatures
     if name == "build_wheel":
-        from .wheel import build_wheel
+        from .build.wheel import build_wheel
 
         return build_wheel
     if name in ("build_package", "load_estimator", "save_estimator"):
-        from . import package
+        from .build import build
 
-        return getattr(package, name)
+        return getattr(build, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

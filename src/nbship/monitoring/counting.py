@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.columns import Column
-from ..model.reference import Distribution, count
+from ..model.build.reference import Distribution, count
+from ..model.signature.columns import Column
 from .drift import Counted
 from .report import Compared
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import MonitoringError
-from ..model.columns import Column, columns_of
-from ..model.lookup_files import load_lookups
-from ..model.manifest import read_files
-from ..model.reference import Distribution, load_reference
-from ..model.signature import Signature
+from ..model.build.reference import Distribution, load_reference
+from ..model.package.lookup_files import load_lookups
+from ..model.package.manifest import read_files
+from ..model.signature.columns import Column, columns_of
+from ..model.signature.signature import Signature
 from ..prediction_log import log_address, open_log, predictions
 from ..project import Project, load
 from .calendar import with_slices

@@ -19,7 +19,7 @@ from .paths import Paths, relative, unlink_links
 from .results import canonical_json, plot_records, write_whole
 
 if TYPE_CHECKING:
-    from ..model.provenance import Provenance
+    from ..model.package.provenance import Provenance
     from ..pipeline.spec import Pipeline, Stage
 
 __all__ = ["OpenStage", "open_stage"]
@@ -90,7 +90,7 @@ class OpenStage:
         from ..pipeline.plan import provenance_inputs
 
         # Not an import statement: else every stage would depend on the libraries that models need.
-        kind: type[Provenance] = import_module("..model.provenance", __package__).Provenance
+        kind: type[Provenance] = import_module("..model.package.provenance", __package__).Provenance
         project = load(self._root)
         pipeline = _pipeline(project)
         return kind(**provenance_inputs(project, pipeline, pipeline[self.name]))

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..errors import NbshipError
 from ..project import Project
+from ..project.atomic_write import write_if_changed
 from ..project.yaml import read_yaml
-from .cells import code_cells, find_parameters, literal, read_notebook, source_of
-from .files import write_if_changed
-from .magics import parse_cell
+from .inspection.cells import code_cells, find_parameters, literal, read_notebook, source_of
+from .inspection.magics import parse_cell
 from .placeholders import resolve
 
 __all__ = ["find_problems", "fix_parameters"]

@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import PipelineError
 from ..project import Project
-from .index import index_of
-from .kept import read_kept, write_kept
+from ..project.cache_file import read_kept, write_kept
+from .file_index import index_of
 
 __all__ = ["LIBRARIES", "LOCK", "Libraries", "places", "read_libraries"]
 

@@ -12,12 +12,12 @@ from typing import Any
 from ..errors import PipelineError, SettingsError
 from ..project import Project
 from ..project.yaml import read_yaml
-from .code import Sources, refuse_run
-from .facts import read_facts
+from .copies import copy_path, copy_text
 from .graph import ancestors
+from .inspection.imports import Sources, refuse_run
+from .inspection.notebook import read_facts
 from .libraries import LOCK, read_libraries
 from .spec import Pipeline, Stage
-from .strip import copy_path, copy_text
 
 __all__ = ["Plan", "imports_of", "look_into", "plan_stage", "plan_stages", "provenance_inputs"]
 

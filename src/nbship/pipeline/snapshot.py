@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .index import index_at, list_code
-from .kept import read_kept, write_kept
-from .memo import code_mark
+from ..project.cache_file import read_kept, write_kept
+from .file_index import index_at, list_code
 from .platforms import this_platform
+from .result_cache import code_mark
 
 __all__ = ["environment", "recall", "remember"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from ..errors import ParameterError, PipelineError
 from ..project import Project, Value, read_params
-from .cells import RESERVED
-from .facts import read_facts
+from .file_index import Index, index_of
 from .graph import suggest, topological
-from .index import Index, index_of
+from .inspection.cells import RESERVED
+from .inspection.notebook import read_facts
 from .placeholders import references, resolve
-from .refusals import refuse_clashes
 from .stages import COPIES_STAGE, Pipeline, Stage
+from .validation import refuse_clashes
 
 __all__ = ["COPIES_STAGE", "Pipeline", "Stage", "read_pipeline"]
 

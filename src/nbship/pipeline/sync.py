@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..dvcstore.lock_file import read_lock
 from ..errors import PipelineError
 from ..project import Project, Value, render_params
-from .cells import find_parameters, literal, read_notebook, replace_values, same
-from .dvc import derive, render
-from .facts import read_facts
-from .files import write_if_changed
-from .index import index_of
-from .lock import read_lock
+from ..project.atomic_write import write_if_changed
+from ..project.params import same
+from .copies import copy_path, strip_notebook, write_copies
+from .dvc_yaml import derive, render
+from .file_index import index_of
+from .inspection.cells import find_parameters, literal, read_notebook, replace_values
+from .inspection.notebook import read_facts
 from .placeholders import resolve, whole_key
 from .plan import Plan
 from .ploomber import validate
 from .spec import Pipeline, Stage, read_pipeline
-from .strip import copy_path, strip_notebook, write_copies
 
 __all__ = ["Edit", "SyncResult", "check_current", "strip_in_place", "sync"]
 

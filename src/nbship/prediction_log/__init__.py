@@ -7,7 +7,8 @@ from .commits import GroupCommit, Submission
 from .keys import StoredRow, key_text, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
 from .reader import batch_keys, predictions
-from .records import BatchRun, Label, Record, new_id, pseudonym
+from .records import BatchRun, Label, Record, as_json, new_id, pseudonym
+from .retention import export_records, forget_subject
 from .rows import Entry
 from .sql import SqlLog
 
@@ -21,10 +22,13 @@ __all__ = [
     "SqlLog",
     "StoredRow",
     "Submission",
+    "as_json",
     "batch_keys",
     "batch_rows",
     "digest_of",
+    "export_records",
     "find_run",
+    "forget_subject",
     "key_text",
     "keys_of",
     "keys_of_frame",

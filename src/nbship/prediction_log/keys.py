@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ..model.moments import parse_moment, read_moment
-from ..model.signature import Field, Signature
+from ..model.signature.signature import Field, Signature
+from ..model.signature.timestamps import parse_moment, read_moment
 from .records import pseudonym
 
 if TYPE_CHECKING:

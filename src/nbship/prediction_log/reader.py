@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import LogError
-from ..model.signature import Field, Signature
+from ..model.signature.signature import Field, Signature
 from .batches import batch_rows, intact_run
 from .keys import keys_of_frame, moment_of
 from .log import PredictionLog
@@ -37,7 +37,7 @@ def predictions(log: PredictionLog, signature: Signature, *, start: datetime, en
     -------
     One row a prediction, in the order of event time and id, with the columns
 
-    - of the signature's inputs, typed as `nbship.model.tables` reads them (times in UTC); what was left
+    - of the signature's inputs, typed as `nbship.tabular.readers` reads them (times in UTC); what was left
       out to be looked up is null; personal values from REST and the app are pseudonyms; an input that
       has the name of one of the columns below is called `input_<name>`;
     - `prediction_id`, `event_time`, `answered_at` (both UTC), `mode` (rest, app, python, batch),

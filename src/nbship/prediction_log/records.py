@@ -7,11 +7,13 @@ import hmac
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..chance import random_bits
+import msgspec
 
-__all__ = ["BatchRun", "Label", "Record", "from_micros", "new_id", "pseudonym", "to_micros"]
+from ..ids import random_bits
+
+__all__ = ["BatchRun", "Label", "Record", "as_json", "from_micros", "new_id", "pseudonym", "to_micros"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -178,3 +180,12 @@ def to_micros(moment: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """Return the moment, in UTC, of `to_micros`."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def as_json(content: Any) -> str:
+    """Return the JSON text that is logged and compared: floats are written so that they are read again to the bit.
+
+    >>> as_json({"label": 1, "probability": 0.1})
+    '{"label":1,"probability":0.1}'
+    """
+    return msgspec.json.encode(content).decode()

@@ -19,7 +19,7 @@ from ..errors import NbshipError, ParamsError
 from .plain_yaml import OddError, PlainText, parse_plain
 from .yaml import read_yaml
 
-__all__ = ["Value", "read_params", "render_params"]
+__all__ = ["Value", "read_params", "render_params", "same"]
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
@@ -193,3 +193,18 @@ def _refuse_foreign(value: Any, file: str, *, trail: str) -> None:
         raise ParamsError(
             f"'{file}' gives '{trail}' the value '{value}', which is not a finite number, a truth value, text, a list or a mapping. Use one of these."
         )
+
+
+def same(one: object, other: object) -> bool:
+    """Tell whether two values are equal and of equal type, inner values included.
+
+    >>> same(1, True), same([1, 2.0], [1, 2.0])
+    (False, True)
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other

@@ -1,0 +1,135 @@
+"""Where a DVC repository keeps things, and how, as its configuration of all levels says."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import PipelineError
+
+__all__ = ["Repository", "read_repository"]
+
+_LINKS = ("reflink", "hardlink", "symlink", "copy")
+# What is read here; a file without these words is not parsed.
+_RELEVANT = re.compile(r"(?i)cache|hardlink_lock|no_scm|autostage")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A DVC repository.
+
+    Attributes
+    ----------
+    root
+        The folder that holds `.dvc`.
+    cache
+        The cache's folder; files lie in its `files/md5`, the run cache in its `runs`.
+    links
+        How products are linked to the cache, the most wanted way first.
+    shared
+        Whether a group of users writes to the cache.
+    hardlink_lock
+        Whether the repository's lock is a hard link and not a lock of the operating system.
+    git
+        The top of the Git repository around it; None where there is none, or DVC is not to know.
+    """
+
+    root: Path
+    cache: Path
+    links: tuple[str, ...] = ("reflink", "copy")
+    shared: bool = False
+    hardlink_lock: bool = False
+    git: Path | None = None
+
+    @property
+    def tmp(self) -> Path:
+        """DVC's folder for locks."""
+        return self.root / ".dvc" / "tmp"
+
+
+def read_repository(start: Path) -> Repository:
+    """Return the repository that a folder lies in.
+
+    Raises
+    ------
+    PipelineError
+        If there is none, or its configuration cannot be followed.
+    """
+    root = next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
+    if root is None:
+        raise PipelineError(f"'{start}' is not in a DVC repository. Run `dvc init` there.")
+    core: dict[str, Any] = {}
+    cache: dict[str, Any] = {}
+    for path in _files(root):
+        content = _read(path)
+        core |= _section(content, "core")
+        found = _section(content, "cache")
+        if "dir" in found:
+            found["dir"] = path.parent / Path(str(found["dir"])).expanduser()
+        cache |= found
+    if "local" in cache:
+        raise PipelineError(
+            f"DVC's configuration gives the cache by a remote's name, '{cache['local']}'. Name its folder: `dvc cache dir PATH`."
+        )
+    return Repository(
+        root=root,
+        cache=Path(os.path.normpath(cache.get("dir", root / ".dvc" / "cache"))),
+        links=_links(cache.get("type")),
+        shared=str(cache.get("shared", "")).lower() == "group",
+        hardlink_lock=_is_true(core.get("hardlink_lock")),
+        git=None if _is_true(core.get("no_scm")) else _git(root),
+    )
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Yield the configuration files, what counts more last."""
+    import platformdirs
+
+    system = os.getenv("DVC_SYSTEM_CONFIG_DIR") or platformdirs.site_config_dir("dvc", "iterative")
+    user = os.getenv("DVC_GLOBAL_CONFIG_DIR") or platformdirs.user_config_dir("dvc", "iterative")
+    yield from (Path(system) / "config", Path(user) / "config", root / ".dvc/config", root / ".dvc/config.local")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    if not _RELEVANT.search(text):
+        return {}
+    from configobj import ConfigObj, ConfigObjError  # type: ignore[import-untyped]
+
+    try:
+        content: Mapping[str, Any] = ConfigObj(text.splitlines()).dict()
+    except ConfigObjError as error:
+        raise PipelineError(f"DVC's configuration '{path}' cannot be read: {error}. Correct it there.") from error
+    return content
+
+
+def _section(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    sections = {key.lower(): value for key, value in content.items()}
+    return {key.lower(): value for key, value in sections.get(name, {}).items()}
+
+
+def _links(given: Any) -> tuple[str, ...]:
+    if not given:
+        return Repository.links
+    names = tuple(name.strip() for name in (given.split(",") if isinstance(given, str) else given))
+    for name in names:
+        if name not in _LINKS:
+            raise PipelineError(
+                f"DVC's configuration gives the cache type '{name}'. Use one of {', '.join(_LINKS)}: `dvc config cache.type`."
+            )
+    return names
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
+
+
+def _git(root: Path) -> Path | None:
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)

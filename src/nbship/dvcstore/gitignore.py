@@ -1,0 +1,63 @@
+"""Keep products that are in DVC's cache out of Git, as DVC does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..errors import PipelineError
+
+__all__ = ["ignore_in_git"]
+
+
+def ignore_in_git(git: Path, paths: Iterable[Path]) -> None:
+    """Name products in the `.gitignore` beside them, unless Git ignores them already.
+
+    Raises
+    ------
+    PipelineError
+        If Git tracks one of them: it cannot be in DVC's cache as well.
+    """
+    unnamed = [path for path in paths if not _is_named(path)]
+    if not unnamed:
+        return
+    tracked = _git(git, "ls-files", "-z", "--", *map(str, unnamed))
+    if tracked:
+        raise PipelineError(
+            f"The product '{tracked[0]}' is tracked by Git, and products are kept by DVC. Take it out of Git: `git rm -r --cached {tracked[0]}`."
+        )
+    ignored = set(_git(git, "check-ignore", "-z", "--", *map(str, unnamed)))
+    for path in unnamed:
+        if str(path) not in ignored:
+            _name(path)
+
+
+def _is_named(path: Path) -> bool:
+    try:
+        return _line(path) in path.with_name(".gitignore").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+
+
+def _name(path: Path) -> None:
+    file = path.with_name(".gitignore")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    separator = "" if not text or text.endswith("\n") else "\n"
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(f"{separator}{_line(path)}\n")
+
+
+def _line(path: Path) -> str:
+    return "/" + re.sub(r"([!*?\[\]#])", r"\\\1", path.name)
+
+
+def _git(top: Path, *words: str) -> Sequence[str]:
+    # 1 says that nothing was found; without Git there is nothing to keep out of it.
+    try:
+        done = subprocess.run(["git", *words], cwd=top, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ()
+    return [path for path in done.stdout.split("\0") if path]

@@ -1,0 +1,102 @@
+"""What `dvc.lock` says of a stage: its command, the content of its dependencies and products, its parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..project.params import same
+from .digests import Digests
+from .hashing import Content, read_content
+
+__all__ = ["Entry", "dependencies", "make_entry", "products", "run_key", "run_value", "same_inputs", "with_products"]
+
+# An entry as it stands in the file, its keys in DVC's order.
+Entry = dict[str, Any]
+
+_DEFAULT = "params.yaml"
+
+
+def make_entry(
+    command: str, files: Iterable[str], params: Mapping[str, Mapping[str, Any]], *, root: Path, digests: Digests
+) -> Entry:
+    """Return the entry of a stage without its products; a dependency that is not there is left out.
+
+    Parameters
+    ----------
+    files
+        Its dependencies, relative to `root`.
+    params
+        File -> key -> value.
+    """
+    entry: Entry = {"cmd": command}
+    found = ((path, read_content(root / path, digests)) for path in sorted(files))
+    if deps := [content.recorded(path) for path, content in found if content]:
+        entry["deps"] = deps
+    if params := {path: values for path, values in params.items() if values}:
+        order = sorted(params, key=lambda path: (path != _DEFAULT, path))
+        entry["params"] = {path: {key: params[path][key] for key in sorted(params[path])} for path in order}
+    return entry
+
+
+def with_products(entry: Entry, contents: Mapping[str, Content]) -> Entry:
+    """Return a whole entry."""
+    return {**entry, "outs": [contents[path].recorded(path) for path in sorted(contents)]}
+
+
+def same_inputs(recorded: Mapping[str, Any] | None, entry: Entry) -> bool:
+    """Tell whether a recorded entry is of the same command, dependencies and parameters, as value and type."""
+    return (
+        recorded is not None
+        and recorded.get("cmd") == entry["cmd"]
+        and _digests(recorded, "deps") == _digests(entry, "deps")
+        and same(_plain(recorded.get("params") or {}), _plain(entry.get("params") or {}))
+    )
+
+
+def dependencies(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the md5 of each file and folder that an entry's stage reads."""
+    return _digests(entry, "deps")
+
+
+def products(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the md5 of each product of a recorded entry."""
+    return _digests(entry, "outs")
+
+
+def run_key(entry: Entry, paths: Iterable[str]) -> str:
+    """Return the name that the run cache has for a stage with these inputs and products.
+
+    As `dvc.stage.cache._get_cache_hash`: sizes do not count.
+    """
+    return _sha256({**entry, "outs": sorted(paths)})
+
+
+def run_value(entry: Mapping[str, Any]) -> str:
+    """Return the name of one run's entry in the run cache."""
+    return _sha256(entry)
+
+
+def _sha256(content: Any) -> str:
+    return hashlib.sha256(json.dumps(_without_sizes(content), sort_keys=True).encode()).hexdigest()
+
+
+def _without_sizes(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_without_sizes(inner) for inner in content]
+    if isinstance(content, Mapping):
+        return {key: _without_sizes(inner) for key, inner in content.items() if key not in ("size", "nfiles")}
+    return content
+
+
+def _digests(entry: Mapping[str, Any], kind: str) -> Mapping[str, str]:
+    return {each["path"]: each.get("md5", "") for each in entry.get(kind) or ()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,62 @@
+"""The stages as `dvc.yaml` declares them, with the values that their parameters have now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..dvcstore.store import Declared
+from ..errors import SettingsError
+from ..pipeline import Pipeline, Plan
+from ..pipeline.dvc_yaml import derive
+from ..pipeline.libraries import LIBRARIES, read_libraries
+from ..pipeline.placeholders import look_up
+from ..project import Project
+from ..project.yaml import read_yaml
+
+__all__ = ["declare"]
+
+
+def declare(project: Project, pipeline: Pipeline, plans: Mapping[str, Plan]) -> Mapping[str, Declared]:
+    """Return all stages of `dvc.yaml`, that of the notebooks' copies first."""
+    values = _Values(project)
+    return {
+        name: _declared(name, content, values) for name, content in derive(project, pipeline, plans)["stages"].items()
+    }
+
+
+def _declared(name: str, content: Mapping[str, Any], values: _Values) -> Declared:
+    return Declared(
+        name=name,
+        files=tuple(content.get("deps", ())),
+        params={file: {key: values(file, key) for key in keys} for file, keys in _keys(content.get("params", ()))},
+        kept=tuple(content.get("outs", ())),
+        tracked=tuple(path for kind in ("metrics", "plots") for each in content.get(kind, ()) for path in each),
+        always=content.get("always_changed", False),
+    )
+
+
+def _keys(params: Iterable[Any]) -> Iterable[tuple[str, list[str]]]:
+    yield "params.yaml", [key for key in params if isinstance(key, str)]
+    for item in params:
+        if isinstance(item, Mapping):
+            yield from item.items()
+
+
+class _Values:
+    """Looks parameters up in their files."""
+
+    def __init__(self, project: Project) -> None:
+        settings = project.root / "nbship.yaml"
+        self._read: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+            "params.yaml": lambda: project.params,
+            "nbship.yaml": lambda: read_yaml(settings, SettingsError) if settings.is_file() else {},
+            str(LIBRARIES): lambda: read_libraries(project).versions,
+        }
+        self._known: dict[str, Mapping[str, Any]] = {}
+
+    def __call__(self, file: str, key: str) -> Any:
+        if file not in self._known:
+            self._known[file] = self._read[file]()
+        known = self._known[file]
+        return known[key] if key in known else look_up(known, key, where="dvc.yaml")

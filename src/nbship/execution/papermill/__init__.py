@@ -1,0 +1,3 @@
+"""papermill's side of the engine: `papermill --engine nbship`."""
+
+from __future__ import annotations

@@ -1,0 +1,117 @@
+"""`papermill in.ipynb out.ipynb --engine nbship`: papermill's command and files, nbship's execution.
+
+Parameters arrive as the values that they are, or are refused before anything is written. A kernel that dies or
+takes too long is marked in its cell, and what the notebook put out until then is kept.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import Engine
+from papermill.exceptions import PapermillExecutionError
+from papermill.log import logger
+
+from ...errors import ProjectError
+from ...pipeline.inspection.cells import code_cells
+from ...pipeline.inspection.magics import parse_cell
+from ...project import find_root, load
+from ..kernels.execute import Failure, Limits, Listener, execute
+from ..kernels.kernelspecs import is_own
+from ..kernels.shared import shared_parent
+from ..redaction.redactor import Redactor, redactor
+from .parameters import pass_parameters
+from .progress import Progress
+
+__all__ = ["NbshipEngine"]
+
+# Options of papermill and nbclient that say nothing about what a cell does, or that are followed.
+_KNOWN = {
+    "execution_timeout", "input_path", "iopub_timeout", "log_output", "raise_on_iopub_timeout", "start_timeout",
+    "startup_timeout", "stderr_file", "stdout_file", "timeout",
+}  # fmt: skip
+
+
+class NbshipEngine(Engine):  # type: ignore[misc]
+    """Executes notebooks for papermill."""
+
+    @classmethod
+    def execute_notebook(cls, nb: Any, kernel_name: str, output_path: str | None = None, **options: Any) -> Any:
+        """Execute a notebook, and save it as papermill does.
+
+        Raises
+        ------
+        ParameterError
+            Before anything is executed or written, for a parameter that cannot be passed as it is.
+        nbclient.exceptions.DeadKernelError, nbclient.exceptions.CellTimeoutError
+            As papermill's own engine does, but with the cell marked.
+        """
+        pass_parameters(nb, _secrets())
+        try:
+            return super().execute_notebook(nb, kernel_name, output_path, **options)
+        except (DeadKernelError, CellTimeoutError):
+            if output_path is None:  # papermill saves it once, at the end, and raises for the marked cell
+                return nb
+            from papermill.execute import raise_for_execution_errors
+
+            with contextlib.suppress(PapermillExecutionError):
+                raise_for_execution_errors(nb, output_path)
+            raise
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+        """Execute the cells, and tell papermill of each as it begins and ends."""
+        if unknown := sorted(set(options) - _KNOWN):
+            logger.warning(f"The engine 'nbship' does not follow the option {', '.join(map(repr, unknown))}.")
+        files = {name: options.get(f"{name}_file") for name in ("stdout", "stderr")}
+        progress = Progress(nb_man, _secrets(), log=bool(options.get("log_output")), files=files)
+        timeout = options.get("execution_timeout") or options.get("timeout")
+        try:
+            failure = _execute(nb_man.nb, kernel_name, progress, timeout=timeout)
+        except BaseException as error:
+            progress.stop(error)
+            raise
+        if failure and failure.kind == "died":
+            raise DeadKernelError(failure.evalue)
+        if failure and failure.kind == "timeout":
+            raise CellTimeoutError(failure.evalue)
+
+
+def _execute(notebook: Any, kernel_name: str, progress: Progress, *, timeout: float | None) -> Failure | None:
+    executed = execute(
+        notebook,
+        cwd=Path.cwd(),
+        env=os.environ,
+        limits=Limits(cell=timeout),
+        listener=Listener(cell=progress.begin, done=progress.end, text=progress.text),
+        parent=shared_parent(os.environ, modules=_imported(notebook)),
+        kernel="python3" if is_own(kernel_name) else kernel_name,
+    )
+    if executed.notice:
+        logger.warning(executed.notice)
+    progress.finish(executed)
+    return executed.failure
+
+
+def _secrets() -> Redactor:
+    """Return what hides the secrets of the project that the notebook is executed in, if it is in one."""
+    try:
+        root = find_root()
+    except ProjectError:
+        return Redactor({})
+    return redactor(load(root), os.environ)
+
+
+def _imported(notebook: Mapping[str, Any]) -> Iterator[str]:
+    for _, source in code_cells(notebook):
+        for node in ast.walk(parse_cell(source) or ast.Module([], [])):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module

@@ -1,0 +1,120 @@
+"""Parameters are typed data, never code: equal in value and type in the kernel, or refused."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import decimal
+import keyword
+import numbers
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from ..errors import ParameterError
+from ..pipeline.inspection.cells import literal
+from ..project.params import same
+
+__all__ = ["refuse_name", "refuse_value"]
+
+# What a kernel sets itself, before or after each cell.
+_OF_THE_KERNEL = re.compile(r"_+|_i+|_i?\d+|_[ido]h|_exit_code|In|Out|get_ipython|__\w*__")
+_DEEPEST = 50
+_REMEDIES: tuple[tuple[Any, str], ...] = (
+    (bool, "bool(value)"),
+    (numbers.Integral, "int(value)"),
+    (decimal.Decimal, "float(value) or str(value)"),
+    (numbers.Real, "float(value)"),
+    (str, "str(value)"),
+    ((datetime.date, datetime.time), "value.isoformat()"),
+    (PurePath, "str(value)"),
+    (Mapping, "dict(value)"),
+    ((tuple, set, frozenset), "list(value)"),
+)
+
+
+def refuse_name(name: object) -> None:
+    """Refuse what cannot be the name of a parameter: code, keywords, what the kernel sets itself.
+
+    Raises
+    ------
+    ParameterError
+        Such as for `"x\\nprint"`, `"lambda"`, `"__builtins__"` and `"_"`.
+    """
+    if type(name) is not str or not name.isidentifier() or keyword.iskeyword(name):
+        raise ParameterError(f"{name!r} cannot be the name of a parameter. Use a plain Python name.")
+    if unicodedata.normalize("NFKC", name) != name:
+        plain = unicodedata.normalize("NFKC", name)
+        raise ParameterError(f"'{name}' cannot be the name of a parameter: Python reads it as '{plain}'. Write that.")
+    if _OF_THE_KERNEL.fullmatch(name):
+        raise ParameterError(
+            f"'{name}' cannot be the name of a parameter: the kernel sets it itself. Use another name."
+        )
+
+
+def refuse_value(name: str, value: Any) -> None:
+    """Refuse a value that a kernel would not receive equal in value and type.
+
+    Raises
+    ------
+    ParameterError
+        For a value other than None, a truth value, a finite number, text, or lists and mappings (with text
+        as keys) of these; the message says how to make one of it.
+    """
+    problem = _problem(value) or _too_large(value)
+    if problem:
+        raise ParameterError(
+            f"The parameter '{name}' is a {_called(type(value))} that cannot be passed as it is{problem}"
+        )
+
+
+def _problem(value: Any, depth: int = 0) -> str:
+    """Say what in a value cannot be passed, and the remedy; empty if all can."""
+    kind = type(value)
+    if depth > _DEEPEST:
+        return ": it is nested too deeply. Pass the path of a file that holds it."
+    if kind is list:
+        return next((found for inner in value if (found := _problem(inner, depth + 1))), "")
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return f": it has the key {key!r}, and keys are text. Write it in quotes."
+        return _problem([*value, *value.values()], depth)
+    if kind is str and not _is_unicode(value):
+        return ": it holds half of a character (a lone surrogate), which no file can hold. Give whole characters."
+    if kind is float and value - value != 0:
+        return f": parameters are finite. Give null, and let the notebook make it float('{value}')."
+    if kind in {type(None), bool, int, float, str}:
+        return ""
+    return (f": it holds a {_called(kind)}. " if depth else ". ") + _remedy(value)
+
+
+def _too_large(value: Any) -> str:
+    try:
+        passes = same(ast.literal_eval(literal(value)), value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        passes = False
+    return "" if passes else ": it is too large. Pass the path of a file that holds it."
+
+
+def _remedy(value: Any) -> str:
+    if type(value).__name__ in ("bool", "bool_"):  # NumPy's, which is no number
+        return "Pass bool(value)."
+    if hasattr(value, "tolist") and not isinstance(value, numbers.Number):
+        return "Pass value.tolist()."
+    found = next((remedy for kinds, remedy in _REMEDIES if isinstance(value, kinds)), None)
+    return f"Pass {found}." if found else "Give a number, text, true, false, null, or a list or mapping of these."
+
+
+def _called(kind: type) -> str:
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""What a run does before its first stage: refuse, tidy up, bring up to date what is generated, claim files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+
+from ..dvcstore.config import Repository
+from ..dvcstore.gitignore import ignore_in_git
+from ..dvcstore.locks import claims
+from ..dvcstore.repair import remove_drafts
+from ..dvcstore.tracked_data import record_sources
+from ..errors import PipelineError, SourceError
+from ..notebook.origin import Context
+from ..pipeline import COPIES_STAGE
+from ..pipeline.file_index import index_of
+from ..pipeline.sync import sync
+from ..project import Project
+from .update import Work
+
+__all__ = ["open_run", "refuse_inside"]
+
+_OWN_FILES = ("dvc.lock", "dvc.yaml", "params.yaml")
+
+
+def refuse_inside(project: Project) -> None:
+    """Refuse a run that a stage of the same project begins: it would wait for itself.
+
+    Raises
+    ------
+    PipelineError
+        If this process belongs to a stage of the project.
+    """
+    context = Context.read(os.environ)
+    if context is not None and context.root == project.root:
+        raise PipelineError(
+            f"Stage '{context.stage}' begins a run of the project that it is part of. Take `nbship run` out of its notebook."
+        )
+
+
+def open_run(work: Work, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
+    """Make all ready for the stages `names`; what must be undone when the run ends goes to `stack`.
+
+    Raises
+    ------
+    SourceError
+        If an outside file is not there.
+    NbshipError
+        If something generated cannot be written.
+    """
+    project = work.project
+    stack.callback(work.books.objects.sweep)
+    stack.callback(index_of(project).save)
+    _refuse_missing(work, names)
+    resources = [path for name in names for path in work.pipeline[name].resources.values()]
+    for tracked in record_sources(project.root, resources, work.digests, work.books):
+        work.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
+    for edit in sync(project, ask_ploomber=False, plans=(work.pipeline, work.plans)).edits:
+        work.progress.note(
+            f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
+        )
+    _claim(work, repository, names, stack)
+    # Only now is nobody else at work on these files.
+    _tidy(work, names)
+
+
+def _tidy(work: Work, names: Sequence[str]) -> None:
+    """Delete what a killed run left half-written."""
+    products = (path for name in names for path in work.declared[name].products)
+    remove_drafts(work.project.root / path for path in (*_OWN_FILES, *products))
+    work.books.objects.sweep()
+
+
+def _refuse_missing(work: Work, names: Iterable[str]) -> None:
+    for name in names:
+        for path in work.pipeline[name].resources.values():
+            if not (work.project.root / path).exists():
+                raise SourceError(
+                    f"Stage '{name}' reads '{path}', which is not there. Bring it with `dvc pull`, or by the project's own install step."
+                )
+
+
+def _claim(work: Work, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
+    root, stages = work.project.root, [work.declared[name] for name in (COPIES_STAGE, *names)]
+    if repository.git:
+        ignore_in_git(repository.git, (root / path for stage in stages for path in stage.kept))
+    claimed = claims(
+        repository,
+        read=dict.fromkeys(root / path for stage in stages for path in stage.files),
+        write=[root / path for stage in stages for path in stage.products],
+        lock=work.books.lock,
+        on_wait=lambda command: work.progress.note(f"'{command}' is at work here. Waiting for it to end."),
+    )
+    stack.enter_context(claimed)

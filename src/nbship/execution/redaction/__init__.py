@@ -1,0 +1,3 @@
+"""Secrets, taken out of outputs, tracebacks and reports."""
+
+from __future__ import annotations

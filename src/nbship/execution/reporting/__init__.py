@@ -1,0 +1,3 @@
+"""What a run shows and keeps: progress, reports, run records and their history."""
+
+from __future__ import annotations

@@ -1,0 +1,123 @@
+"""One stage of a run: up to date, restored, or run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..dvcstore.digests import Digests
+from ..dvcstore.lock_entry import Entry, dependencies
+from ..dvcstore.store import Books, Declared
+from ..errors import NbshipError
+from ..pipeline import COPIES_STAGE, Pipeline, Plan
+from ..pipeline.copies import write_copies
+from ..project import Project
+from .kernels.run_server import RunParent
+from .reporting.progress import Progress
+from .reporting.report import StageReport
+from .reporting.summary import RunSummary
+from .stage import run_stage
+from .stage_command import Marks, stage_inputs
+
+__all__ = ["Work"]
+
+
+@dataclass
+class Work:
+    """What the stages of one run share; called with a stage's name, from several threads.
+
+    Attributes
+    ----------
+    parent
+        Gives the process that kernels are forked from.
+    slots
+        As many as notebooks may run at a time; while one is recorded, the next may run.
+    stopped
+        Whether the run was interrupted, so that what ends now is nobody's failure.
+    """
+
+    project: Project
+    pipeline: Pipeline
+    plans: Mapping[str, Plan]
+    declared: Mapping[str, Declared]
+    books: Books
+    digests: Digests
+    marks: Marks
+    progress: Progress
+    environ: Mapping[str, str]
+    parent: RunParent
+    slots: threading.Semaphore
+    force: bool = False
+    summary: RunSummary = field(default_factory=RunSummary)
+    stopped: bool = False
+
+    def is_current(self, name: str) -> bool:
+        """Tell whether a stage, with all before it, has nothing to do; then it is done."""
+        if self.force or not self.books.has(name):
+            return False
+        stage = self.declared[name]
+        if not self.books.is_current(stage, self.books.inputs(stage)):
+            return False
+        self.summary.up_to_date.append(name)
+        self.progress.current(name)
+        return True
+
+    def stop(self) -> None:
+        """Make the notebooks that run end soon."""
+        self.stopped = True
+        self.parent.close()
+
+    def copy_notebooks(self) -> None:
+        """Bring the stage up to date that all others come after."""
+        stage = self.declared[COPIES_STAGE]
+        inputs = self.books.inputs(stage)
+        if stage.always or self.force or not self.books.is_current(stage, inputs):
+            write_copies(self.project, self.pipeline)
+        if not self.books.is_current(stage, inputs):
+            self.books.record(stage, inputs)
+
+    def __call__(self, name: str) -> bool:
+        """Bring a stage up to date; tell whether it is now."""
+        if self.is_current(name):
+            return True
+        stage = self.declared[name]
+        if not self.force and self.books.restore(stage, self.books.inputs(stage)):
+            self.summary.restored.append(name)
+            self.progress.restored(name)
+            return True
+        return self._run(stage)
+
+    def _run(self, stage: Declared) -> bool:
+        reports: list[StageReport] = []
+        try:
+            with self.slots:
+                self.progress.started(stage.name)
+                inputs = self.books.inputs(stage)
+                self._execute(stage.name, inputs, reports)
+            self.books.record(stage, inputs)
+        except (NbshipError, OSError) as error:
+            failed = StageReport(stage=stage.name, seconds=0.0, error=type(error).__name__, message=str(error))
+            reports = [report for report in reports if report.error] or [failed]
+        if self.stopped:
+            return False
+        self.summary.ran.append(reports[-1])
+        self.progress.finished(reports[-1])
+        if reports[-1].notice:
+            self.progress.note(f"{stage.name}: {reports[-1].notice}")
+        return not reports[-1].error
+
+    def _execute(self, name: str, inputs: Entry, reports: list[StageReport]) -> None:
+        plan = self.plans[name]
+        run_stage(
+            self.project,
+            plan.stage,
+            pipeline=self.pipeline,
+            inputs=stage_inputs(
+                self.project, plan, digests=self.digests, marks=self.marks, before=dependencies(inputs)
+            ),
+            environ=self.environ,
+            parent=self.parent(),
+            on_cell=lambda cell, cells: self.progress.at(name, cell=cell, cells=cells),
+            on_report=reports.append,
+        )

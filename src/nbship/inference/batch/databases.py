@@ -1,0 +1,179 @@
+"""Batches from and to databases: what a query gives is kept as a file, scored as files are, and loaded as a whole.
+
+The file is what the log's record of the run speaks of, and what a replay reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InputFailure, SourceError
+from ...model.signature.signature import Signature
+from ...tabular.writers import TableWriter, publish
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import sqlalchemy as sa
+
+__all__ = ["is_address", "load_table", "shown_url", "take_snapshot"]
+
+_ROWS = 50_000
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is the URL of a database, and no path.
+
+    >>> is_address("sqlite:///orders.db"), is_address("orders.csv")
+    (True, False)
+    """
+    return "://" in text
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without its password."""
+    with _failures(url, "named"):
+        import sqlalchemy as sa
+
+        return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def take_snapshot(url: str, query: str, path: Path, *, signature: Signature) -> int:
+    """Write what a query gives to a Parquet file, in bounded memory; the file appears whole. Return the number of rows.
+
+    Parameters
+    ----------
+    url
+        As SQLAlchemy has it. The query decides the order of the rows.
+
+    Raises
+    ------
+    SourceError
+        If the database cannot be read, or gives a column of another type than its field.
+    """
+    with _failures(url, "read"):
+        import sqlalchemy as sa
+
+        draft = path.with_name(f".{path.name}.partial")
+        writer, count = TableWriter(draft, suffix=".parquet"), 0
+        engine = sa.create_engine(url)
+        try:
+            with engine.connect() as connection:
+                options = {"stream_results": True, "yield_per": _ROWS}
+                result = connection.execution_options(**options).execute(sa.text(query))
+                names = list(result.keys())
+                types: dict[str, pa.DataType] = {}
+                for part in result.partitions():
+                    table = _table(part, names, types, signature)
+                    writer.write(table)
+                    count += table.num_rows
+            if not count:
+                raise SourceError(f"The query on '{shown_url(url)}' gives no rows. Correct it.")
+            writer.close()
+            publish(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+            engine.dispose()
+    return count
+
+
+def load_table(path: Path, url: str, name: str, *, run: str) -> None:
+    """Write a batch run's output to a table, in one transaction: all of it is there, or nothing.
+
+    The table is made where it is missing. What an earlier attempt of the same run left is replaced.
+
+    Raises
+    ------
+    SourceError
+        If the database cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    with _failures(url, "written"):
+        import sqlalchemy as sa
+
+        engine = sa.create_engine(url)
+        try:
+            with engine.begin() as connection, pq.ParquetFile(path) as file:
+                table = sa.Table(name, sa.MetaData(), *_columns(file.schema_arrow))
+                table.create(connection, checkfirst=True)
+                connection.execute(table.delete().where(table.c.prediction_id.startswith(f"{run}-", autoescape=True)))
+                for batch in file.iter_batches(batch_size=_ROWS):
+                    connection.execute(table.insert(), batch.to_pylist())
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def _failures(url: str, done: str) -> Iterator[None]:
+    try:
+        import sqlalchemy as sa
+    except ImportError as error:
+        raise SourceError("Tables of databases need SQLAlchemy. Install it: `pip install 'nbship[sql]'`.") from error
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+        reason = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")[:300]
+        shown = url.partition("://")[0] + "://…" if done == "named" else shown_url(url)
+        raise SourceError(
+            f"The database '{shown}' cannot be {done}: {reason}. Check the address and the query."
+        ) from error
+
+
+def _table(
+    rows: Sequence[Sequence[Any]], names: Sequence[str], types: dict[str, pa.DataType], signature: Signature
+) -> pa.Table:
+    import pyarrow as pa
+
+    columns = []
+    for place, name in enumerate(names):
+        values = [_plain(row[place]) for row in rows]
+        if name not in types or pa.types.is_null(types[name]):
+            types[name] = _type(values, signature[name].dtype if name in signature.names else "")
+        try:
+            columns.append(pa.array(values, type=types[name]))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            failure = InputFailure(None, name, f"cannot be kept as {types[name]}: {error}")
+            raise SourceError(f"Column '{name}' {failure.reason}. Cast it in the query.") from error
+    return pa.table(columns, names=list(names))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+def _type(values: Sequence[Any], dtype: str) -> pa.DataType:
+    """Return the type of a column from its field and its first value."""
+    import pyarrow as pa
+
+    first = next((value for value in values if value is not None), None)
+    if isinstance(first, datetime):
+        return pa.timestamp("us", tz="UTC" if first.tzinfo else None)
+    by_dtype: Mapping[str, pa.DataType] = {"float": pa.float64(), "int": pa.int64()}
+    if isinstance(first, (int, float)) and not isinstance(first, bool) and dtype in by_dtype:
+        return by_dtype[dtype]
+    if dtype == "bool" and first in (0, 1):
+        return pa.bool_()
+    return pa.array([first]).type if first is not None else by_dtype.get(dtype, pa.string())
+
+
+def _columns(schema: pa.Schema) -> list[sa.Column[Any]]:
+    import pyarrow.types as types
+    import sqlalchemy as sa
+
+    def kind(of: pa.DataType) -> Any:
+        if types.is_timestamp(of):
+            return sa.DateTime(timezone=of.tz is not None)
+        if types.is_boolean(of):
+            return sa.Boolean
+        if types.is_integer(of):
+            return sa.BigInteger
+        return sa.Double if types.is_floating(of) else sa.Text
+
+    return [sa.Column(field.name, kind(field.type), primary_key=field.name == "prediction_id") for field in schema]

@@ -1,0 +1,71 @@
+"""What a batch run writes of a chunk: the rows predicted, and those set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InputFailure
+from ...model.signature.signature import Signature
+from ...predictor import Predictions
+from ...tabular.readers import Chunk
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["predicted_table", "rejected_table"]
+
+
+def predicted_table(
+    id: str, chunk: Chunk, frame: pd.DataFrame, predictions: Predictions, signature: Signature, *, text: bool
+) -> pa.Table:
+    """Return the keys, ids and outputs of the rows that were predicted; keys as texts where the output is `text`."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    numbers = np.asarray(frame.index)
+    columns: dict[str, Any] = {}
+    for name in signature.keys:
+        # A key goes into text as it came out of text, so that it can be joined there.
+        as_it_came = text and name in chunk.table.column_names
+        if as_it_came:
+            columns[name] = chunk.table.column(name).take(pa.array(numbers - chunk.index.start))
+        else:
+            column = pa.Array.from_pandas(frame[name])
+            columns[name] = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    texts = compute.cast(pa.array(numbers), pa.string())
+    columns["prediction_id"] = compute.binary_join_element_wise(f"{id}-", texts, "")
+    columns |= {name: pa.array(values) for name, values in predictions.columns().items()}
+    return pa.table(columns)
+
+
+def rejected_table(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
+    """Return the rows that were set aside, as they came, with their numbers and the reasons."""
+    import pyarrow as pa
+
+    reasons: dict[int, list[str]] = {}
+    for failure in failures:
+        words = f"{failure.field}: {failure.reason}" if failure.field else failure.reason
+        reasons.setdefault(failure.row or 0, []).append(words)
+    rows = sorted(reasons)
+    given = chunk.table.take(pa.array([row - chunk.index.start for row in rows]))
+    about = [("row", pa.array(rows)), ("reason", pa.array(["; ".join(reasons[row]) for row in rows]))]
+    return pa.table(
+        [column for _, column in about] + [_as_text(column) for column in given.columns],
+        names=[name for name, _ in about] + given.column_names,
+    )
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as CSV can hold it."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type):
+        return pa.chunked_array([pa.array([None if value is None else str(value) for value in column.to_pylist()])])
+    if pa.types.is_binary(column.type):
+        return pa.chunked_array([pa.array([value.decode("utf-8", "replace") for value in column.to_pylist()])])
+    return column

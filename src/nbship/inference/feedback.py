@@ -1,0 +1,250 @@
+"""Bring in what truly happened, told by prediction id or by key columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import EmptyDataError, InputFailure, InvalidInputError, LogError, SchemaError
+from ..model.signature.signature import Field, Signature
+from ..model.signature.timestamps import read_moment
+from ..prediction_log import BatchRun, Label, PredictionLog, as_json, batch_keys, keys_of, keys_of_frame, split_id
+from ..tabular.readers import columns_in, read_chunks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Told", "take_feedback", "take_labels", "wrong_key"]
+
+_FEEDBACK = ("id", "key", "label", "time")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of labels.
+
+    Attributes
+    ----------
+    accepted
+        Labels that are now in the log.
+    matched
+        Those among them whose prediction is in the log.
+    known
+        Those that the log already held, word for word, as the newest of their prediction.
+    """
+
+    accepted: int
+    matched: int
+    known: int = 0
+
+    @property
+    def unmatched(self) -> int:
+        """Labels of predictions that the log does not hold; they wait for them."""
+        return self.accepted - self.matched
+
+
+def take_feedback(log: PredictionLog, rows: Sequence[Mapping[str, Any]], *, signature: Signature) -> Told:
+    """Store labels as a REST client sends them: `{"id" | "key", "label", "time"}`.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is wrong, or names a prediction that the log does not hold; none is stored then.
+    """
+    failures: list[InputFailure] = []
+    labels = []
+    for position, row in enumerate(rows):
+        wrong = list(_wrong(row, signature, log))
+        failures += [InputFailure(position, field, reason) for field, reason in wrong]
+        if not wrong:
+            labels.append(_label(row, signature, log))
+    if failures:
+        raise InvalidInputError(failures)
+    matched = sum(label.keys is None or _is_logged(label.keys, log, signature) for label in labels)
+    log.append(*labels)
+    return Told(accepted=len(labels), matched=matched)
+
+
+def _label(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> Label:
+    time = row.get("time")
+    return Label(
+        label=as_json(row["label"]),
+        at=datetime.now(UTC),
+        prediction_id=row.get("id"),
+        keys=keys_of(row["key"], signature, salt=log.salt) if row.get("id") is None else None,
+        time=None if time is None else read_moment(time, Field("time", "datetime")),
+    )
+
+
+def _is_logged(keys: str, log: PredictionLog, signature: Signature) -> bool:
+    return log.has_keys(keys) or keys in set(batch_keys(log, signature))
+
+
+def _wrong(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> Iterator[tuple[str | None, str]]:
+    for name in row:
+        if name not in _FEEDBACK:
+            yield name[:80], "is not known here; send id or key, label and time"
+    if (row.get("id") is None) == (row.get("key") is None):
+        yield None, "needs the field 'id', or else 'key' with the key columns"
+    elif row.get("id") is not None:
+        if not isinstance(row["id"], str) or not _known([row["id"]], log):
+            yield "id", "is not in the prediction log"
+    else:
+        yield from wrong_key(row["key"], signature)
+    if row.get("label") is None:
+        yield "label", "is missing"
+    elif (reason := _wrong_label(row["label"], signature)) is not None:
+        yield "label", reason
+    if row.get("time") is not None:
+        yield from _wrong_time(row["time"], "time", Field("time", "datetime"))
+
+
+def _known(ids: Iterable[str], log: PredictionLog) -> set[str]:
+    wanted = set(ids)
+    rows = {id: parts for id in wanted if (parts := split_id(id)) is not None}
+    sizes = {run: _size(log.batch(run)) for run in {parts[0] for parts in rows.values()}}
+    return log.known(wanted - rows.keys()) | {id for id, (run, number) in rows.items() if number < sizes[run]}
+
+
+def _size(runs: Sequence[BatchRun]) -> int:
+    return max((run.rows + run.rejected for run in runs), default=0)
+
+
+def wrong_key(key: Any, signature: Signature) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an object of key columns: field and reason."""
+    if not signature.keys:
+        yield "key", "cannot be used: the model has no key columns; send id"
+    elif not isinstance(key, Mapping):
+        yield "key", f"is not an object with {', '.join(signature.keys)}"
+    else:
+        for name in signature.keys:
+            if name not in key:
+                yield f"key.{name}", "is missing"
+            elif (reason := _wrong_value(key[name], signature[name])) is not None:
+                yield f"key.{name}", reason
+        for name in key:
+            if name not in signature.keys:
+                yield f"key.{name[:80]}", f"is no key column; they are {', '.join(signature.keys)}"
+
+
+def _wrong_value(value: Any, field: Field) -> str | None:
+    if value is None:
+        return None if field.nullable else "is null"
+    if field.dtype == "datetime":
+        return next((reason for _, reason in _wrong_time(value, field.name, field)), None)
+    kinds: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float)}
+    allowed = kinds.get(field.dtype, (str,))
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        return f"is not of type {field.dtype}"
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return "is too large"
+    return None
+
+
+def _wrong_time(value: Any, name: str, field: Field) -> Iterator[tuple[str, str]]:
+    try:
+        if not isinstance(value, str):
+            raise ValueError("is not text in ISO 8601")
+        read_moment(value, field)
+    except (ValueError, OverflowError) as error:
+        yield name, str(error)
+
+
+def _wrong_label(label: Any, signature: Signature) -> str | None:
+    output = signature.output("label")
+    if output is not None and output.classes:
+        if not any(type(label) is type(known) and label == known for known in output.classes):
+            return f"is none of {', '.join(as_json(known) for known in output.classes[:20])}"
+        return None
+    number = isinstance(label, (int, float)) and not isinstance(label, bool)
+    return None if number else "is not a number"
+
+
+def take_labels(log: PredictionLog, path: Path, *, signature: Signature) -> Told:
+    """Store the labels of a CSV or Parquet file: key columns or `prediction_id`, `label`, and perhaps `time`.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing.
+    InvalidInputError
+        If a cell is wrong; nothing of the file is stored then.
+    """
+    fields = _fields(columns_in(path), path, signature)
+    labels: list[Label] = []
+    failures: list[InputFailure] = []
+    for chunk in read_chunks(path, fields):
+        failures += chunk.failures
+        failures += _wrong_labels(chunk.frame, signature)
+        if not failures:
+            labels += _labels(chunk.frame, signature, log)
+    if failures:
+        raise InvalidInputError(failures)
+    if not labels:
+        raise EmptyDataError(f"'{path}' has no rows. Give a table with labels.")
+    return _store(labels, log, signature)
+
+
+def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) -> Told:
+    newest = {label.prediction_id or label.keys: (label.label, label.time) for label in log.labels()}
+    new = [label for label in labels if newest.get(label.prediction_id or label.keys) != (label.label, label.time)]
+    logged = log.keys() | set(batch_keys(log, signature)) if any(label.keys for label in labels) else set()
+    logged |= _known((label.prediction_id for label in labels if label.prediction_id), log)
+    matched = sum((label.prediction_id or label.keys) in logged for label in labels)
+    if new:
+        log.append(*new)
+    return Told(accepted=len(labels), matched=matched, known=len(labels) - len(new))
+
+
+def _fields(names: Sequence[str], path: Path, signature: Signature) -> list[Field]:
+    if "label" not in names:
+        raise SchemaError(
+            f"'{path}' has no column 'label'. Give key columns or 'prediction_id', 'label', and perhaps 'time'."
+        )
+    missing = [name for name in signature.keys if name not in names]
+    if "prediction_id" in names:
+        told = [Field("prediction_id", "string")]
+    elif missing or not signature.keys:
+        lacking = f"the key columns {', '.join(missing)}" if missing else "the column 'prediction_id'"
+        raise SchemaError(f"'{path}' lacks {lacking}. Give them, or 'prediction_id'.")
+    else:
+        told = [signature[name] for name in signature.keys]
+    output = signature.output("label") or signature.output("value")
+    if output is None:
+        raise LogError("The model's signature has no output that a label could be compared with.")
+    zone = signature[signature.event_time].timezone if signature.event_time else None
+    dtype = "string" if output.dtype == "category" else output.dtype
+    return [*told, Field("label", dtype), Field("time", "datetime", nullable=True, timezone=zone or "UTC")]
+
+
+def _wrong_labels(frame: pd.DataFrame, signature: Signature) -> list[InputFailure]:
+    values = frame["label"].tolist()
+    wrong = {value: reason for value in set(values) if (reason := _wrong_label(value, signature)) is not None}
+    if not wrong:
+        return []
+    return [
+        InputFailure(row, "label", wrong[value])
+        for row, value in zip(frame.index, values, strict=True)
+        if value in wrong
+    ]
+
+
+def _labels(frame: pd.DataFrame, signature: Signature, log: PredictionLog) -> list[Label]:
+    now = datetime.now(UTC)
+    by_id = "prediction_id" in frame
+    ids = frame["prediction_id"].tolist() if by_id else [None] * len(frame)
+    keys = [None] * len(frame) if by_id else keys_of_frame(frame, signature, salt=log.salt)
+    times = frame["time"].tolist() if "time" in frame else [None] * len(frame)
+    return [
+        Label(
+            label=as_json(label),
+            at=now,
+            prediction_id=id,
+            keys=key,
+            time=None if time is None or time != time else time.to_pydatetime(),
+        )
+        for id, key, label, time in zip(ids, keys, frame["label"].tolist(), times, strict=True)
+    ]

@@ -1,0 +1,219 @@
+"""What stands around a predictor in service: `Logged` makes every prediction durable before it is given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import InvalidInputError
+from ..model.signature.signature import Signature
+from ..prediction_log import PredictionLog, Record, Submission, as_json, new_id, pseudonym, store_row
+from ..predictor import PackagePredictor, Predictions
+from .golden import example_of, usual_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Logged", "Pending", "answers_of"]
+
+# A refused request is kept to see what went wrong, not to fill the disk.
+_MOST_REFUSED = 20_000
+
+
+@dataclass
+class Logged:
+    """A predictor whose every answer and refusal is in the log before anybody sees it.
+
+    Attributes
+    ----------
+    predictor, log
+        What answers, and where it is logged.
+    mode, caller
+        Through what it is asked (`rest`, `app`, `python`), and by whom unless a call says so.
+    """
+
+    predictor: PackagePredictor
+    log: PredictionLog
+    mode: str = "python"
+    caller: str = "local"
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.predictor.name
+
+    @property
+    def version(self) -> str:
+        """Version of the package."""
+        return self.predictor.version
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+        return self.predictor.signature
+
+    @property
+    def quick(self) -> bool:
+        """Whether a few rows are answered in microseconds."""
+        return self.predictor.path == "tables"
+
+    @cached_property
+    def example(self) -> dict[str, Any]:
+        """A record that the model takes, as a client sends it."""
+        return example_of(self.predictor)
+
+    @cached_property
+    def usual(self) -> float | None:
+        """The mean probability of the rows that the model was judged by; None where it gives no such probability."""
+        return usual_of(self.predictor)
+
+    def foresee(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the outputs for rows that nobody asked for, as examples; nothing is logged."""
+        return self.predictor.outputs(rows)
+
+    def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
+        """Predict, and return when the predictions are durable.
+
+        Raises
+        ------
+        InvalidInputError
+            If rows break the signature.
+        LogError
+            If the log cannot be written; there is no answer then.
+        """
+        records: Sequence[Any] = rows if isinstance(rows, Sequence) else rows.to_dict("records")
+        pending = self.begin(records)
+        pending.wait()
+        return self.predictor.model.columns_of(pending.outputs)
+
+    def answer(self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None) -> list[dict[str, Any]]:
+        """Predict as `predict` does; return for each row what a client gets: id, model, version and outputs."""
+        pending = self.begin(rows, caller=caller)
+        pending.wait()
+        return pending.answers()
+
+    def begin(
+        self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None, trace: str | None = None
+    ) -> Pending:
+        """Predict; what is returned may be shown when the log has settled its `submission`.
+
+        A refusal is logged too, and raised by `Pending.check` then.
+
+        Raises
+        ------
+        LogError
+            If the log is closed.
+        """
+        started = time.perf_counter()
+        by = caller or self.caller
+        try:
+            outputs = self.predictor.outputs(rows)
+        except Exception as error:
+            refusal = self._refusal(rows, error, by, _milliseconds(started), trace)
+            return Pending(self, (), self.log.submit([refusal]), error)
+        latency = _milliseconds(started)
+        ids, submission = self._submit(rows, outputs, by, latency, trace)
+        return Pending(self, ids, submission, None, outputs)
+
+    def _submit(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        outputs: Sequence[Mapping[str, Any]],
+        caller: str,
+        latency: float,
+        trace: str | None,
+    ) -> tuple[Sequence[str], Submission[Any]]:
+        """Give rows and their outputs to the log; return the ids of the records."""
+        records = [self._record(row, each, caller, latency, trace) for row, each in zip(rows, outputs, strict=True)]
+        return [record.id for record in records], self.log.submit(records)
+
+    def _record(
+        self, row: Mapping[str, Any], outputs: Mapping[str, Any], caller: str, latency: float, trace: str | None
+    ) -> Record:
+        stored = store_row(row, self.signature, salt=self.log.salt)
+        return Record(
+            id=new_id(), at=datetime.now(UTC), model=self.name, version=self.version, digest=self.predictor.digest,
+            caller=caller, mode=self.mode, inputs=stored.inputs, outputs=as_json(outputs), error=None,
+            latency_ms=latency, keys=stored.keys, event_time=stored.event_time, event_zone=stored.event_zone,
+            redacted=stored.redacted, trace=trace,
+        )  # fmt: skip
+
+    def _refusal(
+        self, rows: Sequence[Mapping[str, Any]], error: Exception, caller: str, latency: float, trace: str | None
+    ) -> Record:
+        personal = self.signature.personal
+        known = [
+            {
+                name: pseudonym(value, self.log.salt) if name in personal else value
+                for name, value in row.items()
+                if name in self.signature.names and self.signature[name].pii != "drop"
+            }
+            for row in rows[:100]
+        ]
+        inputs = msgspec.json.encode(known, enc_hook=str).decode("utf-8", "replace")
+        return Record(
+            id=new_id(), at=datetime.now(UTC), model=self.name, version=self.version, digest=self.predictor.digest,
+            caller=caller, mode=self.mode, inputs=inputs if len(inputs) <= _MOST_REFUSED else None, outputs=None,
+            error=as_json(_describe(error)), latency_ms=latency, redacted=personal,
+            trace=trace,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Pending:
+    """What was predicted, or refused, and is not in the log yet.
+
+    Attributes
+    ----------
+    ids, outputs
+        Of the rows: prediction ids, and outputs by kind.
+    submission
+        Done when the records are on the disk.
+    error
+        Why there is no prediction; None where there is one.
+    """
+
+    by: Logged
+    ids: Sequence[str]
+    submission: Submission[Any]
+    error: Exception | None = None
+    outputs: Sequence[dict[str, Any]] = ()
+
+    def wait(self) -> None:
+        """Have it written; raise what keeps it from being an answer."""
+        self.by.log.settle()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what keeps it from being an answer, once `submission` is done."""
+        if self.error is not None:
+            raise self.error
+        self.submission.check()
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Return for each row what a client gets: id, model, version and outputs."""
+        about = {"model": self.by.name, "version": self.by.version}
+        return [{"id": id, **about, **outputs} for id, outputs in zip(self.ids, self.outputs, strict=True)]
+
+
+def answers_of(predictions: Predictions) -> Iterator[dict[str, Any]]:
+    """Return each row's outputs, by kind, as plain values."""
+    columns = {kind: column.tolist() for kind, column in predictions.columns().items()}
+    return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+
+
+def _describe(error: Exception) -> dict[str, Any]:
+    if isinstance(error, InvalidInputError):
+        fields = [{"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in error.failures[:100]]
+        return {"code": "invalid_input", "fields": fields}
+    return {"code": "internal", "message": f"{type(error).__name__}: {error}"[:1000]}
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

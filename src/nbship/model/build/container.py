@@ -1,0 +1,168 @@
+"""The build context of a container image that serves a package: no Git, no DVC, no notebooks in it.
+
+The image runs as a user of its own on a root that may be read-only; what must last is on the volume `/state`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from ...errors import PackageError
+from ..package.manifest import MANIFEST, read_files
+from .wheel import wheel_bytes
+
+__all__ = ["Context", "write_context"]
+
+# What serving imports; the package says which libraries its model needs.
+_SERVING = (
+    "click", "httptools", "msgspec", "prometheus-client", "psycopg", "psycopg-binary", "ruamel.yaml", "uvicorn", "uvloop",
+)  # fmt: skip
+_OPTIONAL = ("psycopg", "psycopg-binary")
+_LEFT_OUT = ("app", "execution", "notebook", "operations", "monitoring", "pipeline", "scaffold")
+_DOCKERFILE = """\
+# Written by `nbship package --container`. Build: docker build -t {tag} .
+FROM python:{python}-slim
+
+ENV PYTHONUNBUFFERED=1 \\
+    NBSHIP_CONTAINER=1 \\
+    NBSHIP_STATE=/state \\
+    NBSHIP_SERVING__HOST=0.0.0.0 \\
+    NBSHIP_SERVING__PORT=8000 \\
+    NBSHIP_SERVING__DRAIN_SECONDS=5
+
+RUN groupadd --gid 10001 nbship && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin nbship \\
+    && mkdir /state && chown 10001:10001 /state
+COPY requirements.txt {wheel} /tmp/
+RUN python -m pip install --no-cache-dir --no-deps --compile -r /tmp/requirements.txt /tmp/{wheel} && rm /tmp/requirements.txt /tmp/{wheel}
+COPY package /srv/model
+
+USER 10001:10001
+WORKDIR /srv
+VOLUME /state
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \\
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=2)"]
+ENTRYPOINT ["nbship", "serve", "/srv/model"]
+"""
+_COMPOSE = """\
+# Written by `nbship package --container`. Run: docker compose up
+services:
+  {name}:
+    build: .
+    image: {tag}
+    read_only: true
+    cap_drop: [ALL]
+    security_opt: ["no-new-privileges:true"]
+    stop_grace_period: 30s
+    ports: ["127.0.0.1:8000:8000"]
+    volumes: ["state:/state"]
+    environment:
+      # keys: `docker compose run --rm --entrypoint nbship {name} keys add shop --role predict --package /srv/model`.
+      # proxy: one of NBSHIP_SERVING__PROXIES vouches for callers. none: everybody may ask.
+      NBSHIP_SERVING__AUTH: keys
+      # Of several machines: a log in PostgreSQL, and a spool on the volume for the time that it is away.
+      # NBSHIP_LOG__URL: postgresql://user@host/database
+      # NBSHIP_LOG__WHEN_DOWN: spool
+volumes:
+  state: {{}}
+"""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What was written.
+
+    Attributes
+    ----------
+    tag
+        A name for the image: the model and its version.
+    distributions, size
+        How many libraries it installs, and how many bytes they are.
+    """
+
+    tag: str
+    distributions: int
+    size: int
+
+
+def write_context(package: Path, folder: Path, *, name: str) -> Context:
+    """Write the build context of a package, verified first, into a folder of its own.
+
+    Raises
+    ------
+    PackageError
+        If there is no package, it is damaged, or a library that it needs is not installed here.
+    """
+    manifest, files = read_files(package)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "Dockerfile").is_file():
+        raise PackageError(f"'{folder}' holds something else than a build context. Name an empty folder.")
+    pinned = _closure([*_SERVING, *_required(files)])
+    python = json.loads(files["provenance.json"])["libraries"]["python"]
+    tag, wheel, content = f"{name.replace('_', '-')}:{manifest.version}", *_own_wheel()
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "package").mkdir(parents=True)
+    for path, data in {MANIFEST: (package / MANIFEST).read_bytes(), **files}.items():
+        (folder / "package" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "package" / path).write_bytes(data)
+    (folder / wheel).write_bytes(content)
+    lines = [f"{each}=={pinned[each].version}\n" for each in sorted(pinned)]
+    (folder / "requirements.txt").write_text("".join(lines))
+    (folder / "Dockerfile").write_text(_DOCKERFILE.format(tag=tag, python=python, wheel=wheel))
+    (folder / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")))
+    return Context(tag, len(pinned), sum(map(_size, pinned.values())))
+
+
+def _required(files: Mapping[str, bytes]) -> list[str]:
+    """Return the libraries that the package's requirements name."""
+    lines = files["requirements.txt"].decode().splitlines()
+    return [re.split(r"[=<>!~\[; ]", line, maxsplit=1)[0] for line in lines if line.strip()]
+
+
+def _closure(names: Iterable[str]) -> dict[str, metadata.Distribution]:
+    """Return these libraries and all that they need, as they are installed here."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, metadata.Distribution] = {}
+    waiting = list(names)
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        try:
+            found[name] = metadata.distribution(name)
+        except metadata.PackageNotFoundError as error:
+            if name in _OPTIONAL:
+                continue
+            raise PackageError(
+                f"The service needs '{name}', which is not installed here. Install it: `pip install {name}`."
+            ) from error
+        needs = [Requirement(text) for text in found[name].requires or ()]
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return found
+
+
+def _size(distribution: metadata.Distribution) -> int:
+    return sum(file.size or 0 for file in distribution.files or ())
+
+
+def _own_wheel() -> tuple[str, bytes]:
+    """Return the name and the bytes of a wheel of the nbship that runs here, without what works on notebooks."""
+    own = metadata.distribution("nbship")
+    root = Path(sys.modules["nbship"].__file__ or "").parent
+    info = f"nbship-{own.version}.dist-info"
+    entries = {
+        f"nbship/{path.relative_to(root).as_posix()}": path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.relative_to(root).parts[0] not in _LEFT_OUT
+    }
+    entries[f"{info}/METADATA"] = (own.read_text("METADATA") or "").encode()
+    entries[f"{info}/entry_points.txt"] = b"[console_scripts]\nnbship = nbship.cli:main\n"
+    return f"nbship-{own.version}-py3-none-any.whl", wheel_bytes(info, entries)

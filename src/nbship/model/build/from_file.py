@@ -1,0 +1,141 @@
+"""A package of an estimator that was saved to a file, for projects without a package stage; and its ONNX graph."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import PackageError, SignatureError
+from ..backends.sklearn import steps_of
+from ..backends.skops_file import types_in
+from ..compiler.choose import export_onnx
+from ..features import ColumnFeatures
+from ..package.code import collect_code
+from ..package.manifest import GOLDEN_OUTPUT, Manifest, json_bytes, read_files
+from ..package.provenance import Provenance
+from ..signature.signature import Signature
+from ..signature.validation import read_rows
+from .build import build_package, load_estimator, load_own
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["infer_signature", "package_saved", "write_onnx"]
+
+_GOLDEN = 1000
+
+
+def infer_signature(
+    model: Path, reference: Path, *, keys: Sequence[str] = (), event_time: str | None = None, limits: bool = False
+) -> bytes:
+    """Return `signature.json`, inferred from the training rows, for a person to edit."""
+    rows = _given(_estimator(model), _read(reference), reference)
+    return json_bytes(Signature.infer(rows, keys=keys, event_time=event_time, limits=limits).to_json())
+
+
+def package_saved(
+    model: Path, folder: Path, *, reference: Path, golden: Path | None, signature: Path | None, name: str,
+    keys: Sequence[str] = (), event_time: str | None = None,
+) -> Manifest:  # fmt: skip
+    """Build the package of an estimator that `save_estimator` wrote.
+
+    Parameters
+    ----------
+    reference, golden
+        CSV or Parquet files of training rows, and of held-out ones; without these, golden rows are drawn evenly
+        from the training rows.
+    signature
+        An edited `signature.json`; without it, it is inferred.
+
+    Raises
+    ------
+    PackageError
+        If a file cannot be read, or has not the model's columns; `SignatureError` if the signature does not fit.
+    """
+    estimator = _estimator(model)
+    rows = _given(estimator, _read(reference), reference)
+    if signature is None:
+        signed = Signature.infer(rows, keys=keys, event_time=event_time)
+    else:
+        signed = Signature.from_json(_json(signature))
+    if golden is None:
+        held_out = rows.iloc[:: max(1, len(rows) // _GOLDEN)].head(_GOLDEN)
+    else:
+        held_out = _given(estimator, _read(golden), golden)
+    return build_package(
+        folder, name=name, estimator=estimator, signature=signed, golden=held_out.reset_index(drop=True), reference=rows,
+        provenance=Provenance(),
+    )  # fmt: skip
+
+
+def write_onnx(package: Path, target: Path) -> float:
+    """Write a package's model as an ONNX graph, verified first; return how far its answers differ on generated rows.
+
+    Raises
+    ------
+    NotCompilableError
+        If the model cannot be converted, with the reason.
+    """
+    import pandas as pd
+
+    _, files = read_files(package)
+    signature = Signature.from_json(json.loads(files["signature.json"]))
+    golden = pd.read_parquet(io.BytesIO(files["golden.parquet"]))
+    inputs = golden[[each for each in golden if not str(each).startswith(GOLDEN_OUTPUT)]]
+    graph, most = export_onnx(
+        load_own(files["model.skops"]),
+        signature,
+        columns=read_rows(signature, inputs).columns,
+        code=collect_code(types_in(files["model.skops"])),
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(graph)
+    return most
+
+
+def _estimator(model: Path) -> Any:
+    if model.suffix != ".skops":
+        raise PackageError(
+            f"'{model}' is no model.skops file. Save the fitted estimator with `model.save_estimator(estimator, 'model.skops')`."
+        )
+    if not model.is_file():
+        raise PackageError(f"There is no '{model}'. Save the fitted estimator: `model.save_estimator(estimator, path)`.")  # fmt: skip
+    return load_estimator(model)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.is_file():
+        raise PackageError(f"There is no '{path}'. Name a CSV or Parquet file of rows.")
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise PackageError(f"'{path}' cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {error}.") from error  # fmt: skip
+
+
+def _given(estimator: Any, rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the columns that the estimator takes."""
+    first = steps_of(estimator)[0]
+    if isinstance(first, ColumnFeatures):
+        raise PackageError(
+            "This model takes columns through a feature function, which does not tell which. "
+            "Package it in a notebook: `model.build_package(...)`."
+        )
+    names = getattr(estimator, "feature_names_in_", getattr(first, "feature_names_in_", None))
+    if names is None:
+        raise PackageError("The model was fitted without column names. Fit it on a frame, or call `model.build_package(...)` in a notebook.")  # fmt: skip
+    missing = [name for name in names if name not in rows]
+    if missing:
+        raise PackageError(f"'{path}' has no column '{missing[0]}', which the model takes. Its columns: {', '.join(map(str, rows))}.")  # fmt: skip
+    return rows[list(names)]
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SignatureError(f"'{path}' cannot be read as JSON: {error}. Correct it, or infer it anew with `--write-signature`.") from error  # fmt: skip

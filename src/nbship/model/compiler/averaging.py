@@ -1,0 +1,77 @@
+"""Fitted estimators that average others: which, how they are calibrated, and what they weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import NotCompilableError
+from ..backends.averages import Blend, Calibration, Member
+from ..backends.lookup_tables import Tables
+from ..backends.sklearn import steps_of
+from .compile import compile_tables
+from .trace import Traced
+
+__all__ = ["compile_model"]
+
+
+def compile_model(steps: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Tables | Blend:
+    """Compile a pipeline, or the members of the one that averages others.
+
+    Raises
+    ------
+    NotCompilableError
+        With the reason.
+    """
+    *before, last = steps
+    last = _thawed(last)
+    kind = type(last).__name__ if type(last).__module__.startswith("sklearn.") else ""
+    if kind == "CalibratedClassifierCV":
+        return Blend(tuple(_calibrated(each, before, trace) for each in last.calibrated_classifiers_))
+    if kind in ("VotingClassifier", "VotingRegressor"):
+        if getattr(last, "voting", "soft") != "soft":
+            raise NotCompilableError("VotingClassifier counts votes")
+        weights = last._weights_not_none or [1.0] * len(last.estimators_)
+        return Blend(
+            tuple(
+                Member(_compiled(each, before, trace), weight=float(weight))
+                for each, weight in zip(last.estimators_, weights, strict=True)
+            )
+        )
+    return compile_tables(last, trace([*before, last]))
+
+
+def _calibrated(each: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Member:
+    """Return a member whose sums are calibrated: those of its decision function, or else its probabilities."""
+    tables = _compiled(each.estimator, before, trace)
+    if hasattr(each.estimator, "decision_function"):
+        if isinstance(tables, Blend):
+            raise NotCompilableError("CalibratedClassifierCV calibrates an average of others")
+        tables = replace(tables, link="identity")
+    if each.method not in ("sigmoid", "isotonic"):
+        raise NotCompilableError(f"CalibratedClassifierCV calibrates by {each.method}")
+    places = np.searchsorted(each.classes, each.estimator.classes_).tolist()
+    if len(each.classes) == 2:
+        places = [1]
+    curves = [_curve(calibrator, each.method) for calibrator in each.calibrators]
+    return Member(tables, Calibration(each.method, tuple(places), tuple(curves), len(each.classes)))
+
+
+def _compiled(inner: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Tables | Blend:
+    return compile_model([*before, *steps_of(_thawed(inner))], trace)
+
+
+def _thawed(estimator: Any) -> Any:
+    while type(estimator).__name__ == "FrozenEstimator":
+        estimator = estimator.estimator
+    return estimator
+
+
+def _curve(calibrator: Any, method: str) -> Any:
+    if method == "sigmoid":
+        return np.array([calibrator.a_, calibrator.b_], dtype=np.float64)
+    # A curve of one point is level.
+    return np.concatenate([calibrator.X_thresholds_, calibrator.y_thresholds_]).astype(np.float64)

@@ -1,0 +1,151 @@
+"""Compile a fitted pipeline to tables.
+
+scikit-learn itself computes what stands in the tables: one value of each bin goes through the fitted transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import NotCompilableError
+from ..backends.lookup_tables import Tables
+from .binning import Binned, bin_inputs
+from .column_origins import Origin
+from .estimators import Ensemble, Linear, Tree, read_scores
+from .trace import Traced, affine_columns
+
+__all__ = ["compile_tables"]
+
+# Of the tables in memory; what would take more is left to scikit-learn.
+_LARGEST = 64 << 20
+
+
+def compile_tables(estimator: Any, traced: Traced) -> Tables:
+    """Compile the last step of a traced pipeline.
+
+    Raises
+    ------
+    NotCompilableError
+        With the reason.
+    """
+    scores = read_scores(estimator)
+    binned = bin_inputs(traced, scores)
+    return _linear(scores, traced, binned) if isinstance(scores, Linear) else _trees(scores, traced.origins, binned)
+
+
+def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Tables:
+    inputs, used, values = binned.inputs, binned.used, binned.values
+    leaves = [_leaves(tree) for tree, _ in scores.trees]
+    bits = 32 if max(map(len, leaves)) <= 32 else 64
+    words = [-(-len(each) // bits) for each in leaves]
+    starts = np.cumsum([0, *words])
+    bins = np.cumsum([0, *(each.bins for each in inputs)])
+    size = int(bins[-1] * starts[-1] * bits // 8)
+    if size > _LARGEST:
+        raise NotCompilableError(f"its tables would take {size / 1e6:,.0f} MB")
+    table = np.full((bins[-1], starts[-1]), (1 << bits) - 1, dtype=np.uint32 if bits == 32 else np.uint64)
+    outputs = scores.trees[0][0].values.shape[1]
+    kept = np.full((starts[-1], bits + 1, outputs), -0.0)
+    first = {place: int(bins[number]) for number, place in enumerate(used)}
+    narrowed = {
+        place: each.astype(np.float32).astype(np.float64) if scores.narrow else each for place, each in values.items()
+    }
+    for number, (tree, _) in enumerate(scores.trees):
+        own = leaves[number]
+        flat = np.full((words[number] * bits, outputs), -0.0)
+        flat[: len(own)] = tree.values[own]
+        span = slice(starts[number], starts[number + 1])
+        kept[span, 1:] = flat.reshape(words[number], bits, outputs)
+        # Bits beyond the leaves are never set.
+        table[:, span] &= _interval(0, len(own), words[number], bits)
+        for node, (begin, middle, end) in _spans(tree, own).items():
+            column = int(tree.column[node])
+            place = origins[column].source
+            left = tree.goes_left(node, narrowed[place][:, column])
+            rows = slice(first[place], first[place] + len(left))
+            out = np.where(
+                left[:, None],
+                _interval(middle, end, words[number], bits),
+                _interval(begin, middle, words[number], bits),
+            )
+            table[rows, span] &= ~out
+    return Tables(
+        tuple(inputs),
+        base=scores.base,
+        link=scores.link,
+        divisor=scores.divisor,
+        leaves=table,
+        values=kept,
+        outputs=np.repeat([-1 if output is None else output for _, output in scores.trees], words).astype(np.int32),
+    )
+
+
+def _leaves(tree: Tree) -> list[int]:
+    """Return a tree's leaves from left to right."""
+    found, waiting = [], [0]
+    while waiting:
+        node = waiting.pop()
+        if tree.left[node] < 0:
+            found.append(node)
+        else:
+            waiting += [int(tree.right[node]), int(tree.left[node])]
+    return found
+
+
+def _spans(tree: Tree, leaves: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """Return for each inner node where its leaves begin, its right ones begin, and all end."""
+    place = {leaf: number for number, leaf in enumerate(leaves)}
+    ends: dict[int, tuple[int, int]] = {leaf: (number, number + 1) for leaf, number in place.items()}
+    found: dict[int, tuple[int, int, int]] = {}
+    waiting = [(0, False)]
+    while waiting:
+        node, done = waiting.pop()
+        if tree.left[node] < 0:
+            continue
+        left, right = int(tree.left[node]), int(tree.right[node])
+        if done:
+            ends[node] = (ends[left][0], ends[right][1])
+            found[node] = (ends[left][0], ends[right][0], ends[right][1])
+        else:
+            waiting += [(node, True), (right, False), (left, False)]
+    return found
+
+
+def _interval(begin: int, end: int, words: int, bits: int) -> Any:
+    """Return the words whose bits from `begin` up to `end` are set."""
+    whole = (1 << end) - (1 << begin)
+    every = (1 << bits) - 1
+    return np.array(
+        [(whole >> (bits * word)) & every for word in range(words)], dtype=np.uint32 if bits == 32 else np.uint64
+    )
+
+
+def _linear(scores: Linear, traced: Traced, binned: Binned) -> Tables:
+    inputs, used, values, origins = binned.inputs, binned.used, binned.values, traced.origins
+    outputs = len(scores.base)
+    weights = np.zeros((len(used), outputs))
+    affine, centres, at_centres = affine_columns(traced)
+    additions = []
+    for number, place in enumerate(used):
+        table = np.zeros((inputs[number].bins, outputs))
+        for column, origin in enumerate(origins):
+            if origin.source != place:
+                continue
+            if affine[column]:
+                weights[number] += scores.weights[:, column] * origin.slope
+                table[:-1] += scores.weights[:, column] * at_centres[column]
+                table[-1] += scores.weights[:, column] * values[place][-1, column]
+            else:
+                table += values[place][:, column, None] * scores.weights[:, column]
+        additions.append(table)
+    return Tables(
+        tuple(inputs),
+        base=scores.base,
+        link=scores.link,
+        weights=weights,
+        centres=centres[list(used)],
+        additions=np.concatenate(additions),
+    )

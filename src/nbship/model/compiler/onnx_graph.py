@@ -1,0 +1,165 @@
+"""Fitted pipelines as ONNX graphs in double precision.
+
+What comes before the last step is written from its traced columns, with scikit-learn's own values in the tables;
+so are ensembles of trees and linear models. skl2onnx converts other estimators.
+
+A graph takes one tensor of shape (rows, 1) for each input, doubles and texts, where null is NaN or `NULL`. It
+gives `scores`, doubles of shape (rows, classes) or (rows, 1), and of a classifier the `label` of the largest.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from ...errors import NotCompilableError
+from ..backends.onnx import NULL
+from .binning import Binned, bin_inputs
+from .estimators import Ensemble, Linear, read_scores
+from .onnx_trees import sum_trees
+from .onnx_writer import DOUBLE, FLOAT, INT64, OPSET, Writer
+from .trace import Traced, affine_columns
+
+__all__ = ["draw"]
+
+
+def draw(estimator: Any, traced: Traced, *, about: Mapping[str, Any], narrow: bool = False) -> tuple[bytes, Binned]:
+    """Return the ONNX graph of a traced pipeline's last step, and the bins of its inputs.
+
+    Parameters
+    ----------
+    about
+        What the graph is to say of itself: classes, feature function.
+    narrow
+        Whether skl2onnx converts the estimator to float32, which more of them can.
+
+    Raises
+    ------
+    NotCompilableError
+        With the reason.
+    """
+    try:
+        scores = read_scores(estimator)
+    except NotCompilableError:
+        scores = None
+    ensemble = scores if isinstance(scores, Ensemble) else None
+    binned = bin_inputs(traced, ensemble)
+    graph = Writer(trees=5 if ensemble else 3)
+    bins = [_bin(graph, each) for each in binned.inputs]
+    if isinstance(scores, Ensemble):
+        found = _linked(graph, sum_trees(graph, scores, traced, binned, bins), scores)
+    elif isinstance(scores, Linear):
+        matrix = _matrix(graph, traced, binned, bins)
+        weighed = graph.add("MatMul", matrix, graph.constant(scores.weights.T.copy()))
+        found = _linked(graph, graph.add("Add", weighed, graph.constant(np.array(scores.base)[None, :])), scores)
+    else:
+        found = _converted(graph, estimator, _matrix(graph, traced, binned, bins), narrow=narrow)
+    graph.name("Identity", "scores", found)
+    classes = about["classes"]
+    if classes is not None:
+        graph.name("Gather", "label", graph.constant(_classes(classes)), graph.add("ArgMax", found, axis=1, keepdims=0))
+    return graph.finish(binned, classes, about=about), binned
+
+
+def _classes(classes: Sequence[Any]) -> Any:
+    texts = isinstance(classes[0], str)
+    return np.array(classes, dtype=object if texts else None)
+
+
+def _bin(graph: Writer, each: Any) -> str:
+    """Return the bin of each row, shape (rows,)."""
+    flat = graph.constant(np.array([-1]))
+    if each.text:
+        if NULL in each.known:
+            raise NotCompilableError(f"'{each.name}' knows the text that stands for null")
+        texts = [*each.known, NULL]
+        places = [*range(len(each.known)), len(each.known) + 1]
+        found = graph.add("LabelEncoder", each.name, domain="ai.onnx.ml", keys_strings=texts, values_int64s=places, default_int64=len(each.known))  # fmt: skip
+        return graph.add("Reshape", found, flat)
+    missing = graph.add("Reshape", graph.add("IsNaN", each.name), flat)
+    null = graph.constant(np.array(each.bins - 1))
+    if not len(each.cuts):
+        return graph.add("Where", missing, null, graph.constant(np.array(0)))
+    above = graph.add("Cast", graph.add("Less", graph.constant(each.cuts[None, :]), each.name), to=INT64)
+    count = graph.add("ReduceSum", above, graph.constant(np.array([1])), keepdims=0)
+    return graph.add("Where", missing, null, count)
+
+
+def _matrix(graph: Writer, traced: Traced, binned: Binned, bins: Sequence[str]) -> str:
+    """Return the matrix: affine columns computed, others read from tables."""
+    affine, centres, at_centres = affine_columns(traced)
+    parts, order = [], []
+    for number, place in enumerate(binned.used):
+        own = [column for column, origin in enumerate(traced.origins) if origin.source == place]
+        straight = [column for column in own if affine[column]]
+        if straight:
+            name = binned.inputs[number].name
+            slopes = np.array([[traced.origins[column].slope for column in straight]])
+            apart = graph.add("Sub", name, graph.constant(centres[[place]]))
+            line = graph.add("Add", graph.add("Mul", apart, graph.constant(slopes)), graph.constant(at_centres[straight]))  # fmt: skip
+            null = graph.constant(binned.values[place][-1:, straight])
+            parts.append(graph.add("Where", graph.add("IsNaN", name), null, line))
+        if stepped := [column for column in own if not affine[column]]:
+            parts.append(graph.add("Gather", graph.constant(binned.values[place][:, stepped]), bins[number], axis=0))
+        order += [*straight, *stepped]
+    return graph.add("Gather", graph.add("Concat", *parts, axis=1), graph.constant(np.argsort(order)), axis=1)
+
+
+def _linked(graph: Writer, sums: str, scores: Ensemble | Linear) -> str:
+    link, outputs = scores.link, len(scores.base)
+    if link == "identity":
+        return sums
+    if link == "decision" and outputs == 1:
+        return _both(graph, graph.add("Cast", graph.add("Greater", sums, graph.constant(np.array(0.0))), to=DOUBLE))
+    if link == "decision":
+        return _one_hot(graph, graph.add("ArgMax", sums, axis=1, keepdims=1), np.arange(outputs))
+    if link == "exp":
+        return graph.add("Exp", sums)
+    if link == "softmax":
+        return graph.add("Softmax", sums, axis=1)
+    if link == "expit of twice":
+        sums = graph.add("Mul", sums, graph.constant(np.array(2.0)))
+    return _both(graph, graph.add("Sigmoid", sums))
+
+
+def _both(graph: Writer, positive: str) -> str:
+    return graph.add("Concat", graph.add("Sub", graph.constant(np.array(1.0)), positive), positive, axis=1)
+
+
+def _one_hot(graph: Writer, chosen: str, among: Any) -> str:
+    return graph.add("Cast", graph.add("Equal", chosen, graph.constant(among[None, :])), to=DOUBLE)
+
+
+def _converted(graph: Writer, estimator: Any, matrix: str, *, narrow: bool) -> str:
+    """Return the scores of an estimator that skl2onnx converts."""
+    import skl2onnx
+    from skl2onnx.common import data_types
+
+    classes = getattr(estimator, "classes_", None)
+    probabilistic = classes is not None and hasattr(estimator, "predict_proba")
+    if hasattr(estimator, "flatten_transform"):
+        # It shapes what `transform` gives, and skl2onnx knows one shape only.
+        estimator = copy(estimator).set_params(flatten_transform=False)
+    kind = data_types.FloatTensorType if narrow else data_types.DoubleTensorType
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = skl2onnx.to_onnx(
+                estimator,
+                initial_types=[("matrix", kind([None, int(estimator.n_features_in_)]))],
+                options={id(estimator): {"zipmap": False}} if probabilistic else None,
+                target_opset={"": OPSET, "ai.onnx.ml": 3},
+            )
+    except Exception as error:
+        # It knows no common class of errors: what it cannot convert, it tells in many ways.
+        raise NotCompilableError(f"skl2onnx: {str(error).strip().splitlines()[0]}") from error
+    given = graph.add("Cast", matrix, to=FLOAT) if narrow else matrix
+    outputs = graph.include(model, given)
+    if classes is None or probabilistic:
+        return graph.add("Cast", outputs[-1], to=DOUBLE)
+    label = graph.add("Reshape", outputs[0], graph.constant(np.array([-1, 1])))
+    return _one_hot(graph, label, _classes(classes.tolist()))

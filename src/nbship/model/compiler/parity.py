@@ -1,0 +1,79 @@
+"""What a path is proven by: rows that lie where it could go wrong, and how far its scores are from the estimator's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Any
+
+import numpy as np
+
+from ..backends.lookup_tables import Input
+from ..signature.columns import Column, Columns
+
+__all__ = ["ROWS", "generate_rows", "largest_difference"]
+
+# Rows that are generated to compare the two.
+ROWS = 10_000
+
+
+def generate_rows(
+    inputs: Sequence[Input],
+    real: Columns,
+    *,
+    exact: bool,
+    nullable: Set[str] | None = None,
+    closed: Set[str] = frozenset(),
+    count: int = ROWS,
+    seed: int = 0,
+) -> dict[str, Column]:
+    """Return rows that lie where tables could go wrong: at the ends of bins and one float beside them, null, unseen.
+
+    Parameters
+    ----------
+    real
+        Values to draw from as well.
+    nullable
+        Inputs that may be null; None: all.
+    closed
+        Texts that are one of those known.
+    exact
+        Whether numbers far beyond all that was seen may be among them: trees compare, and do not compute.
+    """
+    random = np.random.default_rng(seed)
+    found = {}
+    for each in inputs:
+        pool, null = _pool(each, closed=each.name in closed, exact=exact)
+        drawn = random.integers(0, max(1, len(pool)), count)
+        seen = real[each.name]
+        column = seen[random.integers(0, len(seen), count)]
+        column = column.astype(object if each.text else np.float64)
+        if len(pool):
+            odd = random.random(count) < 0.5
+            column[odd] = pool[drawn[odd]]
+        if nullable is None or each.name in nullable:
+            column[random.random(count) < 0.1] = null
+        found[each.name] = column
+    return found
+
+
+def _pool(each: Input, *, closed: bool, exact: bool) -> tuple[Column, Any]:
+    if each.cuts is not None:
+        numbers = [each.cuts, np.nextafter(each.cuts, np.inf), np.nextafter(each.cuts, -np.inf)]
+        if exact:
+            # Beyond float32's whole numbers, and beyond all that was seen.
+            numbers.append(np.array([0.0, -0.0, 2.0**24 + 1, -(2.0**24) - 1, 1e30, -1e30, 5e-324]))
+        return np.concatenate(numbers), np.nan
+    texts = [*each.known, *(() if closed else ("", "never seen", each.name))]
+    column = np.empty(len(texts), dtype=object)
+    column[:] = texts
+    return column, None
+
+
+def largest_difference(given: Column, expected: Column) -> float:
+    """Return how far apart scores are, relative to those above one; infinite where labels or missing scores differ."""
+    if given.shape != expected.shape or (np.isnan(given) != np.isnan(expected)).any():
+        return float("inf")
+    if given.shape[1] > 1 and (given.argmax(axis=1) != expected.argmax(axis=1)).any():
+        return float("inf")
+    apart = np.abs(given - expected) / np.maximum(1.0, np.abs(expected))
+    return float(np.nanmax(apart, initial=0.0))

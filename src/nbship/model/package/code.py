@@ -1,0 +1,190 @@
+"""A package's own project code, imported from its verified bytes, apart from everything else.
+
+Its modules live under a name of their own, so that neither an installed version of the project nor
+another package's code gets in the way. Inside, `import shop` means the packaged one.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from ...errors import PackageError
+
+__all__ = ["collect_code", "distributions_in", "install_code"]
+
+_OWN = __name__.rsplit(".", 3)[0]
+
+
+def install_code(digest: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
+    """Make packaged modules importable; the same digest is installed once.
+
+    Parameters
+    ----------
+    digest
+        Of the package: the modules are named after it.
+    files
+        Path below `code/` -> source.
+
+    Returns
+    -------
+    Mapping
+        Top-level package, as the code calls it -> as it is called here.
+    """
+    tops = sorted({path.split("/")[0].removesuffix(".py") for path in files})
+    if not tops:
+        return {}
+    prefix = f"_nbship_code_{digest[:16]}"
+    if prefix not in sys.modules:
+        root = ModuleType(prefix)
+        root.__path__ = []
+        sys.modules[prefix] = root
+        sys.meta_path.append(_Finder(prefix, dict(files), tops))
+    return {top: f"{prefix}.{top}" for top in tops}
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    def __init__(self, prefix: str, files: dict[str, bytes], tops: Sequence[str]) -> None:
+        self._prefix = prefix
+        self._files = files
+        names = {"nbship": _OWN, **{top: f"{prefix}.{top}" for top in tops}}
+        self._builtins = {**vars(builtins), "__import__": _importer(names)}
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        found = self._path(fullname)
+        if found is None:
+            return None
+        return importlib.machinery.ModuleSpec(
+            fullname, self, origin=f"code/{found}", is_package=found.endswith("/__init__.py")
+        )
+
+    def is_package(self, fullname: str) -> bool:
+        return str(self._path(fullname)).endswith("/__init__.py")
+
+    def get_source(self, fullname: str) -> str:
+        return self._files[self._path(fullname) or ""].decode()
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.get_source(fullname), f"code/{self._path(fullname)}", "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)["__builtins__"] = self._builtins
+        exec(self.get_code(module.__name__), vars(module))
+
+    def _path(self, fullname: str) -> str | None:
+        if not fullname.startswith(f"{self._prefix}."):
+            return None
+        place = fullname.removeprefix(f"{self._prefix}.").replace(".", "/")
+        return next((path for path in (f"{place}/__init__.py", f"{place}.py") if path in self._files), None)
+
+
+def _importer(names: Mapping[str, str]) -> Any:
+    def isolated(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        top, dot, rest = name.partition(".")
+        if level or top not in names:
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        module = importlib.import_module(f"{names[top]}{dot}{rest}")
+        if not fromlist:
+            return importlib.import_module(names[top])
+        for wanted in fromlist:
+            if not hasattr(module, wanted) and hasattr(module, "__path__"):
+                importlib.import_module(f"{module.__name__}.{wanted}")
+        return module
+
+    return isolated
+
+
+def collect_code(types: Sequence[str]) -> Mapping[str, bytes]:
+    """Return the project modules that define these types, and those that they import, as `code/` holds them.
+
+    Parameters
+    ----------
+    types
+        Dotted names; libraries and nbship itself are left out.
+
+    Raises
+    ------
+    PackageError
+        If a type is defined in a notebook.
+    """
+    files: dict[str, bytes] = {}
+    waiting = [name.rpartition(".")[0] for name in types]
+    while waiting:
+        name = waiting.pop()
+        if name == "__main__":
+            raise PackageError(
+                "The model uses a function or class that is defined in the notebook, where no server finds it. "
+                "Move it to a module of the project, and import it."
+            )
+        file = _project_file(name)
+        path = name.replace(".", "/") + ("/__init__.py" if file and file.name == "__init__.py" else ".py")
+        if file is None or path in files:
+            continue
+        files[path] = file.read_bytes()
+        waiting += _imports(name, path)
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+    return files
+
+
+def _project_file(name: str) -> Path | None:
+    """Return the file of a module that is neither a library nor nbship."""
+    if not name or name.partition(".")[0] in {"nbship", _OWN, *sys.stdlib_module_names}:
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.origin or not spec.has_location:
+        return None
+    file = Path(spec.origin)
+    return None if {"site-packages", "dist-packages"} & set(file.parts) or file.suffix != ".py" else file
+
+
+def _imports(name: str, path: str) -> list[str]:
+    package = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
+    found = []
+    file = _project_file(name)
+    for node in ast.walk(ast.parse(file.read_bytes())) if file else ():
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            above = parts[: len(parts) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def distributions_in(code: Mapping[str, bytes]) -> set[str]:
+    """Return the distributions that modules import; the standard library, nbship and their own packages left out.
+
+    Parameters
+    ----------
+    code
+        Path -> source.
+    """
+    names: set[str] = set()
+    for content in code.values():
+        for node in ast.walk(ast.parse(content)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    own = {path.split("/")[0].removesuffix(".py") for path in code} | {"nbship"}
+    names -= own | set(sys.stdlib_module_names)
+    given = metadata.packages_distributions() if names else {}
+    return {re.sub(r"[-_.]+", "-", given[name][0]).lower() for name in names if name in given}

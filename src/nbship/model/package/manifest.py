@@ -1,0 +1,152 @@
+"""A package's files and their digests: verified, all of them, before any is parsed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...errors import CorruptPackageError, PackageError
+
+__all__ = [
+    "GOLDEN_OUTPUT",
+    "MANIFEST",
+    "Manifest",
+    "json_bytes",
+    "make_manifest",
+    "read_files",
+    "read_manifest",
+    "verify_files",
+]
+
+# How the columns of golden.parquet begin that hold outputs.
+GOLDEN_OUTPUT = "output:"
+
+MANIFEST = "MANIFEST.json"
+FORMAT = 1
+# No file of a package is larger; a manifest that says otherwise is not read.
+_LARGEST = 4 << 30
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a package is, by content.
+
+    Attributes
+    ----------
+    name
+        Of the model.
+    digest
+        sha256 of `MANIFEST.json`, which holds the digests of all other files.
+    files
+        Path in the package -> (sha256, size in bytes).
+    """
+
+    name: str
+    digest: str
+    files: Mapping[str, tuple[str, int]]
+
+    @property
+    def version(self) -> str:
+        """The first twelve hex digits of the digest."""
+        return self.digest[:12]
+
+
+def make_manifest(name: str, files: Mapping[str, bytes]) -> bytes:
+    """Return the bytes of `MANIFEST.json` for these files."""
+    listed = [
+        {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for path, content in sorted(files.items())
+    ]
+    return (json.dumps({"format": FORMAT, "name": name, "files": listed}, indent=1) + "\n").encode()
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """Read the bytes of `MANIFEST.json`.
+
+    Raises
+    ------
+    CorruptPackageError
+        If they are no manifest of a format that is known here.
+    """
+    try:
+        content = json.loads(data)
+        version = content["format"]
+        files = {each["path"]: (str(each["sha256"]), int(each["size"])) for each in content["files"]}
+        manifest = Manifest(str(content["name"]), hashlib.sha256(data).hexdigest(), files)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CorruptPackageError(f"'{MANIFEST}' is not a manifest: {error!r}. Make the package again.") from error
+    if version != FORMAT:
+        raise PackageError(
+            f"The package has format {version}; this nbship reads format {FORMAT}. Install a nbship that reads it."
+        )
+    for path in files:
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or ".." in pure.parts or str(pure) != path or "\\" in path or "\0" in path:
+            raise CorruptPackageError(f"'{MANIFEST}' names the path '{path}', which leaves the package. Do not use it.")
+    return manifest
+
+
+def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """Read a package's files, each checked against the manifest; what is returned is what was checked.
+
+    Raises
+    ------
+    PackageError
+        If there is no package in `folder`.
+    CorruptPackageError
+        If a file was changed, added, removed, or is a link.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise PackageError(
+            f"There is no model package in '{folder}': it holds no '{MANIFEST}'. Make one with `nbship run`."
+        )
+    manifest = read_manifest((folder / MANIFEST).read_bytes())
+    present = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    for name, path in present.items():
+        if path.is_symlink() or any((folder / parent).is_symlink() for parent in PurePosixPath(name).parents):
+            raise CorruptPackageError(f"'{name}' in package '{folder}' is a link. Make the package again.")
+    files = {}
+    for name in sorted(manifest.files.keys() & present.keys()):
+        if present[name].stat().st_size != manifest.files[name][1] or manifest.files[name][1] > _LARGEST:
+            raise _changed(name, str(folder))
+        files[name] = present[name].read_bytes()
+    verify_files(manifest, files, present=set(present) - {MANIFEST}, where=str(folder))
+    return manifest, files
+
+
+def verify_files(manifest: Manifest, files: Mapping[str, bytes], *, present: set[str], where: str) -> None:
+    """Check files against a manifest.
+
+    Raises
+    ------
+    CorruptPackageError
+        If a file was changed, added or removed.
+    """
+    for name in sorted(present - manifest.files.keys()):
+        raise CorruptPackageError(f"'{name}' was added to package '{where}' after it was made. Make the package again.")
+    for name, (digest, size) in manifest.files.items():
+        if name not in files:
+            raise CorruptPackageError(
+                f"'{name}' is missing from package '{where}'. Make the package again, or `dvc checkout` it."
+            )
+        if len(files[name]) != size or hashlib.sha256(files[name]).hexdigest() != digest:
+            raise _changed(name, where)
+
+
+def _changed(name: str, where: str) -> CorruptPackageError:
+    return CorruptPackageError(
+        f"'{name}' in package '{where}' is not what was packaged. Make the package again, or `dvc checkout` it."
+    )
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return JSON whose bytes depend on the content alone: sorted keys, no NaN."""
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,146 @@
+"""Columns: a mapping of names to arrays, on which a project's features are computed.
+
+The same function runs on the training frame, on a million rows and on one. Types of columns:
+
+=================  ==================================================
+field              array
+=================  ==================================================
+bool               bool; nullable: float64, null is NaN
+int                int64; nullable: float64, null is NaN
+float              float64, null is NaN
+string, category   object: `str`, null is None
+datetime           datetime64[us] in UTC, null is NaT
+=================  ==================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from ...errors import SignatureError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Codes", "Column", "Columns", "columns_of", "compute", "frame_of", "to_local"]
+
+Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Columns: TypeAlias = Mapping[str, Column]
+
+_FEW = 64
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A column of few texts, of which each is written once; as an array, it is the column of its texts.
+
+    Attributes
+    ----------
+    codes
+        Row -> place in `known`, the last one of null.
+    known
+        The texts; None comes last.
+
+    >>> np.asarray(Codes(np.array([1, 0, 2]), np.array(["a", "b", None])))
+    array(['b', 'a', None], dtype=object)
+    """
+
+    codes: Column
+    known: Column
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Column:
+        return np.asarray(self.known[self.codes], dtype=dtype)
+
+
+def compute(function: Callable[[Columns], Mapping[str, Column]], columns: Columns) -> Mapping[str, Column]:
+    """Return a project's features of these columns; a column that they lack is named."""
+    try:
+        return function(columns)
+    except KeyError as error:
+        if error.args[:1] and isinstance(error.args[0], str) and error.args[0] not in columns:
+            raise SignatureError(
+                f"The feature function needs the column '{error.args[0]}', which the rows do not have. "
+                "Add it to the rows, and to the signature."
+            ) from error
+        raise
+
+
+def columns_of(data: Columns | pd.DataFrame) -> Columns:
+    """Return a frame's columns as arrays; a mapping of arrays is returned as it is.
+
+    Times must carry a zone, and become UTC.
+    """
+    if isinstance(data, Mapping):
+        return data
+    return {str(name): _column(data[name], str(name)) for name in data.columns}
+
+
+def frame_of(matrix: Column, names: Sequence[str]) -> pd.DataFrame:
+    """Return a matrix of shape (rows, fields) as a frame.
+
+    Raises
+    ------
+    SignatureError
+        If it has another shape.
+    """
+    import pandas as pd
+
+    if matrix.ndim != 2 or matrix.shape[1] != len(names):
+        shape = (
+            f"the matrix has {matrix.shape[1]} columns" if matrix.ndim == 2 else f"the array is of shape {matrix.shape}"
+        )
+        raise SignatureError(
+            f"The model takes {len(names)} fields, and {shape}. Give one column for each: {', '.join(names)}."
+        )
+    return pd.DataFrame(matrix, columns=list(names))
+
+
+def _column(series: pd.Series[Any], name: str) -> Column:
+    from pandas.api import types
+
+    if types.is_datetime64_any_dtype(series):
+        if getattr(series.dtype, "tz", None) is None:
+            raise SignatureError(
+                f"Column '{name}' holds times without a time zone. Give it one: frame['{name}'].dt.tz_localize(…)."
+            )
+        utc: Column = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+        return utc
+    if types.is_bool_dtype(series) or types.is_numeric_dtype(series):
+        if isinstance(series.dtype, np.dtype):
+            wide = "bool" if series.dtype.kind == "b" else "int64" if series.dtype.kind in "iu" else "float64"
+            return series.to_numpy().astype(wide, copy=False)
+        return series.to_numpy(dtype="float64", na_value=np.nan)
+    values = series.astype(object).to_numpy(dtype=object, copy=True)
+    values[series.isna().to_numpy()] = None
+    return values
+
+
+def to_local(times: Column, zone: str) -> Column:
+    """Return UTC times as local wall-clock times of an IANA zone (datetime64[us], no zone).
+
+    >>> to_local(np.array(["2013-07-01T12:00"], dtype="datetime64[us]"), "America/New_York")
+    array(['2013-07-01T08:00:00.000000'], dtype='datetime64[us]')
+    """
+    if len(times) > _FEW:
+        import pandas as pd
+
+        index = pd.DatetimeIndex(times.astype("datetime64[us]")).tz_localize("UTC")
+        return index.tz_convert(zone).tz_localize(None).to_numpy().astype("datetime64[us]")
+    return np.array([_local(time, ZoneInfo(zone)) for time in times.astype("datetime64[us]")], dtype="datetime64[us]")
+
+
+def _local(time: np.datetime64, zone: ZoneInfo) -> Any:
+    from datetime import UTC
+
+    if np.isnat(time):
+        return time
+    moment: Any = time.item()
+    return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)

@@ -1,0 +1,167 @@
+"""Infer a signature from the training frame."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import SignatureError
+from .columns import Column, frame_of
+from .signature import Field, Scalar, Signature
+from .timestamps import parse_moment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["infer"]
+
+# Above this many different texts a column is free text, not a category.
+_MOST_CATEGORIES = 100
+
+
+def infer(
+    frame: pd.DataFrame | Column,
+    *,
+    event_time: str | None = None,
+    keys: Sequence[str] = (),
+    lookups: Mapping[str, Sequence[str]],
+    fields: Mapping[str, Mapping[str, Any]],
+    limits: bool = False,
+) -> Signature:
+    """Infer a field for each column of the training frame (or matrix: `x0`, `x1`, …), in its order.
+
+    Types come from the columns' types; a column is nullable where it holds nulls or its type does
+    (`Int64`, `boolean`); texts of at most 100 different values are categories. Times give their zone, and
+    texts that are stated to be times give their format. Limits are inferred where that is asked for: what was seen is
+    rarely all that may come, and what lies beyond a limit is refused.
+
+    Parameters
+    ----------
+    keys
+        Columns that identify a row.
+    lookups
+        Lookup name -> columns that may be left out and are then looked up.
+    fields
+        Column -> attributes of its `Field` that replace or complete the inferred ones.
+    limits
+        Whether the least and the largest number that was seen are the limits of a field.
+    """
+    if isinstance(frame, np.ndarray):
+        frame = frame_of(frame, [f"x{place}" for place in range(frame.shape[-1])])
+    unknown = [name for name in (*keys, *fields, *(c for cs in lookups.values() for c in cs)) if name not in frame]
+    if unknown:
+        raise SignatureError(
+            f"The training frame has no column '{unknown[0]}'. Its columns: {', '.join(map(str, frame))}."
+        )
+    of_lookup = {column: name for name, columns in lookups.items() for column in columns}
+    inputs = []
+    for name in map(str, frame.columns):
+        stated = dict(fields.get(name, {}))
+        if name in of_lookup:
+            stated = {"optional": True, "nullable": True, "lookup": of_lookup[name], **stated}
+        inputs.append(_infer_field(frame[name], name, stated={"key": name in keys, **stated}, limits=limits))
+    return Signature(inputs=tuple(inputs), event_time=event_time)
+
+
+def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any], limits: bool) -> Field:
+    dtype = str(stated.get("dtype") or _infer_dtype(column, name))
+    found: dict[str, Any] = {"nullable": _is_nullable(column)}
+    if dtype == "category" and "categories" not in stated:
+        found["categories"] = tuple(sorted(map(str, column.dropna().unique())))
+    if limits and dtype in ("int", "float") and column.notna().any():
+        plain = int if dtype == "int" else float
+        found |= {"minimum": plain(column.min()), "maximum": plain(column.max())}
+    if dtype == "datetime":
+        found |= _time_attributes(column.dropna(), name, stated=stated)
+    if not stated.get("pii"):
+        found["example"] = _example(column.dropna(), dtype)
+    return Field(**{"title": name.replace("_", " ").capitalize(), **found, **stated, "name": name, "dtype": dtype})
+
+
+def _infer_dtype(column: pd.Series[Any], name: str) -> str:
+    from pandas.api import types
+
+    if isinstance(column.dtype, types.CategoricalDtype):
+        return "category"
+    if types.is_bool_dtype(column):
+        return "bool"
+    if types.is_integer_dtype(column):
+        return "int"
+    if types.is_float_dtype(column):
+        return "float"
+    if types.is_datetime64_any_dtype(column):
+        return "datetime"
+    if types.infer_dtype(column, skipna=True) in ("string", "empty"):
+        return "category" if column.nunique() <= _MOST_CATEGORIES else "string"
+    raise SignatureError(
+        f"Column '{name}' is of type '{column.dtype}', which no field can have. Convert it to numbers, truth values, text or times."
+    )
+
+
+def _time_attributes(present: pd.Series[Any], name: str, *, stated: Mapping[str, Any]) -> dict[str, str]:
+    """Return the zone of times, or the format of texts, where they tell it."""
+    from pandas.api import types
+
+    found: dict[str, str] = {}
+    if types.is_datetime64_any_dtype(present):
+        zone = getattr(getattr(present.dtype, "tz", None), "key", None)
+        if getattr(present.dtype, "tz", None) is None and not stated.get("timezone"):
+            raise SignatureError(
+                f"Column '{name}' holds times without a zone. Say which: "
+                f"Signature.infer(…, fields={{'{name}': {{'timezone': 'Europe/Berlin'}}}}), or give it one: dt.tz_localize(…)."
+            )
+        # Times in UTC were often converted to it: that says nothing of times without an offset.
+        if zone not in (None, "UTC", "Etc/UTC"):
+            found["timezone"] = zone
+    elif "format" not in stated and (written := _format_of(list(map(str, present)), name)):
+        found["format"] = written
+    return found
+
+
+def _format_of(texts: Sequence[str], name: str) -> str | None:
+    """Return the one format in which all texts are times; None for ISO 8601."""
+    from pandas.tseries.api import guess_datetime_format
+
+    if all(_reads(text, None) for text in texts):
+        return None
+    # Day or month first may only show in a later text.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        guesses = {guess_datetime_format(text, dayfirst=first) for text in texts[:1000] for first in (False, True)}
+    fitting = sorted(guess for guess in guesses if guess and all(_reads(text, guess) for text in texts))
+    if len(fitting) == 1:
+        return fitting[0]
+    why = f"fit both {' and '.join(fitting)}" if fitting else "are not all written in one format"
+    raise SignatureError(
+        f"The texts of column '{name}' {why}. Say how they are written: "
+        f"Signature.infer(…, fields={{'{name}': {{'dtype': 'datetime', 'format': '%d/%m/%Y'}}}})."
+    )
+
+
+def _reads(text: str, written: str | None) -> bool:
+    with suppress(ValueError):
+        parse_moment(text, Field("time", "datetime", format=written))
+        return True
+    return False
+
+
+def _is_nullable(column: pd.Series[Any]) -> bool:
+    masked = str(column.dtype)[:1].isupper() or str(column.dtype) == "boolean"
+    return bool(masked or column.isna().any())
+
+
+def _example(present: pd.Series[Any], dtype: str) -> Scalar | None:
+    if present.empty:
+        return None
+    if dtype == "datetime":
+        latest = present.max()
+        return latest if isinstance(latest, str) else str(latest.isoformat())
+    if dtype in ("int", "float"):
+        middle = present.quantile(0.5, interpolation="lower")
+        return int(middle) if dtype == "int" else float(middle)
+    commonest = present.value_counts(sort=True).sort_index(kind="stable").idxmax()
+    return bool(commonest) if dtype == "bool" else str(commonest)

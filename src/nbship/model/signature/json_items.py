@@ -1,0 +1,42 @@
+"""Fields and outputs of a signature as items of `signature.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from ...errors import SignatureError
+
+__all__ = ["item_json", "read_item"]
+
+T = TypeVar("T")
+_ALWAYS = ("name", "dtype", "title", "unit", "help")
+
+
+def read_item(kind: type[T], item: Any) -> T:
+    """Return the field or output that an item means; whatever is wrong with it is named."""
+    what = kind.__name__
+    if not isinstance(item, Mapping) or "name" not in item:
+        raise SignatureError(f"The signature cannot be read: {what.lower()} {item!r:.60} has no name. Give it one.")
+    known = [attribute.name for attribute in fields(kind)]  # type: ignore[arg-type]
+    for name in item:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Use one of {', '.join(known)}."
+            raise SignatureError(f"{what} '{item['name']}' has the unknown attribute '{name}'. {hint}")
+    try:
+        return kind(**item)
+    except TypeError as error:
+        raise SignatureError(f"{what} '{item['name']}' cannot be read: {error}.") from error
+
+
+def item_json(item: Any) -> dict[str, Any]:
+    """Return the item of a field or an output; attributes at their default are left out."""
+    content = {}
+    for attribute in fields(item):
+        value = getattr(item, attribute.name)
+        if attribute.name in _ALWAYS or value != attribute.default:
+            content[attribute.name] = list(value) if isinstance(value, tuple) else value
+    return content

@@ -1,0 +1,179 @@
+"""From a model's scores to its outputs, as the signature names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import SignatureError
+from .columns import Column
+from .signature import Output, Signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OutputReader", "Predictions", "Target"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Outputs, one array each, of shape (rows,); what the model does not have is None.
+
+    Attributes
+    ----------
+    label
+        The class.
+    probability
+        Of the positive class, or of the label where the signature names none; 0 to 1.
+    value
+        The number that a regression gives, in the signature's unit.
+    more
+        `<kind>.<name>` -> array, for every further output of a kind: of another target, or the probability of another class.
+    """
+
+    label: Column | None = None
+    probability: Column | None = None
+    value: Column | None = None
+    more: Mapping[str, Column] = field(default_factory=dict)
+
+    def columns(self) -> dict[str, Column]:
+        """Return the outputs that there are."""
+        found = {"label": self.label, "probability": self.probability, "value": self.value, **self.more}
+        return {kind: column for kind, column in found.items() if column is not None}
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns().values())))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a frame with a column for each output."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns())
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing that a model tells: which of its scores, and what they mean.
+
+    Attributes
+    ----------
+    classes
+        Of a classifier, in the order of its scores; None of a number.
+    probabilistic
+        Whether a classifier's scores are probabilities; else they are 1 for the class, and 0 for others.
+    start
+        The first of its scores.
+    """
+
+    classes: Column | None = None
+    probabilistic: bool = True
+    start: int = 0
+
+    @property
+    def stop(self) -> int:
+        """The first score that is not its own."""
+        return self.start + (1 if self.classes is None else len(self.classes))
+
+
+class OutputReader:
+    """Reads outputs from scores.
+
+    Raises
+    ------
+    SignatureError
+        If the signature names a target or a class that the model does not have.
+    """
+
+    def __init__(self, signature: Signature, targets: Sequence[Target]) -> None:
+        signature = replace(signature, outputs=_whole(signature.outputs, targets[0]))
+        self._plan: list[tuple[str, Output, Target, int | None, float | None]] = []
+        for column, output in signature.answers.items():
+            if output.target >= len(targets):
+                raise SignatureError(
+                    f"Output '{output.name}' is of target {output.target}, and the model has {len(targets)}, from 0 on."
+                )
+            target = targets[output.target]
+            self._plan.append((column, output, target, *_threshold(output, target, _place(output, target), signature)))
+        self._labels = {id(target): target.classes.tolist() for target in targets if target.classes is not None}
+
+    def many(self, scores: Column) -> Predictions:
+        """Return the outputs of rows from their scores, shape (rows, scores)."""
+        found: dict[str, Column] = {}
+        for column, output, target, place, threshold in self._plan:
+            own = scores[:, target.start : target.stop]
+            if output.kind == "value":
+                found[column] = np.ascontiguousarray(own[:, 0])
+            elif output.kind == "probability":
+                found[column] = own.max(axis=1) if place is None else np.ascontiguousarray(own[:, place])
+            else:
+                assert target.classes is not None
+                likeliest = own.argmax(axis=1)
+                if threshold is not None and place is not None:
+                    likeliest = np.where(own[:, place] >= threshold, place, 1 - place)
+                found[column] = target.classes[likeliest]
+        return _predictions(found)
+
+    def single(self, scores: Sequence[float]) -> dict[str, Any]:
+        """Return the outputs of one row as plain values, to the bit those of `many`."""
+        found: dict[str, Any] = {}
+        for column, output, target, place, threshold in self._plan:
+            own = scores[target.start : target.stop]
+            if output.kind == "value":
+                found[column] = own[0]
+            elif output.kind == "probability":
+                found[column] = max(own) if place is None else own[place]
+            else:
+                likeliest = own.index(max(own))
+                if threshold is not None and place is not None:
+                    likeliest = place if own[place] >= threshold else 1 - place
+                found[column] = self._labels[id(target)][likeliest]
+        return found
+
+    def columns(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
+        """Return plain values by kind, one mapping a row, as columns."""
+        found: dict[str, Any] = {}
+        for column, output, target, _, _ in self._plan:
+            kind = target.classes.dtype if output.kind == "label" and target.classes is not None else np.dtype(float)
+            found[column] = np.empty(len(rows), dtype=kind)
+            found[column][:] = [row[column] for row in rows]
+        return _predictions(found)
+
+
+def _whole(outputs: Sequence[Output], first: Target) -> tuple[Output, ...]:
+    """Return the outputs, with those of the first target that are always told."""
+    kinds = {output.kind for output in outputs}
+    missing = ["value"] if first.classes is None else ["label", *(["probability"] if first.probabilistic else [])]
+    return (*(Output(kind, "", kind) for kind in missing if kind not in kinds), *outputs)
+
+
+def _place(output: Output, target: Target) -> int | None:
+    """Return where the class that a probability speaks of is among the target's; refuse classes that there are not."""
+    if target.classes is None:
+        return None
+    classes: list[Any] = target.classes.tolist()
+    for named in (*(output.classes or ()), output.positive):
+        if named is not None and named not in classes:
+            raise SignatureError(
+                f"Output '{output.name}' names the class {named!r}, which the model does not have. Its classes: {classes}."
+            )
+    return None if output.kind != "probability" or output.positive is None else classes.index(output.positive)
+
+
+def _threshold(
+    output: Output, target: Target, place: int | None, signature: Signature
+) -> tuple[int | None, float | None]:
+    """Return for a label with a threshold the place of the class whose probability is compared with it."""
+    if output.kind != "label" or output.threshold is None or target.classes is None or len(target.classes) != 2:
+        return place, None
+    for other in signature.outputs:
+        if other.kind == "probability" and other.target == output.target and other.positive is not None:
+            return _place(other, target), output.threshold
+    return place, None
+
+
+def _predictions(found: dict[str, Any]) -> Predictions:
+    label, probability, value = found.pop("label", None), found.pop("probability", None), found.pop("value", None)
+    return Predictions(label, probability, value, found)

@@ -1,0 +1,123 @@
+"""Values as they come, one at a time: read as a field says, or refused with the reason."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from .signature import Field
+from .timestamps import read_moment
+
+__all__ = ["LARGEST", "READERS", "kind_of"]
+
+# From the next on, floating-point numbers skip whole ones, and two may become one.
+LARGEST = 2**53 - 1
+
+_Read = tuple[Any, "str | None"]
+
+
+def _read_bool(field: Field, value: Any) -> _Read:
+    if not isinstance(value, (bool, np.bool_)):
+        return value, f"is {_shown(field, value)}, not true or false"
+    return bool(value), None
+
+
+def _read_int(field: Field, value: Any) -> _Read:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        whole = isinstance(value, (float, np.floating)) and field.nullable and float(value).is_integer()
+        if not whole:
+            return value, f"is {_shown(field, value)}, not a whole number"
+    if abs(value) > LARGEST:
+        return value, "is larger than any number that can be kept exactly"
+    return int(value), _out_of_range(field, value)
+
+
+def _read_float(field: Field, value: Any) -> _Read:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        return value, f"is {_shown(field, value)}, not a number"
+    try:
+        number = float(value)
+    except OverflowError:
+        return value, "is larger than any number that can be kept"
+    if math.isnan(number) and field.nullable:
+        return None, None
+    if not math.isfinite(number):
+        return value, "is not a finite number"
+    return number, _out_of_range(field, number)
+
+
+def _read_text(field: Field, value: Any) -> _Read:
+    if not isinstance(value, str):
+        return value, f"is {_shown(field, value)}, not text"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return value, "holds half a character (a lone surrogate)"
+    if field.categories is not None and not field.open and value not in field.categories:
+        return value, _unseen(field, value)
+    return value, None
+
+
+def _read_datetime(field: Field, value: Any) -> _Read:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            if field.timezone is None:
+                return value, "has no offset, as in 2024-01-31T08:00:00+00:00"
+            value = value.isoformat()
+        else:
+            moment = value.astimezone(UTC)
+            return moment.replace(tzinfo=None), _out_of_time(field, moment)
+    if not isinstance(value, str):
+        return value, f"is {_shown(field, value)}, not a time in ISO 8601"
+    try:
+        moment = read_moment(value, field)
+    except (ValueError, OverflowError) as error:
+        return value, str(error)
+    return moment.replace(tzinfo=None), _out_of_time(field, moment)
+
+
+READERS: Mapping[str, Callable[[Field, Any], _Read]] = {
+    "bool": _read_bool,
+    "int": _read_int,
+    "float": _read_float,
+    "string": _read_text,
+    "category": _read_text,
+    "datetime": _read_datetime,
+}
+
+
+def _out_of_range(field: Field, value: Any) -> str | None:
+    if field.minimum is not None and value < field.minimum:
+        return f"is {_shown(field, value)}, below the least, {field.minimum:g}"
+    if field.maximum is not None and value > field.maximum:
+        return f"is {_shown(field, value)}, above the most, {field.maximum:g}"
+    return None
+
+
+def _out_of_time(field: Field, moment: datetime) -> str | None:
+    if field.minimum is not None and moment < datetime.fromisoformat(str(field.minimum)):
+        return f"is before {field.minimum}"
+    if field.maximum is not None and moment > datetime.fromisoformat(str(field.maximum)):
+        return f"is after {field.maximum}"
+    return None
+
+
+def _unseen(field: Field, value: str) -> str:
+    known = field.categories or ()
+    near = difflib.get_close_matches(value, known, n=1)
+    listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {listed}"
+    return f"is {_shown(field, value)}, which is not a known category; {hint}"
+
+
+def _shown(field: Field, value: Any) -> str:
+    return f"a {kind_of(value)}" if field.pii else f"'{str(value)[:40]}'"
+
+
+def kind_of(value: Any) -> str:
+    """Return what JSON calls a value of this type."""
+    names = {dict: "object", list: "list", str: "text", bool: "truth value", type(None): "null"}
+    return names.get(type(value), "number" if isinstance(value, (int, float)) else type(value).__name__)

@@ -1,0 +1,3 @@
+"""What a notebook says of itself: cells, parameters, imports, paths."""
+
+from __future__ import annotations

@@ -1,0 +1,102 @@
+"""The upkeep of the prediction log: export it, forget a person, let go of what is old."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputFailure, InvalidInputError, SourceError
+from ..model.signature.signature import Field, Signature
+from ..tabular.writers import TableWriter
+from . import Label, PredictionLog, key_text, pseudonym
+from .records import as_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["export_records", "forget_subject"]
+
+_SUFFIX = ".parquet"
+
+
+def export_records(
+    log: PredictionLog, path: Path, *, start: datetime | None = None, end: datetime | None = None
+) -> int:
+    """Write the records answered in a window as Parquet; the file appears whole. Return how many they are.
+
+    The columns are those of `Record` (`inputs`, `outputs`, `error`, `keys` as JSON texts, times in UTC) and `label`:
+    the JSON text of the label told last for the id or the keys, null where none was.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be written.
+    """
+    import pandas as pd
+
+    if path.suffix != _SUFFIX:
+        raise SourceError(f"'{path}' is no {_SUFFIX} file. Name one.")
+    draft = path.with_name(f".{path.name}.partial")
+    labels = {label.prediction_id or label.keys: label for label in log.labels()}
+    writer, count = TableWriter(draft, suffix=_SUFFIX), 0
+    try:
+        for part in log.parts(start, end):
+            rows = [{**record._asdict(), "label": _told(labels, record.id, record.keys)} for record in part]
+            writer.write(_table(pd.DataFrame(rows)[list(_TYPES)]))
+            count += len(rows)
+        if not count:
+            writer.write(_table(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TYPES.items()})))
+        writer.close()
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
+
+
+_TEXTS = (
+    "id", "model", "version", "digest", "caller", "mode", "inputs", "outputs", "error", "keys", "event_zone", "trace",
+    "label",
+)  # fmt: skip
+_TYPES = {
+    **dict.fromkeys(_TEXTS, "str"),
+    **dict.fromkeys(("at", "event_time"), "datetime64[us, UTC]"),
+    "latency_ms": "float64",
+}
+
+
+def _table(frame: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(frame.astype(_TYPES), preserve_index=False)
+
+
+def _told(labels: Mapping[str | None, Label], id: str, keys: str | None) -> str | None:
+    found = [label for label in (labels.get(id), labels.get(keys) if keys else None) if label is not None]
+    return max(found, key=lambda label: label.at).label if found else None
+
+
+def forget_subject(log: PredictionLog, signature: Signature, fields: Mapping[str, str]) -> int:
+    """Delete every record with one of these values in an input, and its labels; return how many records that were.
+
+    Parameters
+    ----------
+    fields
+        Name of an input -> its value, as text. Of a personal field, the log knows the pseudonym.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is not one of its field.
+    """
+    return log.forget({name: _text(signature[name], text, log.salt) for name, text in fields.items()})
+
+
+def _text(field: Field, text: str, salt: bytes) -> str:
+    try:
+        value = key_text(text, field)
+    except ValueError as error:
+        raise InvalidInputError([InputFailure(None, field.name, str(error))]) from error
+    return as_json(pseudonym(value, salt) if field.pii else value if field.dtype != "datetime" else text)

@@ -1,0 +1,3 @@
+"""HTTP: the ASGI application, limits, keys, metrics and request log."""
+
+from __future__ import annotations

@@ -1,0 +1,115 @@
+"""Who asked what, and what became of it: trace ids, and one JSON line a request."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import msgspec
+
+from ...ids import random_bits
+from .asgi import Request
+
+__all__ = ["RequestLines", "identify", "trace_headers"]
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_NONE = b"0" * 32
+_LINES_AT_A_TIME = 1000
+_MOMENT_SECONDS = 0.02
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+
+
+def identify(request: Request) -> None:
+    """Give a request its trace id (W3C Trace Context) and its request id: those that it brings, or new ones."""
+    found = _TRACEPARENT.fullmatch(request.headers.get(b"traceparent", b""))
+    brought = found is not None and found[1] != _NONE
+    request.trace = found[1].decode() if found is not None and brought else f"{random_bits(128):032x}"
+    given = request.headers.get(b"x-request-id", b"")
+    request.id = given.decode() if _REQUEST_ID.fullmatch(given) else request.trace
+
+
+def trace_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that tell both ids; the span is this answer's own."""
+    return (
+        (b"x-request-id", request.id.encode()),
+        (b"traceparent", f"00-{request.trace}-{random_bits(64):016x}-01".encode()),
+    )
+
+
+class RequestLines:
+    """Writes one JSON line a request; whoever reads them slowly, or not at all, keeps no request waiting.
+
+    Parameters
+    ----------
+    write
+        Takes whole lines; by default standard output does.
+    most
+        Lines that may wait to be written; those beyond are dropped, and counted in a line of their own.
+    """
+
+    def __init__(self, write: Callable[[str], object] | None = None, *, most: int = 100_000) -> None:
+        self._write, self._most = write or _to_standard_output, most
+        self._waiting: deque[bytes] = deque()
+        self._some = threading.Event()
+        self._dropped = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="nbship-lines", daemon=True)
+        self._thread.start()
+
+    def note(self, request: Request, *, status: int, started: float, version: str | None) -> None:
+        """Note a request that was answered; `started` is of `time.perf_counter`."""
+        if len(self._waiting) >= self._most:
+            self._dropped += 1
+            return
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request": request.id,
+            "trace": request.trace,
+            "caller": request.caller,
+            "method": request.method[:16],
+            "path": request.path[:200],
+            "status": status,
+            "ms": round((time.perf_counter() - started) * 1000, 3),
+            "rows": request.rows,
+            "version": version,
+            "field": request.refused,
+        }
+        self._waiting.append(msgspec.json.encode(line))
+        if not self._some.is_set():
+            self._some.set()
+
+    def close(self) -> None:
+        """Write what waits, for a second at most."""
+        self._closed = True
+        self._some.set()
+        self._thread.join(1)
+
+    def _run(self) -> None:
+        while not self._closed or self._waiting:
+            self._some.wait()
+            self._some.clear()
+            lines: list[bytes] = []
+            while self._waiting and len(lines) < _LINES_AT_A_TIME:
+                lines.append(self._waiting.popleft())
+            if self._waiting:
+                self._some.set()
+            if self._dropped:
+                lines.append(msgspec.json.encode({"dropped": self._dropped}))
+                self._dropped = 0
+            if lines:
+                with suppress(OSError, ValueError):
+                    self._write(b"\n".join(lines).decode("utf-8", "replace") + "\n")
+            if not self._closed:
+                # What comes in the next moment is written with it.
+                time.sleep(_MOMENT_SECONDS)
+
+
+def _to_standard_output(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

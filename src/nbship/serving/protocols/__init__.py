@@ -1,0 +1,3 @@
+"""The protocols that the service speaks."""
+
+from __future__ import annotations

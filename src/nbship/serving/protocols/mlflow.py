@@ -1,0 +1,135 @@
+"""MLflow's scoring protocol: `/invocations` in each form of its body."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ...errors import InputFailure
+from ...inference import Logged, Pending
+from ...model.signature.signature import Signature
+from ...tabular.cells import read_cell
+from ..http.asgi import Answer, Refusal, Request, Waiting, json_answer
+from .native import begin, check_charset, checked, parsed
+
+__all__ = ["invoke"]
+
+_FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+
+def invoke(request: Request, served: Logged, *, most_rows: int) -> Waiting:
+    """Predict for a frame or tensors, as MLflow's clients send them."""
+    if request.kind == "text/csv":
+        rows = _from_csv(request, served.signature, most_rows)
+    else:
+        rows = _from_json(parsed(request), served.signature)
+    pending = begin(request, served, rows, most_rows=most_rows)
+    return Waiting(pending, partial(_written, pending))
+
+
+def _written(pending: Pending) -> Answer:
+    answers = checked(pending).answers()
+    told = [{"prediction_id": answer.pop("id"), **answer} for answer in answers]
+    return json_answer({"predictions": told})
+
+
+def _from_json(content: Any, signature: Signature) -> Sequence[Any]:
+    form = [name for name in _FORMS if name in content] if isinstance(content, Mapping) else []
+    if len(form) != 1:
+        raise _wrong(None, f"must hold exactly one of {', '.join(_FORMS)}")
+    known = {form[0], "params"}
+    for name in content:
+        if name not in known:
+            raise _wrong(str(name)[:80], f"is not known here; send {form[0]} alone")
+    if content.get("params"):
+        raise _wrong("params", "is not empty, and the model takes no parameters")
+    data = content[form[0]]
+    if form[0] == "dataframe_split":
+        return _from_split(data)
+    if form[0] == "dataframe_records":
+        if not isinstance(data, list):
+            raise _wrong(form[0], "is not a list of records")
+        return data
+    return _from_tensors(data, signature, form[0])
+
+
+def _from_split(data: Any) -> Sequence[Any]:
+    columns, rows = (data.get("columns"), data.get("data")) if isinstance(data, Mapping) else (None, None)
+    if (
+        not isinstance(columns, list)
+        or not all(isinstance(name, str) for name in columns)
+        or not isinstance(rows, list)
+    ):
+        raise _wrong("dataframe_split", "is not an object with 'columns' and 'data'")
+    if len(set(columns)) < len(columns):
+        raise _wrong("dataframe_split", "has a column twice")
+    return [_record(row, columns, position) for position, row in enumerate(rows)]
+
+
+def _record(row: Any, columns: Sequence[str], position: int) -> dict[str, Any]:
+    if not isinstance(row, list) or len(row) != len(columns):
+        reason = f"is not a list of {len(columns)} values: {', '.join(columns)[:200]}"
+        raise Refusal(422, "invalid_input", f"Row {position} {reason}.", fields=[InputFailure(position, None, reason)])
+    return dict(zip(columns, row, strict=True))
+
+
+def _from_tensors(data: Any, signature: Signature, form: str) -> Sequence[Any]:
+    """Return the rows of TensorFlow Serving's forms: records, lists in the order of the fields, or a list for each field."""
+    if isinstance(data, Mapping):
+        lists = {name: _column(values) for name, values in data.items()}
+        if (
+            any(values is None for values in lists.values())
+            or len({len(values or ()) for values in lists.values()}) != 1
+        ):
+            raise _wrong(form, "is not an object with a list of the same length for each field")
+        return [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
+    if not isinstance(data, list):
+        raise _wrong(form, "is neither a list of rows nor an object with a list for each field")
+    names = signature.names
+    return [_record(row, names, position) if isinstance(row, list) else row for position, row in enumerate(data)]
+
+
+def _column(values: Any) -> list[Any] | None:
+    if not isinstance(values, list):
+        return None
+    single = values and all(isinstance(value, list) and len(value) == 1 for value in values)
+    return [value[0] for value in values] if single else values
+
+
+def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequence[Any]:
+    check_charset(request)
+    try:
+        text = request.body.decode("utf-8-sig")
+        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Refusal(400, "invalid_csv", f"The body is not CSV in UTF-8: {error}.") from error
+    if not table or not table[0]:
+        raise Refusal(400, "invalid_csv", "The body is empty. Send a line of column names, and the rows.")
+    columns, rows = table[0], [row for row in table[1:] if row]
+    if len(set(columns)) < len(columns):
+        raise _wrong(None, "has a column twice")
+    failures: list[InputFailure] = []
+    found = []
+    for position, row in enumerate(rows[: most_rows + 1]):
+        record = _record(row, columns, position)
+        for name in columns:
+            if name in signature.names and signature[name].dtype == "datetime":
+                # The text keeps its zone, and means in a record what it means in a file.
+                record[name] = record[name].strip() or None
+            elif name in signature.names:
+                record[name], reason = read_cell(record[name], signature[name])
+                if reason is not None:
+                    failures.append(InputFailure(position, name, reason))
+        found.append(record)
+    if failures:
+        request.rows, request.refused = len(found), failures[0].field
+        raise Refusal(422, "invalid_input", f"{len(failures)} cells cannot be read.", fields=failures)
+    return found
+
+
+def _wrong(field: str | None, reason: str) -> Refusal:
+    subject = "The body" if field is None else f"'{field}'"
+    return Refusal(422, "invalid_input", f"{subject} {reason}.", fields=[InputFailure(None, field, reason)])

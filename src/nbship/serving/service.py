@@ -1,0 +1,291 @@
+"""The REST service: a bare ASGI application over one logged predictor."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from ..inference import Logged, Results
+from ..project import ServingSection
+from .docs.pages import Pages
+from .http.admission import Gate
+from .http.asgi import Answer, Receive, Refusal, Request, Scope, Send, Waiting, json_answer, read_body, send_answer
+from .http.auth import Access
+from .http.request_log import identify, trace_headers
+from .lifespan import Life
+from .protocols.mlflow import invoke
+from .protocols.native import feedback, lookup, predict, refusing
+from .protocols.open_inference import infer, metadata, server_metadata
+
+__all__ = ["Service"]
+
+_LOGGER = logging.getLogger(__name__)
+# A small body costs less to answer at once than to hand to a thread.
+_SMALL_BYTES = 16_384
+_QUEUE_BYTES = 8
+
+Handler: TypeAlias = "Callable[[Request], Answer | Waiting]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What answers a path.
+
+    Attributes
+    ----------
+    role
+        What its caller must be allowed, as `Access.admit` takes it.
+    at_once
+        Whether it never waits for anything.
+    probe
+        Whether it is for the probes' port, where there is one.
+    """
+
+    name: str
+    method: str
+    handler: Handler
+    role: str | None = None
+    at_once: bool = False
+    probe: bool = False
+
+
+class Service:
+    """An ASGI application that answers predictions and logs them.
+
+    Parameters
+    ----------
+    open_predictor
+        Called when the application starts; what it returns answers every prediction.
+    settings, access
+        Limits, and how callers are told apart.
+    open_results
+        Opens a batch run's results, where they are served.
+
+    Attributes
+    ----------
+    draining
+        Whether it is about to stop: it answers, and says that it is not ready.
+    """
+
+    def __init__(
+        self,
+        open_predictor: Callable[[], Logged],
+        *,
+        settings: ServingSection | None = None,
+        access: Access | None = None,
+        open_results: Callable[[Logged], Results] | None = None,
+    ) -> None:
+        self.settings = settings or ServingSection()
+        self.draining = False
+        self._open, self._access = open_predictor, access or Access()
+        self._open_results = open_results
+        self._life: Life | None = None
+        self._gate = Gate(most=self.settings.queue, most_bytes=_QUEUE_BYTES * self.settings.max_bytes)
+        self._pages = Pages(self.settings)
+        self._routes = self._table()
+
+    def _table(self) -> dict[str, _Route]:
+        limited = {"most_rows": self.settings.max_rows}
+
+        def post(name: str, function: Callable[..., Answer | Waiting], role: str = "predict") -> _Route:
+            return _Route(name, "POST", lambda request: function(request, self._served.logged, **limited), role)
+
+        ready = partial(_Route, method="GET", handler=self._ready, probe=True)
+        about = partial(_Route, method="GET", role="any")
+        self._infer = post("infer", infer)
+        self._model_route = about("model", handler=self._model)
+        return {
+            "/": _Route("docs", "GET", lambda _: Answer(307, b"", "text/plain", {"Location": "docs"}), at_once=True),
+            "/predict": post("predict", predict),
+            "/feedback": post("feedback", feedback, "feedback"),
+            "/results": post("results", self._lookup),
+            "/invocations": post("invocations", invoke),
+            "/v2": about("server", handler=lambda _: json_answer(server_metadata()), at_once=True),
+            "/v2/health/live": _Route("live", "GET", lambda _: json_answer({"live": True}), at_once=True, probe=True),
+            "/v2/health/ready": ready("ready"),
+            "/ping": ready("ping"),
+            "/health": ready("health"),
+            "/version": about("version", handler=self._version, at_once=True),
+            "/metrics": _Route("metrics", "GET", self._metrics, "metrics", probe=True),
+            "/openapi.json": about("openapi", handler=self._page),
+            "/docs": _Route("docs", "GET", self._page),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            _LOGGER.debug("The service did not start.", exc_info=True)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        """Load the model and open the log."""
+        self._life = await Life.begin(self._open, self._open_results, lines=self.settings.request_log)
+
+    async def stop(self) -> None:
+        """Write what waits in the log; nothing is answered from here on."""
+        life, self._life = self._life, None
+        if life is not None:
+            await life.end()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = Request(scope)
+        identify(request)
+        life = self._life
+        if life is not None:
+            life.measures.in_flight.inc()
+        route, answer = None, None
+        try:
+            route = self._find(request, scope)
+            answer = await self._respond(route, request, scope, receive)
+        except Refusal as refusal:
+            if refusal.fields and request.refused is None:
+                request.refused = refusal.fields[0].field
+            answer = refusal.answer()
+        except Exception:
+            _LOGGER.exception("%s %s failed (trace %s)", request.method[:16], request.path[:200], request.trace)
+            answer = Refusal(500, "internal", "The service made a mistake. Its log says which.").answer()
+        finally:
+            if life is not None:
+                life.measures.in_flight.dec()
+                name, status = route.name if route else "unknown", answer.status if answer else 499
+                life.measures.note(name, status, time.perf_counter() - started, request.rows)
+        headers = trace_headers(request) + (life.headers if life else ())
+        await send_answer(answer, send, headers=headers, body=request.method != "HEAD")
+        if life is not None and life.lines is not None:
+            version = life.logged.version
+            life.lines.note(request, status=answer.status, started=started, version=version)
+
+    async def _respond(self, route: _Route, request: Request, scope: Scope, receive: Receive) -> Answer:
+        request.caller = self._access.admit(request, scope, route.role)
+        if request.method != "POST":
+            return await self._answered(route, request, scope, at_once=route.at_once)
+        settings, held = self.settings, 0
+        self._gate.enter()
+        try:
+            body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
+            self._gate.hold(len(body))
+            request.body, held = body, len(body)
+            return await self._answered(route, request, scope, at_once=self._is_light(route, request))
+        finally:
+            self._gate.leave(held)
+
+    def _is_light(self, route: _Route, request: Request) -> bool:
+        return self._life is None or (
+            self._life.quick and route.role == "predict" and len(request.body) <= _SMALL_BYTES
+        )
+
+    async def _answered(self, route: _Route, request: Request, scope: Scope, *, at_once: bool) -> Answer:
+        life = self._life
+        if at_once or life is None:
+            reply = route.handler(request)
+            if isinstance(reply, Waiting):
+                if life is not None:
+                    under_way = scope.get("under_way")
+                    alone = under_way is not None and len(under_way) <= 1
+                    await life.landing.land(reply.pending.submission, alone=alone)
+                reply = reply.write()
+            return reply
+        life.measures.queued.inc()
+        try:
+            await life.threads.acquire()
+        finally:
+            life.measures.queued.dec()
+        try:
+            # Large answers are written in the thread as well: the loop is for those who wait for little.
+            return await asyncio.to_thread(_whole, route.handler, request)
+        finally:
+            life.threads.release()
+
+    def _find(self, request: Request, scope: Scope) -> _Route:
+        path, port = request.path, self.settings.probes_port
+        route = self._routes.get(path) or self._of_model(path)
+        if port and route is not None and route.probe != (scope.get("server", (None, None))[1] == port):
+            route = None
+        if route is None:
+            raise Refusal(404, "not_found", f"There is no '{_shown(path)}' here. See /docs.")
+        if request.method != route.method and not (request.method == "HEAD" and route.method == "GET"):
+            message = f"'{_shown(path)}' takes {route.method}, not {_shown(request.method)}."
+            raise Refusal(405, "method_not_allowed", message, headers={"Allow": route.method})
+        return route
+
+    def _of_model(self, path: str) -> _Route | None:
+        if not path.startswith("/v2/models/"):
+            return None
+        rest = path.removeprefix("/v2/models/").split("/")
+        name, rest = rest[0], rest[1:]
+        if rest[:1] == ["versions"] and len(rest) > 1:
+            self._refuse_other(rest[1], self._served.logged.version, "Version")
+            rest = rest[2:]
+        if rest not in ([], ["ready"], ["infer"]):
+            return None
+        self._refuse_other(name, self._served.logged.name, "Model")
+        return self._infer if rest == ["infer"] else self._model_route
+
+    def _refuse_other(self, asked: str, served: str, what: str) -> None:
+        if asked != served:
+            raise Refusal(404, "not_found", f"{what} '{_shown(asked)}' is not served, but '{served}'.")
+
+    @property
+    def _served(self) -> Life:
+        if self._life is None:
+            raise Refusal(503, "not_ready", "No model is loaded. Try again in a moment.", headers={"Retry-After": "1"})
+        return self._life
+
+    def _lookup(self, request: Request, served: Logged, *, most_rows: int) -> Answer:
+        return lookup(request, served, most_rows=most_rows, results=self._served.results)
+
+    def _ready(self, _: Request) -> Answer:
+        served = self._served
+        if self.draining:
+            raise Refusal(503, "not_ready", "The service is about to stop. Ask another one.")
+        with refusing():
+            served.logged.log.check()
+        return json_answer({"ready": True})
+
+    def _version(self, _: Request) -> Answer:
+        logged = self._served.logged
+        return json_answer({"model": logged.name, "version": logged.version})
+
+    def _model(self, request: Request) -> Answer:
+        return self._ready(request) if request.path.endswith("/ready") else json_answer(metadata(self._served.logged))
+
+    def _metrics(self, _: Request) -> Answer:
+        from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+        return Answer(200, self._served.measures.text(), CONTENT_TYPE_PLAIN_0_0_4)
+
+    def _page(self, request: Request) -> Answer:
+        return self._pages.page(request.path, self._served.logged)
+
+
+def _whole(handler: Handler, request: Request) -> Answer:
+    reply = handler(request)
+    if isinstance(reply, Waiting):
+        reply.pending.by.log.settle()
+        return reply.write()
+    return reply
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."

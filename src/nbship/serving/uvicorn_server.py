@@ -1,0 +1,135 @@
+"""Run the service on uvicorn: take the address, say where it listens, keep slow clients off, stop in good order."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from ..errors import ServingError
+from .http.uvicorn_protocol import Connection, Outbox
+from .service import Service
+
+__all__ = ["bind", "config_of", "run"]
+
+_DRAIN_SECONDS = 10
+_BACKLOG = 4096
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address, before anything slow is done; port 0 takes a free one.
+
+    Raises
+    ------
+    ServingError
+        If the port is in use or cannot be taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+        taken.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        taken.close()
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise ServingError(
+                f"Port {port} of '{host}' is in use. Stop what runs there, or choose another: --port {port + 1}."
+            ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise ServingError(f"Port {port} of '{host}' cannot be taken: {reason}. Choose another with --port.") from error
+    return taken
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, for a `Service`: announced, drained before it stops, with a deadline for heads of requests."""
+
+    def __init__(self, config: uvicorn.Config, *, announce: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._announce = announce
+        self._stops_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What is there now stays: collecting garbage need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        # The thread that writes the log must not wait for the loop for long.
+        sys.setswitchinterval(0.0005)
+        if self.started:
+            self._announce()
+
+    async def on_tick(self, counter: int) -> bool:
+        app = self._service
+        now = time.monotonic()
+        if counter % 10 == 0:
+            self._close_slow(now - app.settings.receive_seconds)
+        if self._stops_at is not None and now >= self._stops_at:
+            self.should_exit = True
+        stop: bool = await super().on_tick(counter)
+        return stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        drain = self._service.settings.drain_seconds
+        if drain and self._stops_at is None:
+            self._service.draining = True
+            self._stops_at = time.monotonic() + drain
+            return
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            # Stopping as asked is success: nothing is left to raise again.
+            self._captured_signals.clear()
+
+    @property
+    def _service(self) -> Service:
+        app: Any = self.config.app
+        return app if isinstance(app, Service) else self.config.loaded_app
+
+    def _close_slow(self, before: float) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection) and connection.waits_since and connection.waits_since < before:
+                connection.refuse(408, "too_slow", "The head of the request did not arrive in time. Send it faster.")
+
+
+def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:
+    """Return uvicorn's configuration for a service."""
+    connection: Any = partial(Connection, Outbox())
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=connection,
+        loop="uvloop", timeout_graceful_shutdown=_DRAIN_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
+        backlog=_BACKLOG, factory=isinstance(app, str),
+    )  # fmt: skip
+
+
+def run(app: Service, taken: Sequence[socket.socket], *, announce: Callable[[], None]) -> None:
+    """Serve on taken addresses until Ctrl-C or SIGTERM; requests under way are answered first.
+
+    Parameters
+    ----------
+    announce
+        Called when the service answers.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    server = Server(config_of(app, root_path=app.settings.root_path), announce=announce)
+    try:
+        server.run(sockets=list(taken))
+    finally:
+        for each in taken:
+            each.close()
+    if not server.started:
+        raise ServingError("The service did not start; the reason stands above.")

@@ -1,0 +1,198 @@
+"""Cells of tables, read as a field says: texts of CSV files, and columns of Arrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SourceError
+from ..model.signature.signature import Field
+from ..model.signature.timestamps import read_moment
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["cells_of_arrow", "cells_of_text", "dtype_without_nulls", "read_cell"]
+
+_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d{1,18}(\.0*)?")
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+def dtype_without_nulls(field: Field) -> str:
+    if field.nullable:
+        return "float64"
+    return "int64" if field.dtype == "int" else "bool"
+
+
+def cells_of_text(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, str]]:
+    texts: list[str | None] = [text.strip() or None for text in column.to_pylist()]
+    if field.dtype in ("string", "category"):
+        return _objects([text or None for text in column.to_pylist()]), _empty(texts, field)
+    known: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        if text is not None:
+            known[text], reason = read_cell(text, field)
+            if reason is not None:
+                wrong[text] = reason
+    values = [None if text is None else known.get(text) for text in texts]
+    failures = {position: wrong[text] for position, text in enumerate(texts) if text in wrong}
+    failures |= _empty(texts, field)
+    return _array(values, field, clean=not failures), failures
+
+
+def read_cell(text: str, field: Field) -> tuple[Any, str | None]:
+    """Return the value that a cell of a CSV file means, and None; or the reason why it means none.
+
+    >>> read_cell("3.0", Field("size", "int")), read_cell("", Field("size", "int"))
+    ((3, None), (None, None))
+    """
+    if field.dtype in ("string", "category"):
+        return text or None, None
+    text = text.strip()
+    if not text:
+        return None, None
+    try:
+        return _READERS[field.dtype](text, field), None
+    except ValueError as error:
+        return None, str(error) if field.pii else f"is '{text[:40]}': it {error}"
+
+
+def _empty(texts: Sequence[object], field: Field) -> dict[int, str]:
+    if field.nullable:
+        return {}
+    return {position: "is empty" for position, text in enumerate(texts) if text is None}
+
+
+def _read_float(text: str, _: Field) -> float:
+    if not _FLOAT.fullmatch(text) or abs(number := float(text)) == float("inf"):
+        raise ValueError("is not a number")
+    return number
+
+
+def _read_int(text: str, _: Field) -> int:
+    # Whole numbers that once stood beside nulls are often written with a decimal point.
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("is not a whole number")
+    return int(text.partition(".")[0])
+
+
+def _read_bool(text: str, _: Field) -> bool:
+    if text.lower() not in _TRUTH:
+        raise ValueError("is neither true nor false")
+    return _TRUTH[text.lower()]
+
+
+_READERS: dict[str, Callable[[str, Field], Any]] = {
+    "float": _read_float,
+    "int": _read_int,
+    "bool": _read_bool,
+    "datetime": read_moment,
+}
+
+
+def _array(values: list[Any], field: Field, *, clean: bool) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    if field.dtype == "datetime":
+        return pd.DatetimeIndex(pd.to_datetime(values, utc=True)).as_unit("us")
+    if field.dtype == "float" or field.nullable:
+        return np.array([np.nan if value is None else float(value) for value in values], dtype="float64")
+    dtype = {"int": "int64", "bool": "bool"}[field.dtype]
+    return np.array(values, dtype=dtype) if clean else _objects(values)
+
+
+def _texts(column: pa.ChunkedArray) -> Any:
+    """Return a column of texts as objects, of which each text is one."""
+    import numpy as np
+
+    coded = column.combine_chunks().dictionary_encode()
+    known = _objects([*coded.dictionary.to_pylist(), None])
+    return known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False).astype(np.intp)]
+
+
+def _categorical(column: pa.ChunkedArray) -> Any:
+    """Return a column of coded texts as a categorical."""
+    import pandas as pd
+
+    coded = column.unify_dictionaries().combine_chunks()
+    known = coded.dictionary.to_pylist()
+    if None in known or len(set(known)) < len(known):
+        return _texts(column.cast(column.type.value_type))
+    return pd.Categorical.from_codes(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), _objects(known))
+
+
+def _objects(values: list[Any]) -> Any:
+    import numpy as np
+
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def cells_of_arrow(column: pa.ChunkedArray, field: Field, *, coded: bool = False) -> tuple[Any, dict[int, str]]:
+    """Return a column's values, and what is wrong with some of them by their positions.
+
+    Parameters
+    ----------
+    coded
+        Whether categories may come as a categorical.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    coded = coded and field.dtype == "category" and types.is_dictionary(column.type)
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if types.is_dictionary(column.type) and not coded:
+        column = column.cast(kind)
+    if not _fits(kind, field):
+        raise SourceError(
+            f"Column '{field.name}' is of type {kind}, where {field.dtype} is expected. Write it with that type."
+        )
+    failures: dict[int, str] = {}
+    if column.null_count and not field.nullable:
+        failures = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "is empty")
+    if field.dtype == "datetime":
+        return _moments(column, field, failures)
+    if field.dtype in ("string", "category"):
+        return _categorical(column) if coded else _texts(column), failures
+    if field.dtype == "float" or field.nullable:
+        return column.cast(pa.float64()).to_numpy(zero_copy_only=False), failures
+    return _array(column.to_pylist(), field, clean=not failures), failures
+
+
+def _fits(kind: pa.DataType, field: Field) -> bool:
+    import pyarrow.types as types
+
+    numeric = types.is_integer(kind) or types.is_floating(kind)
+    text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    fitting = {
+        "float": numeric,
+        "int": types.is_integer(kind) or (field.nullable and types.is_floating(kind)),
+        "bool": types.is_boolean(kind),
+        "datetime": types.is_timestamp(kind) or text,
+    }
+    return types.is_null(kind) or bool(fitting.get(field.dtype, text))
+
+
+def _moments(column: pa.ChunkedArray, field: Field, failures: dict[int, str]) -> tuple[Any, dict[int, str]]:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    if not types.is_timestamp(column.type):
+        texts = column.cast(pa.string()).fill_null("")
+        return cells_of_text(texts, field)
+    zoned = column.type.tz is not None
+    if not zoned and field.timezone is None:
+        raise SourceError(f"Column '{field.name}' holds times without a zone. Write them with one.")
+    values = pd.DatetimeIndex(column.to_pandas())
+    if not zoned:
+        values = values.tz_localize(field.timezone, ambiguous="NaT", nonexistent="NaT")
+        lost = (values.isna() & column.is_valid().to_numpy()).nonzero()[0].tolist()
+        failures |= dict.fromkeys(lost, f"occurs twice, or never, in {field.timezone}: add an offset")
+    return values.tz_convert("UTC").as_unit("us"), failures
