@@ -62,6 +62,6 @@ def code_mark() -> list[list[str | int]]:
     """Return what tells one version of the code that plans from another, also while it is being written."""
     here = Path(__file__).parent
     folders = (here, here.with_name("dvcstore"), here.with_name("project"))
-    files = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    files = sorted([*here.parent.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))])
     marks = ((path.name, path.stat()) for path in files)
     return [[name, info.st_size, info.st_mtime_ns] for name, info in marks]

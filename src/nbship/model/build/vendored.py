@@ -7,17 +7,19 @@ are cut down to what goes along: they would pull in the builder.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from ...errors import PackageError
+from ...imports import Imports, absolute, follow, passed_on, read_imports
 
 __all__ = ["runtime_files"]
 
 _ROOT = Path(__file__).parents[2]
 
 # Path -> what loads models that answer in other ways: it stays behind.
-_FITTED, _ONNX = "model.backends.sklearn", "model.backends.onnx"
+_TOP = "nbship"
+_FITTED, _ONNX = "nbship.model.backends.sklearn", "nbship.model.backends.onnx"
 _BEHIND = {"tables": (_FITTED, _ONNX), "onnx": (_FITTED,), "sklearn": (_ONNX,)}
 
 
@@ -36,90 +38,64 @@ def runtime_files(code: Mapping[str, bytes], *, path: str) -> dict[str, bytes]:
     PackageError
         If the code imports a part of nbship that there is not.
     """
-    found: dict[str, bytes] = {}
-    waiting = ["predictor", *_parts_used(code)]
-    while waiting:
-        name = waiting.pop()
-        file = _file_of(name)
-        if file is None or file in found or name in _BEHIND[path]:
-            continue
-        found[file] = (_ROOT / file).read_bytes()
-        waiting.append(name.rpartition(".")[0])
-        if not file.endswith("__init__.py"):
-            waiting += _imported(found[file], file)
-    return {file: _cut(data, file, found) if file.endswith("__init__.py") else data for file, data in found.items()}
+    used = {file: read_imports(ast.parse(content)).names for file, content in code.items()}
+    own = [(file, name) for file, names in used.items() for name in names if name.startswith("nbship.")]
+    for file, name in own:
+        _refuse_unknown(name, file)
+    found, _ = follow(["nbship.predictor", *(name for _, name in own)], _read, without=_BEHIND[path])
+    files = {file: (_ROOT / file).read_bytes() for file in filter(None, map(_file_of, found))}
+    return {file: _cut(data, file, files) if file.endswith("__init__.py") else data for file, data in files.items()}
 
 
-def _parts_used(code: Mapping[str, bytes]) -> Iterator[str]:
-    """Yield the modules of nbship that packaged code imports."""
-    for path, content in code.items():
-        for node in ast.walk(ast.parse(content)):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            else:
-                continue
-            for name in names:
-                if name.startswith("nbship."):
-                    yield _module_of(name.removeprefix("nbship."), path)
+def _refuse_unknown(name: str, user: str) -> None:
+    base = name.removesuffix(".*").rpartition(".")[0]
+    if _file_of(name.removesuffix(".*")) is None and _file_of(base) is None:
+        raise PackageError(f"'code/{user}' imports '{name}', which nbship does not have. Correct the import.")
 
 
-def _module_of(name: str, user: str) -> str:
-    """Return the module that defines a dotted name, which may be one that a package's `__init__` passes on."""
-    base, _, last = name.rpartition(".")
-    if _file_of(name):
-        return name
-    path = _file_of(base)
-    if path is None:
-        raise PackageError(f"'code/{user}' imports 'nbship.{name}', which nbship does not have. Correct the import.")
-    if path.endswith("__init__.py"):
-        for node in ast.walk(ast.parse((_ROOT / path).read_bytes())):
-            if isinstance(node, ast.ImportFrom) and node.level == 1 and last in {alias.name for alias in node.names}:
-                return f"{base}.{node.module}".lstrip(".")
-    return base
+def _read(name: str) -> Imports | None:
+    """Return what a module of nbship imports; of a package's `__init__`, no more than is asked of it."""
+    file = _file_of(name)
+    if file is None:
+        return None
+    tree = ast.parse((_ROOT / file).read_bytes())
+    if not file.endswith("__init__.py"):
+        return read_imports(tree, package=name.rpartition(".")[0])
+    lazy = [f"{_TOP}.lazy"] if passed_on(tree, package=name) else []
+    return Imports(tuple(lazy), passed_on(tree, package=name, eager=True))
 
 
 def _file_of(name: str) -> str | None:
-    place = name.replace(".", "/")
+    place = name.removeprefix(_TOP).removeprefix(".").replace(".", "/")
     options = (f"{place}/__init__.py".lstrip("/"), f"{place}.py")
     return next((option for option in options if (_ROOT / option).is_file()), None)
 
 
-def _imported(source: bytes, path: str) -> Iterator[str]:
-    """Yield the modules that a module imports when it runs, by relative imports."""
-    package = path.split("/")[:-1]
-    for node in _running(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            parts = [*package[: len(package) - node.level + 1], *([node.module] if node.module else [])]
-            base = ".".join(parts)
-            yield base
-            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
-
-
-def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield all nodes but those below `if TYPE_CHECKING`."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
-            continue
-        yield child
-        yield from _running(child)
-
-
-def _cut(source: bytes, path: str, found: Mapping[str, bytes]) -> bytes:
+def _cut(source: bytes, path: str, found: Collection[str]) -> bytes:
     """Return an `__init__` without the imports of modules that stay behind."""
-    folder = path.removesuffix("__init__.py")
-    kept = [
-        node
-        for node in ast.parse(source).body
-        if not (isinstance(node, ast.ImportFrom) and node.level)
-        or (node.level == 1 and f"{folder}{str(node.module).replace('.', '/')}.py" in found)
-    ]
-    names = {alias.name for node in kept if isinstance(node, ast.ImportFrom) for alias in node.names}
-    names |= {t.id for node in kept if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)}
-    tree = ast.Module(body=[node for node in kept if not _is_all(node)], type_ignores=[])
-    listed = sorted(name for name in names if name not in ("__all__", "annotations"))
-    return f"{ast.unparse(tree)}\n\n__all__ = {listed!r}\n".encode()
+    package = f"{_TOP}.{path}".removesuffix("/__init__.py").removesuffix(".__init__.py").replace("/", ".")
+
+    def goes_along(node: ast.stmt) -> bool:
+        return not (isinstance(node, ast.ImportFrom) and node.level) or _file_of(absolute(node, package)) in found
+
+    body: list[ast.stmt] = []
+    names: set[str] = set()
+    for node in filter(goes_along, ast.parse(source).body):
+        if isinstance(node, ast.If):
+            node.body = [inner for inner in node.body if goes_along(inner)]
+            names |= _bound(node.body)
+        if not _is_all(node) and not (isinstance(node, ast.If) and not node.body):
+            body.append(node)
+            names |= _bound([node])
+    return f"{ast.unparse(ast.Module(body=body, type_ignores=[]))}\n\n__all__ = {sorted(names)!r}\n".encode()
+
+
+def _bound(nodes: Iterable[ast.stmt]) -> set[str]:
+    """Return the names that relative imports and assignments give."""
+    imported = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 1]
+    assigned = [node for node in nodes if isinstance(node, ast.Assign)]
+    names = {alias.name for node in imported for alias in node.names}
+    return names | {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
 
 
 def _is_all(node: ast.stmt) -> bool:

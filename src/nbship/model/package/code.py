@@ -21,6 +21,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from ...errors import PackageError
+from ...imports import Imports, follow, read_imports, with_parents
 
 __all__ = ["collect_code", "distributions_in", "install_code"]
 
@@ -120,24 +121,26 @@ def collect_code(types: Sequence[str]) -> Mapping[str, bytes]:
     PackageError
         If a type is defined in a notebook.
     """
-    files: dict[str, bytes] = {}
-    waiting = [name.rpartition(".")[0] for name in types]
-    while waiting:
-        name = waiting.pop()
-        if name == "__main__":
-            raise PackageError(
-                "The model uses a function or class that is defined in the notebook, where no server finds it. "
-                "Move it to a module of the project, and import it."
-            )
-        file = _project_file(name)
-        path = name.replace(".", "/") + ("/__init__.py" if file and file.name == "__init__.py" else ".py")
-        if file is None or path in files:
-            continue
-        files[path] = file.read_bytes()
-        waiting += _imports(name, path)
-        if "." in name:
-            waiting.append(name.rpartition(".")[0])
-    return files
+    if any(name.startswith("__main__.") for name in types):
+        raise PackageError(
+            "The model uses a function or class that is defined in the notebook, where no server finds it. "
+            "Move it to a module of the project, and import it."
+        )
+    found, _ = follow([part for name in types for part in with_parents(name.rpartition(".")[0])], _project_imports)
+    files = {name: file for name in found if (file := _project_file(name))}
+    return {_path_in_code(name, file): file.read_bytes() for name, file in files.items()}
+
+
+def _path_in_code(name: str, file: Path) -> str:
+    return name.replace(".", "/") + ("/__init__.py" if file.name == "__init__.py" else ".py")
+
+
+def _project_imports(name: str) -> Imports | None:
+    file = _project_file(name)
+    if file is None:
+        return None
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    return read_imports(ast.parse(file.read_bytes()), package=package)
 
 
 def _project_file(name: str) -> Path | None:
@@ -154,21 +157,6 @@ def _project_file(name: str) -> Path | None:
     return None if {"site-packages", "dist-packages"} & set(file.parts) or file.suffix != ".py" else file
 
 
-def _imports(name: str, path: str) -> list[str]:
-    package = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
-    found = []
-    file = _project_file(name)
-    for node in ast.walk(ast.parse(file.read_bytes())) if file else ():
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            above = parts[: len(parts) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    return found
-
-
 def distributions_in(code: Mapping[str, bytes]) -> set[str]:
     """Return the distributions that modules import; the standard library, nbship and their own packages left out.
 
@@ -177,13 +165,8 @@ def distributions_in(code: Mapping[str, bytes]) -> set[str]:
     code
         Path -> source.
     """
-    names: set[str] = set()
-    for content in code.values():
-        for node in ast.walk(ast.parse(content)):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.partition(".")[0])
+    imported = (read_imports(ast.parse(content)).names for content in code.values())
+    names = {name.partition(".")[0] for found in imported for name in found}
     own = {path.split("/")[0].removesuffix(".py") for path in code} | {"nbship"}
     names -= own | set(sys.stdlib_module_names)
     given = metadata.packages_distributions() if names else {}

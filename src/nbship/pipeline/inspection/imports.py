@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import PipelineError
+from ...imports import Imports, follow, read_imports
 from ...project import Project
 from ..file_index import index_of
 from .cells import code_cells
@@ -60,7 +61,7 @@ class Sources:
         self._source = project.source
         self._index = index_of(project)
         self._listed: dict[Path, frozenset[str]] = {}
-        self._imports: dict[tuple[Path, str], tuple[str, ...]] = {}
+        self._imports: dict[tuple[Path, str], Imports] = {}
 
     def follow(self, imports: Iterable[str], *, folder: PurePosixPath) -> Code:
         """Find what a notebook that lies in `folder` depends on, from what its cells import.
@@ -71,20 +72,17 @@ class Sources:
             If a module of the project is not valid Python.
         """
         search = (self._source, self._root / folder)
-        waiting, seen = set(imports), set[str]()
-        files, others = set[Path](), set[str]()
-        while waiting:
-            name = waiting.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            file = next(filter(None, (self._find(name, place) for place in search)), None)
-            if file is not None:
-                files.add(file)
-                waiting.update(self._imported_by(file, name))
-            elif not any(self._has(place, name.partition(".")[0]) for place in search):
-                others.add(name)
-        return _code(self._root, files, others)
+        files: dict[str, Path | None] = {}
+
+        def read(name: str) -> Imports | None:
+            if name not in files:
+                files[name] = next(filter(None, (self._find(name, place) for place in search)), None)
+            file = files[name]
+            return None if file is None else self._imported_by(file, name)
+
+        found, others = follow(imports, read)
+        libraries = {name for name in others if not any(self._has(place, name.partition(".")[0]) for place in search)}
+        return _code(self._root, filter(None, map(files.get, found)), libraries)
 
     def _find(self, name: str, place: Path) -> Path | None:
         *above, last = name.split(".")
@@ -107,23 +105,23 @@ class Sources:
             self._listed[folder] = self._index.code_in(folder)
         return self._listed[folder]
 
-    def _imported_by(self, file: Path, name: str) -> tuple[str, ...]:
+    def _imported_by(self, file: Path, name: str) -> Imports:
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
         if (file, package) not in self._imports:
             self._imports[file, package] = self._read(file, package)
         return self._imports[file, package]
 
-    def _read(self, file: Path, package: str) -> tuple[str, ...]:
+    def _read(self, file: Path, package: str) -> Imports:
         memo = self._index.memo
         kept = memo.get(f"imports {package} {self._index.md5(file)}")
         if kept is not None:
-            return tuple(kept)
+            return Imports(tuple(kept[0]), kept[1])
         content = file.read_bytes()
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         self._index.note(file, md5)
-        found = sorted(set(_module_imports(file, content, package)))
-        memo.put(f"imports {package} {md5}", found)
-        return tuple(found)
+        found = _module_imports(file, content, package)
+        memo.put(f"imports {package} {md5}", [list(found.names), dict(found.passed_on)])
+        return found
 
 
 def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Code:
@@ -135,7 +133,7 @@ def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Code:
 
 def cell_imports(cells: Iterable[ast.Module]) -> tuple[str, ...]:
     """Return the dotted names that cells import, sorted, with the packages that they lie in."""
-    return tuple(sorted({name for tree in cells for name in _imported(tree, package="")}))
+    return tuple(sorted({name for tree in cells for name in read_imports(tree).names}))
 
 
 def find_run(notebook: Mapping[str, Any]) -> str:
@@ -184,7 +182,7 @@ def parsed_cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
             yield tree
 
 
-def _module_imports(file: Path, content: bytes, package: str) -> Iterator[str]:
+def _module_imports(file: Path, content: bytes, package: str) -> Imports:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
@@ -192,52 +190,4 @@ def _module_imports(file: Path, content: bytes, package: str) -> Iterator[str]:
         raise PipelineError(
             f"'{file.name}' in '{file.parent.name}'{line} is not valid Python: {error}. Correct it there."
         ) from error
-    return _imported(tree, package=package)
-
-
-def _imported(tree: ast.AST, *, package: str) -> Iterator[str]:
-    for node in _executed(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _with_parents(alias.name)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, package)
-            yield from _with_parents(base)
-            # A name may be a module of the package; one that is not is not found, and dropped.
-            yield from (f"{base}.{alias.name}" for alias in node.names if base and alias.name != "*")
-        elif isinstance(node, ast.Call):
-            yield from _with_parents(_named_in_call(node))
-
-
-def _named_in_call(call: ast.Call) -> str:
-    """Return the module of `import_module("name")`, in any spelling; empty for other calls."""
-    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    name = call.args[0] if len(call.args) == 1 and not call.keywords else None
-    if function not in ("import_module", "__import__") or not isinstance(name, ast.Constant):
-        return ""
-    return name.value if isinstance(name.value, str) and not name.value.startswith(".") else ""
-
-
-def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk the tree without what stands under `if TYPE_CHECKING:`."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            waiting.extend(node.orelse)
-        else:
-            waiting.extend(ast.iter_child_nodes(node))
-
-
-def _absolute(node: ast.ImportFrom, package: str) -> str:
-    if not node.level:
-        return node.module or ""
-    parts = package.split(".")
-    above = parts[: len(parts) - node.level + 1]
-    return ".".join([*above, *([node.module] if node.module else [])])
-
-
-def _with_parents(name: str) -> Iterable[str]:
-    parts = name.split(".") if name else []
-    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+    return read_imports(tree, package=package)
