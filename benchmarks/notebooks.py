@@ -46,7 +46,7 @@ def _null() -> str:
     import papermill
 
     from nbship.execution.kernels.client import WarmParent
-    from nbship.execution.kernels.execute import execute
+    from nbship.execution.kernels.executor import execute
 
     environ = {**os.environ, **PINS}
     source = notebook("import pandas\nimport sklearn.ensemble")

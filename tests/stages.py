@@ -14,7 +14,7 @@ from nbship.pipeline import COPIES_STAGE, plan_stages, read_pipeline
 from nbship.pipeline.copies import write_copies
 from nbship.pipeline.libraries import LIBRARIES
 from nbship.pipeline.placeholders import look_up
-from nbship.pipeline.sync import sync
+from nbship.pipeline.synchronization import sync
 
 PIPELINE = """\
 tasks:

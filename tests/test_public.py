@@ -6,26 +6,133 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "nbship"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "nbship"
+# Commands are imported by their name on the command line.
+FACES = sorted(
+    ".".join(path.parent.relative_to(SOURCE.parent).parts)
+    for path in SOURCE.rglob("*/__init__.py")
+    if path.parent.name != "cli" and len(list(path.parent.glob("*.py"))) > 1
+)
 
+# What notebooks, projects and other programs import.
 PUBLIC = {
     "nbship": ["__version__"],
-    "nbship.notebook": ["PINNED", "OpenStage", "Origin", "open_stage", "pin"],
+    "nbship.app": ["page_script", "show_app"],
+    "nbship.data": [
+        "Check",
+        "Column",
+        "DuckDBSource",
+        "Key",
+        "Lookup",
+        "LookupSource",
+        "SQLiteSource",
+        "Source",
+        "Table",
+        "TableSource",
+        "Validation",
+        "open_source",
+        "validate",
+    ],
+    "nbship.metrics": ["Measures", "by_slice", "calibration_curve", "classification", "regression"],
     "nbship.model": [
-        *("ColumnFeatures", "Field", "Manifest", "Output", "Provenance", "Signature", "build_package", "build_wheel"),
-        *("columns_of", "load_estimator", "save_estimator", "to_local"),
+        "ColumnFeatures",
+        "Field",
+        "Manifest",
+        "Output",
+        "Provenance",
+        "Signature",
+        "build_package",
+        "build_wheel",
+        "columns_of",
+        "load_estimator",
+        "save_estimator",
+        "to_local",
+    ],
+    "nbship.monitoring": [
+        "Compared",
+        "Observed",
+        "Window",
+        "build_report",
+        "last_whole_month",
+        "observe",
+        "parse_window",
+        "read_report",
+        "report_window",
+        "write_report",
+    ],
+    "nbship.notebook": [
+        "Context",
+        "OpenStage",
+        "Origin",
+        "PINNED",
+        "canonical_json",
+        "open_stage",
+        "pin",
+        "write_whole",
     ],
     "nbship.predictor": ["PackagePredictor", "Predictions", "Predictor", "load", "load_files", "read_package"],
+    "nbship.serving": [
+        "Access",
+        "BodyError",
+        "KeyFile",
+        "ROLES",
+        "Service",
+        "application",
+        "application_of",
+        "bind",
+        "check_address",
+        "example_curl",
+        "key_file",
+        "keys_of",
+        "parse_body",
+        "run",
+        "serve",
+    ],
+    "nbship.training": [
+        "Candidate",
+        "Choice",
+        "Fold",
+        "Trial",
+        "auc",
+        "choose",
+        "compare",
+        "search",
+        "split_by_time",
+        "time_folds",
+    ],
 }
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_the_public_names_are_these(name: str) -> None:
     assert sorted(importlib.import_module(name).__all__) == sorted(PUBLIC[name])
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_a_face_gives_what_it_lists(name: str) -> None:
+    face = importlib.import_module(name)
+    for each in face.__all__:
+        assert not isinstance(getattr(face, each), ModuleType), f"{name}.{each} is a module: rename one of the two"
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_a_face_is_all_that_other_folders_may_import(name: str) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    protected = {module for contract in contracts for module in contract.get("protected_modules", ())}
+    folder = SOURCE.parent / name.replace(".", "/")
+    modules = {f"{name}.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
+    assert f"{name}.*" in protected or modules <= protected
+
+
+def test_no_folder_is_overfull() -> None:
+    assert [str(folder) for folder in SOURCE.rglob("*") if len(list(folder.glob("*.py"))) > 20] == []
 
 
 def test_the_framework_knows_nothing_of_flights() -> None:

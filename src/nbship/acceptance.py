@@ -13,8 +13,7 @@ import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
 from .model.backends import BOUND, ONNX, TABLES
-from .model.package.loaded import GUARDED
-from .model.package.manifest import GOLDEN_OUTPUT, Manifest
+from .model.package import GOLDEN_OUTPUT, GUARDED, Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
 
 if TYPE_CHECKING:

@@ -7,14 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .model.package.archive import read_archive, read_wheel
-from .model.package.loaded import PackagedModel, file_of
-from .model.package.manifest import Manifest, read_files
-from .model.package.provenance import Provenance
-from .model.signature.columns import Column
-from .model.signature.outputs import Predictions
-from .model.signature.signature import Signature
-from .model.signature.validation import read_rows
+from .model.package import Manifest, PackagedModel, Provenance, file_of, read_archive, read_files, read_wheel
+from .model.signature import Column, Predictions, Signature, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd

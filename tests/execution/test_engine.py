@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from nbship.errors import DeadKernelError
-from nbship.execution.kernels import execute as engine
+from nbship.execution.kernels import executor as engine
 from nbship.execution.kernels.client import WarmParent
-from nbship.execution.kernels.execute import Limits, Listener, execute
+from nbship.execution.kernels.executor import Limits, Listener, execute
 from nbship.notebook import PINNED
 
 from .notebooks import notebook, text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nbship.execution.html import render_html
-from nbship.execution.normalize import normalize
+from nbship.execution.normalization import normalize
 
 from .notebooks import notebook
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbship.errors import ParameterError, SettingsError
-from nbship.execution.kernels.execute import Executed, Failure, Usage, execute
-from nbship.execution.redaction.redactor import Redactor, redact_executed, redactor
+from nbship.execution.kernels.executor import Executed, Failure, Usage, execute
+from nbship.execution.redaction.secrets import Redactor, redact_executed, redactor
 from nbship.project import load
 
 from .notebooks import notebook, text

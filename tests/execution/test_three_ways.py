@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from nbship.execution.kernels import execute as engine
+from nbship.execution.kernels import executor as engine
 from nbship.execution.kernels.client import PARENT, WarmParent, private_settings
-from nbship.execution.kernels.execute import execute
-from nbship.execution.normalize import normalize
+from nbship.execution.kernels.executor import execute
+from nbship.execution.normalization import normalize
 from nbship.notebook import PINNED
 
 from .corpus import CELLS, corpus

@@ -18,7 +18,7 @@ import pytest
 
 from nbship.execution.kernels import outputs as outputs_module
 from nbship.execution.kernels.client import WarmParent
-from nbship.execution.kernels.execute import Executed, Limits, Listener, execute
+from nbship.execution.kernels.executor import Executed, Limits, Listener, execute
 from nbship.notebook import PINNED
 
 Execute = Callable[..., Executed]

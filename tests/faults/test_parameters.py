@@ -27,7 +27,7 @@ from papermill.cli import papermill as command
 
 from nbship.errors import ParameterError
 from nbship.execution.kernels.client import WarmParent
-from nbship.execution.kernels.execute import execute
+from nbship.execution.kernels.executor import execute
 from nbship.execution.parameter_values import refuse_name, refuse_value
 from nbship.execution.parameters import prepare
 from nbship.notebook import PINNED

@@ -15,7 +15,7 @@ from nbship.cli.package import command as package_command
 from nbship.cli.verify import command as verify
 from nbship.errors import CorruptPackageError, SignerError
 from nbship.inference import find_place
-from nbship.model.build.signing import sign_package
+from nbship.model.package.signing import sign_package
 from nbship.predictor import read_package
 
 

@@ -14,7 +14,7 @@ from nbship import project
 from nbship.errors import NbshipError, PipelineError, UndeclaredImportError, UnknownStageError
 from nbship.pipeline import read_pipeline
 from nbship.pipeline.dvc_yaml import derive, render, verify_all, verify_stage
-from nbship.pipeline.sync import sync
+from nbship.pipeline.synchronization import sync
 
 NEW_STAGE = """\
   - source: notebooks/last.ipynb

@@ -15,7 +15,7 @@ from nbship import project
 from nbship.pipeline.file_index import index_at
 from nbship.pipeline.snapshot import recall
 from nbship.pipeline.staleness import read_status, remember_current
-from nbship.pipeline.sync import sync
+from nbship.pipeline.synchronization import sync
 
 
 @pytest.fixture

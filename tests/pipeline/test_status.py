@@ -12,7 +12,7 @@ import pytest
 
 from nbship import project
 from nbship.pipeline.staleness import read_status
-from nbship.pipeline.sync import sync
+from nbship.pipeline.synchronization import sync
 
 HERE = Path(__file__).parents[1] / "projects" / "one_notebook"
 NAME = "progression"

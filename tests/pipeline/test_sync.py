@@ -8,7 +8,7 @@ from stages import replace, write_project
 
 from nbship import project
 from nbship.errors import PipelineError
-from nbship.pipeline.sync import strip_in_place, sync
+from nbship.pipeline.synchronization import strip_in_place, sync
 
 LOCK = "schema: '2.0'\nstages:\n  load:\n    cmd: x\n    params:\n      params.yaml:\n        load.rate: 0.5\n        load.month: july\n"
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..lazy import lazy_names
 from ..project import Project
-from .pages import show_app
+
+if TYPE_CHECKING:
+    from .pages import show_app
+else:
+    __getattr__ = lazy_names(__name__)
 
 __all__ = ["page_script", "show_app"]
 

@@ -10,7 +10,7 @@ from datetime import time as clock
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..model.signature.signature import Field, Signature
+from ..model.signature import Field, Signature
 from ..project import Phrase
 
 __all__ = ["Risk", "Widget", "describe_risk", "read_form", "widgets"]

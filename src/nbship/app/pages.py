@@ -14,7 +14,7 @@ import streamlit as st
 
 from ..errors import InvalidInputError, NbshipError
 from ..inference import Logged, Place, find_place
-from ..model.signature.signature import Output, Signature
+from ..model.signature import Output, Signature
 from ..project import Phrase
 from .form import Widget, describe_risk, read_form, widgets
 from .html import STYLE, number_card, report_card, risk_card

@@ -22,7 +22,7 @@ def command(path: Path | None, fix: bool) -> None:
     Example:
         nbship check --fix
     """
-    from ..pipeline.checks import find_problems, fix_parameters
+    from ..pipeline import find_problems, fix_parameters
     from ..project import load
 
     project = load(path)

@@ -22,7 +22,7 @@ def command(arguments: tuple[str, ...]) -> None:
         nbship lab
         nbship lab --no-browser --port 8889
     """
-    from ..execution.lab import lab_command, lab_environment, write_jupyter_files
+    from ..execution import lab_command, lab_environment, write_jupyter_files
     from ..project import load
 
     project = load()

@@ -22,7 +22,7 @@ def command(base: Path, ours: Path, theirs: Path) -> None:
     Example (make install does this):
       git config merge.nbship-lock.driver "nbship merge-lock %O %A %B"
     """
-    from ..dvcstore.merge_driver import merge_lock_files
+    from ..dvcstore import merge_lock_files
 
     for name in merge_lock_files(base, ours, theirs):
         click.echo(f"dvc.lock: both sides changed stage '{name}'; it runs again with `nbship run`.", err=True)

@@ -36,7 +36,7 @@ def command(first: str | None, last: str | None, force: bool, as_json: bool) -> 
     if (first is None) != (last is None):
         raise click.UsageError("Give both --from and --to, or neither for the last whole month.")
     from .. import project
-    from ..notebook.results import canonical_json
+    from ..notebook import canonical_json
     from ..operations import choose_window, monitor
 
     here = project.load()

@@ -62,10 +62,8 @@ def command(
         nbship package credit.skops --reference train.parquet --signature signature.json
         nbship package models/credit --container build/credit
     """
-    from ..model.build.container import write_context
-    from ..model.build.from_file import infer_signature, package_saved, write_onnx
-    from ..model.build.signing import sign_package
-    from ..model.build.wheel import build_wheel
+    from ..model.build import build_wheel, infer_signature, package_saved, write_context, write_onnx
+    from ..model.package import sign_package
     from ..project import load
 
     if (reference is None) != (path is None or path.is_dir()):

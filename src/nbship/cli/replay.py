@@ -35,7 +35,7 @@ def command(id: str, package: Path | None, as_json: bool) -> None:
     Example:
         nbship replay 0193f0a2-7c1e-7a52-8e3b-5d2f9c1a7b44
     """
-    from ..dvcstore.lineage import commit_of
+    from ..dvcstore import commit_of
     from ..inference import find_place, replay, require_logged
 
     place = find_place(package)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..execution.reporting.summary import RunSummary
+    from ..execution.reporting import RunSummary
 
 __all__ = ["command"]
 
@@ -38,10 +38,8 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
     """
     if not force and not assignments and _is_done(stages):
         return
-    from ..execution.parent_watch import stop_with_parents
-    from ..execution.reporting.report import describe
-    from ..execution.reporting.summary import raise_for
-    from ..execution.runner import run
+    from ..execution import run, stop_with_parents
+    from ..execution.reporting import describe, raise_for
     from ..project import load
 
     stop_with_parents({})
@@ -58,7 +56,7 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
 
 def _is_done(stages: Sequence[str]) -> bool:
     """Tell whether nothing is left to do, at the cost of a look at each file, and say so."""
-    from ..pipeline.snapshot import recall
+    from ..pipeline import recall
     from ..project import find_root
 
     began = time.monotonic()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..execution.reporting.report import StageReport
+    from ..execution.reporting import StageReport
 
 __all__ = ["command"]
 
@@ -23,8 +23,7 @@ def command(name: str) -> None:
     Example:
         nbship stage train
     """
-    from ..execution.parent_watch import stop_with_parents
-    from ..execution.stage_command import run_named
+    from ..execution import run_named, stop_with_parents
     from ..project import load
 
     stop_with_parents(os.environ)
@@ -32,7 +31,7 @@ def command(name: str) -> None:
 
 
 def _show(report: StageReport) -> None:
-    from ..execution.reporting.report import describe
+    from ..execution.reporting import describe
 
     if report.error:
         click.echo(describe(report, colour=sys.stderr.isatty()) + "\n", err=True)

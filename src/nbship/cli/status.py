@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..pipeline.staleness import StageStatus, Status
+    from ..pipeline import StageStatus, Status
 
 __all__ = ["command"]
 
@@ -47,21 +47,19 @@ def command(stage: str | None, history: bool, as_json: bool) -> None:
 
 def _read() -> tuple[Status, Mapping[str, str], list[str]]:
     """Return the status, stages whose results are another platform's, and what was written so that dvc.yaml is current."""
-    from ..pipeline.staleness import quick_status
+    from ..pipeline import quick_status
     from ..project import find_root
 
     if status := quick_status(find_root()):
         return status, {}, []
-    from ..execution.reporting.history import made_elsewhere
-    from ..execution.reporting.records import read_records
-    from ..pipeline.snapshot import remember
-    from ..pipeline.staleness import read_status
+    from ..execution.reporting import made_elsewhere, read_records
+    from ..pipeline import read_status, remember
     from ..project import load
 
     project = load()
     status, written = read_status(project), list[str]()
     if not status.dvc_yaml_current:
-        from ..pipeline.sync import sync
+        from ..pipeline import sync
 
         written = list(dict.fromkeys(sync(project, ask_ploomber=False).written))
         status = read_status(project)
@@ -73,7 +71,7 @@ def _read() -> tuple[Status, Mapping[str, str], list[str]]:
 
 
 def _with_platform(stage: StageStatus, elsewhere: Mapping[str, str]) -> StageStatus:
-    from ..pipeline.platforms import this_platform
+    from ..pipeline import this_platform
 
     if not stage.stale or stage.name not in elsewhere:
         return stage
@@ -106,7 +104,7 @@ def _text(status: Status, elsewhere: Mapping[str, str]) -> str:
 
 
 def _platforms(names: list[str], elsewhere: Mapping[str, str]) -> str:
-    from ..pipeline.platforms import this_platform
+    from ..pipeline import this_platform
 
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     return f"Made on another platform ({elsewhere[names[0]]}; this one is {this_platform()}): {shown}."
@@ -119,8 +117,7 @@ def _reasons(stage: StageStatus) -> str:
 
 
 def _history(stage: str | None, *, as_json: bool) -> str:
-    from ..execution.reporting.history import describe_runs, last_runs
-    from ..execution.reporting.records import read_records
+    from ..execution.reporting import describe_runs, last_runs, read_records
     from ..pipeline import read_pipeline
     from ..project import load
 

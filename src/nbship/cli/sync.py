@@ -32,7 +32,7 @@ def command(check: bool, prefer: str | None, strip: bool) -> None:
         nbship sync --check
         nbship sync --from-notebook
     """
-    from ..pipeline.sync import check_current, strip_in_place, sync
+    from ..pipeline import check_current, strip_in_place, sync
     from ..project import load
 
     project = load()

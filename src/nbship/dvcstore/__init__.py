@@ -6,3 +6,48 @@ than a stage's bookkeeping may.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .config import Repository, read_repository
+    from .digests import Digests, md5_of_text
+    from .gitignore import ignore_in_git
+    from .lineage import commit_of
+    from .links import remove
+    from .lock_entry import Entry, dependencies
+    from .lock_file import Lock, read_lock
+    from .lock_yaml import render_entry
+    from .locks import RepositoryLock, claims, one_run
+    from .merge_driver import merge_lock_files
+    from .repair import heal_lock, remove_drafts
+    from .store import Books, Declared
+    from .tracked_data import record_sources
+else:
+    __getattr__ = lazy_names(__name__)
+
+__all__ = [
+    "Books",
+    "Declared",
+    "Digests",
+    "Entry",
+    "Lock",
+    "Repository",
+    "RepositoryLock",
+    "claims",
+    "commit_of",
+    "dependencies",
+    "heal_lock",
+    "ignore_in_git",
+    "md5_of_text",
+    "merge_lock_files",
+    "one_run",
+    "read_lock",
+    "read_repository",
+    "record_sources",
+    "remove",
+    "remove_drafts",
+    "render_entry",
+]

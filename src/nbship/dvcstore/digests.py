@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..project.cache_file import read_kept, write_kept
+from ..project import read_kept, write_kept
 
 __all__ = ["Digests", "Mark", "mark_of", "md5_of_text"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..project.params import same
+from ..project import same
 from .digests import Digests
 from .hashing import Content, read_content
 

@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from ..errors import PipelineError
-from ..project.plain_yaml import TYPED, OddError, parse_plain
+from ..project import TYPED, OddError, parse_plain
 
 __all__ = ["WIDTH", "parse_block", "render_block", "render_entry"]
 

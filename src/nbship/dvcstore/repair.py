@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import PipelineError
-from ..project.atomic_write import write_whole
+from ..project import write_whole
 from .lock_file import parse_lock, read_lock
 
 __all__ = ["heal_lock", "remove_drafts"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from ..errors import PipelineError
-from ..project.yaml import read_yaml
+from ..project import read_yaml
 from .digests import Digests
 from .hashing import Content, read_content
 from .store import Books

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..dvcstore.store import Declared
+from ..dvcstore import Declared
 from ..errors import SettingsError
-from ..pipeline import Pipeline, Plan
-from ..pipeline.dvc_yaml import derive
-from ..pipeline.libraries import LIBRARIES, read_libraries
-from ..pipeline.placeholders import look_up
-from ..project import Project
-from ..project.yaml import read_yaml
+from ..pipeline import LIBRARIES, Pipeline, Plan, derive, look_up, read_libraries
+from ..project import Project, read_yaml
 
 __all__ = ["declare"]
 

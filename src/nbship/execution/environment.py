@@ -7,9 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..notebook import PINNED
-from ..notebook.origin import Context
-from ..pipeline.spec import Stage
+from ..notebook import PINNED, Context
+from ..pipeline import Stage
 from ..project import Project
 
 __all__ = ["kernel_environment", "parent_environment", "with_own_programs"]

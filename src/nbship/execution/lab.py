@@ -12,12 +12,10 @@ from typing import Any
 
 from ..errors import NbshipError
 from ..notebook import PINNED
-from ..pipeline.plan import plan_stages
-from ..pipeline.spec import read_pipeline
-from ..project import Project, load
-from ..project.atomic_write import write_whole
+from ..pipeline import plan_stages, read_pipeline
+from ..project import Project, load, write_whole
 from .environment import with_own_programs
-from .kernels.shared import shared_parent
+from .kernels import shared_parent
 
 __all__ = ["lab_command", "lab_environment", "write_jupyter_files"]
 

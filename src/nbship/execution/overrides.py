@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ParamsError
-from ..notebook.results import write_whole
+from ..notebook import write_whole
 from ..project import Value, read_params
 
 __all__ = ["set_params"]

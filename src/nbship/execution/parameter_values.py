@@ -14,8 +14,8 @@ from pathlib import PurePath
 from typing import Any
 
 from ..errors import ParameterError
-from ..pipeline.inspection.cells import literal
-from ..project.params import same
+from ..pipeline.inspection import literal
+from ..project import same
 
 __all__ = ["refuse_name", "refuse_value"]
 

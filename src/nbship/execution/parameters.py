@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import ParameterError
-from ..pipeline.inspection.cells import RESERVED, ParametersCell, find_parameters, literal, replace_values
-from ..pipeline.spec import Pipeline, Stage
+from ..pipeline import Pipeline, Stage
+from ..pipeline.inspection import RESERVED, ParametersCell, find_parameters, literal, replace_values
 from ..project import Value
 from .parameter_values import refuse_name, refuse_value
 

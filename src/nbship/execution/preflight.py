@@ -6,16 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
-from ..dvcstore.config import Repository
-from ..dvcstore.gitignore import ignore_in_git
-from ..dvcstore.locks import claims
-from ..dvcstore.repair import remove_drafts
-from ..dvcstore.tracked_data import record_sources
+from ..dvcstore import Repository, claims, ignore_in_git, record_sources, remove_drafts
 from ..errors import PipelineError, SourceError
-from ..notebook.origin import Context
-from ..pipeline import COPIES_STAGE
-from ..pipeline.file_index import index_of
-from ..pipeline.sync import sync
+from ..notebook import Context
+from ..pipeline import COPIES_STAGE, index_of, sync
 from ..project import Project
 from .update import Work
 

@@ -8,25 +8,17 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
-from ..dvcstore.config import Repository, read_repository
-from ..dvcstore.locks import RepositoryLock, one_run
-from ..dvcstore.repair import heal_lock
-from ..dvcstore.store import Books
-from ..pipeline import Pipeline, plan_stages, read_pipeline
-from ..pipeline.file_index import index_of
-from ..pipeline.graph import ancestors
-from ..pipeline.plan import imports_of
-from ..pipeline.staleness import remember_current
+from ..dvcstore import Books, Repository, RepositoryLock, heal_lock, one_run, read_repository
+from ..pipeline import Pipeline, ancestors, imports_of, index_of, plan_stages, read_pipeline, remember_current
 from ..project import Project, load
 from .declarations import declare
 from .environment import parent_environment
-from .kernels.run_server import RunParent
+from .kernels import RunParent
 from .overrides import set_params
 from .parallel import run_in_order
 from .preflight import open_run, refuse_inside
-from .redaction.redactor import redactor
-from .reporting.progress import Progress, choose_progress
-from .reporting.summary import RunSummary
+from .redaction import redactor
+from .reporting import Progress, RunSummary, choose_progress
 from .repository import prepare_repository
 from .stage_command import Marks
 from .update import Work

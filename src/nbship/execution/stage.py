@@ -11,22 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..dvcstore.links import remove
+from ..dvcstore import remove
 from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
-from ..pipeline.platforms import this_platform
-from ..pipeline.spec import Pipeline, Stage
-from ..project import Project
-from ..project.atomic_write import write_whole
+from ..pipeline import Pipeline, Stage, this_platform
+from ..project import Project, write_whole
 from .environment import kernel_environment
 from .html import render_html
-from .kernels.client import WarmParent
-from .kernels.execute import Executed, Failure, Limits, Listener, execute
+from .kernels import Executed, Failure, Limits, Listener, WarmParent, execute
 from .loaded_modules import check_modules
-from .normalize import normalize
+from .normalization import normalize
 from .parameters import prepare
-from .redaction.redactor import Redactor, redact_executed, redactor
-from .reporting.records import RunRecord, append_record
-from .reporting.report import StageReport
+from .redaction import Redactor, redact_executed, redactor
+from .reporting import RunRecord, StageReport, append_record
 
 __all__ = ["Inputs", "run_stage"]
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..dvcstore.digests import Digests
-from ..dvcstore.repair import remove_drafts
+from ..dvcstore import Digests, remove_drafts
 from ..errors import NbshipError, StageError
-from ..pipeline import COPIES_STAGE, Plan, read_pipeline
-from ..pipeline.copies import write_copies
-from ..pipeline.dvc_yaml import verify_all, verify_stage
-from ..pipeline.file_index import index_of
-from ..pipeline.libraries import LOCK, read_libraries
+from ..pipeline import (
+    COPIES_STAGE,
+    LOCK,
+    Plan,
+    index_of,
+    read_libraries,
+    read_pipeline,
+    verify_all,
+    verify_stage,
+    write_copies,
+)
 from ..project import Project, load
-from .kernels.client import find_parent
+from .kernels import find_parent
 from .locked_versions import refuse_other_versions
-from .reporting.report import StageReport
+from .reporting import StageReport
 from .stage import Inputs, run_stage
 
 __all__ = ["Marks", "run_named", "stage_inputs"]

@@ -6,17 +6,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..dvcstore.digests import Digests
-from ..dvcstore.lock_entry import Entry, dependencies
-from ..dvcstore.store import Books, Declared
+from ..dvcstore import Books, Declared, Digests, Entry, dependencies
 from ..errors import NbshipError
-from ..pipeline import COPIES_STAGE, Pipeline, Plan
-from ..pipeline.copies import write_copies
+from ..pipeline import COPIES_STAGE, Pipeline, Plan, write_copies
 from ..project import Project
-from .kernels.run_server import RunParent
-from .reporting.progress import Progress
-from .reporting.report import StageReport
-from .reporting.summary import RunSummary
+from .kernels import RunParent
+from .reporting import Progress, RunSummary, StageReport
 from .stage import run_stage
 from .stage_command import Marks, stage_inputs
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .batch.databases import is_address, load_table, take_snapshot
-from .batch.run import BatchSummary, predict_file
+from .batch import BatchSummary, is_address, load_table, predict_file, take_snapshot
 from .deployment import Place, find_place
 from .feedback import Told, take_feedback, take_labels
 from .logged import Logged, Pending, answers_of
-from .replay import Replay, replay, require_logged
+from .replays import Replay, replay, require_logged
 from .results import Results, open_results
 
 __all__ = [

@@ -10,8 +10,7 @@ from pathlib import Path
 from .. import project
 from ..acceptance import load_proven
 from ..errors import PackageError, ProjectError
-from ..model.build.signing import check_signer
-from ..model.package.manifest import Manifest
+from ..model.package import Manifest, check_signer
 from ..prediction_log import SqlLog, open_log, shown_address
 from ..predictor import PackagePredictor, load_files, read_package
 from ..project import Project

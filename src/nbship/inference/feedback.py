@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, LogError, SchemaError
-from ..model.signature.signature import Field, Signature
-from ..model.signature.timestamps import read_moment
+from ..model.signature import Field, Signature, read_moment
 from ..prediction_log import BatchRun, Label, PredictionLog, as_json, batch_keys, keys_of, keys_of_frame, split_id
-from ..tabular.readers import columns_in, read_chunks
+from ..tabular import columns_in, read_chunks
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from ..errors import CorruptPackageError
-from ..model.package.manifest import GOLDEN_OUTPUT
-from ..model.signature.examples import example_record
+from ..model.package import GOLDEN_OUTPUT
+from ..model.signature import example_record
 from ..predictor import PackagePredictor
 
 __all__ = ["example_of", "usual_of"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import InvalidInputError
-from ..model.signature.signature import Signature
+from ..model.signature import Signature
 from ..prediction_log import PredictionLog, Record, Submission, as_json, new_id, pseudonym, store_row
 from ..predictor import PackagePredictor, Predictions
 from .golden import example_of, usual_of

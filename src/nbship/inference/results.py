@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from ..errors import InputFailure, InvalidInputError, SourceError
-from ..model.signature.signature import Signature
+from ..model.signature import Signature
 from ..prediction_log import BatchRun, PredictionLog, as_json, digest_of, keys_of, keys_of_frame, output_fields
 from ..predictor import PackagePredictor
-from ..tabular.readers import read_chunks
+from ..tabular import read_chunks
 from .feedback import wrong_key
 
 __all__ = ["Results", "open_results"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .package.manifest import Manifest
-from .package.provenance import Provenance
-from .signature.columns import columns_of, to_local
-from .signature.signature import Field, Output, Signature
+from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .build.build import build_package, load_estimator, save_estimator
-    from .build.wheel import build_wheel
+    from .build import build_package, build_wheel, load_estimator, save_estimator
     from .features import ColumnFeatures
+    from .package import Manifest, Provenance
+    from .signature import Field, Output, Signature, columns_of, to_local
+else:
+    __getattr__ = lazy_names(__name__)
 
 __all__ = [
     "ColumnFeatures",
@@ -28,20 +28,3 @@ __all__ = [
     "save_estimator",
     "to_local",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import what needs scikit-learn, or is only used where packages are made, when it is asked for."""
-    if name == "ColumnFeatures":
-        from .features import ColumnFeatures
-
-        return ColumnFeatures
-    if name == "build_wheel":
-        from .build.wheel import build_wheel
-
-        return build_wheel
-    if name in ("build_package", "load_estimator", "save_estimator"):
-        from .build import build
-
-        return getattr(build, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import SignatureError
-from .signature.columns import Column, Columns, columns_of, compute
+from .signature import Column, Columns, columns_of, compute
 
 if TYPE_CHECKING:
     import pandas as pd

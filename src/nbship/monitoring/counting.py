@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.build.reference import Distribution, count
-from ..model.signature.columns import Column
+from ..model.build import Distribution, count
+from ..model.signature import Column
 from .drift import Counted
 from .report import Compared
 

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import MonitoringError
-from ..model.build.reference import Distribution, load_reference
-from ..model.package.lookup_files import load_lookups
-from ..model.package.manifest import read_files
-from ..model.signature.columns import Column, columns_of
-from ..model.signature.signature import Signature
+from ..model.build import Distribution, load_reference
+from ..model.package import load_lookups, read_files
+from ..model.signature import Column, Signature, columns_of
 from ..prediction_log import log_address, open_log, predictions
 from ..project import Project, load
 from .calendar import with_slices
@@ -26,7 +24,7 @@ from .window import Window, parse_window
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..data.lookups import Lookup
+    from ..data import Lookup
     from ..prediction_log import SqlLog
 
 __all__ = ["observe", "report_window"]

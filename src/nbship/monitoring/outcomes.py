@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MonitoringError
-from ..model.signature.signature import Signature
+from ..model.signature import Signature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..notebook.results import canonical_json, write_whole
+from ..notebook import canonical_json, write_whole
 from .conclusion import conclude
 from .drift import CHECKS_A_FIELD, Counted, drift
 from .performance import performance, slices

@@ -14,7 +14,8 @@ last products and write to `.nbship/scratch/`.
 from __future__ import annotations
 
 from .environment import PINNED, pin
-from .origin import Origin
+from .origin import Context, Origin
+from .results import canonical_json, write_whole
 from .stage import OpenStage, open_stage
 
-__all__ = ["PINNED", "OpenStage", "Origin", "open_stage", "pin"]
+__all__ = ["PINNED", "Context", "OpenStage", "Origin", "canonical_json", "open_stage", "pin", "write_whole"]

@@ -19,8 +19,8 @@ from .paths import Paths, relative, unlink_links
 from .results import canonical_json, plot_records, write_whole
 
 if TYPE_CHECKING:
-    from ..model.package.provenance import Provenance
-    from ..pipeline.spec import Pipeline, Stage
+    from ..model.package import Provenance
+    from ..pipeline import Pipeline, Stage
 
 __all__ = ["OpenStage", "open_stage"]
 
@@ -87,7 +87,7 @@ class OpenStage:
 
     def provenance(self) -> Provenance:
         """Say what the stage and all before it were made from: digests of data, notebooks, code, lock; parameters."""
-        from ..pipeline.plan import provenance_inputs
+        from ..pipeline import provenance_inputs
 
         # Not an import statement: else every stage would depend on the libraries that models need.
         kind: type[Provenance] = import_module("..model.package.provenance", __package__).Provenance
@@ -212,7 +212,7 @@ def _prefer_source(project: Project) -> None:
 
 
 def _pipeline(project: Project) -> Pipeline:
-    from ..pipeline.spec import read_pipeline
+    from ..pipeline import read_pipeline
 
     return read_pipeline(project)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .monitor import Monitored, choose_window, monitor
+from .monitoring import Monitored, choose_window, monitor
 
 __all__ = ["Monitored", "choose_window", "monitor"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from .. import __version__
-from ..monitoring.window import Window
+from ..monitoring import Window
 from ..prediction_log import open_log
 from ..project import Project
 

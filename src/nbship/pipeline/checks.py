@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NbshipError
-from ..project import Project
-from ..project.atomic_write import write_if_changed
-from ..project.yaml import read_yaml
-from .inspection.cells import code_cells, find_parameters, literal, read_notebook, source_of
-from .inspection.magics import parse_cell
+from ..project import Project, read_yaml, write_if_changed
+from .inspection import code_cells, find_parameters, literal, parse_cell, read_notebook, source_of
 from .placeholders import resolve
 
 __all__ = ["find_problems", "fix_parameters"]
@@ -21,7 +18,7 @@ __all__ = ["find_problems", "fix_parameters"]
 
 def find_problems(project: Project) -> Iterator[str]:
     """Yield what is wrong with pipeline, notebooks and parameters; the first error of each reader ends its part."""
-    from .sync import check_current
+    from .synchronization import check_current
 
     try:
         yield from map(str, check_current(project))

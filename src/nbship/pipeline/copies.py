@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..dvcstore.digests import md5_of_text
-from ..project import Project
-from ..project.atomic_write import write_if_changed, write_whole
+from ..dvcstore import md5_of_text
+from ..project import Project, write_if_changed, write_whole
 from .file_index import index_of
-from .inspection.cells import (
+from .inspection import (
     RESERVED,
     find_parameters,
     is_injected,

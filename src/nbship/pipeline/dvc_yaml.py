@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..dvcstore.lock_yaml import render_entry
+from ..dvcstore import render_entry
 from ..errors import PipelineError, UndeclaredImportError
-from ..project import Project
-from ..project.yaml import read_yaml
+from ..project import Project, read_yaml
 from .libraries import LIBRARIES, LOCK
 from .plan import Plan, plan_stage, plan_stages
 from .spec import COPIES_STAGE, Pipeline, read_pipeline

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..dvcstore.digests import Digests, md5_of_text
+from ..dvcstore import Digests, md5_of_text
 from ..project import Project
 from .result_cache import Memo
 

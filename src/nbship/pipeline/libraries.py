@@ -12,8 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import PipelineError
-from ..project import Project
-from ..project.cache_file import read_kept, write_kept
+from ..project import Project, read_kept, write_kept
 from .file_index import index_of
 
 __all__ = ["LIBRARIES", "LOCK", "Libraries", "places", "read_libraries"]

@@ -10,12 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import PipelineError, SettingsError
-from ..project import Project
-from ..project.yaml import read_yaml
+from ..project import Project, read_yaml
 from .copies import copy_path, copy_text
 from .graph import ancestors
-from .inspection.imports import Sources, refuse_run
-from .inspection.notebook import read_facts
+from .inspection import Sources, read_facts, refuse_run
 from .libraries import LOCK, read_libraries
 from .spec import Pipeline, Stage
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import PipelineError
 from ..project import Project, render_params
-from .inspection.notebook import read_facts
+from .inspection import read_facts
 from .spec import Pipeline
 
 __all__ = ["validate"]

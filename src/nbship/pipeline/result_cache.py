@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..project.cache_file import read_kept, write_kept
+from ..project import read_kept, write_kept
 
 __all__ = ["Memo", "code_mark"]
 
@@ -40,7 +40,7 @@ class Memo:
 
     def put(self, key: str, answer: Any) -> None:
         """Keep an answer, unless JSON would give it back as another."""
-        from ..project.params import same
+        from ..project import same
 
         if same(json.loads(json.dumps(answer, default=repr)), answer):
             self._used.add(key)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..project.cache_file import read_kept, write_kept
+from ..project import read_kept, write_kept
 from .file_index import index_at, list_code
 from .platforms import this_platform
 from .result_cache import code_mark

@@ -12,8 +12,7 @@ from ..errors import ParameterError, PipelineError
 from ..project import Project, Value, read_params
 from .file_index import Index, index_of
 from .graph import suggest, topological
-from .inspection.cells import RESERVED
-from .inspection.notebook import read_facts
+from .inspection import RESERVED, read_facts
 from .placeholders import references, resolve
 from .stages import COPIES_STAGE, Pipeline, Stage
 from .validation import refuse_clashes

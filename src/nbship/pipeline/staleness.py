@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dvcstore.lock_file import Lock, read_lock
-from ..project import Project, load
-from ..project.params import same
+from ..dvcstore import Lock, read_lock
+from ..project import Project, load, same
 from .copies import copy_digest, copy_path
 from .dvc_yaml import derive, render
 from .file_index import Index, index_of

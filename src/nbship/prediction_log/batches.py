@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LogError, UnknownPredictionError
-from ..model.signature.signature import Field, Signature
-from ..tabular.readers import read_chunks
+from ..model.signature import Field, Signature
+from ..tabular import read_chunks
 from .log import PredictionLog
 from .records import BatchRun
 

@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ..model.signature.signature import Field, Signature
-from ..model.signature.timestamps import parse_moment, read_moment
+from ..model.signature import Field, Signature, parse_moment, read_moment
 from .records import pseudonym
 
 if TYPE_CHECKING:

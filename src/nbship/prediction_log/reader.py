@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import LogError
-from ..model.signature.signature import Field, Signature
+from ..model.signature import Field, Signature
 from .batches import batch_rows, intact_run
 from .keys import keys_of_frame, moment_of
 from .log import PredictionLog

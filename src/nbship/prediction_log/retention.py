@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputFailure, InvalidInputError, SourceError
-from ..model.signature.signature import Field, Signature
-from ..tabular.writers import TableWriter
+from ..model.signature import Field, Signature
+from ..tabular import TableWriter
 from . import Label, PredictionLog, key_text, pseudonym
 from .records import as_json
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from .atomic_write import write_if_changed, write_whole
+from .cache_file import read_kept, write_kept
 from .folder import Project, find_root, load
-from .params import Value, read_params, render_params
+from .params import Value, read_params, render_params, same
+from .plain_yaml import TYPED, OddError, parse_plain
 from .settings import AppSection, Phrase, ServingSection, Settings, read_settings
+from .yaml import read_yaml
 
 __all__ = [
+    "TYPED",
     "AppSection",
+    "OddError",
     "Phrase",
     "Project",
     "ServingSection",
@@ -15,7 +21,14 @@ __all__ = [
     "Value",
     "find_root",
     "load",
+    "parse_plain",
+    "read_kept",
     "read_params",
     "read_settings",
+    "read_yaml",
     "render_params",
+    "same",
+    "write_if_changed",
+    "write_kept",
+    "write_whole",
 ]

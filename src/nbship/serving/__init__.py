@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..inference import Place, find_place
-from .docs.pages import example_curl
-from .http.api_keys import ROLES, KeyFile
-from .http.auth import Access, check_address, keys_of
-from .http.json_body import BodyError, parse_body
+from .docs import example_curl
+from .http import ROLES, Access, BodyError, KeyFile, check_address, keys_of, parse_body
 from .service import Service
 from .supervisor import application_of, serve
 from .uvicorn_server import bind, run
@@ -20,10 +18,12 @@ __all__ = [
     "KeyFile",
     "Service",
     "application",
+    "application_of",
     "bind",
     "check_address",
     "example_curl",
     "key_file",
+    "keys_of",
     "parse_body",
     "run",
     "serve",

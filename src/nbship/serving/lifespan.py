@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..inference import Logged, Results
-from .http.log_commit import Landing
-from .http.prometheus import Measures
-from .http.request_log import RequestLines
+from .http import Landing, Measures, RequestLines
 
 __all__ = ["Life"]
 

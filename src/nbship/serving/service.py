@@ -12,15 +12,25 @@ from typing import TypeAlias
 
 from ..inference import Logged, Results
 from ..project import ServingSection
-from .docs.pages import Pages
-from .http.admission import Gate
-from .http.asgi import Answer, Receive, Refusal, Request, Scope, Send, Waiting, json_answer, read_body, send_answer
-from .http.auth import Access
-from .http.request_log import identify, trace_headers
+from .docs import Pages
+from .http import (
+    Access,
+    Answer,
+    Gate,
+    Receive,
+    Refusal,
+    Request,
+    Scope,
+    Send,
+    Waiting,
+    identify,
+    json_answer,
+    read_body,
+    send_answer,
+    trace_headers,
+)
 from .lifespan import Life
-from .protocols.mlflow import invoke
-from .protocols.native import feedback, lookup, predict, refusing
-from .protocols.open_inference import infer, metadata, server_metadata
+from .protocols import feedback, infer, invoke, lookup, metadata, predict, refusing, server_metadata
 
 __all__ = ["Service"]
 

@@ -18,9 +18,8 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from ..errors import ServingError
 from ..inference import Logged, Place, Results, find_place, open_results
 from ..prediction_log import as_json
-from .docs.pages import example_curl
-from .http.auth import check_address, open_access
-from .http.prometheus import FOLDER, forget_worker
+from .docs import example_curl
+from .http import FOLDER, check_address, forget_worker, open_access
 from .service import Service
 from .uvicorn_server import Server, bind, config_of, run
 

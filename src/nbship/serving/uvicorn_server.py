@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 
 from ..errors import ServingError
-from .http.uvicorn_protocol import Connection, Outbox
+from .http import Connection, Outbox
 from .service import Service
 
 __all__ = ["bind", "config_of", "run"]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
-from ..model.signature.signature import Field
-from ..model.signature.timestamps import read_moment
+from ..model.signature import Field, read_moment
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputFailure
-from ..model.signature.signature import Field
-from ..model.signature.validation import read_records, to_array
+from ..model.signature import Field, read_records, to_array
 
 if TYPE_CHECKING:
     import pandas as pd

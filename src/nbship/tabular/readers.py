@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import EmptyDataError, InputFailure, SourceError
-from ..model.signature.signature import Field
+from ..model.signature import Field
 from .cells import cells_of_arrow, cells_of_text, dtype_without_nulls
 from .json_lines import keys_of_line, read_lines
 

@@ -19,13 +19,10 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
 from ...errors import ProjectError
-from ...pipeline.inspection.cells import code_cells
-from ...pipeline.inspection.magics import parse_cell
+from ...pipeline.inspection import code_cells, parse_cell
 from ...project import find_root, load
-from ..kernels.execute import Failure, Limits, Listener, execute
-from ..kernels.kernelspecs import is_own
-from ..kernels.shared import shared_parent
-from ..redaction.redactor import Redactor, redactor
+from ..kernels import Failure, Limits, Listener, execute, is_own, shared_parent
+from ..redaction import Redactor, redactor
 from .parameters import pass_parameters
 from .progress import Progress
 

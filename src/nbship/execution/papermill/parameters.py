@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import ParameterError
-from ...pipeline.inspection.cells import literal
-from ...pipeline.inspection.magics import parse_cell
-from ...project.params import same
+from ...pipeline.inspection import literal, parse_cell
+from ...project import same
 from ..parameter_values import refuse_name, refuse_value
-from ..redaction.redactor import Redactor
+from ..redaction import Redactor
 
 __all__ = ["pass_parameters"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import nbformat
 from papermill.log import logger
 
-from ..kernels.execute import Executed
-from ..redaction.redactor import Redactor, redacted
+from ..kernels import Executed
+from ..redaction import Redactor, redacted
 
 __all__ = ["Progress"]
 

@@ -1,3 +1,24 @@
 """What a run shows and keeps: progress, reports, run records and their history."""
 
 from __future__ import annotations
+
+from .history import describe_runs, last_runs, made_elsewhere
+from .progress import Progress, choose_progress
+from .records import RunRecord, append_record, read_records
+from .report import StageReport, describe
+from .summary import RunSummary, raise_for
+
+__all__ = [
+    "Progress",
+    "RunRecord",
+    "RunSummary",
+    "StageReport",
+    "append_record",
+    "choose_progress",
+    "describe",
+    "describe_runs",
+    "last_runs",
+    "made_elsewhere",
+    "raise_for",
+    "read_records",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from ...pipeline.platforms import is_here
+from ...pipeline import is_here
 from .records import RunRecord
 
 __all__ = ["describe_runs", "last_runs", "made_elsewhere"]

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputFailure, SourceError
-from ...model.signature.signature import Signature
-from ...tabular.writers import TableWriter, publish
+from ...model.signature import Signature
+from ...tabular import TableWriter, publish
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputFailure
-from ...model.signature.signature import Signature
+from ...model.signature import Signature
 from ...predictor import Predictions
-from ...tabular.readers import Chunk
+from ...tabular import Chunk
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaError, SourceError
-from ...model.signature.signature import Signature
+from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
-from ...tabular.readers import SUFFIXES, columns_in
-from ...tabular.writers import TableJoiner, publish
+from ...tabular import SUFFIXES, TableJoiner, columns_in, publish
 from ..suggestions import nearest
 from .input_digest import Content
 from .partitions import Part, PartFolder, remove_parts

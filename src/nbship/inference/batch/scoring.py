@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import InputFailure, InvalidInputError
-from ...model.backends.lookup_tables import cores, use_cores
-from ...model.signature.signature import Signature
+from ...model.backends import cores, use_cores
+from ...model.signature import Signature
 from ...predictor import PackagePredictor, Predictions
-from ...tabular.readers import Chunk, read_chunks, spans_in
-from ...tabular.writers import TableWriter
+from ...tabular import Chunk, TableWriter, read_chunks, spans_in
 from .output_tables import predicted_table, rejected_table
 from .partitions import Part, PartFolder
 from .workers import Workers, can_fork

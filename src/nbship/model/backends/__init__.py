@@ -2,9 +2,55 @@
 
 from __future__ import annotations
 
-__all__ = ["BOUND", "ONNX", "TABLES"]
+from typing import TYPE_CHECKING
+
+from ...lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .averages import Blend, Calibration, Member
+    from .lookup_tables import Input, Tables, cores, use_cores
+    from .onnx import ABOUT, NULL, Graph, Onnx
+    from .sklearn import Fitted, finds_outliers, input_of, named_or_not, scores_of, steps_of, targets_of
+    from .skops_file import dump_estimator, load_estimator_bytes, types_in
+    from .tables import Compiled
+    from .tables_file import dump_tables
+else:
+    __getattr__ = lazy_names(__name__)
+
+__all__ = [
+    "ABOUT",
+    "BOUND",
+    "NULL",
+    "ONNX",
+    "TABLES",
+    "Blend",
+    "Calibration",
+    "Compiled",
+    "Fitted",
+    "Graph",
+    "Input",
+    "Member",
+    "Onnx",
+    "Tables",
+    "cores",
+    "dump_estimator",
+    "dump_tables",
+    "finds_outliers",
+    "input_of",
+    "load_estimator_bytes",
+    "named_or_not",
+    "scores_of",
+    "steps_of",
+    "targets_of",
+    "types_in",
+    "use_cores",
+]
+
 
 TABLES = "tables.npz"
+
+
 ONNX = "model.onnx"
-# Path -> how far its answers may be from the fitted estimator's, relative to numbers above one.
+
+
 BOUND = {"tables": 1e-12, "onnx": 1e-6, "sklearn": 1e-12}

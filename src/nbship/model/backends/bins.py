@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..signature.columns import Codes
+from ..signature import Codes
 
 __all__ = ["NumberBins", "TextBins"]
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..signature.columns import Codes
+from ..signature import Codes
 from .bins import NumberBins, TextBins
 from .leaf_sums import LeafSums
 

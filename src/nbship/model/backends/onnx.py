@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorruptPackageError, PackageError
-from ..signature.columns import Column, Columns, compute
-from ..signature.outputs import Target
+from ..signature import Column, Columns, Target, compute
 from .lookup_tables import cores
 from .tables import array_of, function_of
 

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..features import ColumnFeatures
-from ..signature.columns import Column, Columns
-from ..signature.outputs import Target
-from ..signature.signature import Signature
+from ..signature import Column, Columns, Signature, Target
 from .hist_boosting import shorten
 from .skops_file import load_estimator_bytes
 

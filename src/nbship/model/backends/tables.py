@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorruptPackageError
-from ..signature.columns import Codes, Column, Columns, compute
-from ..signature.outputs import Target
+from ..signature import Codes, Column, Columns, Target, compute
 from .tables_file import load_tables
 
 __all__ = ["Compiled", "array_of", "function_of"]

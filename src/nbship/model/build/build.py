@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import GateError, PackageError, SignatureError
-from ..backends.sklearn import finds_outliers, input_of, steps_of, targets_of
-from ..backends.skops_file import dump_estimator, load_estimator_bytes, types_in
-from ..compiler.choose import choose_path
+from ..backends import dump_estimator, finds_outliers, input_of, load_estimator_bytes, steps_of, targets_of, types_in
+from ..compiler import choose_path
 from ..features import ColumnFeatures
-from ..package.code import collect_code, distributions_in
-from ..package.lookup_files import dump_lookups
-from ..package.manifest import MANIFEST, Manifest, json_bytes, make_manifest, read_manifest
-from ..package.provenance import Provenance
-from ..signature.outputs import OutputReader, Target
-from ..signature.signature import Output, Signature
-from ..signature.validation import read_rows
+from ..package import (
+    MANIFEST,
+    Manifest,
+    Provenance,
+    collect_code,
+    distributions_in,
+    dump_lookups,
+    json_bytes,
+    make_manifest,
+    read_manifest,
+)
+from ..signature import Output, OutputReader, Signature, Target, read_rows
 from .card import make_card
 from .evidence import gather_evidence
 from .mlflow import mlflow_files
@@ -33,7 +37,7 @@ from .vendored import runtime_files
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...data.lookups import Lookup
+    from ...data import Lookup
 
 __all__ = ["build_package", "load_estimator", "save_estimator"]
 

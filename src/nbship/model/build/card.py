@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..signature.signature import Field, Signature
+from ..signature import Field, Signature
 
 __all__ = ["make_card"]
 

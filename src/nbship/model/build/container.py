@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ...errors import PackageError
-from ..package.manifest import MANIFEST, read_files
+from ..package import MANIFEST, read_files
 from .wheel import wheel_bytes
 
 __all__ = ["Context", "write_context"]

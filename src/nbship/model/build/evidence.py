@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import SignatureError
-from ..backends import BOUND
-from ..backends.sklearn import named_or_not, scores_of, targets_of
-from ..package.loaded import PackagedModel
-from ..package.lookup_files import parquet_bytes
-from ..package.manifest import GOLDEN_OUTPUT, json_bytes, make_manifest, read_manifest
-from ..signature.examples import example_record
-from ..signature.outputs import OutputReader
-from ..signature.signature import Field, Signature
-from ..signature.validation import read_rows
+from ..backends import BOUND, named_or_not, scores_of, targets_of
+from ..package import GOLDEN_OUTPUT, PackagedModel, json_bytes, make_manifest, parquet_bytes, read_manifest
+from ..signature import Field, OutputReader, Signature, example_record, read_rows
 from .reference import describe, dump_reference
 
 if TYPE_CHECKING:

@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import PackageError, SignatureError
-from ..backends.sklearn import steps_of
-from ..backends.skops_file import types_in
-from ..compiler.choose import export_onnx
+from ..backends import steps_of, types_in
+from ..compiler import export_onnx
 from ..features import ColumnFeatures
-from ..package.code import collect_code
-from ..package.manifest import GOLDEN_OUTPUT, Manifest, json_bytes, read_files
-from ..package.provenance import Provenance
-from ..signature.signature import Signature
-from ..signature.validation import read_rows
+from ..package import GOLDEN_OUTPUT, Manifest, Provenance, collect_code, json_bytes, read_files
+from ..signature import Signature, read_rows
 from .build import build_package, load_estimator, load_own
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorruptPackageError
-from ..signature.columns import Column
-from ..signature.signature import Field, Signature
+from ..signature import Column, Field, Signature
 
 __all__ = ["Distribution", "count", "describe", "dump_reference", "load_reference"]
 

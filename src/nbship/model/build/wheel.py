@@ -16,11 +16,7 @@ from pathlib import Path
 
 from ...errors import PackageError
 from ..canonical_zip import write_zip
-from ..package.archive import ARCHIVE
-from ..package.code import distributions_in
-from ..package.loaded import GUARDED, path_in
-from ..package.manifest import MANIFEST, Manifest, read_files
-from ..package.provenance import Provenance
+from ..package import ARCHIVE, GUARDED, MANIFEST, Manifest, Provenance, distributions_in, path_in, read_files
 from .vendored import runtime_files
 
 __all__ = ["build_wheel", "module_name", "wheel_bytes", "wheel_name"]

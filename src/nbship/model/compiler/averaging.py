@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..backends.averages import Blend, Calibration, Member
-from ..backends.lookup_tables import Tables
-from ..backends.sklearn import steps_of
+from ..backends import Blend, Calibration, Member, Tables, steps_of
 from .compile import compile_tables
 from .trace import Traced
 

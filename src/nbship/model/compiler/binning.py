@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..backends.lookup_tables import Input
+from ..backends import Input
 from .column_origins import Origin, Source
 from .estimators import Ensemble, Linear
 from .trace import UNSEEN, Traced, objects

@@ -11,13 +11,20 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorruptPackageError, NotCompilableError
-from ..backends import BOUND, ONNX, TABLES
-from ..backends.lookup_tables import Input
-from ..backends.sklearn import finds_outliers, input_of, scores_of, steps_of, targets_of
-from ..backends.tables_file import dump_tables
+from ..backends import (
+    BOUND,
+    ONNX,
+    TABLES,
+    Input,
+    dump_tables,
+    finds_outliers,
+    input_of,
+    scores_of,
+    steps_of,
+    targets_of,
+)
 from ..features import ColumnFeatures
-from ..signature.columns import Column, Columns, compute
-from ..signature.signature import Signature
+from ..signature import Column, Columns, Signature, compute
 from .averaging import compile_model
 from .estimators import Ensemble, read_scores
 from .parity import ROWS, generate_rows, largest_difference
@@ -145,7 +152,7 @@ def _convert(model: _Model) -> tuple[bytes, float]:
     """Return the bytes of an ONNX graph, and how far its answers differ from the estimator's."""
     if find_spec("onnx") is None or find_spec("onnxruntime") is None or find_spec("skl2onnx") is None:
         raise NotCompilableError("that needs `pip install 'nbship[onnx]'`")
-    from ..backends.onnx import Graph
+    from ..backends import Graph
     from .onnx_graph import draw
 
     traced, last = _most_traced(model)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..backends.lookup_tables import Tables
+from ..backends import Tables
 from .binning import Binned, bin_inputs
 from .column_origins import Origin
 from .estimators import Ensemble, Linear, Tree, read_scores

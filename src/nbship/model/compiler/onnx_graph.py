@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..backends.onnx import NULL
+from ..backends import NULL
 from .binning import Binned, bin_inputs
 from .estimators import Ensemble, Linear, read_scores
 from .onnx_trees import sum_trees

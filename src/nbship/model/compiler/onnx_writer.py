@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.onnx import ABOUT
+from ..backends import ABOUT
 from .binning import Binned
 
 __all__ = ["DOUBLE", "FLOAT", "INT64", "OPSET", "Writer"]

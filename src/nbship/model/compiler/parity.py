@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.lookup_tables import Input
-from ..signature.columns import Column, Columns
+from ..backends import Input
+from ..signature import Column, Columns
 
 __all__ = ["ROWS", "generate_rows", "largest_difference"]
 

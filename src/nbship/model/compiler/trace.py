@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..signature.signature import Signature
+from ..signature import Signature
 from .column_origins import Origin, Source, trace
 
 __all__ = ["UNSEEN", "Traced", "affine_columns", "objects", "trace_features", "trace_fields"]

@@ -1,3 +1,36 @@
 """Reading a package: manifest, digests, code, provenance and the loaded model."""
 
 from __future__ import annotations
+
+from .archive import ARCHIVE, read_archive, read_wheel
+from .code import collect_code, distributions_in
+from .loaded import GUARDED, PackagedModel, file_of, path_in
+from .lookup_files import dump_lookups, load_lookups, parquet_bytes
+from .manifest import GOLDEN_OUTPUT, MANIFEST, Manifest, json_bytes, make_manifest, read_files, read_manifest
+from .provenance import Provenance
+from .signing import check_signer, sign_package
+
+__all__ = [
+    "ARCHIVE",
+    "GOLDEN_OUTPUT",
+    "GUARDED",
+    "MANIFEST",
+    "Manifest",
+    "PackagedModel",
+    "Provenance",
+    "check_signer",
+    "collect_code",
+    "distributions_in",
+    "dump_lookups",
+    "file_of",
+    "json_bytes",
+    "load_lookups",
+    "make_manifest",
+    "parquet_bytes",
+    "path_in",
+    "read_archive",
+    "read_files",
+    "read_manifest",
+    "read_wheel",
+    "sign_package",
+]

@@ -9,20 +9,15 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import CorruptPackageError, VersionMismatchError
-from ..backends import ONNX, TABLES
-from ..backends.tables import Compiled
-from ..signature.columns import Column, Columns
-from ..signature.fast_record import RecordReader
-from ..signature.outputs import OutputReader, Predictions, Target
-from ..signature.signature import Signature
-from ..signature.validation import Rows
+from ..backends import ONNX, TABLES, Compiled
+from ..signature import Column, Columns, OutputReader, Predictions, RecordReader, Rows, Signature, Target
 from .code import install_code
 from .lookup_files import load_lookups
 from .manifest import Manifest
 from .provenance import Provenance
 
 if TYPE_CHECKING:
-    from ...data.lookups import Lookup
+    from ...data import Lookup
 
 __all__ = ["GUARDED", "PackagedModel", "Path", "file_of", "path_in"]
 
@@ -118,10 +113,10 @@ def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Sig
     if TABLES in files:
         return Compiled(files[TABLES], renamed=renamed)
     if ONNX in files:
-        from ..backends.onnx import Onnx
+        from ..backends import Onnx
 
         return Onnx(files[ONNX], renamed=renamed)
-    from ..backends.sklearn import Fitted
+    from ..backends import Fitted
 
     return Fitted(file_of(files, "model.skops"), renamed=renamed, signature=signature)
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...data.lookups import Key, Lookup
+from ...data import Key, Lookup
 from ...errors import CorruptPackageError, PackageError
 
 if TYPE_CHECKING:

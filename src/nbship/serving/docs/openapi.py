@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...model.signature.signature import Signature
-from ..protocols.tensors import DATATYPES
+from ...model.signature import Signature
+from ..protocols import DATATYPES
 from .schemas import all_schemas, object_of
 
 __all__ = ["describe"]

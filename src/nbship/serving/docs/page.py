@@ -8,7 +8,7 @@ from html import escape
 from string import Template
 from typing import Any
 
-from ...model.signature.signature import Field, Signature
+from ...model.signature import Field, Signature
 
 __all__ = ["docs_page"]
 

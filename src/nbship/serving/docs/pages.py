@@ -6,7 +6,7 @@ from typing import Any
 
 from ...inference import Logged
 from ...project import ServingSection
-from ..http.asgi import Answer, json_answer
+from ..http import Answer, json_answer
 from . import openapi
 from .page import docs_page
 

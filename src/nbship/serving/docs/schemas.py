@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...model.signature.signature import Field, Output, Signature
-from ..protocols.tensors import NUMPY
+from ...model.signature import Field, Output, Signature
+from ..protocols import NUMPY
 
 __all__ = ["all_schemas", "field_schema", "object_of"]
 

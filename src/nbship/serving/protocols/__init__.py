@@ -1,3 +1,21 @@
 """The protocols that the service speaks."""
 
 from __future__ import annotations
+
+from .mlflow import invoke
+from .native import feedback, lookup, predict, refusing
+from .open_inference import infer, metadata, server_metadata
+from .tensors import DATATYPES, NUMPY
+
+__all__ = [
+    "DATATYPES",
+    "NUMPY",
+    "feedback",
+    "infer",
+    "invoke",
+    "lookup",
+    "metadata",
+    "predict",
+    "refusing",
+    "server_metadata",
+]

@@ -10,9 +10,9 @@ from typing import Any
 
 from ...errors import InputFailure
 from ...inference import Logged, Pending
-from ...model.signature.signature import Signature
-from ...tabular.cells import read_cell
-from ..http.asgi import Answer, Refusal, Request, Waiting, json_answer
+from ...model.signature import Signature
+from ...tabular import read_cell
+from ..http import Answer, Refusal, Request, Waiting, json_answer
 from .native import begin, check_charset, checked, parsed
 
 __all__ = ["invoke"]

@@ -8,8 +8,7 @@ from typing import Any
 
 from ...errors import InputFailure, InvalidInputError, LogError
 from ...inference import Logged, Pending, Results, take_feedback
-from ..http.asgi import Answer, Refusal, Request, Waiting, json_answer
-from ..http.json_body import BodyError, parse_body
+from ..http import Answer, BodyError, Refusal, Request, Waiting, json_answer, parse_body
 
 __all__ = ["begin", "check_json", "feedback", "lookup", "parsed", "predict", "refusing"]
 

@@ -13,8 +13,7 @@ import msgspec
 
 from ...errors import InputFailure
 from ...inference import Logged, Pending
-from ..http.asgi import Answer, Refusal, Request, Waiting, json_answer
-from ..http.json_body import BodyError, parse_body
+from ..http import Answer, BodyError, Refusal, Request, Waiting, json_answer, parse_body
 from .native import begin, check_json, checked
 from .tensors import DATATYPES, parameter_of, to_bytes, values_of, wrong
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputFailure
-from ..http.asgi import Refusal
+from ..http import Refusal
 
 __all__ = ["DATATYPES", "NUMPY", "parameter_of", "to_bytes", "values_of", "wrong"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import ParameterError, SettingsError
 from ...project import Project
-from ..kernels.execute import Executed
+from ..kernels import Executed
 from .variants import SHORTEST, cut_short, parted, spellings
 
 __all__ = ["Redactor", "redact_executed", "redacted", "redactor"]

@@ -14,16 +14,12 @@ from typing import Any
 
 from .. import errors
 from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, ParameterError
-from ..execution.environment import with_own_programs
-from ..execution.html import render_html
-from ..execution.kernels.execute import Failure, Listener, execute
-from ..execution.normalize import normalize
-from ..execution.redaction.redactor import redact_executed, redactor
-from ..monitoring.trend import read_report
-from ..monitoring.window import Window, last_whole_month, parse_window
-from ..notebook import PINNED
-from ..notebook.results import write_whole
-from ..pipeline.inspection.cells import find_parameters, literal, read_notebook, replace_values, source_of
+from ..execution import normalize, render_html, with_own_programs
+from ..execution.kernels import Failure, Listener, execute
+from ..execution.redaction import redact_executed, redactor
+from ..monitoring import Window, last_whole_month, parse_window, read_report
+from ..notebook import PINNED, write_whole
+from ..pipeline.inspection import find_parameters, literal, read_notebook, replace_values, source_of
 from ..prediction_log import log_address, open_log
 from ..project import Project, Value
 from .freshness import is_current, mark, report_inputs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import InvalidInputError, LogError, UnknownPredictionError
-from ..model.signature.signature import Signature
+from ..model.signature import Signature
 from ..prediction_log import BatchRun, PredictionLog, Record, as_json, batch_rows, find_run, split_id
 from ..predictor import PackagePredictor
 from .logged import answers_of

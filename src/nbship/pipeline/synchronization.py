@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..dvcstore.lock_file import read_lock
+from ..dvcstore import read_lock
 from ..errors import PipelineError
-from ..project import Project, Value, render_params
-from ..project.atomic_write import write_if_changed
-from ..project.params import same
+from ..project import Project, Value, render_params, same, write_if_changed
 from .copies import copy_path, strip_notebook, write_copies
 from .dvc_yaml import derive, render
 from .file_index import index_of
-from .inspection.cells import find_parameters, literal, read_notebook, replace_values
-from .inspection.notebook import read_facts
+from .inspection import find_parameters, literal, read_facts, read_notebook, replace_values
 from .placeholders import resolve, whole_key
 from .plan import Plan
 from .ploomber import validate
