@@ -19,7 +19,7 @@ from nbship import predictor
 from nbship.errors import InputFailure, InvalidInputError
 from nbship.inference import Logged, answers_of
 from nbship.model.build.wheel import build_wheel
-from nbship.model.signature.signature import Signature
+from nbship.model.signature import Signature
 from nbship.prediction_log import open_log
 from nbship.serving import Service
 

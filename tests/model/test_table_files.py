@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nbship.errors import EmptyDataError, SourceError
-from nbship.model.signature.signature import Field
+from nbship.model.signature import Field
 from nbship.tabular.readers import columns_in, read_chunks
 
 FIELDS = (

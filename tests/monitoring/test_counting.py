@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nbship.model.build.reference import Distribution, describe, dump_reference, load_reference
-from nbship.model.signature.signature import Field, Signature
+from nbship.model.signature import Field, Signature
 from nbship.monitoring.counting import compare
 from nbship.monitoring.drift import drift
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nbship.errors import LogError
-from nbship.model.signature.signature import Field, Output, Signature
+from nbship.model.signature import Field, Output, Signature
 from nbship.prediction_log import (
     BatchRun,
     Label,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbship.model.signature.signature import Field, Output, Signature
+from nbship.model.signature import Field, Output, Signature
 
 SIGNATURE = Signature(
     inputs=(

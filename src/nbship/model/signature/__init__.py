@@ -5,8 +5,9 @@ from __future__ import annotations
 from .columns import Codes, Column, Columns, columns_of, compute, to_local
 from .examples import example_record
 from .fast_record import RecordReader
+from .fields import Field, Output
 from .outputs import OutputReader, Predictions, Target
-from .signature import Field, Output, Signature
+from .signature import Signature
 from .timestamps import parse_moment, read_moment
 from .validation import Rows, read_records, read_rows, to_array
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .signature import Field, Signature
+from .fields import Field
+from .signature import Signature
 
 __all__ = ["example_record"]
 

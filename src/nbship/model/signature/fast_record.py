@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from .fields import Field
 from .parsing import LARGEST, READERS
-from .signature import Field, Signature
+from .signature import Signature
 from .validation import Rows, to_array
 
 __all__ = ["RecordReader"]

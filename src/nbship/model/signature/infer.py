@@ -1,4 +1,4 @@
-"""Infer a signature from the training frame."""
+"""Infer the fields of a signature from the training frame."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ import numpy as np
 
 from ...errors import SignatureError
 from .columns import Column, frame_of
-from .signature import Field, Scalar, Signature
+from .fields import Field, Scalar
 from .timestamps import parse_moment
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["infer"]
+__all__ = ["infer_fields"]
 
 # Above this many different texts a column is free text, not a category.
 _MOST_CATEGORIES = 100
 
 
-def infer(
+def infer_fields(
     frame: pd.DataFrame | Column,
     *,
-    event_time: str | None = None,
     keys: Sequence[str] = (),
     lookups: Mapping[str, Sequence[str]],
     fields: Mapping[str, Mapping[str, Any]],
     limits: bool = False,
-) -> Signature:
+) -> tuple[Field, ...]:
     """Infer a field for each column of the training frame (or matrix: `x0`, `x1`, …), in its order.
 
     Types come from the columns' types; a column is nullable where it holds nulls or its type does
@@ -64,7 +63,7 @@ def infer(
         if name in of_lookup:
             stated = {"optional": True, "nullable": True, "lookup": of_lookup[name], **stated}
         inputs.append(_infer_field(frame[name], name, stated={"key": name in keys, **stated}, limits=limits))
-    return Signature(inputs=tuple(inputs), event_time=event_time)
+    return tuple(inputs)
 
 
 def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any], limits: bool) -> Field:

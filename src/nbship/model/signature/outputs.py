@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import SignatureError
 from .columns import Column
-from .signature import Output, Signature
+from .fields import Output
+from .signature import Signature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .signature import Field
+from .fields import Field
 from .timestamps import read_moment
 
 __all__ = ["LARGEST", "READERS", "kind_of"]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from .signature import Field
+from .fields import Field
 
 __all__ = ["parse_moment", "read_moment"]
 

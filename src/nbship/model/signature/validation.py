@@ -15,8 +15,9 @@ import numpy as np
 
 from ...errors import InputFailure, InvalidInputError
 from .columns import Codes, Column, columns_of, frame_of
+from .fields import Field
 from .parsing import LARGEST, READERS, kind_of
-from .signature import Field, Signature
+from .signature import Signature
 
 if TYPE_CHECKING:
     import pandas as pd
