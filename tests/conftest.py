@@ -44,6 +44,12 @@ def other_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_small(tmp_path_factory.mktemp("models"), seed=7)
 
 
+@pytest.fixture(scope="session")
+def small_challenger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model with another card: another version that gives the same numbers."""
+    return build_small(tmp_path_factory.mktemp("models"), card="# Small\n\nA challenger made for tests.\n")
+
+
 @pytest.fixture
 def small_rows() -> pd.DataFrame:
     """Rows for the small package, looked-up columns included, that it was not trained on."""

@@ -42,7 +42,14 @@ def make_labels(rows: pd.DataFrame, *, seed: int = 1) -> np.ndarray[Any, Any]:
     return (np.random.default_rng(seed).random(len(rows)) < chance).astype(int)
 
 
-def build_small(folder: Path, *, name: str = "small", seed: int = 0, fields: Sequence[Any] = ()) -> Path:
+def build_small(
+    folder: Path,
+    *,
+    name: str = "small",
+    seed: int = 0,
+    fields: Sequence[Any] = (),
+    card: str = "# Small\n\nA package made for tests.\n",
+) -> Path:
     """Build the package in `folder` and return its path; it takes `fields` as well, and does not use them."""
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -67,7 +74,7 @@ def build_small(folder: Path, *, name: str = "small", seed: int = 0, fields: Seq
     model.build_package(
         target, name=name, estimator=estimator, signature=replace(signature, inputs=(*signature.inputs, *fields)), golden=rows.iloc[::2].reset_index(drop=True),
         reference=rows, provenance=small_provenance(), lookups=(Lookup("lines", keys=("line",), columns=("limit", "grade"), table=table),),
-        card="# Small\n\nA package made for tests.\n",
+        card=card,
     )  # fmt: skip
     return target
 

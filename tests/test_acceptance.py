@@ -53,7 +53,12 @@ class Wrong:
 
     def __init__(self, right: predictor.PackagePredictor, fault: str) -> None:
         self.right, self.fault = right, fault
-        self.name, self.version, self.signature = right.name, right.version, right.signature
+        self.package, self.models, self.quick, self.signature = (
+            right.package,
+            right.models,
+            right.quick,
+            right.signature,
+        )
 
     def predict(self, rows) -> Predictions:
         if self.fault == "lenient" and isinstance(rows, list):

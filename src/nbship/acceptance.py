@@ -54,7 +54,7 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
         At the first proof that fails: `CorruptPackageError`, `VersionMismatchError` or `AcceptanceError`.
     """
     predictor = load(path, other_versions=other_versions)
-    manifest, libraries = predictor.manifest, predictor.provenance.libraries
+    manifest, libraries = predictor.package.manifest, predictor.package.provenance.libraries
     size = sum(size for _, size in manifest.files.values())
     yield Proof("digests", f"{len(manifest.files)} files, {size / 1e6:.1f} MB, are what was packaged")
     guarded = ("python", *GUARDED[predictor.path])
@@ -69,15 +69,15 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
 def _prove_path(predictor: PackagePredictor, golden: pd.DataFrame, *, other_versions: bool) -> Proof:
     """Compare compiled tables, or an ONNX graph, with the fitted estimator that is packaged beside them."""
     if predictor.path == "sklearn":
-        told = json.loads(predictor.files.get("acceptance.json", b"{}"))
+        told = json.loads(predictor.package.files.get("acceptance.json", b"{}"))
         reasons = [f"{name}: {told[key]}" for key, name in (("tables", "Tables"), ("onnx", "ONNX")) if key in told]
         return Proof("path", " ".join(["scikit-learn itself answers.", *reasons]))
     subject = {"tables": "compiled tables", "onnx": "ONNX graph"}[predictor.path]
     bound = BOUND[predictor.path]
-    beside = {name: content for name, content in predictor.files.items() if name not in (TABLES, ONNX)}
+    beside = {name: content for name, content in predictor.package.files.items() if name not in (TABLES, ONNX)}
     inputs = golden[[name for name in golden if not str(name).startswith(GOLDEN_OUTPUT)]]
     given = predictor.predict(inputs).columns()
-    expected = load_files(predictor.manifest, beside, other_versions=other_versions).predict(inputs).columns()
+    expected = load_files(predictor.package.manifest, beside, other_versions=other_versions).predict(inputs).columns()
     most = 0.0
     for kind, values in expected.items():
         if values.dtype.kind != "f":
@@ -89,7 +89,7 @@ def _prove_path(predictor: PackagePredictor, golden: pd.DataFrame, *, other_vers
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
             raise AcceptanceError(
-                f"Package '{predictor.name}' gives the {kind} {given[kind][row]} for golden row {row} by its {subject}, and "
+                f"Package '{predictor.package.id.name}' gives the {kind} {given[kind][row]} for golden row {row} by its {subject}, and "
                 f"{values[row]} by its fitted model. Make the package again."
             )
     return Proof("path", f"{subject}: as scikit-learn answers, within {most:.0e}")
@@ -120,7 +120,7 @@ def golden_of(predictor: PackagePredictor) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_parquet(io.BytesIO(predictor.files["golden.parquet"]))
+        return pd.read_parquet(io.BytesIO(predictor.package.files["golden.parquet"]))
     except (KeyError, ValueError, OSError) as error:
         raise CorruptPackageError(f"The golden rows cannot be read: {error}. Make the package again.") from error
 
@@ -167,7 +167,7 @@ def _compare(
 ) -> None:
     if expected.keys() != given.keys():
         raise AcceptanceError(
-            f"Package '{predictor.name}' gives {sorted(given)}, and was made to give {sorted(expected)}."
+            f"Package '{predictor.package.id.name}' gives {sorted(given)}, and was made to give {sorted(expected)}."
         )
     for kind, values in expected.items():
         new = np.asarray(given[kind])
@@ -177,7 +177,7 @@ def _compare(
         if not same.all():
             row = int(np.flatnonzero(~same)[0])
             raise AcceptanceError(
-                f"Package '{predictor.name}' does not give its golden rows' {kind}, asked {how}: golden row {row} "
+                f"Package '{predictor.package.id.name}' does not give its golden rows' {kind}, asked {how}: golden row {row} "
                 f"gives {new[row]}, not {values[row]}. Make the package again on this machine."
             )
 
@@ -194,7 +194,7 @@ def _plain(value: Any) -> Any:
 
 
 def _refuses(predictor: Predictor, record: Mapping[str, Any]) -> None:
-    required = next((field.name for field in predictor.signature.inputs if not field.optional), None)
+    required = next((field.name for field in predictor.package.signature.inputs if not field.optional), None)
     wrong = [({**record, "no such field": 1}, "no such field")]
     if required is not None:
         wrong.append(({name: value for name, value in record.items() if name != required}, required))
@@ -204,4 +204,6 @@ def _refuses(predictor: Predictor, record: Mapping[str, Any]) -> None:
         except InvalidInputError as error:
             if name in {failure.field for failure in error.failures}:
                 continue
-        raise AcceptanceError(f"Package '{predictor.name}' takes rows whose field '{name}' is wrong. Make it again.")
+        raise AcceptanceError(
+            f"Package '{predictor.package.id.name}' takes rows whose field '{name}' is wrong. Make it again."
+        )

@@ -3,39 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .model.package import Manifest, PackagedModel, Provenance, file_of, read_archive, read_files, read_wheel
+from .model.package import Manifest, ModelId, Package, PackagedModel, read_archive, read_files, read_wheel
 from .model.signature import Column, Predictions, Signature, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PackagePredictor", "Predictions", "Predictor", "load", "load_files", "read_package"]
+__all__ = [
+    "ModelId",
+    "Package",
+    "PackagePredictor",
+    "Predictions",
+    "Predictor",
+    "RecordPredictions",
+    "load",
+    "load_files",
+    "read_package",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPredictions:
+    """Predictions for records, as they are answered and logged.
+
+    Attributes
+    ----------
+    outputs
+        Of each record: output -> plain value.
+    models
+        Of each record: which model predicted.
+    """
+
+    outputs: Sequence[dict[str, Any]]
+    models: Sequence[ModelId]
 
 
 class Predictor(Protocol):
-    """Whatever answers a prediction."""
+    """Everything that answers a prediction: one package, or several behind a rule."""
 
     @property
-    def name(self) -> str:
-        """Name of the model."""
+    def package(self) -> Package:
+        """The package that is shown to people: the one that predicts where no rule says otherwise."""
         ...
 
     @property
-    def version(self) -> str:
-        """Version of the package."""
+    def models(self) -> Sequence[ModelId]:
+        """The models that may predict; `package` is the first."""
         ...
 
     @property
-    def signature(self) -> Signature:
-        """What the model takes and gives."""
+    def quick(self) -> bool:
+        """Whether a few rows take microseconds, so that an event loop may wait for them."""
         ...
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
         """Validate rows and predict; wrong rows raise `InvalidInputError`."""
+        ...
+
+    def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
+        """Predict for records as `predict` does, and say of each which model predicted."""
         ...
 
 
@@ -44,51 +74,46 @@ class PackagePredictor:
 
     Attributes
     ----------
-    manifest
-        The package's files and their digests.
-    files
-        The verified files: path -> bytes.
+    package
+        What it says of its model: signature, card, files.
+    model
+        What computes.
     """
 
-    def __init__(self, manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> None:
-        self.manifest = manifest
-        self.files = files
-        self.model = PackagedModel(manifest, files, other_versions=other_versions)
+    def __init__(self, package: Package, *, other_versions: bool = False) -> None:
+        self.package = package
+        self.model = PackagedModel(package, other_versions=other_versions)
+        self.models = (package.id,)
 
     @property
     def name(self) -> str:
         """Name of the model."""
-        return self.manifest.name
+        return self.package.id.name
 
     @property
     def version(self) -> str:
         """The first twelve hex digits of `digest`."""
-        return self.manifest.version
+        return self.package.id.version
 
     @property
     def digest(self) -> str:
         """sha256 of the package's manifest, which is the package by content."""
-        return self.manifest.digest
+        return self.package.id.digest
 
     @property
     def path(self) -> str:
-        """How it answers: "tables" or "sklearn"."""
+        """The backend: "tables", "onnx" or "sklearn"."""
         return self.model.path.name
+
+    @property
+    def quick(self) -> bool:
+        """Whether a few rows take microseconds: where lookup tables answer."""
+        return self.path == "tables"
 
     @property
     def signature(self) -> Signature:
         """What the model takes and gives."""
-        return self.model.signature
-
-    @property
-    def provenance(self) -> Provenance:
-        """Where the model comes from."""
-        return self.model.provenance
-
-    @cached_property
-    def card(self) -> str:
-        """The model card, as Markdown."""
-        return file_of(self.files, "MODEL_CARD.md").decode()
+        return self.package.signature
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column) -> Predictions:
         """Validate rows (records, a frame, or a matrix of the fields in order), look up what they left out, and predict.
@@ -106,8 +131,8 @@ class PackagePredictor:
                 return self.model.columns_of([single])
         return self.model.answer(self.model.complete(read_rows(self.signature, rows, coded=self.model.takes_codes)))
 
-    def outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return for each record the outputs that `predict` gives, as plain values by kind.
+    def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
+        """Return for each record the outputs that `predict` gives, as plain values.
 
         Raises
         ------
@@ -117,9 +142,10 @@ class PackagePredictor:
         if len(rows) == 1:
             single = self.model.answer_single(rows[0])
             if single is not None:
-                return [single]
+                return RecordPredictions([single], self.models)
         columns = {kind: column.tolist() for kind, column in self.predict(rows).columns().items()}
-        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        outputs = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        return RecordPredictions(outputs, self.models * len(outputs))
 
 
 def load(path: Path | str, *, other_versions: bool = False) -> PackagePredictor:
@@ -163,7 +189,7 @@ def read_package(path: Path | str) -> tuple[Manifest, dict[str, bytes]]:
 
 def load_files(manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> PackagePredictor:
     """Load a package from files that were verified."""
-    return PackagePredictor(manifest, files, other_versions=other_versions)
+    return PackagePredictor(Package(manifest, files), other_versions=other_versions)
 
 
 def _load_pyfunc(path: str) -> Any:

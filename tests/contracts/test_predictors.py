@@ -16,8 +16,8 @@ import pytest
 from servers import running
 
 from nbship import predictor
-from nbship.errors import InputFailure, InvalidInputError
-from nbship.inference import Logged, answers_of
+from nbship.errors import InputFailure, InvalidInputError, SignatureError
+from nbship.inference import Canary, Logged, answers_of
 from nbship.model.build.wheel import build_wheel
 from nbship.model.signature import Signature
 from nbship.prediction_log import open_log
@@ -69,24 +69,31 @@ def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
     return answers
 
 
-@pytest.fixture(params=["package", "fitted", "wheel", "logged", "rest"])
-def ask(request: pytest.FixtureRequest, small_package: Path, tmp_path: Path) -> Iterator[Callable[[Rows], list[dict]]]:
+@pytest.fixture(params=["package", "fitted", "wheel", "logged", "canary", "logged canary", "rest", "rest canary"])
+def ask(
+    request: pytest.FixtureRequest, small_package: Path, small_challenger: Path, tmp_path: Path
+) -> Iterator[Callable[[Rows], list[dict]]]:
     package = predictor.load(small_package)
+    # Both give the same numbers, so that the suite holds for rows of either.
+    canary = Canary(package, predictor.load(small_challenger), share=0.5)
     if request.param == "package":
         assert package.path == "tables"
         yield direct(package)
     elif request.param == "fitted":
-        files = {name: data for name, data in package.files.items() if name != "tables.npz"}
-        fitted = predictor.load_files(package.manifest, files)
+        files = {name: data for name, data in package.package.files.items() if name != "tables.npz"}
+        fitted = predictor.load_files(package.package.manifest, files)
         assert fitted.path == "sklearn"
         yield direct(fitted)
     elif request.param == "wheel":
         yield installed(build_wheel(small_package, tmp_path))
-    elif request.param == "logged":
+    elif request.param == "canary":
+        yield direct(canary)
+    elif request.param.startswith("logged"):
         with open_log(tmp_path / "log.sqlite") as log:
-            yield direct(Logged(package, log))
+            yield direct(Logged(canary if "canary" in request.param else package, log))
     else:
-        service = Service(lambda: Logged(package, open_log(tmp_path / "log.sqlite"), mode="rest"))
+        chosen = canary if "canary" in request.param else package
+        service = Service(lambda: Logged(chosen, open_log(tmp_path / "log.sqlite"), mode="rest"))
         with running(service) as client:
             rest = RestPredictor(client, package.signature)
             assert (rest.name, rest.version) == (package.name, package.version)
@@ -160,3 +167,62 @@ def test_every_failure_is_in_one_error(ask, records) -> None:
         ask([{**records[0], "size": "x", "line": "y"}, records[1], {"at": records[2]["at"]}])
     named = {(failure.row, failure.field) for failure in caught.value.failures}
     assert named == {(0, "size"), (0, "line"), (2, "line"), (2, "size"), (2, "weight")}
+
+
+def test_every_row_is_logged_and_answered_with_the_version_that_predicted(
+    records, small_package: Path, small_challenger: Path, tmp_path: Path
+) -> None:
+    champion, challenger = predictor.load(small_package), predictor.load(small_challenger)
+    assert champion.version != challenger.version
+    logged: predictor.Predictor = Logged(Canary(champion, challenger, share=0.1), open_log(tmp_path / "python.sqlite"))
+    predicted = logged.predict_records(records * 4)
+    versions = {model.version for model in predicted.models}
+    assert versions == {champion.version, challenger.version}
+    service = Service(
+        lambda: Logged(Canary(champion, challenger, share=0.1), open_log(tmp_path / "rest.sqlite"), mode="rest")
+    )
+    with running(service) as client:
+        many = client.post("/predict", json=list(records))
+        answers = many.json()
+        singles = [client.post("/predict", json=record) for record in records]
+    assert [one.json()["version"] for one in singles] == [answer["version"] for answer in answers]
+    assert [one.headers["x-model-version"] for one in singles] == [answer["version"] for answer in answers]
+    assert many.headers["x-model-version"] == ",".join(sorted(versions))
+    with open_log(tmp_path / "rest.sqlite") as log:
+        for answer in answers:
+            record = log.find(answer["id"])
+            assert (record.version, record.role) == (answer["version"], "served")
+            assert record.digest == {one.version: one.digest for one in (champion, challenger)}[record.version]
+
+
+def test_a_growing_share_moves_keys_to_the_challenger_only(
+    records, small_package: Path, small_challenger: Path
+) -> None:
+    champion, challenger = predictor.load(small_package), predictor.load(small_challenger)
+    before: set[int] = set()
+    for share in (0.0, 0.1, 0.3, 0.7, 1.0):
+        models = Canary(champion, challenger, share=share).predict_records(records).models
+        now = {number for number, model in enumerate(models) if model.digest == challenger.digest}
+        assert before <= now
+        before = now
+    assert before == set(range(len(records)))
+
+
+def test_models_with_other_inputs_cannot_share_requests(small_package: Path, shop_package) -> None:
+    with pytest.raises(SignatureError, match="cannot share requests"):
+        Canary(predictor.load(small_package), predictor.load(shop_package("linear")), share=0.1)
+
+
+def test_a_swap_is_seen_by_the_next_request_and_fails_none(
+    records, small_package: Path, small_challenger: Path, tmp_path: Path
+) -> None:
+    champion, challenger = predictor.load(small_package), predictor.load(small_challenger)
+    service = Service(lambda: Logged(champion, open_log(tmp_path / "log.sqlite"), mode="rest"))
+    with running(service) as client:
+        for one in (challenger, champion, challenger):
+            service.swap(one)
+            response = client.post("/predict", json=records[0])
+            assert response.status_code == 200
+            assert response.json()["version"] == response.headers["x-model-version"] == one.version
+            assert client.get("/version").json()["version"] == one.version
+            assert f'version="{one.version}"}} 1.0' in client.get("/metrics").text

@@ -69,7 +69,7 @@ def test_batch(tmp_path: Path, loaded: predictor.PackagePredictor, monkeypatch: 
     monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 200)
     rows = make_rows(500, seed=3)
     rows.loc[[7, 300], "colour"] = ["violet", "ultraviolet"]
-    expected = loaded.outputs(rows.astype(object).where(rows.notna(), None).to_dict("records"))
+    expected = loaded.predict_records(rows.astype(object).where(rows.notna(), None).to_dict("records")).outputs
     rows.loc[[11, 402], "town"] = ["Paris", None]
     with open_log(tmp_path / "log.sqlite") as log:
         run = predict_file(

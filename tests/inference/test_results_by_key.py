@@ -29,7 +29,9 @@ def client(request: pytest.FixtureRequest, small_package: Path, tmp_path: Path) 
     service = Service(
         lambda: Logged(loaded, open_log(tmp_path / "log.sqlite"), mode="rest"),
         settings=ServingSection(results=str(output)),
-        open_results=lambda logged: open_results(output, predictor=loaded, log=logged.log, folder=tmp_path / "results"),
+        open_results=lambda logged: open_results(
+            output, package=loaded.package, log=logged.log, folder=tmp_path / "results"
+        ),
     )
     with running(service) as client:
         yield client
@@ -78,7 +80,7 @@ def test_files_that_are_no_results_of_this_package(small_package: Path, other_pa
             ("out.parquet", f"version {other.version} made it"),
         ):
             with pytest.raises(SourceError, match=reason):
-                open_results(tmp_path / name, predictor=loaded, log=log, folder=tmp_path / "results")
+                open_results(tmp_path / name, package=loaded.package, log=log, folder=tmp_path / "results")
 
 
 def test_a_service_without_results_says_so(small_package: Path, tmp_path: Path) -> None:

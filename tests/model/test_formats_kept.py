@@ -30,4 +30,4 @@ def test_it_answers_its_golden_rows_and_new_ones(path: Path) -> None:
     answers = model.predict(make_orders(50, seed=4).drop(columns="rain"))
     assert answers.label is not None
     assert 0 < answers.label.mean() < 1
-    assert "Which orders come back?" in model.card
+    assert "Which orders come back?" in model.package.card

@@ -28,7 +28,7 @@ def shop_wheel(shop_package: Callable[[str], Path], tmp_path_factory: pytest.Tem
 
 def test_the_same_package_gives_the_same_bytes(shop_wheel: Path, shop_package, tmp_path: Path) -> None:
     loaded = predictor.load(shop_package("binary"))
-    assert shop_wheel.name == wheel_name(loaded.manifest)
+    assert shop_wheel.name == wheel_name(loaded.package.manifest)
     assert shop_wheel.name.startswith(f"shop_model-0+{loaded.version}")
     assert build_wheel(shop_package("binary"), tmp_path).read_bytes() == shop_wheel.read_bytes()
 

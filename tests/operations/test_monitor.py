@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from nbship import project as projects
 from nbship.cli.monitor import command
 from nbship.errors import CellError, MonitoringError, ParameterError
+from nbship.model.package.manifest import make_manifest
 from nbship.monitoring.window import parse_window
 from nbship.operations import choose_window, monitor
 from nbship.prediction_log import Label, open_log
@@ -53,7 +54,7 @@ def _project(root: Path, *sources: str) -> projects.Project:
         (root / "notebooks" / "90_monitor.ipynb").write_text(_notebook(*sources))
     project = projects.load(root)
     project.package.mkdir(parents=True)
-    (project.package / "MANIFEST.json").write_text("{}")
+    (project.package / "MANIFEST.json").write_bytes(make_manifest("shop", {}))
     open_log(project).close()
     return project
 
@@ -85,7 +86,7 @@ def test_a_report_is_written_again_when_something_changed_and_not_before(tmp_pat
     with open_log(project) as log:
         log.append(Label(label="1", at=datetime.now(UTC), prediction_id=None, keys="{}", time=None))
     assert not monitor(project, WINDOW).current
-    (project.package / "MANIFEST.json").write_text('{"another": 1}')
+    (project.package / "MANIFEST.json").write_bytes(make_manifest("shop", {"another": b"1"}))
     assert not monitor(project, WINDOW).current
     (project.root / "notebooks" / "90_monitor.ipynb").write_text(_notebook(PARAMETERS, WRITE, "1 + 1"))
     assert not monitor(project, WINDOW).current

@@ -4,13 +4,14 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from nbship.errors import LogError
-from nbship.prediction_log import BatchRun, Record, new_id, open_log
+from nbship.errors import LogError, UnknownPredictionError
+from nbship.prediction_log import BatchRun, Label, Record, SqlLog, new_id, open_log
+from nbship.prediction_log.databases import FORMAT
 
 NOON = datetime(2024, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -105,17 +106,59 @@ def test_an_unknown_address_is_refused() -> None:
         open_log("mysql://db/log")
 
 
-def test_a_log_of_format_1_is_read_and_written_on(tmp_path: Path) -> None:
-    path = Path(shutil.copy(Path(__file__).with_name("log_format_1.sqlite"), tmp_path / "log.sqlite"))
+@pytest.mark.parametrize("number", range(1, FORMAT))
+def test_a_log_of_an_older_format_is_read_and_written_on(tmp_path: Path, number: int) -> None:
+    path = Path(shutil.copy(Path(__file__).with_name(f"log_format_{number}.sqlite"), tmp_path / "log.sqlite"))
     with open_log(path) as log:
         found = log.find("01932f00-0000-7000-8000-000000000001")
-        assert (found.outputs, found.redacted, found.trace) == ('{"value":1.5}', ("name",), None)
+        assert (found.outputs, found.redacted, found.role) == ('{"value":1.5}', ("name",), "served")
+        assert found.trace == (None if number == 1 else "0af7651916cd43dd8448eb211c80319c")
         assert [(run.rows, run.rejected) for run in log.batches()] == [(3, 1)]
-        assert [label.label for label in log.labels()] == ["2.0"]
-        one = record(trace="0af7651916cd43dd8448eb211c80319c")
+        assert [(label.label, label.model) for label in log.labels()] == [("2.0", None)]
+        assert [label.label for label in log.of_model(found.model).labels()] == ["2.0"]
+        one = record(trace="0af7651916cd43dd8448eb211c80319c", role="shadow")
         log.append(one)
     with open_log(path) as again:
         assert again.find(one.id) == one
+
+
+def test_of_one_model_only_what_it_served_is_read(tmp_path: Path) -> None:
+    moment = NOON
+    start, end = moment - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+    with open_log(tmp_path / "log.sqlite") as whole:
+        one = record(model="one", event_time=moment, keys='{"k":1}')
+        shadow = record(model="one", event_time=moment, keys='{"k":2}', role="shadow")
+        other = record(model="other", event_time=moment + timedelta(hours=1), keys='{"k":3}')
+        whole.append(one, shadow, other)
+        whole.append(batch(model="one", first_event=moment, last_event=moment))
+        whole.append(
+            batch(id="b0000000000000002", model="other", first_event=moment, last_event=moment + timedelta(hours=2))
+        )
+        whole.append(Label("1", datetime.now(UTC), keys='{"k":1}', model="one"))
+        whole.append(Label("2", datetime.now(UTC), keys='{"k":1}', model="other"))
+        log = whole.of_model("one")
+        # Everything that reads the log, so that a new reader is not forgotten.
+        read = {
+            "records": [each.id for each in log.records(start, end)] == [one.id],
+            "answered": [each.id for each in log.answered(start, end)] == [one.id],
+            "recent": [each.id for each in log.recent(10)] == [one.id],
+            "parts": [each.id for part in log.parts() for each in part] == [one.id],
+            "batches": [each.model for each in log.batches()] == ["one"],
+            "batch": log.batch("b0000000000000002") == [],
+            "labels": [each.label for each in log.labels()] == ["1"],
+            "counts": log.counts(start, end) == (1, 1, 1, 1),
+            "last_event": log.last_event() == moment,
+            "known": log.known([one.id, shadow.id, other.id]) == {one.id},
+            "has_keys": log.has_keys('{"k":1}') and not log.has_keys('{"k":2}') and not log.has_keys('{"k":3}'),
+            "keys": log.keys() == {'{"k":1}'},
+        }
+        assert [name for name, right in read.items() if not right] == []
+        writing = {"append", "check", "close", "find", "forget", "of_model", "prune", "settle", "settle_now", "submit"}
+        assert {name for name in vars(SqlLog) if not name.startswith("_")} - writing - {"salt"} == read.keys()
+        with pytest.raises(UnknownPredictionError):
+            log.find(other.id)
+        assert log.prune(end) == 4
+        assert [each.model for each in whole.recent(10)] == ["other"]
 
 
 def test_an_event_loop_does_not_wait_for_another_writer(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture
 def example(small_package: Path, log: SqlLog) -> dict:
-    return Logged(predictor.load(small_package), log).example
+    return Logged(predictor.load(small_package), log).package.example
 
 
 def wrong(response) -> dict:

@@ -40,7 +40,7 @@ def show_app(*, names: Mapping[str, Mapping[str, str]] | None = None) -> None:
         st.error(str(error), icon=":material/error:")
         return
     words = place.settings.serving.app
-    st.title(words.title or logged.name.replace("_", " ").capitalize(), anchor=False)
+    st.title(words.title or logged.package.id.name.replace("_", " ").capitalize(), anchor=False)
     if words.intro:
         st.markdown(words.intro)
     ask, watch, about = st.tabs(["Prediction", "Monitoring", "Model"])
@@ -67,7 +67,7 @@ def _stamp(package: Path) -> str:
 
 
 def _show_question(logged: Logged, names: Mapping[str, Mapping[str, str]], phrases: Sequence[Phrase]) -> None:
-    needed, optional = widgets(logged.signature, example=logged.example, names=names)
+    needed, optional = widgets(logged.signature, example=logged.package.example, names=names)
     failures: Mapping[str | None, str] = st.session_state.get("failures", {})
     left, right = st.columns([3, 2], gap="large")
     with left, st.form("question", border=False):
@@ -188,8 +188,10 @@ def _card(logged: Logged, answer: Mapping[str, Any], phrases: Sequence[Phrase]) 
     output = logged.signature.output("probability")
     label = logged.signature.output("label")
     if output is not None and output.positive is not None and "probability" in answer:
-        risk = describe_risk(answer["probability"], usual=logged.usual, phrases=phrases)
-        return risk_card(risk, title=output.title or output.name, share=answer["probability"], usual=logged.usual)
+        risk = describe_risk(answer["probability"], usual=logged.package.baseline, phrases=phrases)
+        return risk_card(
+            risk, title=output.title or output.name, share=answer["probability"], usual=logged.package.baseline
+        )
     if "value" in answer:
         value = logged.signature.output("value")
         title, unit = (value.title or value.name, value.unit) if value else ("", "")
@@ -222,7 +224,7 @@ def _show_reports(reports: Sequence[Report], logged: Logged, place: Place) -> No
 
 
 def _show_model(logged: Logged, place: Place) -> None:
-    facts = {"Version": logged.version, "Package": str(place.package), "Prediction log": str(place.log)}
+    facts = {"Version": logged.package.id.version, "Package": str(place.package), "Prediction log": str(place.log)}
     st.markdown("  \n".join(f"{name}: `{value}`" for name, value in facts.items()))
     # The card's headings go below the page's own.
-    st.markdown(re.sub(r"^(#{1,4}) ", r"##\1 ", logged.predictor.card, flags=re.MULTILINE))
+    st.markdown(re.sub(r"^(#{1,4}) ", r"##\1 ", logged.package.card, flags=re.MULTILINE))

@@ -28,9 +28,9 @@ def command(file: Path, package: Path | None, as_json: bool) -> None:
     from ..inference import find_place, take_labels
 
     place = find_place(package)
-    signature = place.load().signature
-    with place.open_log() as log:
-        told = take_labels(log, file, signature=signature)
+    predictor = place.load()
+    with place.open_log(predictor.name) as log:
+        told = take_labels(log, file, signature=predictor.signature)
     if as_json:
         click.echo(json.dumps({**asdict(told), "unmatched": told.unmatched}))
         return

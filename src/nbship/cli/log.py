@@ -31,7 +31,8 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
     package = click.option(
         "--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]"
     )
-    return package(click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function))
+    model = click.option("--model", metavar="NAME", help="Of this model only, where the log has several.")
+    return package(model(click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function)))
 
 
 @command.command()
@@ -39,7 +40,9 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--from", "first", metavar="DATE", help="First day on which it was answered.")
 @click.option("--to", "last", metavar="DATE", help="The day after the last one.")
 @_shared
-def export(file: Path, first: str | None, last: str | None, package: Path | None, as_json: bool) -> None:
+def export(
+    file: Path, first: str | None, last: str | None, package: Path | None, model: str | None, as_json: bool
+) -> None:
     """Write predictions, refusals and their labels to FILE (.parquet).
 
     Inputs and outputs are JSON texts; personal inputs are pseudonyms, as they are in the log.
@@ -52,7 +55,7 @@ def export(file: Path, first: str | None, last: str | None, package: Path | None
     from ..prediction_log import export_records
 
     place = find_place(package)
-    with place.open_log() as log:
+    with place.open_log(model) as log:
         count = export_records(log, file, start=_day(first, place), end=_day(last, place))
     click.echo(json.dumps({"records": count, "output": str(file)}) if as_json else f"{count:,} records: '{file}'")
 
@@ -61,7 +64,7 @@ def export(file: Path, first: str | None, last: str | None, package: Path | None
 @click.option("--field", required=True, help="The input that says who it is about.")
 @click.option("--value", required=True, help="Its value.")
 @_shared
-def forget(field: str, value: str, package: Path | None, as_json: bool) -> None:
+def forget(field: str, value: str, package: Path | None, model: str | None, as_json: bool) -> None:
     """Delete every record about one subject, and its labels.
 
     Files that `nbship predict` wrote are yours to delete: the log holds only their digests.
@@ -75,7 +78,7 @@ def forget(field: str, value: str, package: Path | None, as_json: bool) -> None:
 
     place = find_place(package)
     signature = place.load().signature
-    with place.open_log() as log:
+    with place.open_log(model) as log:
         count = forget_subject(log, signature, {field: value})
     click.echo(json.dumps({"forgotten": count}) if as_json else f"{count:,} records forgotten")
 
@@ -83,7 +86,7 @@ def forget(field: str, value: str, package: Path | None, as_json: bool) -> None:
 @command.command()
 @click.option("--before", metavar="DATE", help="Keep this day and later ones.  [default: log.retention_days ago]")
 @_shared
-def prune(before: str | None, package: Path | None, as_json: bool) -> None:
+def prune(before: str | None, package: Path | None, model: str | None, as_json: bool) -> None:
     """Delete predictions, batch runs and labels that are older than a day.
 
     \b
@@ -99,7 +102,7 @@ def prune(before: str | None, package: Path | None, as_json: bool) -> None:
         if not days:
             raise click.UsageError("Say --before DATE, or set 'log.retention_days' in nbship.yaml.")
         moment = datetime.now(UTC) - timedelta(days=days)
-    with place.open_log() as log:
+    with place.open_log(model) as log:
         count = log.prune(moment)
     click.echo(json.dumps({"deleted": count}) if as_json else f"{count:,} entries deleted")
 

@@ -45,7 +45,7 @@ def command(id: str, package: Path | None, as_json: bool) -> None:
         predictor = place.load()
         found = replay(log, id, predictor=predictor)
     commit = None if place.project is None else commit_of(place.package, place.project.root)
-    lineage = {"commit": commit, **predictor.provenance.to_json()}
+    lineage = {"commit": commit, **predictor.package.provenance.to_json()}
     click.echo(json.dumps(_content(found, lineage)) if as_json else "\n".join(_words(found, lineage)))
     if not found.same:
         sys.exit(1)

@@ -6,11 +6,13 @@ from .batch import BatchSummary, is_address, load_table, predict_file, take_snap
 from .deployment import Place, find_place
 from .feedback import Told, take_feedback, take_labels
 from .logged import Logged, Pending, answers_of
+from .releases import Canary
 from .replays import Replay, replay, require_logged
 from .results import Results, open_results
 
 __all__ = [
     "BatchSummary",
+    "Canary",
     "Logged",
     "Pending",
     "Place",

@@ -63,14 +63,16 @@ class Place:
     def _log(self) -> Project | Path | str:
         return self.project or self.settings.log.url or self.state / "predictions.sqlite"
 
-    def open_log(self) -> SqlLog:
-        """Open the prediction log."""
+    def open_log(self, model: str | None = None) -> SqlLog:
+        """Open the prediction log, of all models or of one."""
         spool = self.state / "predictions.spool.sqlite" if self.settings.log.when_down == "spool" else None
-        return open_log(self._log, spool=spool)
+        log = open_log(self._log, spool=spool)
+        return log if model is None else log.of_model(model)
 
     def open_logged(self, *, mode: str, other_versions: bool = False) -> Logged:
         """Load the package and open the log: what answers predictions in service."""
-        return Logged(self.load(other_versions=other_versions), self.open_log(), mode=mode)
+        predictor = self.load(other_versions=other_versions)
+        return Logged(predictor, self.open_log(predictor.name), mode=mode)
 
 
 def find_place(package: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Place:

@@ -75,6 +75,7 @@ def _label(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> 
         prediction_id=row.get("id"),
         keys=keys_of(row["key"], signature, salt=log.salt) if row.get("id") is None else None,
         time=None if time is None else read_moment(time, Field("time", "datetime")),
+        model=log.model,
     )
 
 
@@ -244,6 +245,7 @@ def _labels(frame: pd.DataFrame, signature: Signature, log: PredictionLog) -> li
             prediction_id=id,
             keys=key,
             time=None if time is None or time != time else time.to_pydatetime(),
+            model=log.model,
         )
         for id, key, label, time in zip(ids, keys, frame["label"].tolist(), times, strict=True)
     ]

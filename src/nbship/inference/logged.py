@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,8 +13,7 @@ import msgspec
 from ..errors import InvalidInputError
 from ..model.signature import Signature
 from ..prediction_log import PredictionLog, Record, Submission, as_json, new_id, pseudonym, store_row
-from ..predictor import PackagePredictor, Predictions
-from .golden import example_of, usual_of
+from ..predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +22,7 @@ __all__ = ["Logged", "Pending", "answers_of"]
 
 # A refused request is kept to see what went wrong, not to fill the disk.
 _MOST_REFUSED = 20_000
+_NOTHING = RecordPredictions((), ())
 
 
 @dataclass
@@ -38,44 +37,34 @@ class Logged:
         Through what it is asked (`rest`, `app`, `python`), and by whom unless a call says so.
     """
 
-    predictor: PackagePredictor
+    predictor: Predictor
     log: PredictionLog
     mode: str = "python"
     caller: str = "local"
 
     @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self.predictor.name
+    def package(self) -> Package:
+        """The package that is shown to people."""
+        return self.predictor.package
 
     @property
-    def version(self) -> str:
-        """Version of the package."""
-        return self.predictor.version
+    def models(self) -> Sequence[ModelId]:
+        """The models that may predict."""
+        return self.predictor.models
+
+    @property
+    def quick(self) -> bool:
+        """Whether a few rows take microseconds, before they are logged."""
+        return self.predictor.quick
 
     @property
     def signature(self) -> Signature:
         """What the model takes and gives."""
-        return self.predictor.signature
+        return self.package.signature
 
-    @property
-    def quick(self) -> bool:
-        """Whether a few rows are answered in microseconds."""
-        return self.predictor.path == "tables"
-
-    @cached_property
-    def example(self) -> dict[str, Any]:
-        """A record that the model takes, as a client sends it."""
-        return example_of(self.predictor)
-
-    @cached_property
-    def usual(self) -> float | None:
-        """The mean probability of the rows that the model was judged by; None where it gives no such probability."""
-        return usual_of(self.predictor)
-
-    def foresee(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return the outputs for rows that nobody asked for, as examples; nothing is logged."""
-        return self.predictor.outputs(rows)
+    def predict_unlogged(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+        """Return the outputs for rows that no caller asked for, as examples; nothing is logged."""
+        return self.predictor.predict_records(rows).outputs
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
         """Predict, and return when the predictions are durable.
@@ -90,7 +79,7 @@ class Logged:
         records: Sequence[Any] = rows if isinstance(rows, Sequence) else rows.to_dict("records")
         pending = self.begin(records)
         pending.wait()
-        return self.predictor.model.columns_of(pending.outputs)
+        return Predictions.of_records(pending.predicted.outputs)
 
     def answer(self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None) -> list[dict[str, Any]]:
         """Predict as `predict` does; return for each row what a client gets: id, model, version and outputs."""
@@ -113,32 +102,47 @@ class Logged:
         started = time.perf_counter()
         by = caller or self.caller
         try:
-            outputs = self.predictor.outputs(rows)
+            predicted = self.predictor.predict_records(rows)
         except Exception as error:
             refusal = self._refusal(rows, error, by, _milliseconds(started), trace)
             return Pending(self, (), self.log.submit([refusal]), error)
         latency = _milliseconds(started)
-        ids, submission = self._submit(rows, outputs, by, latency, trace)
-        return Pending(self, ids, submission, None, outputs)
+        ids, submission = self._submit(rows, predicted, by, latency, trace)
+        return Pending(self, ids, submission, None, predicted)
+
+    def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
+        """Predict for records as `predict` does, and say of each which model predicted."""
+        pending = self.begin(rows)
+        pending.wait()
+        return pending.predicted
 
     def _submit(
         self,
         rows: Sequence[Mapping[str, Any]],
-        outputs: Sequence[Mapping[str, Any]],
+        predicted: RecordPredictions,
         caller: str,
         latency: float,
         trace: str | None,
     ) -> tuple[Sequence[str], Submission[Any]]:
         """Give rows and their outputs to the log; return the ids of the records."""
-        records = [self._record(row, each, caller, latency, trace) for row, each in zip(rows, outputs, strict=True)]
+        records = [
+            self._record(row, outputs, model, caller, latency, trace)
+            for row, outputs, model in zip(rows, predicted.outputs, predicted.models, strict=True)
+        ]
         return [record.id for record in records], self.log.submit(records)
 
     def _record(
-        self, row: Mapping[str, Any], outputs: Mapping[str, Any], caller: str, latency: float, trace: str | None
+        self,
+        row: Mapping[str, Any],
+        outputs: Mapping[str, Any],
+        model: ModelId,
+        caller: str,
+        latency: float,
+        trace: str | None,
     ) -> Record:
         stored = store_row(row, self.signature, salt=self.log.salt)
         return Record(
-            id=new_id(), at=datetime.now(UTC), model=self.name, version=self.version, digest=self.predictor.digest,
+            id=new_id(), at=datetime.now(UTC), model=model.name, version=model.version, digest=model.digest,
             caller=caller, mode=self.mode, inputs=stored.inputs, outputs=as_json(outputs), error=None,
             latency_ms=latency, keys=stored.keys, event_time=stored.event_time, event_zone=stored.event_zone,
             redacted=stored.redacted, trace=trace,
@@ -157,8 +161,9 @@ class Logged:
             for row in rows[:100]
         ]
         inputs = msgspec.json.encode(known, enc_hook=str).decode("utf-8", "replace")
+        model = self.package.id
         return Record(
-            id=new_id(), at=datetime.now(UTC), model=self.name, version=self.version, digest=self.predictor.digest,
+            id=new_id(), at=datetime.now(UTC), model=model.name, version=model.version, digest=model.digest,
             caller=caller, mode=self.mode, inputs=inputs if len(inputs) <= _MOST_REFUSED else None, outputs=None,
             error=as_json(_describe(error)), latency_ms=latency, redacted=personal,
             trace=trace,
@@ -171,8 +176,8 @@ class Pending:
 
     Attributes
     ----------
-    ids, outputs
-        Of the rows: prediction ids, and outputs by kind.
+    ids, predicted
+        Of the rows: prediction ids, and what was predicted by which model.
     submission
         Done when the records are on the disk.
     error
@@ -183,7 +188,7 @@ class Pending:
     ids: Sequence[str]
     submission: Submission[Any]
     error: Exception | None = None
-    outputs: Sequence[dict[str, Any]] = ()
+    predicted: RecordPredictions = _NOTHING
 
     def wait(self) -> None:
         """Have it written; raise what keeps it from being an answer."""
@@ -196,10 +201,21 @@ class Pending:
             raise self.error
         self.submission.check()
 
+    @property
+    def version(self) -> str:
+        """The version that predicted; where several did, all of them, sorted and separated by commas."""
+        models = self.predicted.models
+        if not models:
+            return self.by.package.id.version
+        first = models[0]
+        if len(models) == 1 or all(model is first for model in models):
+            return first.version
+        return ",".join(sorted({model.version for model in models}))
+
     def answers(self) -> list[dict[str, Any]]:
         """Return for each row what a client gets: id, model, version and outputs."""
-        about = {"model": self.by.name, "version": self.by.version}
-        return [{"id": id, **about, **outputs} for id, outputs in zip(self.ids, self.outputs, strict=True)]
+        rows = zip(self.ids, self.predicted.models, self.predicted.outputs, strict=True)
+        return [{"id": id, "model": model.name, "version": model.version, **outputs} for id, model, outputs in rows]
 
 
 def answers_of(predictions: Predictions) -> Iterator[dict[str, Any]]:

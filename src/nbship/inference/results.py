@@ -13,7 +13,7 @@ import msgspec
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Signature
 from ..prediction_log import BatchRun, PredictionLog, as_json, digest_of, keys_of, keys_of_frame, output_fields
-from ..predictor import PackagePredictor
+from ..predictor import Package
 from ..tabular import read_chunks
 from .feedback import wrong_key
 
@@ -65,7 +65,7 @@ class Results:
         self._index.close()
 
 
-def open_results(output: Path, *, predictor: PackagePredictor, log: PredictionLog, folder: Path) -> Results:
+def open_results(output: Path, *, package: Package, log: PredictionLog, folder: Path) -> Results:
     """Open the output of a batch run for finding by key; its index is made in `folder` the first time.
 
     Raises
@@ -73,17 +73,17 @@ def open_results(output: Path, *, predictor: PackagePredictor, log: PredictionLo
     SourceError
         If the model has no key columns, or the file is not the output of a run of this package that the log knows.
     """
-    signature = predictor.signature
+    signature = package.signature
     if not signature.keys:
         raise SourceError("The model has no key columns, so its results cannot be found by key.")
     if not output.is_file():
         raise SourceError(f"There is no file '{output}'. Name the output of `nbship predict`.")
     digest = digest_of(output)
     run = next((run for run in log.batches() if run.output_digest == digest), None)
-    if run is None or run.digest != predictor.digest:
+    if run is None or run.digest != package.id.digest:
         made = "version " + run.version + " made it" if run else "the log knows no run that made it"
         raise SourceError(
-            f"'{output}' is not of version {predictor.version}: {made}. Run `nbship predict` with this package."
+            f"'{output}' is not of version {package.id.version}: {made}. Run `nbship predict` with this package."
         )
     index = folder / f"{digest}.sqlite"
     if not index.is_file():

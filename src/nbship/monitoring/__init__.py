@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from .observed import observe, report_window
+from .observed import observe, open_model_log, report_window
 from .report import Compared, Observed, build_report, write_report
 from .trend import read_report
 from .window import Window, last_whole_month, parse_window
@@ -21,6 +21,7 @@ __all__ = [
     "build_report",
     "last_whole_month",
     "observe",
+    "open_model_log",
     "parse_window",
     "read_report",
     "report_window",

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import MonitoringError
 from ..model.build import Distribution, load_reference
-from ..model.package import load_lookups, read_files
+from ..model.package import MANIFEST, load_lookups, read_files, read_manifest
 from ..model.signature import Column, Signature, columns_of
 from ..prediction_log import log_address, open_log, predictions
 from ..project import Project, load
@@ -59,6 +59,12 @@ def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any
     return report
 
 
+def open_model_log(project: Project) -> SqlLog:
+    """Open the project's prediction log; what its package's model served is read, and nothing else."""
+    manifest = read_manifest((project.package / MANIFEST).read_bytes())
+    return open_log(project).of_model(manifest.name)
+
+
 def observe(project: Project, window: Window) -> Observed:
     """Gather a window's predictions of the project's model.
 
@@ -75,7 +81,7 @@ def observe(project: Project, window: Window) -> Observed:
         raise MonitoringError(
             f"There is no prediction log at '{path}'. Predict with `nbship predict` or `nbship serve` first."
         )
-    with open_log(project) as log:
+    with open_model_log(project) as log:
         frame = predictions(log, signature, start=window.start, end=window.end)
         if frame.empty:
             raise MonitoringError(_nothing(log, window, frame.attrs["unreadable"]))

@@ -10,8 +10,7 @@ from pathlib import Path
 import msgspec
 
 from .. import __version__
-from ..monitoring import Window
-from ..prediction_log import open_log
+from ..monitoring import Window, open_model_log
 from ..project import Project
 
 __all__ = ["is_current", "mark", "report_inputs"]
@@ -27,7 +26,7 @@ def report_inputs(project: Project, window: Window) -> str:
     digest.update(json.dumps(msgspec.to_builtins(project.settings), sort_keys=True, default=str).encode())
     for path in _files(project, window):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
-    with open_log(project) as log:
+    with open_model_log(project) as log:
         digest.update(repr(log.counts(window.start, window.end)).encode())
     return digest.hexdigest()
 

@@ -17,10 +17,10 @@ from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, P
 from ..execution import normalize, render_html, with_own_programs
 from ..execution.kernels import Failure, Listener, execute
 from ..execution.redaction import redact_executed, redactor
-from ..monitoring import Window, last_whole_month, parse_window, read_report
+from ..monitoring import Window, last_whole_month, open_model_log, parse_window, read_report
 from ..notebook import PINNED, write_whole
 from ..pipeline.inspection import find_parameters, literal, read_notebook, replace_values, source_of
-from ..prediction_log import log_address, open_log
+from ..prediction_log import log_address
 from ..project import Project, Value
 from .freshness import is_current, mark, report_inputs
 
@@ -56,8 +56,9 @@ def choose_window(project: Project, first: str | None, last: str | None) -> Wind
     """
     if first is not None and last is not None:
         return parse_window(first, last, zone=project.timezone)
+    _require_package(project)
     _require_log(project)
-    with open_log(project) as log:
+    with open_model_log(project) as log:
         latest = log.last_event()
     if latest is None:
         raise MonitoringError(

@@ -11,7 +11,7 @@ from .rows import Entry
 __all__ = ["FORMAT", "Connection", "Database"]
 
 # Of the tables. 2: `records` has a `trace`.
-FORMAT = 2
+FORMAT = 3
 
 
 class Connection(Protocol):

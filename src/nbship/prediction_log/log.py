@@ -29,6 +29,10 @@ class PredictionLog(Protocol):
     def salt(self) -> bytes:
         """The log's own salt for pseudonyms of personal data."""
 
+    @property
+    def model(self) -> str | None:
+        """The one model whose entries are read; None for all."""
+
     def submit(self, entries: Sequence[Entry]) -> Submission[Sequence[Entry]]:
         """Let entries, all of them or none, wait for whoever settles next."""
 

@@ -20,7 +20,7 @@ _SCHEMA = """
 CREATE TABLE nbship_records (
     id TEXT PRIMARY KEY, at BIGINT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
     caller TEXT NOT NULL, mode TEXT NOT NULL, inputs TEXT, outputs TEXT, error TEXT, latency_ms DOUBLE PRECISION NOT NULL,
-    keys TEXT, event_time BIGINT, event_zone TEXT, redacted TEXT NOT NULL, trace TEXT);
+    keys TEXT, event_time BIGINT, event_zone TEXT, redacted TEXT NOT NULL, trace TEXT, role TEXT NOT NULL DEFAULT 'served');
 CREATE INDEX ON nbship_records (event_time);
 CREATE INDEX ON nbship_records (keys);
 CREATE INDEX ON nbship_records (at);
@@ -31,10 +31,13 @@ CREATE TABLE nbship_batches (
     rejected BIGINT NOT NULL, first_event BIGINT, last_event BIGINT);
 CREATE INDEX ON nbship_batches (id);
 CREATE TABLE nbship_labels (
-    number BIGSERIAL PRIMARY KEY, label TEXT NOT NULL, at BIGINT NOT NULL, prediction_id TEXT, keys TEXT, time BIGINT);
+    number BIGSERIAL PRIMARY KEY, label TEXT NOT NULL, at BIGINT NOT NULL, prediction_id TEXT, keys TEXT, time BIGINT,
+    model TEXT);
 CREATE TABLE nbship_meta (name TEXT PRIMARY KEY, value BYTEA NOT NULL)
 """
-_UPGRADES: dict[int, str] = {}
+_UPGRADES = {
+    2: "ALTER TABLE nbship_records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE nbship_labels ADD COLUMN model TEXT"
+}
 # Of the lock under which tables are made; any number that others are not likely to take.
 _LOCK = 0x6E627368
 _SECONDS = 5

@@ -43,6 +43,8 @@ class Record(NamedTuple):
         Names of the inputs that are personal data and were stored as pseudonyms.
     trace
         The trace id (32 hexadecimal digits) of the request, as its `traceparent` has it.
+    role
+        `served` where a caller got the prediction, `shadow` where it was only compared.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Record(NamedTuple):
     event_zone: str | None = None
     redacted: tuple[str, ...] = ()
     trace: str | None = None
+    role: str = "served"
 
 
 class BatchRun(NamedTuple):
@@ -112,6 +115,8 @@ class Label(NamedTuple):
         When it became known, where the teller says so.
     at
         When it was told. The label told last is the one that counts; all are kept.
+    model
+        Name of the model whose predictions it is a label of; None in logs of older formats, for every model.
     """
 
     label: str
@@ -119,6 +124,7 @@ class Label(NamedTuple):
     prediction_id: str | None = None
     keys: str | None = None
     time: datetime | None = None
+    model: str | None = None
 
 
 class _Clock:

@@ -58,7 +58,7 @@ def export_records(
 
 _TEXTS = (
     "id", "model", "version", "digest", "caller", "mode", "inputs", "outputs", "error", "keys", "event_zone", "trace",
-    "label",
+    "role", "label",
 )  # fmt: skip
 _TYPES = {
     **dict.fromkeys(_TEXTS, "str"),

@@ -23,7 +23,7 @@ _SCHEMA = """
 CREATE TABLE records (
     id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
     caller TEXT NOT NULL, mode TEXT NOT NULL, inputs TEXT, outputs TEXT, error TEXT, latency_ms REAL NOT NULL,
-    keys TEXT, event_time INTEGER, event_zone TEXT, redacted TEXT NOT NULL, trace TEXT);
+    keys TEXT, event_time INTEGER, event_zone TEXT, redacted TEXT NOT NULL, trace TEXT, role TEXT NOT NULL DEFAULT 'served');
 CREATE INDEX records_event_time ON records (event_time) WHERE event_time IS NOT NULL;
 CREATE INDEX records_keys ON records (keys) WHERE keys IS NOT NULL;
 CREATE INDEX records_at ON records (at);
@@ -34,11 +34,15 @@ CREATE TABLE batches (
     rejected INTEGER NOT NULL, first_event INTEGER, last_event INTEGER);
 CREATE INDEX batches_id ON batches (id);
 CREATE TABLE labels (
-    number INTEGER PRIMARY KEY, label TEXT NOT NULL, at INTEGER NOT NULL, prediction_id TEXT, keys TEXT, time INTEGER);
+    number INTEGER PRIMARY KEY, label TEXT NOT NULL, at INTEGER NOT NULL, prediction_id TEXT, keys TEXT, time INTEGER,
+    model TEXT);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID
 """
 # Format -> what makes the next one of it.
-_UPGRADES = {1: "ALTER TABLE records ADD COLUMN trace TEXT"}
+_UPGRADES = {
+    1: "ALTER TABLE records ADD COLUMN trace TEXT",
+    2: "ALTER TABLE records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE labels ADD COLUMN model TEXT",
+}
 
 
 class Sqlite:
@@ -166,7 +170,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('salt', ?)", (os.urandom(16),))
         for number in range(found or FORMAT, FORMAT):
-            connection.execute(_UPGRADES[number])
+            for statement in _UPGRADES[number].split(";"):
+                connection.execute(statement)
         if found != FORMAT:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         salt: bytes = connection.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()[0]

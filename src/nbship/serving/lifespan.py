@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..inference import Logged, Results
+from ..predictor import Predictor
 from .http import Landing, Measures, RequestLines
 
 __all__ = ["Life"]
@@ -25,8 +26,8 @@ class Life:
         Lets as many requests into threads at a time as there is any use in.
     quick
         Whether a few rows are answered in microseconds, and need no thread.
-    headers
-        Of every answer.
+    version
+        Of the model that is shown to people: of every response that is not a prediction.
     """
 
     logged: Logged
@@ -37,7 +38,7 @@ class Life:
     threads: asyncio.Semaphore
     sampling: asyncio.Task[None]
     quick: bool
-    headers: tuple[tuple[bytes, bytes], ...]
+    version: str
 
     @classmethod
     async def begin(
@@ -47,7 +48,7 @@ class Life:
         logged = await asyncio.to_thread(open_predictor)
         results = None if open_results is None else await asyncio.to_thread(open_results, logged)
         loop = asyncio.get_running_loop()
-        measures = Measures(model=logged.name, version=logged.version)
+        measures = Measures(logged.models)
         return cls(
             logged,
             results,
@@ -57,8 +58,14 @@ class Life:
             asyncio.Semaphore(_THREADS),
             loop.create_task(_sample(measures)),
             quick=logged.quick,
-            headers=((b"x-model-version", logged.version.encode()),),
+            version=logged.package.id.version,
         )
+
+    def swap(self, predictor: Predictor) -> None:
+        """Let another predictor answer the requests that come from now on."""
+        self.logged = replace(self.logged, predictor=predictor)
+        self.version, self.quick = self.logged.package.id.version, predictor.quick
+        self.measures.serve(predictor.models)
 
     async def end(self) -> None:
         """Write what waits in the log and of the lines."""

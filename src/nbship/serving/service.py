@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeAlias
 
 from ..inference import Logged, Results
+from ..predictor import Predictor
 from ..project import ServingSection
 from .docs import Pages
 from .http import (
@@ -157,6 +158,10 @@ class Service:
         if life is not None:
             await life.end()
 
+    def swap(self, predictor: Predictor) -> None:
+        """Let another predictor answer from now on; requests that are being answered keep theirs."""
+        self._served.swap(predictor)
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = Request(scope)
@@ -180,10 +185,10 @@ class Service:
                 life.measures.in_flight.dec()
                 name, status = route.name if route else "unknown", answer.status if answer else 499
                 life.measures.note(name, status, time.perf_counter() - started, request.rows)
-        headers = trace_headers(request) + (life.headers if life else ())
+        version = request.version or (life.version if life else "")
+        headers = trace_headers(request) + (((b"x-model-version", version.encode()),) if version else ())
         await send_answer(answer, send, headers=headers, body=request.method != "HEAD")
         if life is not None and life.lines is not None:
-            version = life.logged.version
             life.lines.note(request, status=answer.status, started=started, version=version)
 
     async def _respond(self, route: _Route, request: Request, scope: Scope, receive: Receive) -> Answer:
@@ -245,11 +250,11 @@ class Service:
         rest = path.removeprefix("/v2/models/").split("/")
         name, rest = rest[0], rest[1:]
         if rest[:1] == ["versions"] and len(rest) > 1:
-            self._refuse_other(rest[1], self._served.logged.version, "Version")
+            self._refuse_other(rest[1], self._served.version, "Version")
             rest = rest[2:]
         if rest not in ([], ["ready"], ["infer"]):
             return None
-        self._refuse_other(name, self._served.logged.name, "Model")
+        self._refuse_other(name, self._served.logged.package.id.name, "Model")
         return self._infer if rest == ["infer"] else self._model_route
 
     def _refuse_other(self, asked: str, served: str, what: str) -> None:
@@ -274,8 +279,8 @@ class Service:
         return json_answer({"ready": True})
 
     def _version(self, _: Request) -> Answer:
-        logged = self._served.logged
-        return json_answer({"model": logged.name, "version": logged.version})
+        model = self._served.logged.package.id
+        return json_answer({"model": model.name, "version": model.version})
 
     def _model(self, request: Request) -> Answer:
         return self._ready(request) if request.path.endswith("/ready") else json_answer(metadata(self._served.logged))

@@ -45,7 +45,7 @@ def _results_of(place: Place) -> Callable[[Logged], Results] | None:
     if not output:
         return None
     folder = place.state / "results"
-    return lambda logged: open_results(Path(output), predictor=logged.predictor, log=logged.log, folder=folder)
+    return lambda logged: open_results(Path(output), package=logged.package, log=logged.log, folder=folder)
 
 
 def serve(
@@ -94,10 +94,12 @@ def serve(
 def _announcement(place: Place, logged: Any, taken: socket.socket, say: Callable[[str], object]) -> Callable[[], None]:
     host, settings = place.settings.serving.host, place.settings.serving
     address = f"http://{f'[{host}]' if ':' in host else host}:{taken.getsockname()[1]}{settings.root_path}"
-    example = as_json(logged.example).encode()
+    example = as_json(logged.package.example).encode()
+
+    model = logged.package.id
 
     def announce() -> None:
-        say(f"{logged.name} {logged.version} answers at {address} and logs to {place.log}")
+        say(f"{model.name} {model.version} answers at {address} and logs to {place.log}")
         say(f"Its fields, and a page to try it: {address}/docs. Ctrl-C stops it. For example:")
         say(f"  {example_curl(example, address=address)}")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import SignatureError
 from ..backends import BOUND, named_or_not, scores_of, targets_of
-from ..package import GOLDEN_OUTPUT, PackagedModel, json_bytes, make_manifest, parquet_bytes, read_manifest
+from ..package import GOLDEN_OUTPUT, Package, PackagedModel, json_bytes, make_manifest, parquet_bytes, read_manifest
 from ..signature import Field, OutputReader, Signature, example_record, read_rows
 from .reference import describe, dump_reference
 
@@ -37,7 +37,7 @@ def gather_evidence(
     verdict: Mapping[str, Any] | None,
 ) -> dict[str, bytes]:
     """Let the packaged model itself, loaded from its files, answer the golden rows and the reference."""
-    model = PackagedModel(read_manifest(make_manifest(name, files)), files)
+    model = PackagedModel(Package(read_manifest(make_manifest(name, files)), files))
     _refuse_difference(model, estimator, signature, golden)
     rows = _without_personal(golden[[n for n in signature.names if n in golden]], signature)
     answers = model.answer(model.complete(read_rows(signature, rows)))

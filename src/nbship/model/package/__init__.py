@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .archive import ARCHIVE, read_archive, read_wheel
 from .code import collect_code, distributions_in
-from .loaded import GUARDED, PackagedModel, file_of, path_in
+from .loaded import GUARDED, PackagedModel, path_in
 from .lookup_files import dump_lookups, load_lookups, parquet_bytes
 from .manifest import GOLDEN_OUTPUT, MANIFEST, Manifest, json_bytes, make_manifest, read_files, read_manifest
+from .package import ModelId, Package, file_of
 from .provenance import Provenance
 from .signing import check_signer, sign_package
 
@@ -16,6 +17,8 @@ __all__ = [
     "GUARDED",
     "MANIFEST",
     "Manifest",
+    "ModelId",
+    "Package",
     "PackagedModel",
     "Provenance",
     "check_signer",

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Container, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...errors import CorruptPackageError, VersionMismatchError
+from ...errors import VersionMismatchError
 from ..backends import ONNX, TABLES, Compiled
 from ..signature import Column, Columns, OutputReader, Predictions, RecordReader, Rows, Signature, Target
 from .code import install_code
 from .lookup_files import load_lookups
-from .manifest import Manifest
-from .provenance import Provenance
+from .package import Package, file_of
 
 if TYPE_CHECKING:
     from ...data import Lookup
 
-__all__ = ["GUARDED", "PackagedModel", "Path", "file_of", "path_in"]
+__all__ = ["GUARDED", "PackagedModel", "Path", "path_in"]
 
 # Path -> the libraries whose minor versions a model's numbers hang on.
 GUARDED = {"tables": ("numpy",), "onnx": ("numpy", "onnxruntime"), "sklearn": ("scikit-learn", "numpy", "skops")}
@@ -46,13 +44,12 @@ class Path(Protocol):
 class PackagedModel:
     """What a package's files hold, ready to answer."""
 
-    def __init__(self, manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> None:
-        self.signature = Signature.from_json(_json(files, "signature.json"))
-        self.provenance = Provenance.from_json(_json(files, "provenance.json"))
+    def __init__(self, package: Package, *, other_versions: bool = False) -> None:
+        files, self.signature = package.files, package.signature
         if not other_versions:
-            _refuse_versions(self.provenance.libraries, name=manifest.name, path=path_in(files))
+            _refuse_versions(package.provenance.libraries, name=package.id.name, path=path_in(files))
         code = {path.removeprefix("code/"): data for path, data in files.items() if path.startswith("code/")}
-        renamed = install_code(manifest.digest, code)
+        renamed = install_code(package.id.digest, code)
         self.path = _path(files, renamed, self.signature)
         self._tables = self.path if isinstance(self.path, Compiled) else None
         self._reader = RecordReader(self.signature)
@@ -145,16 +142,3 @@ def _version(library: str, name: str) -> str:
 
 def _minor(version: str) -> list[str]:
     return version.split(".")[:2]
-
-
-def file_of(files: Mapping[str, bytes], path: str) -> bytes:
-    if path not in files:
-        raise CorruptPackageError(f"The package has no '{path}'. Make it again.")
-    return files[path]
-
-
-def _json(files: Mapping[str, bytes], path: str) -> Any:
-    try:
-        return json.loads(file_of(files, path))
-    except ValueError as error:
-        raise CorruptPackageError(f"'{path}' of the package is not JSON. Make the package again.") from error

@@ -45,6 +45,12 @@ class Predictions:
         found = {"label": self.label, "probability": self.probability, "value": self.value, **self.more}
         return {kind: column for kind, column in found.items() if column is not None}
 
+    @classmethod
+    def of_records(cls, records: Sequence[Mapping[str, Any]]) -> Predictions:
+        """Return the outputs of records, given as plain values, as columns."""
+        names = records[0] if records else ()
+        return _predictions({name: _column([record[name] for record in records]) for name in names})
+
     def __len__(self) -> int:
         return len(next(iter(self.columns().values())))
 
@@ -173,6 +179,10 @@ def _threshold(
         if other.kind == "probability" and other.target == output.target and other.positive is not None:
             return _place(other, target), output.threshold
     return place, None
+
+
+def _column(values: list[Any]) -> Column:
+    return np.array(values, dtype=object if isinstance(values[0], str) else None)
 
 
 def _predictions(found: dict[str, Any]) -> Predictions:

@@ -20,18 +20,19 @@ class Pages:
 
     def __init__(self, settings: ServingSection) -> None:
         self._settings = settings
-        self._made: dict[str, Answer] = {}
+        self._made: dict[tuple[str, str], Answer] = {}
 
     def page(self, path: str, served: Logged) -> Answer:
         """Return `/openapi.json` or `/docs`."""
-        if path not in self._made:
-            self._made[path] = self._make(path, served)
-        return self._made[path]
+        key = path, served.package.id.version
+        if key not in self._made:
+            self._made[key] = self._make(path, served)
+        return self._made[key]
 
     def _make(self, path: str, served: Logged) -> Answer:
-        example = served.example
-        answer = {"id": _ID, "model": served.name, "version": served.version, **served.foresee([example])[0]}
-        about: dict[str, Any] = {"model": served.name, "version": served.version, "example": example, "answer": answer}
+        example, model = served.package.example, served.package.id
+        answer = {"id": _ID, "model": model.name, "version": model.version, **served.predict_unlogged([example])[0]}
+        about: dict[str, Any] = {"model": model.name, "version": model.version, "example": example, "answer": answer}
         if path == "/openapi.json":
             settings = self._settings
             content = openapi.describe(

@@ -45,9 +45,11 @@ class Request:
         Its `X-Request-ID`, or else the trace id.
     rows, refused
         How many rows it asks for, and the first field that is refused.
+    version
+        Of the model that predicted; empty where the request asked for no prediction.
     """
 
-    __slots__ = ("body", "caller", "headers", "id", "method", "path", "refused", "rows", "trace")
+    __slots__ = ("body", "caller", "headers", "id", "method", "path", "refused", "rows", "trace", "version")
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
@@ -62,6 +64,7 @@ class Request:
         self.id = ""
         self.rows = 0
         self.refused: str | None = None
+        self.version = ""
 
     def header(self, name: bytes) -> str:
         """Return the value of a header, or nothing."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
+    from ...predictor import ModelId
 
 __all__ = ["FOLDER", "Measures", "forget_worker"]
 
@@ -24,11 +26,11 @@ class Measures:
 
     Parameters
     ----------
-    model, version
-        What is served.
+    models
+        Those that may answer.
     """
 
-    def __init__(self, *, model: str, version: str) -> None:
+    def __init__(self, models: Sequence[ModelId] = ()) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._shared = os.environ.get(FOLDER)
@@ -48,9 +50,11 @@ class Measures:
         self.queued = Gauge(
             "nbship_requests_queued", "Requests that wait for a thread, or for the log.", registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
-        Gauge(
+        self._models = Gauge(
             "nbship_model_info", "The model that is served.", ["model", "version"], registry=registry, multiprocess_mode="livemax",
-        ).labels(model, version).set(1)  # fmt: skip
+        )  # fmt: skip
+        self._served: Sequence[ModelId] = ()
+        self.serve(models)
         self._cpu = Counter("nbship_cpu_seconds", "CPU time of the processes.", registry=registry)
         self._memory = Gauge(
             "nbship_resident_memory_bytes", "Memory of the living processes.", registry=registry, multiprocess_mode="livesum",
@@ -58,6 +62,14 @@ class Measures:
         self._spent = 0.0
         self._children: dict[tuple[str, int], tuple[Any, Any]] = {}
         self.sample()
+
+    def serve(self, models: Sequence[ModelId]) -> None:
+        """Show which models may answer from now on."""
+        for model in self._served:
+            self._models.labels(model.name, model.version).set(0)
+        for model in models:
+            self._models.labels(model.name, model.version).set(1)
+        self._served = models
 
     def note(self, route: str, status: int, seconds: float, rows: int) -> None:
         """Count a request that was answered."""

@@ -34,6 +34,7 @@ def begin(request: Request, served: Logged, rows: Sequence[Any], *, most_rows: i
     request.rows = len(rows)
     with refusing():
         pending = served.begin(rows, caller=request.caller, trace=request.trace)
+    request.version = pending.version
     if isinstance(pending.error, InvalidInputError) and pending.error.failures:
         request.refused = pending.error.failures[0].field
     return pending

@@ -34,8 +34,8 @@ def metadata(served: Logged) -> dict[str, Any]:
     """Return the model's name, version and tensors."""
     outputs = [(name, output.dtype) for name, output in served.signature.answers.items()]
     return {
-        "name": served.name,
-        "versions": [served.version],
+        "name": served.package.id.name,
+        "versions": [model.version for model in served.models],
         "platform": "nbship",
         "inputs": [_described(field.name, field.dtype) for field in served.signature.inputs],
         "outputs": [_described(name, dtype) for name, dtype in [*outputs, (IDS, "string")]],
@@ -120,7 +120,7 @@ def _asked(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bool]]
 
 
 def _written(pending: Pending, asked: Sequence[tuple[str, bool]], id: str) -> Answer:
-    answers, ids = checked(pending).outputs, pending.ids
+    answers, ids = checked(pending).predicted.outputs, pending.ids
     outputs, parts = [], []
     for name, binary in asked:
         dtype = "string" if name == IDS else pending.by.signature.answers[name].dtype
@@ -133,7 +133,7 @@ def _written(pending: Pending, asked: Sequence[tuple[str, bool]], id: str) -> An
         else:
             tensor["data"] = values
         outputs.append(tensor)
-    content = {"model_name": pending.by.name, "model_version": pending.by.version, "id": id, "outputs": outputs}
+    content = {"model_name": pending.by.package.id.name, "model_version": pending.version, "id": id, "outputs": outputs}
     if not parts:
         return json_answer(content)
     head = msgspec.json.encode(content)

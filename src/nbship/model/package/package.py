@@ -1,0 +1,119 @@
+"""What a package says of its model: who it is, what it takes and gives, where it comes from, rows to try."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ...errors import CorruptPackageError
+from ..signature import Signature, example_record
+from .manifest import GOLDEN_OUTPUT, Manifest
+from .provenance import Provenance
+
+__all__ = ["ModelId", "Package", "file_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """Which model predicted.
+
+    Attributes
+    ----------
+    name
+        Of the model.
+    version
+        The first 12 hex digits of `digest`.
+    digest
+        sha256 of the package's manifest, which is the package by content.
+    """
+
+    name: str
+    version: str
+    digest: str
+
+
+class Package:
+    """A package's verified files, and what they say; nothing in it predicts.
+
+    Attributes
+    ----------
+    manifest
+        The files and their digests.
+    files
+        Path -> bytes.
+    id
+        Name, version and digest of the model.
+    signature, provenance
+        What the model takes and gives, and where it comes from.
+    """
+
+    def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+        self.manifest, self.files = manifest, files
+        self.id = ModelId(manifest.name, manifest.version, manifest.digest)
+        self.signature = Signature.from_json(_json(files, "signature.json"))
+        self.provenance = Provenance.from_json(_json(files, "provenance.json"))
+
+    @cached_property
+    def card(self) -> str:
+        """The model card, as Markdown."""
+        return file_of(self.files, "MODEL_CARD.md").decode()
+
+    @cached_property
+    def example(self) -> dict[str, Any]:
+        """A golden row as a client sends it, without what is looked up."""
+        accepted: dict[str, Any] = json.loads(self.files["acceptance.json"])
+        # Older packages hold it in their golden rows alone, which take pyarrow to read.
+        found: dict[str, Any] | None = accepted.get("example")
+        if found is not None:
+            return {name: found[name] for name in self.signature.names if name in found}
+        return example_record(_golden(self.files, list(self.signature.names)), self.signature)
+
+    @cached_property
+    def baseline(self) -> float | None:
+        """The mean probability of the golden rows, which were drawn from all rows; None for other kinds of models."""
+        output = self.signature.output("probability")
+        if output is None or output.positive is None:
+            return None
+        name = f"{GOLDEN_OUTPUT}probability"
+        values: list[float] = [row[name] for row in _golden(self.files, [name])]
+        return sum(values) / len(values)
+
+
+def file_of(files: Mapping[str, bytes], path: str) -> bytes:
+    """Return a file of the package.
+
+    Raises
+    ------
+    CorruptPackageError
+        If it is not there.
+    """
+    if path not in files:
+        raise CorruptPackageError(f"The package has no '{path}'. Make it again.")
+    return files[path]
+
+
+def _json(files: Mapping[str, bytes], path: str) -> Any:
+    try:
+        return json.loads(file_of(files, path))
+    except ValueError as error:
+        raise CorruptPackageError(f"'{path}' of the package is not JSON. Make the package again.") from error
+
+
+def _golden(files: Mapping[str, bytes], columns: list[str]) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        content = files["golden.parquet"]
+        present = set(pq.read_schema(io.BytesIO(content)).names)
+        kept = [name for name in columns if name in present]
+        rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(content), columns=kept).to_pylist()
+    except (KeyError, pa.ArrowInvalid) as error:
+        raise CorruptPackageError(f"'golden.parquet' of the package cannot be read: {error}. Make it again.") from error
+    if not rows:
+        raise CorruptPackageError("'golden.parquet' of the package has no rows. Make it again.")
+    return rows
