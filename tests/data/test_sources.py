@@ -23,7 +23,7 @@ def table(tmp_path: Path) -> Path:
 def _duckdb(folder: Path) -> Source:
     with duckdb.connect(str(folder / "planes.duckdb")) as connection:
         connection.execute("CREATE TABLE planes AS SELECT * FROM (VALUES ('N1', 100), ('N3', 180)) AS t (tail, seats)")
-    return open_source(f"duckdb://{folder}/planes.duckdb")
+    return open_source(f"duckdb:///{folder}/planes.duckdb")
 
 
 def _sqlite(folder: Path) -> Source:
@@ -31,7 +31,7 @@ def _sqlite(folder: Path) -> Source:
         connection.execute("CREATE TABLE planes (tail TEXT, seats INTEGER)")
         connection.executemany("INSERT INTO planes VALUES (?, ?)", [("N1", 100), ("N3", 180)])
     connection.close()
-    return open_source(f"sqlite://{folder}/planes.sqlite")
+    return open_source(f"sqlite:///{folder}/planes.sqlite")
 
 
 DATABASES = pytest.mark.parametrize("connect", [_duckdb, _sqlite])
@@ -97,7 +97,7 @@ def test_an_unknown_kind_of_source_names_the_known_ones() -> None:
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "planes.duckdb").write_text("no database " * 1000)
     with pytest.raises(SourceError, match=r"planes\.duckdb"):
-        open_source(f"duckdb://{tmp_path}/planes.duckdb")
+        open_source(f"duckdb:///{tmp_path}/planes.duckdb")
 
 
 def test_an_empty_answer_keeps_its_columns(tmp_path: Path) -> None:

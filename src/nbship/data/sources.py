@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..errors import SourceError
+from ..project import database_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -165,17 +166,20 @@ _SCHEMES: Mapping[str, Callable[[str], Source]] = {"duckdb": DuckDBSource, "sqli
 
 
 def open_source(url: str) -> Source:
-    """Open the database that a URL names, such as `duckdb:///path/to/file` or `sqlite:///path/to/file`.
+    """Open the database that a URL names, as SQLAlchemy spells it: `duckdb:///relative/file`, `sqlite:////absolute/file`.
 
     Raises
     ------
     SourceError
         If the kind of database is not known or there is no such file.
     """
-    scheme, separator, path = url.partition("://")
-    if not separator or scheme not in _SCHEMES:
-        raise SourceError(f"Unknown kind of source in '{url}'. Use one of: {', '.join(sorted(_SCHEMES))} (…:///path).")
-    return _SCHEMES[scheme](path)
+    scheme, path = url.partition("://")[0], database_file(url)
+    if path is None:
+        raise SourceError(
+            f"'{url}' is not the URL of a database file. Use one of {', '.join(sorted(_SCHEMES))}: "
+            "'sqlite:///relative/file' or 'sqlite:////absolute/file'."
+        )
+    return _SCHEMES[scheme](str(path))
 
 
 def _require_file(path: Path, *, what: str) -> None:

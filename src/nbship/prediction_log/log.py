@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import LogError
-from ..project import Project
+from ..project import Project, database_file
 from .commits import Submission
 from .disks import refuse_disk
 from .records import BatchRun, Label, Record
@@ -155,13 +155,14 @@ def shown_address(where: Project | Path | str) -> str:
 
 
 def _local(url: str) -> Path | str:
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if not separator:
         return Path(url)
     if scheme in _SERVERS:
         return url
-    if scheme != "sqlite" or not rest.startswith("/"):
+    path = database_file(url)
+    if scheme != "sqlite" or path is None:
         raise LogError(
             f"The log address '{url}' is not known. Use 'sqlite:///' and the path of a file, or 'postgresql://user@host/database'."
         )
-    return Path(rest[1:])
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .atomic_write import write_if_changed, write_whole
 from .cache_file import read_kept, write_kept
+from .database_urls import database_file
 from .folder import Project, find_root, load
 from .params import Value, read_params, render_params, same
 from .plain_yaml import TYPED, OddError, parse_plain
@@ -19,6 +20,7 @@ __all__ = [
     "ServingSection",
     "Settings",
     "Value",
+    "database_file",
     "find_root",
     "load",
     "parse_plain",
