@@ -27,7 +27,7 @@ def loaded(small_package: Path):
 
 @pytest.fixture
 def rows(small_rows: pd.DataFrame) -> pd.DataFrame:
-    """A hundred rows, without what can be looked up."""
+    """A hundred rows, without the columns that can be looked up."""
     return small_rows.head(100).drop(columns=["limit", "grade"])
 
 
@@ -38,7 +38,7 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
 
 @pytest.mark.parametrize("target", ["out.csv", "out.parquet"])
 @pytest.mark.parametrize("source", ["in.csv", "in.parquet"])
-def test_a_file_gets_the_answers_that_rest_gives(
+def test_a_file_gets_the_outputs_that_rest_gives(
     tmp_path: Path, log, loaded, rows: pd.DataFrame, source: str, target: str
 ) -> None:
     summary = predict_file(loaded, log, source=write(rows, tmp_path / source), target=tmp_path / target)
@@ -57,12 +57,12 @@ def test_a_file_gets_the_answers_that_rest_gives(
     assert not [part for part in tmp_path.iterdir() if part.name.startswith(".")]
 
 
-def test_parts_of_a_file_give_what_the_whole_gives(
+def test_chunks_of_a_file_give_the_same_output_as_the_whole(
     tmp_path: Path, log, loaded, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write(rows, tmp_path / "in.csv")
     whole = predict_file(loaded, log, source=source, target=tmp_path / "whole.csv").run
-    monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr(batches, "CHUNK_ROWS", 7)
     seen: list[int] = []
     parts = predict_file(loaded, log, source=source, target=tmp_path / "parts.csv", progress=seen.append).run
     assert parts.output_digest == whole.output_digest
@@ -71,19 +71,19 @@ def test_parts_of_a_file_give_what_the_whole_gives(
     assert seen[-1] == 100
 
 
-def test_bad_rows_are_set_aside_with_reasons(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
+def test_invalid_rows_are_rejected_with_reasons(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
     text = rows.astype({"size": object, "line": object})
     text.loc[3, "size"] = "many"
     text.loc[5, "line"] = "nowhere"
     text.loc[5, "size"] = -4
     summary = predict_file(loaded, log, source=write(text, tmp_path / "in.csv"), target=tmp_path / "out.csv")
     assert (summary.run.rows, summary.run.rejected) == (98, 2)
-    aside = pd.read_csv(tmp_path / "out.csv.rejected.csv")
-    assert aside["row"].tolist() == [3, 5]
-    assert "size" in aside["reason"][0]
-    assert "line" in aside["reason"][1]
-    assert "size" in aside["reason"][1]
-    assert aside["size"].tolist() == ["many", "-4"]
+    rejected = pd.read_csv(tmp_path / "out.csv.rejected.csv")
+    assert rejected["row"].tolist() == [3, 5]
+    assert "size" in rejected["reason"][0]
+    assert "line" in rejected["reason"][1]
+    assert "size" in rejected["reason"][1]
+    assert rejected["size"].tolist() == ["many", "-4"]
     output = pd.read_csv(tmp_path / "out.csv")
     assert output["prediction_id"].str.rpartition("-")[2].astype(int).tolist() == [
         n for n in range(100) if n not in (3, 5)
@@ -93,7 +93,7 @@ def test_bad_rows_are_set_aside_with_reasons(tmp_path: Path, log, loaded, rows: 
     assert set(read["prediction_id"]) == set(output["prediction_id"])
 
 
-def test_only_bad_rows_are_an_error(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
+def test_a_file_without_valid_rows_is_an_error(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
     source = write(rows.head(3).assign(size=-1), tmp_path / "in.csv")
     with pytest.raises(InvalidInputError, match="field 'size'"):
         predict_file(loaded, log, source=source, target=tmp_path / "out.csv")
@@ -102,42 +102,42 @@ def test_only_bad_rows_are_an_error(tmp_path: Path, log, loaded, rows: pd.DataFr
     assert log.batches() == []
 
 
-def test_a_repeated_run_does_nothing_and_a_lost_output_is_made_again(tmp_path: Path, log, loaded, rows) -> None:
+def test_a_repeated_run_does_nothing_and_a_damaged_output_is_written_again(tmp_path: Path, log, loaded, rows) -> None:
     paths = {"source": write(rows, tmp_path / "in.csv"), "target": tmp_path / "out.csv"}
     first = predict_file(loaded, log, **paths)
     again = predict_file(loaded, log, **paths)
     assert (first.repeated, again.repeated) == (False, True)
     assert len(log.batches()) == 1
     (tmp_path / "out.csv").write_text("half")
-    healed = predict_file(loaded, log, **paths)
-    assert not healed.repeated
+    repaired = predict_file(loaded, log, **paths)
+    assert not repaired.repeated
     assert digest_of(tmp_path / "out.csv") == first.run.output_digest
-    assert healed.run.id == first.run.id
+    assert repaired.run.id == first.run.id
 
 
 def test_columns_are_checked_by_name(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
     target = tmp_path / "out.csv"
     misnamed = write(rows.rename(columns={"size": "sizes"}), tmp_path / "a.csv")
-    with pytest.raises(SchemaError, match=r"lacks the column 'size'.*'sizes'"):
+    with pytest.raises(SchemaError, match=r"lacks the required column 'size'.*'sizes'"):
         predict_file(loaded, log, source=misnamed, target=target)
     extra = write(rows.assign(sizee=1), tmp_path / "b.csv")
-    with pytest.raises(SchemaError, match=r"'sizee', which the model does not know.*--ignore-extra"):
+    with pytest.raises(SchemaError, match=r"unknown column 'sizee'.*--ignore-extra"):
         predict_file(loaded, log, source=extra, target=target)
     assert predict_file(loaded, log, source=extra, target=target, ignore_extra=True).run.rows == 100
 
 
-def test_files_that_cannot_be(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
+def test_unusable_inputs_and_outputs_are_errors(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
     source = write(rows, tmp_path / "in.csv")
     empty = write(rows.head(0), tmp_path / "empty.csv")
     with pytest.raises(EmptyDataError, match="has no rows"):
         predict_file(loaded, log, source=empty, target=tmp_path / "out.csv")
     with pytest.raises(SourceError, match="no file"):
         predict_file(loaded, log, source=tmp_path / "none.csv", target=tmp_path / "out.csv")
-    with pytest.raises(SourceError, match="input itself"):
+    with pytest.raises(SourceError, match="both input and output"):
         predict_file(loaded, log, source=source, target=source)
-    with pytest.raises(SourceError, match="as the output"):
+    with pytest.raises(SourceError, match="unsupported suffix"):
         predict_file(loaded, log, source=source, target=tmp_path / "out.json")
-    with pytest.raises(SourceError, match="folder does not exist"):
+    with pytest.raises(SourceError, match="does not exist"):
         predict_file(loaded, log, source=source, target=tmp_path / "no" / "out.csv")
     assert log.batches() == []
 
@@ -165,7 +165,7 @@ def test_rows_of_a_batch_replay_to_the_same_bytes(tmp_path: Path, log, loaded, r
         replay(log, id, predictor=loaded)
 
 
-def test_labels_meet_their_predictions(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
+def test_labels_are_matched_with_their_predictions(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
     predict_file(loaded, log, source=write(rows, tmp_path / "in.csv"), target=tmp_path / "out.csv")
     keys = rows[["at", "line"]].assign(label=1)
     extra = keys.head(1).assign(at=pd.Timestamp("2031-01-01T00:00Z"))
@@ -184,7 +184,7 @@ def test_labels_meet_their_predictions(tmp_path: Path, log, loaded, rows: pd.Dat
     assert read["actual"].notna().all()
 
 
-def test_labels_that_cannot_be(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
+def test_invalid_labels_are_errors(tmp_path: Path, log, loaded, rows: pd.DataFrame) -> None:
     keys = rows[["at", "line"]].head(3)
     signature = loaded.signature
     with pytest.raises(SchemaError, match="no column 'label'"):

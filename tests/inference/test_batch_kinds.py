@@ -1,4 +1,4 @@
-"""Batches of every kind to every kind, stopped anywhere, and of databases."""
+"""Batches between all file formats and databases, stopped at any point."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read(path: Path) -> pd.DataFrame:
 
 @pytest.mark.parametrize("target", KINDS)
 @pytest.mark.parametrize("source", KINDS)
-def test_every_kind_to_every_kind(
+def test_every_input_format_to_every_output_format(
     tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame, source: str, target: str
 ) -> None:
     loaded = predictor.load(small_package)
@@ -71,7 +71,9 @@ def test_every_kind_to_every_kind(
     assert replay(log, output["prediction_id"][77], predictor=loaded).same
 
 
-def test_wrong_lines_are_set_aside(tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame) -> None:
+def test_invalid_lines_are_rejected_with_reasons(
+    tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame
+) -> None:
     source = write(rows.head(5), tmp_path / "in.jsonl")
     good = json.loads(source.read_text().splitlines()[0])
     wrong = ["{", "3", json.dumps({**good, "size": "x"}), json.dumps({**good, "size": NAN}), '{"size": 1, "size": 2}',
@@ -80,20 +82,20 @@ def test_wrong_lines_are_set_aside(tmp_path: Path, log: SqlLog, small_package: P
         file.write("\n".join(wrong) + "\n" + json.dumps(good) + "\n")
     summary = predict_file(predictor.load(small_package), log, source=source, target=tmp_path / "out.jsonl")
     assert (summary.run.rows, summary.run.rejected) == (6, 6)
-    aside = pd.read_csv(tmp_path / "out.jsonl.rejected.csv")
-    assert aside["row"].tolist() == list(range(5, 11))
-    assert aside["line"].tolist() == wrong
-    for place, reason in enumerate(
+    rejected = pd.read_csv(tmp_path / "out.jsonl.rejected.csv")
+    assert rejected["row"].tolist() == list(range(5, 11))
+    assert rejected["line"].tolist() == wrong
+    for number, reason in enumerate(
         ["not JSON", "not an object", "size: is 'x'", "NaN is not JSON", "key occurs twice", "line: is missing"]
     ):
-        assert reason in aside["reason"][place]
+        assert reason in rejected["reason"][number]
     assert [int(id.rpartition("-")[2]) for id in read(tmp_path / "out.jsonl")["prediction_id"]] == [0, 1, 2, 3, 4, 11]
 
 
 NAN = float("nan")
 
 
-def test_unknown_keys_of_lines(tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame) -> None:
+def test_unknown_keys_in_json_lines(tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame) -> None:
     loaded, source = predictor.load(small_package), write(rows.assign(colour="red"), tmp_path / "in.jsonl")
     with pytest.raises(Exception, match="column 'colour'"):
         predict_file(loaded, log, source=source, target=tmp_path / "out.csv")
@@ -101,7 +103,9 @@ def test_unknown_keys_of_lines(tmp_path: Path, log: SqlLog, small_package: Path,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_chunks_depend_on_row_numbers_alone(tmp_path: Path, small_package: Path, rows: pd.DataFrame, kind: str) -> None:
+def test_chunk_bounds_depend_only_on_row_numbers(
+    tmp_path: Path, small_package: Path, rows: pd.DataFrame, kind: str
+) -> None:
     fields = predictor.load(small_package).signature.inputs
     path = write(rows, tmp_path / f"in.{kind}")
     whole = pd.concat([chunk.frame for chunk in read_chunks(path, fields, rows=1000)])
@@ -117,17 +121,17 @@ def test_chunks_depend_on_row_numbers_alone(tmp_path: Path, small_package: Path,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_that_was_stopped_goes_on_to_the_same_output(
+def test_a_stopped_run_resumes_to_the_same_output(
     tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 10)
-    monkeypatch.setattr(batches, "ROWS_A_PART", 30)
+    monkeypatch.setattr(batches, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(batches, "PARTITION_ROWS", 30)
     loaded = predictor.load(small_package)
     broken = rows.astype({"size": object})
     broken.loc[[5, 100, 229], "size"] = 77
     source = write(broken.astype({"size": int}), tmp_path / f"in.{kind}", group=30)
     whole = predict_file(loaded, log, source=source, target=tmp_path / f"whole.{kind}")
-    aside = (tmp_path / f"whole.{kind}.rejected.csv").read_bytes()
+    rejected = (tmp_path / f"whole.{kind}.rejected.csv").read_bytes()
     target = tmp_path / f"out.{kind}"
 
     class StoppedError(Exception):
@@ -145,29 +149,29 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_output(
         with pytest.raises(StoppedError):
             predict_file(loaded, log, source=source, target=target, progress=progress)
         assert not target.exists()
-        # What was done in whole parts is not done again.
+        # Finished partitions are not scored again.
         assert seen[0] == 30 * done + 10
     assert done > 1
     run = predict_file(loaded, log, source=source, target=target).run
     assert (run.output_digest, run.rows, run.rejected) == (whole.run.output_digest, 227, 3)
     assert (run.first_event, run.last_event) == (whole.run.first_event, whole.run.last_event)
-    assert (tmp_path / f"out.{kind}.rejected.csv").read_bytes() == aside
+    assert (tmp_path / f"out.{kind}.rejected.csv").read_bytes() == rejected
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("a_part", [1000, 30])
+@pytest.mark.parametrize("partition_rows", [1000, 30])
 @pytest.mark.parametrize("stop", ["log", "rejected", "output", "removed"])
-def test_a_run_that_was_stopped_at_its_very_end_loses_nothing(
+def test_a_run_stopped_at_its_very_end_loses_nothing(
     tmp_path: Path,
     log: SqlLog,
     small_package: Path,
     rows: pd.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
-    a_part: int,
+    partition_rows: int,
     stop: str,
 ) -> None:
-    monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 10)
-    monkeypatch.setattr(batches, "ROWS_A_PART", a_part)
+    monkeypatch.setattr(batches, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(batches, "PARTITION_ROWS", partition_rows)
     loaded, target = predictor.load(small_package), tmp_path / "out.csv"
     source = write(rows.assign(size=rows["size"].where(rows.index != 5, 77)), tmp_path / "in.csv")
 
@@ -182,7 +186,7 @@ def test_a_run_that_was_stopped_at_its_very_end_loses_nothing(
         if stop == "log":
             patch.setattr(log, "append", stopped)
         elif stop == "removed":
-            patch.setattr(batches.PartFolder, "remove", stopped)
+            patch.setattr(batches.PartitionFolder, "remove", stopped)
         else:
             last = "rejected.csv" if stop == "output" else "nothing"
             patch.setattr(batches, "publish", lambda made, to: real(made, to) if made.name == last else stopped())
@@ -194,23 +198,23 @@ def test_a_run_that_was_stopped_at_its_very_end_loses_nothing(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_one_output_is_made_by_one_process_at_a_time(
+def test_two_processes_cannot_write_the_same_output(
     tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame
 ) -> None:
     source, target = write(rows, tmp_path / "in.csv"), tmp_path / "out.csv"
     loaded = predictor.load(small_package)
 
     def other(_: int) -> None:
-        with pytest.raises(SourceError, match="is being made by another process"):
+        with pytest.raises(SourceError, match="Another process is writing"):
             predict_file(loaded, log, source=source, target=target)
 
     assert predict_file(loaded, log, source=source, target=target, progress=other).run.rows == 230
 
 
-def test_a_killed_command_goes_on(tmp_path: Path, small_package: Path, rows: pd.DataFrame) -> None:
+def test_a_killed_command_resumes(tmp_path: Path, small_package: Path, rows: pd.DataFrame) -> None:
     script = (
         "import sys; from nbship.inference.batch import run; from nbship import cli;"
-        "run.ROWS_AT_A_TIME, run.ROWS_A_PART = 10, 20; cli.main(sys.argv[1:])"
+        "run.CHUNK_ROWS, run.PARTITION_ROWS = 10, 20; cli.main(sys.argv[1:])"
     )
     source = write(pd.concat([rows] * 20), tmp_path / "in.parquet")
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}
@@ -278,32 +282,30 @@ def test_from_a_database_and_back(
     run = predict_file(loaded, log, source=snapshot, target=target).run
     for _ in range(2):
         load_table(target, database, "scored", run=run.id)
-        told = query(database, "SELECT probability, line FROM scored ORDER BY at")
-        assert [line for _, line in told] == rows["line"].tolist()
-    # SQLite keeps local times, of which the zone is lost: those of the package's own.
+        scored = query(database, "SELECT probability, line FROM scored ORDER BY at")
+        assert [line for _, line in scored] == rows["line"].tolist()
+    # SQLite stores local times without their zone, so its inputs differ.
     if database.startswith("postgresql"):
-        assert [chance for chance, _ in told] == loaded.predict(rows).probability.tolist()
+        assert [probability for probability, _ in scored] == loaded.predict(rows).probability.tolist()
 
 
-def test_a_database_that_fails_is_named_without_its_password(
-    tmp_path: Path, small_package: Path, database: str
-) -> None:
+def test_database_errors_do_not_show_the_password(tmp_path: Path, small_package: Path, database: str) -> None:
     signature = predictor.load(small_package).signature
-    with pytest.raises(SourceError, match=r"cannot be read: .*nowhere"):
+    with pytest.raises(SourceError, match=r"Cannot read the database .*nowhere"):
         take_snapshot(database, "SELECT * FROM nowhere", tmp_path / "in.parquet", signature=signature)
-    with pytest.raises(SourceError, match="gives no rows"):
+    with pytest.raises(SourceError, match="returned no rows"):
         take_snapshot(database, "SELECT 1 AS size WHERE 1 = 2", tmp_path / "in.parquet", signature=signature)
-    with pytest.raises(SourceError, match="cannot be read") as caught:
+    with pytest.raises(SourceError, match="Cannot read") as caught:
         take_snapshot(
             "postgresql+psycopg://ann:secret@127.0.0.1:1/x", "SELECT 1", tmp_path / "in.parquet", signature=signature
         )
     assert "secret" not in str(caught.value)
-    with pytest.raises(SourceError, match="cannot be named"):
+    with pytest.raises(SourceError, match="is not valid"):
         take_snapshot("no such://thing", "SELECT 1", tmp_path / "in.parquet", signature=signature)
     assert list(tmp_path.glob("*.parquet")) == []
 
 
-def test_only_wrong_rows_leave_nothing_behind(
+def test_a_run_without_valid_rows_writes_only_the_rejected_rows(
     tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame
 ) -> None:
     source = write(rows.assign(size=-1), tmp_path / "in.jsonl")

@@ -1,4 +1,4 @@
-"""Categories that a Parquet file holds as codes get the answers that their texts get."""
+"""Dictionary-encoded categories of a Parquet file get the same outputs as strings."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> predictor.PackagePredict
 
 
 def write(rows: pd.DataFrame, path: Path) -> Path:
-    # Each row group has codes of its own.
+    # Each row group has its own dictionary.
     rows.to_parquet(path, index=False, row_group_size=90)
     return path
 
 
 def test_batch(tmp_path: Path, loaded: predictor.PackagePredictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 200)
+    monkeypatch.setattr(batches, "CHUNK_ROWS", 200)
     rows = make_rows(500, seed=3)
     rows.loc[[7, 300], "colour"] = ["violet", "ultraviolet"]
     expected = loaded.predict_records(rows.astype(object).where(rows.notna(), None).to_dict("records")).outputs
@@ -80,15 +80,15 @@ def test_batch(tmp_path: Path, loaded: predictor.PackagePredictor, monkeypatch: 
     kept = [number for number in range(500) if number not in (11, 402)]
     assert out["probability"].tolist() == [expected[number]["probability"] for number in kept]
     assert out["town"].tolist() == rows["town"][kept].tolist()
-    aside = pd.read_csv(tmp_path / "out.parquet.rejected.csv", keep_default_na=False)
-    assert aside["row"].tolist() == [11, 402]
-    assert aside["reason"].str.startswith("town: ").all()
+    rejected = pd.read_csv(tmp_path / "out.parquet.rejected.csv", keep_default_na=False)
+    assert rejected["row"].tolist() == [11, 402]
+    assert rejected["reason"].str.startswith("town: ").all()
 
 
 def test_categoricals_of_frames(loaded: predictor.PackagePredictor) -> None:
     rows = make_rows(300, seed=4)
     expected = loaded.predict(rows).probability
-    # A category that no row has harms nobody.
+    # 'Paris' is a category of no row.
     coded = rows.assign(
         colour=pd.Categorical(rows["colour"], categories=["blue", "red", "green"]),
         town=pd.Categorical(rows["town"], categories=["Paris", "Oslo", "Rome", "Bonn"]),

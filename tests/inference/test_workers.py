@@ -1,4 +1,4 @@
-"""Parts of a batch that several processes make."""
+"""Partitions of a batch that several processes score."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def log(tmp_path: Path) -> Iterator[SqlLog]:
 
 
 @pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "ROWS_AT_A_TIME", 10)
-    monkeypatch.setattr(batches, "ROWS_A_PART", 30)
+def small_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(batches, "PARTITION_ROWS", 30)
     monkeypatch.setattr(scoring, "can_fork", lambda: True)
     monkeypatch.setattr(scoring, "cores", lambda: 3)
 
@@ -44,7 +44,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "in.parquet"
 
 
-def test_they_make_what_one_process_makes(
+def test_several_workers_write_the_same_output_as_one_process(
     tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded, seen = predictor.load(small_package), []
@@ -55,27 +55,27 @@ def test_they_make_what_one_process_makes(
     one = predict_file(loaded, log, source=source, target=tmp_path / "one.parquet")
     assert several.run.output_digest == one.run.output_digest
     assert (several.run.rows, several.run.rejected) == (one.run.rows, one.run.rejected) == (498, 2)
-    aside = [tmp_path / f"{name}.parquet.rejected.csv" for name in ("several", "one")]
-    assert aside[0].read_bytes() == aside[1].read_bytes()
+    rejected = [tmp_path / f"{name}.parquet.rejected.csv" for name in ("several", "one")]
+    assert rejected[0].read_bytes() == rejected[1].read_bytes()
 
 
-def test_one_that_dies_is_stood_in_for(
+def test_the_partitions_of_a_killed_worker_are_scored_by_the_parent(
     tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, real = os.getpid(), scoring.Scoring._make
+    here, real = os.getpid(), scoring.Scoring._score
 
-    def make(self, place, *args):
-        if place == 4 and os.getpid() != here:
+    def score(self, number, *args):
+        if number == 4 and os.getpid() != here:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(self, place, *args)
+        return real(self, number, *args)
 
-    monkeypatch.setattr(scoring.Scoring, "_make", make)
+    monkeypatch.setattr(scoring.Scoring, "_score", score)
     run = predict_file(predictor.load(small_package), log, source=source, target=tmp_path / "out.parquet").run
     assert run.rows == 498
     assert len(pd.read_parquet(tmp_path / "out.parquet")) == 498
 
 
-def test_parts_of_another_size_are_not_taken(
+def test_partitions_of_another_size_are_not_reused(
     tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded, target = predictor.load(small_package), tmp_path / "out.parquet"
@@ -90,12 +90,12 @@ def test_parts_of_another_size_are_not_taken(
     monkeypatch.setattr(scoring, "can_fork", lambda: False)
     with pytest.raises(StoppedError):
         predict_file(loaded, log, source=source, target=target, progress=stop)
-    # As a newer nbship may have them.
-    monkeypatch.setattr(batches, "ROWS_A_PART", 70)
+    # Another version of nbship may use another size.
+    monkeypatch.setattr(batches, "PARTITION_ROWS", 70)
     assert predict_file(loaded, log, source=source, target=target).run.rows == 498
 
 
-def test_where_no_process_can_be_made_there_are_none(
+def test_the_parent_scores_alone_if_it_cannot_fork(
     tmp_path: Path, log: SqlLog, small_package: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fork() -> int:
@@ -106,7 +106,7 @@ def test_where_no_process_can_be_made_there_are_none(
     assert predict_file(loaded, log, source=source, target=tmp_path / "out.parquet").run.rows == 498
 
 
-def test_what_goes_wrong_in_one_is_told_as_ever(
+def test_an_error_in_a_worker_is_raised_by_the_parent(
     tmp_path: Path, log: SqlLog, small_package: Path, source: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     content = bytearray(source.read_bytes())
@@ -118,10 +118,10 @@ def test_what_goes_wrong_in_one_is_told_as_ever(
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_they_end_with_the_command(tmp_path: Path, small_package: Path, source: Path) -> None:
+def test_workers_end_with_the_command(tmp_path: Path, small_package: Path, source: Path) -> None:
     script = (
         "import sys, time; from nbship.inference.batch import run, scoring; from nbship import cli;"
-        "run.ROWS_A_PART = 30; scoring.Scoring._make = lambda *_: time.sleep(60); cli.main(sys.argv[1:])"
+        "run.PARTITION_ROWS = 30; scoring.Scoring._score = lambda *_: time.sleep(60); cli.main(sys.argv[1:])"
     )
     words = ["predict", str(source), "out.parquet", "--package", str(small_package)]
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}

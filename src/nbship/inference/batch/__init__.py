@@ -1,4 +1,4 @@
-"""Batch prediction: files and databases in, predictions out, in parts that survive a kill."""
+"""Batch prediction: files and databases in, predictions out; a stopped run resumes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Batches from and to databases: what a query gives is kept as a file, scored as files are, and loaded as a whole.
+"""Batches from and to databases: a query's result is stored as a file, scored, and loaded in one transaction.
 
-The file is what the log's record of the run speaks of, and what a replay reads.
+The log's record of the run names that file, and a replay reads it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputFailure, SourceError
+from ...errors import SourceError
 from ...model.signature import Signature
 from ...tabular import TableWriter, publish
 
@@ -26,7 +26,7 @@ _ROWS = 50_000
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text is the URL of a database, and no path.
+    """Return whether a string is the URL of a database rather than a path.
 
     >>> is_address("sqlite:///orders.db"), is_address("orders.csv")
     (True, False)
@@ -36,30 +36,32 @@ def is_address(text: str) -> bool:
 
 def shown_url(url: str) -> str:
     """Return a URL without its password."""
-    with _failures(url, "named"):
+    with _failures(url, "parse"):
         import sqlalchemy as sa
 
         return sa.make_url(url).render_as_string(hide_password=True)
 
 
 def take_snapshot(url: str, query: str, path: Path, *, signature: Signature) -> int:
-    """Write what a query gives to a Parquet file, in bounded memory; the file appears whole. Return the number of rows.
+    """Write a query's result to a Parquet file, atomically and in bounded memory. Return the number of rows.
 
     Parameters
     ----------
     url
-        As SQLAlchemy has it. The query decides the order of the rows.
+        An SQLAlchemy URL.
+    query
+        Its ORDER BY decides the row order, and with it the prediction ids.
 
     Raises
     ------
     SourceError
-        If the database cannot be read, or gives a column of another type than its field.
+        If the database cannot be read, or a column's type does not fit its field.
     """
     with _failures(url, "read"):
         import sqlalchemy as sa
 
-        draft = path.with_name(f".{path.name}.partial")
-        writer, count = TableWriter(draft, suffix=".parquet"), 0
+        partial = path.with_name(f".{path.name}.partial")
+        writer, count = TableWriter(partial, suffix=".parquet"), 0
         engine = sa.create_engine(url)
         try:
             with engine.connect() as connection:
@@ -67,24 +69,24 @@ def take_snapshot(url: str, query: str, path: Path, *, signature: Signature) -> 
                 result = connection.execution_options(**options).execute(sa.text(query))
                 names = list(result.keys())
                 types: dict[str, pa.DataType] = {}
-                for part in result.partitions():
-                    table = _table(part, names, types, signature)
+                for rows in result.partitions():
+                    table = _table(rows, names, types, signature)
                     writer.write(table)
                     count += table.num_rows
             if not count:
-                raise SourceError(f"The query on '{shown_url(url)}' gives no rows. Correct it.")
+                raise SourceError(f"The query on '{shown_url(url)}' returned no rows. Correct the query.")
             writer.close()
-            publish(draft, path)
+            publish(partial, path)
         finally:
-            draft.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             engine.dispose()
     return count
 
 
 def load_table(path: Path, url: str, name: str, *, run: str) -> None:
-    """Write a batch run's output to a table, in one transaction: all of it is there, or nothing.
+    """Write a batch run's output to a table in one transaction.
 
-    The table is made where it is missing. What an earlier attempt of the same run left is replaced.
+    The table is created if it does not exist. Rows from an earlier attempt of the same run are replaced.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def load_table(path: Path, url: str, name: str, *, run: str) -> None:
     """
     import pyarrow.parquet as pq
 
-    with _failures(url, "written"):
+    with _failures(url, "write to"):
         import sqlalchemy as sa
 
         engine = sa.create_engine(url)
@@ -109,18 +111,22 @@ def load_table(path: Path, url: str, name: str, *, run: str) -> None:
 
 
 @contextmanager
-def _failures(url: str, done: str) -> Iterator[None]:
+def _failures(url: str, action: str) -> Iterator[None]:
     try:
         import sqlalchemy as sa
     except ImportError as error:
-        raise SourceError("Tables of databases need SQLAlchemy. Install it: `pip install 'nbship[sql]'`.") from error
+        raise SourceError("Databases need SQLAlchemy. Install it: pip install 'nbship[sql]'.") from error
     try:
         yield
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
         reason = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")[:300]
-        shown = url.partition("://")[0] + "://…" if done == "named" else shown_url(url)
+        if action == "parse":
+            # The URL may hold a password, which only a parsed URL can hide.
+            raise SourceError(
+                f"The database URL '{url.partition('://')[0]}://…' is not valid: {reason}. Correct it."
+            ) from error
         raise SourceError(
-            f"The database '{shown}' cannot be {done}: {reason}. Check the address and the query."
+            f"Cannot {action} the database '{shown_url(url)}': {reason}. Check the URL and the query."
         ) from error
 
 
@@ -130,15 +136,16 @@ def _table(
     import pyarrow as pa
 
     columns = []
-    for place, name in enumerate(names):
-        values = [_plain(row[place]) for row in rows]
+    for number, name in enumerate(names):
+        values = [_plain(row[number]) for row in rows]
         if name not in types or pa.types.is_null(types[name]):
             types[name] = _type(values, signature[name].dtype if name in signature.names else "")
         try:
             columns.append(pa.array(values, type=types[name]))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-            failure = InputFailure(None, name, f"cannot be kept as {types[name]}: {error}")
-            raise SourceError(f"Column '{name}' {failure.reason}. Cast it in the query.") from error
+            raise SourceError(
+                f"Column '{name}' cannot be stored as {types[name]}: {error}. Cast it in the query."
+            ) from error
     return pa.table(columns, names=list(names))
 
 
@@ -149,7 +156,7 @@ def _plain(value: Any) -> Any:
 
 
 def _type(values: Sequence[Any], dtype: str) -> pa.DataType:
-    """Return the type of a column from its field and its first value."""
+    """Return a column's type, from its field's dtype and its first value."""
     import pyarrow as pa
 
     first = next((value for value in values if value is not None), None)

@@ -1,4 +1,4 @@
-"""What a file holds, and whether it still does."""
+"""The digest of a run's input, and whether the input changed during the run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from ...prediction_log import digest_of
 
-__all__ = ["Content"]
+__all__ = ["InputDigest"]
 
-# Clocks of file systems are coarse: a file that was changed so recently may change again without a trace in its times.
+# File systems have coarse clocks: a file modified this recently may change again with the same mtime.
 _RECENT_SECONDS = 2.0
 
 
-class Content:
-    """The content of a file at the moment.
+class InputDigest:
+    """A file's digest, taken when this is created.
 
     Attributes
     ----------
@@ -26,30 +26,30 @@ class Content:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._marks, self._read_at = _marks(path), time.time()
+        self._stat, self._read_at = _stat(path), time.time()
         with ThreadPoolExecutor(1) as hashing:
             digest = hashing.submit(digest_of, path)
             _import_libraries()
             self.digest = digest.result()
 
     def is_changed(self) -> bool:
-        """Tell whether the file holds something else now.
+        """Return whether the file's content differs now.
 
-        Times and size tell that it does not; where they cannot, its bytes do.
+        The same size and timestamps are enough, unless the file is so recent that its digest has to be compared.
         """
-        *_, changed = self._marks
-        if _marks(self._path) == self._marks and self._read_at - changed / 1e9 > _RECENT_SECONDS:
+        *_, changed_at = self._stat
+        if _stat(self._path) == self._stat and self._read_at - changed_at / 1e9 > _RECENT_SECONDS:
             return False
         return digest_of(self._path) != self.digest
 
 
 def _import_libraries() -> None:
-    """Import, while a file is being hashed, what reading it takes: each process that is forked has it then."""
+    """Import the libraries that reading takes, while the file is hashed; forked workers inherit them."""
     import pandas  # noqa: F401
     import pyarrow.compute
     import pyarrow.parquet  # noqa: F401
 
 
-def _marks(path: Path) -> tuple[int, ...]:
-    about = os.stat(path)  # noqa: PTH116
-    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+def _stat(path: Path) -> tuple[int, ...]:
+    found = os.stat(path)  # noqa: PTH116
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -1,4 +1,4 @@
-"""What a batch run writes of a chunk: the rows predicted, and those set aside."""
+"""The tables that a batch run writes for a chunk: predicted rows and rejected rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ __all__ = ["predicted_table", "rejected_table"]
 def predicted_table(
     id: str, chunk: Chunk, frame: pd.DataFrame, predictions: Predictions, signature: Signature, *, text: bool
 ) -> pa.Table:
-    """Return the keys, ids and outputs of the rows that were predicted; keys as texts where the output is `text`."""
+    """Return keys, prediction ids and outputs of the predicted rows.
+
+    Parameters
+    ----------
+    text
+        Whether the output is a text format (CSV, JSON Lines): keys are then copied from the input unchanged.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as compute
@@ -28,9 +34,8 @@ def predicted_table(
     numbers = np.asarray(frame.index)
     columns: dict[str, Any] = {}
     for name in signature.keys:
-        # A key goes into text as it came out of text, so that it can be joined there.
-        as_it_came = text and name in chunk.table.column_names
-        if as_it_came:
+        # Written as it was read, "007" stays "007", and input and output can be joined as text.
+        if text and name in chunk.table.column_names:
             columns[name] = chunk.table.column(name).take(pa.array(numbers - chunk.index.start))
         else:
             column = pa.Array.from_pandas(frame[name])
@@ -42,7 +47,7 @@ def predicted_table(
 
 
 def rejected_table(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
-    """Return the rows that were set aside, as they came, with their numbers and the reasons."""
+    """Return the rejected rows as they were read, with row numbers and reasons."""
     import pyarrow as pa
 
     reasons: dict[int, list[str]] = {}
@@ -51,15 +56,15 @@ def rejected_table(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
         reasons.setdefault(failure.row or 0, []).append(words)
     rows = sorted(reasons)
     given = chunk.table.take(pa.array([row - chunk.index.start for row in rows]))
-    about = [("row", pa.array(rows)), ("reason", pa.array(["; ".join(reasons[row]) for row in rows]))]
+    added = {"row": pa.array(rows), "reason": pa.array(["; ".join(reasons[row]) for row in rows])}
+    # The input may have columns of these names, so this is not a dictionary.
     return pa.table(
-        [column for _, column in about] + [_as_text(column) for column in given.columns],
-        names=[name for name, _ in about] + given.column_names,
+        [*added.values(), *(_as_text(column) for column in given.columns)], names=[*added, *given.column_names]
     )
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as CSV can hold it."""
+    """Return a column as CSV can represent it."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):

@@ -1,4 +1,4 @@
-"""The parts of a batch run: what is done stays done, so that a run that was stopped goes on where it was."""
+"""The partitions of a batch run, stored as they are finished, so that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import msgspec
 
 from ...errors import SourceError
 
-__all__ = ["Part", "PartFolder", "remove_parts"]
+__all__ = ["Partition", "PartitionFolder", "remove_partitions"]
 
 
-class Part(msgspec.Struct, frozen=True):
-    """What became of a part's rows.
+class Partition(msgspec.Struct, frozen=True):
+    """A finished partition.
 
     Attributes
     ----------
     start
-        The first of them, in the input.
+        Number of its first row in the input.
     seen, rows, rejected
-        Rows of the input, rows predicted, and rows set aside.
+        Numbers of rows read, predicted and rejected.
     first, last
         Earliest and latest event time.
     reasons
-        Of the first rows set aside: row, field and reason.
+        Row, field and reason of the first rejected rows.
     """
 
     start: int
@@ -39,18 +39,18 @@ class Part(msgspec.Struct, frozen=True):
     reasons: tuple[tuple[int | None, str | None, str], ...] = ()
 
 
-class PartFolder:
-    """The folder of a run's parts, beside its output, until it is done.
+class PartitionFolder:
+    """A run's folder of partitions: beside its output, until the run is complete.
 
     Parameters
     ----------
     run
-        Made from package and input: the parts of another run are not touched, and not taken.
+        The run's id, made from package and input, so that each run uses only its own partitions.
     """
 
     def __init__(self, target: Path, run: str) -> None:
         self._path = _path_of(target, run)
-        # Arrow's own format costs little to write; Parquet is made once, of all parts.
+        # Arrow IPC is cheap to write; Parquet is written once, from all partitions.
         self._suffix = ".arrow" if target.suffix == ".parquet" else target.suffix
         self._path.mkdir(exist_ok=True)
         self._lock = (self._path / "lock").open("w")
@@ -58,64 +58,67 @@ class PartFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
-            raise SourceError(f"'{target}' is being made by another process. Wait for it to end.") from error
+            raise SourceError(
+                f"Another process is writing '{target}'. Wait for it to finish, or give another output."
+            ) from error
 
-    def output(self, place: int) -> Path:
-        """Return the file of a part's predictions."""
-        return self._path / f"{place:06d}{self._suffix}"
+    def output(self, number: int) -> Path:
+        """Return the file of a partition's predictions."""
+        return self._path / f"{number:06d}{self._suffix}"
 
-    def rejected(self, place: int) -> Path:
-        """Return the file of a part's rows that were set aside."""
-        return self._path / f"{place:06d}.rejected.csv"
+    def rejected(self, number: int) -> Path:
+        """Return the file of a partition's rejected rows."""
+        return self._path / f"{number:06d}.rejected.csv"
 
-    def begin(self, place: int) -> None:
-        """Delete what a stopped run left of a part."""
-        self.output(place).unlink(missing_ok=True)
-        self.rejected(place).unlink(missing_ok=True)
+    def begin(self, number: int) -> None:
+        """Delete the files that a stopped run left for a partition."""
+        self.output(number).unlink(missing_ok=True)
+        self.rejected(number).unlink(missing_ok=True)
 
-    def finish(self, place: int, part: Part) -> None:
-        """Note that a part's files are complete and on the disk; a note is there whole, or not at all."""
-        note = self._note(place)
-        draft = note.with_suffix(".draft")
-        with draft.open("wb") as file:
-            file.write(msgspec.json.encode(part))
+    def finish(self, number: int, partition: Partition) -> None:
+        """Record, atomically, that a partition's files are complete and on disk."""
+        record = self._record(number)
+        temporary = record.with_suffix(".draft")
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(partition))
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(note)
+        temporary.replace(record)
         folder = os.open(self._path, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
 
-    def done(self, place: int, start: int, rows: int | None = None) -> Part | None:
-        """Return what is noted of a part that begins with this row and has so many, and whose files are there."""
+    def finished(self, number: int, start: int, rows: int | None = None) -> Partition | None:
+        """Return a partition if it is finished: with this first row, this number of rows, and its files."""
         try:
-            part = msgspec.json.decode(self._note(place).read_bytes(), type=Part)
+            partition = msgspec.json.decode(self._record(number).read_bytes(), type=Partition)
         except (OSError, msgspec.DecodeError):
             return None
-        lost = (part.rows and not self.output(place).exists()) or (part.rejected and not self.rejected(place).exists())
-        other = part.start != start or (rows is not None and part.seen != rows)
-        return None if lost or other else part
+        missing_output = partition.rows and not self.output(number).exists()
+        missing_rejected = partition.rejected and not self.rejected(number).exists()
+        other_rows = partition.start != start or (rows is not None and partition.seen != rows)
+        return None if missing_output or missing_rejected or other_rows else partition
 
     def joined(self, name: str) -> Path:
-        """Return where a joined file is made."""
+        """Return the path at which a joined file is written."""
         return self._path / name
 
     def close(self) -> None:
-        """Let another process go on with the run."""
+        """Release the run for another process."""
         self._lock.close()
 
     def remove(self) -> None:
-        """Delete the folder: the run is done, or not to be gone on with."""
+        """Delete the folder: the run is complete, or cannot be resumed."""
         shutil.rmtree(self._path, ignore_errors=True)
 
-    def _note(self, place: int) -> Path:
-        return self._path / f"{place:06d}.json"
+    def _record(self, number: int) -> Path:
+        return self._path / f"{number:06d}.json"
 
 
-def remove_parts(target: Path, run: str) -> None:
-    """Delete what a run left that was stopped after its output was there."""
+def remove_partitions(target: Path, run: str) -> None:
+    """Delete the folder of a run that was stopped after its output appeared."""
     shutil.rmtree(_path_of(target, run), ignore_errors=True)
 
 

@@ -1,7 +1,7 @@
-"""Score a file: bounded parts in, keys and predictions out, bad rows set aside, all or nothing, resumed where it stopped.
+"""Score a file in bounded memory. The output appears atomically; a stopped run resumes.
 
-The run's id is made from the digests of package and input, and a row's prediction id from it and the row's
-number: the same run gives the same bytes, whenever and however often it is repeated.
+A run's id is derived from the digests of package and input, and a row's prediction id from the run's id and the row
+number, so repeating a run gives identical output.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
 from ...tabular import SUFFIXES, TableJoiner, columns_in, publish
 from ..suggestions import nearest
-from .input_digest import Content
-from .partitions import Part, PartFolder, remove_parts
+from .input_digest import InputDigest
+from .partitions import Partition, PartitionFolder, remove_partitions
 from .scoring import REASONS, Scoring
 
 __all__ = ["BatchSummary", "predict_file"]
 
-ROWS_AT_A_TIME = 100_000
-# What a stopped run has to do again, at most, but for large row groups of Parquet.
-ROWS_A_PART = 250_000
+CHUNK_ROWS = 100_000
+# A stopped run loses at most this many rows of work per process; more if a Parquet row group is larger.
+PARTITION_ROWS = 250_000
 
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What a batch run did.
+    """The result of a batch run.
 
     Attributes
     ----------
     run
-        The record that is in the log.
+        Its record in the log.
     rejected_path
-        Where the rows set aside are, with their reasons; None where there are none.
+        The file of rejected rows with their reasons, or None if no row was rejected.
     repeated
-        Whether the output was there already, complete, and nothing was done.
+        Whether the output already existed, so that nothing was done.
     """
 
     run: BatchRun
@@ -62,72 +62,74 @@ def predict_file(
 ) -> BatchSummary:
     """Score the rows of `source` into `target`, each a .csv, .jsonl or .parquet file.
 
-    The output has the key columns, `prediction_id` and the model's outputs. It appears whole, after the
-    record of the run is durable. Rows that cannot be scored are written to `<target>.rejected.csv`. A run that was
-    stopped goes on with the parts that it had not done; its output is the same.
+    The output has the key columns, `prediction_id` and the model's outputs. It appears atomically, once the run's
+    record is durable. Invalid rows are written to `<target>.rejected.csv`. A stopped run resumes with its
+    unfinished partitions, and its output is the same.
 
     Parameters
     ----------
     ignore_extra
-        Whether columns that the model does not know are passed over instead of refused.
+        Ignore unknown columns instead of raising an error.
     progress
-        Called with the number of rows read so far.
+        Called with the number of rows scored so far.
 
     Raises
     ------
     SourceError
         If a file cannot be read or written.
     SchemaError
-        If a column is missing, or unknown.
+        If a column is missing or unknown.
     EmptyDataError
         If there are no rows.
     InvalidInputError
-        If no row can be scored.
+        If no row is valid.
     """
     started = time.monotonic()
     _check_columns(source, predictor.signature, ignore_extra=ignore_extra)
     _check_target(source, target)
-    content = Content(source)
-    digest = content.digest
+    current = InputDigest(source)
+    digest = current.digest
     id = "b" + hashlib.sha256(f"{predictor.digest}\n{digest}".encode()).hexdigest()[:16]
     rejected_path = target.with_name(target.name + ".rejected.csv")
     earlier = _repeated(log.batch(id), source, target, rejected_path)
     name = f"{id}{'.lenient' if ignore_extra else ''}"
     if earlier is not None:
-        remove_parts(target, name)
+        remove_partitions(target, name)
         return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
-    with closing(_folder(target, name)) as parts:
-        scoring = Scoring(predictor, id, source, parts, ignore_extra, ROWS_AT_A_TIME, ROWS_A_PART)
-        done, output, aside = _score(scoring, suffix=target.suffix, progress=progress)
+    with closing(_folder(target, name)) as folder:
+        scoring = Scoring(predictor, id, source, folder, ignore_extra, CHUNK_ROWS, PARTITION_ROWS)
+        partitions, output, rejected = _score(scoring, suffix=target.suffix, progress=progress)
         if output is None:
-            _refuse_nothing(parts, source, done, aside=aside, rejected_path=rejected_path)
+            _raise_no_output(folder, source, partitions, rejected=rejected, rejected_path=rejected_path)
         assert output is not None
-        if content.is_changed():
-            parts.remove()
-            raise SourceError(f"'{source}' was changed while it was read. Run the command again.")
+        if current.is_changed():
+            folder.remove()
+            raise SourceError(f"'{source}' changed while it was read. Run the command again.")
         run = BatchRun(
             id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
             version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source.absolute()),
             input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
-            rows=sum(part.rows for part in done), rejected=sum(part.rejected for part in done),
-            first_event=min((part.first for part in done if part.first), default=None),
-            last_event=max((part.last for part in done if part.last), default=None),
+            rows=sum(each.rows for each in partitions), rejected=sum(each.rejected for each in partitions),
+            first_event=min((each.first for each in partitions if each.first), default=None),
+            last_event=max((each.last for each in partitions if each.last), default=None),
         )  # fmt: skip
         log.append(run)
-        if aside is None:
+        if rejected is None:
             rejected_path.unlink(missing_ok=True)
         else:
-            publish(aside, rejected_path)
+            publish(rejected, rejected_path)
         publish(output, target)
-        parts.remove()
+        folder.remove()
     return BatchSummary(run, rejected_path if run.rejected else None)
 
 
-def _folder(target: Path, run: str) -> PartFolder:
+def _folder(target: Path, run: str) -> PartitionFolder:
     try:
-        return PartFolder(target, run)
+        return PartitionFolder(target, run)
     except OSError as error:
-        raise SourceError(f"'{target.parent}' cannot be written: {error.strerror or error}.") from error
+        raise SourceError(
+            f"Cannot write to '{target.parent}': {error.strerror or error}. Check the folder, or give another output."
+        ) from error
 
 
 def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) -> None:
@@ -135,28 +137,30 @@ def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) ->
     missing = [field.name for field in signature.inputs if not field.optional and field.name not in names]
     if missing:
         near = nearest(missing[0], [name for name in names if name not in signature.names])
-        hint = f" There is '{near}': rename it." if near else " Add it."
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise SchemaError(f"'{source}' lacks the column '{missing[0]}'{more}, which the model needs.{hint}")
+        hint = f" Rename '{near}', or add the column." if near else " Add it."
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise SchemaError(f"'{source}' lacks the required column '{missing[0]}'{more}.{hint}")
     unknown = [name for name in names if name not in signature.names]
     if unknown and not ignore_extra:
         near = nearest(unknown[0], [name for name in signature.names if name not in names])
         hint = f" Did you mean '{near}'?" if near else ""
-        more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise SchemaError(
-            f"'{source}' has the column '{unknown[0]}'{more}, which the model does not know.{hint} Remove it, or pass --ignore-extra."
+            f"'{source}' has the unknown column '{unknown[0]}'{more}.{hint} Remove it, or pass --ignore-extra."
         )
 
 
 def _check_target(source: Path, target: Path) -> None:
     if target.suffix not in SUFFIXES:
-        raise SourceError(f"'{target}' is not one of {', '.join(SUFFIXES)}. Give such a file as the output.")
-    if target.absolute() == source.absolute() or (target.exists() and target.samefile(source)):
-        raise SourceError(f"'{target}' is the input itself. Give another output.")
-    if target.is_dir() or not target.absolute().parent.is_dir():
         raise SourceError(
-            f"'{target}' cannot be written: its folder does not exist, or it is one. Give another output."
+            f"The output '{target}' has an unsupported suffix. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}."
         )
+    if target.absolute() == source.absolute() or (target.exists() and target.samefile(source)):
+        raise SourceError(f"'{target}' is both input and output. Give another output.")
+    if target.is_dir():
+        raise SourceError(f"The output '{target}' is a folder. Give the path of a file.")
+    if not target.absolute().parent.is_dir():
+        raise SourceError(f"The folder of the output '{target}' does not exist. Create it, or give another output.")
 
 
 def _repeated(runs: Sequence[BatchRun], source: Path, target: Path, rejected_path: Path) -> BatchRun | None:
@@ -169,28 +173,33 @@ def _repeated(runs: Sequence[BatchRun], source: Path, target: Path, rejected_pat
 
 def _score(
     scoring: Scoring, *, suffix: str, progress: Callable[[int], None]
-) -> tuple[list[Part], Path | None, Path | None]:
-    """Return the parts; and the files of their predictions, and of the rows set aside, where there are any."""
-    parts, done = scoring.parts, []
-    output, aside = TableJoiner(parts.joined(f"output{suffix}")), TableJoiner(parts.joined("rejected.csv"))
-    with closing(output), closing(aside), closing(scoring.finished(progress)) as finished:
-        for place, part in finished:
-            if part.rows:
-                output.add(parts.output(place))
-            if part.rejected:
-                aside.add(parts.rejected(place))
-            done.append(part)
-    return done, output.path, aside.path
+) -> tuple[list[Partition], Path | None, Path | None]:
+    """Return the partitions, the file of predictions and the file of rejected rows (None where there are no rows)."""
+    folder, partitions = scoring.folder, []
+    output, rejected = TableJoiner(folder.joined(f"output{suffix}")), TableJoiner(folder.joined("rejected.csv"))
+    with closing(output), closing(rejected), closing(scoring.run(progress)) as finished:
+        for number, partition in finished:
+            if partition.rows:
+                output.add(folder.output(number))
+            if partition.rejected:
+                rejected.add(folder.rejected(number))
+            partitions.append(partition)
+    return partitions, output.path, rejected.path
 
 
-def _refuse_nothing(
-    parts: PartFolder, source: Path, done: Sequence[Part], *, aside: Path | None, rejected_path: Path
+def _raise_no_output(
+    folder: PartitionFolder,
+    source: Path,
+    partitions: Sequence[Partition],
+    *,
+    rejected: Path | None,
+    rejected_path: Path,
 ) -> None:
-    """Refuse a run that predicted nothing."""
-    reasons = [InputFailure(*each) for part in done for each in part.reasons][:REASONS]
-    if aside is not None:
-        publish(aside, rejected_path)
-    parts.remove()
+    """Raise why a run predicted no row."""
+    reasons = [InputFailure(*each) for partition in partitions for each in partition.reasons][:REASONS]
+    if rejected is not None:
+        publish(rejected, rejected_path)
+    folder.remove()
     if not reasons:
-        raise EmptyDataError(f"'{source}' has no rows. Give a table with rows to predict.")
+        raise EmptyDataError(f"'{source}' has no rows. Give a file with rows to predict.")
     raise InvalidInputError(reasons)

@@ -1,4 +1,4 @@
-"""The parts of a batch run: each is read, predicted and written by itself, and noted when it is on the disk."""
+"""Score a file by partitions: each is read, predicted, written and recorded on its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...model.signature import Signature
 from ...predictor import PackagePredictor, Predictions
 from ...tabular import Chunk, TableWriter, read_chunks, spans_in
 from .output_tables import predicted_table, rejected_table
-from .partitions import Part, PartFolder
+from .partitions import Partition, PartitionFolder
 from .workers import Workers, can_fork
 
 if TYPE_CHECKING:
@@ -25,76 +25,76 @@ if TYPE_CHECKING:
 __all__ = ["REASONS", "Scoring"]
 
 REASONS = 20
-# Each takes some 200 MB.
-_MOST_WORKERS = 8
+# Each takes about 200 MB.
+_MAX_WORKERS = 8
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How the rows of a file are scored.
+    """A file to score, and the size of its partitions.
 
     Attributes
     ----------
     id
-        Of the run.
-    rows_at_a_time, rows_a_part
-        What is in memory at a time; what a stopped run has to do again, at most, but for large row groups of Parquet.
+        The run's id.
+    chunk_rows, partition_rows
+        Rows in memory at a time; rows in a partition, though a Parquet row group is never split.
     """
 
     predictor: PackagePredictor
     id: str
     source: Path
-    parts: PartFolder
+    folder: PartitionFolder
     ignore_extra: bool
-    rows_at_a_time: int
-    rows_a_part: int
+    chunk_rows: int
+    partition_rows: int
 
-    def finished(self, progress: Callable[[int], None]) -> Generator[tuple[int, Part]]:
-        """Make the parts that are not done; yield all of them with their places, in order.
+    def run(self, progress: Callable[[int], None]) -> Generator[tuple[int, Partition]]:
+        """Score the unfinished partitions; yield all partitions with their numbers, in order.
 
         Parameters
         ----------
         progress
-            Called with the number of rows done.
+            Called with the number of rows scored so far.
         """
-        spans = spans_in(self.source, self.rows_a_part)
-        return self._in_order(progress) if spans is None else self._beside(spans, progress)
+        spans = spans_in(self.source, self.partition_rows)
+        return self._sequentially(progress) if spans is None else self._in_parallel(spans, progress)
 
-    def _in_order(self, progress: Callable[[int], None]) -> Generator[tuple[int, Part]]:
-        """Make the parts of a file that can only be read from its beginning."""
-        place, start = 0, 0
-        while (part := self.parts.done(place, start)) is not None:
-            yield place, part
-            place, start = place + 1, start + part.seen
-        with ThreadPoolExecutor(1) as reading, closing(_ahead(self._chunks(start), reading)) as chunks:
+    def _sequentially(self, progress: Callable[[int], None]) -> Generator[tuple[int, Partition]]:
+        """Score a file that can only be read from its start."""
+        number, start = 0, 0
+        while (partition := self.folder.finished(number, start)) is not None:
+            yield number, partition
+            number, start = number + 1, start + partition.seen
+        with ThreadPoolExecutor(1) as reader, closing(_read_ahead(self._chunks(start), reader)) as chunks:
             for first in chunks:
-                own = chain([first], islice(chunks, max(1, self.rows_a_part // self.rows_at_a_time) - 1))
-                part = self._make(place, start, own, _counting(progress, start))
-                yield place, part
-                place, start = place + 1, start + part.seen
+                own = chain([first], islice(chunks, max(1, self.partition_rows // self.chunk_rows) - 1))
+                partition = self._score(number, start, own, _counter(progress, start))
+                yield number, partition
+                number, start = number + 1, start + partition.seen
 
-    def _beside(self, spans: Sequence[range], progress: Callable[[int], None]) -> Generator[tuple[int, Part]]:
-        """Make parts that can be read by themselves, as many at a time as there are cores, up to eight."""
+    def _in_parallel(self, spans: Sequence[range], progress: Callable[[int], None]) -> Generator[tuple[int, Partition]]:
+        """Score a file whose partitions can be read independently: one worker per core, at most eight."""
 
-        def make(place: int, told: Callable[[int], None]) -> Part:
-            span = spans[place]
-            return self._make(place, span.start, self._chunks(span.start, span.stop), told)
+        def score(number: int, report: Callable[[int], None]) -> Partition:
+            span = spans[number]
+            return self._score(number, span.start, self._chunks(span.start, span.stop), report)
 
-        def done(place: int) -> Part | None:
-            return self.parts.done(place, spans[place].start, len(spans[place]))
+        def finished(number: int) -> Partition | None:
+            return self.folder.finished(number, spans[number].start, len(spans[number]))
 
-        missing = [place for place in range(len(spans)) if done(place) is None]
-        told = _counting(progress, sum(len(span) for place, span in enumerate(spans) if place not in missing))
-        # Other paths than tables have threads of their own.
-        count = min(cores(), _MOST_WORKERS) if self.predictor.path == "tables" and can_fork() else 0
-        with Workers(make, missing, prepare=self._prepare, count=count, told=told) as workers:
-            for place in range(len(spans)):
-                workers.wait_for(lambda place=place: done(place) is not None)  # type: ignore[misc]
-                yield place, done(place) or make(place, told)
+        missing = [number for number in range(len(spans)) if finished(number) is None]
+        report = _counter(progress, sum(len(span) for number, span in enumerate(spans) if number not in missing))
+        # ONNX and scikit-learn use threads of their own.
+        count = min(cores(), _MAX_WORKERS) if self.predictor.path == "tables" and can_fork() else 0
+        with Workers(score, missing, prepare=self._prepare, count=count, report=report) as workers:
+            for number in range(len(spans)):
+                workers.wait_for(lambda number=number: finished(number) is not None)  # type: ignore[misc]
+                yield number, finished(number) or score(number, report)
 
     def _prepare(self) -> None:
-        """In a worker: leave what is the run's own process's."""
-        self.parts.close()
+        """In a worker: close the parent's lock, and use one core."""
+        self.folder.close()
         use_cores(1)
 
     def _chunks(self, start: int, stop: int | None = None) -> Iterator[Chunk]:
@@ -102,76 +102,76 @@ class Scoring:
         return read_chunks(
             self.source,
             fields,
-            rows=self.rows_at_a_time,
+            rows=self.chunk_rows,
             start=start,
             stop=stop,
             ignore_extra=self.ignore_extra,
             coded=self.predictor.model.takes_codes,
         )
 
-    def _make(self, place: int, start: int, chunks: Iterable[Chunk], told: Callable[[int], None]) -> Part:
-        """Make a part; `told` is called with the number of rows of each chunk."""
-        self.parts.begin(place)
-        part = Part(start)
+    def _score(self, number: int, start: int, chunks: Iterable[Chunk], report: Callable[[int], None]) -> Partition:
+        """Score one partition; `report` is called with the number of rows of each chunk."""
+        self.folder.begin(number)
+        partition = Partition(start)
         signature = self.predictor.signature
         with (
-            closing(TableWriter(self.parts.output(place))) as output,
-            closing(TableWriter(self.parts.rejected(place))) as aside,
+            closing(TableWriter(self.folder.output(number))) as output,
+            closing(TableWriter(self.folder.rejected(number))) as rejected,
         ):
             for chunk in chunks:
-                frame, predictions, refused = _predict(self.predictor, chunk.frame)
-                failures = [*chunk.failures, *refused]
+                frame, predictions, invalid = _predict(self.predictor, chunk.frame)
+                failures = [*chunk.failures, *invalid]
                 if predictions is not None:
                     output.write(predicted_table(self.id, chunk, frame, predictions, signature, text=output.text))
                 if failures:
-                    aside.write(rejected_table(chunk, failures))
-                part = _added(part, chunk, frame, failures, signature)
-                told(len(chunk.index))
-        self.parts.finish(place, part)
-        return part
+                    rejected.write(rejected_table(chunk, failures))
+                partition = _added(partition, chunk, frame, failures, signature)
+                report(len(chunk.index))
+        self.folder.finish(number, partition)
+        return partition
 
 
-def _counting(progress: Callable[[int], None], done: int) -> Callable[[int], None]:
-    """Return what adds up rows, and tells how many there are now."""
+def _counter(progress: Callable[[int], None], done: int) -> Callable[[int], None]:
+    """Return a function that adds rows to `done` and calls `progress` with the sum."""
 
-    def told(rows: int) -> None:
+    def report(rows: int) -> None:
         nonlocal done
         done += rows
         if rows:
             progress(done)
 
-    return told
+    return report
 
 
-def _ahead(chunks: Iterator[Chunk], reading: ThreadPoolExecutor) -> Generator[Chunk]:
-    """Yield chunks, while the next one is being read."""
-    following: Future[Chunk | None] = reading.submit(next, chunks, None)
+def _read_ahead(chunks: Iterator[Chunk], reader: ThreadPoolExecutor) -> Generator[Chunk]:
+    """Yield chunks while the next one is read."""
+    following: Future[Chunk | None] = reader.submit(next, chunks, None)
     while (chunk := following.result()) is not None:
-        following = reading.submit(next, chunks, None)
+        following = reader.submit(next, chunks, None)
         yield chunk
 
 
 def _added(
-    part: Part, chunk: Chunk, frame: pd.DataFrame, failures: Sequence[InputFailure], signature: Signature
-) -> Part:
-    moments = None if signature.event_time is None or not len(frame) else frame[signature.event_time]
-    first, last = (None, None) if moments is None else (moments.min().to_pydatetime(), moments.max().to_pydatetime())
-    told = [(failure.row, failure.field, failure.reason) for failure in failures[:REASONS]]
-    return Part(
-        start=part.start,
-        seen=part.seen + len(chunk.index),
-        rows=part.rows + len(frame),
-        rejected=part.rejected + len({failure.row for failure in failures}),
-        first=min((moment for moment in (part.first, first) if moment), default=None),
-        last=max((moment for moment in (part.last, last) if moment), default=None),
-        reasons=(*part.reasons, *told)[:REASONS],
+    partition: Partition, chunk: Chunk, frame: pd.DataFrame, failures: Sequence[InputFailure], signature: Signature
+) -> Partition:
+    times = None if signature.event_time is None or not len(frame) else frame[signature.event_time]
+    first, last = (None, None) if times is None else (times.min().to_pydatetime(), times.max().to_pydatetime())
+    reasons = [(failure.row, failure.field, failure.reason) for failure in failures[:REASONS]]
+    return Partition(
+        start=partition.start,
+        seen=partition.seen + len(chunk.index),
+        rows=partition.rows + len(frame),
+        rejected=partition.rejected + len({failure.row for failure in failures}),
+        first=min((time for time in (partition.first, first) if time), default=None),
+        last=max((time for time in (partition.last, last) if time), default=None),
+        reasons=(*partition.reasons, *reasons)[:REASONS],
     )
 
 
 def _predict(
     predictor: PackagePredictor, frame: pd.DataFrame
 ) -> tuple[pd.DataFrame, Predictions | None, list[InputFailure]]:
-    """Return the rows that can be predicted, their predictions, and what is wrong with the others."""
+    """Return the valid rows, their predictions, and the failures of the other rows."""
     if not len(frame):
         return frame, None, []
     try:
@@ -179,6 +179,6 @@ def _predict(
     except InvalidInputError as error:
         if any(failure.row is None for failure in error.failures):
             raise
-        refused = [InputFailure(int(frame.index[f.row or 0]), f.field, f.reason) for f in error.failures]
-    kept = frame.drop(index=sorted({failure.row for failure in refused if failure.row is not None}))
-    return kept, predictor.predict(kept.reset_index(drop=True)) if len(kept) else None, refused
+        invalid = [InputFailure(int(frame.index[f.row or 0]), f.field, f.reason) for f in error.failures]
+    valid = frame.drop(index=sorted({failure.row for failure in invalid if failure.row is not None}))
+    return valid, predictor.predict(valid.reset_index(drop=True)) if len(valid) else None, invalid

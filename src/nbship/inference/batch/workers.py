@@ -1,6 +1,6 @@
-"""Processes that make the parts of a batch run beside each other, forked from this one: they begin with its model, loaded.
+"""Worker processes for the partitions of a batch run, forked so that they share the loaded model.
 
-Threads would wait for each other: what NumPy does for a block of rows takes no longer than to hand over Python's lock.
+Threads would wait for each other: NumPy needs no longer for a block of rows than Python needs to hand over the GIL.
 """
 
 from __future__ import annotations
@@ -20,45 +20,53 @@ from typing import TypeAlias
 
 __all__ = ["Workers", "can_fork"]
 
-Make: TypeAlias = "Callable[[int, Callable[[int], None]], object]"
+Score: TypeAlias = "Callable[[int, Callable[[int], None]], object]"
 
 _PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def can_fork() -> bool:
-    """Tell whether this process may be forked: not while threads of its own may hold locks."""
+    """Return whether this process may be forked: not while other threads may hold locks."""
     return sys.platform == "linux" and threading.active_count() == 1
 
 
 class Workers:
-    """Makes parts in processes of its own, while it is entered; what they leave undone, or in error, is simply not there.
+    """A context manager that scores partitions in worker processes.
+
+    A partition that a worker does not finish is missing afterwards; the caller scores it.
 
     Parameters
     ----------
-    make
-        Makes a part, in a worker; is given its place, and what to tell of rows that were done.
-    places
-        The parts to make, in order.
+    score
+        Called in a worker with the number of a partition and a function that reports rows.
+    numbers
+        The partitions to score, in order.
     prepare
         Called first in each worker.
     count
-        How many workers there are; none where there is but one part.
-    told
-        Called, in this process, with the number of rows that a worker tells of.
+        The number of workers; a single partition gets none.
+    report
+        Called in this process with each number of rows that a worker reports.
     """
 
     def __init__(
-        self, make: Make, places: Sequence[int], *, prepare: Callable[[], None], count: int, told: Callable[[int], None]
+        self,
+        score: Score,
+        numbers: Sequence[int],
+        *,
+        prepare: Callable[[], None],
+        count: int,
+        report: Callable[[int], None],
     ) -> None:
-        self._make, self._places, self._prepare, self._told = make, places, prepare, told
-        self._count = min(count, len(places)) if len(places) > 1 else 0
+        self._score, self._numbers, self._prepare, self._report = score, numbers, prepare, report
+        self._count = min(count, len(numbers)) if len(numbers) > 1 else 0
         self._workers: dict[Connection, ForkProcess] = {}
 
     def __enter__(self) -> Workers:
-        # Whoever looks for garbage writes to each page, and a page that a worker writes to is copied.
+        # The garbage collector writes to every object, and each page that a worker writes to is copied.
         gc.freeze()
         try:
-            # Where no process can be made, there are fewer, or none.
+            # If the system allows no more processes, those that started do the work, or the caller does.
             with suppress(OSError):
                 for first in range(self._count):
                     self._start(first)
@@ -81,12 +89,12 @@ class Workers:
         self._workers[receiver] = worker
 
     def wait_for(self, is_there: Callable[[], bool]) -> None:
-        """Return when it is, or when no worker is left that could make it so."""
+        """Wait until `is_there` returns true or all workers have ended."""
         while not is_there() and self._workers:
             for receiver in wait(list(self._workers)):
                 assert isinstance(receiver, Connection)
                 try:
-                    self._told(receiver.recv())
+                    self._report(receiver.recv())
                 except EOFError:
                     self._end(receiver)
 
@@ -103,13 +111,13 @@ class Workers:
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:
             return
-        # Ctrl-C is for the parent, which ends its workers.
+        # On Ctrl-C, the parent ends its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for other in others:
             other.close()
         self._prepare()
-        # What goes wrong goes wrong in the parent again, which says so.
+        # The parent scores a failed partition again, and raises the error.
         with suppress(Exception):
-            for place in self._places[first :: self._count]:
-                self._make(place, sender.send)
+            for number in self._numbers[first :: self._count]:
+                self._score(number, sender.send)
                 sender.send(0)
