@@ -35,8 +35,8 @@ CONNECTIONS = (1, 32, 256, 1000)
 FORGETFUL = """
 import sys
 from nbship.inference import Logged
-from nbship.prediction_log import Submission, new_id
-written = Submission(())
+from nbship.prediction_log import PendingCommit, new_id
+written = PendingCommit(())
 written.done = True
 Logged._submit = lambda self, rows, *_: ([new_id() for _ in rows], written)
 from nbship import cli

@@ -60,11 +60,11 @@ def test_a_window_includes_its_start_and_not_its_end(log: SqlLog) -> None:
     hours = [record(event_time=NOON + hour * HOUR, at=NOON - hour * HOUR) for hour in range(4)]
     log.append(*hours, batch(id="in", last_event=NOON + HOUR), batch(id="out", first_event=NOON + 3 * HOUR))
     assert log.records(NOON + HOUR, NOON + 3 * HOUR) == hours[1:3]
-    assert log.answered(NOON - 2 * HOUR, NOON) == hours[1:3]
+    assert log.requests(NOON - 2 * HOUR, NOON) == hours[1:3]
     assert [run.id for run in log.batches(NOON + HOUR, NOON + 3 * HOUR)] == ["in"]
     assert log.counts(NOON, NOON + HOUR) == (1, 1, 1, 0)
     assert log.recent(2) == hours[:1:-1]
-    assert list(log.parts(NOON - 2 * HOUR, NOON)) == [hours[1:3]]
+    assert list(log.chunks(NOON - 2 * HOUR, NOON)) == [hours[1:3]]
 
 
 def test_an_id_is_never_written_twice(log: SqlLog) -> None:
@@ -82,11 +82,11 @@ def test_a_refused_entry_leaves_those_that_share_its_commit(log: SqlLog) -> None
     one = record()
     log.append(one)
     made = [record() for _ in range(50)]
-    submissions = [log.submit([each]) for each in [*made[:25], one, *made[25:]]]
-    log.settle()
-    assert [each.error is None for each in submissions] == [True] * 25 + [False] + [True] * 25
+    commits = [log.submit([each]) for each in [*made[:25], one, *made[25:]]]
+    log.flush()
+    assert [each.error is None for each in commits] == [True] * 25 + [False] + [True] * 25
     with pytest.raises(LogError, match="refused"):
-        submissions[25].check()
+        commits[25].check()
     assert log.known(each.id for each in made) == {each.id for each in made}
 
 

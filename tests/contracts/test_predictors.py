@@ -17,7 +17,7 @@ from servers import running
 
 from nbship import predictor
 from nbship.errors import InputFailure, InvalidInputError, SignatureError
-from nbship.inference import Canary, Logged, answers_of
+from nbship.inference import Canary, Logged, output_records
 from nbship.model.build.wheel import build_wheel
 from nbship.model.signature import Signature
 from nbship.prediction_log import open_log
@@ -43,7 +43,7 @@ class RestPredictor:
 
 
 def direct(one: Any) -> Callable[[Rows], list[dict[str, Any]]]:
-    return lambda rows: list(answers_of(one.predict(rows)))
+    return lambda rows: list(output_records(one.predict(rows)))
 
 
 def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:

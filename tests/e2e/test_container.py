@@ -23,7 +23,7 @@ from services import postgres_url
 from nbship.cli.package import command
 from nbship.errors import LogError
 from nbship.prediction_log import open_log
-from nbship.prediction_log.disks import refuse_disk
+from nbship.prediction_log.disks import check_disk
 
 NOBODY = 65_534
 RECORD = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
@@ -202,7 +202,7 @@ def test_disks(tmp_path: Path, path: str, container: bool, reason: str | None) -
     (tmp_path / "mounts").write_text(MOUNTS)
     environ = {"NBSHIP_CONTAINER": "1"} if container else {}
     if reason is None:
-        refuse_disk(Path(path), mounts=tmp_path / "mounts", environ=environ)
+        check_disk(Path(path), mounts=tmp_path / "mounts", environ=environ)
     else:
         with pytest.raises(LogError, match=re.escape(reason)):
-            refuse_disk(Path(path), mounts=tmp_path / "mounts", environ=environ)
+            check_disk(Path(path), mounts=tmp_path / "mounts", environ=environ)

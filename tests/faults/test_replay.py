@@ -42,7 +42,7 @@ def differing(package: Path, folder: Path, *, count: int) -> int:
         while rows:
             size = min(len(rows), 1 + len(rows) % 97)
             part, rows = rows[:size], rows[size:]
-            ids += [answer["id"] for answer in logged.answer(part)]
+            ids += [answer["id"] for answer in logged.respond(part)]
         assert len(ids) == count
         again = predictor.load(package)
         return sum(not replay(log, id, predictor=again).same for id in ids)

@@ -9,7 +9,7 @@ import pytest
 
 from nbship import predictor
 from nbship.errors import EmptyDataError, InvalidInputError, LogError, SchemaError, SourceError
-from nbship.inference import Logged, predict_file, replay, take_labels
+from nbship.inference import Logged, import_labels, predict_file, replay
 from nbship.inference.batch import run as batches
 from nbship.prediction_log import digest_of, open_log, predictions
 
@@ -51,7 +51,7 @@ def test_a_file_gets_the_outputs_that_rest_gives(
         {name: value.isoformat() if name == "at" else None if value != value else value for name, value in row.items()}
         for row in rows.to_dict("records")
     ]
-    online = Logged(loaded, log).answer(records)
+    online = Logged(loaded, log).respond(records)
     assert output["probability"].tolist() == [answer["probability"] for answer in online]
     assert output["label"].tolist() == [answer["label"] for answer in online]
     assert not [part for part in tmp_path.iterdir() if part.name.startswith(".")]
@@ -170,13 +170,13 @@ def test_labels_are_matched_with_their_predictions(tmp_path: Path, log, loaded, 
     keys = rows[["at", "line"]].assign(label=1)
     extra = keys.head(1).assign(at=pd.Timestamp("2031-01-01T00:00Z"))
     labels = write(pd.concat([keys, extra]), tmp_path / "labels.csv")
-    told = take_labels(log, labels, signature=loaded.signature)
+    told = import_labels(log, labels, signature=loaded.signature)
     assert (told.accepted, told.matched, told.unmatched, told.known) == (101, 100, 1, 0)
-    again = take_labels(log, labels, signature=loaded.signature)
+    again = import_labels(log, labels, signature=loaded.signature)
     assert (again.accepted, again.matched, again.known) == (101, 100, 101)
     assert len(log.labels()) == 101
     ids = pd.read_csv(tmp_path / "out.csv")[["prediction_id"]].head(2).assign(label=[0, 1], time="2024-06-01T00:00:00Z")
-    by_id = take_labels(log, write(ids, tmp_path / "ids.csv"), signature=loaded.signature)
+    by_id = import_labels(log, write(ids, tmp_path / "ids.csv"), signature=loaded.signature)
     assert (by_id.accepted, by_id.matched) == (2, 2)
     start, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
     read = predictions(log, loaded.signature, start=start, end=end).set_index("prediction_id")
@@ -188,11 +188,11 @@ def test_invalid_labels_are_errors(tmp_path: Path, log, loaded, rows: pd.DataFra
     keys = rows[["at", "line"]].head(3)
     signature = loaded.signature
     with pytest.raises(SchemaError, match="no column 'label'"):
-        take_labels(log, write(keys, tmp_path / "a.csv"), signature=signature)
+        import_labels(log, write(keys, tmp_path / "a.csv"), signature=signature)
     with pytest.raises(SchemaError, match="lacks the key columns line"):
-        take_labels(log, write(keys[["at"]].assign(label=1), tmp_path / "b.csv"), signature=signature)
+        import_labels(log, write(keys[["at"]].assign(label=1), tmp_path / "b.csv"), signature=signature)
     with pytest.raises(InvalidInputError, match="is none of 0, 1"):
-        take_labels(log, write(keys.assign(label=7), tmp_path / "c.csv"), signature=signature)
+        import_labels(log, write(keys.assign(label=7), tmp_path / "c.csv"), signature=signature)
     with pytest.raises(EmptyDataError, match="no rows"):
-        take_labels(log, write(keys.head(0).assign(label=[]), tmp_path / "d.csv"), signature=signature)
+        import_labels(log, write(keys.head(0).assign(label=[]), tmp_path / "d.csv"), signature=signature)
     assert log.labels() == []

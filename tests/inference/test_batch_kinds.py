@@ -19,7 +19,7 @@ from services import postgres_url
 
 from nbship import predictor
 from nbship.errors import InvalidInputError, SourceError
-from nbship.inference import load_table, predict_file, replay, take_snapshot
+from nbship.inference import load_table, predict_file, replay, save_query
 from nbship.inference.batch import run as batches
 from nbship.prediction_log import SqlLog, open_log
 from nbship.tabular.readers import read_chunks
@@ -278,7 +278,7 @@ def test_from_a_database_and_back(
     loaded = predictor.load(small_package)
     snapshot, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     chosen = "SELECT at, line, size, weight FROM orders ORDER BY id"
-    assert take_snapshot(database, chosen, snapshot, signature=loaded.signature) == 230
+    assert save_query(database, chosen, snapshot, signature=loaded.signature) == 230
     run = predict_file(loaded, log, source=snapshot, target=target).run
     for _ in range(2):
         load_table(target, database, "scored", run=run.id)
@@ -292,16 +292,16 @@ def test_from_a_database_and_back(
 def test_database_errors_do_not_show_the_password(tmp_path: Path, small_package: Path, database: str) -> None:
     signature = predictor.load(small_package).signature
     with pytest.raises(SourceError, match=r"Cannot read the database .*nowhere"):
-        take_snapshot(database, "SELECT * FROM nowhere", tmp_path / "in.parquet", signature=signature)
+        save_query(database, "SELECT * FROM nowhere", tmp_path / "in.parquet", signature=signature)
     with pytest.raises(SourceError, match="returned no rows"):
-        take_snapshot(database, "SELECT 1 AS size WHERE 1 = 2", tmp_path / "in.parquet", signature=signature)
+        save_query(database, "SELECT 1 AS size WHERE 1 = 2", tmp_path / "in.parquet", signature=signature)
     with pytest.raises(SourceError, match="Cannot read") as caught:
-        take_snapshot(
+        save_query(
             "postgresql+psycopg://ann:secret@127.0.0.1:1/x", "SELECT 1", tmp_path / "in.parquet", signature=signature
         )
     assert "secret" not in str(caught.value)
     with pytest.raises(SourceError, match="is not valid"):
-        take_snapshot("no such://thing", "SELECT 1", tmp_path / "in.parquet", signature=signature)
+        save_query("no such://thing", "SELECT 1", tmp_path / "in.parquet", signature=signature)
     assert list(tmp_path.glob("*.parquet")) == []
 
 

@@ -30,7 +30,7 @@ def test_an_answer_replays_to_the_same_bytes(logged: Logged, log) -> None:
         for size in (1, 9)
         for weight in (None, 0.1, 12.345678901234567)
     ]
-    for answer in logged.answer(rows, caller="ann"):
+    for answer in logged.respond(rows, caller="ann"):
         found = replay(log, answer["id"], predictor=logged.predictor)
         assert found.same
         assert json.loads(found.again)["probability"] == answer["probability"]
@@ -45,13 +45,13 @@ def test_a_frame_is_logged_row_by_row(logged: Logged, log, small_rows) -> None:
 
 
 def test_another_package_does_not_replay(logged: Logged, log, other_package: Path) -> None:
-    (answer,) = logged.answer([logged.package.example])
+    (answer,) = logged.respond([logged.package.example])
     with pytest.raises(LogError, match=r"made by version .*--package"):
         replay(log, answer["id"], predictor=predictor.load(other_package))
 
 
 def test_a_changed_record_is_found_out(logged: Logged, log) -> None:
-    (answer,) = logged.answer([logged.package.example])
+    (answer,) = logged.respond([logged.package.example])
     forged = log.find(answer["id"])._replace(id="forged", outputs='{"label":1,"probability":0.123}')
     log.append(forged)
     found = replay(log, "forged", predictor=logged.predictor)
@@ -61,7 +61,7 @@ def test_a_changed_record_is_found_out(logged: Logged, log) -> None:
 
 def test_a_refusal_is_logged_and_does_not_replay(logged: Logged, log) -> None:
     with pytest.raises(InvalidInputError):
-        logged.answer([{**logged.package.example, "size": "big", "unknown": "secret"}])
+        logged.respond([{**logged.package.example, "size": "big", "unknown": "secret"}])
     (record,) = log.recent(1)
     assert record.outputs is None
     assert "size" in record.error
@@ -80,9 +80,9 @@ def test_personal_values_are_pseudonyms_or_not_kept_at_all(tmp_path: Path, log) 
     fields = [Field("name", "string", pii=True, example="nobody"), Field("card", "string", pii="drop", example="none")]
     logged = Logged(predictor.load(build_small(tmp_path, name="personal", fields=fields)), log)
     row = {**logged.package.example, "name": "Ann Smith", "card": "4111 1111"}
-    answer = logged.answer([row])[0]
+    answer = logged.respond([row])[0]
     with pytest.raises(InvalidInputError):
-        logged.answer([{**row, "size": "big"}])
+        logged.respond([{**row, "size": "big"}])
     for record in log.recent(2):
         assert "Ann" not in record.inputs
         assert "4111" not in record.inputs

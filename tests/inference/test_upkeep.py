@@ -14,7 +14,7 @@ from packages import make_rows
 from nbship import predictor
 from nbship.cli.log import command
 from nbship.errors import InvalidInputError, SignatureError, SourceError
-from nbship.inference import Logged, find_place, take_feedback
+from nbship.inference import Logged, find_deployment, store_feedback
 from nbship.prediction_log import forget_subject
 
 invoke = partial(CliRunner().invoke, catch_exceptions=False)
@@ -26,12 +26,12 @@ def asked(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
     rows = json.loads(make_rows(3, seed=1).to_json(orient="records", date_format="iso"))
-    with find_place(small_package).open_log() as log:
+    with find_deployment(small_package).open_log() as log:
         logged = Logged(predictor.load(small_package), log, mode="rest")
-        answers = logged.answer(rows)
+        answers = logged.respond(rows)
         with pytest.raises(InvalidInputError):
-            logged.answer([{**rows[0], "size": "many"}])
-        take_feedback(log, [{"id": answers[1]["id"], "label": answers[1]["label"]}], signature=logged.signature)
+            logged.respond([{**rows[0], "size": "many"}])
+        store_feedback(log, [{"id": answers[1]["id"], "label": answers[1]["label"]}], signature=logged.signature)
     return [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
 
 
@@ -56,7 +56,7 @@ def test_a_subject_is_forgotten(small_package: Path, asked: list[dict]) -> None:
     about = sum(each["size"] == size for each in asked)
     told = invoke(command, ["forget", "--field", "size", "--value", str(size), "--package", str(small_package)])
     assert told.stdout == f"{about} records forgotten\n"
-    with find_place(small_package).open_log() as log:
+    with find_deployment(small_package).open_log() as log:
         assert all(json.loads(each.inputs or "{}").get("size") != size for each in log.recent(9) if each.outputs)
         signature = predictor.load(small_package).signature
         with pytest.raises(InvalidInputError, match="size"):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from nbship.cli.package import command as package_command
 from nbship.cli.verify import command as verify
 from nbship.errors import CorruptPackageError, SignerError
-from nbship.inference import find_place
+from nbship.inference import find_deployment
 from nbship.model.package.signing import sign_package
 from nbship.predictor import read_package
 
@@ -52,7 +52,7 @@ def test_a_signed_package_is_used(project: Path, signer: str) -> None:
     first = sign_package(project / "models/small", project / signer)
     content = first.read_bytes()
     assert sign_package(project / "models/small", project / signer).read_bytes() == content
-    assert find_place().load().name == "small"
+    assert find_deployment().load().name == "small"
     told = CliRunner().invoke(verify, [], catch_exceptions=False).stdout
     assert told.startswith("signer       signed by sha256:")
     assert "golden rows" in told
@@ -60,13 +60,13 @@ def test_a_signed_package_is_used(project: Path, signer: str) -> None:
 
 def test_an_unsigned_package_is_not_used(project: Path) -> None:
     with pytest.raises(SignerError, match=r"is not signed, and 'release.signers' asks for it"):
-        find_place().load()
+        find_deployment().load()
 
 
 def test_a_strangers_package_is_not_used(project: Path) -> None:
     sign_package(project / "models/small", project / "stranger")
     with pytest.raises(SignerError, match=r"who is not among 'release\.signers'"):
-        find_place().load()
+        find_deployment().load()
 
 
 def test_a_signature_of_another_version_is_not_taken(project: Path, other_package: Path) -> None:
@@ -74,16 +74,16 @@ def test_a_signature_of_another_version_is_not_taken(project: Path, other_packag
     shutil.rmtree(project / "models/small")
     shutil.copytree(other_package, project / "models/small")
     with pytest.raises(SignerError, match="is not one of version"):
-        find_place().load()
+        find_deployment().load()
     told = json.loads(signature.read_text())
     signature.write_text(json.dumps({**told, "signature": "AAAA"}))
     with pytest.raises(SignerError, match="is not one of version"):
-        find_place().load()
+        find_deployment().load()
 
 
 def test_no_flipped_bit_of_a_signature_passes(project: Path) -> None:
     signature = sign_package(project / "models/small", project / "maker")
-    place, manifest = find_place(), read_package(project / "models/small")[0]
+    place, manifest = find_deployment(), read_package(project / "models/small")[0]
     content, told = signature.read_bytes(), json.loads(signature.read_text())
     for byte in range(len(content)):
         changed = bytearray(content)
@@ -102,7 +102,7 @@ def test_no_flipped_bit_of_a_signature_passes(project: Path) -> None:
 def test_nonsense_is_no_signature(project: Path, content: bytes) -> None:
     (project / "models/small.sig").write_bytes(content)
     with pytest.raises(SignerError, match="is no signature"):
-        find_place().load()
+        find_deployment().load()
 
 
 def test_wrong_keys_are_named(project: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_wheel_has_its_signature_beside_it(project: Path) -> None:
         .stdout
     )
     assert Path(told["signature"]).is_file()
-    assert find_place(Path(told["wheel"])).load().name == "small"
+    assert find_deployment(Path(told["wheel"])).load().name == "small"
     Path(f"{told['wheel']}.sig").unlink()
     with pytest.raises(SignerError, match="is not signed"):
-        find_place(Path(told["wheel"])).load()
+        find_deployment(Path(told["wheel"])).load()

@@ -15,7 +15,7 @@ from nbship import monitoring, predictor
 from nbship import project as projects
 from nbship.errors import MonitoringError
 from nbship.inference.batch.run import predict_file
-from nbship.inference.feedback import take_labels
+from nbship.inference.feedback import import_labels
 from nbship.inference.logged import Logged
 from nbship.monitoring.calendar import with_slices
 from nbship.monitoring.observed import observe
@@ -51,7 +51,7 @@ def _score(project: projects.Project, log: SqlLog, rows: pd.DataFrame, *, name: 
 def _tell(project: projects.Project, log: SqlLog, rows: pd.DataFrame) -> None:
     path = project.root / "labels.parquet"
     rows[["at", "line"]].assign(label=make_labels(rows)).to_parquet(path)
-    take_labels(log, path, signature=predictor.load(project.package).signature)
+    import_labels(log, path, signature=predictor.load(project.package).signature)
 
 
 def _report(project: projects.Project, monkeypatch: pytest.MonkeyPatch, first: str, last: str, **more: Any) -> Any:

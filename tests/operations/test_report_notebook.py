@@ -16,7 +16,7 @@ from packages import make_labels, make_rows
 from nbship import predictor
 from nbship import project as projects
 from nbship.inference.batch.run import predict_file
-from nbship.inference.feedback import take_labels
+from nbship.inference.feedback import import_labels
 from nbship.monitoring import parse_window
 from nbship.operations import choose_window, monitor
 from nbship.prediction_log import open_log
@@ -39,7 +39,7 @@ def project(tmp_path: Path, small_package: Path) -> projects.Project:
     model = predictor.load(found.package)
     with open_log(found) as log:
         predict_file(model, log, source=tmp_path / "rows.parquet", target=tmp_path / "scored.parquet")
-        take_labels(log, tmp_path / "labels.parquet", signature=model.signature)
+        import_labels(log, tmp_path / "labels.parquet", signature=model.signature)
     return found
 
 

@@ -25,12 +25,12 @@ def test_waiting_submissions_share_one_commit() -> None:
 
     commits = GroupCommit(commit)
     first = commits.submit(0)
-    leader = threading.Thread(target=commits.settle)
+    leader = threading.Thread(target=commits.flush)
     leader.start()
     assert started.wait(5)
     rest = [commits.submit(number) for number in range(1, 50)]
     assert not first.done
-    followers = [threading.Thread(target=commits.settle) for _ in range(5)]
+    followers = [threading.Thread(target=commits.flush) for _ in range(5)]
     for each in followers:
         each.start()
     go.set()
@@ -50,7 +50,7 @@ def test_no_more_than_so_many_share_it() -> None:
 
     commits = GroupCommit(commit, most=20)
     submissions = [commits.submit(number) for number in range(50)]
-    commits.settle()
+    commits.flush()
     assert sizes == [20, 20, 10]
     assert all(each.done for each in submissions)
 
@@ -58,7 +58,7 @@ def test_no_more_than_so_many_share_it() -> None:
 def test_one_refused_submission_leaves_the_others() -> None:
     commits = GroupCommit(lambda group: [ValueError("odd") if number % 2 else None for number in group])
     even, odd = commits.submit(2), commits.submit(3)
-    commits.settle()
+    commits.flush()
     even.check()
     with pytest.raises(ValueError, match="odd"):
         odd.check()
@@ -74,12 +74,12 @@ def test_a_failed_commit_fails_every_submission_and_the_next_one_is_tried_again(
 
     commits = GroupCommit(commit)
     first = commits.submit(1)
-    commits.settle()
+    commits.flush()
     with pytest.raises(OSError, match="disk full"):
         first.check()
     broken[0] = False
     second = commits.submit(2)
-    commits.settle()
+    commits.flush()
     second.check()
 
 
@@ -90,7 +90,7 @@ def test_an_interrupted_commit_leaves_nobody_waiting() -> None:
     commits = GroupCommit(commit)
     submission = commits.submit(1)
     with pytest.raises(KeyboardInterrupt):
-        commits.settle()
+        commits.flush()
     with pytest.raises(LogError, match="interrupted"):
         submission.check()
 
@@ -111,17 +111,17 @@ def test_what_would_have_to_wait_is_left_in_order() -> None:
         written.extend(group)
         return durable(group)
 
-    commits = GroupCommit(commit, commit_now=lambda group: None)
+    commits = GroupCommit(commit, try_commit=lambda group: None)
     first, second = commits.submit(1), commits.submit(2)
-    assert not commits.settle_now()
+    assert not commits.try_flush()
     assert not first.done
     third = commits.submit(3)
-    commits.settle()
+    commits.flush()
     assert written == [1, 2, 3]
     assert first.done
     assert second.done
     assert third.done
-    assert commits.settle_now(), "Nothing waits."
+    assert commits.try_flush(), "Nothing waits."
 
 
 def test_nobody_who_is_in_a_hurry_waits_for_a_writer() -> None:
@@ -132,32 +132,32 @@ def test_nobody_who_is_in_a_hurry_waits_for_a_writer() -> None:
         go.wait(5)
         return durable(group)
 
-    commits = GroupCommit(commit, commit_now=durable)
+    commits = GroupCommit(commit, try_commit=durable)
     commits.submit(1)
-    writer = threading.Thread(target=commits.settle)
+    writer = threading.Thread(target=commits.flush)
     writer.start()
     assert writing.wait(5)
     waiting = commits.submit(2)
-    assert not commits.settle_now()
+    assert not commits.try_flush()
     go.set()
     writer.join(5)
-    commits.settle()
+    commits.flush()
     waiting.check()
 
 
 def test_a_slow_disk_is_left_to_threads_for_a_while() -> None:
     seconds = [0.01]
 
-    def commit_now(group):
+    def try_commit(group):
         time.sleep(seconds[0])
         return durable(group)
 
-    commits = GroupCommit(durable, commit_now=commit_now)
+    commits = GroupCommit(durable, try_commit=try_commit)
 
     def settled_now() -> bool:
         submission = commits.submit(1)
-        done = commits.settle_now()
-        commits.settle()
+        done = commits.try_flush()
+        commits.flush()
         submission.check()
         return done
 
@@ -178,6 +178,6 @@ def test_who_settles_does_not_write_for_others_without_an_end() -> None:
 
     commits = GroupCommit(commit)
     first = commits.submit(0)
-    commits.settle()
+    commits.flush()
     first.check()
     assert written == [0]

@@ -140,9 +140,9 @@ def test_of_one_model_only_what_it_served_is_read(tmp_path: Path) -> None:
         # Everything that reads the log, so that a new reader is not forgotten.
         read = {
             "records": [each.id for each in log.records(start, end)] == [one.id],
-            "answered": [each.id for each in log.answered(start, end)] == [one.id],
+            "requests": [each.id for each in log.requests(start, end)] == [one.id],
             "recent": [each.id for each in log.recent(10)] == [one.id],
-            "parts": [each.id for part in log.parts() for each in part] == [one.id],
+            "chunks": [each.id for part in log.chunks() for each in part] == [one.id],
             "batches": [each.model for each in log.batches()] == ["one"],
             "batch": log.batch("b0000000000000002") == [],
             "labels": [each.label for each in log.labels()] == ["1"],
@@ -153,7 +153,7 @@ def test_of_one_model_only_what_it_served_is_read(tmp_path: Path) -> None:
             "keys": log.keys() == {'{"k":1}'},
         }
         assert [name for name, right in read.items() if not right] == []
-        writing = {"append", "check", "close", "find", "forget", "of_model", "prune", "settle", "settle_now", "submit"}
+        writing = {"append", "check", "close", "find", "forget", "of_model", "prune", "flush", "try_flush", "submit"}
         assert {name for name in vars(SqlLog) if not name.startswith("_")} - writing - {"salt"} == read.keys()
         with pytest.raises(UnknownPredictionError):
             log.find(other.id)
@@ -170,10 +170,10 @@ def test_an_event_loop_does_not_wait_for_another_writer(tmp_path: Path) -> None:
             other.execute("BEGIN IMMEDIATE")
             submission = log.submit([one])
             started = time.monotonic()
-            assert not log.settle_now()
+            assert not log.try_flush()
             assert time.monotonic() - started < 1
             assert not submission.done
             other.execute("ROLLBACK")
-        assert log.settle_now()
+        assert log.try_flush()
         submission.check()
         assert log.find(one.id) == one

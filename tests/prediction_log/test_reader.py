@@ -18,7 +18,7 @@ from nbship.prediction_log import (
     new_id,
     open_log,
     predictions,
-    row_of,
+    row_id,
     store_row,
 )
 
@@ -57,7 +57,7 @@ def batch(folder: Path, rows: list[tuple], *, suffix: str = "csv") -> BatchRun:
         {
             "at": [row[0] for row in rows],
             "line": [row[1] for row in rows],
-            "prediction_id": [row_of("b0123456789abcdef", number) for number in range(len(rows))],
+            "prediction_id": [row_id("b0123456789abcdef", number) for number in range(len(rows))],
             "label": [int(row[3] > 0.5) for row in rows],
             "probability": [row[3] for row in rows],
         }
@@ -116,7 +116,7 @@ def test_records_and_batches_are_one_table_with_labels(tmp_path: Path, suffix: s
             Label(keys=key, label="0", at=told["at"], time=START + timedelta(hours=5)),
         )
         frame = predictions(log, SIGNATURE, start=START, end=END)
-    assert frame["prediction_id"].tolist() == [row_of(run.id, 1), row_of(run.id, 2), rest.id]
+    assert frame["prediction_id"].tolist() == [row_id(run.id, 1), row_id(run.id, 2), rest.id]
     assert frame["mode"].tolist() == ["batch", "batch", "rest"]
     assert frame["probability"].tolist() == [0.25, 0.9, 0.7]
     assert frame["label"].tolist() == [0, 1, 1]

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from ..errors import InvalidInputError, NbshipError
-from ..inference import Logged, Place, find_place
+from ..inference import Deployment, Logged, find_deployment
 from ..model.signature import Output, Signature
 from ..project import Phrase
 from .form import Widget, describe_risk, read_form, widgets
@@ -34,7 +34,7 @@ def show_app(*, names: Mapping[str, Mapping[str, str]] | None = None) -> None:
     st.set_page_config(page_title="Prediction", page_icon=":material/insights:", layout="wide")
     st.html(STYLE)
     try:
-        place = find_place(os.environ.get("NBSHIP_PACKAGE"))
+        place = find_deployment(os.environ.get("NBSHIP_PACKAGE"))
         logged = _open(place, _stamp(place.package))
     except NbshipError as error:
         st.error(str(error), icon=":material/error:")
@@ -53,7 +53,7 @@ def show_app(*, names: Mapping[str, Mapping[str, str]] | None = None) -> None:
 
 
 @st.cache_resource(show_spinner="Loading the model …", max_entries=1)
-def _open(_place: Place, stamp: str) -> Logged:
+def _open(_place: Deployment, stamp: str) -> Logged:
     return _place.open_logged(mode="app")
 
 
@@ -148,7 +148,7 @@ def _answer(logged: Logged) -> None:
     }
     state["failures"], state["answer"] = {}, None
     try:
-        (state["answer"],) = logged.answer([read_form(values, logged.signature)])
+        (state["answer"],) = logged.respond([read_form(values, logged.signature)])
     except InvalidInputError as error:
         for failure in error.failures:
             reason = "Please fill this in" if failure.reason == "is null" else failure.reason
@@ -201,7 +201,7 @@ def _card(logged: Logged, answer: Mapping[str, Any], phrases: Sequence[Phrase]) 
     return number_card(title, str(answer.get("label")), note=sure)
 
 
-def _show_reports(reports: Sequence[Report], logged: Logged, place: Place) -> None:
+def _show_reports(reports: Sequence[Report], logged: Logged, place: Deployment) -> None:
     if not reports:
         last = logged.log.last_event()
         if last is None:
@@ -223,7 +223,7 @@ def _show_reports(reports: Sequence[Report], logged: Logged, place: Place) -> No
         st.iframe(chosen.html, height=1000)
 
 
-def _show_model(logged: Logged, place: Place) -> None:
+def _show_model(logged: Logged, place: Deployment) -> None:
     facts = {"Version": logged.package.id.version, "Package": str(place.package), "Prediction log": str(place.log)}
     st.markdown("  \n".join(f"{name}: `{value}`" for name, value in facts.items()))
     # The card's headings go below the page's own.

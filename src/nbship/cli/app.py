@@ -29,13 +29,13 @@ def command(package: Path | None, port: int, browser: bool | None) -> None:
 
     from ..app import page_script
     from ..errors import ServingError
-    from ..inference import find_place
+    from ..inference import find_deployment
     from ..serving import bind
 
     if find_spec("streamlit") is None:
         raise ServingError("The app needs Streamlit, which is not installed. Install it: pip install 'nbship[app]'.")
-    place = find_place(package)
-    place.require_package()
+    deployment = find_deployment(package)
+    deployment.require_package()
     bind("127.0.0.1", port).close()
     if browser is None:
         browser = sys.stdout.isatty() and bool(os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32"))
@@ -44,7 +44,7 @@ def command(package: Path | None, port: int, browser: bool | None) -> None:
         environ["NBSHIP_PACKAGE"] = str(package.absolute())
     click.echo(f"The app is at http://127.0.0.1:{port}. Ctrl-C stops it.")
     words = [
-        "streamlit", "run", str(page_script(place.project)), f"--server.port={port}", "--server.address=127.0.0.1",
+        "streamlit", "run", str(page_script(deployment.project)), f"--server.port={port}", "--server.address=127.0.0.1",
         f"--server.headless={str(not browser).lower()}", "--browser.gatherUsageStats=false",
         "--client.toolbarMode=minimal", "--theme.primaryColor=#1d4ed8",
     ]  # fmt: skip

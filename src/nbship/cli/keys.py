@@ -27,10 +27,10 @@ def command() -> None:
 
 
 def _keys(package: Path | None) -> KeyFile:
-    from ..inference import find_place
+    from ..inference import find_deployment
     from ..serving import key_file
 
-    return key_file(find_place(package or Path()))
+    return key_file(find_deployment(package or Path()))
 
 
 @command.command()

@@ -25,12 +25,12 @@ def command(file: Path, package: Path | None, as_json: bool) -> None:
     Example:
         nbship labels july_labels.csv
     """
-    from ..inference import find_place, take_labels
+    from ..inference import find_deployment, import_labels
 
-    place = find_place(package)
-    predictor = place.load()
-    with place.open_log(predictor.name) as log:
-        told = take_labels(log, file, signature=predictor.signature)
+    deployment = find_deployment(package)
+    predictor = deployment.load()
+    with deployment.open_log(predictor.name) as log:
+        told = import_labels(log, file, signature=predictor.signature)
     if as_json:
         click.echo(json.dumps({**asdict(told), "unmatched": told.unmatched}))
         return

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 if TYPE_CHECKING:
-    from ..inference import Place
+    from ..inference import Deployment
 
 __all__ = ["command"]
 
@@ -51,12 +51,12 @@ def export(
     Example:
         nbship log export july.parquet --from 2013-07-01 --to 2013-08-01
     """
-    from ..inference import find_place
+    from ..inference import find_deployment
     from ..prediction_log import export_records
 
-    place = find_place(package)
-    with place.open_log(model) as log:
-        count = export_records(log, file, start=_day(first, place), end=_day(last, place))
+    deployment = find_deployment(package)
+    with deployment.open_log(model) as log:
+        count = export_records(log, file, start=_day(first, deployment), end=_day(last, deployment))
     click.echo(json.dumps({"records": count, "output": str(file)}) if as_json else f"{count:,} records: '{file}'")
 
 
@@ -73,12 +73,12 @@ def forget(field: str, value: str, package: Path | None, model: str | None, as_j
     Example:
         nbship log forget --field customer --value 4711
     """
-    from ..inference import find_place
+    from ..inference import find_deployment
     from ..prediction_log import forget_subject
 
-    place = find_place(package)
-    signature = place.load().signature
-    with place.open_log(model) as log:
+    deployment = find_deployment(package)
+    signature = deployment.load().signature
+    with deployment.open_log(model) as log:
         count = forget_subject(log, signature, {field: value})
     click.echo(json.dumps({"forgotten": count}) if as_json else f"{count:,} records forgotten")
 
@@ -93,25 +93,25 @@ def prune(before: str | None, package: Path | None, model: str | None, as_json: 
     Example:
         nbship log prune --before 2013-01-01
     """
-    from ..inference import find_place
+    from ..inference import find_deployment
 
-    place = find_place(package)
-    days = place.settings.log.retention_days
-    moment = _day(before, place)
+    deployment = find_deployment(package)
+    days = deployment.settings.log.retention_days
+    moment = _day(before, deployment)
     if moment is None:
         if not days:
             raise click.UsageError("Say --before DATE, or set 'log.retention_days' in nbship.yaml.")
         moment = datetime.now(UTC) - timedelta(days=days)
-    with place.open_log(model) as log:
+    with deployment.open_log(model) as log:
         count = log.prune(moment)
     click.echo(json.dumps({"deleted": count}) if as_json else f"{count:,} entries deleted")
 
 
-def _day(text: str | None, place: Place) -> datetime | None:
+def _day(text: str | None, deployment: Deployment) -> datetime | None:
     if text is None:
         return None
     try:
         day = date.fromisoformat(text)
     except ValueError as error:
         raise click.UsageError(f"'{text}' is not a date. Write it as 2013-07-01.") from error
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(place.settings.project.timezone))
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(deployment.settings.project.timezone))

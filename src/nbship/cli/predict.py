@@ -45,22 +45,22 @@ def command(
         nbship predict july.csv july_scored.csv
         nbship predict sqlite:///shop.db out.parquet --query 'SELECT * FROM orders ORDER BY id'
     """
-    from ..inference import find_place, is_address, load_table, predict_file, take_snapshot
+    from ..inference import find_deployment, is_database_url, load_table, predict_file, save_query
 
-    place = find_place(package)
-    if is_address(source) != (query is not None):
+    deployment = find_deployment(package)
+    if is_database_url(source) != (query is not None):
         raise click.UsageError("Say --query with the URL of a database, and only with one.")
-    loads = output is not None and is_address(output)
+    loads = output is not None and is_database_url(output)
     if loads != (table is not None):
         raise click.UsageError("Say --table with the URL of a database as OUTPUT, and only with one.")
-    predictor = place.load(other_versions=other_versions)
-    target = _target(source, output, table=table, folder=place.state / "batches")
+    predictor = deployment.load(other_versions=other_versions)
+    target = _target(source, output, table=table, folder=deployment.state / "batches")
     read = Path(source)
     if query is not None:
         # What was read stays: a replay of the run's predictions reads it again.
         read = target.with_name(f"{target.name}.input.parquet")
-        take_snapshot(source, query, read, signature=predictor.signature)
-    with place.open_log() as log, _progress(read, quiet=as_json) as progress:
+        save_query(source, query, read, signature=predictor.signature)
+    with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
         summary = predict_file(predictor, log, source=read, target=target, ignore_extra=ignore_extra, progress=progress)
     if loads and output is not None and table is not None:
         load_table(target, output, table, run=summary.run.id)

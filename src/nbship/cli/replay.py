@@ -36,15 +36,15 @@ def command(id: str, package: Path | None, as_json: bool) -> None:
         nbship replay 0193f0a2-7c1e-7a52-8e3b-5d2f9c1a7b44
     """
     from ..dvcstore import commit_of
-    from ..inference import find_place, replay, require_logged
+    from ..inference import find_deployment, replay, require_logged
 
-    place = find_place(package)
-    with place.open_log() as log:
+    deployment = find_deployment(package)
+    with deployment.open_log() as log:
         # An unknown id is told at once, before a model is loaded.
         require_logged(log, id)
-        predictor = place.load()
+        predictor = deployment.load()
         found = replay(log, id, predictor=predictor)
-    commit = None if place.project is None else commit_of(place.package, place.project.root)
+    commit = None if deployment.project is None else commit_of(deployment.package, deployment.project.root)
     lineage = {"commit": commit, **predictor.package.provenance.to_json()}
     click.echo(json.dumps(_content(found, lineage)) if as_json else "\n".join(_words(found, lineage)))
     if not found.same:

@@ -36,9 +36,9 @@ def command(package: Path | None, other_versions: bool, **options: object) -> No
         nbship serve --port 8000
         curl http://127.0.0.1:8000/v2/health/ready
     """
-    from ..inference import find_place
+    from ..inference import find_deployment
     from ..serving import serve
 
     given = {name: value for name, value in options.items() if value is not None}
-    serve(find_place(package), options=given, other_versions=other_versions, say=click.echo)
+    serve(find_deployment(package), options=given, other_versions=other_versions, say=click.echo)
     click.echo("Stopped.")

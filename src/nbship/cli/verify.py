@@ -27,19 +27,19 @@ def command(path: Path | None, other_versions: bool, as_json: bool) -> None:
         nbship verify models/credit
     """
     from ..acceptance import prove
-    from ..inference import find_place
+    from ..inference import find_deployment
     from ..predictor import read_package
 
-    place = find_place(path)
-    place.require_package()
+    deployment = find_deployment(path)
+    deployment.require_package()
     proofs = []
-    if (signer := place.check_signer(read_package(place.package)[0])) is not None:
+    if (signer := deployment.check_signer(read_package(deployment.package)[0])) is not None:
         proofs.append({"proof": "signer", "detail": f"signed by {signer}, who may"})
         if not as_json:
             click.echo(f"{'signer':<12} {proofs[0]['detail']}")
-    for proof in prove(place.package, other_versions=other_versions):
+    for proof in prove(deployment.package, other_versions=other_versions):
         proofs.append({"proof": proof.name, "detail": proof.detail})
         if not as_json:
             click.echo(f"{proof.name:<12} {proof.detail}")
     if as_json:
-        click.echo(json.dumps({"path": str(place.package), "passed": True, "proofs": proofs}))
+        click.echo(json.dumps({"path": str(deployment.package), "passed": True, "proofs": proofs}))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .batch import BatchSummary, is_address, load_table, predict_file, take_snapshot
-from .deployment import Place, find_place
-from .feedback import Told, take_feedback, take_labels
-from .logged import Logged, Pending, answers_of
+from .batch import BatchSummary, is_database_url, load_table, predict_file, save_query
+from .deployment import Deployment, find_deployment
+from .feedback import LabelCounts, import_labels, store_feedback
+from .logged import Logged, PendingPredictions, output_records
 from .releases import Canary
 from .replays import Replay, replay, require_logged
 from .results import Results, open_results
@@ -13,21 +13,21 @@ from .results import Results, open_results
 __all__ = [
     "BatchSummary",
     "Canary",
+    "Deployment",
+    "LabelCounts",
     "Logged",
-    "Pending",
-    "Place",
+    "PendingPredictions",
     "Replay",
     "Results",
-    "Told",
-    "answers_of",
-    "find_place",
-    "is_address",
+    "find_deployment",
+    "import_labels",
+    "is_database_url",
     "load_table",
     "open_results",
+    "output_records",
     "predict_file",
     "replay",
     "require_logged",
-    "take_feedback",
-    "take_labels",
-    "take_snapshot",
+    "save_query",
+    "store_feedback",
 ]

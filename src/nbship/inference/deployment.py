@@ -16,11 +16,11 @@ from ..predictor import PackagePredictor, load_files, read_package
 from ..project import Project
 from .logged import Logged
 
-__all__ = ["Place", "find_place"]
+__all__ = ["Deployment", "find_deployment"]
 
 
 @dataclass(frozen=True)
-class Place:
+class Deployment:
     """A package, where its predictions are logged, and the settings and project that go with them."""
 
     package: Path
@@ -75,7 +75,7 @@ class Place:
         return Logged(predictor, self.open_log(predictor.name), mode=mode)
 
 
-def find_place(package: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Place:
+def find_deployment(package: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Deployment:
     """Return the place of a package: the given one, or else that of the project around the working directory.
 
     Outside a project the log lies in `NBSHIP_STATE`, or else in `.nbship/state` of the working directory.
@@ -91,6 +91,6 @@ def find_place(package: Path | str | None = None, *, environ: Mapping[str, str] 
         if package is None or "No project" not in str(error):
             raise
         state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
-        return Place(Path(package).absolute(), state, project.read_settings(Path("nbship.yaml")), None)
+        return Deployment(Path(package).absolute(), state, project.read_settings(Path("nbship.yaml")), None)
     path = found.package if package is None else Path(package).absolute()
-    return Place(path, found.state, found.settings, found)
+    return Deployment(path, found.state, found.settings, found)

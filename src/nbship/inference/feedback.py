@@ -16,13 +16,13 @@ from ..tabular import columns_in, read_chunks
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Told", "take_feedback", "take_labels", "wrong_key"]
+__all__ = ["LabelCounts", "import_labels", "store_feedback", "wrong_key"]
 
 _FEEDBACK = ("id", "key", "label", "time")
 
 
 @dataclass(frozen=True)
-class Told:
+class LabelCounts:
     """What became of labels.
 
     Attributes
@@ -45,7 +45,7 @@ class Told:
         return self.accepted - self.matched
 
 
-def take_feedback(log: PredictionLog, rows: Sequence[Mapping[str, Any]], *, signature: Signature) -> Told:
+def store_feedback(log: PredictionLog, rows: Sequence[Mapping[str, Any]], *, signature: Signature) -> LabelCounts:
     """Store labels as a REST client sends them: `{"id" | "key", "label", "time"}`.
 
     Raises
@@ -64,7 +64,7 @@ def take_feedback(log: PredictionLog, rows: Sequence[Mapping[str, Any]], *, sign
         raise InvalidInputError(failures)
     matched = sum(label.keys is None or _is_logged(label.keys, log, signature) for label in labels)
     log.append(*labels)
-    return Told(accepted=len(labels), matched=matched)
+    return LabelCounts(accepted=len(labels), matched=matched)
 
 
 def _label(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> Label:
@@ -163,7 +163,7 @@ def _wrong_label(label: Any, signature: Signature) -> str | None:
     return None if number else "is not a number"
 
 
-def take_labels(log: PredictionLog, path: Path, *, signature: Signature) -> Told:
+def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> LabelCounts:
     """Store the labels of a CSV or Parquet file: key columns or `prediction_id`, `label`, and perhaps `time`.
 
     Raises
@@ -188,7 +188,7 @@ def take_labels(log: PredictionLog, path: Path, *, signature: Signature) -> Told
     return _store(labels, log, signature)
 
 
-def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) -> Told:
+def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) -> LabelCounts:
     newest = {label.prediction_id or label.keys: (label.label, label.time) for label in log.labels()}
     new = [label for label in labels if newest.get(label.prediction_id or label.keys) != (label.label, label.time)]
     logged = log.keys() | set(batch_keys(log, signature)) if any(label.keys for label in labels) else set()
@@ -196,7 +196,7 @@ def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) ->
     matched = sum((label.prediction_id or label.keys) in logged for label in labels)
     if new:
         log.append(*new)
-    return Told(accepted=len(labels), matched=matched, known=len(labels) - len(new))
+    return LabelCounts(accepted=len(labels), matched=matched, known=len(labels) - len(new))
 
 
 def _fields(names: Sequence[str], path: Path, signature: Signature) -> list[Field]:

@@ -12,13 +12,13 @@ import msgspec
 
 from ..errors import InvalidInputError
 from ..model.signature import Signature
-from ..prediction_log import PredictionLog, Record, Submission, as_json, new_id, pseudonym, store_row
+from ..prediction_log import PendingCommit, PredictionLog, Record, as_json, new_id, pseudonym, store_row
 from ..predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Logged", "Pending", "answers_of"]
+__all__ = ["Logged", "PendingPredictions", "output_records"]
 
 # A refused request is kept to see what went wrong, not to fill the disk.
 _MOST_REFUSED = 20_000
@@ -81,18 +81,18 @@ class Logged:
         pending.wait()
         return Predictions.of_records(pending.predicted.outputs)
 
-    def answer(self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None) -> list[dict[str, Any]]:
+    def respond(self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None) -> list[dict[str, Any]]:
         """Predict as `predict` does; return for each row what a client gets: id, model, version and outputs."""
         pending = self.begin(rows, caller=caller)
         pending.wait()
-        return pending.answers()
+        return pending.responses()
 
     def begin(
         self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None, trace: str | None = None
-    ) -> Pending:
-        """Predict; what is returned may be shown when the log has settled its `submission`.
+    ) -> PendingPredictions:
+        """Predict; what is returned may be shown when the log has settled its `commit`.
 
-        A refusal is logged too, and raised by `Pending.check` then.
+        A refusal is logged too, and raised by `PendingPredictions.check` then.
 
         Raises
         ------
@@ -105,10 +105,10 @@ class Logged:
             predicted = self.predictor.predict_records(rows)
         except Exception as error:
             refusal = self._refusal(rows, error, by, _milliseconds(started), trace)
-            return Pending(self, (), self.log.submit([refusal]), error)
+            return PendingPredictions(self, (), self.log.submit([refusal]), error)
         latency = _milliseconds(started)
-        ids, submission = self._submit(rows, predicted, by, latency, trace)
-        return Pending(self, ids, submission, None, predicted)
+        ids, commit = self._submit(rows, predicted, by, latency, trace)
+        return PendingPredictions(self, ids, commit, None, predicted)
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
         """Predict for records as `predict` does, and say of each which model predicted."""
@@ -123,7 +123,7 @@ class Logged:
         caller: str,
         latency: float,
         trace: str | None,
-    ) -> tuple[Sequence[str], Submission[Any]]:
+    ) -> tuple[Sequence[str], PendingCommit[Any]]:
         """Give rows and their outputs to the log; return the ids of the records."""
         records = [
             self._record(row, outputs, model, caller, latency, trace)
@@ -171,14 +171,14 @@ class Logged:
 
 
 @dataclass(slots=True)
-class Pending:
+class PendingPredictions:
     """What was predicted, or refused, and is not in the log yet.
 
     Attributes
     ----------
     ids, predicted
         Of the rows: prediction ids, and what was predicted by which model.
-    submission
+    commit
         Done when the records are on the disk.
     error
         Why there is no prediction; None where there is one.
@@ -186,20 +186,20 @@ class Pending:
 
     by: Logged
     ids: Sequence[str]
-    submission: Submission[Any]
+    commit: PendingCommit[Any]
     error: Exception | None = None
     predicted: RecordPredictions = _NOTHING
 
     def wait(self) -> None:
         """Have it written; raise what keeps it from being an answer."""
-        self.by.log.settle()
+        self.by.log.flush()
         self.check()
 
     def check(self) -> None:
-        """Raise what keeps it from being an answer, once `submission` is done."""
+        """Raise what keeps it from being an answer, once `commit` is done."""
         if self.error is not None:
             raise self.error
-        self.submission.check()
+        self.commit.check()
 
     @property
     def version(self) -> str:
@@ -212,13 +212,13 @@ class Pending:
             return first.version
         return ",".join(sorted({model.version for model in models}))
 
-    def answers(self) -> list[dict[str, Any]]:
+    def responses(self) -> list[dict[str, Any]]:
         """Return for each row what a client gets: id, model, version and outputs."""
         rows = zip(self.ids, self.predicted.models, self.predicted.outputs, strict=True)
         return [{"id": id, "model": model.name, "version": model.version, **outputs} for id, model, outputs in rows]
 
 
-def answers_of(predictions: Predictions) -> Iterator[dict[str, Any]]:
+def output_records(predictions: Predictions) -> Iterator[dict[str, Any]]:
     """Return each row's outputs, by kind, as plain values."""
     columns = {kind: column.tolist() for kind, column in predictions.columns().items()}
     return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))

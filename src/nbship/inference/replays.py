@@ -12,7 +12,7 @@ from ..errors import InvalidInputError, LogError, UnknownPredictionError
 from ..model.signature import Signature
 from ..prediction_log import BatchRun, PredictionLog, Record, as_json, batch_rows, find_run, split_id
 from ..predictor import PackagePredictor
-from .logged import answers_of
+from .logged import output_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def replay(log: PredictionLog, id: str, *, predictor: PackagePredictor) -> Repla
     if record.outputs is None or record.inputs is None:
         raise LogError(f"Record '{id}' is a refused request, which got no prediction: {record.error}.")
     try:
-        again = next(answers_of(predictor.predict([msgspec.json.decode(record.inputs)])))
+        again = next(output_records(predictor.predict([msgspec.json.decode(record.inputs)])))
     except InvalidInputError as error:
         if not record.redacted:
             raise
@@ -98,7 +98,7 @@ def _replay_row(log: PredictionLog, id: str, predictor: PackagePredictor) -> Rep
         )
     inputs, outputs = found
     logged = {name: outputs[name].tolist()[0] for name in predictor.signature.answers}
-    again = next(answers_of(predictor.predict(inputs.reset_index(drop=True))))
+    again = next(output_records(predictor.predict(inputs.reset_index(drop=True))))
     return Replay(id, run, _as_text(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
 
 

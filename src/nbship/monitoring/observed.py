@@ -85,7 +85,7 @@ def observe(project: Project, window: Window) -> Observed:
         frame = predictions(log, signature, start=window.start, end=window.end)
         if frame.empty:
             raise MonitoringError(_nothing(log, window, frame.attrs["unreadable"]))
-        answered = log.answered(window.start, window.end)
+        answered = log.requests(window.start, window.end)
     reference = load_reference(files["reference.parquet"])
     kind, columns = kind_of(signature), _inputs(signature, load_lookups(files), frame)
     scored = with_outcomes(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .batches import batch_rows, digest_of, find_run, output_fields, row_of, split_id
-from .commits import GroupCommit, Submission
-from .keys import StoredRow, key_text, keys_of, keys_of_frame, store_row
+from .batches import batch_rows, digest_of, find_run, output_fields, row_id, split_id
+from .commits import GroupCommit, PendingCommit
+from .keys import StoredRow, keys_of, keys_of_frame, parse_key, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
 from .reader import batch_keys, predictions
 from .records import BatchRun, Label, Record, as_json, new_id, pseudonym
@@ -17,11 +17,11 @@ __all__ = [
     "Entry",
     "GroupCommit",
     "Label",
+    "PendingCommit",
     "PredictionLog",
     "Record",
     "SqlLog",
     "StoredRow",
-    "Submission",
     "as_json",
     "batch_keys",
     "batch_rows",
@@ -29,16 +29,16 @@ __all__ = [
     "export_records",
     "find_run",
     "forget_subject",
-    "key_text",
     "keys_of",
     "keys_of_frame",
     "log_address",
     "new_id",
     "open_log",
     "output_fields",
+    "parse_key",
     "predictions",
     "pseudonym",
-    "row_of",
+    "row_id",
     "shown_address",
     "split_id",
     "store_row",

@@ -17,7 +17,7 @@ from .records import BatchRun
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["batch_rows", "digest_of", "find_run", "intact_run", "output_fields", "row_of", "split_id"]
+__all__ = ["batch_rows", "digest_of", "find_run", "intact_run", "output_fields", "row_id", "split_id"]
 
 _SEPARATOR = "-"
 
@@ -28,10 +28,10 @@ def digest_of(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def row_of(run: str, number: int) -> str:
+def row_id(run: str, number: int) -> str:
     """Return the prediction id of a row of a batch run.
 
-    >>> row_of("b0123456789abcdef", 7), split_id("b0123456789abcdef-7")
+    >>> row_id("b0123456789abcdef", 7), split_id("b0123456789abcdef-7")
     ('b0123456789abcdef-7', ('b0123456789abcdef', 7))
     """
     return f"{run}{_SEPARATOR}{number}"

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from ..errors import LogError
 
-__all__ = ["GroupCommit", "Submission"]
+__all__ = ["GroupCommit", "PendingCommit"]
 
 T = TypeVar("T")
 Outcomes: TypeAlias = "Sequence[Exception | None]"
@@ -23,7 +23,7 @@ _PARTS = 100
 _INTERRUPTED = "Writing the prediction log was interrupted. Look whether it holds the record."
 
 
-class Submission(Generic[T]):
+class PendingCommit(Generic[T]):
     """Something that is to be made durable.
 
     Attributes
@@ -56,7 +56,7 @@ class GroupCommit(Generic[T]):
     commit
         Makes all submissions of a group durable, in order. It returns, for each, None or the reason
         why this one was refused; when it raises, none of the group was written.
-    commit_now
+    try_commit
         Does the same where nobody has to be waited for, and else returns None.
     most
         Most submissions in one transaction.
@@ -67,7 +67,7 @@ class GroupCommit(Generic[T]):
     ...     return [None] * len(group)
     >>> commits = GroupCommit(commit)
     >>> one, other = commits.submit("a"), commits.submit("b")
-    >>> commits.settle()
+    >>> commits.flush()
     >>> written, one.done, other.done
     (['a', 'b'], True, True)
     """
@@ -76,16 +76,16 @@ class GroupCommit(Generic[T]):
         self,
         commit: Callable[[Sequence[T]], Outcomes],
         *,
-        commit_now: Callable[[Sequence[T]], Outcomes | None] = lambda group: None,
+        try_commit: Callable[[Sequence[T]], Outcomes | None] = lambda group: None,
         most: int = 1000,
     ) -> None:
-        self._commit, self._commit_now, self._most = commit, commit_now, most
-        self._waiting: deque[Submission[T]] = deque()
+        self._commit, self._commit_now, self._most = commit, try_commit, most
+        self._waiting: deque[PendingCommit[T]] = deque()
         self._entering, self._writing = threading.Lock(), threading.Lock()
         self._closed = False
         self._slow, self._not_before = 0, 0.0
 
-    def submit(self, item: T) -> Submission[T]:
+    def submit(self, item: T) -> PendingCommit[T]:
         """Let `item` wait for whoever settles next.
 
         Raises
@@ -93,14 +93,14 @@ class GroupCommit(Generic[T]):
         LogError
             If the log is closed.
         """
-        submission = Submission(item)
+        submission = PendingCommit(item)
         with self._entering:
             if self._closed:
                 raise LogError("The prediction log is closed. Open it again to write.")
             self._waiting.append(submission)
         return submission
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Return when all that was submitted before is decided; write it, unless somebody else does."""
         with self._writing:
             # Those that come meanwhile are settled by whoever waits for them.
@@ -109,7 +109,7 @@ class GroupCommit(Generic[T]):
                 self._write(group, self._commit)
                 before -= len(group)
 
-    def settle_now(self) -> bool:
+    def try_flush(self) -> bool:
         """Write what waits, if that takes but a moment; tell whether all of it is decided."""
         if time.perf_counter() < self._not_before or not self._writing.acquire(blocking=False):
             return False
@@ -123,12 +123,12 @@ class GroupCommit(Generic[T]):
         """Write what waits; nothing is taken any more."""
         with self._entering:
             self._closed = True
-        self.settle()
+        self.flush()
 
-    def _gather(self) -> list[Submission[T]]:
+    def _gather(self) -> list[PendingCommit[T]]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
 
-    def _write_now(self, group: list[Submission[T]]) -> bool:
+    def _write_now(self, group: list[PendingCommit[T]]) -> bool:
         started = time.perf_counter()
         written = self._write(group, self._commit_now)
         ended = time.perf_counter()
@@ -137,7 +137,7 @@ class GroupCommit(Generic[T]):
             self._not_before = ended + (ended - started) * _PARTS
         return written
 
-    def _write(self, group: list[Submission[T]], commit: Callable[[Sequence[T]], Outcomes | None]) -> bool:
+    def _write(self, group: list[PendingCommit[T]], commit: Callable[[Sequence[T]], Outcomes | None]) -> bool:
         """Write a group; where that would have to wait for somebody, put it back and return False."""
         outcomes: Outcomes | None = [LogError(_INTERRUPTED)] * len(group)
         try:

@@ -51,7 +51,7 @@ class Database(Protocol):
             If the database cannot be written; nothing was, then.
         """
 
-    def write_now(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
+    def try_write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
         """Do the same where nobody has to be waited for, and else nothing: return None then."""
 
     def connected(self, done: str) -> AbstractContextManager[Connection]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import LogError
 
-__all__ = ["refuse_disk"]
+__all__ = ["check_disk"]
 
 _MOUNTS = Path("/proc/self/mountinfo")
 # Their locks and memory maps do not hold between machines: SQLite would lose or mix up records.
@@ -18,7 +18,7 @@ _NETWORK = (
 )  # fmt: skip
 
 
-def refuse_disk(path: Path, *, mounts: Path = _MOUNTS, environ: Mapping[str, str] = os.environ) -> None:
+def check_disk(path: Path, *, mounts: Path = _MOUNTS, environ: Mapping[str, str] = os.environ) -> None:
     """Refuse a place where a SQLite log would not last.
 
     Raises

@@ -20,7 +20,7 @@ from .records import pseudonym
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StoredRow", "key_text", "keys_of", "keys_of_frame", "moment_of", "store_row"]
+__all__ = ["StoredRow", "keys_of", "keys_of_frame", "parse_key", "store_row", "to_utc"]
 
 
 class StoredRow(NamedTuple):
@@ -45,7 +45,7 @@ def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> S
     moment, zone = None, None
     if signature.event_time is not None:
         field = signature[signature.event_time]
-        moment, zone = moment_of(row[field.name], field), _zone(row[field.name], field)
+        moment, zone = to_utc(row[field.name], field), _zone(row[field.name], field)
     return StoredRow(_text(inputs), keys_of(row, signature, salt=salt), moment, zone, personal)
 
 
@@ -72,7 +72,7 @@ def keys_of_frame(frame: pd.DataFrame, signature: Signature, *, salt: bytes) -> 
     ]
 
 
-def key_text(text: str, field: Field) -> Any:
+def parse_key(text: str, field: Field) -> Any:
     """Return the value that a text means in a key of this field.
 
     Raises
@@ -80,7 +80,7 @@ def key_text(text: str, field: Field) -> Any:
     ValueError
         If it means none.
 
-    >>> key_text("3", Field("size", "int")), key_text("a", Field("name", "string"))
+    >>> parse_key("3", Field("size", "int")), parse_key("a", Field("name", "string"))
     (3, 'a')
     """
     if field.dtype == "bool":
@@ -100,7 +100,7 @@ def _plain(value: Any, field: Field) -> Any:
     if _is_null(value):
         return None
     if field.dtype == "datetime":
-        return moment_of(value, field)
+        return to_utc(value, field)
     kinds = {"float": float, "int": int, "bool": bool}
     return kinds.get(field.dtype, str)(value)
 
@@ -110,7 +110,7 @@ def _is_null(value: Any) -> bool:
     return value is None or (isinstance(value, (float, datetime)) and value != value)
 
 
-def moment_of(value: Any, field: Field) -> datetime:
+def to_utc(value: Any, field: Field) -> datetime:
     """Return the moment, in UTC, that a time in a record, a form or a frame means."""
     if isinstance(value, str):
         return read_moment(value, field)

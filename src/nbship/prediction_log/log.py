@@ -9,8 +9,8 @@ from typing import Protocol
 
 from ..errors import LogError
 from ..project import Project, database_file
-from .commits import Submission
-from .disks import refuse_disk
+from .commits import PendingCommit
+from .disks import check_disk
 from .records import BatchRun, Label, Record
 from .rows import Entry
 from .spool import Spooled
@@ -33,13 +33,13 @@ class PredictionLog(Protocol):
     def model(self) -> str | None:
         """The one model whose entries are read; None for all."""
 
-    def submit(self, entries: Sequence[Entry]) -> Submission[Sequence[Entry]]:
+    def submit(self, entries: Sequence[Entry]) -> PendingCommit[Sequence[Entry]]:
         """Let entries, all of them or none, wait for whoever settles next."""
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Return when all that was submitted before is durable, or refused."""
 
-    def settle_now(self) -> bool:
+    def try_flush(self) -> bool:
         """Do the same if that takes but a moment, as an event loop needs it; tell whether it was done."""
 
     def append(self, *entries: Entry) -> None:
@@ -54,7 +54,7 @@ class PredictionLog(Protocol):
     def records(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records whose event time lies in the window (`start` inclusive, `end` exclusive)."""
 
-    def answered(self, start: datetime, end: datetime) -> list[Record]:
+    def requests(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records, refusals included, that were answered from `start` until before `end`."""
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
@@ -84,7 +84,7 @@ class PredictionLog(Protocol):
     def keys(self) -> set[str]:
         """Return the key columns of all records."""
 
-    def parts(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
+    def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records answered in a window, in the order of their ids, a bounded part at a time."""
 
     def prune(self, before: datetime) -> int:
@@ -113,7 +113,7 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
     """
     address = log_address(where)
     if isinstance(address, Path):
-        refuse_disk(address)
+        check_disk(address)
         return SqlLog(Sqlite(address))
     from .postgres import Postgres
 
@@ -121,7 +121,7 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
         spool = where.state / "predictions.spool.sqlite"
     if spool is None:
         return SqlLog(Postgres(address))
-    refuse_disk(spool)
+    check_disk(spool)
     return SqlLog(Spooled(lambda: Postgres(address), Sqlite(spool)))
 
 

@@ -80,7 +80,7 @@ class Postgres:
                 self.close()
                 raise
 
-    def write_now(self, group: Sequence[Sequence[Entry]]) -> None:
+    def try_write(self, group: Sequence[Sequence[Entry]]) -> None:
         """Write nothing: a server has to be waited for."""
 
     @contextmanager

@@ -12,7 +12,7 @@ import msgspec
 from ..errors import LogError
 from ..model.signature import Field, Signature
 from .batches import batch_rows, intact_run
-from .keys import keys_of_frame, moment_of
+from .keys import keys_of_frame, to_utc
 from .log import PredictionLog
 from .records import BatchRun, Record
 
@@ -132,7 +132,7 @@ def _input(rows: Sequence[dict[str, Any]], field: Field) -> Any:
     if field.dtype != "datetime":
         return _column(rows, field.name, field.dtype)
     given = [row.get(field.name) for row in rows]
-    moments = [None if value is None else moment_of(value, field) for value in given]
+    moments = [None if value is None else to_utc(value, field) for value in given]
     return pd.to_datetime(pd.Series(moments, dtype=object), utc=True).dt.as_unit("us")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Field, Signature
 from ..tabular import TableWriter
-from . import Label, PredictionLog, key_text, pseudonym
+from . import Label, PredictionLog, parse_key, pseudonym
 from .records import as_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def export_records(
     labels = {label.prediction_id or label.keys: label for label in log.labels()}
     writer, count = TableWriter(draft, suffix=_SUFFIX), 0
     try:
-        for part in log.parts(start, end):
+        for part in log.chunks(start, end):
             rows = [{**record._asdict(), "label": _told(labels, record.id, record.keys)} for record in part]
             writer.write(_table(pd.DataFrame(rows)[list(_TYPES)]))
             count += len(rows)
@@ -96,7 +96,7 @@ def forget_subject(log: PredictionLog, signature: Signature, fields: Mapping[str
 
 def _text(field: Field, text: str, salt: bytes) -> str:
     try:
-        value = key_text(text, field)
+        value = parse_key(text, field)
     except ValueError as error:
         raise InvalidInputError([InputFailure(None, field.name, str(error))]) from error
     return as_json(pseudonym(value, salt) if field.pii else value if field.dtype != "datetime" else text)

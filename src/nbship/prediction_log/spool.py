@@ -79,7 +79,7 @@ class Spooled:
                     self._leave(error)
         return self._spool.write(group)
 
-    def write_now(self, group: Sequence[Sequence[Entry]]) -> None:
+    def try_write(self, group: Sequence[Sequence[Entry]]) -> None:
         """Write nothing: a server has to be waited for."""
 
     @contextmanager

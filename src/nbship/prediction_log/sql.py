@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ..errors import UnknownPredictionError
-from .commits import GroupCommit, Submission
+from .commits import GroupCommit, PendingCommit
 from .databases import Database
 from .records import BatchRun, Label, Record, from_micros, to_micros
 from .rows import COLUMNS, TABLES, Entry, entry_of
@@ -35,7 +35,7 @@ class SqlLog:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.model: str | None = None
-        self._commits: GroupCommit[Sequence[Entry]] = GroupCommit(database.write, commit_now=database.write_now)
+        self._commits: GroupCommit[Sequence[Entry]] = GroupCommit(database.write, try_commit=database.try_write)
 
     def of_model(self, name: str) -> SqlLog:
         """Return the same log, from which what was served by one model is read, and nothing else."""
@@ -51,22 +51,22 @@ class SqlLog:
         """The log's own salt for pseudonyms of personal data."""
         return self.database.salt
 
-    def submit(self, entries: Sequence[Entry]) -> Submission[Sequence[Entry]]:
+    def submit(self, entries: Sequence[Entry]) -> PendingCommit[Sequence[Entry]]:
         """Let entries, all of them or none, wait for whoever settles next."""
         return self._commits.submit(entries)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Return when all that was submitted before is durable, or refused."""
-        self._commits.settle()
+        self._commits.flush()
 
-    def settle_now(self) -> bool:
+    def try_flush(self) -> bool:
         """Do the same if that takes but a moment, as an event loop needs it; tell whether it was done."""
-        return self._commits.settle_now()
+        return self._commits.try_flush()
 
     def append(self, *entries: Entry) -> None:
         """Write entries and return when they are durable."""
         submission = self.submit(entries)
-        self.settle()
+        self.flush()
         submission.check()
 
     def check(self) -> None:
@@ -106,12 +106,12 @@ class SqlLog:
         """Return every label, in the order in which they were told."""
         return list(self._read(Label, "", (), "ORDER BY at, number"))
 
-    def answered(self, start: datetime, end: datetime) -> list[Record]:
+    def requests(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records, refusals included, that were answered from `start` until before `end`."""
         window = (to_micros(start), to_micros(end))
         return list(self._read(Record, "at >= ? AND at < ?", window, "ORDER BY id"))
 
-    def parts(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
+    def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records answered in a window, in the order of their ids, a bounded part at a time."""
         low, high = (-(2**62) if start is None else to_micros(start)), (2**62 if end is None else to_micros(end))
         last = ""

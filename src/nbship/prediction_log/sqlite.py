@@ -76,7 +76,7 @@ class Sqlite:
                 self.close()
                 raise
 
-    def write_now(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
+    def try_write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
         """Write as `write` does, if nobody else writes to the file now; None where it would be waited for."""
         connection = self._writing
         if connection is None or _identity(self.path) != self._file:

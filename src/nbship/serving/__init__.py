@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..inference import Place, find_place
+from ..inference import Deployment, find_deployment
 from .docs import example_curl
 from .http import ROLES, Access, BodyError, KeyFile, check_address, keys_of, parse_body
 from .service import Service
@@ -35,9 +35,9 @@ def application(package: Path | str | None = None) -> Service:
 
     The package is loaded, verified, when the server starts the application.
     """
-    return application_of(find_place(package))
+    return application_of(find_deployment(package))
 
 
-def key_file(place: Place) -> KeyFile:
+def key_file(place: Deployment) -> KeyFile:
     """Return the API keys of a place."""
     return keys_of(place.settings.serving, state=place.state)

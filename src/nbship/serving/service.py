@@ -218,7 +218,7 @@ class Service:
                 if life is not None:
                     under_way = scope.get("under_way")
                     alone = under_way is not None and len(under_way) <= 1
-                    await life.landing.land(reply.pending.submission, alone=alone)
+                    await life.landing.land(reply.pending.commit, alone=alone)
                 reply = reply.write()
             return reply
         life.measures.queued.inc()
@@ -297,7 +297,7 @@ class Service:
 def _whole(handler: Handler, request: Request) -> Answer:
     reply = handler(request)
     if isinstance(reply, Waiting):
-        reply.pending.by.log.settle()
+        reply.pending.by.log.flush()
         return reply.write()
     return reply
 

@@ -16,7 +16,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from ..errors import ServingError
-from ..inference import Logged, Place, Results, find_place, open_results
+from ..inference import Deployment, Logged, Results, find_deployment, open_results
 from ..prediction_log import as_json
 from .docs import example_curl
 from .http import FOLDER, check_address, forget_worker, open_access
@@ -29,7 +29,7 @@ _PACKAGE, _OTHER = "NBSHIP_PACKAGE", "NBSHIP_OTHER_VERSIONS"
 _START_SECONDS = 60
 
 
-def application_of(place: Place, *, other_versions: bool = False) -> Service:
+def application_of(place: Deployment, *, other_versions: bool = False) -> Service:
     """Return the ASGI application of a place; the package is loaded, verified, when it starts."""
     settings = place.settings.serving
     return Service(
@@ -40,7 +40,7 @@ def application_of(place: Place, *, other_versions: bool = False) -> Service:
     )
 
 
-def _results_of(place: Place) -> Callable[[Logged], Results] | None:
+def _results_of(place: Deployment) -> Callable[[Logged], Results] | None:
     output = place.settings.serving.results
     if not output:
         return None
@@ -49,7 +49,7 @@ def _results_of(place: Place) -> Callable[[Logged], Results] | None:
 
 
 def serve(
-    place: Place, *, options: Mapping[str, Any], other_versions: bool = False, say: Callable[[str], object]
+    place: Deployment, *, options: Mapping[str, Any], other_versions: bool = False, say: Callable[[str], object]
 ) -> None:
     """Serve a place until Ctrl-C or SIGTERM.
 
@@ -91,7 +91,9 @@ def serve(
             each.close()
 
 
-def _announcement(place: Place, logged: Any, taken: socket.socket, say: Callable[[str], object]) -> Callable[[], None]:
+def _announcement(
+    place: Deployment, logged: Any, taken: socket.socket, say: Callable[[str], object]
+) -> Callable[[], None]:
     host, settings = place.settings.serving.host, place.settings.serving
     address = f"http://{f'[{host}]' if ':' in host else host}:{taken.getsockname()[1]}{settings.root_path}"
     example = as_json(logged.package.example).encode()
@@ -108,12 +110,12 @@ def _announcement(place: Place, logged: Any, taken: socket.socket, say: Callable
 
 def worker() -> Service:
     """Return the application of a worker process, as its environment says."""
-    place = find_place(Path(os.environ[_PACKAGE]))
+    place = find_deployment(Path(os.environ[_PACKAGE]))
     return application_of(place, other_versions=bool(os.environ.get(_OTHER)))
 
 
 def _serve_workers(
-    place: Place, taken: list[socket.socket], announce: Callable[[], None], *, other_versions: bool
+    place: Deployment, taken: list[socket.socket], announce: Callable[[], None], *, other_versions: bool
 ) -> None:
     settings = place.settings.serving
     os.environ[_PACKAGE] = str(place.package)

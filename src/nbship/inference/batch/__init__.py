@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .databases import is_address, load_table, take_snapshot
+from .databases import is_database_url, load_table, save_query
 from .run import BatchSummary, predict_file
 
-__all__ = ["BatchSummary", "is_address", "load_table", "predict_file", "take_snapshot"]
+__all__ = ["BatchSummary", "is_database_url", "load_table", "predict_file", "save_query"]

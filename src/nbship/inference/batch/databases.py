@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
 
-__all__ = ["is_address", "load_table", "shown_url", "take_snapshot"]
+__all__ = ["is_database_url", "load_table", "save_query", "shown_url"]
 
 _ROWS = 50_000
 
 
-def is_address(text: str) -> bool:
+def is_database_url(text: str) -> bool:
     """Return whether a string is the URL of a database rather than a path.
 
-    >>> is_address("sqlite:///orders.db"), is_address("orders.csv")
+    >>> is_database_url("sqlite:///orders.db"), is_database_url("orders.csv")
     (True, False)
     """
     return "://" in text
@@ -42,7 +42,7 @@ def shown_url(url: str) -> str:
         return sa.make_url(url).render_as_string(hide_password=True)
 
 
-def take_snapshot(url: str, query: str, path: Path, *, signature: Signature) -> int:
+def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int:
     """Write a query's result to a Parquet file, atomically and in bounded memory. Return the number of rows.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ...errors import InputFailure
-from ...inference import Pending
+from ...inference import PendingPredictions
 
 __all__ = [
     "Answer",
@@ -90,7 +90,7 @@ class Answer:
 class Waiting:
     """A response that may leave when its records are on the disk; `write` makes it then, or raises why not."""
 
-    pending: Pending
+    pending: PendingPredictions
     write: Callable[[], Answer]
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import InputFailure
-from ...inference import Logged, Pending
+from ...inference import Logged, PendingPredictions
 from ...model.signature import Signature
 from ...tabular import read_cell
 from ..http import Answer, Refusal, Request, Waiting, json_answer
@@ -30,8 +30,8 @@ def invoke(request: Request, served: Logged, *, most_rows: int) -> Waiting:
     return Waiting(pending, partial(_written, pending))
 
 
-def _written(pending: Pending) -> Answer:
-    answers = checked(pending).answers()
+def _written(pending: PendingPredictions) -> Answer:
+    answers = checked(pending).responses()
     told = [{"prediction_id": answer.pop("id"), **answer} for answer in answers]
     return json_answer({"predictions": told})
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import InputFailure, InvalidInputError, LogError
-from ...inference import Logged, Pending, Results, take_feedback
+from ...inference import Logged, PendingPredictions, Results, store_feedback
 from ..http import Answer, BodyError, Refusal, Request, Waiting, json_answer, parse_body
 
 __all__ = ["begin", "check_json", "feedback", "lookup", "parsed", "predict", "refusing"]
@@ -23,12 +23,12 @@ def predict(request: Request, served: Logged, *, most_rows: int) -> Waiting:
     return Waiting(pending, partial(_written, pending, one))
 
 
-def _written(pending: Pending, one: bool) -> Answer:
-    answers = checked(pending).answers()
+def _written(pending: PendingPredictions, one: bool) -> Answer:
+    answers = checked(pending).responses()
     return json_answer(answers[0] if one else answers)
 
 
-def begin(request: Request, served: Logged, rows: Sequence[Any], *, most_rows: int) -> Pending:
+def begin(request: Request, served: Logged, rows: Sequence[Any], *, most_rows: int) -> PendingPredictions:
     """Predict for the rows of a request, whatever protocol they came by."""
     _check_rows(rows, most_rows)
     request.rows = len(rows)
@@ -40,7 +40,7 @@ def begin(request: Request, served: Logged, rows: Sequence[Any], *, most_rows: i
     return pending
 
 
-def checked(pending: Pending) -> Pending:
+def checked(pending: PendingPredictions) -> PendingPredictions:
     """Return what is durable now; raise the refusal of what cannot be answered."""
     with refusing():
         pending.check()
@@ -68,7 +68,7 @@ def feedback(request: Request, served: Logged, *, most_rows: int) -> Answer:
     _check_rows(rows, most_rows)
     request.rows = len(rows)
     with refusing():
-        told = take_feedback(served.log, rows, signature=served.signature)
+        told = store_feedback(served.log, rows, signature=served.signature)
     return json_answer({"accepted": told.accepted, "matched": told.matched})
 
 

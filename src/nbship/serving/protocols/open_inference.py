@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ...errors import InputFailure
-from ...inference import Logged, Pending
+from ...inference import Logged, PendingPredictions
 from ..http import Answer, BodyError, Refusal, Request, Waiting, json_answer, parse_body
 from .native import begin, check_json, checked
 from .tensors import DATATYPES, parameter_of, to_bytes, values_of, wrong
@@ -119,7 +119,7 @@ def _asked(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bool]]
     return asked
 
 
-def _written(pending: Pending, asked: Sequence[tuple[str, bool]], id: str) -> Answer:
+def _written(pending: PendingPredictions, asked: Sequence[tuple[str, bool]], id: str) -> Answer:
     answers, ids = checked(pending).predicted.outputs, pending.ids
     outputs, parts = [], []
     for name, binary in asked:
