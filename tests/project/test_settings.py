@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import ast
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from nbship import project
 from nbship.errors import ProjectError, SettingsError
+from nbship.project import Settings
 
 
 @pytest.fixture
@@ -43,6 +48,69 @@ def test_no_project_names_the_folder_and_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_one_sentence_with_its_subject(root: Path, text: str, message: str) -> None:
+    (root / "nbship.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        project.load(root)
+
+
+@pytest.mark.parametrize("key", ["alerts", "data", "gates", "schedules"])
+def test_a_key_that_no_code_reads_yet_is_refused(root: Path, key: str) -> None:
+    (root / "nbship.yaml").write_text(f"{key}: {{}}\n")
+    with pytest.raises(SettingsError, match=rf"'{key}', which this version of nbship does not read\. Remove it\."):
+        project.load(root)
+
+
+def _keys(struct: type[msgspec.Struct], section: str = "settings") -> Iterator[tuple[str, str]]:
+    for name, kind in typing.get_type_hints(struct).items():
+        inner = [each for each in (kind, *typing.get_args(kind)) if isinstance(each, type)]
+        structs = [each for each in inner if issubclass(each, msgspec.Struct)]
+        yield section, name
+        for each in structs:
+            yield from _keys(each, name)
+
+
+def test_every_setting_is_read_by_some_code() -> None:
+    source = Path(project.__file__).parents[1]
+    # Where a section is held under another name than its own.
+    names = {"phrases": "phrase", "app": "words", "models": "entry", "serving": "settings", "project": "settings"}
+    read: dict[str, set[str]] = {}
+    for path in source.rglob("*.py"):
+        if path.name == "settings.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+                read.setdefault(node.attr, set()).add(owner.removeprefix("_"))
+    # `project.memory` is read as bytes.
+    read["memory"] = read["memory_limit"]
+    unread = [
+        f"{section}.{key}"
+        for section, key in _keys(Settings)
+        if not {section, names.get(section, section), "self"} & read.get(key, set())
+    ]
+    assert unread == []
+
+
+def test_a_project_may_have_several_models(root: Path) -> None:
+    (root / "nbship.yaml").write_text("models: {risk: {}, price: {path: elsewhere/price}}\n")
+    loaded = project.load(root)
+    assert loaded.packages == {"risk": root / "models/risk", "price": root / "elsewhere/price"}
+    with pytest.raises(ProjectError, match=r"has the models 'risk', 'price'\. Choose one: `--model NAME`\."):
+        _ = loaded.package
+    with pytest.raises(ProjectError, match=r"has no model 'prize', but 'risk', 'price'\."):
+        project.load(root, model="prize")
+    assert project.load(root, model="price").package == root / "elsewhere/price"
+    assert project.load(root, model="price").reports.name == "price"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models: {risk: {pth: a}}", r"unknown key 'models\.risk\.pth'\. Did you mean 'models\.risk\.path'"),
+        ("models: {risk: {}}\nmodel: {path: models/risk}", "both 'model' and 'models'"),
+    ],
+)
+def test_models_are_checked_like_every_setting(root: Path, text: str, message: str) -> None:
     (root / "nbship.yaml").write_text(text)
     with pytest.raises(SettingsError, match=message):
         project.load(root)

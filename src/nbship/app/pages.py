@@ -47,7 +47,7 @@ def show_app(*, names: Mapping[str, Mapping[str, str]] | None = None) -> None:
     with ask:
         _show_question(logged, {**(names or {}), **words.names}, words.phrases)
     with watch:
-        _show_reports(newest_reports(place.project.state) if place.project else [], logged, place)
+        _show_reports(newest_reports(place.project.reports) if place.project else [], logged, place)
     with about:
         _show_model(logged, place)
 

@@ -44,9 +44,9 @@ class Report:
     html: Path | None
 
 
-def newest_reports(state: Path, *, count: int = 24) -> list[Report]:
-    """Return the reports in a project's state, the newest window first; what is no report is passed over."""
-    found = sorted((state / "monitoring").glob("[!.]*/report.json"), key=lambda path: path.parent.name, reverse=True)
+def newest_reports(folder: Path, *, count: int = 24) -> list[Report]:
+    """Return the reports in a project's folder of them, the newest window first; what is no report is passed over."""
+    found = sorted(folder.glob("[!.]*/report.json"), key=lambda path: path.parent.name, reverse=True)
     reports = [_read(path) for path in found[:count]]
     return [report for report in reports if report is not None]
 

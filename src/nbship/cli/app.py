@@ -8,14 +8,17 @@ from pathlib import Path
 
 import click
 
+from .options import model_option
+
 __all__ = ["command"]
 
 
 @click.command()
 @click.argument("package", required=False, type=click.Path(path_type=Path))
+@model_option
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
 @click.option("--open/--no-open", "browser", default=None, help="Open a browser.  [default: where there is a screen]")
-def command(package: Path | None, port: int, browser: bool | None) -> None:
+def command(package: Path | None, model: str | None, port: int, browser: bool | None) -> None:
     """Open the Streamlit app: ask the model, read the monitoring report.
 
     The page is app/streamlit_app.py where the project has one. It listens on this machine only, and
@@ -34,7 +37,7 @@ def command(package: Path | None, port: int, browser: bool | None) -> None:
 
     if find_spec("streamlit") is None:
         raise ServingError("The app needs Streamlit, which is not installed. Install it: pip install 'nbship[app]'.")
-    deployment = find_deployment(package)
+    deployment = find_deployment(package, model=model)
     deployment.require_package()
     bind("127.0.0.1", port).close()
     if browser is None:
@@ -42,6 +45,8 @@ def command(package: Path | None, port: int, browser: bool | None) -> None:
     environ = {**os.environ, "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
     if package is not None:
         environ["NBSHIP_PACKAGE"] = str(package.absolute())
+    if model is not None:
+        environ["NBSHIP_MODEL"] = model
     click.echo(f"The app is at http://127.0.0.1:{port}. Ctrl-C stops it.")
     words = [
         "streamlit", "run", str(page_script(deployment.project)), f"--server.port={port}", "--server.address=127.0.0.1",

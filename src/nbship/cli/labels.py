@@ -8,14 +8,17 @@ from pathlib import Path
 
 import click
 
+from .options import model_option
+
 __all__ = ["command"]
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]")
+@model_option
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def command(file: Path, package: Path | None, as_json: bool) -> None:
+def command(file: Path, package: Path | None, model: str | None, as_json: bool) -> None:
     """Bring in the labels of past predictions.
 
     FILE (.csv or .parquet) has the key columns of the rows, or the column prediction_id, then label, and
@@ -27,7 +30,7 @@ def command(file: Path, package: Path | None, as_json: bool) -> None:
     """
     from ..inference import find_deployment, import_labels
 
-    deployment = find_deployment(package)
+    deployment = find_deployment(package, model=model)
     predictor = deployment.load()
     with deployment.open_log(predictor.name) as log:
         told = import_labels(log, file, signature=predictor.signature)

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from .options import model_option
+
 if TYPE_CHECKING:
     from ..inference import Deployment
 
@@ -31,8 +33,9 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
     package = click.option(
         "--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]"
     )
-    model = click.option("--model", metavar="NAME", help="Of this model only, where the log has several.")
-    return package(model(click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function)))
+    return package(
+        model_option(click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function))
+    )
 
 
 @command.command()
@@ -54,7 +57,7 @@ def export(
     from ..inference import find_deployment
     from ..prediction_log import export_records
 
-    deployment = find_deployment(package)
+    deployment = find_deployment(package, model=model)
     with deployment.open_log(model) as log:
         count = export_records(log, file, start=_day(first, deployment), end=_day(last, deployment))
     click.echo(json.dumps({"records": count, "output": str(file)}) if as_json else f"{count:,} records: '{file}'")
@@ -76,7 +79,7 @@ def forget(field: str, value: str, package: Path | None, model: str | None, as_j
     from ..inference import find_deployment
     from ..prediction_log import forget_subject
 
-    deployment = find_deployment(package)
+    deployment = find_deployment(package, model=model)
     signature = deployment.load().signature
     with deployment.open_log(model) as log:
         count = forget_subject(log, signature, {field: value})
@@ -95,7 +98,7 @@ def prune(before: str | None, package: Path | None, model: str | None, as_json: 
     """
     from ..inference import find_deployment
 
-    deployment = find_deployment(package)
+    deployment = find_deployment(package, model=model)
     days = deployment.settings.log.retention_days
     moment = _day(before, deployment)
     if moment is None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import model_option
+
 if TYPE_CHECKING:
     from ..operations import Monitored
 
@@ -19,9 +21,10 @@ _SHOWN = 10
 @click.command("monitor")
 @click.option("--from", "first", metavar="DATE", help="First day of the window, in the project's time zone.")
 @click.option("--to", "last", metavar="DATE", help="First day after the window.")
+@model_option
 @click.option("--force", is_flag=True, help="Write the report again although nothing changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(first: str | None, last: str | None, force: bool, as_json: bool) -> None:
+def command(first: str | None, last: str | None, model: str | None, force: bool, as_json: bool) -> None:
     """Write the monitoring report of a window of time.
 
     Executes the monitoring notebook: volume, drift of inputs and predictions against the training data,
@@ -39,7 +42,7 @@ def command(first: str | None, last: str | None, force: bool, as_json: bool) -> 
     from ..notebook import canonical_json
     from ..operations import choose_window, monitor
 
-    here = project.load()
+    here = project.load(model=model)
     window = choose_window(here, first, last)
     click.echo(f"Monitoring {window.first} until {window.last} ({window.zone.key})", err=True)
     written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)

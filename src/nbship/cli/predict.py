@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import model_option
+
 if TYPE_CHECKING:
     from ..inference import BatchSummary
 
@@ -22,6 +24,7 @@ __all__ = ["command"]
 @click.argument("source")
 @click.argument("output", required=False)
 @click.option("--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]")
+@model_option
 @click.option("--query", help="What to read, where SOURCE is the URL of a database.")
 @click.option("--table", help="The table to write, where OUTPUT is the URL of a database.")
 @click.option("--ignore-extra", is_flag=True, help="Pass over columns that the model does not know.")
@@ -30,7 +33,7 @@ __all__ = ["command"]
     "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
 )
 def command(
-    source: str, output: str | None, package: Path | None, query: str | None, table: str | None, ignore_extra: bool,
+    source: str, output: str | None, package: Path | None, model: str | None, query: str | None, table: str | None, ignore_extra: bool,
     as_json: bool, other_versions: bool,
 ) -> None:  # fmt: skip
     """Score a CSV, JSON lines or Parquet file, or what a database gives.
@@ -47,7 +50,7 @@ def command(
     """
     from ..inference import find_deployment, is_database_url, load_table, predict_file, save_query
 
-    deployment = find_deployment(package)
+    deployment = find_deployment(package, model=model)
     if is_database_url(source) != (query is not None):
         raise click.UsageError("Say --query with the URL of a database, and only with one.")
     loads = output is not None and is_database_url(output)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import model_option
+
 if TYPE_CHECKING:
     from ..inference import Replay
 
@@ -24,8 +26,9 @@ _SHOWN = 25
 @click.option(
     "--package", type=click.Path(path_type=Path), help="The package that predicted.  [default: the project's]"
 )
+@model_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(id: str, package: Path | None, as_json: bool) -> None:
+def command(id: str, package: Path | None, model: str | None, as_json: bool) -> None:
     """Answer a logged prediction again and compare the bytes.
 
     Prints what the prediction was made from: the package and the data, notebooks and parameters behind
@@ -38,7 +41,7 @@ def command(id: str, package: Path | None, as_json: bool) -> None:
     from ..dvcstore import commit_of
     from ..inference import find_deployment, replay, require_logged
 
-    deployment = find_deployment(package)
+    deployment = find_deployment(package, model=model)
     with deployment.open_log() as log:
         # An unknown id is told at once, before a model is loaded.
         require_logged(log, id)

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from .options import model_option
+
 __all__ = ["command"]
 
 
 @click.command()
 @click.argument("package", required=False, type=click.Path(path_type=Path))
+@model_option
 @click.option("--host", help="Address to listen on.  [default: serving.host, or 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: serving.port, or 8000]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer.  [default: serving.workers, or 1]")
@@ -24,7 +27,7 @@ __all__ = ["command"]
 @click.option(
     "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
 )
-def command(package: Path | None, other_versions: bool, **options: object) -> None:
+def command(package: Path | None, model: str | None, other_versions: bool, **options: object) -> None:
     """Serve the model over REST, until Ctrl-C.
 
     PACKAGE is a folder or a wheel; without it, the project's own package. Every answer is logged before
@@ -40,5 +43,5 @@ def command(package: Path | None, other_versions: bool, **options: object) -> No
     from ..serving import serve
 
     given = {name: value for name, value in options.items() if value is not None}
-    serve(find_deployment(package), options=given, other_versions=other_versions, say=click.echo)
+    serve(find_deployment(package, model=model), options=given, other_versions=other_versions, say=click.echo)
     click.echo("Stopped.")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from .options import model_option
+
 __all__ = ["command"]
 
 
@@ -15,8 +17,9 @@ __all__ = ["command"]
 @click.option(
     "--other-versions", is_flag=True, help="Take other versions of libraries, if it answers within 1e-12 as it did."
 )
+@model_option
 @click.option("--json", "as_json", is_flag=True, help="Print the proofs as JSON.")
-def command(path: Path | None, other_versions: bool, as_json: bool) -> None:
+def command(path: Path | None, other_versions: bool, model: str | None, as_json: bool) -> None:
     """Prove a model package: its files, its versions, its tables, its golden rows.
 
     PATH is a package folder or a wheel; by default the project's own package. It exits with 1 at the
@@ -30,7 +33,7 @@ def command(path: Path | None, other_versions: bool, as_json: bool) -> None:
     from ..inference import find_deployment
     from ..predictor import read_package
 
-    deployment = find_deployment(path)
+    deployment = find_deployment(path, model=model)
     deployment.require_package()
     proofs = []
     if (signer := deployment.check_signer(read_package(deployment.package)[0])) is not None:

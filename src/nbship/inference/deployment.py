@@ -75,10 +75,12 @@ class Deployment:
         return Logged(predictor, self.open_log(predictor.name), mode=mode)
 
 
-def find_deployment(package: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Deployment:
+def find_deployment(
+    package: Path | str | None = None, *, model: str | None = None, environ: Mapping[str, str] = os.environ
+) -> Deployment:
     """Return the place of a package: the given one, or else that of the project around the working directory.
 
-    Outside a project the log lies in `NBSHIP_STATE`, or else in `.nbship/state` of the working directory.
+    Where a project has several models, `model` chooses one. Outside a project the log lies in `NBSHIP_STATE`, or else in `.nbship/state` of the working directory.
 
     Raises
     ------
@@ -86,11 +88,14 @@ def find_deployment(package: Path | str | None = None, *, environ: Mapping[str, 
         If neither a package nor a project is there.
     """
     try:
-        found = project.load()
+        found = project.load(model=model)
     except ProjectError as error:
         if package is None or "No project" not in str(error):
             raise
         state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
         return Deployment(Path(package).absolute(), state, project.read_settings(Path("nbship.yaml")), None)
     path = found.package if package is None else Path(package).absolute()
+    own = next((name for name, folder in found.packages.items() if folder == path), "")
+    if own and len(found.packages) > 1:
+        found = found.of_model(own)
     return Deployment(path, found.state, found.settings, found)

@@ -54,7 +54,7 @@ def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any
     window = parse_window(window_from, window_to, zone=project.timezone)
     observed = observe(project, window)
     minimum = project.settings.monitoring.min_rows
-    report = build_report(observed, window, min_rows=minimum, folder=project.state / "monitoring")
+    report = build_report(observed, window, min_rows=minimum, folder=project.reports)
     write_report(report, Path((product or {}).get("report") or project.scratch / "monitor" / "report.json"))
     return report
 

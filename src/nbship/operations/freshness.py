@@ -54,5 +54,5 @@ def _files(project: Project, window: Window) -> Iterator[Path]:
     yield project.root / project.settings.monitoring.notebook
     if project.source.is_dir():
         yield from sorted(project.source.rglob("*.py"))
-    others = sorted((project.state / "monitoring").glob("*/report.json"))
+    others = sorted(project.reports.glob("*/report.json"))
     yield from (path for path in others if path.parent.name != window.name)

@@ -86,7 +86,7 @@ def monitor(
     """
     _require_package(project)
     _require_log(project)
-    target = project.state / "monitoring" / window.name
+    target = project.reports / window.name
     _require_notebook(project)
     inputs = report_inputs(project, window)
     if not force and is_current(project, target, inputs):
@@ -173,6 +173,8 @@ def _environment(project: Project) -> dict[str, str]:
     own = {"NBSHIP_STATE": str(project.state)} if "NBSHIP_STATE" in os.environ else {}
     python_path = os.pathsep.join([str(project.source), *filter(None, [os.environ.get("PYTHONPATH")])])
     inherited = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "NBSHIP_STAGE")}
+    if project.model:
+        own["NBSHIP_MODEL"] = project.model
     return {**with_own_programs(inherited), **PINNED, **own, "PYTHONPATH": python_path}
 
 

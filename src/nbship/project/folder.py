@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,10 +29,13 @@ class Project:
         The project's folder, absolute, links resolved.
     settings
         `nbship.yaml` with defaults filled in.
+    model
+        The model that is worked on, where the project has several.
     """
 
     root: Path
     settings: Settings
+    model: str = ""
 
     @property
     def name(self) -> str:
@@ -61,9 +64,49 @@ class Project:
         return self.root / self.settings.project.source
 
     @cached_property
+    def packages(self) -> Mapping[str, Path]:
+        """The folder of each model's package, by the model's name.
+
+        A project without `models` in its settings has one: `model.path`, or what `pipeline.yaml` says, or
+        `models/<name>`.
+        """
+        if not self.settings.models:
+            path = self.settings.model.path or _packaged_in(self.root) or f"models/{self.name}"
+            return {Path(path).name: self.root / path}
+        return {name: self.root / (entry.path or f"models/{name}") for name, entry in self.settings.models.items()}
+
+    @property
     def package(self) -> Path:
-        """The folder of the model package: `model.path`, or what `pipeline.yaml` says, or `models/<name>`."""
-        return self.root / (self.settings.model.path or _packaged_in(self.root) or f"models/{self.name}")
+        """The folder of the model's package.
+
+        Raises
+        ------
+        ProjectError
+            If the project has several models and none was chosen.
+        """
+        if self.model:
+            return self.packages[self.model]
+        if len(self.packages) > 1:
+            raise ProjectError(f"This project has the models {_listed(self.packages)}. Choose one: `--model NAME`.")
+        return next(iter(self.packages.values()))
+
+    def of_model(self, name: str) -> Project:
+        """Return the same project, to work on one of its models.
+
+        Raises
+        ------
+        ProjectError
+            If it has no model of this name.
+        """
+        if name not in self.packages:
+            raise ProjectError(f"This project has no model '{name}', but {_listed(self.packages)}. Choose one of them.")
+        return replace(self, model=name)
+
+    @property
+    def reports(self) -> Path:
+        """Monitoring reports, one folder a window; of several models, each in a folder of its own."""
+        folder = self.state / "monitoring"
+        return folder / self.package.name if len(self.packages) > 1 else folder
 
     @property
     def cache(self) -> Path:
@@ -99,10 +142,22 @@ def find_root(start: Path | str | None = None) -> Path:
     )
 
 
-def load(start: Path | str | None = None) -> Project:
-    """Load the project that `start` (default: the working directory) lies in."""
+def load(start: Path | str | None = None, *, model: str | None = None) -> Project:
+    """Load the project that `start` (default: the working directory) lies in.
+
+    Parameters
+    ----------
+    model
+        The model to work on, where the project has several. The variable `NBSHIP_MODEL` names the default.
+    """
     root = find_root(start)
-    return Project(root=root, settings=read_settings(root / "nbship.yaml"))
+    project = Project(root=root, settings=read_settings(root / "nbship.yaml"))
+    chosen = model or os.environ.get("NBSHIP_MODEL")
+    return project.of_model(chosen) if chosen else project
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _packaged_in(root: Path) -> str | None:

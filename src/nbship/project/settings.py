@@ -19,7 +19,9 @@ from .yaml import read_yaml
 __all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings"]
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
-_OVERRIDABLE = ("serving", "release", "log", "schedules", "alerts")
+_OVERRIDABLE = ("serving", "release", "log")
+# Sections that a later version reads. Until then a value would be read by no code, so it is an error.
+_PLANNED = ("alerts", "data", "gates", "schedules")
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 
@@ -51,7 +53,7 @@ class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the pipeline leaves its model package."""
+    """Where the pipeline leaves a model's package; empty: `models/<name>`."""
 
     path: str = ""
 
@@ -129,19 +131,19 @@ class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `nbship.yaml`."""
+    """The whole of `nbship.yaml`.
+
+    A project with several models names each in `models`, by the name that its package has.
+    """
 
     project: ProjectSection = ProjectSection()
     model: ModelSection = ModelSection()
-    data: dict[str, Any] = {}
+    models: dict[str, ModelSection] = {}
     slices: list[str] = []
-    gates: dict[str, Any] = {}
     serving: ServingSection = ServingSection()
     release: ReleaseSection = ReleaseSection()
     log: LogSection = LogSection()
     monitoring: MonitoringSection = MonitoringSection()
-    schedules: dict[str, Any] = {}
-    alerts: dict[str, Any] = {}
 
 
 def read_bytes(text: int | str) -> int | None:
@@ -176,6 +178,10 @@ def read_settings(path: Path) -> Settings:
     try:
         settings = msgspec.convert(_with_environment(found, os.environ), Settings, strict=False)
         ZoneInfo(settings.project.timezone)
+        if settings.models and settings.model != ModelSection():
+            raise SettingsError(
+                "'nbship.yaml' has both 'model' and 'models'. Keep 'models', with an entry for each model."
+            )
         read_bytes(settings.project.memory)
     except msgspec.ValidationError as error:
         raise SettingsError(f"'nbship.yaml' is wrong: {error}. Correct it there.") from error
@@ -205,9 +211,17 @@ def _kind(section: str, key: str) -> Any:
 def _refuse_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, where: str) -> None:
     known = typing.get_type_hints(struct)
     for key, value in found.items():
+        if key in _PLANNED and not where:
+            raise SettingsError(
+                f"'nbship.yaml' has the key '{key}', which this version of nbship does not read. Remove it."
+            )
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.4)
             hint = f"Did you mean '{where}{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
             raise SettingsError(f"'nbship.yaml' has an unknown key '{where}{key}'. {hint}")
         if isinstance(value, Mapping) and isinstance(known[key], type) and issubclass(known[key], msgspec.Struct):
-            _refuse_unknown(value, known[key], where=f"{key}.")
+            _refuse_unknown(value, known[key], where=f"{where}{key}.")
+        if key == "models" and not where and isinstance(value, Mapping):
+            for name, entry in value.items():
+                if isinstance(entry, Mapping):
+                    _refuse_unknown(entry, ModelSection, where=f"models.{name}.")

@@ -1,0 +1,59 @@
+"""A project with two models and one log: each command works on one of them, and sees nothing of the other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from packages import build_small, make_rows
+
+from nbship.cli import main, nbship
+
+
+@pytest.fixture
+def two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pipeline.yaml").write_text("tasks: []\n")
+    (tmp_path / "nbship.yaml").write_text("models: {one: {}, two: {}}\n")
+    (tmp_path / "models").mkdir()
+    for seed, name in enumerate(("one", "two")):
+        build_small(tmp_path / "models", name=name, seed=seed)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> dict:
+    return json.loads(CliRunner().invoke(nbship, [*words, "--json"], catch_exceptions=False).stdout)
+
+
+def test_each_command_works_on_one_model(two_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = make_rows(40, seed=3).drop(columns=["limit", "grade"]).drop_duplicates(["at", "line"])
+    for name, count in (("one", len(rows)), ("two", 5)):
+        rows.head(count).to_csv(f"{name}_in.csv", index=False)
+        assert run("predict", f"{name}_in.csv", f"{name}.csv", "--model", name)["model"] == name
+    labels = pd.read_csv("one.csv")[["at", "line"]].assign(label=1)
+    labels.to_csv("labels.csv", index=False)
+    assert run("labels", "labels.csv", "--model", "one")["matched"] == len(labels)
+    # The labels of one model are no labels of the other.
+    assert run("labels", "labels.csv", "--model", "two")["known"] == 0
+    from nbship import monitoring, project
+
+    first, last = str(rows["at"].min().date()), str(rows["at"].max().date() + pd.Timedelta(days=2))
+    counts = {}
+    for name in ("one", "two"):
+        here = project.load(model=name)
+        found = monitoring.observe(here, monitoring.parse_window(first, last, zone=here.timezone))
+        assert set(found.frame["version"]) == {found.version}
+        counts[name] = len(found.frame)
+    assert counts == {"one": len(rows), "two": 5}
+
+
+@pytest.mark.parametrize("words", [["verify"], ["predict", "in.csv"], ["labels", "in.csv"], ["monitor"], ["serve"]])
+def test_which_model_is_asked_for(two_models: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    Path("in.csv").write_text("a\n1\n")
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 1
+    assert "This project has the models 'one', 'two'. Choose one: `--model NAME`." in capsys.readouterr().err
