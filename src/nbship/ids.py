@@ -1,4 +1,4 @@
-"""Random numbers for ids: drawn without a system call each, and not by the seed that a notebook sets."""
+"""Random numbers for ids: without a system call each, and independent of the seed that a notebook sets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["random_bits"]
 
 _GENERATOR = random.Random()
 if hasattr(os, "register_at_fork"):
-    # A forked process must not draw what its parent draws.
+    # A forked process must not repeat its parent's numbers.
     os.register_at_fork(after_in_child=_GENERATOR.seed)
 
 
 def random_bits(count: int) -> int:
-    """Return a number of so many random bits; it tells two ids apart, and keeps no secret.
+    """Return a random integer of `count` bits, for unique ids; not for secrets.
 
     >>> 0 <= random_bits(8) < 256
     True

@@ -1,4 +1,4 @@
-"""What every prediction log keeps: in SQLite, in PostgreSQL, and in PostgreSQL behind a spool."""
+"""The contract of every prediction log: SQLite, PostgreSQL, and PostgreSQL with a spool."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def log(address: tuple[str, Path | None]) -> Iterator[SqlLog]:
         yield opened
 
 
-def test_what_is_written_is_read_again(log: SqlLog, address: tuple[str, Path | None]) -> None:
+def test_entries_are_read_as_they_were_written(log: SqlLog, address: tuple[str, Path | None]) -> None:
     one, run = record(inputs='{"x":"a\\u0000b \\"é\\" 𝄞"}', trace="0af7651916cd43dd8448eb211c80319c"), batch()
     bare = record(
         inputs=None, outputs=None, error='{"code":"internal"}', keys=None, event_time=None, event_zone=None, redacted=()
@@ -70,7 +70,7 @@ def test_a_window_includes_its_start_and_not_its_end(log: SqlLog) -> None:
 def test_an_id_is_never_written_twice(log: SqlLog) -> None:
     one, other = record(), record()
     log.append(one)
-    with pytest.raises(LogError, match="refused"):
+    with pytest.raises(LogError, match="rejected a record"):
         log.append(other, one)
     with pytest.raises(UnknownPredictionError, match=f"no record '{other.id}'"):
         log.find(other.id)
@@ -78,19 +78,19 @@ def test_an_id_is_never_written_twice(log: SqlLog) -> None:
     assert log.find(other.id) == other
 
 
-def test_a_refused_entry_leaves_those_that_share_its_commit(log: SqlLog) -> None:
+def test_a_rejected_entry_does_not_affect_others_in_its_commit(log: SqlLog) -> None:
     one = record()
     log.append(one)
     made = [record() for _ in range(50)]
     commits = [log.submit([each]) for each in [*made[:25], one, *made[25:]]]
     log.flush()
     assert [each.error is None for each in commits] == [True] * 25 + [False] + [True] * 25
-    with pytest.raises(LogError, match="refused"):
+    with pytest.raises(LogError, match="rejected a record"):
         commits[25].check()
     assert log.known(each.id for each in made) == {each.id for each in made}
 
 
-def test_many_threads_and_two_logs_share_it(log: SqlLog, address: tuple[str, Path | None]) -> None:
+def test_threads_of_two_open_logs_write_to_one_database(log: SqlLog, address: tuple[str, Path | None]) -> None:
     made = [record() for _ in range(120)]
     with open_log(address[0]) as second:
         threads = [
@@ -104,21 +104,21 @@ def test_many_threads_and_two_logs_share_it(log: SqlLog, address: tuple[str, Pat
     assert {one.id for one in log.recent(1000)} == {one.id for one in made}
 
 
-def test_labels_come_in_the_order_in_which_they_were_told(log: SqlLog) -> None:
+def test_labels_are_read_in_the_order_in_which_they_were_reported(log: SqlLog) -> None:
     later, earlier = (Label(label=str(hour), at=NOON + hour * HOUR, prediction_id="p") for hour in (2, 1))
     log.append(later)
     log.append(earlier)
     assert log.labels() == [earlier, later]
 
 
-def test_old_entries_are_pruned(log: SqlLog) -> None:
+def test_prune_deletes_old_entries(log: SqlLog) -> None:
     old, new = record(at=NOON - HOUR), record()
     log.append(old, new, batch(at=NOON - HOUR), Label(label="1", at=NOON - HOUR, prediction_id=old.id))
     assert log.prune(NOON) == 3
     assert (log.recent(9), log.batches(), log.labels()) == ([new], [], [])
 
 
-def test_a_subject_is_forgotten_with_the_labels_and_nobody_else(log: SqlLog) -> None:
+def test_forget_deletes_the_records_and_labels_of_one_subject_only(log: SqlLog) -> None:
     who, whom = pseudonym("Ann", log.salt), pseudonym("Ben", log.salt)
     ann = record(inputs=f'{{"x":1,"name":"{who}"}}', keys='{"k":"ann"}')
     refused = record(inputs=f'[{{"name":"{who}","x":null}}]', outputs=None, error="{}", keys=None)
@@ -133,7 +133,7 @@ def test_a_subject_is_forgotten_with_the_labels_and_nobody_else(log: SqlLog) -> 
     assert log.forget({"x%": "1"}) == 0
 
 
-def test_what_was_acknowledged_survives_a_kill(log: SqlLog, address: tuple[str, Path | None], tmp_path: Path) -> None:
+def test_acknowledged_records_survive_a_kill(log: SqlLog, address: tuple[str, Path | None], tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path

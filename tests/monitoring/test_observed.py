@@ -134,7 +134,7 @@ def test_a_batch_run_whose_files_are_gone_is_a_warning(
     report = _report(project, monkeypatch, "2024-01-01", "2024-06-01")
     assert report["volume"]["rows"] == 400
     assert report["volume"]["verdict"] == "warning"
-    assert "more.parquet' is gone" in report["volume"]["reason"]
+    assert "more.parquet' is missing" in report["volume"]["reason"]
     assert "Score those files again" in report["advice"]
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ def durable(group):
     return [None] * len(group)
 
 
-def test_waiting_submissions_share_one_commit() -> None:
+def test_items_submitted_during_a_commit_share_the_next_one() -> None:
     groups: list[list[int]] = []
     started, go = threading.Event(), threading.Event()
 
@@ -36,12 +35,12 @@ def test_waiting_submissions_share_one_commit() -> None:
     go.set()
     for each in [leader, *followers]:
         each.join(5)
-    for submission in [first, *rest]:
-        submission.check()
+    for pending in [first, *rest]:
+        pending.check()
     assert groups == [[0], list(range(1, 50))]
 
 
-def test_no_more_than_so_many_share_it() -> None:
+def test_a_commit_has_a_maximum_size() -> None:
     sizes: list[int] = []
 
     def commit(group):
@@ -49,13 +48,13 @@ def test_no_more_than_so_many_share_it() -> None:
         return durable(group)
 
     commits = GroupCommit(commit, most=20)
-    submissions = [commits.submit(number) for number in range(50)]
+    pending = [commits.submit(number) for number in range(50)]
     commits.flush()
     assert sizes == [20, 20, 10]
-    assert all(each.done for each in submissions)
+    assert all(each.done for each in pending)
 
 
-def test_one_refused_submission_leaves_the_others() -> None:
+def test_a_rejected_item_does_not_affect_the_others() -> None:
     commits = GroupCommit(lambda group: [ValueError("odd") if number % 2 else None for number in group])
     even, odd = commits.submit(2), commits.submit(3)
     commits.flush()
@@ -64,7 +63,7 @@ def test_one_refused_submission_leaves_the_others() -> None:
         odd.check()
 
 
-def test_a_failed_commit_fails_every_submission_and_the_next_one_is_tried_again() -> None:
+def test_a_failed_commit_fails_all_its_items_and_the_next_commit_is_tried() -> None:
     broken = [True]
 
     def commit(group):
@@ -83,19 +82,19 @@ def test_a_failed_commit_fails_every_submission_and_the_next_one_is_tried_again(
     second.check()
 
 
-def test_an_interrupted_commit_leaves_nobody_waiting() -> None:
+def test_an_interrupted_commit_fails_its_items() -> None:
     def commit(group):
         raise KeyboardInterrupt
 
     commits = GroupCommit(commit)
-    submission = commits.submit(1)
+    pending = commits.submit(1)
     with pytest.raises(KeyboardInterrupt):
         commits.flush()
     with pytest.raises(LogError, match="interrupted"):
-        submission.check()
+        pending.check()
 
 
-def test_a_closed_log_refuses() -> None:
+def test_a_closed_group_commit_takes_no_items() -> None:
     commits = GroupCommit(durable)
     last = commits.submit(0)
     commits.close()
@@ -104,7 +103,7 @@ def test_a_closed_log_refuses() -> None:
         commits.submit(1)
 
 
-def test_what_would_have_to_wait_is_left_in_order() -> None:
+def test_items_that_would_have_to_wait_stay_queued_in_order() -> None:
     written: list[int] = []
 
     def commit(group):
@@ -121,10 +120,10 @@ def test_what_would_have_to_wait_is_left_in_order() -> None:
     assert first.done
     assert second.done
     assert third.done
-    assert commits.try_flush(), "Nothing waits."
+    assert commits.try_flush(), "The queue is empty."
 
 
-def test_nobody_who_is_in_a_hurry_waits_for_a_writer() -> None:
+def test_try_flush_does_not_wait_for_another_writer() -> None:
     writing, go = threading.Event(), threading.Event()
 
     def commit(group):
@@ -145,30 +144,32 @@ def test_nobody_who_is_in_a_hurry_waits_for_a_writer() -> None:
     waiting.check()
 
 
-def test_a_slow_disk_is_left_to_threads_for_a_while() -> None:
-    seconds = [0.01]
+def test_try_flush_pauses_after_two_slow_commits() -> None:
+    now, seconds = [0.0], [0.01]
 
     def try_commit(group):
-        time.sleep(seconds[0])
+        now[0] += seconds[0]
         return durable(group)
 
-    commits = GroupCommit(durable, try_commit=try_commit)
+    commits = GroupCommit(durable, try_commit=try_commit, clock=lambda: now[0])
 
-    def settled_now() -> bool:
-        submission = commits.submit(1)
+    def flushed() -> bool:
+        pending = commits.submit(1)
         done = commits.try_flush()
         commits.flush()
-        submission.check()
+        pending.check()
         return done
 
-    # Once may be chance.
-    assert [settled_now() for _ in range(4)] == [True, True, False, False]
+    assert [flushed() for _ in range(4)] == [True, True, False, False]
+    # It commits for 1/100 of its time: after 0.01 s it pauses for 1 s.
+    now[0] += 0.9
+    assert not flushed()
+    now[0] += 0.2
     seconds[0] = 0.0
-    time.sleep(1.5)
-    assert [settled_now() for _ in range(4)] == [True] * 4
+    assert [flushed() for _ in range(4)] == [True] * 4
 
 
-def test_who_settles_does_not_write_for_others_without_an_end() -> None:
+def test_flush_returns_although_more_items_keep_coming() -> None:
     written: list[int] = []
 
     def commit(group):

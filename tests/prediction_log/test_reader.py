@@ -70,7 +70,7 @@ def batch(folder: Path, rows: list[tuple], *, suffix: str = "csv") -> BatchRun:
     )  # fmt: skip
 
 
-def test_a_key_is_the_same_however_the_row_came(tmp_path: Path) -> None:
+def test_a_row_has_the_same_key_from_every_source(tmp_path: Path) -> None:
     text = {"at": "2024-07-01T08:00:00", "line": "a", "owner": "x"}
     moved = {**text, "at": "2024-07-01T14:00:00+02:00"}
     frame = pd.DataFrame({"at": [pd.Timestamp("2024-07-01T12:00Z")], "line": ["a"]})
@@ -80,7 +80,7 @@ def test_a_key_is_the_same_however_the_row_came(tmp_path: Path) -> None:
     assert keys_of_frame(frame, SIGNATURE, salt=b"") == [expected]
 
 
-def test_what_is_stored_keeps_the_zone_and_hides_the_person() -> None:
+def test_stored_rows_have_the_zone_and_pseudonyms() -> None:
     stored = store_row({"at": "2024-07-01T14:00:00+02:00", "line": "a", "owner": "Ann"}, SIGNATURE, salt=b"s")
     assert stored.event_time == datetime(2024, 7, 1, 12, tzinfo=UTC)
     assert stored.event_zone == "+0200"
@@ -108,12 +108,12 @@ def test_records_and_batches_are_one_table_with_labels(tmp_path: Path, suffix: s
             suffix=suffix,
         )
         log.append(rest, refused, outside, run)
-        told = {"label": "1", "at": datetime.now(UTC)}
+        reported = {"label": "1", "at": datetime.now(UTC)}
         key = keys_of({"at": "2024-07-01T00:00:00", "line": "a"}, SIGNATURE, salt=log.salt)
         log.append(
-            Label(prediction_id=rest.id, **told),
-            Label(keys=key, **told),
-            Label(keys=key, label="0", at=told["at"], time=START + timedelta(hours=5)),
+            Label(prediction_id=rest.id, **reported),
+            Label(keys=key, **reported),
+            Label(keys=key, label="0", at=reported["at"], time=START + timedelta(hours=5)),
         )
         frame = predictions(log, SIGNATURE, start=START, end=END)
     assert frame["prediction_id"].tolist() == [row_id(run.id, 1), row_id(run.id, 2), rest.id]
@@ -135,7 +135,7 @@ def test_records_and_batches_are_one_table_with_labels(tmp_path: Path, suffix: s
     assert frame["at"].dtype == frame["event_time"].dtype
 
 
-def test_the_label_told_last_counts_by_whatever_name(tmp_path: Path) -> None:
+def test_the_latest_label_counts_whether_by_id_or_by_keys(tmp_path: Path) -> None:
     with open_log(tmp_path / "log.sqlite") as log:
         rest = record(log, {"at": "2024-07-01T09:00:00", "line": "b", "owner": None})
         log.append(rest)
@@ -156,7 +156,7 @@ def test_an_empty_window_has_the_same_columns(tmp_path: Path) -> None:
     assert str(empty["event_time"].dtype) == str(full["event_time"].dtype)
 
 
-def test_a_batch_whose_output_was_changed_is_named_and_left_out(tmp_path: Path) -> None:
+def test_a_batch_with_changed_files_is_reported_and_left_out(tmp_path: Path) -> None:
     with open_log(tmp_path / "log.sqlite") as log:
         run = batch(tmp_path, [("2024-07-01T08:00:00", "a", "", 0.9)])
         log.append(run)
@@ -168,7 +168,7 @@ def test_a_batch_whose_output_was_changed_is_named_and_left_out(tmp_path: Path) 
         assert len(frame) == 0
         assert "was changed" in frame.attrs["unreadable"][0]
         Path(run.output_path).unlink()
-        assert "is gone" in predictions(log, SIGNATURE, start=START, end=END).attrs["unreadable"][0]
+        assert "is missing" in predictions(log, SIGNATURE, start=START, end=END).attrs["unreadable"][0]
 
 
 def test_a_repeated_batch_counts_once(tmp_path: Path) -> None:

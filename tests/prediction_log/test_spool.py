@@ -1,4 +1,4 @@
-"""While PostgreSQL is away, what is acknowledged lies in the spool; when it is back, it lies there, once."""
+"""While PostgreSQL is unavailable, entries are spooled; afterwards each is written to it once."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from nbship.prediction_log.sqlite import Sqlite
 
 
 class Switch:
-    """A real PostgreSQL database behind a line that can be cut."""
+    """A real PostgreSQL database with a connection that can be cut."""
 
     def __init__(self, url: str) -> None:
         self._url, self.down = url, False
 
     def open(self) -> Database:
-        self._refuse()
-        return _Line(Postgres(self._url), self)
+        self.check()
+        return _Connection(Postgres(self._url), self)
 
-    def _refuse(self) -> None:
+    def check(self) -> None:
         if self.down:
             raise LogError("The prediction log cannot be written: connection refused.")
 
 
-class _Line(Postgres):
+class _Connection(Postgres):
     def __init__(self, database: Postgres, switch: Switch) -> None:
         self.__dict__ |= database.__dict__
         self._switch = switch
 
     def write(self, group):
-        self._switch._refuse()
+        self._switch.check()
         return super().write(group)
 
-    def connected(self, done):
-        self._switch._refuse()
-        return super().connected(done)
+    def connected(self, action):
+        self._switch.check()
+        return super().connected(action)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def waiting(spool: Path) -> int:
     return count
 
 
-def test_what_is_written_while_the_database_is_away_comes_to_it_once(switch: Switch, tmp_path: Path) -> None:
+def test_entries_written_while_the_database_is_unavailable_reach_it_once(switch: Switch, tmp_path: Path) -> None:
     spool = tmp_path / "spool.sqlite"
     first, second, third = record(), record(), record()
     label, run = Label(label="1", at=NOON, prediction_id=second.id), batch()
@@ -85,7 +85,7 @@ def test_what_is_written_while_the_database_is_away_comes_to_it_once(switch: Swi
         assert (log.labels(), log.batches()) == ([label], [run])
 
 
-def test_a_service_starts_while_the_database_is_away(switch: Switch, tmp_path: Path) -> None:
+def test_a_service_starts_while_the_database_is_unavailable(switch: Switch, tmp_path: Path) -> None:
     spool, one = tmp_path / "spool.sqlite", record()
     switch.down = True
     with pytest.raises(LogError, match="connection refused"):
@@ -102,11 +102,11 @@ def test_a_service_starts_while_the_database_is_away(switch: Switch, tmp_path: P
     assert waiting(spool) == 0
 
 
-def test_what_was_forwarded_before_a_crash_is_not_written_twice(switch: Switch, tmp_path: Path) -> None:
+def test_entries_forwarded_before_a_crash_are_not_written_twice(switch: Switch, tmp_path: Path) -> None:
     spool, one = tmp_path / "spool.sqlite", record()
     label, run = Label(label="1", at=NOON, prediction_id=one.id), batch()
     SqlLog(Spooled(switch.open, Sqlite(spool))).close()
-    # As a process leaves it that dies after the database's commit and before the spool's.
+    # The state after a crash between the database's commit and the spool's.
     Sqlite(spool).write([[one, label, run]])
     database = switch.open()
     database.write([[one, label, run]])
@@ -116,17 +116,17 @@ def test_what_was_forwarded_before_a_crash_is_not_written_twice(switch: Switch, 
     assert waiting(spool) == 0
 
 
-def test_what_comes_while_the_spool_is_forwarded_is_kept_beside_it(switch: Switch, tmp_path: Path) -> None:
+def test_entries_written_during_forwarding_are_stored_with_the_spooled_ones(switch: Switch, tmp_path: Path) -> None:
     spool = tmp_path / "spool.sqlite"
     SqlLog(Spooled(switch.open, Sqlite(spool))).close()
-    kept = [record() for _ in range(3000)]
-    labels = [Label(label=str(number), at=NOON, prediction_id=one.id) for number, one in enumerate(kept[:200])]
-    Sqlite(spool).write([kept, labels])
-    # As two workers of one service do.
+    spooled = [record() for _ in range(3000)]
+    labels = [Label(label=str(number), at=NOON, prediction_id=one.id) for number, one in enumerate(spooled[:200])]
+    Sqlite(spool).write([spooled, labels])
+    # Like two workers of one service.
     with SqlLog(Spooled(switch.open, Sqlite(spool))) as one, SqlLog(Spooled(switch.open, Sqlite(spool))) as other:
         new = [record() for _ in range(300)]
         for each, log in zip(new, [one, other] * 150, strict=True):
             log.append(each)
         wait_until(lambda: not waiting(spool), seconds=20)
-        assert {each.id for each in one.recent(9999)} == {each.id for each in [*kept, *new]}
+        assert {each.id for each in one.recent(9999)} == {each.id for each in [*spooled, *new]}
         assert len(one.labels()) == 200

@@ -1,4 +1,4 @@
-"""The prediction log: one record format, one writer, one reader."""
+"""The prediction log: predictions, batch runs and labels, in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 

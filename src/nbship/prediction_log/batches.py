@@ -1,4 +1,4 @@
-"""The rows of a batch run, read back from its files after their digests have been checked."""
+"""Read the rows of a batch run from its files, whose digests are checked first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SEPARATOR = "-"
 
 
 def digest_of(path: Path | str) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal digits."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -38,7 +38,7 @@ def row_id(run: str, number: int) -> str:
 
 
 def split_id(id: str) -> tuple[str, int] | None:
-    """Return the batch run and the row number of a prediction id, or None if it is not of a batch run."""
+    """Return the batch run's id and the row number of a prediction id, or None for other prediction ids."""
     run, _, number = id.rpartition(_SEPARATOR)
     if len(run) != 17 or run[0] != "b" or not number.isdecimal() or len(number) > 15:
         return None
@@ -46,26 +46,26 @@ def split_id(id: str) -> tuple[str, int] | None:
 
 
 def find_run(log: PredictionLog, id: str) -> tuple[BatchRun, int]:
-    """Return the batch run, with intact files, that a prediction id speaks of, and the row number.
+    """Return the batch run of a prediction id, and the row number.
 
     Raises
     ------
     UnknownPredictionError
         If the log has no such run.
     LogError
-        If the files of the run are gone or changed.
+        If a file of the run is missing or was changed.
     """
     parts = split_id(id)
     runs = log.batch(parts[0]) if parts else []
     if parts is None or not runs:
         raise UnknownPredictionError(
-            f"The prediction log has no record '{id}'. Take an id from an answer, or from the column 'prediction_id' of an output."
+            f"The prediction log has no record '{id}'. Use an id from a response, or from the column 'prediction_id' of a batch output."
         )
     return intact_run(runs), parts[1]
 
 
 def intact_run(runs: list[BatchRun]) -> BatchRun:
-    """Return the newest of one batch's runs whose files still hold what was logged.
+    """Return the newest of a batch's runs whose files are unchanged.
 
     Raises
     ------
@@ -73,20 +73,21 @@ def intact_run(runs: list[BatchRun]) -> BatchRun:
         If there is none.
     """
     for run in runs:
-        if _wrong_file(run) is None:
+        if _file_problem(run) is None:
             return run
     raise LogError(
-        f"The batch run of {runs[0].at:%Y-%m-%d %H:%M} UTC cannot be read again: {_wrong_file(runs[0])}. Run 'nbship predict' on the same input again."
+        f"The batch run of {runs[0].at:%Y-%m-%d %H:%M} UTC cannot be read: {_file_problem(runs[0])}. "
+        "Restore the file, or run 'nbship predict' on the same input again."
     )
 
 
-def _wrong_file(run: BatchRun) -> str | None:
+def _file_problem(run: BatchRun) -> str | None:
     for path, digest in ((run.input_path, run.input_digest), (run.output_path, run.output_digest)):
         try:
             if _digest_at(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) != digest:
                 return f"'{path}' was changed"
         except OSError:
-            return f"'{path}' is gone"
+            return f"'{path}' is missing"
     return None
 
 
@@ -97,26 +98,27 @@ def _digest_at(path: str, changed: int, size: int) -> str:
 
 def output_fields(signature: Signature, *, keys: bool = True) -> tuple[Field, ...]:
     """Return the columns of a batch run's output, as fields."""
-    given = [signature[name] for name in signature.keys] if keys else []
-    made = [
+    key_fields = [signature[name] for name in signature.keys] if keys else []
+    outputs = [
         Field(name, output.dtype if output.dtype != "category" else "string")
         for name, output in signature.answers.items()
     ]
-    return (*given, Field("prediction_id", "string"), *made)
+    return (*key_fields, Field("prediction_id", "string"), *outputs)
 
 
 def batch_rows(run: BatchRun, signature: Signature) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Read a run's rows, part by part: the inputs, and `prediction_id` with the outputs.
+    """Read a run's rows in chunks: a frame of inputs, and a frame of `prediction_id` and outputs.
 
-    The index of both counts the input's rows.
+    The index of both is the row number in the input.
     """
     outputs = _outputs(run, signature)
-    waiting = next(outputs, None)
+    following = next(outputs, None)
+    # Input and output are chunked differently: the output lacks the rejected rows.
     for chunk in read_chunks(Path(run.input_path), signature.inputs):
-        while waiting is not None and waiting.index[0] <= chunk.raw.index[-1]:
-            here = waiting[waiting.index <= chunk.raw.index[-1]]
-            yield chunk.frame.loc[here.index], here
-            waiting = waiting.iloc[len(here) :] if len(here) < len(waiting) else next(outputs, None)
+        while following is not None and following.index[0] <= chunk.raw.index[-1]:
+            matched = following[following.index <= chunk.raw.index[-1]]
+            yield chunk.frame.loc[matched.index], matched
+            following = following.iloc[len(matched) :] if len(matched) < len(following) else next(outputs, None)
 
 
 def _outputs(run: BatchRun, signature: Signature) -> Iterator[pd.DataFrame]:

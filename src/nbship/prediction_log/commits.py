@@ -1,4 +1,4 @@
-"""Group commit: whoever waits for the same fsync shares it."""
+"""Group commit: concurrent writers share one transaction and one fsync."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ __all__ = ["GroupCommit", "PendingCommit"]
 T = TypeVar("T")
 Outcomes: TypeAlias = "Sequence[Exception | None]"
 
-# A moment, which an event loop has time for: so long, and so much longer for each submission.
-_MOMENT_SECONDS, _EACH_SECONDS = 0.001, 0.0001
-# Where two in a row take longer, the loop is kept waiting for one part in so many of its time.
-_PARTS = 100
+# An event loop may be blocked this long by one commit, plus this long for each entry of it.
+_COMMIT_SECONDS, _ENTRY_SECONDS = 0.001, 0.0001
+# After two slow commits in a row, the event loop commits for at most 1/100 of its time.
+_BACKOFF = 100
 
-_INTERRUPTED = "Writing the prediction log was interrupted. Look whether it holds the record."
+_INTERRUPTED = (
+    "Writing to the prediction log was interrupted, so the record may or may not be in it. Look for it in the log."
+)
 
 
 class PendingCommit(Generic[T]):
-    """Something that is to be made durable.
+    """An item that was submitted for writing.
 
     Attributes
     ----------
     done
-        Whether it is decided: it is durable then, or `error` says why it is not.
+        Whether writing it succeeded or failed.
+    error
+        Why it failed; None if `item` is durable or `done` is false.
     """
 
     __slots__ = ("done", "error", "item")
@@ -40,26 +44,32 @@ class PendingCommit(Generic[T]):
         self.error: Exception | None = None
 
     def check(self) -> None:
-        """Raise why it is not durable, once it is decided."""
+        """Raise the error if writing failed; call it when `done`."""
         if self.error is not None:
             raise self.error
-        assert self.done, "Nobody settled this submission."
+        assert self.done, "This commit was not flushed."
 
 
 class GroupCommit(Generic[T]):
-    """Writes what many threads submit, as few transactions as the disk allows.
+    """Writes the items that several threads submit, many in one transaction.
 
-    The thread that settles first writes for all that wait; those that come meanwhile gather for the next transaction.
+    The first thread to flush writes everything pending; items submitted meanwhile form the next transaction::
+
+        thread 1   submit a, flush ──► writes [a] ─────► done
+        thread 2       submit b, flush (waits) ────────► writes [b, c] ─► done
+        thread 3           submit c, flush (waits) ────────────────────► done
 
     Parameters
     ----------
     commit
-        Makes all submissions of a group durable, in order. It returns, for each, None or the reason
-        why this one was refused; when it raises, none of the group was written.
+        Makes the items of a group durable, in order. It returns for each item None, or the error with which this
+        item was rejected. If it raises, no item of the group was written.
     try_commit
-        Does the same where nobody has to be waited for, and else returns None.
+        Like `commit`, but returns None, with nothing written, if it would have to wait for another writer.
     most
-        Most submissions in one transaction.
+        The maximum number of items in a transaction.
+    clock
+        Returns seconds; for tests.
 
     >>> written = []
     >>> def commit(group):
@@ -78,40 +88,41 @@ class GroupCommit(Generic[T]):
         *,
         try_commit: Callable[[Sequence[T]], Outcomes | None] = lambda group: None,
         most: int = 1000,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._commit, self._commit_now, self._most = commit, try_commit, most
+        self._commit, self._try_commit, self._most, self._clock = commit, try_commit, most, clock
         self._waiting: deque[PendingCommit[T]] = deque()
         self._entering, self._writing = threading.Lock(), threading.Lock()
         self._closed = False
         self._slow, self._not_before = 0, 0.0
 
     def submit(self, item: T) -> PendingCommit[T]:
-        """Let `item` wait for whoever settles next.
+        """Queue an item for the next flush.
 
         Raises
         ------
         LogError
             If the log is closed.
         """
-        submission = PendingCommit(item)
+        pending = PendingCommit(item)
         with self._entering:
             if self._closed:
                 raise LogError("The prediction log is closed. Open it again to write.")
-            self._waiting.append(submission)
-        return submission
+            self._waiting.append(pending)
+        return pending
 
     def flush(self) -> None:
-        """Return when all that was submitted before is decided; write it, unless somebody else does."""
+        """Write the queued items, or wait while another thread writes them."""
         with self._writing:
-            # Those that come meanwhile are settled by whoever waits for them.
+            # Items queued from now on are flushed by their own threads; otherwise this could go on for ever.
             before = len(self._waiting)
             while before > 0 and (group := self._gather()):
                 self._write(group, self._commit)
                 before -= len(group)
 
     def try_flush(self) -> bool:
-        """Write what waits, if that takes but a moment; tell whether all of it is decided."""
-        if time.perf_counter() < self._not_before or not self._writing.acquire(blocking=False):
+        """Write the queued items if that blocks for about a millisecond; return whether the queue is empty."""
+        if self._clock() < self._not_before or not self._writing.acquire(blocking=False):
             return False
         try:
             group = self._gather()
@@ -120,7 +131,7 @@ class GroupCommit(Generic[T]):
             self._writing.release()
 
     def close(self) -> None:
-        """Write what waits; nothing is taken any more."""
+        """Write the queued items; no more can be submitted."""
         with self._entering:
             self._closed = True
         self.flush()
@@ -129,16 +140,16 @@ class GroupCommit(Generic[T]):
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
 
     def _write_now(self, group: list[PendingCommit[T]]) -> bool:
-        started = time.perf_counter()
-        written = self._write(group, self._commit_now)
-        ended = time.perf_counter()
-        self._slow = self._slow + 1 if ended - started > _MOMENT_SECONDS + len(group) * _EACH_SECONDS else 0
+        started = self._clock()
+        written = self._write(group, self._try_commit)
+        ended = self._clock()
+        self._slow = self._slow + 1 if ended - started > _COMMIT_SECONDS + len(group) * _ENTRY_SECONDS else 0
         if self._slow > 1:
-            self._not_before = ended + (ended - started) * _PARTS
+            self._not_before = ended + (ended - started) * _BACKOFF
         return written
 
     def _write(self, group: list[PendingCommit[T]], commit: Callable[[Sequence[T]], Outcomes | None]) -> bool:
-        """Write a group; where that would have to wait for somebody, put it back and return False."""
+        """Write a group; if `commit` would have to wait, put it back in the queue and return False."""
         outcomes: Outcomes | None = [LogError(_INTERRUPTED)] * len(group)
         try:
             outcomes = commit([each.item for each in group])

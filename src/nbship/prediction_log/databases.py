@@ -1,4 +1,4 @@
-"""The seam beneath the log: what it needs of a database."""
+"""The protocol of a database that holds a prediction log."""
 
 from __future__ import annotations
 
@@ -15,47 +15,45 @@ FORMAT = 3
 
 
 class Connection(Protocol):
-    """The little of a database connection that reading needs."""
+    """The part of a database connection that reading uses."""
 
     def execute(self, query: str, values: Sequence[Any] = ..., /) -> Any:
         """Run a query and return its cursor."""
 
 
 class Database(Protocol):
-    """Where the tables of a log are.
-
-    Attributes
-    ----------
-    mark, prefix
-        How a query marks a value, and how the names of the log's tables begin.
-    """
+    """A database with the tables of a log."""
 
     @property
     def mark(self) -> str:
-        """How a query marks a value."""
+        """The placeholder of a value in a query."""
 
     @property
     def prefix(self) -> str:
-        """How the names of the log's tables begin."""
+        """The prefix of the table names."""
 
     @property
     def salt(self) -> bytes:
-        """The log's own salt for pseudonyms."""
+        """The log's salt for pseudonyms."""
 
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
-        """Make submissions durable, all in one transaction; return for each None or why it was refused.
+        """Write several lists of entries in one durable transaction, each list entirely or not at all.
+
+        Returns
+        -------
+        For each list None, or the error with which it was rejected.
 
         Raises
         ------
         LogError
-            If the database cannot be written; nothing was, then.
+            If the database cannot be written; no entry was written then.
         """
 
     def try_write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
-        """Do the same where nobody has to be waited for, and else nothing: return None then."""
+        """Write as `write` does, or return None, with nothing written, if another writer would have to finish first."""
 
-    def connected(self, done: str) -> AbstractContextManager[Connection]:
-        """Yield a connection for one use; `done` ("read", …) is what an error says cannot be done."""
+    def connected(self, action: str) -> AbstractContextManager[Connection]:
+        """Yield a connection for one use; errors say that the log "cannot be {action}"."""
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""

@@ -1,4 +1,4 @@
-"""Whether a SQLite file may lie on a disk: not across a network, and in a container only on a volume."""
+"""Check that a disk is safe for a SQLite log: no network disk, and in a container only a volume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import LogError
 __all__ = ["check_disk"]
 
 _MOUNTS = Path("/proc/self/mountinfo")
-# Their locks and memory maps do not hold between machines: SQLite would lose or mix up records.
+# Their locks and memory maps are not coherent between machines: SQLite would lose or corrupt records.
 _NETWORK = (
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "ceph", "lustre", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs",
     "fuse.ceph", "fuse.s3fs", "fuse.gcsfuse",
@@ -19,32 +19,31 @@ _NETWORK = (
 
 
 def check_disk(path: Path, *, mounts: Path = _MOUNTS, environ: Mapping[str, str] = os.environ) -> None:
-    """Refuse a place where a SQLite log would not last.
+    """Check that a SQLite log at `path` would be durable.
 
     Raises
     ------
     LogError
-        If it is on a network disk, or in a container and not on a volume.
+        If the path is on a network disk, or in a container and not on a volume.
     """
     try:
-        found = _mount_of(path.absolute(), mounts.read_text(encoding="utf-8", errors="replace"))
+        point, kind = _mount_of(path.absolute(), mounts.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return
-    point, kind = found
     if kind in _NETWORK:
         raise LogError(
-            f"The prediction log '{path}' lies on a network disk ({kind}), where SQLite is not safe. "
-            "Put it on a local one, or log to PostgreSQL: 'log.url'."
+            f"The prediction log '{path}' is on a network disk ({kind}), where SQLite is not safe. "
+            "Use a local disk, or log to PostgreSQL: set 'log.url'."
         )
     if environ.get("NBSHIP_CONTAINER") and (point == Path("/") or kind in ("tmpfs", "overlay")):
         raise LogError(
-            f"The prediction log '{path}' lies in the container, and goes with it. Mount a volume at "
-            f"'{path.parent}' (docker run -v state:{path.parent}), or log to PostgreSQL: NBSHIP_LOG__URL."
+            f"The prediction log '{path}' is inside the container and would be lost with it. Mount a volume at "
+            f"'{path.parent}' (docker run -v state:{path.parent}), or log to PostgreSQL: set NBSHIP_LOG__URL."
         )
 
 
 def _mount_of(path: Path, table: str) -> tuple[Path, str]:
-    """Return the mount point that a path is below, and the kind of its file system."""
+    """Return the mount point of a path and the type of its file system."""
     best = Path("/"), ""
     for line in table.splitlines():
         left, _, right = line.partition(" - ")

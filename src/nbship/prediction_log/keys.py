@@ -1,7 +1,7 @@
-"""Rows as the log writes them: key columns that can be joined, the event time, inputs to replay.
+"""Rows as the log stores them: key columns to join on, the event time, inputs to replay.
 
-A row comes as a REST client, a form or a file gives it; its key is the same text in each case: times in
-UTC, numbers as their field has them, personal values as pseudonyms.
+A row's key is the same JSON text whether it came from REST, a form or a file: timestamps in UTC, numbers in the type
+of their field, personal values as pseudonyms.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["StoredRow", "keys_of", "keys_of_frame", "parse_key", "store_row", "t
 
 
 class StoredRow(NamedTuple):
-    """A valid row as a record holds it; the attributes are those of `Record`."""
+    """A valid row as a record stores it; the attributes are those of `Record`."""
 
     inputs: str
     keys: str | None
@@ -34,7 +34,7 @@ class StoredRow(NamedTuple):
 
 
 def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> StoredRow:
-    """Return what the log keeps of a row that the signature allows."""
+    """Return what the log stores of a valid row."""
     inputs = {name: _as_given(row[name]) for name in signature.names if name in row}
     personal = tuple(name for name in signature.personal if row.get(name) is not None) if signature.personal else ()
     for name in personal:
@@ -42,15 +42,15 @@ def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> S
             del inputs[name]
         else:
             inputs[name] = pseudonym(_plain(row[name], signature[name]), salt)
-    moment, zone = None, None
+    event_time, zone = None, None
     if signature.event_time is not None:
         field = signature[signature.event_time]
-        moment, zone = to_utc(row[field.name], field), _zone(row[field.name], field)
-    return StoredRow(_text(inputs), keys_of(row, signature, salt=salt), moment, zone, personal)
+        event_time, zone = to_utc(row[field.name], field), _zone(row[field.name], field)
+    return StoredRow(_text(inputs), keys_of(row, signature, salt=salt), event_time, zone, personal)
 
 
 def keys_of(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> str | None:
-    """Return the text of a row's key columns, or None where the model has none.
+    """Return the JSON text of a row's key columns, or None if the model has none.
 
     >>> signature = Signature(inputs=(Field("at", "datetime", key=True), Field("size", "float")))
     >>> keys_of({"at": "2024-07-01T08:00:00-04:00", "size": 1.0}, signature, salt=b"")
@@ -73,19 +73,19 @@ def keys_of_frame(frame: pd.DataFrame, signature: Signature, *, salt: bytes) -> 
 
 
 def parse_key(text: str, field: Field) -> Any:
-    """Return the value that a text means in a key of this field.
+    """Parse the value of a key column from text.
 
     Raises
     ------
     ValueError
-        If it means none.
+        If the text is not a value of this field.
 
     >>> parse_key("3", Field("size", "int")), parse_key("a", Field("name", "string"))
     (3, 'a')
     """
     if field.dtype == "bool":
         if text.lower() not in ("true", "false"):
-            raise ValueError("is neither true nor false")
+            raise ValueError("is not a boolean; use true or false")
         return text.lower() == "true"
     return _plain(text, field)
 
@@ -96,7 +96,7 @@ def _key(value: Any, field: Field, salt: bytes) -> Any:
 
 
 def _plain(value: Any, field: Field) -> Any:
-    """Return the one JSON value that stands for `value`, however it was given."""
+    """Return the canonical JSON value of `value`, whatever its source."""
     if _is_null(value):
         return None
     if field.dtype == "datetime":
@@ -106,28 +106,29 @@ def _plain(value: Any, field: Field) -> Any:
 
 
 def _is_null(value: Any) -> bool:
-    # NaT is a datetime that compares unequal to itself, as NaN does.
+    # NaT is a datetime and, like NaN, unequal to itself.
     return value is None or (isinstance(value, (float, datetime)) and value != value)
 
 
 def to_utc(value: Any, field: Field) -> datetime:
-    """Return the moment, in UTC, that a time in a record, a form or a frame means."""
+    """Return a timestamp from a record, a form or a frame in UTC."""
     if isinstance(value, str):
         return read_moment(value, field)
-    moment: datetime = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(field.timezone or "UTC"))
-    return moment.astimezone(UTC)
+    time: datetime = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=ZoneInfo(field.timezone or "UTC"))
+    return time.astimezone(UTC)
 
 
 def _zone(value: Any, field: Field) -> str | None:
-    moment = parse_moment(value, field) if isinstance(value, str) else value
-    if moment.tzinfo is None:
+    time = parse_moment(value, field) if isinstance(value, str) else value
+    if time.tzinfo is None:
         return field.timezone
-    return str(getattr(moment.tzinfo, "key", None) or moment.strftime("%z"))
+    return str(getattr(time.tzinfo, "key", None) or time.strftime("%z"))
 
 
 def _as_given(value: Any) -> Any:
+    """Return a value that JSON can hold, unchanged where it can be."""
     kind = type(value)
     if kind is str or kind is int or (kind is float and value - value == 0):
         return value

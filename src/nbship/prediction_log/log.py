@@ -1,4 +1,4 @@
-"""The seam: what every prediction log can do, and how one is opened."""
+"""The protocol of a prediction log, and how a log is opened."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ _SERVERS = ("postgresql", "postgres")
 
 
 class PredictionLog(Protocol):
-    """Where predictions, batch runs and labels are kept, durably."""
+    """A durable log of predictions, batch runs and labels."""
 
     @property
     def salt(self) -> bytes:
-        """The log's own salt for pseudonyms of personal data."""
+        """The log's salt for pseudonyms of personal data."""
 
     @property
     def model(self) -> str | None:
-        """The one model whose entries are read; None for all."""
+        """The model whose entries are read; None for all models."""
 
     def submit(self, entries: Sequence[Entry]) -> PendingCommit[Sequence[Entry]]:
-        """Let entries, all of them or none, wait for whoever settles next."""
+        """Queue entries for the next flush; they are written together or not at all."""
 
     def flush(self) -> None:
-        """Return when all that was submitted before is durable, or refused."""
+        """Write all queued entries, or wait while another thread writes them."""
 
     def try_flush(self) -> bool:
-        """Do the same if that takes but a moment, as an event loop needs it; tell whether it was done."""
+        """Write all queued entries if that blocks an event loop only briefly; return whether the queue is empty."""
 
     def append(self, *entries: Entry) -> None:
-        """Write entries and return when they are durable."""
+        """Write entries; return when they are durable."""
 
     def check(self) -> None:
-        """Raise LogError unless a record could be written now."""
+        """Raise LogError if no record can be written now."""
 
     def find(self, id: str) -> Record:
         """Return the record with this id, or raise UnknownPredictionError."""
@@ -55,10 +55,10 @@ class PredictionLog(Protocol):
         """Return the records whose event time lies in the window (`start` inclusive, `end` exclusive)."""
 
     def requests(self, start: datetime, end: datetime) -> list[Record]:
-        """Return the records, refusals included, that were answered from `start` until before `end`."""
+        """Return the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
-        """Count the entries that concern a window: by event time, by time of answer, batch runs, and all labels."""
+        """Count records by event time, records by time of prediction and batch runs in a window, and all labels."""
 
     def last_event(self) -> datetime | None:
         """Return the latest event time of a prediction, or None."""
@@ -67,34 +67,34 @@ class PredictionLog(Protocol):
         """Return the newest records, newest first."""
 
     def batches(self, start: datetime | None = None, end: datetime | None = None) -> list[BatchRun]:
-        """Return the batch runs with an event in the window, newest first; without a window, all."""
+        """Return the batch runs with events in the window, newest first; without a window, all batch runs."""
 
     def batch(self, id: str) -> list[BatchRun]:
         """Return the runs of one batch, newest first."""
 
     def labels(self) -> list[Label]:
-        """Return every label, in the order in which they were told."""
+        """Return all labels in the order in which they were reported."""
 
     def known(self, ids: Iterable[str]) -> set[str]:
-        """Return those of the ids under which a prediction is logged."""
+        """Return the ids that are in the log, with a prediction."""
 
     def has_keys(self, keys: str) -> bool:
-        """Tell whether a record has these key columns."""
+        """Return whether a record has these key columns."""
 
     def keys(self) -> set[str]:
         """Return the key columns of all records."""
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
-        """Yield the records answered in a window, in the order of their ids, a bounded part at a time."""
+        """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
 
     def prune(self, before: datetime) -> int:
-        """Delete what was answered, run and told before a moment; return how many entries that were."""
+        """Delete older predictions, batch runs and labels; return the number of deleted entries."""
 
     def forget(self, fields: Mapping[str, str]) -> int:
-        """Delete the records whose inputs have one of these fields (name -> JSON text), and their labels."""
+        """Delete the records with one of these inputs (name -> JSON text), and their labels."""
 
     def close(self) -> None:
-        """Write what waits and close."""
+        """Write all queued entries and close."""
 
 
 def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLog:
@@ -103,13 +103,12 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
     Parameters
     ----------
     spool
-        The file that keeps what cannot be written to PostgreSQL now, until it can. A project's settings
-        (`log.when_down: spool`) say so too.
+        The file that stores entries while PostgreSQL is unavailable. A project sets it with `log.when_down: spool`.
 
     Raises
     ------
     LogError
-        If the log cannot be opened, is not one, or was written by a newer nbship.
+        If the log cannot be opened, is another kind of file, or was written by a newer nbship.
     """
     address = log_address(where)
     if isinstance(address, Path):
@@ -143,7 +142,7 @@ def log_address(where: Project | Path | str) -> Path | str:
 
 
 def shown_address(where: Project | Path | str) -> str:
-    """Return the address of a log as people may see it: without a password."""
+    """Return the address of a log without its password."""
     from urllib.parse import urlsplit
 
     address = log_address(where)

@@ -1,4 +1,4 @@
-"""A prediction log in a PostgreSQL database, for services of several machines."""
+"""A prediction log in a PostgreSQL database, shared by several machines."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ CREATE TABLE nbship_meta (name TEXT PRIMARY KEY, value BYTEA NOT NULL)
 _UPGRADES = {
     2: "ALTER TABLE nbship_records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE nbship_labels ADD COLUMN model TEXT"
 }
-# Of the lock under which tables are made; any number that others are not likely to take.
+# The advisory lock for creating and upgrading the tables; an arbitrary number that others are unlikely to use.
 _LOCK = 0x6E627368
 _SECONDS = 5
-# Durable, whatever the database's defaults; and no wait without an end.
+# Commits are durable whatever the database's defaults, and no statement waits for ever.
 _SESSION = f"SET synchronous_commit = on; SET statement_timeout = '{_SECONDS * 12}s'; SET lock_timeout = '{_SECONDS}s'"
 
 
 class Postgres:
-    """The database at `url`; its tables are made on first use."""
+    """The database at `url`; its tables are created on first use."""
 
     mark = "%s"
     prefix = "nbship_"
@@ -58,7 +58,7 @@ class Postgres:
             self.salt = _prepare(connection, str(self))
 
     def __str__(self) -> str:
-        """Where the log is, without its password."""
+        """The URL without its password."""
         from urllib.parse import urlsplit
 
         parts = urlsplit(self._url)
@@ -66,7 +66,7 @@ class Postgres:
         return f"postgresql://{where}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
-        """Make submissions durable, all in one transaction; return for each None or why it was refused."""
+        """Write several lists of entries in one durable transaction; return for each None or its error."""
         import psycopg
 
         with self._failures("written"):
@@ -81,12 +81,12 @@ class Postgres:
                 raise
 
     def try_write(self, group: Sequence[Sequence[Entry]]) -> None:
-        """Write nothing: a server has to be waited for."""
+        """Return None: writing to a server always waits for it."""
 
     @contextmanager
-    def connected(self, done: str) -> Iterator[psycopg.Connection[Any]]:
+    def connected(self, action: str) -> Iterator[psycopg.Connection[Any]]:
         """Yield a connection for one use."""
-        with self._failures(done), _connect(self._url) as connection:
+        with self._failures(action), _connect(self._url) as connection:
             yield connection
 
     def close(self) -> None:
@@ -97,19 +97,19 @@ class Postgres:
         self._writing = None
 
     @contextmanager
-    def _failures(self, done: str) -> Iterator[None]:
+    def _failures(self, action: str) -> Iterator[None]:
         try:
             import psycopg
         except ImportError as error:
             raise LogError(
-                "A log in PostgreSQL needs psycopg. Install it: `pip install 'nbship[postgres]'`."
+                "A prediction log in PostgreSQL needs psycopg. Install it: pip install 'nbship[postgres]'."
             ) from error
         try:
             yield
         except (psycopg.Error, OSError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise LogError(
-                f"The prediction log '{self}' cannot be {done}: {reason}. Check that the database is up and 'log.url' is right."
+                f"The prediction log '{self}' cannot be {action}: {reason}. Check that the database is running and that 'log.url' is correct."
             ) from error
 
 
@@ -136,7 +136,7 @@ def _prepare(connection: psycopg.Connection[Any], name: str) -> bytes:
         found = int(bytes(meta["format"]))
         if found > FORMAT:
             raise LogError(
-                f"The prediction log '{name}' was written by a newer nbship (its format is {found}, this one reads up to {FORMAT}). Upgrade nbship."
+                f"The prediction log '{name}' has format {found}, written by a newer nbship; this version reads up to format {FORMAT}. Upgrade nbship."
             )
         for number in range(found, FORMAT):
             connection.execute(_UPGRADES[number])
@@ -145,7 +145,7 @@ def _prepare(connection: psycopg.Connection[Any], name: str) -> bytes:
 
 
 def _insert_group(connection: psycopg.Connection[Any], group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
-    """Insert all submissions at once; if some entry is refused, each submission by itself."""
+    """Insert several lists of entries: all at once or, if an entry is rejected, list by list."""
     whole = [entry for entries in group for entry in entries]
     if _insert(connection, whole) is None:
         return [None] * len(group)
@@ -164,7 +164,5 @@ def _insert(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Ex
                     cursor.executemany(f"INSERT INTO nbship_{table} ({names}) VALUES ({marks})", rows)
     except (psycopg.IntegrityError, psycopg.DataError, ValueError) as error:
         reason = " ".join(str(error).split())
-        return LogError(
-            f"A record was refused by the prediction log: {reason}. Give every prediction an id of its own."
-        )
+        return LogError(f"The prediction log rejected a record: {reason}. Every prediction needs a unique id.")
     return None

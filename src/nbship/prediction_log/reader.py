@@ -1,4 +1,4 @@
-"""Read the log as one table: predictions of a window, however they were asked for, with their labels."""
+"""Read the log as one table: the predictions of a window, from all sources, with their labels."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _TAKEN = {*_ABOUT, "label", "probability", "value", "actual", "actual_time"}
 
 
 def predictions(log: PredictionLog, signature: Signature, *, start: datetime, end: datetime) -> pd.DataFrame:
-    """Return the predictions whose event time lies in a window, with what truly happened.
+    """Return the predictions whose event time lies in a window, with their labels.
 
     Parameters
     ----------
     start, end
-        With a zone; `start` inclusive, `end` exclusive.
+        Timestamps with a time zone; `start` inclusive, `end` exclusive.
 
     Returns
     -------
-    One row a prediction, in the order of event time and id, with the columns
+    One row per prediction, sorted by event time and id, with the columns
 
-    - of the signature's inputs, typed as `nbship.tabular.readers` reads them (times in UTC); what was left
-      out to be looked up is null; personal values from REST and the app are pseudonyms; an input that
-      has the name of one of the columns below is called `input_<name>`;
+    - of the signature's inputs, typed as `nbship.tabular` reads them (timestamps in UTC); inputs that were left out
+      and looked up are null; personal values from REST and the app are pseudonyms; an input with the name of a
+      column below is called `input_<name>`;
     - `prediction_id`, `event_time`, `answered_at` (both UTC), `mode` (rest, app, python, batch),
       `caller`, `version`;
-    - `label` and `probability`, or `value`: what was predicted;
-    - `actual`: the label told last for the prediction's id or else for its key columns; null where none
-      has come; `actual_time`: when it became known, where that was said.
+    - `label` and `probability`, or `value`: the outputs;
+    - `actual`: the latest label for the prediction's id or key columns, null if there is none; `actual_time`: when
+      it became known, if that was reported.
 
-    Refused requests are not predictions, and not here. `frame.attrs["unreadable"]` lists, in
-    words, the batch runs in the window whose files are gone or changed: their rows are missing here.
+    Rejected requests are left out. `frame.attrs["unreadable"]` lists messages about batch runs in the window whose
+    files are missing or were changed; their rows are left out too.
 
     Raises
     ------
@@ -57,7 +57,9 @@ def predictions(log: PredictionLog, signature: Signature, *, start: datetime, en
     import pandas as pd
 
     if signature.event_time is None:
-        raise LogError("The model's signature names no event time, so there are no windows of its predictions.")
+        raise LogError(
+            "The model's signature has no event time, so its predictions have no windows. Set 'event_time' in the signature."
+        )
     parts, unreadable = [_from_records(log.records(start, end), signature, log)], []
     for runs in _by_id(log.batches(start, end)):
         try:
@@ -79,7 +81,7 @@ def predictions(log: PredictionLog, signature: Signature, *, start: datetime, en
 
 
 def batch_keys(log: PredictionLog, signature: Signature) -> Iterator[str]:
-    """Return the key columns of every row of every readable batch run."""
+    """Yield the key columns of all rows of all readable batch runs."""
     for runs in _by_id(log.batches()):
         try:
             yield from _keys_in(intact_run(runs), signature, log.salt)
@@ -103,19 +105,19 @@ def _by_id(runs: Sequence[BatchRun]) -> list[list[BatchRun]]:
 def _from_records(records: Sequence[Record], signature: Signature, log: PredictionLog) -> pd.DataFrame:
     import pandas as pd
 
-    answered = [record for record in records if record.outputs is not None and record.inputs is not None]
-    inputs = [msgspec.json.decode(record.inputs or "{}") for record in answered]
-    outputs = [msgspec.json.decode(record.outputs or "{}") for record in answered]
+    predicted = [record for record in records if record.outputs is not None and record.inputs is not None]
+    inputs = [msgspec.json.decode(record.inputs or "{}") for record in predicted]
+    outputs = [msgspec.json.decode(record.outputs or "{}") for record in predicted]
     columns: dict[str, Any] = {field.name: _input(inputs, field) for field in signature.inputs}
     columns = {_name(name): column for name, column in columns.items()}
     for name, output in signature.answers.items():
         columns[name] = _column(outputs, name, output.dtype)
     columns |= {
-        name: [getattr(record, name) for record in answered] for name in ("event_time", "mode", "caller", "version")
+        name: [getattr(record, name) for record in predicted] for name in ("event_time", "mode", "caller", "version")
     }
-    columns["prediction_id"] = [record.id for record in answered]
-    columns["answered_at"] = [record.at for record in answered]
-    columns["_keys"] = pd.Series([record.keys for record in answered], dtype=object)
+    columns["prediction_id"] = [record.id for record in predicted]
+    columns["answered_at"] = [record.at for record in predicted]
+    columns["_keys"] = pd.Series([record.keys for record in predicted], dtype=object)
     frame = pd.DataFrame(columns)
     for name in ("event_time", "answered_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True).dt.as_unit("us")
@@ -132,8 +134,8 @@ def _input(rows: Sequence[dict[str, Any]], field: Field) -> Any:
     if field.dtype != "datetime":
         return _column(rows, field.name, field.dtype)
     given = [row.get(field.name) for row in rows]
-    moments = [None if value is None else to_utc(value, field) for value in given]
-    return pd.to_datetime(pd.Series(moments, dtype=object), utc=True).dt.as_unit("us")
+    times = [None if value is None else to_utc(value, field) for value in given]
+    return pd.to_datetime(pd.Series(times, dtype=object), utc=True).dt.as_unit("us")
 
 
 def _column(rows: Sequence[dict[str, Any]], name: str, dtype: str) -> Any:
@@ -153,12 +155,12 @@ def _from_batch(
     import pandas as pd
 
     for inputs, outputs in batch_rows(run, signature):
-        moment = inputs[str(signature.event_time)]
-        here = (moment >= start) & (moment < end)
+        times = inputs[str(signature.event_time)]
+        here = (times >= start) & (times < end)
         inputs, outputs = inputs[here], outputs[here]
         if len(inputs):
             yield pd.concat([inputs.rename(columns=_name), outputs], axis=1).assign(
-                event_time=moment[here],
+                event_time=times[here],
                 answered_at=pd.Timestamp(run.at).as_unit("us"),
                 mode="batch",
                 caller=run.caller,

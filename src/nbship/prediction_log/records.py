@@ -1,4 +1,4 @@
-"""What the prediction log keeps: predictions, batch runs and labels."""
+"""The entries of the prediction log: predictions, batch runs and labels."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Record(NamedTuple):
-    """One prediction, or one refusal to predict.
+    """A prediction, or a rejected request.
 
     Attributes
     ----------
     id
-        Identifies the prediction; later ids sort after earlier ones.
+        The prediction id; ids sort by time.
     at
-        When it was answered, in UTC.
+        When the prediction was made, in UTC.
     model, version, digest
-        Name of the model; first 12 hex digits and the whole of its manifest's sha256.
+        The model's name; the first 12 hex digits, and the whole, of its manifest's SHA-256.
     caller, mode
-        Who asked, and through what: `rest`, `app`, `python`.
+        The caller, and the interface: `rest`, `app` or `python`.
     inputs, outputs, error
-        JSON texts; `inputs` in the order of the signature, `outputs` None where `error` says why.
+        JSON texts. `inputs` has the order of the signature; `outputs` is None for a rejected request, `error` for
+        a prediction.
     latency_ms
-        Milliseconds from the validated request to the prediction.
+        Duration of the prediction in milliseconds.
     keys
-        JSON text of the row's key columns; None where the model has none.
+        JSON text of the row's key columns; None if the model has none.
     event_time, event_zone
         The row's event time in UTC, and the zone or offset in which it was given.
     redacted
-        Names of the inputs that are personal data and were stored as pseudonyms.
+        Names of the personal inputs, which are stored as pseudonyms or dropped.
     trace
-        The trace id (32 hexadecimal digits) of the request, as its `traceparent` has it.
+        The request's trace id (32 hex digits), from its `traceparent` header.
     role
-        `served` where a caller got the prediction, `shadow` where it was only compared.
+        `served` if the caller received the prediction, `shadow` if it was only logged for comparison.
     """
 
     id: str
@@ -67,22 +68,22 @@ class Record(NamedTuple):
 
 
 class BatchRun(NamedTuple):
-    """One run over a file; its rows are logged by the output, whose digest this record holds.
+    """A batch run. Its rows are not copied to the log: they are read from the files, whose digests are stored here.
 
     Attributes
     ----------
     id
-        Made from the digests of package and input: the same run has the same id, and the same output.
+        Derived from the digests of package and input, so that the same run has the same id.
     at, seconds
-        When it ended, in UTC, and how long it took.
+        When the run ended, in UTC, and its duration.
     model, version, digest, caller
         As in `Record`.
     input_path, input_digest, output_path, output_digest
-        Absolute paths, and sha256 of the bytes.
+        Absolute paths and SHA-256 of the files.
     rows, rejected
-        Rows predicted, and rows set aside.
+        Numbers of predicted and rejected rows.
     first_event, last_event
-        Earliest and latest event time among the rows predicted, in UTC; None where the model has no event time.
+        Earliest and latest event time of the predicted rows, in UTC; None if the model has no event time.
     """
 
     id: str
@@ -103,20 +104,20 @@ class BatchRun(NamedTuple):
 
 
 class Label(NamedTuple):
-    """What truly happened, told by prediction id or by key columns.
+    """The true outcome of a prediction, which is named by its id or its key columns.
 
     Attributes
     ----------
     label
         JSON text of the label.
-    prediction_id, keys
-        One of the two: the prediction's id, or the JSON text of its key columns.
-    time
-        When it became known, where the teller says so.
     at
-        When it was told. The label told last is the one that counts; all are kept.
+        When the label was reported, in UTC. All labels are stored; the latest one counts.
+    prediction_id, keys
+        Either the prediction id, or the JSON text of the key columns.
+    time
+        When the outcome became known, if reported.
     model
-        Name of the model whose predictions it is a label of; None in logs of older formats, for every model.
+        The name of the model; None, in logs of older formats, for any model.
     """
 
     label: str
@@ -128,7 +129,7 @@ class Label(NamedTuple):
 
 
 class _Clock:
-    """Hands out ever greater stamps of 60 bits: milliseconds, then 12 bits of fraction."""
+    """Returns increasing 60-bit timestamps: milliseconds, and 12 bits for the fraction."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -146,7 +147,7 @@ _CLOCK = _Clock()
 
 
 def new_id() -> str:
-    """Return a new id: a UUID of version 7, so that ids sort by time.
+    """Return a new UUID of version 7, so that ids sort by time (RFC 9562, section 5.7).
 
     >>> first, second = new_id(), new_id()
     >>> first < second, len(first)
@@ -159,9 +160,9 @@ def new_id() -> str:
 
 
 def pseudonym(value: object, salt: bytes) -> str:
-    """Return what the log keeps in place of a personal value: the same for the same value, in one log.
+    """Return the pseudonym that the log stores for a personal value.
 
-    The salt is the log's own, so that the pseudonyms of two logs cannot be compared.
+    Equal values have equal pseudonyms in one log. Each log has its own salt, so pseudonyms of two logs do not match.
 
     >>> pseudonym("N123", b"salt") == pseudonym("N123", b"salt")
     True
@@ -171,25 +172,25 @@ def pseudonym(value: object, salt: bytes) -> str:
     return "pii:" + hmac.new(salt, str(value).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
-def to_micros(moment: datetime) -> int:
-    """Return a moment as microseconds since 1970 in UTC.
+def to_micros(time: datetime) -> int:
+    """Return a timestamp as microseconds since 1970-01-01 UTC.
 
     >>> to_micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
     1000000
     """
-    if moment.tzinfo is None:
-        raise ValueError(f"The time '{moment}' has no zone. Attach one.")
-    since = moment - _EPOCH
+    if time.tzinfo is None:
+        raise ValueError(f"The timestamp '{time}' has no time zone. Add one.")
+    since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the moment, in UTC, of `to_micros`."""
+    """Return the timestamp, in UTC, of microseconds since 1970-01-01 UTC."""
     return _EPOCH + timedelta(microseconds=micros)
 
 
 def as_json(content: Any) -> str:
-    """Return the JSON text that is logged and compared: floats are written so that they are read again to the bit.
+    """Return the JSON text that is logged and compared; floats are written so that parsing gives the same bits.
 
     >>> as_json({"label": 1, "probability": 0.1})
     '{"label":1,"probability":0.1}'

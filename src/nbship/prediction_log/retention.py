@@ -1,4 +1,4 @@
-"""The upkeep of the prediction log: export it, forget a person, let go of what is old."""
+"""Export the prediction log, and delete the records of a data subject."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _SUFFIX = ".parquet"
 def export_records(
     log: PredictionLog, path: Path, *, start: datetime | None = None, end: datetime | None = None
 ) -> int:
-    """Write the records answered in a window as Parquet; the file appears whole. Return how many they are.
+    """Write the records of a window, by time of prediction, to a Parquet file. Return their number.
 
-    The columns are those of `Record` (`inputs`, `outputs`, `error`, `keys` as JSON texts, times in UTC) and `label`:
-    the JSON text of the label told last for the id or the keys, null where none was.
+    The file appears atomically. Its columns are those of `Record` (`inputs`, `outputs`, `error` and `keys` are JSON
+    texts, timestamps are in UTC) and `label`: the JSON text of the latest label for the id or keys, or null.
 
     Raises
     ------
@@ -38,21 +38,21 @@ def export_records(
     import pandas as pd
 
     if path.suffix != _SUFFIX:
-        raise SourceError(f"'{path}' is no {_SUFFIX} file. Name one.")
-    draft = path.with_name(f".{path.name}.partial")
+        raise SourceError(f"'{path}' is not a {_SUFFIX} file. Give a path that ends with {_SUFFIX}.")
+    temporary = path.with_name(f".{path.name}.partial")
     labels = {label.prediction_id or label.keys: label for label in log.labels()}
-    writer, count = TableWriter(draft, suffix=_SUFFIX), 0
+    writer, count = TableWriter(temporary, suffix=_SUFFIX), 0
     try:
         for part in log.chunks(start, end):
-            rows = [{**record._asdict(), "label": _told(labels, record.id, record.keys)} for record in part]
+            rows = [{**record._asdict(), "label": _latest(labels, record.id, record.keys)} for record in part]
             writer.write(_table(pd.DataFrame(rows)[list(_TYPES)]))
             count += len(rows)
         if not count:
             writer.write(_table(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TYPES.items()})))
         writer.close()
-        draft.replace(path)
+        temporary.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return count
 
 
@@ -73,23 +73,23 @@ def _table(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame.astype(_TYPES), preserve_index=False)
 
 
-def _told(labels: Mapping[str | None, Label], id: str, keys: str | None) -> str | None:
+def _latest(labels: Mapping[str | None, Label], id: str, keys: str | None) -> str | None:
     found = [label for label in (labels.get(id), labels.get(keys) if keys else None) if label is not None]
     return max(found, key=lambda label: label.at).label if found else None
 
 
 def forget_subject(log: PredictionLog, signature: Signature, fields: Mapping[str, str]) -> int:
-    """Delete every record with one of these values in an input, and its labels; return how many records that were.
+    """Delete all records with one of these inputs, and their labels. Return the number of deleted records.
 
     Parameters
     ----------
     fields
-        Name of an input -> its value, as text. Of a personal field, the log knows the pseudonym.
+        Name of an input -> its value as text. For a personal field, records with its pseudonym are found.
 
     Raises
     ------
     InvalidInputError
-        If a value is not one of its field.
+        If a value does not fit its field.
     """
     return log.forget({name: _text(signature[name], text, log.salt) for name, text in fields.items()})
 

@@ -1,4 +1,4 @@
-"""Entries of the log as rows of its tables, and back."""
+"""Convert entries of the log to rows of its tables, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Entry: TypeAlias = "Record | BatchRun | Label"
 
 TABLES: Mapping[type, str] = {Record: "records", BatchRun: "batches", Label: "labels"}
 COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, BatchRun, Label)}
-_MOMENTS = frozenset({"at", "event_time", "first_event", "last_event", "time"})
+_TIMES = frozenset({"at", "event_time", "first_event", "last_event", "time"})
 
 
 def rows_of(entries: Sequence[Entry]) -> list[tuple[object, ...]]:
@@ -23,20 +23,20 @@ def rows_of(entries: Sequence[Entry]) -> list[tuple[object, ...]]:
     Raises
     ------
     ValueError
-        If a time has no zone.
+        If a timestamp has no time zone.
     """
     rows = []
     for entry in entries:
         row: list[object] = list(entry)
-        for place, write in _WRITERS[type(entry)]:
-            if row[place] is not None:
-                row[place] = write(row[place])
+        for number, write in _WRITERS[type(entry)]:
+            if row[number] is not None:
+                row[number] = write(row[number])
         rows.append(tuple(row))
     return rows
 
 
 def entry_of(kind: type, row: Sequence[object]) -> Any:
-    """Return the entry that a row holds."""
+    """Return the entry of a row."""
     return kind(*[_from_column(name, value) for name, value in zip(COLUMNS[kind], row, strict=True)])
 
 
@@ -44,18 +44,18 @@ def _names(names: tuple[str, ...]) -> str:
     return json.dumps(names) if names else "[]"
 
 
-# Kind -> what is not stored as it is: its place in the row, and what is stored for it.
+# Kind of entry -> the columns that need conversion: index and function.
 _WRITERS: Mapping[type, Sequence[tuple[int, Callable[[Any], object]]]] = {
     kind: [
-        (place, to_micros if name in _MOMENTS else _names)
-        for place, name in enumerate(names)
-        if name in _MOMENTS or name == "redacted"
+        (number, to_micros if name in _TIMES else _names)
+        for number, name in enumerate(names)
+        if name in _TIMES or name == "redacted"
     ]
     for kind, names in COLUMNS.items()
 }
 
 
 def _from_column(name: str, value: Any) -> Any:
-    if name in _MOMENTS and value is not None:
+    if name in _TIMES and value is not None:
         return from_micros(value)
     return tuple(json.loads(value)) if name == "redacted" else value

@@ -1,4 +1,4 @@
-"""A database that may be away, before a file that keeps what cannot be written to it until it is back."""
+"""A database with a spool: a local file that stores entries while the database is unavailable."""
 
 from __future__ import annotations
 
@@ -17,35 +17,36 @@ from .sqlite import Sqlite
 __all__ = ["Spooled"]
 
 _LOGGER = logging.getLogger(__name__)
-_EVERY_SECONDS = 1.0
-_AT_A_TIME = 1000
+_INTERVAL_SECONDS = 1.0
+_FORWARD_ROWS = 1000
 
 
 class Spooled:
-    """A database whose writes go to a spool while it is away: what was acknowledged is on a disk in either case.
+    """A database whose writes go to a spool while it is unavailable, so that every acknowledged entry is on disk.
 
-    What is spooled is forwarded in the background, and before anything is read. An entry that was
-    forwarded, but not yet taken out of the spool when the process died, is not written twice.
+    Spooled entries are forwarded in the background, and before every read. An entry is written once even if the
+    process dies between forwarding it and deleting it from the spool.
 
     Parameters
     ----------
     open_primary
-        Connects to the database; called again while it is away.
+        Connects to the database; called again until it succeeds.
     """
 
     def __init__(self, open_primary: Callable[[], Database], spool: Sqlite) -> None:
         self._open, self._spool = open_primary, spool
         self._primary: Database | None = None
-        self._away = False
+        self._spooling = False
         self._stuck: set[object] = set()
         self._lock = threading.RLock()
         self._closed = threading.Event()
         try:
             self._reach()
         except LogError as error:
-            if _kept_salt(spool) is None:
+            # Without the database's salt, pseudonyms would not match the ones in the database.
+            if _stored_salt(spool) is None:
                 raise
-            self._leave(error)
+            self._use_spool(error)
         self._thread = threading.Thread(target=self._run, name="nbship-spool", daemon=True)
         self._thread.start()
 
@@ -54,66 +55,68 @@ class Spooled:
 
     @property
     def mark(self) -> str:
-        """How a query marks a value."""
+        """The placeholder of a value in a query."""
         return self._reach().mark
 
     @property
     def prefix(self) -> str:
-        """How the names of the tables begin."""
+        """The prefix of the table names."""
         return self._reach().prefix
 
     @property
     def salt(self) -> bytes:
-        """The database's salt for pseudonyms; while it is away, the copy in the spool."""
-        kept = _kept_salt(self._spool)
-        return self._reach().salt if kept is None else kept
+        """The database's salt for pseudonyms, of which the spool has a copy."""
+        stored = _stored_salt(self._spool)
+        return self._reach().salt if stored is None else stored
 
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
-        """Write to the database, or to the spool while it is away."""
-        if not self._away:
-            # What is being forwarded goes over the same connection.
+        """Write to the database, or to the spool while the database is unavailable."""
+        if not self._spooling:
+            # Forwarding uses the same connection.
             with self._lock:
                 try:
                     return self._reach().write(group)
                 except LogError as error:
-                    self._leave(error)
+                    self._use_spool(error)
         return self._spool.write(group)
 
     def try_write(self, group: Sequence[Sequence[Entry]]) -> None:
-        """Write nothing: a server has to be waited for."""
+        """Return None: writing to a server always waits for it."""
 
     @contextmanager
-    def connected(self, done: str) -> Iterator[Connection]:
-        """Yield a connection to the database, which holds what was spooled."""
+    def connected(self, action: str) -> Iterator[Connection]:
+        """Forward spooled entries, then yield a connection to the database."""
         self.forward()
-        with self._reach().connected(done) as connection:
+        with self._reach().connected(action) as connection:
             yield connection
 
     def forward(self) -> None:
-        """Write what was spooled to the database, and take it out of the spool.
+        """Move spooled entries to the database.
 
         Raises
         ------
         LogError
-            If the database is still away.
+            If the database is still unavailable.
         """
         with self._lock, self._alone():
             primary = self._reach()
             while entries := self._waiting():
                 with primary.connected("read") as connection:
-                    new = [entry for entry in entries if not _there(primary, connection, entry)]
-                refused = primary.write([[entry] for entry in new])
-                for entry, reason in zip(new, refused, strict=True):
-                    if reason is not None:
-                        _LOGGER.error("An entry stays in the spool '%s': %s", self._spool, reason)
+                    new = [entry for entry in entries if not _has_entry(primary, connection, entry)]
+                outcomes = primary.write([[entry] for entry in new])
+                for entry, error in zip(new, outcomes, strict=True):
+                    if error is not None:
+                        _LOGGER.error("An entry stays in the spool '%s': %s", self._spool, error)
                         self._stuck.add(entry)
-                self._drop([entry for entry in entries if entry not in self._stuck])
-            if self._away:
-                _LOGGER.warning("The prediction log '%s' is back; what was spooled is in it.", primary)
-            self._away = False
+                self._delete([entry for entry in entries if entry not in self._stuck])
+            if self._spooling:
+                _LOGGER.warning(
+                    "The prediction log '%s' is available again. All spooled entries were written to it.", primary
+                )
+            self._spooling = False
 
     def close(self) -> None:
-        """Forward what can be, and close both."""
+        """Forward spooled entries if the database is available, and close both."""
         self._closed.set()
         self._thread.join()
         with suppress(LogError):
@@ -132,31 +135,31 @@ class Spooled:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other processes from forwarding the same entries."""
+        """Lock the spool, so that no other process forwards the same entries."""
         with self._spool.path.with_name(f"{self._spool.path.name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _leave(self, error: LogError) -> None:
-        self._away = True
-        _LOGGER.warning("%s Predictions are kept in '%s' until it is back.", error, self._spool)
+    def _use_spool(self, error: LogError) -> None:
+        self._spooling = True
+        _LOGGER.warning("%s Predictions are stored in '%s' until it is available again.", error, self._spool)
 
     def _run(self) -> None:
-        while not self._closed.wait(_EVERY_SECONDS):
+        while not self._closed.wait(_INTERVAL_SECONDS):
             with suppress(LogError):
-                if self._away or self._waiting():
+                if self._spooling or self._waiting():
                     self.forward()
 
     def _waiting(self) -> list[Entry]:
         found: list[Entry] = []
         with self._spool.connected("read") as connection:
             for kind, table in TABLES.items():
-                limit = _AT_A_TIME + len(self._stuck)
+                limit = _FORWARD_ROWS + len(self._stuck)
                 query = f"SELECT {', '.join(COLUMNS[kind])} FROM {table} ORDER BY 1 LIMIT {limit}"
                 found += [entry_of(kind, row) for row in connection.execute(query).fetchall()]
         return [entry for entry in found if entry not in self._stuck]
 
-    def _drop(self, entries: Sequence[Entry]) -> None:
+    def _delete(self, entries: Sequence[Entry]) -> None:
         with self._spool.connected("written") as connection:
             connection.execute("BEGIN IMMEDIATE")
             for entry in entries:
@@ -169,8 +172,8 @@ class Spooled:
             connection.execute("COMMIT")
 
 
-def _there(primary: Database, connection: Connection, entry: Entry) -> bool:
-    """Tell whether an entry was forwarded before."""
+def _has_entry(primary: Database, connection: Connection, entry: Entry) -> bool:
+    """Return whether the database already has an entry."""
     kind = type(entry)
     names, (row,) = COLUMNS[kind], rows_of([entry])
     name = "id" if isinstance(entry, Record) else "at"
@@ -178,7 +181,7 @@ def _there(primary: Database, connection: Connection, entry: Entry) -> bool:
     return row in [tuple(found) for found in connection.execute(query, (row[names.index(name)],)).fetchall()]
 
 
-def _kept_salt(spool: Sqlite) -> bytes | None:
+def _stored_salt(spool: Sqlite) -> bytes | None:
     with spool.connected("read") as connection:
         row = connection.execute("SELECT value FROM meta WHERE name = 'primary salt'").fetchone()
         return None if row is None else bytes(row[0])

@@ -1,4 +1,4 @@
-"""The prediction log over a database: what is asked of it, and the group commit before it."""
+"""The prediction log in a database: its queries, and group commit for its writes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class SqlLog:
     Attributes
     ----------
     database
-        Where its tables are.
+        The database with its tables.
     model
-        The one model whose served predictions, batch runs and labels are read; None reads those of all models,
-        shadows included.
+        The model whose served predictions, batch runs and labels are read. None reads the entries of all models,
+        shadow predictions included.
     """
 
     def __init__(self, database: Database) -> None:
@@ -38,7 +38,10 @@ class SqlLog:
         self._commits: GroupCommit[Sequence[Entry]] = GroupCommit(database.write, try_commit=database.try_write)
 
     def of_model(self, name: str) -> SqlLog:
-        """Return the same log, from which what was served by one model is read, and nothing else."""
+        """Return the same log, from which only the served predictions, batch runs and labels of one model are read.
+
+        Writing is not restricted. Deleting (`prune`, `forget`) includes the model's shadow predictions.
+        """
         view = copy(self)
         view.model = name
         return view
@@ -48,29 +51,29 @@ class SqlLog:
 
     @property
     def salt(self) -> bytes:
-        """The log's own salt for pseudonyms of personal data."""
+        """The log's salt for pseudonyms of personal data."""
         return self.database.salt
 
     def submit(self, entries: Sequence[Entry]) -> PendingCommit[Sequence[Entry]]:
-        """Let entries, all of them or none, wait for whoever settles next."""
+        """Queue entries for the next flush; they are written together or not at all."""
         return self._commits.submit(entries)
 
     def flush(self) -> None:
-        """Return when all that was submitted before is durable, or refused."""
+        """Write all queued entries, or wait while another thread writes them."""
         self._commits.flush()
 
     def try_flush(self) -> bool:
-        """Do the same if that takes but a moment, as an event loop needs it; tell whether it was done."""
+        """Write all queued entries if that blocks an event loop only briefly; return whether the queue is empty."""
         return self._commits.try_flush()
 
     def append(self, *entries: Entry) -> None:
-        """Write entries and return when they are durable."""
-        submission = self.submit(entries)
+        """Write entries; return when they are durable."""
+        pending = self.submit(entries)
         self.flush()
-        submission.check()
+        pending.check()
 
     def check(self) -> None:
-        """Raise LogError unless a record could be written now."""
+        """Raise LogError if no record can be written now."""
         self.append()
 
     def find(self, id: str) -> Record:
@@ -79,7 +82,7 @@ class SqlLog:
         if found:
             return found[0]
         raise UnknownPredictionError(
-            f"The prediction log has no record '{id}'. Take an id from an answer, or from the column 'prediction_id' of an output."
+            f"The prediction log has no record '{id}'. Use an id from a response, or from the column 'prediction_id' of a batch output."
         )
 
     def records(self, start: datetime, end: datetime) -> list[Record]:
@@ -92,7 +95,7 @@ class SqlLog:
         return list(self._read(Record, "", (), f"ORDER BY id DESC LIMIT {count:d}"))
 
     def batches(self, start: datetime | None = None, end: datetime | None = None) -> list[BatchRun]:
-        """Return the batch runs with an event in the window, newest first; without a window, all of them."""
+        """Return the batch runs with events in the window, newest first; without a window, all batch runs."""
         if start is None or end is None:
             return list(self._read(BatchRun, "", (), "ORDER BY number DESC"))
         window = (to_micros(start), to_micros(end))
@@ -103,26 +106,26 @@ class SqlLog:
         return list(self._read(BatchRun, "id = ?", (id,), "ORDER BY number DESC"))
 
     def labels(self) -> list[Label]:
-        """Return every label, in the order in which they were told."""
+        """Return all labels in the order in which they were reported."""
         return list(self._read(Label, "", (), "ORDER BY at, number"))
 
     def requests(self, start: datetime, end: datetime) -> list[Record]:
-        """Return the records, refusals included, that were answered from `start` until before `end`."""
+        """Return the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
         window = (to_micros(start), to_micros(end))
         return list(self._read(Record, "at >= ? AND at < ?", window, "ORDER BY id"))
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
-        """Yield the records answered in a window, in the order of their ids, a bounded part at a time."""
+        """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
         low, high = (-(2**62) if start is None else to_micros(start)), (2**62 if end is None else to_micros(end))
         last = ""
-        # The + keeps databases from sorting all that is left, by the index of `at`, for each part.
+        # "+at" cannot use the index of `at`, with which all remaining rows would be sorted by id for each chunk.
         window = "id > ? AND +at >= ? AND +at < ?"
-        while part := list(self._read(Record, window, (last, low, high), f"ORDER BY id LIMIT {_ROWS}")):
-            yield part
-            last = part[-1].id
+        while chunk := list(self._read(Record, window, (last, low, high), f"ORDER BY id LIMIT {_ROWS}")):
+            yield chunk
+            last = chunk[-1].id
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
-        """Count the entries that concern a window: by event time, by time of answer, batch runs, and all labels."""
+        """Count records by event time, records by time of prediction and batch runs in a window, and all labels."""
         window = (to_micros(start), to_micros(end))
         return (
             self._scalar(Record, "count(*)", "event_time >= ? AND event_time < ?", window),
@@ -133,22 +136,22 @@ class SqlLog:
 
     def last_event(self) -> datetime | None:
         """Return the latest event time of a prediction, or None."""
-        moments = (
+        latest = (
             self._scalar(Record, "max(event_time)", "event_time IS NOT NULL"),
             self._scalar(BatchRun, "max(last_event)"),
         )
-        known = [moment for moment in moments if moment is not None]
-        return from_micros(max(known)) if known else None
+        times = [time for time in latest if time is not None]
+        return from_micros(max(times)) if times else None
 
     def known(self, ids: Iterable[str]) -> set[str]:
-        """Return those of the ids under which a prediction is logged."""
+        """Return the ids that are in the log, with a prediction."""
         where, scope = self._where(Record, "id = ? AND outputs IS NOT NULL")
         query = self._query(f"SELECT 1 FROM {{}}records {where}")
         with self.database.connected("read") as connection:
             return {id for id in ids if connection.execute(query, (id, *scope)).fetchone()}
 
     def has_keys(self, keys: str) -> bool:
-        """Tell whether a record has these key columns."""
+        """Return whether a record has these key columns."""
         return next(iter(self._read(Record, "keys = ?", (keys,), "LIMIT 1")), None) is not None
 
     def keys(self) -> set[str]:
@@ -159,39 +162,43 @@ class SqlLog:
         return {row[0] for row in rows}
 
     def prune(self, before: datetime) -> int:
-        """Delete what was answered, run and told before a moment; return how many entries that were."""
-        gone = 0
+        """Delete older predictions, batch runs and labels; return the number of deleted entries."""
+        deleted = 0
         with self.database.connected("written") as connection:
             for kind, table in TABLES.items():
                 where, scope = self._where(kind, "at < ?", shadows=True)
                 query = self._query(f"DELETE FROM {{}}{table} {where}")
-                gone += connection.execute(query, (to_micros(before), *scope)).rowcount
-        return gone
+                deleted += connection.execute(query, (to_micros(before), *scope)).rowcount
+        return deleted
 
     def forget(self, fields: Mapping[str, str]) -> int:
-        """Delete the records, refused ones included, whose inputs have one of these fields; return how many.
+        """Delete the records, rejected ones included, with one of these inputs, and their labels.
 
         Parameters
         ----------
         fields
-            Name -> JSON text of the value, or of its pseudonym. The labels of these records go with them.
+            Name -> JSON text of the value, or of its pseudonym.
+
+        Returns
+        -------
+        The number of deleted records.
         """
-        # Inputs are JSON without spaces, in which a quote within a text never stands bare.
-        gone = 0
+        # Inputs are compact JSON, in which quotes inside strings are escaped: '"name":"Ann",' matches only a field.
+        deleted = 0
         with self.database.connected("written") as connection:
             for name, value in fields.items():
                 pair = _escaped(f"{msgspec.json.encode(name).decode()}:{value}")
                 here = "(inputs LIKE ? ESCAPE '!' OR inputs LIKE ? ESCAPE '!')"
                 where, scope = self._where(Record, here, shadows=True)
                 chosen, values = f"FROM {{0}}records {where}", (f"%{pair},%", f"%{pair}}}%", *scope)
-                for column, told in (("id", "prediction_id"), ("keys", "keys")):
-                    query = f"DELETE FROM {{0}}labels WHERE {told} IN (SELECT {column} {chosen})"
+                for column, label_column in (("id", "prediction_id"), ("keys", "keys")):
+                    query = f"DELETE FROM {{0}}labels WHERE {label_column} IN (SELECT {column} {chosen})"
                     connection.execute(self._query(query), values)
-                gone += connection.execute(self._query(f"DELETE {chosen}"), values).rowcount
-        return gone
+                deleted += connection.execute(self._query(f"DELETE {chosen}"), values).rowcount
+        return deleted
 
     def close(self) -> None:
-        """Write what waits and close the database."""
+        """Write all queued entries and close the database."""
         self._commits.close()
         self.database.close()
 
@@ -205,11 +212,11 @@ class SqlLog:
         return text.format(self.database.prefix).replace("?", self.database.mark)
 
     def _where(self, kind: type[Any], condition: str, *, shadows: bool = False) -> tuple[str, tuple[str, ...]]:
-        """Return the WHERE clause of a condition for what is read here, and the values that it adds at its end."""
+        """Return a WHERE clause, restricted to this log's model, and the values to append for it."""
         conditions = [condition] if condition else []
         scope: tuple[str, ...] = ()
         if self.model is not None:
-            # Labels of older logs name no model.
+            # Labels in logs of formats 1 and 2 have no model.
             conditions.append("(model = ? OR model IS NULL)" if kind is Label else "model = ?")
             scope = (self.model,)
             if kind is Record and not shadows:

@@ -1,4 +1,4 @@
-"""A prediction log in one SQLite file, which many threads and processes may share."""
+"""A prediction log in a SQLite file, shared by threads and processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .rows import COLUMNS, TABLES, Entry, rows_of
 __all__ = ["Sqlite"]
 
 _ROWS = 512
-# How long another writer is waited for.
-_PATIENT_MS = 10_000
+# How long to wait for another writer.
+_BUSY_TIMEOUT_MS = 10_000
 _SCHEMA = """
 CREATE TABLE records (
     id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE labels (
     model TEXT);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID
 """
-# Format -> what makes the next one of it.
+# Format -> the statements that upgrade it to the next one.
 _UPGRADES = {
     1: "ALTER TABLE records ADD COLUMN trace TEXT",
     2: "ALTER TABLE records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE labels ADD COLUMN model TEXT",
@@ -46,7 +46,7 @@ _UPGRADES = {
 
 
 class Sqlite:
-    """The file `path`, made on first use."""
+    """The file `path`, created on first use."""
 
     mark = "?"
     prefix = ""
@@ -55,7 +55,7 @@ class Sqlite:
         self.path = Path(path).absolute()
         self._writing: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        self._patience = _PATIENT_MS
+        self._busy_timeout = _BUSY_TIMEOUT_MS
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with _opened(self.path) as connection:
@@ -65,24 +65,24 @@ class Sqlite:
         return str(self.path)
 
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
-        """Make submissions durable, all in one transaction; return for each None or why it was refused."""
+        """Write several lists of entries in one durable transaction; return for each None or its error."""
         with self._failures("written"):
             connection = self._writer()
             try:
-                self._have_patience(connection, _PATIENT_MS)
+                self._set_busy_timeout(connection, _BUSY_TIMEOUT_MS)
                 return _insert_group(connection, group)
             except BaseException:
-                # Nobody knows what state it is in.
+                # The connection may be in the middle of a transaction.
                 self.close()
                 raise
 
     def try_write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
-        """Write as `write` does, if nobody else writes to the file now; None where it would be waited for."""
+        """Write as `write` does, or return None if another process is writing to the file."""
         connection = self._writing
         if connection is None or _identity(self.path) != self._file:
             return None
         try:
-            self._have_patience(connection, 0)
+            self._set_busy_timeout(connection, 0)
             return _insert_group(connection, group)
         except BaseException as error:
             if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
@@ -93,9 +93,9 @@ class Sqlite:
                 raise
 
     @contextmanager
-    def connected(self, done: str) -> Iterator[sqlite3.Connection]:
+    def connected(self, action: str) -> Iterator[sqlite3.Connection]:
         """Yield a connection for one use."""
-        with self._failures(done), _opened(self.path) as connection:
+        with self._failures(action), _opened(self.path) as connection:
             yield connection
 
     def close(self) -> None:
@@ -106,37 +106,37 @@ class Sqlite:
         self._writing = None
 
     def _writer(self) -> sqlite3.Connection:
-        # SQLite would go on writing to a file that was deleted or replaced, and nobody would ever read it.
+        # SQLite would keep writing to a file that was deleted or replaced, and those records would be lost.
         if self._writing is not None and _identity(self.path) != self._file:
             self.close()
         if self._writing is None:
             self._writing = _connect(self.path)
             self.salt = _prepare(self._writing, self.path)
             self._file = _identity(self.path)
-            self._patience = _PATIENT_MS
+            self._busy_timeout = _BUSY_TIMEOUT_MS
         return self._writing
 
-    def _have_patience(self, connection: sqlite3.Connection, milliseconds: int) -> None:
-        if self._patience != milliseconds:
+    def _set_busy_timeout(self, connection: sqlite3.Connection, milliseconds: int) -> None:
+        if self._busy_timeout != milliseconds:
             connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
-            self._patience = milliseconds
+            self._busy_timeout = milliseconds
 
     @contextmanager
-    def _failures(self, done: str) -> Iterator[None]:
+    def _failures(self, action: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise LogError(
-                f"The prediction log '{self.path}' cannot be {done}: {error}. Check the disk and the file's permissions, or set 'log.url' in nbship.yaml."
+                f"The prediction log '{self.path}' cannot be {action}: {error}. Check the disk and the file's permissions, or set 'log.url' in nbship.yaml."
             ) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_PATIENT_MS / 1000, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        # What is deleted is overwritten: whoever asks to be forgotten is.
+        # Deleted content is overwritten with zeros: a data subject's records must not remain in free pages.
         connection.execute("PRAGMA secure_delete = ON")
     except sqlite3.Error:
         connection.close()
@@ -159,12 +159,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found > FORMAT:
             raise LogError(
-                f"The prediction log '{path}' was written by a newer nbship (its format is {found}, this one reads up to {FORMAT}). Upgrade nbship."
+                f"The prediction log '{path}' has format {found}, written by a newer nbship; this version reads up to format {FORMAT}. Upgrade nbship."
             )
         if found == 0:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise LogError(
-                    f"'{path}' is a SQLite file, but not a prediction log. Name another file in 'log.url' of nbship.yaml."
+                    f"'{path}' is a SQLite file, but not a prediction log. Set 'log.url' in nbship.yaml to another file."
                 )
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
@@ -184,7 +184,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
 
 
 def _insert_group(connection: sqlite3.Connection, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
-    """Insert all submissions in one transaction: at once, or if some entry is refused, each submission by itself."""
+    """Insert several lists of entries in one transaction: all at once or, if an entry is rejected, list by list."""
     whole = [entry for entries in group for entry in entries]
     if whole and _insert(connection, whole) is None:
         return [None] * len(group)
@@ -195,7 +195,7 @@ def _insert_group(connection: sqlite3.Connection, group: Sequence[Sequence[Entry
 
 
 def _insert(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Exception | None:
-    """Insert entries, all or none; outside a transaction they are one of their own."""
+    """Insert all entries or none; outside a transaction, in a transaction of their own."""
     try:
         statements = list(_insertions(entries))
         if len(statements) == 1:
@@ -211,12 +211,12 @@ def _insert(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Excepti
             raise
         connection.execute("RELEASE entries")
     except (sqlite3.IntegrityError, sqlite3.DataError, ValueError) as error:
-        return LogError(f"A record was refused by the prediction log: {error}. Give every prediction an id of its own.")
+        return LogError(f"The prediction log rejected a record: {error}. Every prediction needs a unique id.")
     return None
 
 
 def _insertions(entries: Sequence[Entry]) -> Iterator[tuple[str, list[object]]]:
-    """Yield statements, and their values, that insert entries: many rows each, as a statement costs what a few rows do."""
+    """Yield INSERT statements with their values, many rows per statement: a statement costs as much as a few rows."""
     for kind, table in TABLES.items():
         rows = rows_of([entry for entry in entries if type(entry) is kind])
         while rows:
