@@ -91,7 +91,6 @@ PUBLIC = {
     ],
     "nbship.serving": [
         "Access",
-        "BodyError",
         "KeyFile",
         "ROLES",
         "Service",
@@ -102,7 +101,6 @@ PUBLIC = {
         "example_curl",
         "key_file",
         "keys_of",
-        "parse_body",
         "run",
         "serve",
     ],

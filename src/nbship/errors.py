@@ -31,7 +31,9 @@
     ├── LogError
     │   └── UnknownPredictionError
     ├── MonitoringError
-    └── ServingError            the service cannot start
+    ├── ServingError            the service cannot start
+    └── RequestError            a request that cannot be answered, whatever transport it came by
+        └── JsonError           a body or line that is not strict JSON
 
 A message gives the fact, the subject in quotes and the remedy. Errors carry their data as attributes.
 """
@@ -52,6 +54,7 @@ __all__ = [
     "GateError",
     "InputFailure",
     "InvalidInputError",
+    "JsonError",
     "LogError",
     "MonitoringError",
     "NbshipError",
@@ -62,6 +65,7 @@ __all__ = [
     "ParamsError",
     "PipelineError",
     "ProjectError",
+    "RequestError",
     "SchemaError",
     "SchemaFailure",
     "ServingError",
@@ -254,3 +258,27 @@ class MonitoringError(NbshipError):
 
 class ServingError(NbshipError):
     """The service cannot start."""
+
+
+class RequestError(NbshipError):
+    """A request cannot be answered.
+
+    Attributes
+    ----------
+    code
+        What is wrong, in one word of the service's protocol: "invalid_input", "too_large", "not_ready" … Each
+        transport has one table from these to its own statuses.
+    fields
+        The fields that are wrong.
+    """
+
+    def __init__(self, code: str, message: str, *, fields: Sequence[InputFailure] = ()) -> None:
+        self.code, self.fields = code, tuple(fields)
+        super().__init__(message)
+
+
+class JsonError(RequestError):
+    """A text is not JSON as nbship reads it."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__("invalid_json", message, fields=[InputFailure(None, field, message)] if field else ())

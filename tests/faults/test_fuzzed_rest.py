@@ -126,7 +126,7 @@ def test_nothing_that_is_sent_breaks_the_service(small_package: Path, tmp_path: 
 @pytest.mark.parametrize(
     "broken",
     [
-        "import json; from nbship.serving.protocols import native; native.parse_body = json.loads",
+        "import json; from nbship.serving.protocols import native; native.parse_json = json.loads",
         "from nbship.model.signature.outputs import OutputReader; real = OutputReader.single\n"
         "def rounded(self, scores):\n    return {k: v if isinstance(v, int) else round(v, 6) for k, v in real(self, scores).items()}\n"
         "OutputReader.single = rounded",

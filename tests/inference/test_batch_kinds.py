@@ -86,7 +86,7 @@ def test_invalid_lines_are_rejected_with_reasons(
     assert rejected["row"].tolist() == list(range(5, 11))
     assert rejected["line"].tolist() == wrong
     for number, reason in enumerate(
-        ["not JSON", "not an object", "size: is 'x'", "NaN is not JSON", "key occurs twice", "line: is missing"]
+        ["not JSON", "not an object", "size: is 'x'", "NaN is not JSON", "'size' occurs twice", "line: is missing"]
     ):
         assert reason in rejected["reason"][number]
     assert [int(id.rpartition("-")[2]) for id in read(tmp_path / "out.jsonl")["prediction_id"]] == [0, 1, 2, 3, 4, 11]

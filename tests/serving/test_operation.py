@@ -132,7 +132,7 @@ def test_slow_and_endless_heads_and_bodies_are_cut_off(small_package: Path, tmp_
 
         endless = ask(b"GET / HTTP/1.1\r\n", *[b"x-many: " + b"y" * 1000 + b"\r\n"] * 100)
         assert b" 431 " in endless
-        assert json.loads(endless.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_large"
+        assert json.loads(endless.partition(b"\r\n\r\n")[2])["error"]["code"] == "headers_too_large"
         wrong = ask(b"nonsense\r\n\r\n")
         assert b" 400 " in wrong
         assert json.loads(wrong.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_http"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .batch import BatchSummary, is_database_url, load_table, predict_file, save_query
+from .dataplane import accept_feedback, find_results, start_prediction
 from .deployment import Deployment, find_deployment
 from .feedback import LabelCounts, import_labels, store_feedback
 from .logged import Logged, PendingPredictions, output_records
@@ -19,7 +20,9 @@ __all__ = [
     "PendingPredictions",
     "Replay",
     "Results",
+    "accept_feedback",
     "find_deployment",
+    "find_results",
     "import_labels",
     "is_database_url",
     "load_table",
@@ -29,5 +32,6 @@ __all__ = [
     "replay",
     "require_logged",
     "save_query",
+    "start_prediction",
     "store_feedback",
 ]

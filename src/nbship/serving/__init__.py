@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..inference import Deployment, find_deployment
 from .docs import example_curl
-from .http import ROLES, Access, BodyError, KeyFile, check_address, keys_of, parse_body
+from .http import ROLES, Access, KeyFile, check_address, keys_of
 from .service import Service
 from .supervisor import application_of, serve
 from .uvicorn_server import bind, run
@@ -14,7 +14,6 @@ from .uvicorn_server import bind, run
 __all__ = [
     "ROLES",
     "Access",
-    "BodyError",
     "KeyFile",
     "Service",
     "application",
@@ -24,7 +23,6 @@ __all__ = [
     "example_curl",
     "key_file",
     "keys_of",
-    "parse_body",
     "run",
     "serve",
 ]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from ..inference import Logged, Results
@@ -18,12 +16,14 @@ from .http import (
     Access,
     Answer,
     Gate,
+    HTTPError,
     Receive,
-    Refusal,
     Request,
     Scope,
     Send,
     Waiting,
+    as_request_error,
+    error_answer,
     identify,
     json_answer,
     read_body,
@@ -31,7 +31,8 @@ from .http import (
     trace_headers,
 )
 from .lifespan import Life
-from .protocols import feedback, infer, invoke, lookup, metadata, predict, refusing, server_metadata
+from .protocols import feedback, infer, invoke, lookup, metadata, predict, server_metadata
+from .routes import Route, find_route
 
 __all__ = ["Service"]
 
@@ -41,28 +42,6 @@ _SMALL_BYTES = 16_384
 _QUEUE_BYTES = 8
 
 Handler: TypeAlias = "Callable[[Request], Answer | Waiting]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """What answers a path.
-
-    Attributes
-    ----------
-    role
-        What its caller must be allowed, as `Access.admit` takes it.
-    at_once
-        Whether it never waits for anything.
-    probe
-        Whether it is for the probes' port, where there is one.
-    """
-
-    name: str
-    method: str
-    handler: Handler
-    role: str | None = None
-    at_once: bool = False
-    probe: bool = False
 
 
 class Service:
@@ -98,33 +77,28 @@ class Service:
         self._life: Life | None = None
         self._gate = Gate(most=self.settings.queue, most_bytes=_QUEUE_BYTES * self.settings.max_bytes)
         self._pages = Pages(self.settings)
-        self._routes = self._table()
+        self._handlers = self._handlers_by_name()
 
-    def _table(self) -> dict[str, _Route]:
+    def _handlers_by_name(self) -> Mapping[str, Handler]:
         limited = {"most_rows": self.settings.max_rows}
 
-        def post(name: str, function: Callable[..., Answer | Waiting], role: str = "predict") -> _Route:
-            return _Route(name, "POST", lambda request: function(request, self._served.logged, **limited), role)
+        def served(function: Callable[..., Answer | Waiting]) -> Handler:
+            return lambda request: function(request, self._served.logged, **limited)
 
-        ready = partial(_Route, method="GET", handler=self._ready, probe=True)
-        about = partial(_Route, method="GET", role="any")
-        self._infer = post("infer", infer)
-        self._model_route = about("model", handler=self._model)
         return {
-            "/": _Route("docs", "GET", lambda _: Answer(307, b"", "text/plain", {"Location": "docs"}), at_once=True),
-            "/predict": post("predict", predict),
-            "/feedback": post("feedback", feedback, "feedback"),
-            "/results": post("results", self._lookup),
-            "/invocations": post("invocations", invoke),
-            "/v2": about("server", handler=lambda _: json_answer(server_metadata()), at_once=True),
-            "/v2/health/live": _Route("live", "GET", lambda _: json_answer({"live": True}), at_once=True, probe=True),
-            "/v2/health/ready": ready("ready"),
-            "/ping": ready("ping"),
-            "/health": ready("health"),
-            "/version": about("version", handler=self._version, at_once=True),
-            "/metrics": _Route("metrics", "GET", self._metrics, "metrics", probe=True),
-            "/openapi.json": about("openapi", handler=self._page),
-            "/docs": _Route("docs", "GET", self._page),
+            "predict": served(predict),
+            "feedback": served(feedback),
+            "results": served(self._lookup),
+            "invocations": served(invoke),
+            **dict.fromkeys(("infer", "infer_version"), served(infer)),
+            "server": lambda _: json_answer(server_metadata()),
+            "live": lambda _: json_answer({"live": True}),
+            **dict.fromkeys(("ready", "ping", "health", "model_ready", "model_version_ready"), self._ready),
+            **dict.fromkeys(("model", "model_version"), lambda _: json_answer(metadata(self._served.logged))),
+            "version": self._version,
+            "metrics": self._metrics,
+            **dict.fromkeys(("openapi", "docs"), self._page),
+            "root": lambda _: Answer(307, b"", "text/plain", {"Location": "docs"}),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,17 +147,12 @@ class Service:
         try:
             route = self._find(request, scope)
             answer = await self._respond(route, request, scope, receive)
-        except Refusal as refusal:
-            if refusal.fields and request.refused is None:
-                request.refused = refusal.fields[0].field
-            answer = refusal.answer()
-        except Exception:
-            _LOGGER.exception("%s %s failed (trace %s)", request.method[:16], request.path[:200], request.trace)
-            answer = Refusal(500, "internal", "The service made a mistake. Its log says which.").answer()
+        except Exception as error:
+            answer = self._refused(error, request)
         finally:
             if life is not None:
                 life.measures.in_flight.dec()
-                name, status = route.name if route else "unknown", answer.status if answer else 499
+                name, status = route.label if route else "unknown", answer.status if answer else 499
                 life.measures.note(name, status, time.perf_counter() - started, request.rows)
         version = request.version or (life.version if life else "")
         headers = trace_headers(request) + (((b"x-model-version", version.encode()),) if version else ())
@@ -191,7 +160,17 @@ class Service:
         if life is not None and life.lines is not None:
             life.lines.note(request, status=answer.status, started=started, version=version)
 
-    async def _respond(self, route: _Route, request: Request, scope: Scope, receive: Receive) -> Answer:
+    def _refused(self, error: Exception, request: Request) -> Answer:
+        told = as_request_error(error)
+        if told.code == "internal":
+            _LOGGER.error(
+                "%s %s failed (trace %s)", request.method[:16], request.path[:200], request.trace, exc_info=error
+            )
+        if told.fields and request.refused is None:
+            request.refused = told.fields[0].field
+        return error_answer(told)
+
+    async def _respond(self, route: Route, request: Request, scope: Scope, receive: Receive) -> Answer:
         request.caller = self._access.admit(request, scope, route.role)
         if request.method != "POST":
             return await self._answered(route, request, scope, at_once=route.at_once)
@@ -205,15 +184,15 @@ class Service:
         finally:
             self._gate.leave(held)
 
-    def _is_light(self, route: _Route, request: Request) -> bool:
+    def _is_light(self, route: Route, request: Request) -> bool:
         return self._life is None or (
             self._life.quick and route.role == "predict" and len(request.body) <= _SMALL_BYTES
         )
 
-    async def _answered(self, route: _Route, request: Request, scope: Scope, *, at_once: bool) -> Answer:
+    async def _answered(self, route: Route, request: Request, scope: Scope, *, at_once: bool) -> Answer:
         life = self._life
         if at_once or life is None:
-            reply = route.handler(request)
+            reply = self._handlers[route.name](request)
             if isinstance(reply, Waiting):
                 if life is not None:
                     under_way = scope.get("under_way")
@@ -228,43 +207,33 @@ class Service:
             life.measures.queued.dec()
         try:
             # Large answers are written in the thread as well: the loop is for those who wait for little.
-            return await asyncio.to_thread(_whole, route.handler, request)
+            return await asyncio.to_thread(_whole, self._handlers[route.name], request)
         finally:
             life.threads.release()
 
-    def _find(self, request: Request, scope: Scope) -> _Route:
+    def _find(self, request: Request, scope: Scope) -> Route:
         path, port = request.path, self.settings.probes_port
-        route = self._routes.get(path) or self._of_model(path)
-        if port and route is not None and route.probe != (scope.get("server", (None, None))[1] == port):
-            route = None
-        if route is None:
-            raise Refusal(404, "not_found", f"There is no '{_shown(path)}' here. See /docs.")
+        found = find_route(path)
+        if found is None or (port and found[0].probe != (scope.get("server", (None, None))[1] == port)):
+            raise HTTPError("not_found", f"There is no '{_shown(path)}' here. See /docs.")
+        route, model = found
+        if "version" in model:
+            self._refuse_other(model["version"], self._served.version, "Version")
+        if "name" in model:
+            self._refuse_other(model["name"], self._served.logged.package.id.name, "Model")
         if request.method != route.method and not (request.method == "HEAD" and route.method == "GET"):
             message = f"'{_shown(path)}' takes {route.method}, not {_shown(request.method)}."
-            raise Refusal(405, "method_not_allowed", message, headers={"Allow": route.method})
+            raise HTTPError("method_not_allowed", message, headers={"Allow": route.method})
         return route
-
-    def _of_model(self, path: str) -> _Route | None:
-        if not path.startswith("/v2/models/"):
-            return None
-        rest = path.removeprefix("/v2/models/").split("/")
-        name, rest = rest[0], rest[1:]
-        if rest[:1] == ["versions"] and len(rest) > 1:
-            self._refuse_other(rest[1], self._served.version, "Version")
-            rest = rest[2:]
-        if rest not in ([], ["ready"], ["infer"]):
-            return None
-        self._refuse_other(name, self._served.logged.package.id.name, "Model")
-        return self._infer if rest == ["infer"] else self._model_route
 
     def _refuse_other(self, asked: str, served: str, what: str) -> None:
         if asked != served:
-            raise Refusal(404, "not_found", f"{what} '{_shown(asked)}' is not served, but '{served}'.")
+            raise HTTPError("not_found", f"{what} '{_shown(asked)}' is not served, but '{served}'.")
 
     @property
     def _served(self) -> Life:
         if self._life is None:
-            raise Refusal(503, "not_ready", "No model is loaded. Try again in a moment.", headers={"Retry-After": "1"})
+            raise HTTPError("not_ready", "No model is loaded. Try again in a moment.")
         return self._life
 
     def _lookup(self, request: Request, served: Logged, *, most_rows: int) -> Answer:
@@ -273,17 +242,13 @@ class Service:
     def _ready(self, _: Request) -> Answer:
         served = self._served
         if self.draining:
-            raise Refusal(503, "not_ready", "The service is about to stop. Ask another one.")
-        with refusing():
-            served.logged.log.check()
+            raise HTTPError("not_ready", "The service is about to stop. Ask another one.")
+        served.logged.log.check()
         return json_answer({"ready": True})
 
     def _version(self, _: Request) -> Answer:
         model = self._served.logged.package.id
         return json_answer({"model": model.name, "version": model.version})
-
-    def _model(self, request: Request) -> Answer:
-        return self._ready(request) if request.path.endswith("/ready") else json_answer(metadata(self._served.logged))
 
     def _metrics(self, _: Request) -> Answer:
         from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4

@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
     def _close_slow(self, before: float) -> None:
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection) and connection.waits_since and connection.waits_since < before:
-                connection.refuse(408, "too_slow", "The head of the request did not arrive in time. Send it faster.")
+                connection.refuse("too_slow", "The head of the request did not arrive in time. Send it faster.")
 
 
 def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputFailure
+from ..errors import InputFailure, JsonError
 from ..model.signature import Field, read_records, to_array
+from .strict_json import parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,18 +57,7 @@ def read_lines(
 def _record(line: bytes) -> dict[str, Any] | str:
     """Return the record of a line, or why it holds none."""
     try:
-        record = json.loads(line, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        return f"is not JSON: {str(error)[:80]}"
+        record = parse_json(line, what="line")
+    except JsonError as error:
+        return f"cannot be read: {error}".rstrip(".")
     return record if isinstance(record, dict) else "is not an object with the model's fields"
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("a key occurs twice")
-    return made
-
-
-def _no_constant(word: str) -> float:
-    raise ValueError(f"{word} is not JSON; write null")

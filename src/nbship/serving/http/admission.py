@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .asgi import Refusal
+from .asgi import HTTPError
 
 __all__ = ["Gate"]
 
@@ -27,7 +27,7 @@ class Gate:
 
         Raises
         ------
-        Refusal
+        HTTPError
             With status 429, if there are too many.
         """
         if self.inside >= self._most:
@@ -46,5 +46,5 @@ class Gate:
         self._bytes -= size
 
 
-def _busy(reason: str) -> Refusal:
-    return Refusal(429, "busy", f"The service is busy: {reason}. Try again in a second.", headers={"Retry-After": "1"})
+def _busy(reason: str) -> HTTPError:
+    return HTTPError("busy", f"The service is busy: {reason}. Try again in a second.")

@@ -9,17 +9,19 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ...errors import InputFailure
+from ...errors import InputFailure, RequestError
 from ...inference import PendingPredictions
+from .statuses import RETRY_AFTER, STATUSES, as_request_error
 
 __all__ = [
     "Answer",
+    "HTTPError",
     "Receive",
-    "Refusal",
     "Request",
     "Scope",
     "Send",
     "Waiting",
+    "error_answer",
     "json_answer",
     "read_body",
     "send_answer",
@@ -94,30 +96,38 @@ class Waiting:
     write: Callable[[], Answer]
 
 
-class Refusal(Exception):  # noqa: N818
-    """A request that is answered with an error, in the shape that every error has."""
+class HTTPError(RequestError):
+    """A request that HTTP itself, or the service around it, cannot answer.
+
+    Attributes
+    ----------
+    headers
+        Of the response.
+    """
 
     def __init__(
         self,
-        status: int,
         code: str,
         message: str,
         *,
         fields: Sequence[InputFailure] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.status, self.code, self.message, self.fields = status, code, message, fields
+        super().__init__(code, message, fields=fields)
         self.headers = headers or {}
-        super().__init__(message)
 
-    def answer(self) -> Answer:
-        """Return the response."""
-        fields = [
-            {"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in self.fields[:_MOST_FAILURES]
-        ]
-        return json_answer(
-            {"error": {"code": self.code, "message": self.message, "fields": fields}}, self.status, headers=self.headers
-        )
+
+def error_answer(error: Exception) -> Answer:
+    """Return the response to an error, in the shape that every error has."""
+    told = as_request_error(error)
+    fields = [
+        {"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in told.fields[:_MOST_FAILURES]
+    ]
+    headers = told.headers if isinstance(told, HTTPError) else {}
+    if told.code in RETRY_AFTER:
+        headers = {"Retry-After": RETRY_AFTER[told.code], **headers}
+    content = {"error": {"code": told.code, "message": str(told), "fields": fields}}
+    return json_answer(content, STATUSES[told.code], headers=headers)
 
 
 def json_answer(content: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Answer:
@@ -134,12 +144,14 @@ async def read_body(request: Request, receive: Receive, *, most: int, seconds: f
 
     Raises
     ------
-    Refusal
-        With status 408, 413 or 415.
+    HTTPError
+        If it is encoded, too large or too slow.
     """
     encoding = request.header(b"content-encoding").strip().lower()
     if encoding not in ("", "identity"):
-        raise Refusal(415, "unsupported_encoding", f"The body is encoded as '{encoding[:40]}'. Send it as it is.")
+        raise HTTPError(
+            "unsupported_encoding", f"The body is encoded as '{encoding[:40]}'. Send the body uncompressed."
+        )
     length = request.header(b"content-length")
     if length.isdecimal() and int(length[:20]) > most:
         raise _too_large(most)
@@ -155,7 +167,7 @@ async def read_body(request: Request, receive: Receive, *, most: int, seconds: f
             return await _Resumed(receiving, waited_for)
     except TimeoutError as error:
         message = f"The body did not arrive within {seconds:g} seconds. Send it faster, or in parts."
-        raise Refusal(408, "too_slow", message, headers={"Connection": "close"}) from error
+        raise HTTPError("too_slow", message, headers={"Connection": "close"}) from error
 
 
 class _Resumed:
@@ -177,7 +189,7 @@ async def _receive_all(receive: Receive, most: int) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refusal(400, "disconnected", "The connection was closed before the body was complete.")
+            raise HTTPError("disconnected", "The connection was closed before the body was complete.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
@@ -186,9 +198,8 @@ async def _receive_all(receive: Receive, most: int) -> bytes:
     return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal(
-        413,
+def _too_large(most: int) -> HTTPError:
+    return HTTPError(
         "too_large",
         f"The body is over {most:,} bytes. Send fewer rows at a time, or use 'nbship predict' on a file.",
         headers={"Connection": "close"},

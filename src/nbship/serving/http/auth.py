@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import ServingError
 from ...project import ServingSection
 from .api_keys import KeyFile
-from .asgi import Refusal, Request, Scope
+from .asgi import HTTPError, Request, Scope
 
 __all__ = ["Access", "check_address", "keys_of", "open_access"]
 
@@ -40,8 +40,8 @@ class Access:
 
         Raises
         ------
-        Refusal
-            With status 401 or 403.
+        HTTPError
+            If the caller is unknown, or may not ask.
         """
         peer = scope["client"][0] if scope.get("client") else "local"
         if role is None or self.mode == "none":
@@ -54,9 +54,9 @@ class Access:
         key = self.keys.find(text) if text else None
         if key is None:
             message = "This key is not known." if text else "Send an API key: 'Authorization: Bearer …'."
-            raise Refusal(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
+            raise HTTPError("unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
         if role != "any" and role not in key.roles:
-            raise Refusal(403, "forbidden", f"The key '{key.name}' may not ask for this. It needs the role '{role}'.")
+            raise HTTPError("forbidden", f"The key '{key.name}' may not ask for this. It needs the role '{role}'.")
         return key.name
 
     def _vouched(self, request: Request, peer: str) -> str:
@@ -65,7 +65,7 @@ class Access:
         except ValueError:
             known = False
         if not known:
-            raise Refusal(403, "forbidden", "Only the declared proxy may ask. Ask through it.")
+            raise HTTPError("forbidden", "Only the declared proxy may ask. Ask through it.")
         user = request.header(b"x-forwarded-user") or request.header(b"x-forwarded-for").rpartition(",")[2].strip()
         return user[:200] if user.isprintable() and user else peer
 

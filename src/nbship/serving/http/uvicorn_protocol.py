@@ -14,7 +14,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .asgi import Refusal
+from ...errors import RequestError
+from .asgi import error_answer
 
 __all__ = ["Connection", "Outbox"]
 
@@ -109,7 +110,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         # The rest of a request may come with its head, and is bounded elsewhere.
         if self.waits_since is not None and self._head_bytes > _MOST_HEAD_BYTES:
-            self.refuse(431, "too_large", f"The head of the request is over {_MOST_HEAD_BYTES:,} bytes. Send less.")
+            self.refuse("headers_too_large", f"The head of the request is over {_MOST_HEAD_BYTES:,} bytes. Send less.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -128,13 +129,14 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self.refuse(400, "invalid_http", "The request is not HTTP/1.1. Send one that is.")
+        self.refuse("invalid_http", "The request is not HTTP/1.1. Send one that is.")
 
-    def refuse(self, status: int, code: str, message: str) -> None:
+    def refuse(self, code: str, message: str) -> None:
         """Answer with an error, and close."""
         if self.transport.is_closing():
             return
-        body = Refusal(status, code, message).answer().body
+        response = error_answer(RequestError(code, message))
+        status, body = response.status, response.body
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.waits_since = None
         self.transport.write(head.encode() + body)

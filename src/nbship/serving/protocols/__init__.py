@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .mlflow import invoke
-from .native import feedback, lookup, predict, refusing
+from .native import feedback, lookup, predict
 from .open_inference import infer, metadata, server_metadata
 from .tensors import DATATYPES, NUMPY
 
@@ -16,6 +16,5 @@ __all__ = [
     "lookup",
     "metadata",
     "predict",
-    "refusing",
     "server_metadata",
 ]

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ...errors import InputFailure
+from ...errors import InputFailure, RequestError
 from ...inference import Logged, PendingPredictions
 from ...model.signature import Signature
 from ...tabular import read_cell
-from ..http import Answer, Refusal, Request, Waiting, json_answer
-from .native import begin, check_charset, checked, parsed
+from ..http import Answer, Request, Waiting, json_answer
+from .native import begin, check_charset, parsed
 
 __all__ = ["invoke"]
 
@@ -31,7 +31,8 @@ def invoke(request: Request, served: Logged, *, most_rows: int) -> Waiting:
 
 
 def _written(pending: PendingPredictions) -> Answer:
-    answers = checked(pending).responses()
+    pending.check()
+    answers = pending.responses()
     told = [{"prediction_id": answer.pop("id"), **answer} for answer in answers]
     return json_answer({"predictions": told})
 
@@ -72,7 +73,7 @@ def _from_split(data: Any) -> Sequence[Any]:
 def _record(row: Any, columns: Sequence[str], position: int) -> dict[str, Any]:
     if not isinstance(row, list) or len(row) != len(columns):
         reason = f"is not a list of {len(columns)} values: {', '.join(columns)[:200]}"
-        raise Refusal(422, "invalid_input", f"Row {position} {reason}.", fields=[InputFailure(position, None, reason)])
+        raise RequestError("invalid_input", f"Row {position} {reason}.", fields=[InputFailure(position, None, reason)])
     return dict(zip(columns, row, strict=True))
 
 
@@ -105,9 +106,9 @@ def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequenc
         text = request.body.decode("utf-8-sig")
         table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise Refusal(400, "invalid_csv", f"The body is not CSV in UTF-8: {error}.") from error
+        raise RequestError("invalid_csv", f"The body is not CSV in UTF-8: {error}.") from error
     if not table or not table[0]:
-        raise Refusal(400, "invalid_csv", "The body is empty. Send a line of column names, and the rows.")
+        raise RequestError("invalid_csv", "The body is empty. Send a line of column names, and the rows.")
     columns, rows = table[0], [row for row in table[1:] if row]
     if len(set(columns)) < len(columns):
         raise _wrong(None, "has a column twice")
@@ -126,10 +127,10 @@ def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequenc
         found.append(record)
     if failures:
         request.rows, request.refused = len(found), failures[0].field
-        raise Refusal(422, "invalid_input", f"{len(failures)} cells cannot be read.", fields=failures)
+        raise RequestError("invalid_input", f"{len(failures)} cells cannot be read.", fields=failures)
     return found
 
 
-def _wrong(field: str | None, reason: str) -> Refusal:
+def _wrong(field: str | None, reason: str) -> RequestError:
     subject = "The body" if field is None else f"'{field}'"
-    return Refusal(422, "invalid_input", f"{subject} {reason}.", fields=[InputFailure(None, field, reason)])
+    return RequestError("invalid_input", f"{subject} {reason}.", fields=[InputFailure(None, field, reason)])

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from ...errors import InputFailure
 from ...inference import Logged, PendingPredictions
-from ..http import Answer, BodyError, Refusal, Request, Waiting, json_answer, parse_body
-from .native import begin, check_json, checked
+from ...tabular import parse_json
+from ..http import Answer, Request, Waiting, json_answer
+from .native import begin, check_json
 from .tensors import DATATYPES, parameter_of, to_bytes, values_of, wrong
 
 __all__ = ["IDS", "infer", "metadata", "server_metadata"]
@@ -71,11 +71,7 @@ def _split(request: Request) -> tuple[Mapping[str, Any], memoryview]:
     else:
         check_json(request)
         rest = body[len(body) :]
-    try:
-        content = parse_body(bytes(body))
-    except BodyError as error:
-        fields = [InputFailure(None, error.field, str(error))] if error.field else []
-        raise Refusal(400, "invalid_json", str(error), fields=fields) from error
+    content = parse_json(bytes(body))
     if not isinstance(content, Mapping):
         raise wrong(None, "is not an object with 'inputs'")
     return content, rest
@@ -120,7 +116,8 @@ def _asked(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bool]]
 
 
 def _written(pending: PendingPredictions, asked: Sequence[tuple[str, bool]], id: str) -> Answer:
-    answers, ids = checked(pending).predicted.outputs, pending.ids
+    pending.check()
+    answers, ids = pending.predicted.outputs, pending.ids
     outputs, parts = [], []
     for name, binary in asked:
         dtype = "string" if name == IDS else pending.by.signature.answers[name].dtype

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputFailure
-from ..http import Refusal
+from ...errors import InputFailure, RequestError
 
 __all__ = ["DATATYPES", "NUMPY", "parameter_of", "to_bytes", "values_of", "wrong"]
 
@@ -95,8 +94,8 @@ def to_bytes(values: Sequence[Any], datatype: str) -> bytes:
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
-def wrong(field: str | None, reason: str) -> Refusal:
+def wrong(field: str | None, reason: str) -> RequestError:
     """Return the refusal of a request with something wrong in a field, or in the body as a whole."""
     subject = "The body" if field is None else f"'{field[:80]}'"
     failure = InputFailure(None, field, reason)
-    return Refusal(422, "invalid_input", f"{subject} {reason}.", fields=[failure])
+    return RequestError("invalid_input", f"{subject} {reason}.", fields=[failure])

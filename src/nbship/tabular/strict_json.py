@@ -1,7 +1,7 @@
-"""Read a JSON body strictly: what one reader would take differently from another is refused.
+"""Read JSON strictly: what one reader would take differently from another is refused.
 
-JSON as RFC 8259 has it: no `NaN` or `Infinity`, no number beyond a double, no key twice, no half of a
-surrogate pair, UTF-8 only, bounded in depth (and in bytes, before it comes here).
+JSON as RFC 8259 has it: no `NaN` or `Infinity`, no number beyond a double, no duplicate keys, no lone
+surrogates, UTF-8 only, bounded in depth (and in bytes, before it comes here).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from ...errors import DataError
+from ..errors import JsonError
 
-__all__ = ["MAX_DEPTH", "BodyError", "parse_body"]
+__all__ = ["MAX_DEPTH", "parse_json"]
 
 MAX_DEPTH = 64
 _PLAIN_BYTES = 1 << 20
@@ -26,52 +26,43 @@ _DECODER = msgspec.json.Decoder()
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class BodyError(DataError):
-    """A body that is not JSON as nbship reads it.
+def parse_json(body: bytes, *, what: str = "body") -> Any:
+    """Return the value that a JSON text holds.
 
-    Attributes
+    Parameters
     ----------
-    field
-        The key that is wrong, where one is.
-    """
-
-    def __init__(self, message: str, *, field: str | None = None) -> None:
-        self.field = field
-        super().__init__(message)
-
-
-def parse_body(body: bytes) -> Any:
-    """Return the value that a JSON body holds.
+    what
+        What error messages call the text: a body, a line.
 
     Raises
     ------
-    BodyError
-        If the body is not strict JSON, or beyond the limits.
+    JsonError
+        If it is not strict JSON, or beyond the limits.
 
-    >>> parse_body(b'{"x": 1.5}')
+    >>> parse_json(b'{"x": 1.5}')
     {'x': 1.5}
-    >>> parse_body(b'{"x": 1, "x": 2}')
+    >>> parse_json(b'{"x": 1, "x": 2}')
     Traceback (most recent call last):
     ...
-    nbship.serving.http.json_body.BodyError: The key 'x' occurs twice in one object. Send each key once.
+    nbship.errors.JsonError: The key 'x' occurs twice in one object. Send each key once.
     """
     quick = _parse_plain(body)
-    return _parse_thoroughly(body) if quick is None else quick
+    return _parse_thoroughly(body, what) if quick is None else quick
 
 
-def _parse_thoroughly(body: bytes) -> Any:
+def _parse_thoroughly(body: bytes, what: str = "body") -> Any:
     if not body.strip():
-        raise BodyError("The body is empty. Send a JSON object, or a list of objects.")
+        raise JsonError(f"The {what} is empty. Send a JSON object, or a list of objects.")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BodyError(f"The body is not UTF-8 (byte {error.start}). Send JSON in UTF-8.") from error
+        raise JsonError(f"The {what} is not UTF-8 (byte {error.start}). Send JSON in UTF-8.") from error
     try:
         value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_number, parse_int=_whole
         )
     except json.JSONDecodeError as error:
-        raise BodyError(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+        raise JsonError(f"The {what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
     if text.count("{") + text.count("[") > MAX_DEPTH:
@@ -120,24 +111,24 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         shown = _shown(twice)
-        raise BodyError(f"The key '{shown}' occurs twice in one object. Send each key once.", field=shown)
+        raise JsonError(f"The key '{shown}' occurs twice in one object. Send each key once.", field=shown)
     return made
 
 
 def _refuse(word: str) -> NoReturn:
-    raise BodyError(f"The body holds {word}, which is not JSON. Send null for a missing number.")
+    raise JsonError(f"{word} is not JSON. Send null for a missing number.")
 
 
 def _number(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise BodyError(f"The number {_shown(digits)} is too large. Send at most 1.7976931348623157e308.")
+        raise JsonError(f"The number {_shown(digits)} is too large. Send at most 1.7976931348623157e308.")
     return number
 
 
 def _whole(digits: str) -> int | float:
     if len(digits) > 400:
-        raise BodyError(f"The number {_shown(digits)} has {len(digits)} digits. Send at most 400.")
+        raise JsonError(f"The number {_shown(digits)} has {len(digits)} digits. Send at most 400.")
     return int(digits)
 
 
@@ -167,7 +158,7 @@ def _check_text(text: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         shown = _shown(text)
-        raise BodyError(f"The text '{shown}' holds half of a surrogate pair. Send whole characters.") from error
+        raise JsonError(f"The text '{shown}' holds a lone surrogate. Send whole characters.") from error
 
 
 def _inner(value: Any) -> Iterator[Any]:
@@ -181,5 +172,5 @@ def _shown(text: str) -> str:
     return kept.encode("ascii", "backslashreplace").decode() if not kept.isprintable() else kept
 
 
-def _too_deep() -> BodyError:
-    return BodyError(f"The body is nested more than {MAX_DEPTH} deep. Send flat records.")
+def _too_deep() -> JsonError:
+    return JsonError(f"The JSON is nested more than {MAX_DEPTH} deep. Send flat records.")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbship.serving.http.json_body import BodyError, _parse_plain, _parse_thoroughly, parse_body
+from nbship.errors import JsonError
+from nbship.tabular.strict_json import _parse_plain, _parse_thoroughly, parse_json
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -17,8 +18,8 @@ _JSON = st.recursive(
 
 @given(_JSON)
 def test_what_is_json_is_read_as_it_is(value: object) -> None:
-    assert parse_body(json.dumps(value).encode()) == value
-    assert parse_body(json.dumps(value, ensure_ascii=False).encode()) == value
+    assert parse_json(json.dumps(value).encode()) == value
+    assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
 _TOKENS = st.sampled_from(
@@ -55,7 +56,7 @@ def test_plain_records_are_read_quickly() -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_come_through_to_the_bit(number: float) -> None:
-    (read,) = parse_body(f"[{number!r}]".encode())
+    (read,) = parse_json(f"[{number!r}]".encode())
     assert repr(read) == repr(number)
 
 
@@ -91,19 +92,19 @@ def test_floats_come_through_to_the_bit(number: float) -> None:
     ],
 )
 def test_nonsense_is_refused_in_one_sentence(body: bytes, reason: str) -> None:
-    with pytest.raises(BodyError, match=reason) as caught:
-        parse_body(body)
+    with pytest.raises(JsonError, match=reason) as caught:
+        parse_json(body)
     str(caught.value).encode()
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    assert parse_body(b"[" * 64 + b"]" * 64)
-    assert parse_body(b'{"x": "\\ud83d\\ude00"}') == {"x": "\N{GRINNING FACE}"}
-    assert parse_body(b'{"x": "[[[{{{"}') == {"x": "[[[{{{"}
-    assert parse_body(b'"' + b"[" * 100 + b'"') == "[" * 100
+    assert parse_json(b"[" * 64 + b"]" * 64)
+    assert parse_json(b'{"x": "\\ud83d\\ude00"}') == {"x": "\N{GRINNING FACE}"}
+    assert parse_json(b'{"x": "[[[{{{"}') == {"x": "[[[{{{"}
+    assert parse_json(b'"' + b"[" * 100 + b'"') == "[" * 100
 
 
 def test_the_key_that_occurs_twice_is_named() -> None:
-    with pytest.raises(BodyError) as caught:
-        parse_body(b'{"weight": 1, "weight": 2}')
-    assert caught.value.field == "weight"
+    with pytest.raises(JsonError) as caught:
+        parse_json(b'{"weight": 1, "weight": 2}')
+    assert [failure.field for failure in caught.value.fields] == ["weight"]
