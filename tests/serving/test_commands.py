@@ -106,7 +106,7 @@ def test_serve_says_where_answers_and_stops(nbship, small_package: Path, tmp_pat
         assert server.stderr.read() == ""
     done = nbship("replay", answer["id"], "--package", str(small_package))
     assert done.returncode == 0, done.stderr
-    assert "the same bytes" in done.stdout
+    assert "same bytes" in done.stdout
     as_json = json.loads(nbship("replay", answer["id"], "--package", str(small_package), "--json").stdout)
     assert as_json["same"] is True
     assert as_json["logged"]["probability"] == answer["probability"]
@@ -133,11 +133,11 @@ def test_predict_labels_and_replay(nbship, small_package: Path, tmp_path: Path, 
     assert (summary["rows"], summary["rejected"], summary["repeated"]) == (20, 0, True)
     output[["at", "line"]].assign(label=0).to_csv(tmp_path / "labels.csv", index=False)
     told = nbship("labels", "labels.csv", *package)
-    assert told.stdout.startswith("20 labels: 20 meet a logged prediction, 0 wait")
+    assert told.stdout.startswith("20 labels: 20 match a logged prediction, 0 do not")
     counts = json.loads(nbship("labels", "labels.csv", "--json", *package).stdout)
     assert counts == {"accepted": 20, "matched": 20, "known": 20, "unmatched": 0}
     replayed = nbship("replay", output["prediction_id"][7], *package)
-    assert "the same bytes" in replayed.stdout
+    assert "same bytes" in replayed.stdout
     assert replayed.returncode == 0
     assert (tmp_path / ".nbship" / "state" / "predictions.sqlite").is_file()
 
@@ -146,7 +146,7 @@ def test_bad_rows_are_counted(nbship, small_package: Path, tmp_path: Path, table
     table.write_text(table.read_text() + "soon,a,1,1\n")
     done = nbship("predict", "in.csv", "--package", str(small_package))
     assert done.returncode == 0, done.stderr
-    assert "1 rows could not be: 'in_predictions.csv.rejected.csv'" in done.stdout
+    assert "1 rows rejected: see 'in_predictions.csv.rejected.csv'" in done.stdout
     assert len(pd.read_csv(tmp_path / "in_predictions.csv")) == 20
 
 

@@ -19,10 +19,10 @@ __all__ = ["command"]
 @model_option
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def command(file: Path, package: Path | None, model: str | None, as_json: bool) -> None:
-    """Bring in the labels of past predictions.
+    """Import the labels of past predictions.
 
-    FILE (.csv or .parquet) has the key columns of the rows, or the column prediction_id, then label, and
-    perhaps time: when it became known. The label told last counts; all are kept.
+    FILE (.csv or .parquet) has the key columns or the column prediction_id, the column label, and optionally
+    the column time: when the label became known. All labels are stored; the latest one counts.
 
     \b
     Example:
@@ -33,12 +33,10 @@ def command(file: Path, package: Path | None, model: str | None, as_json: bool) 
     deployment = find_deployment(package, model=model)
     predictor = deployment.load()
     with deployment.open_log(predictor.name) as log:
-        told = import_labels(log, file, signature=predictor.signature)
+        counts = import_labels(log, file, signature=predictor.signature)
     if as_json:
-        click.echo(json.dumps({**asdict(told), "unmatched": told.unmatched}))
+        click.echo(json.dumps({**asdict(counts), "unmatched": counts.unmatched}))
         return
-    click.echo(
-        f"{told.accepted:,} labels: {told.matched:,} meet a logged prediction, {told.unmatched:,} wait for theirs"
-    )
-    if told.known:
-        click.echo(f"{told.known:,} of them were known already")
+    click.echo(f"{counts.accepted:,} labels: {counts.matched:,} match a logged prediction, {counts.unmatched:,} do not")
+    if counts.known:
+        click.echo(f"{counts.known:,} of them were already in the log")

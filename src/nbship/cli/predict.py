@@ -25,23 +25,25 @@ __all__ = ["command"]
 @click.argument("output", required=False)
 @click.option("--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]")
 @model_option
-@click.option("--query", help="What to read, where SOURCE is the URL of a database.")
-@click.option("--table", help="The table to write, where OUTPUT is the URL of a database.")
-@click.option("--ignore-extra", is_flag=True, help="Pass over columns that the model does not know.")
+@click.option("--query", help="The SQL query to read, if SOURCE is a database URL.")
+@click.option("--table", help="The table to write, if OUTPUT is a database URL.")
+@click.option("--ignore-extra", is_flag=True, help="Ignore columns that the model does not have.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
-    "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
+    "--other-versions",
+    is_flag=True,
+    help="Allow a package made with other library versions, if its golden rows get the same outputs.",
 )
 def command(
     source: str, output: str | None, package: Path | None, model: str | None, query: str | None, table: str | None, ignore_extra: bool,
     as_json: bool, other_versions: bool,
 ) -> None:  # fmt: skip
-    """Score a CSV, JSON lines or Parquet file, or what a database gives.
+    """Score a CSV, JSON Lines or Parquet file, or the result of a database query.
 
-    OUTPUT (.csv, .jsonl or .parquet; by default beside the input, as <name>_predictions) gets the key columns,
-    a prediction id and the prediction of each row. It appears complete or not at all; a run that was stopped
-    goes on where it was. Rows that cannot be scored go to <OUTPUT>.rejected.csv, with the reasons.
-    Databases are named as SQLAlchemy does (postgresql+psycopg://user@host/shop).
+    OUTPUT (.csv, .jsonl or .parquet; default: <name>_predictions beside the input) gets the key columns, a
+    prediction id and the outputs for each row. It appears complete or not at all; a stopped run resumes.
+    Invalid rows are written to <OUTPUT>.rejected.csv with the reasons. Database URLs have the form of
+    SQLAlchemy (postgresql+psycopg://user@host/shop).
 
     \b
     Example:
@@ -52,15 +54,15 @@ def command(
 
     deployment = find_deployment(package, model=model)
     if is_database_url(source) != (query is not None):
-        raise click.UsageError("Say --query with the URL of a database, and only with one.")
+        raise click.UsageError("--query and a database URL as SOURCE need each other. Pass both or neither.")
     loads = output is not None and is_database_url(output)
     if loads != (table is not None):
-        raise click.UsageError("Say --table with the URL of a database as OUTPUT, and only with one.")
+        raise click.UsageError("--table and a database URL as OUTPUT need each other. Pass both or neither.")
     predictor = deployment.load(other_versions=other_versions)
     target = _target(source, output, table=table, folder=deployment.state / "batches")
     read = Path(source)
     if query is not None:
-        # What was read stays: a replay of the run's predictions reads it again.
+        # The query's result is kept: replays of the run read it.
         read = target.with_name(f"{target.name}.input.parquet")
         save_query(source, query, read, signature=predictor.signature)
     with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
@@ -71,21 +73,21 @@ def command(
 
 
 def _target(source: str, output: str | None, *, table: str | None, folder: Path) -> Path:
-    """Return the file of predictions; those for a table are kept in the state folder as well."""
+    """Return the output file; for a table, a file in the state folder that is loaded into it."""
     if table is not None:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', table)}.parquet"
     if output is not None:
         return Path(output)
     if "://" in source:
-        raise click.UsageError("Say OUTPUT: the rows of a query have no file to lie beside.")
+        raise click.UsageError("Pass OUTPUT: a query has no input file from which to derive a default.")
     given = Path(source)
     return given.with_name(f"{given.stem}_predictions{given.suffix}")
 
 
 @contextmanager
 def _progress(source: Path, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Yield what shows the rows done: as a bar where the file says how many there are, else as a count."""
+    """Yield a function that updates a progress bar with the number of scored rows; silent without a terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda rows: None
         return
@@ -94,7 +96,7 @@ def _progress(source: Path, *, quiet: bool) -> Iterator[Callable[[int], None]]:
 
 
 def _count(source: Path) -> int:
-    """Return the number of rows of a file; of text, that is a guess from its first megabyte."""
+    """Return the number of rows of a file; for text, an estimate from its first megabyte."""
     if not source.is_file() or not source.stat().st_size:
         return 1
     if source.suffix == ".parquet":
@@ -111,12 +113,10 @@ def _count(source: Path) -> int:
 def _words(summary: BatchSummary, target: str) -> str:
     run = summary.run
     if summary.repeated:
-        return (
-            f"'{target}' is complete already: {run.rows:,} rows of this input, by version {run.version}. Nothing to do."
-        )
+        return f"'{target}' already has the {run.rows:,} predictions for this input by version {run.version}. Nothing to do."
     lines = [f"{run.rows:,} rows predicted by {run.model} {run.version} in {run.seconds:.1f} s: '{target}'"]
     if summary.rejected_path is not None:
-        lines.append(f"{run.rejected:,} rows could not be: '{summary.rejected_path}' says why")
+        lines.append(f"{run.rejected:,} rows rejected: see '{summary.rejected_path}' for the reasons")
     return "\n".join(lines)
 
 
