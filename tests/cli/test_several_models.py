@@ -1,8 +1,9 @@
-"""A project with two models and one log: each command works on one of them, and sees nothing of the other."""
+"""A project with two models and one log: each command works on one model and reads no entries of the other."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from packages import build_small, make_rows
 
 from nbship.cli import main, nbship
+from nbship.inference import find_deployment
 
 
 @pytest.fixture
@@ -48,6 +50,39 @@ def test_each_command_works_on_one_model(two_models: Path, capsys: pytest.Captur
         assert set(found.frame["version"]) == {found.version}
         counts[name] = len(found.frame)
     assert counts == {"one": len(rows), "two": 5}
+
+
+def test_replay_finds_the_package_by_its_digest(two_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build_small(two_models / "models", name="three", seed=7)
+    deployments = {name: find_deployment(model=name) for name in ("one", "two")}
+    ids = {}
+    for name, deployment in deployments.items():
+        logged = deployment.open_logged(mode="rest")
+        ids[name] = logged.respond([logged.package.example])[0]["id"]
+        logged.log.close()
+    for name, id in ids.items():
+        found = run("replay", id)
+        assert (found["model"], found["same"]) == (name, True)
+    # A version that the project no longer has.
+    digest = run("replay", ids["two"])["digest"]
+    shutil.rmtree("models/two")
+    build_small(two_models / "models", name="two", seed=9)
+    with pytest.raises(SystemExit):
+        main(["replay", ids["two"]])
+    assert f"Pass the package with the digest {digest} with --package." in capsys.readouterr().err
+
+
+def test_the_log_of_all_models_or_of_one(two_models: Path) -> None:
+    for name in ("one", "two"):
+        logged = find_deployment(model=name).open_logged(mode="rest")
+        logged.respond([{**logged.package.example, "size": size} for size in (1, 2)])
+        logged.log.close()
+    assert run("log", "export", "all.parquet")["records"] == 4
+    assert run("log", "export", "one.parquet", "--model", "one")["records"] == 2
+    assert run("log", "forget", "--field", "size", "--value", "1", "--model", "one")["forgotten"] == 1
+    assert run("log", "forget", "--field", "size", "--value", "2")["forgotten"] == 2
+    assert run("log", "prune", "--before", "2999-01-01", "--model", "one")["deleted"] == 0
+    assert run("log", "prune", "--before", "2999-01-01")["deleted"] == 1
 
 
 @pytest.mark.parametrize("words", [["verify"], ["predict", "in.csv"], ["labels", "in.csv"], ["monitor"], ["serve"]])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from prediction_log.test_log import NOON, batch, record
 from services import postgres_url
@@ -88,6 +89,28 @@ def test_a_rejected_entry_does_not_affect_others_in_its_commit(log: SqlLog) -> N
     with pytest.raises(LogError, match="rejected a record"):
         commits[25].check()
     assert log.known(each.id for each in made) == {each.id for each in made}
+
+
+def test_a_postgresql_log_of_format_2_is_read_and_upgraded() -> None:
+    at = 1_709_294_400_000_000
+    with postgres_url() as url:
+        with psycopg.connect(url) as connection:
+            connection.execute(Path(__file__).with_name("log_format_2_postgresql.sql").read_text())
+            connection.execute("INSERT INTO nbship_meta VALUES ('salt', %s), ('format', '2')", (b"0123456789abcdef",))
+            connection.execute(
+                "INSERT INTO nbship_records (id, at, model, version, digest, caller, mode, outputs, latency_ms, redacted) "
+                "VALUES ('old', %s, 'm', 'v', 'd', 'me', 'rest', '{}', 0.5, '[]')",
+                (at,),
+            )
+            connection.execute("INSERT INTO nbship_labels (label, at, prediction_id) VALUES ('1', %s, 'old')", (at,))
+        for _ in range(2):
+            with open_log(url) as log:
+                assert log.salt == b"0123456789abcdef"
+                assert (log.find("old").role, [label.model for label in log.labels()]) == ("served", [None])
+                assert [label.label for label in log.of_model("m").labels()] == ["1"]
+                shadow = record(role="shadow")
+                log.append(shadow)
+                assert log.find(shadow.id) == shadow
 
 
 def test_threads_of_two_open_logs_write_to_one_database(log: SqlLog, address: tuple[str, Path | None]) -> None:

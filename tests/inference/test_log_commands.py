@@ -21,8 +21,8 @@ invoke = partial(CliRunner().invoke, catch_exceptions=False)
 
 
 @pytest.fixture
-def asked(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """Three answers, one of them with a label, and one refusal, in a log."""
+def logged_rows(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """Log three predictions, one of them with a label, and a rejected request; return the rows and responses."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
     rows = json.loads(make_rows(3, seed=1).to_json(orient="records", date_format="iso"))
@@ -35,27 +35,27 @@ def asked(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
 
 
-def test_the_log_is_exported_as_parquet(small_package: Path, asked: list[dict]) -> None:
-    told = invoke(command, ["export", "out.parquet", "--package", str(small_package), "--json"])
-    assert json.loads(told.stdout) == {"records": 4, "output": "out.parquet"}
+def test_the_log_is_exported_as_parquet(small_package: Path, logged_rows: list[dict]) -> None:
+    result = invoke(command, ["export", "out.parquet", "--package", str(small_package), "--json"])
+    assert json.loads(result.stdout) == {"records": 4, "output": "out.parquet"}
     frame = pd.read_parquet("out.parquet")
-    assert frame["id"].tolist()[:3] == [each["id"] for each in asked]
-    assert [json.loads(text)["size"] for text in frame["inputs"][:3]] == [each["size"] for each in asked]
+    assert frame["id"].tolist()[:3] == [each["id"] for each in logged_rows]
+    assert [json.loads(text)["size"] for text in frame["inputs"][:3]] == [each["size"] for each in logged_rows]
     assert frame["label"].notna().tolist() == [False, True, False, False]
     assert frame["outputs"].isna().tolist() == [False, False, False, True]
     assert str(frame["at"].dtype) == "datetime64[us, UTC]"
     nothing = invoke(command, ["export", "none.parquet", "--package", str(small_package), "--to", "2001-01-01"])
-    assert nothing.stdout == "0 records: 'none.parquet'\n"
+    assert nothing.stdout == "0 records exported to 'none.parquet'\n"
     assert list(pd.read_parquet("none.parquet")) == list(frame)
-    with pytest.raises(SourceError, match=r"'out.csv' is no .parquet file"):
+    with pytest.raises(SourceError, match=r"'out.csv' is not a .parquet file"):
         invoke(command, ["export", "out.csv", "--package", str(small_package)])
 
 
-def test_a_subject_is_forgotten(small_package: Path, asked: list[dict]) -> None:
-    size = asked[0]["size"]
-    about = sum(each["size"] == size for each in asked)
-    told = invoke(command, ["forget", "--field", "size", "--value", str(size), "--package", str(small_package)])
-    assert told.stdout == f"{about} records forgotten\n"
+def test_forget_deletes_the_records_of_a_person(small_package: Path, logged_rows: list[dict]) -> None:
+    size = logged_rows[0]["size"]
+    about = sum(each["size"] == size for each in logged_rows)
+    result = invoke(command, ["forget", "--field", "size", "--value", str(size), "--package", str(small_package)])
+    assert result.stdout == f"{about} records deleted\n"
     with find_deployment(small_package).open_log() as log:
         assert all(json.loads(each.inputs or "{}").get("size") != size for each in log.recent(9) if each.outputs)
         signature = predictor.load(small_package).signature
@@ -65,11 +65,11 @@ def test_a_subject_is_forgotten(small_package: Path, asked: list[dict]) -> None:
             forget_subject(log, signature, {"colour": "red"})
 
 
-def test_old_entries_are_pruned(small_package: Path, asked: list[dict]) -> None:
+def test_prune_deletes_old_entries(small_package: Path, logged_rows: list[dict]) -> None:
     package = ["--package", str(small_package)]
     assert invoke(command, ["prune", "--before", "2001-01-01", *package]).stdout == "0 entries deleted\n"
     assert invoke(command, ["prune", "--before", "2999-01-01", *package]).stdout == "5 entries deleted\n"
-    refused = invoke(command, ["prune", *package])
-    assert refused.exit_code == 2
-    assert "log.retention_days" in refused.output
-    assert "Write it as 2013-07-01" in invoke(command, ["prune", "--before", "May", *package]).output
+    result = invoke(command, ["prune", *package])
+    assert result.exit_code == 2
+    assert "log.retention_days" in result.output
+    assert "Write it as YYYY-MM-DD" in invoke(command, ["prune", "--before", "May", *package]).output

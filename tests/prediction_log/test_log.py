@@ -156,7 +156,9 @@ def test_every_reader_returns_only_the_served_entries_of_its_model(tmp_path: Pat
         assert {name for name in vars(SqlLog) if not name.startswith("_")} - writing - {"salt"} == read.keys()
         with pytest.raises(UnknownPredictionError):
             log.find(other.id)
-        assert log.prune(end) == 4
+        assert log.forget({"x": "1.5"}) == 2
+        assert [each.label for each in whole.labels()] == ["2"]
+        assert log.prune(end) == 1
         assert [each.model for each in whole.recent(10)] == ["other"]
 
 

@@ -21,7 +21,7 @@ __all__ = ["command"]
 
 @click.group()
 def command() -> None:
-    """Export the prediction log, forget a person, prune what is old.
+    """Export the prediction log, forget a person, prune old records.
 
     \b
     Example:
@@ -29,7 +29,7 @@ def command() -> None:
     """
 
 
-def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
+def _common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     package = click.option(
         "--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]"
     )
@@ -40,15 +40,16 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--from", "first", metavar="DATE", help="First day on which it was answered.")
-@click.option("--to", "last", metavar="DATE", help="The day after the last one.")
-@_shared
+@click.option("--from", "first", metavar="DATE", help="First day, by time of prediction.")
+@click.option("--to", "last", metavar="DATE", help="Day after the last day.")
+@_common_options
 def export(
     file: Path, first: str | None, last: str | None, package: Path | None, model: str | None, as_json: bool
 ) -> None:
-    """Write predictions, refusals and their labels to FILE (.parquet).
+    """Write predictions, rejected requests and labels to FILE (.parquet).
 
-    Inputs and outputs are JSON texts; personal inputs are pseudonyms, as they are in the log.
+    Inputs and outputs are JSON strings; personal inputs are pseudonyms, as in the log. Without --model,
+    the records of all models are exported.
 
     \b
     Example:
@@ -60,17 +61,20 @@ def export(
     deployment = find_deployment(package, model=model)
     with deployment.open_log(model) as log:
         count = export_records(log, file, start=_day(first, deployment), end=_day(last, deployment))
-    click.echo(json.dumps({"records": count, "output": str(file)}) if as_json else f"{count:,} records: '{file}'")
+    click.echo(
+        json.dumps({"records": count, "output": str(file)}) if as_json else f"{count:,} records exported to '{file}'"
+    )
 
 
 @command.command()
-@click.option("--field", required=True, help="The input that says who it is about.")
-@click.option("--value", required=True, help="Its value.")
-@_shared
+@click.option("--field", required=True, help="The input that identifies the person.")
+@click.option("--value", required=True, help="The value of that input.")
+@_common_options
 def forget(field: str, value: str, package: Path | None, model: str | None, as_json: bool) -> None:
-    """Delete every record about one subject, and its labels.
+    """Delete all records of a person, and their labels.
 
-    Files that `nbship predict` wrote are yours to delete: the log holds only their digests.
+    Without --model, the records of all models that have this input are deleted. Delete the files that
+    'nbship predict' wrote yourself: the log only stores their digests.
 
     \b
     Example:
@@ -79,18 +83,24 @@ def forget(field: str, value: str, package: Path | None, model: str | None, as_j
     from ..inference import find_deployment
     from ..prediction_log import forget_subject
 
-    deployment = find_deployment(package, model=model)
-    signature = deployment.load().signature
-    with deployment.open_log(model) as log:
-        count = forget_subject(log, signature, {field: value})
-    click.echo(json.dumps({"forgotten": count}) if as_json else f"{count:,} records forgotten")
+    deployments = find_deployment(package, model=model).each_model()
+    signatures = {predictor.name: predictor.signature for predictor in (each.load() for each in deployments)}
+    having = {name: signature for name, signature in signatures.items() if field in signature.names}
+    count = 0
+    with deployments[0].open_log(model) as log:
+        # If no model has the field, the first signature raises the error.
+        for name, signature in (having or signatures).items():
+            count += forget_subject(log if len(signatures) == 1 else log.of_model(name), signature, {field: value})
+    click.echo(json.dumps({"forgotten": count}) if as_json else f"{count:,} records deleted")
 
 
 @command.command()
-@click.option("--before", metavar="DATE", help="Keep this day and later ones.  [default: log.retention_days ago]")
-@_shared
+@click.option("--before", metavar="DATE", help="The first day to keep.  [default: log.retention_days ago]")
+@_common_options
 def prune(before: str | None, package: Path | None, model: str | None, as_json: bool) -> None:
-    """Delete predictions, batch runs and labels that are older than a day.
+    """Delete predictions, batch runs and labels from before a day.
+
+    Without --model, the entries of all models are deleted.
 
     \b
     Example:
@@ -100,13 +110,13 @@ def prune(before: str | None, package: Path | None, model: str | None, as_json: 
 
     deployment = find_deployment(package, model=model)
     days = deployment.settings.log.retention_days
-    moment = _day(before, deployment)
-    if moment is None:
+    start = _day(before, deployment)
+    if start is None:
         if not days:
-            raise click.UsageError("Say --before DATE, or set 'log.retention_days' in nbship.yaml.")
-        moment = datetime.now(UTC) - timedelta(days=days)
+            raise click.UsageError("Pass --before DATE, or set 'log.retention_days' in nbship.yaml.")
+        start = datetime.now(UTC) - timedelta(days=days)
     with deployment.open_log(model) as log:
-        count = log.prune(moment)
+        count = log.prune(start)
     click.echo(json.dumps({"deleted": count}) if as_json else f"{count:,} entries deleted")
 
 
@@ -116,5 +126,5 @@ def _day(text: str | None, deployment: Deployment) -> datetime | None:
     try:
         day = date.fromisoformat(text)
     except ValueError as error:
-        raise click.UsageError(f"'{text}' is not a date. Write it as 2013-07-01.") from error
+        raise click.UsageError(f"'{text}' is not a date. Write it as YYYY-MM-DD.") from error
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(deployment.settings.project.timezone))

@@ -24,27 +24,30 @@ _SHOWN = 25
 @click.command()
 @click.argument("id")
 @click.option(
-    "--package", type=click.Path(path_type=Path), help="The package that predicted.  [default: the project's]"
+    "--package",
+    type=click.Path(path_type=Path),
+    help="The package that made the prediction.  [default: the project's]",
 )
 @model_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(id: str, package: Path | None, model: str | None, as_json: bool) -> None:
-    """Answer a logged prediction again and compare the bytes.
+    """Predict a logged row again and compare the bytes.
 
-    Prints what the prediction was made from: the package and the data, notebooks and parameters behind
-    it. Exits 1 when the bytes differ.
+    Prints the prediction's lineage: its package, and the data, notebooks and parameters that made the
+    package. Exits with code 1 if the outputs differ.
 
     \b
     Example:
         nbship replay 0193f0a2-7c1e-7a52-8e3b-5d2f9c1a7b44
     """
     from ..dvcstore import commit_of
-    from ..inference import find_deployment, replay, require_logged
+    from ..inference import find_deployment, find_logged, replay
 
     deployment = find_deployment(package, model=model)
     with deployment.open_log() as log:
-        # An unknown id is told at once, before a model is loaded.
-        require_logged(log, id)
+        # An unknown id is an error at once, before a model is loaded.
+        record = find_logged(log, id)
+        deployment = deployment.with_digest(record.digest, model=record.model)
         predictor = deployment.load()
         found = replay(log, id, predictor=predictor)
     commit = None if deployment.project is None else commit_of(deployment.package, deployment.project.root)
@@ -65,13 +68,14 @@ def _content(found: Replay, lineage: Mapping[str, Any]) -> dict[str, Any]:
 
 def _words(found: Replay, lineage: Mapping[str, Any]) -> Iterator[str]:
     record = found.record
-    verdict = "the same bytes" if found.same else "DIFFERENT bytes"
+    verdict = "same bytes" if found.same else "DIFFERENT bytes"
     yield f"{found.id}: {verdict}"
-    yield f"  logged  {found.logged}"
-    yield f"  again   {found.again}"
-    yield f"  inputs  {found.inputs}"
-    yield f"  asked   {record.at:%Y-%m-%d %H:%M:%S} UTC by {record.caller}"
-    yield f"  package {record.model} {record.version} (sha256 {record.digest})"
+    yield f"  logged    {found.logged}"
+    yield f"  replayed  {found.again}"
+    yield f"  inputs    {found.inputs}"
+    yield f"  time      {record.at:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"  caller    {record.caller}"
+    yield f"  package   {record.model} {record.version} (sha256 {record.digest})"
     for title, content in lineage.items():
         yield from _part(title.replace("_", " "), content)
 
@@ -82,7 +86,7 @@ def _part(title: str, content: Any) -> Iterator[str]:
         for name, value in list(content.items())[:_SHOWN]:
             yield f"    {name}: {_short(value)}"
         if len(content) > _SHOWN:
-            yield f"    … and {len(content) - _SHOWN} more; --json lists all"
+            yield f"    … and {len(content) - _SHOWN} more (--json lists all)"
     elif content not in (None, "", [], {}):
         yield f"  {title}: {_short(content)}"
 

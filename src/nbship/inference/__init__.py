@@ -1,4 +1,4 @@
-"""Predictors at work: logged, on files, again from the log; and the labels that come back."""
+"""Logged predictions, batch runs, replays, canary releases, and labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .deployment import Deployment, find_deployment
 from .feedback import LabelCounts, import_labels, store_feedback
 from .logged import Logged, PendingPredictions, output_records
 from .releases import Canary
-from .replays import Replay, replay, require_logged
+from .replays import Replay, find_logged, replay
 from .results import Results, open_results
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Results",
     "accept_feedback",
     "find_deployment",
+    "find_logged",
     "find_results",
     "import_labels",
     "is_database_url",
@@ -30,7 +31,6 @@ __all__ = [
     "output_records",
     "predict_file",
     "replay",
-    "require_logged",
     "save_query",
     "start_prediction",
     "store_feedback",

@@ -1,10 +1,11 @@
-"""Where a command finds its package and its prediction log: in a project, or beside a package alone."""
+"""Find the package, the prediction log and the settings that a command works with."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import project
@@ -21,33 +22,87 @@ __all__ = ["Deployment", "find_deployment"]
 
 @dataclass(frozen=True)
 class Deployment:
-    """A package, where its predictions are logged, and the settings and project that go with them."""
+    """A model package with its prediction log: of a project, or outside of one.
 
-    package: Path
+    Attributes
+    ----------
+    state
+        The folder of everything that is not in Git.
+    settings, project
+        The settings, and the project; None outside of one.
+    given
+        The package that was given explicitly; None for the project's own.
+    """
+
     state: Path
     settings: project.Settings
     project: Project | None
+    given: Path | None = None
+
+    @property
+    def package(self) -> Path:
+        """The package's folder or wheel.
+
+        Raises
+        ------
+        ProjectError
+            If the project has several models and none was chosen.
+        """
+        if self.given is not None:
+            return self.given
+        assert self.project is not None
+        return self.project.package
+
+    def of_model(self, name: str) -> Deployment:
+        """Return the deployment of another model of the project."""
+        return self if self.project is None else replace(self, project=self.project.of_model(name))
+
+    def each_model(self) -> list[Deployment]:
+        """Return the deployments of all models of the project, or of the one that was chosen."""
+        if self.given is not None or self.project is None or self.project.model or len(self.project.packages) == 1:
+            return [self]
+        return [self.of_model(name) for name in self.project.packages]
+
+    def with_digest(self, digest: str, *, model: str) -> Deployment:
+        """Return the deployment whose package has this digest or, if the project has none, that of `model`.
+
+        A package that was given explicitly is never replaced.
+        """
+        if self.given is not None or self.project is None:
+            return self
+        packages = self.project.packages
+        for name, path in packages.items() if len(packages) > 1 else ():
+            with suppress(PackageError):
+                if read_package(path)[0].digest == digest:
+                    return self.of_model(name)
+        return self.of_model(model) if model in packages else self
 
     def require_package(self) -> None:
-        """Raise PackageError if there is no package."""
+        """Raise PackageError if the package does not exist."""
         if not self.package.exists():
-            hint = "Run 'nbship run' to make it" if self.project else "Check the path"
-            raise PackageError(f"There is no model package at '{self.package}'. {hint}.")
+            remedy = "Run 'nbship run' to create it" if self.given is None else "Check the path"
+            raise PackageError(f"There is no model package at '{self.package}'. {remedy}.")
 
     def load(self, *, other_versions: bool = False) -> PackagePredictor:
-        """Load the package, verified; with other versions of libraries if its golden rows get their outputs."""
+        """Load the verified package.
+
+        Parameters
+        ----------
+        other_versions
+            Accept other library versions than the package was made with, if its golden rows get their outputs.
+        """
         self.require_package()
         manifest, files = read_package(self.package)
         self.check_signer(manifest)
         return load_proven(manifest, files) if other_versions else load_files(manifest, files)
 
     def check_signer(self, manifest: Manifest) -> str | None:
-        """Return who signed what was read of the package, where the settings say who may; None where they do not.
+        """Return the allowed signer who signed the package; None if the settings name no signers.
 
         Raises
         ------
         SignerError
-            If none of those did.
+            If no allowed signer did.
         """
         signers = self.settings.release.signers
         if not signers or self.project is None:
@@ -56,7 +111,7 @@ class Deployment:
 
     @property
     def log(self) -> str:
-        """Where predictions are logged, as people may see it."""
+        """The address of the prediction log, without its password."""
         return shown_address(self._log)
 
     @property
@@ -64,13 +119,13 @@ class Deployment:
         return self.project or self.settings.log.url or self.state / "predictions.sqlite"
 
     def open_log(self, model: str | None = None) -> SqlLog:
-        """Open the prediction log, of all models or of one."""
+        """Open the prediction log, to read the entries of all models or of one."""
         spool = self.state / "predictions.spool.sqlite" if self.settings.log.when_down == "spool" else None
         log = open_log(self._log, spool=spool)
         return log if model is None else log.of_model(model)
 
     def open_logged(self, *, mode: str, other_versions: bool = False) -> Logged:
-        """Load the package and open the log: what answers predictions in service."""
+        """Load the package and open the log, to answer and log predictions."""
         predictor = self.load(other_versions=other_versions)
         return Logged(predictor, self.open_log(predictor.name), mode=mode)
 
@@ -78,24 +133,30 @@ class Deployment:
 def find_deployment(
     package: Path | str | None = None, *, model: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> Deployment:
-    """Return the place of a package: the given one, or else that of the project around the working directory.
+    """Return the deployment of a package, or of the project around the working directory.
 
-    Where a project has several models, `model` chooses one. Outside a project the log lies in `NBSHIP_STATE`, or else in `.nbship/state` of the working directory.
+    Outside of a project, the log is in the folder `NBSHIP_STATE`, by default `.nbship/state` of the working directory.
+
+    Parameters
+    ----------
+    model
+        The model, if the project has several.
 
     Raises
     ------
     ProjectError
-        If neither a package nor a project is there.
+        If there is neither a package nor a project, or the project has no such model.
     """
+    given = None if package is None else Path(package).absolute()
     try:
-        found = project.load(model=model)
-    except ProjectError as error:
-        if package is None or "No project" not in str(error):
+        root = project.find_root()
+    except ProjectError:
+        if given is None:
             raise
         state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
-        return Deployment(Path(package).absolute(), state, project.read_settings(Path("nbship.yaml")), None)
-    path = found.package if package is None else Path(package).absolute()
-    own = next((name for name, folder in found.packages.items() if folder == path), "")
-    if own and len(found.packages) > 1:
-        found = found.of_model(own)
-    return Deployment(path, found.state, found.settings, found)
+        return Deployment(state, project.read_settings(Path("nbship.yaml")), None, given)
+    found = project.load(root, model=model)
+    if len(found.packages) > 1 and given is not None:
+        own = next((name for name, path in found.packages.items() if path == given), None)
+        found = found if own is None else found.of_model(own)
+    return Deployment(found.state, found.settings, found, given)

@@ -1,4 +1,4 @@
-"""Answer a logged prediction again, by the same package, and compare the bytes."""
+"""Predict a logged row again with the same package, and compare the bytes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .logged import output_records
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Replay", "replay", "require_logged"]
+__all__ = ["Replay", "find_logged", "replay"]
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A prediction, as it was logged and as it was computed now.
+    """A logged prediction and its replay.
 
     Attributes
     ----------
     record
-        The prediction's record, or that of its batch run.
+        The record of the prediction, or of its batch run.
     inputs
-        The row, as JSON text.
+        JSON text of the row.
     logged, again
-        The outputs, as JSON texts.
+        JSON texts of the outputs: as logged, and as predicted now.
     """
 
     id: str
@@ -42,49 +42,56 @@ class Replay:
 
     @property
     def same(self) -> bool:
-        """Whether both are the same bytes."""
+        """Whether the outputs are identical."""
         return self.logged == self.again
 
 
 def replay(log: PredictionLog, id: str, *, predictor: PackagePredictor) -> Replay:
-    """Answer a logged prediction again.
+    """Predict a logged row again.
 
     Raises
     ------
     UnknownPredictionError
         If the log has no prediction with this id.
     LogError
-        If it was made by another package, was refused, or its inputs were not kept.
+        If another package made it, the request was rejected, or its personal inputs were not stored.
     """
     if split_id(id) is not None:
         return _replay_row(log, id, predictor)
     record = log.find(id)
     _check_package(record, predictor)
     if record.outputs is None or record.inputs is None:
-        raise LogError(f"Record '{id}' is a refused request, which got no prediction: {record.error}.")
+        raise LogError(
+            f"Record '{id}' is a rejected request, so there is no prediction to replay: {record.error}. Replay another id."
+        )
     try:
         again = next(output_records(predictor.predict([msgspec.json.decode(record.inputs)])))
     except InvalidInputError as error:
         if not record.redacted:
             raise
-        raise _not_kept(record) from error
+        raise _not_stored(record) from error
     found = Replay(id, record, record.inputs, record.outputs, as_json(again))
     if not found.same and record.redacted:
-        raise _not_kept(record)
+        raise _not_stored(record)
     return found
 
 
-def require_logged(log: PredictionLog, id: str) -> None:
-    """Raise UnknownPredictionError unless the log has a prediction, or a batch run, with this id."""
-    if split_id(id) is None:
-        log.find(id)
-    else:
-        find_run(log, id)
+def find_logged(log: PredictionLog, id: str) -> Record | BatchRun:
+    """Return the record of a prediction, or of its batch run.
+
+    Raises
+    ------
+    UnknownPredictionError
+        If the log has no such prediction.
+    LogError
+        If a file of the batch run is missing or was changed.
+    """
+    return log.find(id) if split_id(id) is None else find_run(log, id)[0]
 
 
-def _not_kept(record: Record) -> LogError:
+def _not_stored(record: Record) -> LogError:
     return LogError(
-        f"Prediction '{record.id}' cannot be computed again: the log keeps of '{record.redacted[0]}', which is personal, a pseudonym at most."
+        f"Prediction '{record.id}' cannot be replayed: its input '{record.redacted[0]}' is personal, so the log does not store its value. Replay a prediction without personal inputs."
     )
 
 
@@ -94,7 +101,7 @@ def _replay_row(log: PredictionLog, id: str, predictor: PackagePredictor) -> Rep
     found = _row(run, predictor.signature, number)
     if found is None:
         raise UnknownPredictionError(
-            f"The batch run of '{id}' has no prediction for row {number}. Take an id from its output."
+            f"The batch run of '{id}' has no prediction for row {number}. Use an id from its output."
         )
     inputs, outputs = found
     logged = {name: outputs[name].tolist()[0] for name in predictor.signature.answers}
@@ -121,5 +128,5 @@ def _plain(value: Any) -> Any:
 def _check_package(record: Record | BatchRun, predictor: PackagePredictor) -> None:
     if record.digest != predictor.digest:
         raise LogError(
-            f"The prediction was made by version {record.version} of '{record.model}', and this package is version {predictor.version} of '{predictor.name}'. Give the package of then with --package."
+            f"The prediction was made by version {record.version} of '{record.model}', but the package has version {predictor.version} of '{predictor.name}'. Pass the package with the digest {record.digest} with --package."
         )

@@ -192,8 +192,8 @@ class SqlLog:
                 where, scope = self._where(Record, here, shadows=True)
                 chosen, values = f"FROM {{0}}records {where}", (f"%{pair},%", f"%{pair}}}%", *scope)
                 for column, label_column in (("id", "prediction_id"), ("keys", "keys")):
-                    query = f"DELETE FROM {{0}}labels WHERE {label_column} IN (SELECT {column} {chosen})"
-                    connection.execute(self._query(query), values)
+                    labels, own = self._where(Label, f"{label_column} IN (SELECT {column} {chosen})")
+                    connection.execute(self._query(f"DELETE FROM {{0}}labels {labels}"), (*values, *own))
                 deleted += connection.execute(self._query(f"DELETE {chosen}"), values).rowcount
         return deleted
 
