@@ -52,6 +52,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         command: click.Command = importlib.import_module(f".{cmd_name.replace('-', '_')}", __name__).command
+        command.name = cmd_name  # documentation and shell completion go by it; each function is called `command`
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
