@@ -15,7 +15,7 @@ export UV_LINK_MODE ?= copy
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-serve test lint bench peers serving-peers test-faults lab app serve clean browser ci-artifacts
+.PHONY: help install run demo-serve test lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -62,6 +62,13 @@ lint: .venv/installed ## Format, lint, types, layers
 test: install lint peers ## Everything that must hold, in under 12 minutes
 	nbship sync --check
 	pytest -n 2 --dist loadfile
+
+docs: .venv/installed ## The documentation as HTML, into .nbship/cache/docs; a warning is an error
+	python -m sphinx -E -W --keep-going -n -q -d .nbship/cache/doctrees docs .nbship/cache/docs
+	@echo ".nbship/cache/docs/index.html"
+
+docs-outputs: install ## Run the blocks of every page, and write what they print into the pages
+	python tests/docs/blocks.py
 
 test-faults: install peers ## The long fault tests
 	pytest -n 2 --dist load tests/faults --full

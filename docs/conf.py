@@ -1,0 +1,27 @@
+"""How Sphinx builds these pages: `make docs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "nbship"
+author = "The nbship maintainers"
+extensions = ["myst_parser", "sphinx_click", "generated", "llms_txt"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+nitpicky = True
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+# What is shown as a file of the repository is linked from the README, and not copied into these pages.
+suppress_warnings: list[str] = []
+
+html_theme = "furo"
+html_title = "nbship"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {"navigation_with_keys": True}
+highlight_language = "text"
