@@ -1,4 +1,4 @@
-"""Every command tells what it does, with an example; the README knows each that is not plumbing."""
+"""Every command tells what it does, with an example; the documentation knows each that is not plumbing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from nbship.cli import GROUPS, HIDDEN, nbship
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGES = "".join(page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 VISIBLE = [name for commands in GROUPS.values() for name in commands]
 
 
@@ -24,8 +25,8 @@ def test_a_command_has_help_and_an_example(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VISIBLE)
-def test_the_readme_knows_the_command(name: str) -> None:
-    assert f"nbship {name}" in README
+def test_the_documentation_knows_the_command(name: str) -> None:
+    assert f"nbship {name}" in PAGES
 
 
 def test_plumbing_is_hidden_from_the_first_screen() -> None:

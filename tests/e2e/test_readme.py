@@ -1,4 +1,4 @@
-"""The README's lines do what it says."""
+"""The lines of the README and of the demonstration do what they say."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from checkout import BIN, ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def page_of(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def copy(reference: Path, tmp_path: Path) -> Path:
     """Return a copy of the checkout as it stands after a run, so that the lines may edit it."""
@@ -22,33 +26,57 @@ def copy(reference: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(reference, tmp_path / "project", symlinks=True, ignore=left_out))
 
 
-def test_the_ten_lines_run_and_replay_to_the_same_bytes(copy: Path) -> None:
-    lines = re.search(r"<!-- ten lines -->\n```bash\n(.*?)```", README, re.DOTALL)
-    assert lines is not None
+def run(lines: str, folder: Path) -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = "set -eu\n" + lines[1].replace("8123", str(port))
-    env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    script = "set -eu\n" + lines.replace("8123", str(port))
+    env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     done = subprocess.run(
-        ["bash", "-c", script], cwd=copy, env=env, text=True, capture_output=True, check=False, timeout=240
+        ["bash", "-c", script], cwd=folder, env=env, text=True, capture_output=True, check=False, timeout=240
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"evaluate +would run: notebooks/60_evaluate.ipynb changed", done.stdout)
-    assert not re.search(r"train +would run", done.stdout)
-    assert '"probability"' in done.stdout
-    assert "same bytes" in done.stdout
+    return done.stdout
+
+
+def block(page: str, marker: str) -> str:
+    found = re.search(rf"<!-- {marker} -->\n```bash\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_a_notebook_and_a_table_become_a_service_in_an_empty_folder(tmp_path: Path) -> None:
+    printed = run(block(README, "your notebook"), tmp_path)
+    assert "442 rows predicted" in printed
+    assert '"value"' in printed
+    assert "same bytes" in printed
+
+
+def test_the_demonstration_replays_to_the_same_bytes(copy: Path) -> None:
+    printed = run(block(page_of("how-to/demonstration.md"), "demonstration"), copy)
+    assert re.search(r"evaluate +would run: notebooks/60_evaluate.ipynb changed", printed)
+    assert not re.search(r"train +would run", printed)
+    assert '"probability"' in printed
+    assert "same bytes" in printed
+
+
+def test_the_readme_is_short() -> None:
+    assert len(re.sub(r"```.*?```", "", README, flags=re.DOTALL).split()) <= 700
+
+
+def test_the_picture_of_the_app_is_small() -> None:
+    assert (ROOT / "docs/images/app.png").stat().st_size < 150_000
 
 
 def test_the_table_of_months_is_there() -> None:
-    table = README.split("<!-- backtest -->")[1].split("<!-- /backtest -->")[0]
+    table = page_of("explanation/reference-model.md").split("<!-- backtest -->")[1].split("<!-- /backtest -->")[0]
     assert [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")][1:] == [
         *("July", "August", "September", "October", "November", "December")
     ]
 
 
 def test_every_path_of_the_layout_exists() -> None:
-    rows = README.split("## What is where")[1].split("**Where does")[0]
+    rows = page_of("development.md").split("## What is where")[1].split("## Where does")[0]
     named = [
         name
         for row in rows.splitlines()
@@ -56,4 +84,5 @@ def test_every_path_of_the_layout_exists() -> None:
         for name in re.findall(r"`([^`]+)`", row.split("|")[1])
     ]
     missing = [name for name in named if not (ROOT / name).exists()]
+    assert named
     assert missing == []
