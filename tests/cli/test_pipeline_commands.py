@@ -9,6 +9,7 @@ import pytest
 from stages import replace, write_project
 
 from nbship.cli import main
+from nbship.dvcstore import versions
 
 
 @pytest.fixture
@@ -111,3 +112,14 @@ def test_a_broken_file_is_one_sentence(
     assert code == 1
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_check_warns_of_a_dvc_that_was_not_tested(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert versions.version_problem() is None
+    call(capsys, "sync")
+    monkeypatch.setattr(versions, "TESTED", ((1, 0), (1, 2)))
+    code, _, err = call(capsys, "check")
+    assert code == 0
+    assert "as DVC 1.0 to 1.2 does" in err

@@ -29,6 +29,16 @@ def output(*args, **options):
 scoring.predicted_table = output
 """
 
+COUNTING = """
+from nbship.inference.batch.partitions import PartitionFolder
+finish = PartitionFolder.finish
+def counted(self, number, partition):
+    finish(self, number, partition)
+    with open("made", "a") as file:
+        file.write(f"{number}\\n")
+PartitionFolder.finish = counted
+"""
+
 
 def write_rows(path: Path, millions: int) -> Path:
     """Write a hundred thousand rows, over and over."""
@@ -97,9 +107,12 @@ def test_killed_at_ten_points_it_gives_the_same_output(small_package: Path, tmp_
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert not (tmp_path / "out.parquet").exists()
-    began = time.monotonic()
-    done = json.loads(start(small_package, tmp_path, source, "out.parquet").communicate()[0])
-    assert time.monotonic() - began < whole["seconds"]
+    kept = {int(path.stem) for path in tmp_path.glob(".out.parquet.*.parts/*.json")}
+    assert len(kept) >= wanted
+    done = json.loads(start(small_package, tmp_path, source, "out.parquet", script=COUNTING).communicate()[0])
+    made = [int(line) for line in (tmp_path / "made").read_text().split()]
+    # Each partition is made once: what the killed runs had finished is not made again.
+    assert sorted([*kept, *made]) == list(range(len(kept) + len(made)))
     assert (done["id"], done["rows"]) == (whole["id"], millions * MILLION)
     assert digest_of(tmp_path / "out.parquet") == digest_of(tmp_path / "whole.parquet")
     assert not list(tmp_path.glob(".out*"))

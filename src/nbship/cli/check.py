@@ -22,6 +22,7 @@ def command(path: Path | None, fix: bool) -> None:
     Example:
         nbship check --fix
     """
+    from ..dvcstore import version_problem
     from ..pipeline import find_problems, fix_parameters
     from ..project import load
 
@@ -29,6 +30,8 @@ def command(path: Path | None, fix: bool) -> None:
     for done in fix_parameters(project) if fix else ():
         click.echo(done)
     problems = list(find_problems(project))
+    if (warning := version_problem()) is not None:
+        click.echo(f"Warning: {warning}", err=True)
     for problem in problems:
         click.echo(problem, err=True)
     if problems:

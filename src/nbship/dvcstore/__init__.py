@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from .repair import heal_lock, remove_drafts
     from .store import Books, Declared
     from .tracked_data import record_sources
+    from .versions import TESTED, version_problem
 else:
     __getattr__ = lazy_names(__name__)
 
 __all__ = [
+    "TESTED",
     "Books",
     "Declared",
     "Digests",
@@ -50,4 +52,5 @@ __all__ = [
     "remove",
     "remove_drafts",
     "render_entry",
+    "version_problem",
 ]

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import sklearn
 
 from ...errors import CorruptPackageError, NotCompilableError
 from ..backends import (
@@ -30,7 +31,10 @@ from .estimators import Ensemble, read_scores
 from .parity import ROWS, generate_rows, largest_difference
 from .trace import Traced, trace_features, trace_fields
 
-__all__ = ["Choice", "choose_path", "export_onnx"]
+__all__ = ["TESTED", "Choice", "choose_path", "export_onnx"]
+
+# The oldest and the newest scikit-learn whose fitted estimators the compiler is tested with.
+TESTED = ((1, 7), (1, 9))
 
 
 @dataclass(frozen=True)
@@ -97,20 +101,36 @@ def choose_path(estimator: Any, signature: Signature, *, columns: Columns, code:
     report: dict[str, Any] = {}
     try:
         model = _read(estimator, signature, columns=columns, code=code)
-    except NotCompilableError as error:
-        return Choice("sklearn", {}, {"path": "sklearn", "tables": f"Not compiled: {error}."})
+    except Exception as error:
+        return Choice("sklearn", {}, {"path": "sklearn", "tables": f"Not compiled: {_reason(error)}."})
     ways = {"tables": (TABLES, "compiled", _compile), "onnx": (ONNX, "converted", _convert_faster)}
     for name, (file, done, make) in ways.items():
         try:
             data, most = make(model)
-        except NotCompilableError as error:
-            report[name] = f"Not {done}: {error}."
+        except Exception as error:
+            report[name] = f"Not {done}: {_reason(error)}."
             continue
         if most <= BOUND[name]:
             proof = {"rows": ROWS, "largest_difference": most, "bound": BOUND[name]}
             return Choice(name, {file: data}, {"path": name, "proof": proof, **report})
         report[name] = f"Not proven: answers differ by up to {most:.1e}."
     return Choice("sklearn", {}, {"path": "sklearn", **report})
+
+
+def _reason(error: Exception) -> str:
+    """Return, as a clause, why an estimator does not compile.
+
+    The compiler reads attributes of fitted estimators that are not public. Where another scikit-learn has changed
+    them, whatever error that gives means the same: scikit-learn itself must answer, which it always can.
+    """
+    if isinstance(error, NotCompilableError):
+        return str(error)
+    what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
+    version = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+    if not TESTED[0] <= version <= TESTED[1]:
+        low, high = (".".join(map(str, each)) for each in TESTED)
+        return f"the compiler was tested with scikit-learn {low} to {high}, not with {sklearn.__version__} ({what})"
+    return f"the compiler does not know this estimator ({what})"
 
 
 def export_onnx(
@@ -123,7 +143,12 @@ def export_onnx(
     NotCompilableError
         With the reason.
     """
-    return _convert(_read(estimator, signature, columns=columns, code=code))
+    try:
+        return _convert(_read(estimator, signature, columns=columns, code=code))
+    except NotCompilableError:
+        raise
+    except Exception as error:
+        raise NotCompilableError(_reason(error)) from error
 
 
 def _compile(model: _Model) -> tuple[bytes, float]:

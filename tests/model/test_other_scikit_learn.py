@@ -1,0 +1,65 @@
+"""A scikit-learn that the compiler does not know: scikit-learn itself answers, and the package says why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sklearn
+from families import fitted, make_rows, make_signature
+from sklearn.base import BaseEstimator
+
+from nbship.model.compiler.choose import Choice, choose_path
+from nbship.model.signature import columns_of
+
+COMPILER = "nbship.model.compiler."
+
+
+@contextmanager
+def watched(hidden: str | None = None) -> Iterator[set[str]]:
+    """Yield the attributes that the compiler reads of estimators; `hidden` is not there, for the compiler alone."""
+    read: set[str] = set()
+
+    def get(self: Any, name: str) -> Any:
+        if sys._getframe(1).f_globals.get("__name__", "").startswith(COMPILER) and not name.startswith("__"):
+            read.add(name)
+            if name == hidden:
+                raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return object.__getattribute__(self, name)
+
+    BaseEstimator.__getattribute__ = get
+    try:
+        yield read
+    finally:
+        del BaseEstimator.__getattribute__
+
+
+def choice_of(name: str) -> Choice:
+    return choose_path(fitted(name), make_signature(), columns=columns_of(make_rows()), code={})
+
+
+@pytest.mark.parametrize("name", ["boosting, categories", "logistic", "forest", "calibrated", "tree"])
+def test_an_attribute_that_is_gone_ends_no_packaging(name: str) -> None:
+    with watched() as read:
+        assert choice_of(name).name == "tables"
+    assert read
+    gone = {}
+    for attribute in sorted(read):
+        with watched(hidden=attribute):
+            gone[attribute] = choice_of(name)
+    # What is taken is proven, whatever was hidden; what is not taken says why.
+    for choice in gone.values():
+        assert choice.name == "tables" or choice.report["tables"].startswith(("Not compiled: ", "Not proven: "))
+    assert any(choice.name != "tables" for choice in gone.values())
+
+
+def test_a_version_that_was_not_tested_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    with watched() as read:
+        choice_of("logistic")
+    monkeypatch.setattr(sklearn, "__version__", "9.1.0")
+    with watched(hidden="coef_" if "coef_" in read else sorted(read)[0]):
+        told = choice_of("logistic").report["tables"]
+    assert "tested with scikit-learn 1.7 to 1.9, not with 9.1.0 (AttributeError" in told
