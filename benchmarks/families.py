@@ -46,7 +46,7 @@ def run() -> str:
         )
         told = (f"{one['nbship'] * 1e6:,.0f} µs", f"{one['nbship'] / one['scikit-learn']:.3f}")
         told += (f"{ROWS / many['nbship']:,.0f}", f"{many['scikit-learn'] / many['nbship']:.1f}")
-        lines.append(f"| {name} | {packaged.path} | {' | '.join(told)} |")
+        lines.append(f"| {name} | {packaged.backend} | {' | '.join(told)} |")
     return "\n".join(lines)
 
 

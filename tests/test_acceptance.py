@@ -16,23 +16,23 @@ from nbship.errors import AcceptanceError
 from nbship.predictor import Predictions
 
 
-def test_a_good_package_proves_itself(shop_package: Callable[[str], Path]) -> None:
+def test_a_good_package_passes_all_tests(shop_package: Callable[[str], Path]) -> None:
     result = CliRunner().invoke(command, [str(shop_package("linear"))], catch_exceptions=False)
     assert [line[:12].strip() for line in result.stdout.splitlines()] == [
         "digests",
         "versions",
-        "path",
+        "backend",
         "golden rows",
         "single rows",
-        "refusals",
+        "rejections",
     ]
-    assert "compiled tables: as scikit-learn answers, within" in result.stdout
-    assert "600 rows give the same label and probability, to the bit" in result.stdout
-    told = json.loads(
+    assert "lookup tables: differ from scikit-learn by at most" in result.stdout
+    assert "600 rows get the same label and probability, bit for bit" in result.stdout
+    report = json.loads(
         CliRunner().invoke(command, [str(shop_package("linear")), "--json"], catch_exceptions=False).stdout
     )
-    assert told["passed"]
-    assert len(told["proofs"]) == 6
+    assert report["passed"]
+    assert len(report["proofs"]) == 6
 
 
 def test_a_damaged_package_ends_in_one_sentence(
@@ -43,9 +43,9 @@ def test_a_damaged_package_ends_in_one_sentence(
     with pytest.raises(SystemExit) as caught:
         main(["verify", str(copy)])
     assert caught.value.code == 1
-    told = capsys.readouterr().err
-    assert told.startswith("nbship: 'model.skops' in package")
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("nbship: 'model.skops' in package")
+    assert message.count("\n") == 1
 
 
 class Wrong:
@@ -78,10 +78,10 @@ class Wrong:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("rows", "golden rows' probability, asked all together"),
-        ("label", "golden rows' label"),
-        ("company", "asked one by one"),
-        ("kinds", "was made to give"),
+        ("rows", "another probability for its golden rows, in one request"),
+        ("label", "another label for its golden rows"),
+        ("company", "another probability for its golden rows, one by one"),
+        ("kinds", "has the outputs"),
         ("lenient", "'no such field'"),
     ],
 )

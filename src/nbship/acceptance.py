@@ -1,4 +1,4 @@
-"""What a package must prove, with its predictor, wherever it is to be used."""
+"""The acceptance tests of a package: digests, versions, backend, golden rows, rejected inputs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _SINGLES = 50
 
 @dataclass(frozen=True)
 class Proof:
-    """Something that was proven of a package.
+    """A passed acceptance test.
 
     Attributes
     ----------
     name
-        "digests", "versions", "path", "golden rows", "single rows" or "refusals".
+        "digests", "versions", "backend", "golden rows", "single rows" or "rejections".
     detail
-        What was found, in words.
+        A sentence about the result.
     """
 
     name: str
@@ -41,39 +41,40 @@ class Proof:
 
 
 def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
-    """Load a package and prove it, one proof after another.
+    """Load a package and run its acceptance tests; yield each one that passes.
 
     Parameters
     ----------
     other_versions
-        Take a package that was made with other versions of libraries, if it answers within 1e-12 as it did.
+        Accept other library versions than the package was made with; outputs may then differ by the backend's
+        tolerance, relative to numbers above 1.
 
     Raises
     ------
     PackageError
-        At the first proof that fails: `CorruptPackageError`, `VersionMismatchError` or `AcceptanceError`.
+        If a test fails: `CorruptPackageError`, `VersionMismatchError` or `AcceptanceError`.
     """
     predictor = load(path, other_versions=other_versions)
     manifest, libraries = predictor.package.manifest, predictor.package.provenance.libraries
     size = sum(size for _, size in manifest.files.values())
-    yield Proof("digests", f"{len(manifest.files)} files, {size / 1e6:.1f} MB, are what was packaged")
-    guarded = ("python", *GUARDED[predictor.path])
+    yield Proof("digests", f"{len(manifest.files)} files ({size / 1e6:.1f} MB) match the manifest")
+    guarded = ("python", *GUARDED[predictor.backend])
     named = [f"{name} {libraries[name]}" for name in guarded if name in libraries]
-    where = "whatever is here" if other_versions else "as here"
-    yield Proof("versions", f"{', '.join(named)}, {where}")
+    checked = "installed versions not compared" if other_versions else "same as installed"
+    yield Proof("versions", f"{', '.join(named)}: {checked}")
     golden = golden_of(predictor)
-    yield _prove_path(predictor, golden, other_versions=other_versions)
-    yield from accept(predictor, golden, within=BOUND[predictor.path] if other_versions else 0.0)
+    yield _prove_backend(predictor, golden, other_versions=other_versions)
+    yield from accept(predictor, golden, within=BOUND[predictor.backend] if other_versions else 0.0)
 
 
-def _prove_path(predictor: PackagePredictor, golden: pd.DataFrame, *, other_versions: bool) -> Proof:
-    """Compare compiled tables, or an ONNX graph, with the fitted estimator that is packaged beside them."""
-    if predictor.path == "sklearn":
-        told = json.loads(predictor.package.files.get("acceptance.json", b"{}"))
-        reasons = [f"{name}: {told[key]}" for key, name in (("tables", "Tables"), ("onnx", "ONNX")) if key in told]
-        return Proof("path", " ".join(["scikit-learn itself answers.", *reasons]))
-    subject = {"tables": "compiled tables", "onnx": "ONNX graph"}[predictor.path]
-    bound = BOUND[predictor.path]
+def _prove_backend(predictor: PackagePredictor, golden: pd.DataFrame, *, other_versions: bool) -> Proof:
+    """Compare lookup tables, or an ONNX graph, with the fitted estimator in the package."""
+    if predictor.backend == "sklearn":
+        report = json.loads(predictor.package.files.get("acceptance.json", b"{}"))
+        reasons = [f"{name}: {report[key]}" for key, name in (("tables", "Tables"), ("onnx", "ONNX")) if key in report]
+        return Proof("backend", " ".join(["scikit-learn.", *reasons]))
+    subject = {"tables": "lookup tables", "onnx": "ONNX graph"}[predictor.backend]
+    bound = BOUND[predictor.backend]
     beside = {name: content for name, content in predictor.package.files.items() if name not in (TABLES, ONNX)}
     inputs = golden[[name for name in golden if not str(name).startswith(GOLDEN_OUTPUT)]]
     given = predictor.predict(inputs).columns()
@@ -89,22 +90,23 @@ def _prove_path(predictor: PackagePredictor, golden: pd.DataFrame, *, other_vers
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
             raise AcceptanceError(
-                f"Package '{predictor.package.id.name}' gives the {kind} {given[kind][row]} for golden row {row} by its {subject}, and "
-                f"{values[row]} by its fitted model. Make the package again."
+                f"In package '{predictor.package.id.name}', golden row {row} has the {kind} {given[kind][row]} by the {subject}, but "
+                f"{values[row]} by the fitted model. Build the package again."
             )
-    return Proof("path", f"{subject}: as scikit-learn answers, within {most:.0e}")
+    differ = {"tables": "differ", "onnx": "differs"}[predictor.backend]
+    return Proof("backend", f"{subject}: {differ} from scikit-learn by at most {most:.0e}")
 
 
 def load_proven(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:
-    """Load a package from verified files whatever versions it was made with, if it answers within 1e-12 as it did.
+    """Load a package from verified files, whatever library versions it was made with, and test its golden rows.
 
     Raises
     ------
     PackageError
-        If it cannot be loaded; `AcceptanceError` if its golden rows do not get their outputs.
+        If it cannot be loaded; `AcceptanceError` if golden rows get other outputs.
     """
     predictor = load_files(manifest, files, other_versions=True)
-    for _ in accept(predictor, golden_of(predictor), within=BOUND[predictor.path]):
+    for _ in accept(predictor, golden_of(predictor), within=BOUND[predictor.backend]):
         pass
     return predictor
 
@@ -122,44 +124,46 @@ def golden_of(predictor: PackagePredictor) -> pd.DataFrame:
     try:
         return pd.read_parquet(io.BytesIO(predictor.package.files["golden.parquet"]))
     except (KeyError, ValueError, OSError) as error:
-        raise CorruptPackageError(f"The golden rows cannot be read: {error}. Make the package again.") from error
+        raise CorruptPackageError(
+            f"'golden.parquet' of the package cannot be read: {error}. Build the package again."
+        ) from error
 
 
 def accept(predictor: Predictor, golden: pd.DataFrame, *, within: float = 0.0) -> Iterator[Proof]:
-    """Prove a predictor on golden rows.
+    """Test a predictor with golden rows; yield each test that passes.
 
     Parameters
     ----------
     golden
-        Inputs, and the outputs that they must give in columns named `output:<kind>`.
+        Inputs, and the expected outputs in columns named `output:<kind>`.
     within
-        How far numbers may be apart, relative to those above one: 0 means to the bit.
+        The tolerance of numbers, relative to numbers above 1; with 0 they must be identical.
 
     Raises
     ------
     AcceptanceError
-        At the first proof that fails.
+        If a test fails.
     """
     outputs = [name for name in golden if str(name).startswith(GOLDEN_OUTPUT)]
     inputs = golden.drop(columns=outputs)
     expected = {str(name).removeprefix(GOLDEN_OUTPUT): golden[name].to_numpy() for name in outputs}
     together = predictor.predict(inputs).columns()
-    _compare(expected, together, predictor, how="all together", within=within)
-    exact = f"within {within:.0e}" if within else "to the bit"
-    yield Proof("golden rows", f"{len(golden):,} rows give the same {' and '.join(expected)}, {exact}")
-    places = np.unique(np.linspace(0, len(inputs) - 1, _SINGLES).astype(int))
-    for place in places.tolist():
-        single = predictor.predict(_records(inputs.iloc[[place]])).columns()
+    _compare(expected, together, predictor, how="in one request", within=within)
+    exact = f"within {within:.0e}" if within else "bit for bit"
+    yield Proof("golden rows", f"{len(golden):,} rows get the same {' and '.join(expected)}, {exact}")
+    numbers = np.unique(np.linspace(0, len(inputs) - 1, _SINGLES).astype(int))
+    for number in numbers.tolist():
+        single = predictor.predict(_records(inputs.iloc[[number]])).columns()
         _compare(
-            {kind: values[[place]] for kind, values in expected.items()},
+            {kind: values[[number]] for kind, values in expected.items()},
             single,
             predictor,
             how="one by one",
             within=within,
         )
-    yield Proof("single rows", f"{len(places)} of them, asked one by one, give the same")
-    _refuses(predictor, _records(inputs.iloc[[0]])[0])
-    yield Proof("refusals", "an unknown field and a missing one are refused by name")
+    yield Proof("single rows", f"{len(numbers)} rows get the same outputs one by one")
+    _check_rejections(predictor, _records(inputs.iloc[[0]])[0])
+    yield Proof("rejections", "an unknown field and a missing field are rejected by name")
 
 
 def _compare(
@@ -167,7 +171,7 @@ def _compare(
 ) -> None:
     if expected.keys() != given.keys():
         raise AcceptanceError(
-            f"Package '{predictor.package.id.name}' gives {sorted(given)}, and was made to give {sorted(expected)}."
+            f"Package '{predictor.package.id.name}' has the outputs {sorted(given)}, but its golden rows have {sorted(expected)}. Build the package again."
         )
     for kind, values in expected.items():
         new = np.asarray(given[kind])
@@ -177,13 +181,13 @@ def _compare(
         if not same.all():
             row = int(np.flatnonzero(~same)[0])
             raise AcceptanceError(
-                f"Package '{predictor.package.id.name}' does not give its golden rows' {kind}, asked {how}: golden row {row} "
-                f"gives {new[row]}, not {values[row]}. Make the package again on this machine."
+                f"Package '{predictor.package.id.name}' predicts another {kind} for its golden rows, {how}: golden row {row} "
+                f"gets {new[row]}, not {values[row]}. Build the package again on this machine."
             )
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as a client sends them: null where a frame holds NaN, whole numbers whole, times as text."""
+    """Return rows as a client sends them: null for NaN, timestamps as strings."""
     return [{str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")]
 
 
@@ -193,7 +197,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _refuses(predictor: Predictor, record: Mapping[str, Any]) -> None:
+def _check_rejections(predictor: Predictor, record: Mapping[str, Any]) -> None:
     required = next((field.name for field in predictor.package.signature.inputs if not field.optional), None)
     wrong = [({**record, "no such field": 1}, "no such field")]
     if required is not None:
@@ -205,5 +209,5 @@ def _refuses(predictor: Predictor, record: Mapping[str, Any]) -> None:
             if name in {failure.field for failure in error.failures}:
                 continue
         raise AcceptanceError(
-            f"Package '{predictor.package.id.name}' takes rows whose field '{name}' is wrong. Make it again."
+            f"Package '{predictor.package.id.name}' accepts rows whose field '{name}' is invalid. Build the package again."
         )

@@ -1,4 +1,4 @@
-"""Load a package, validate rows, predict: the one way in which everything answers a prediction."""
+"""Load a package, validate rows, predict: the one interface behind REST, batch, the app and Python."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RecordPredictions:
-    """Predictions for records, as they are answered and logged.
+    """Predictions for records, with the model that made each.
 
     Attributes
     ----------
     outputs
-        Of each record: output -> plain value.
+        For each record: name of the output -> plain value.
     models
-        Of each record: which model predicted.
+        For each record: the model that predicted.
     """
 
     outputs: Sequence[dict[str, Any]]
@@ -43,21 +43,21 @@ class RecordPredictions:
 
 
 class Predictor(Protocol):
-    """Everything that answers a prediction: one package, or several behind a rule."""
+    """A package, or several packages with a rule that chooses one for each row."""
 
     @property
     def package(self) -> Package:
-        """The package that is shown to people: the one that predicts where no rule says otherwise."""
+        """The package on pages and in cards; of several packages, the champion's."""
         ...
 
     @property
     def models(self) -> Sequence[ModelId]:
-        """The models that may predict; `package` is the first."""
+        """The models that may predict; the first is that of `package`."""
         ...
 
     @property
     def quick(self) -> bool:
-        """Whether a few rows take microseconds, so that an event loop may wait for them."""
+        """Whether a few rows take only microseconds, so that an event loop may predict them itself."""
         ...
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
@@ -65,7 +65,7 @@ class Predictor(Protocol):
         ...
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
-        """Predict for records as `predict` does, and say of each which model predicted."""
+        """Validate records and predict, as `predict` does; return plain values, and the model of each record."""
         ...
 
 
@@ -75,9 +75,9 @@ class PackagePredictor:
     Attributes
     ----------
     package
-        What it says of its model: signature, card, files.
+        The package's files, signature and card.
     model
-        What computes.
+        The loaded model.
     """
 
     def __init__(self, package: Package, *, other_versions: bool = False) -> None:
@@ -92,38 +92,43 @@ class PackagePredictor:
 
     @property
     def version(self) -> str:
-        """The first twelve hex digits of `digest`."""
+        """The first 12 hex digits of `digest`."""
         return self.package.id.version
 
     @property
     def digest(self) -> str:
-        """sha256 of the package's manifest, which is the package by content."""
+        """The SHA-256 of the package's manifest, which identifies the package by content."""
         return self.package.id.digest
 
     @property
-    def path(self) -> str:
+    def backend(self) -> str:
         """The backend: "tables", "onnx" or "sklearn"."""
         return self.model.path.name
 
     @property
     def quick(self) -> bool:
-        """Whether a few rows take microseconds: where lookup tables answer."""
-        return self.path == "tables"
+        """Whether a few rows take only microseconds, as they do with lookup tables."""
+        return self.backend == "tables"
 
     @property
     def signature(self) -> Signature:
-        """What the model takes and gives."""
+        """The model's inputs and outputs."""
         return self.package.signature
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column) -> Predictions:
-        """Validate rows (records, a frame, or a matrix of the fields in order), look up what they left out, and predict.
+        """Validate rows, look up the optional inputs that they leave out, and predict.
 
-        A row's answer does not depend on the rows beside it, to the bit.
+        A row's outputs are bit for bit the same whatever other rows are in the request.
+
+        Parameters
+        ----------
+        rows
+            Records, a frame, or a matrix with the fields as columns, in the order of the signature.
 
         Raises
         ------
         InvalidInputError
-            With every wrong field of every row.
+            With all invalid fields of all rows.
         """
         if isinstance(rows, list) and len(rows) == 1:
             single = self.model.answer_single(rows[0])
@@ -132,12 +137,12 @@ class PackagePredictor:
         return self.model.answer(self.model.complete(read_rows(self.signature, rows, coded=self.model.takes_codes)))
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
-        """Return for each record the outputs that `predict` gives, as plain values.
+        """Return the outputs of `predict` as plain values, one dictionary per record.
 
         Raises
         ------
         InvalidInputError
-            With every wrong field of every row.
+            With all invalid fields of all rows.
         """
         if len(rows) == 1:
             single = self.model.answer_single(rows[0])
@@ -149,46 +154,46 @@ class PackagePredictor:
 
 
 def load(path: Path | str, *, other_versions: bool = False) -> PackagePredictor:
-    """Load a package from its folder, its wheel or the archive in a wheel, verified first.
+    """Verify and load a package: a folder, a wheel, or the archive inside a wheel.
 
     Parameters
     ----------
     other_versions
-        Take a package that was made with other versions of libraries than are installed. Whoever says so proves that
-        it answers as it did: `acceptance.load_proven`.
+        Load a package that was made with other library versions than are installed. `acceptance.load_proven` also
+        checks that its outputs are the same.
 
     Raises
     ------
     PackageError
-        If there is none, or it is of a format that is not known here.
+        If there is no package, or its format is unknown.
     CorruptPackageError
-        If its files are not what its manifest says, or need a type that is not trusted.
+        If a file differs from the manifest, or contains a type that is not trusted.
     VersionMismatchError
-        If it was made with other versions than are installed.
+        If the package was made with other library versions.
     """
     return load_files(*read_package(path), other_versions=other_versions)
 
 
 def read_package(path: Path | str) -> tuple[Manifest, dict[str, bytes]]:
-    """Read a package's files, each checked against its manifest, none parsed; what is returned is what was checked.
+    """Read the manifest and the files of a package, and check each file's digest. No file is parsed.
 
     Raises
     ------
     PackageError
-        If there is none, or it is of a format that is not known here.
+        If there is no package, or its format is unknown.
     CorruptPackageError
-        If its files are not what its manifest says.
+        If a file differs from the manifest.
     """
-    place = Path(path)
-    if place.suffix == ".whl":
-        return read_wheel(place)
-    if place.suffix == ".zip" and place.is_file():
-        return read_archive(place.read_bytes(), where=str(place))
-    return read_files(place)
+    location = Path(path)
+    if location.suffix == ".whl":
+        return read_wheel(location)
+    if location.suffix == ".zip" and location.is_file():
+        return read_archive(location.read_bytes(), where=str(location))
+    return read_files(location)
 
 
 def load_files(manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> PackagePredictor:
-    """Load a package from files that were verified."""
+    """Load a package from verified files."""
     return PackagePredictor(Package(manifest, files), other_versions=other_versions)
 
 

@@ -77,12 +77,12 @@ def ask(
     # Both give the same numbers, so that the suite holds for rows of either.
     canary = Canary(package, predictor.load(small_challenger), share=0.5)
     if request.param == "package":
-        assert package.path == "tables"
+        assert package.backend == "tables"
         yield direct(package)
     elif request.param == "fitted":
         files = {name: data for name, data in package.package.files.items() if name != "tables.npz"}
         fitted = predictor.load_files(package.package.manifest, files)
-        assert fitted.path == "sklearn"
+        assert fitted.backend == "sklearn"
         yield direct(fitted)
     elif request.param == "wheel":
         yield installed(build_wheel(small_package, tmp_path))

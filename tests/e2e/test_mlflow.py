@@ -78,7 +78,7 @@ def test_pyfunc_answers_by_every_path(family: str, path: str, tmp_path: Path) ->
     )  # fmt: skip
     told = json.loads(done.stdout.splitlines()[-1])
     model = predictor.load(tmp_path / "p")
-    assert model.path == path
+    assert model.backend == path
     assert {name: told[name] for name in told.keys() - {"own"}} == {
         name: values.tolist() for name, values in model.predict(rows.head(50)).columns().items()
     }

@@ -147,4 +147,4 @@ def test_dvc_shows_metrics_plots_and_the_graph(reference: Path, tmp_path: Path) 
 
 
 def test_verify_proves_the_package(reference: Path) -> None:
-    assert "to the bit" in command("nbship", "verify", "models/flights").stdout
+    assert "bit for bit" in command("nbship", "verify", "models/flights").stdout

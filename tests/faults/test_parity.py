@@ -105,7 +105,7 @@ def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatc
         tmp_path / "p", name="wrong", estimator=fitted("boosting, categories"), signature=make_signature(), golden=golden,
         reference=frame, provenance=Provenance(),
     )  # fmt: skip
-    assert predictor.load(tmp_path / "p").path == "tables"
+    assert predictor.load(tmp_path / "p").backend == "tables"
     with pytest.raises(AcceptanceError, match=r"Package 'wrong' gives .* by its compiled tables, and"):
         list(acceptance.prove(tmp_path / "p"))
 

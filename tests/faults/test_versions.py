@@ -73,13 +73,13 @@ def test_the_next_minor_is_refused_with_the_remedy(
     with pytest.raises(VersionMismatchError, match=f"was made with {library} .*, and here is .*--other-versions"):
         predictor.load(other)
     proven = acceptance.load_proven(*predictor.read_package(other))
-    assert proven.path == path
+    assert proven.backend == path
     assert len(proven.predict(make_rows(5, seed=9))) == 5
 
 
 def test_other_versions_that_answer_otherwise_are_refused(packages, tmp_path: Path) -> None:
     for path, package in packages.items():
-        with pytest.raises(AcceptanceError, match=r"does not give its golden rows' (probability|value)"):
+        with pytest.raises(AcceptanceError, match=r"predicts another (probability|value) for its golden rows"):
             acceptance.load_proven(*predictor.read_package(remade(package, tmp_path / path, wrong=True)))
 
 
@@ -89,13 +89,13 @@ def test_a_loader_that_looks_at_no_version_would_be_caught(
     monkeypatch.setattr(loaded, "_refuse_versions", lambda *args, **options: None)
     for path, library, step in CASES:
         other = remade(packages[path], tmp_path / f"{path} {library} {step}", library=library, step=step)
-        assert predictor.load(other).path == path
+        assert predictor.load(other).backend == path
 
 
 def test_commands_take_the_override(packages, tmp_path: Path) -> None:
     other = remade(packages["tables"], tmp_path / "p")
     told = CliRunner().invoke(verify, [str(other), "--other-versions"], catch_exceptions=False).stdout
-    assert "600 rows give the same label and probability, within 1e-12" in told
+    assert "600 rows get the same label and probability, within 1e-12" in told
     make_rows(20, seed=2).to_parquet(tmp_path / "rows.parquet")
     arguments = [str(tmp_path / "rows.parquet"), str(tmp_path / "out.parquet"), "--package", str(other)]
     with pytest.raises(VersionMismatchError):

@@ -189,9 +189,9 @@ def test_invalid_labels_are_errors(tmp_path: Path, log, loaded, rows: pd.DataFra
     signature = loaded.signature
     with pytest.raises(SchemaError, match="no column 'label'"):
         import_labels(log, write(keys, tmp_path / "a.csv"), signature=signature)
-    with pytest.raises(SchemaError, match="lacks the key columns line"):
+    with pytest.raises(SchemaError, match="lacks the key column 'line'"):
         import_labels(log, write(keys[["at"]].assign(label=1), tmp_path / "b.csv"), signature=signature)
-    with pytest.raises(InvalidInputError, match="is none of 0, 1"):
+    with pytest.raises(InvalidInputError, match="is not one of 0, 1"):
         import_labels(log, write(keys.assign(label=7), tmp_path / "c.csv"), signature=signature)
     with pytest.raises(EmptyDataError, match="no rows"):
         import_labels(log, write(keys.head(0).assign(label=[]), tmp_path / "d.csv"), signature=signature)

@@ -76,7 +76,7 @@ def test_files_that_are_no_results_of_this_package(small_package: Path, other_pa
         predict_file(other, log, source=tmp_path / "in.parquet", target=tmp_path / "out.parquet")
         for name, reason in (
             ("none.parquet", "no file"),
-            ("in.parquet", "knows no run"),
+            ("in.parquet", "has no batch run with this output"),
             ("out.parquet", f"version {other.version} made it"),
         ):
             with pytest.raises(SourceError, match=reason):

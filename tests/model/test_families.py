@@ -42,7 +42,7 @@ def test_a_family_packages_proves_itself_and_answers_as_scikit_learn(name: str, 
     path = build(tmp_path, name)
     packaged = predictor.load(path)
     told = json.loads((path / "acceptance.json").read_text())
-    assert packaged.path == told["path"] == FAMILIES[name].path, told
+    assert packaged.backend == told["path"] == FAMILIES[name].path, told
     assert [proof.name for proof in acceptance.prove(path)].count("path") == 1
     rows = make_rows(400, seed=3)
     rows.loc[::9, "town"] = "a town that no one has seen"
@@ -52,7 +52,7 @@ def test_a_family_packages_proves_itself_and_answers_as_scikit_learn(name: str, 
         assert answers.label.tolist() == values.tolist()
     else:
         np.testing.assert_allclose(
-            answers.columns()[kind], values, rtol=BOUND[packaged.path], atol=BOUND[packaged.path]
+            answers.columns()[kind], values, rtol=BOUND[packaged.backend], atol=BOUND[packaged.backend]
         )
     if answers.label is not None:
         assert answers.label.tolist() == fitted(name).predict(rows).tolist()

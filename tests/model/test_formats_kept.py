@@ -24,7 +24,7 @@ def test_there_is_one_for_every_format() -> None:
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
 def test_it_answers_its_golden_rows_and_new_ones(path: Path) -> None:
     model = acceptance.load_proven(*read_package(path))
-    assert (model.name, model.path) == ("shop", "tables")
+    assert (model.name, model.backend) == ("shop", "tables")
     assert model.signature.names == ("ordered", "shop", "customer", "price", "pieces", "gift", "rain")
     assert model.signature.event_time == "ordered"
     answers = model.predict(make_orders(50, seed=4).drop(columns="rain"))

@@ -117,14 +117,14 @@ def test_generated_pipelines_answer_as_scikit_learn(made: tuple[Any, str], sent:
         warnings.simplefilter("ignore")
         estimator.fit(ROWS, make_target(ROWS, target))
         model = packaged(estimator, folder)
-        event(f"{estimator[-1].__class__.__name__} by {model.path}")
+        event(f"{estimator[-1].__class__.__name__} by {model.backend}")
         answers = model.predict(sent)
         frame = frame_of(sent)
         try:
             expected = estimator.predict_proba(frame) if hasattr(estimator, "predict_proba") else estimator.predict(frame)  # fmt: skip
         except ValueError:
             return
-    bound = BOUND[model.path]
+    bound = BOUND[model.backend]
     if answers.probability is None:
         assert answers.value is not None
         np.testing.assert_allclose(answers.value, expected, rtol=bound, atol=bound)

@@ -74,7 +74,7 @@ def test_the_probability_of_each_class(tmp_path: Path) -> None:
         *(Output(name, "float", "probability", positive=name) for name in classes),
     )
     model = package(tmp_path, fitted("boosting, three classes"), replace(make_signature(), outputs=outputs))
-    assert model.path == "tables"
+    assert model.backend == "tables"
     answers = model.predict(ROWS.head(40))
     assert list(answers.columns()) == ["label", "probability", "probability.low", "probability.middle"]
     expected = fitted("boosting, three classes").predict_proba(ROWS.head(40))
@@ -92,7 +92,7 @@ def test_a_model_of_a_matrix(estimator: Any, tmp_path: Path) -> None:
     signature = Signature.infer(matrix)
     assert signature.names == ("x0", "x1", "x2", "x3")
     model = package(tmp_path, estimator, signature, pd.DataFrame(matrix, columns=signature.names))
-    assert model.path == "tables"
+    assert model.backend == "tables"
     expected = estimator.predict_proba(matrix)[:, 1]
     np.testing.assert_allclose(model.predict(matrix).probability, expected, rtol=1e-12)
     np.testing.assert_allclose(model.predict([dict(zip(signature.names, matrix[7].tolist(), strict=True))]).probability, expected[7], rtol=1e-12)  # fmt: skip

@@ -39,7 +39,7 @@ def test_a_saved_estimator_is_packaged_proven_and_answers(folder: Path) -> None:
     paths = json.loads(told[-1])
     assert [proof.name for proof in acceptance.prove(Path(paths["package"]))][:2] == ["digests", "versions"]
     model = predictor.load(paths["package"])
-    assert (model.name, model.path) == ("credit", "tables")
+    assert (model.name, model.backend) == ("credit", "tables")
     assert predictor.load(paths["wheel"]).version == model.version
     rows = make_rows(50, seed=8)
     np.testing.assert_array_equal(model.predict(rows).probability, fitted("boosting").predict_proba(rows)[:, 1])

@@ -54,7 +54,7 @@ def test_a_signed_package_is_used(project: Path, signer: str) -> None:
     assert sign_package(project / "models/small", project / signer).read_bytes() == content
     assert find_deployment().load().name == "small"
     told = CliRunner().invoke(verify, [], catch_exceptions=False).stdout
-    assert told.startswith("signer       signed by sha256:")
+    assert told.startswith("signer       signed by 'sha256:")
     assert "golden rows" in told
 
 

@@ -15,15 +15,17 @@ __all__ = ["command"]
 @click.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--other-versions", is_flag=True, help="Take other versions of libraries, if it answers within 1e-12 as it did."
+    "--other-versions",
+    is_flag=True,
+    help="Allow other library versions, if the golden rows get the same outputs within the backend's tolerance.",
 )
 @model_option
-@click.option("--json", "as_json", is_flag=True, help="Print the proofs as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the passed tests as JSON.")
 def command(path: Path | None, other_versions: bool, model: str | None, as_json: bool) -> None:
-    """Prove a model package: its files, its versions, its tables, its golden rows.
+    """Test a model package: its files, library versions, backend and golden rows.
 
-    PATH is a package folder or a wheel; by default the project's own package. It exits with 1 at the
-    first proof that fails.
+    PATH is a package folder or a wheel (default: the project's package). Exits with code 1 at the first
+    test that fails.
 
     \b
     Example:
@@ -37,7 +39,7 @@ def command(path: Path | None, other_versions: bool, model: str | None, as_json:
     deployment.require_package()
     proofs = []
     if (signer := deployment.check_signer(read_package(deployment.package)[0])) is not None:
-        proofs.append({"proof": "signer", "detail": f"signed by {signer}, who may"})
+        proofs.append({"proof": "signer", "detail": f"signed by '{signer}', an allowed signer"})
         if not as_json:
             click.echo(f"{'signer':<12} {proofs[0]['detail']}")
     for proof in prove(deployment.package, other_versions=other_versions):

@@ -1,4 +1,4 @@
-"""Bring in what truly happened, told by prediction id or by key columns."""
+"""Import labels, by prediction id or by key columns."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _FEEDBACK = ("id", "key", "label", "time")
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """What became of labels.
+    """The result of importing labels.
 
     Attributes
     ----------
     accepted
-        Labels that are now in the log.
+        The number of labels.
     matched
-        Those among them whose prediction is in the log.
+        The number of labels whose prediction is in the log.
     known
-        Those that the log already held, word for word, as the newest of their prediction.
+        The number of labels that were already in the log, unchanged, as the latest of their prediction.
     """
 
     accepted: int
@@ -41,17 +41,17 @@ class LabelCounts:
 
     @property
     def unmatched(self) -> int:
-        """Labels of predictions that the log does not hold; they wait for them."""
+        """The number of labels without a prediction; a prediction logged later still gets its label."""
         return self.accepted - self.matched
 
 
 def store_feedback(log: PredictionLog, rows: Sequence[Mapping[str, Any]], *, signature: Signature) -> LabelCounts:
-    """Store labels as a REST client sends them: `{"id" | "key", "label", "time"}`.
+    """Store labels from a REST request: `{"id" | "key", "label", "time"}`.
 
     Raises
     ------
     InvalidInputError
-        If one is wrong, or names a prediction that the log does not hold; none is stored then.
+        If a label is invalid, or its id is not in the log; no label is stored then.
     """
     failures: list[InputFailure] = []
     labels = []
@@ -86,9 +86,9 @@ def _is_logged(keys: str, log: PredictionLog, signature: Signature) -> bool:
 def _wrong(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> Iterator[tuple[str | None, str]]:
     for name in row:
         if name not in _FEEDBACK:
-            yield name[:80], "is not known here; send id or key, label and time"
+            yield name[:80], "is an unknown field; the fields are id, key, label and time"
     if (row.get("id") is None) == (row.get("key") is None):
-        yield None, "needs the field 'id', or else 'key' with the key columns"
+        yield None, "needs either the field 'id' or the field 'key'"
     elif row.get("id") is not None:
         if not isinstance(row["id"], str) or not _known([row["id"]], log):
             yield "id", "is not in the prediction log"
@@ -114,11 +114,11 @@ def _size(runs: Sequence[BatchRun]) -> int:
 
 
 def wrong_key(key: Any, signature: Signature) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with an object of key columns: field and reason."""
+    """Yield field and reason of everything that is invalid in an object of key columns."""
     if not signature.keys:
-        yield "key", "cannot be used: the model has no key columns; send id"
+        yield "key", "is not supported, because the model has no key columns; send id"
     elif not isinstance(key, Mapping):
-        yield "key", f"is not an object with {', '.join(signature.keys)}"
+        yield "key", f"is not an object with the fields {', '.join(signature.keys)}"
     else:
         for name in signature.keys:
             if name not in key:
@@ -127,7 +127,7 @@ def wrong_key(key: Any, signature: Signature) -> Iterator[tuple[str, str]]:
                 yield f"key.{name}", reason
         for name in key:
             if name not in signature.keys:
-                yield f"key.{name[:80]}", f"is no key column; they are {', '.join(signature.keys)}"
+                yield f"key.{name[:80]}", f"is not a key column; the key columns are {', '.join(signature.keys)}"
 
 
 def _wrong_value(value: Any, field: Field) -> str | None:
@@ -147,7 +147,7 @@ def _wrong_value(value: Any, field: Field) -> str | None:
 def _wrong_time(value: Any, name: str, field: Field) -> Iterator[tuple[str, str]]:
     try:
         if not isinstance(value, str):
-            raise ValueError("is not text in ISO 8601")
+            raise ValueError("is not a string in ISO 8601")
         read_moment(value, field)
     except (ValueError, OverflowError) as error:
         yield name, str(error)
@@ -157,7 +157,7 @@ def _wrong_label(label: Any, signature: Signature) -> str | None:
     output = signature.output("label")
     if output is not None and output.classes:
         if not any(type(label) is type(known) and label == known for known in output.classes):
-            return f"is none of {', '.join(as_json(known) for known in output.classes[:20])}"
+            return f"is not one of {', '.join(as_json(known) for known in output.classes[:20])}"
         return None
     number = isinstance(label, (int, float)) and not isinstance(label, bool)
     return None if number else "is not a number"
@@ -184,7 +184,7 @@ def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> La
     if failures:
         raise InvalidInputError(failures)
     if not labels:
-        raise EmptyDataError(f"'{path}' has no rows. Give a table with labels.")
+        raise EmptyDataError(f"'{path}' has no rows. Give a file with labels.")
     return _store(labels, log, signature)
 
 
@@ -202,22 +202,27 @@ def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) ->
 def _fields(names: Sequence[str], path: Path, signature: Signature) -> list[Field]:
     if "label" not in names:
         raise SchemaError(
-            f"'{path}' has no column 'label'. Give key columns or 'prediction_id', 'label', and perhaps 'time'."
+            f"'{path}' has no column 'label'. It needs 'label' and either 'prediction_id' or the key columns; 'time' is optional."
         )
     missing = [name for name in signature.keys if name not in names]
     if "prediction_id" in names:
-        told = [Field("prediction_id", "string")]
-    elif missing or not signature.keys:
-        lacking = f"the key columns {', '.join(missing)}" if missing else "the column 'prediction_id'"
-        raise SchemaError(f"'{path}' lacks {lacking}. Give them, or 'prediction_id'.")
+        names_prediction = [Field("prediction_id", "string")]
+    elif not signature.keys:
+        raise SchemaError(f"'{path}' lacks the column 'prediction_id'. Add it.")
+    elif missing:
+        columns = "column" if len(missing) == 1 else "columns"
+        listed = ", ".join(f"'{name}'" for name in missing)
+        raise SchemaError(f"'{path}' lacks the key {columns} {listed}. Add them, or the column 'prediction_id'.")
     else:
-        told = [signature[name] for name in signature.keys]
+        names_prediction = [signature[name] for name in signature.keys]
     output = signature.output("label") or signature.output("value")
     if output is None:
-        raise LogError("The model's signature has no output that a label could be compared with.")
+        raise LogError(
+            "The model's signature has neither a label nor a value, so labels cannot be compared with its outputs. Add such an output to the signature."
+        )
     zone = signature[signature.event_time].timezone if signature.event_time else None
     dtype = "string" if output.dtype == "category" else output.dtype
-    return [*told, Field("label", dtype), Field("time", "datetime", nullable=True, timezone=zone or "UTC")]
+    return [*names_prediction, Field("label", dtype), Field("time", "datetime", nullable=True, timezone=zone or "UTC")]
 
 
 def _wrong_labels(frame: pd.DataFrame, signature: Signature) -> list[InputFailure]:

@@ -1,4 +1,4 @@
-"""What stands around a predictor in service: `Logged` makes every prediction durable before it is given."""
+"""Log predictions: every prediction is durable before the caller receives it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Logged", "PendingPredictions", "output_records"]
 
-# A refused request is kept to see what went wrong, not to fill the disk.
-_MOST_REFUSED = 20_000
+# The inputs of a rejected request are logged for diagnosis, up to this number of characters.
+_MAX_REJECTED = 20_000
 _NOTHING = RecordPredictions((), ())
 
 
 @dataclass
 class Logged:
-    """A predictor whose every answer and refusal is in the log before anybody sees it.
+    """A predictor that logs every prediction and every rejected request before it returns.
 
     Attributes
     ----------
     predictor, log
-        What answers, and where it is logged.
+        The predictor, and its log.
     mode, caller
-        Through what it is asked (`rest`, `app`, `python`), and by whom unless a call says so.
+        The interface (`rest`, `app` or `python`), and the default caller.
     """
 
     predictor: Predictor
@@ -44,7 +44,7 @@ class Logged:
 
     @property
     def package(self) -> Package:
-        """The package that is shown to people."""
+        """The package on pages and in cards."""
         return self.predictor.package
 
     @property
@@ -54,27 +54,27 @@ class Logged:
 
     @property
     def quick(self) -> bool:
-        """Whether a few rows take microseconds, before they are logged."""
+        """Whether predicting a few rows, without logging them, takes only microseconds."""
         return self.predictor.quick
 
     @property
     def signature(self) -> Signature:
-        """What the model takes and gives."""
+        """The model's inputs and outputs."""
         return self.package.signature
 
     def predict_unlogged(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
-        """Return the outputs for rows that no caller asked for, as examples; nothing is logged."""
+        """Return the outputs of rows, for examples on pages; nothing is logged."""
         return self.predictor.predict_records(rows).outputs
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
-        """Predict, and return when the predictions are durable.
+        """Predict; return when the predictions are durable.
 
         Raises
         ------
         InvalidInputError
-            If rows break the signature.
+            If rows do not fit the signature.
         LogError
-            If the log cannot be written; there is no answer then.
+            If the log cannot be written; no prediction is returned then.
         """
         records: Sequence[Any] = rows if isinstance(rows, Sequence) else rows.to_dict("records")
         pending = self.begin(records)
@@ -82,7 +82,7 @@ class Logged:
         return Predictions.of_records(pending.predicted.outputs)
 
     def respond(self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None) -> list[dict[str, Any]]:
-        """Predict as `predict` does; return for each row what a client gets: id, model, version and outputs."""
+        """Predict as `predict` does; return the response for each row: id, model, version and outputs."""
         pending = self.begin(rows, caller=caller)
         pending.wait()
         return pending.responses()
@@ -90,9 +90,9 @@ class Logged:
     def begin(
         self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None, trace: str | None = None
     ) -> PendingPredictions:
-        """Predict; what is returned may be shown when the log has settled its `commit`.
+        """Predict, and queue the records; the predictions may be returned once their `commit` is done.
 
-        A refusal is logged too, and raised by `PendingPredictions.check` then.
+        Rejected requests are logged too; `PendingPredictions.check` raises their error.
 
         Raises
         ------
@@ -104,14 +104,14 @@ class Logged:
         try:
             predicted = self.predictor.predict_records(rows)
         except Exception as error:
-            refusal = self._refusal(rows, error, by, _milliseconds(started), trace)
-            return PendingPredictions(self, (), self.log.submit([refusal]), error)
+            rejected = self._rejected(rows, error, by, _milliseconds(started), trace)
+            return PendingPredictions(self, (), self.log.submit([rejected]), error)
         latency = _milliseconds(started)
         ids, commit = self._submit(rows, predicted, by, latency, trace)
         return PendingPredictions(self, ids, commit, None, predicted)
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
-        """Predict for records as `predict` does, and say of each which model predicted."""
+        """Predict as `predict` does; return plain values, and the model of each record."""
         pending = self.begin(rows)
         pending.wait()
         return pending.predicted
@@ -124,7 +124,7 @@ class Logged:
         latency: float,
         trace: str | None,
     ) -> tuple[Sequence[str], PendingCommit[Any]]:
-        """Give rows and their outputs to the log; return the ids of the records."""
+        """Queue the records of rows; return their ids."""
         records = [
             self._record(row, outputs, model, caller, latency, trace)
             for row, outputs, model in zip(rows, predicted.outputs, predicted.models, strict=True)
@@ -148,7 +148,7 @@ class Logged:
             redacted=stored.redacted, trace=trace,
         )  # fmt: skip
 
-    def _refusal(
+    def _rejected(
         self, rows: Sequence[Mapping[str, Any]], error: Exception, caller: str, latency: float, trace: str | None
     ) -> Record:
         personal = self.signature.personal
@@ -164,7 +164,7 @@ class Logged:
         model = self.package.id
         return Record(
             id=new_id(), at=datetime.now(UTC), model=model.name, version=model.version, digest=model.digest,
-            caller=caller, mode=self.mode, inputs=inputs if len(inputs) <= _MOST_REFUSED else None, outputs=None,
+            caller=caller, mode=self.mode, inputs=inputs if len(inputs) <= _MAX_REJECTED else None, outputs=None,
             error=as_json(_describe(error)), latency_ms=latency, redacted=personal,
             trace=trace,
         )  # fmt: skip
@@ -172,16 +172,16 @@ class Logged:
 
 @dataclass(slots=True)
 class PendingPredictions:
-    """What was predicted, or refused, and is not in the log yet.
+    """Predictions, or a rejected request, whose records are queued for the log.
 
     Attributes
     ----------
     ids, predicted
-        Of the rows: prediction ids, and what was predicted by which model.
+        Prediction ids and predictions of the rows.
     commit
-        Done when the records are on the disk.
+        The pending commit of the records.
     error
-        Why there is no prediction; None where there is one.
+        Why the request was rejected, or None.
     """
 
     by: Logged
@@ -191,19 +191,19 @@ class PendingPredictions:
     predicted: RecordPredictions = _NOTHING
 
     def wait(self) -> None:
-        """Have it written; raise what keeps it from being an answer."""
+        """Wait until the records are durable; raise the error of a rejected request, or of the log."""
         self.by.log.flush()
         self.check()
 
     def check(self) -> None:
-        """Raise what keeps it from being an answer, once `commit` is done."""
+        """Raise the error of a rejected request, or of the log; call it when `commit` is done."""
         if self.error is not None:
             raise self.error
         self.commit.check()
 
     @property
     def version(self) -> str:
-        """The version that predicted; where several did, all of them, sorted and separated by commas."""
+        """The version that predicted; several versions are sorted and separated by commas."""
         models = self.predicted.models
         if not models:
             return self.by.package.id.version
@@ -213,13 +213,13 @@ class PendingPredictions:
         return ",".join(sorted({model.version for model in models}))
 
     def responses(self) -> list[dict[str, Any]]:
-        """Return for each row what a client gets: id, model, version and outputs."""
+        """Return the response for each row: id, model, version and outputs."""
         rows = zip(self.ids, self.predicted.models, self.predicted.outputs, strict=True)
         return [{"id": id, "model": model.name, "version": model.version, **outputs} for id, model, outputs in rows]
 
 
 def output_records(predictions: Predictions) -> Iterator[dict[str, Any]]:
-    """Return each row's outputs, by kind, as plain values."""
+    """Yield the outputs of each row as plain values."""
     columns = {kind: column.tolist() for kind, column in predictions.columns().items()}
     return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 

@@ -1,4 +1,4 @@
-"""Predictors that share requests among several models."""
+"""Predictors that split requests between several models."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ __all__ = ["Canary"]
 
 @dataclass(frozen=True)
 class Canary:
-    """A challenger that predicts for a share of the keys, beside the champion that predicts for the others.
+    """Predicts with a challenger for a share of the keys, and with the champion for all other keys.
 
-    A key stays where it is: it belongs to the challenger if the hash of it, a number from 0 to 1, is below `share`.
-    When the share grows, keys move to the challenger only; when it shrinks, back to the champion only::
+    The split is sticky: the challenger gets a key if the key's hash, a number from 0 to 1, is below `share`.
+    If the share grows, keys only move to the challenger; if it shrinks, they only move back to the champion::
 
         key       hash    share 0.1     share 0.5
         UA 1545   0.07    challenger    challenger
         AA 1141   0.31    champion      challenger
         B6 725    0.82    champion      champion
 
-    Rows of a model without key columns are told apart by all their inputs.
+    If a model has no key columns, all inputs are the key.
 
     Attributes
     ----------
     champion, challenger
-        Their signatures name the same inputs, keys and outputs.
+        Two predictors of one model name, with the same inputs, keys and outputs.
     share
-        Of the keys, from 0 to 1.
+        The challenger's share of the keys, from 0 to 1.
 
     Raises
     ------
     SignatureError
-        If the two signatures differ.
+        If names, inputs, keys or outputs differ.
     """
 
     champion: Predictor
@@ -52,12 +52,12 @@ class Canary:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
-            raise ValueError(f"The share of a canary is {self.share}. Give a number from 0 to 1.")
+            raise ValueError(f"The canary share '{self.share}' is out of range. Give a number from 0 to 1.")
         one, other = self.champion.package, self.challenger.package
         if _contract(one) != _contract(other):
             raise SignatureError(
-                f"Versions {one.id.version} and {other.id.version} of '{one.id.name}' take other inputs, or give other "
-                "outputs, so they cannot share requests. Release the new one as a whole."
+                f"Version {one.id.version} of '{one.id.name}' and version {other.id.version} of '{other.id.name}' have "
+                "different inputs or outputs, so they cannot share requests. Release the new version without a canary."
             )
 
     @property
@@ -76,17 +76,17 @@ class Canary:
         return self.champion.quick and self.challenger.quick
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
-        """Validate rows and predict, each by the model that its key belongs to."""
+        """Validate rows and predict each with the model of its key."""
         records: Sequence[Any] = rows if isinstance(rows, Sequence) else rows.to_dict("records")
         return Predictions.of_records(self.predict_records(records).outputs)
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
-        """Predict for records, each by the model that its key belongs to.
+        """Validate records and predict each with the model of its key.
 
         Raises
         ------
         InvalidInputError
-            With every wrong field of every row.
+            With all invalid fields of all rows.
         """
         chosen = [self._is_challenged(row) for row in rows]
         outputs: list[dict[str, Any]] = [{}] * len(rows)
@@ -112,7 +112,7 @@ class Canary:
         try:
             key = keys_of(row, signature, salt=b"") or store_row(row, signature, salt=b"").inputs
         except (ValueError, TypeError, AttributeError, KeyError, OverflowError, msgspec.MsgspecError):
-            # The row is invalid; the champion says which field is wrong.
+            # The row is invalid; the champion raises the error that names the field.
             return False
         salt = self.challenger.models[0].digest.encode()[:64]
         number = int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=salt, digest_size=8).digest())

@@ -1,4 +1,4 @@
-"""What a batch run gave, found by key: predictions that were made before anybody asked."""
+"""Look up the predictions of a batch run by key."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Results", "open_results"]
 
 
 class Results:
-    """The rows of one batch run, by their key columns.
+    """The rows of a batch run, indexed by their key columns.
 
     Attributes
     ----------
     run
-        As the log has it.
+        The record of the batch run.
     """
 
     def __init__(self, index: Path, run: BatchRun, *, signature: Signature, salt: bytes) -> None:
@@ -35,16 +35,21 @@ class Results:
         self._index = sqlite3.connect(f"file:{index}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
     def find(self, keys: Sequence[Any]) -> list[dict[str, Any] | None]:
-        """Return for each key, an object with the key columns, what a client gets; None where the run had no such row.
+        """Return the response for each key; None if the run has no such row.
+
+        Parameters
+        ----------
+        keys
+            Objects with the key columns.
 
         Raises
         ------
         InvalidInputError
-            If a key is wrong.
+            If a key is invalid.
         """
         failures = [
-            InputFailure(place, field, reason)
-            for place, key in enumerate(keys)
+            InputFailure(number, field, reason)
+            for number, key in enumerate(keys)
             for field, reason in wrong_key(key, self._signature)
         ]
         if failures:
@@ -66,24 +71,26 @@ class Results:
 
 
 def open_results(output: Path, *, package: Package, log: PredictionLog, folder: Path) -> Results:
-    """Open the output of a batch run for finding by key; its index is made in `folder` the first time.
+    """Open the output of a batch run for look-up by key; an index is created in `folder` the first time.
 
     Raises
     ------
     SourceError
-        If the model has no key columns, or the file is not the output of a run of this package that the log knows.
+        If the model has no key columns, or the log has no run of this package with this output.
     """
     signature = package.signature
     if not signature.keys:
-        raise SourceError("The model has no key columns, so its results cannot be found by key.")
+        raise SourceError(
+            "The model has no key columns, so its results cannot be looked up by key. Add key columns to its signature, or remove 'serving.results'."
+        )
     if not output.is_file():
-        raise SourceError(f"There is no file '{output}'. Name the output of `nbship predict`.")
+        raise SourceError(f"There is no file '{output}'. Set 'serving.results' to an output of 'nbship predict'.")
     digest = digest_of(output)
     run = next((run for run in log.batches() if run.output_digest == digest), None)
     if run is None or run.digest != package.id.digest:
-        made = "version " + run.version + " made it" if run else "the log knows no run that made it"
+        made = f"version {run.version} made it" if run else "the prediction log has no batch run with this output"
         raise SourceError(
-            f"'{output}' is not of version {package.id.version}: {made}. Run `nbship predict` with this package."
+            f"'{output}' was not made by version {package.id.version}: {made}. Run 'nbship predict' with this package."
         )
     index = folder / f"{digest}.sqlite"
     if not index.is_file():
@@ -93,19 +100,18 @@ def open_results(output: Path, *, package: Package, log: PredictionLog, folder: 
 
 
 def _build(index: Path, output: Path, signature: Signature, salt: bytes) -> None:
-    draft = index.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(draft)) as connection:
+    temporary = index.with_suffix(".draft")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as connection:
         connection.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
         for chunk in read_chunks(output, output_fields(signature)):
             keys = keys_of_frame(chunk.frame, signature, salt=salt)
-            told = chunk.frame[["prediction_id", *signature.answers]]
-            rows = (
-                dict(zip(told, row, strict=True)) for row in zip(*(told[name].tolist() for name in told), strict=True)
-            )
-            # Of a key that is there twice, the last row counts.
+            frame = chunk.frame[["prediction_id", *signature.answers]]
+            columns = (frame[name].tolist() for name in frame)
+            rows = (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
+            # If a key occurs twice, the last row counts.
             connection.executemany(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?)", zip(keys, map(as_json, rows), strict=True)
             )
         connection.commit()
-    draft.replace(index)
+    temporary.replace(index)

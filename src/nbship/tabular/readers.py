@@ -159,7 +159,7 @@ def read_chunks(
 
 def _check(path: Path) -> None:
     if path.suffix not in SUFFIXES:
-        raise SourceError(f"'{path}' is not one of {', '.join(SUFFIXES)}. Give such a file.")
+        raise SourceError(f"'{path}' has an unsupported suffix. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
     if not path.is_file():
         raise SourceError(f"There is no file '{path}'. Check the path.")
 
