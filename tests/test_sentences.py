@@ -1,0 +1,114 @@
+"""What users read: plain English by the project's glossary, and errors of one shape."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sentences import SOURCE, Sentence, all_sentences, error_classes, raised_classes
+
+# Paths of which every sentence has been read.
+READ = (
+    "src/nbship/monitoring/",
+    "src/nbship/operations/",
+    "src/nbship/data/",
+    "src/nbship/metrics",
+    "src/nbship/training.py",
+    "src/nbship/errors.py",
+    "src/nbship/cli/monitor.py",
+)
+
+# Each wrong phrase, and the words to use.
+GLOSSARY = {
+    r"whoever|nobody|somebody": "the caller, the user, no process",
+    r"\bthe one (that|who)\b": "name the thing",
+    r"\b(is|are|was|were|been|being) told\b|\btold (by|that|apart)\b": "given, reported",
+    r"\b(is|are|was) said\b|\bsaid no\b|\bsays no\b": "printed, rejected, did not pass",
+    r"\btruth values?\b": "boolean",
+    r"\bwhole numbers?\b": "integer",
+    r"\b(is|as|of) a text\b|\btexts\b": "string",
+    r"\bhalf (a )?characters?\b": "lone surrogate",
+    r"\bdoubled keys?\b|\bkeys? (that is )?there twice\b": "duplicate key",
+    r"\bnumbers? that (are|is) none\b": "NaN or Infinity",
+    r"\bto the bit\b": "bit for bit, identical",
+    r"\bis none of\b|\bare none of\b": "is not one of",
+    r"(?<!There )\bis no (input|field|column|stage|model|file|folder|number|date)\b": "is not a(n) …",
+    r"\bso (much|many) of\b": "the limit's own noun",
+    r"\b(how|so) (many|much) (rows|bytes|requests) it takes\b": "the row limit, the size limit",
+    r"\bsend it as it is\b": "Send the body uncompressed.",
+    r"\bends? with (0|1|2|3)\b|\bexits with (0|1|2|3)\b": "exits with code 3",
+    r"\bRefus(e|es|ed|al|als)\b|\brefus(e|es|ed|al|als)\b": "reject, not allowed",
+    r"\bsettled?\b|\bforesee[ns]?\b": "flushed, unlogged",
+    r"\bhealed?\b|\bhealing\b|\bupkeep\b": "repair, retention",
+    r"\bloud(er|est)?\b|\bquiet(er|est)?\b": "finding, ok",
+    r"\bdoes not say\b": "does not set, does not name",
+    r"\bas (it|they|that) does\b": "say the thing",
+    r"\bcannot be told\b|\bfor want of\b|\bsave for\b": "is not known, too little, except",
+    r"\bthe like\b|\bof those who may\b": "name them",
+    r"\bthat is theirs\b|\bnone of theirs\b": "say the thing",
+    r"\bdoubled\b": "duplicate",
+    r"\b[Bb]ring (in|the)\b": "import, copy",
+}
+ACCEPTED = re.compile(r"refused connection|connection refused|Connection refused")
+# Their message is put together from failures.
+HELPED = {"InvalidInputError"}
+
+
+def is_read(sentence: Sentence) -> bool:
+    return sentence.path.startswith(READ)
+
+
+def sentences() -> list[Sentence]:
+    return [sentence for sentence in all_sentences() if is_read(sentence)]
+
+
+@pytest.mark.parametrize(("phrase", "instead"), GLOSSARY.items(), ids=[f"'{words}'" for words in GLOSSARY.values()])
+def test_sentences_keep_to_the_glossary(phrase: str, instead: str) -> None:
+    wrong = [str(each) for each in sentences() if re.search(phrase, ACCEPTED.sub("", each.text), re.IGNORECASE)]
+    assert not wrong, f"Write '{instead}':\n" + "\n".join(wrong)
+
+
+def messages() -> list[Sentence]:
+    """Return the messages of nbship's errors; a clause that ends in a placeholder is completed elsewhere."""
+    known = error_classes() - {"AssertionError"}
+    return [each for each in sentences() if each.kind == "error" and each.where in known]
+
+
+def test_an_error_is_a_sentence() -> None:
+    wrong = [
+        str(each)
+        for each in messages()
+        if not re.match(r"[A-Z'`{0-9]", each.text) or not re.search(r"([.?!]|[}])$", each.text)
+    ]
+    assert not wrong, "An error starts with a capital and ends with a full stop:\n" + "\n".join(wrong)
+
+
+def test_an_error_is_short_and_quotes_with_single_quotes() -> None:
+    wrong = [
+        str(each)
+        for each in messages()
+        if len(re.sub(r"\{[^}]*\}", "", each.text)) > 300 or "  " in each.text or '"{' in each.text
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_sentence_is_missed() -> None:
+    found = all_sentences()
+    raised = raised_classes() & error_classes()
+    unseen = raised - {each.where for each in found}
+    kinds = {each.kind for each in found}
+    assert len(found) > 1000
+    assert {"error", "help", "warning", "markdown", "text"} <= kinds
+    # The message of these comes as a value from a helper, whose strings are found as text.
+    assert unseen <= HELPED, f"No message of {', '.join(sorted(unseen - HELPED))} was found."
+
+
+def test_every_module_with_an_error_is_walked() -> None:
+    walked = {each.path for each in all_sentences()}
+    silent = [
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if re.search(r"raise \w+Error\(\s*f?[\"'][A-Z']", path.read_text(encoding="utf-8"))
+        and f"src/nbship/{path.relative_to(SOURCE).as_posix()}" not in walked
+    ]
+    assert not silent
