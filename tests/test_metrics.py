@@ -95,15 +95,15 @@ def test_regression_is_never_nan(actual: list[float], value: list[float]) -> Non
     ("actual", "probability", "message"),
     [
         ([0, 1], [0.5], "2 outcomes and 1 predictions"),
-        ([0, 2], [0.5, 0.5], "neither yes"),
-        ([0, None], [0.5, 0.5], "neither yes"),
-        ([0, 1], [0.5, float("nan")], "missing or not within 0 and 1"),
-        ([0, 1], [0.5, 1.5], "not within 0 and 1"),
-        (["yes", "no"], [0.5, 0.5], "not all numbers"),
-        ([[0, 1]], [0.5, 0.5], "2 dimensions"),
+        ([0, 2], [0.5, 0.5], "must be 0 or 1"),
+        ([0, None], [0.5, 0.5], "must be 0 or 1"),
+        ([0, 1], [0.5, float("nan")], "must be between 0 and 1"),
+        ([0, 1], [0.5, 1.5], "must be between 0 and 1"),
+        (["yes", "no"], [0.5, 0.5], "must be numbers"),
+        ([[0, 1]], [0.5, 0.5], "one dimension, not 2"),
     ],
 )
-def test_unusable_data_are_refused(actual: list[object], probability: list[float], message: str) -> None:
+def test_unusable_data_are_an_error(actual: list[object], probability: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         metrics.classification(actual, probability)  # type: ignore[arg-type]
 
@@ -125,7 +125,7 @@ def test_calibration_curve_holds_every_row_once_and_keeps_ties_together() -> Non
     assert metrics.calibration_curve([], []) == []
 
 
-def test_slices_are_measured_each_on_its_own() -> None:
+def test_each_slice_is_measured() -> None:
     rng = np.random.default_rng(5)
     frame = pd.DataFrame(
         {

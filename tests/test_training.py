@@ -24,7 +24,7 @@ def test_the_split_is_by_time_and_the_instant_belongs_to_the_later_part() -> Non
 
 def test_a_split_outside_the_data_names_the_range() -> None:
     frame = pd.DataFrame({"at": pd.to_datetime(["2013-01-01", "2013-02-01"], utc=True)})
-    with pytest.raises(EmptyDataError, match=r"no rows from that time.*2013-01-01.*2013-02-01"):
+    with pytest.raises(EmptyDataError, match=r"No rows are at or after .*2013-01-01.*2013-02-01"):
         split_by_time(frame, "at", at=pd.Timestamp("2014-01-01", tz="UTC"))
 
 
@@ -38,7 +38,7 @@ def test_folds_learn_from_the_past_only_whatever_the_order_of_rows() -> None:
     assert set(tested.tolist()) | set(folds[0].train.tolist()) == set(range(500))
 
 
-def test_too_few_times_for_the_folds_are_refused() -> None:
+def test_too_few_times_for_the_folds_are_an_error() -> None:
     with pytest.raises(DataError, match=r"2 distinct times are too few for 3 folds"):
         time_folds([1, 1, 2, 2], folds=3)
 
@@ -66,14 +66,14 @@ def test_the_simplest_within_one_standard_error_wins_and_says_why() -> None:
     assert "plain is the simplest of 2 within one standard error" in choice.reason
 
 
-def test_a_simple_one_that_is_always_worse_does_not_win() -> None:
+def test_a_simple_candidate_that_is_always_worse_is_not_chosen() -> None:
     choice = choose([trial("plain", 0.70, 0.71), trial("fancy", 0.75, 0.76)])
     assert choice.trial is choice.best
     assert choice.trial.label == "fancy"
     assert "the most of 2" in choice.reason
 
 
-def test_of_equals_the_first_wins() -> None:
+def test_of_equal_trials_the_first_is_chosen() -> None:
     assert choose([trial("plain", 0.7, 0.7), trial("fancy", 0.7, 0.7)]).trial.label == "plain"
 
 
@@ -88,6 +88,6 @@ def test_the_comparison_lists_the_best_first_with_its_distance() -> None:
     assert table["loss"].tolist() == pytest.approx([0.0, 0.05])
 
 
-def test_one_class_alone_scores_half() -> None:
+def test_a_single_class_scores_half() -> None:
     assert auc([1, 1], [0.2, 0.9]) == 0.5
     assert auc([0, 1], [0.2, 0.9]) == 1.0

@@ -25,13 +25,13 @@ def flights(*, from_date: str, to_date: str, max_bad_share: float = 0.001) -> Ta
     return Table(
         "flights",
         {
-            "carrier": Column("text"),
+            "carrier": Column("string"),
             "flight": Column("integer", minimum=1, maximum=9999),
-            "tailnum": Column("text", nullable=True),
-            "origin": Column("text", categories=ORIGINS),
-            "dest": Column("text"),
-            "scheduled_departure": Column("instant", minimum=pd.Timestamp(from_date, tz=HOME), maximum=last),
-            "scheduled_arrival": Column("instant"),
+            "tailnum": Column("string", nullable=True),
+            "origin": Column("string", categories=ORIGINS),
+            "dest": Column("string"),
+            "scheduled_departure": Column("timestamp", minimum=pd.Timestamp(from_date, tz=HOME), maximum=last),
+            "scheduled_arrival": Column("timestamp"),
             "distance": Column("integer", minimum=1, maximum=6000),
             "dep_delay": Column("integer", nullable=True, minimum=-120, maximum=3000),
             "arr_delay": Column("integer", nullable=True, minimum=-180, maximum=3000),
@@ -50,8 +50,8 @@ def weather(*, max_bad_share: float = 0.001) -> Table:
     return Table(
         "weather",
         {
-            "origin": Column("text", categories=ORIGINS),
-            "time_hour": Column("instant"),
+            "origin": Column("string", categories=ORIGINS),
+            "time_hour": Column("timestamp"),
             "temperature": Column("number", nullable=True, minimum=-40, maximum=130),
             "dew_point": Column("number", nullable=True, minimum=-60, maximum=100),
             "humidity": Column("number", nullable=True, minimum=0, maximum=100),
@@ -73,7 +73,7 @@ def planes(*, max_bad_share: float = 0.001) -> Table:
     return Table(
         "planes",
         {
-            "tailnum": Column("text"),
+            "tailnum": Column("string"),
             "plane_year": Column("integer", nullable=True, minimum=1930, maximum=2013),
             "plane_seats": Column("integer", nullable=True, minimum=1, maximum=900),
             "plane_engines": Column("integer", nullable=True, minimum=1, maximum=8),

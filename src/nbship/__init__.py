@@ -1,4 +1,4 @@
-"""Notebooks to production: stages, packages, predictions, watching."""
+"""Notebooks to production: pipelines, model packages, predictions, monitoring."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Every error that nbship raises on purpose.
+"""The exceptions of nbship.
 
 ::
 
     NbshipError
-    ├── ProjectError            no project here, or its files cannot be read
+    ├── ProjectError            no project, or files that cannot be read
     │   ├── SettingsError       nbship.yaml
     │   └── ParamsError         params.yaml
     ├── PipelineError           pipeline.yaml, dvc.yaml
@@ -15,7 +15,7 @@
     ├── StageError              a stage that ran and failed
     │   ├── CellError           a cell raised
     │   └── DeadKernelError     the kernel died or timed out
-    ├── GateError               the acceptance gate said no
+    ├── GateError               the model did not pass the gate
     ├── DataError
     │   ├── SourceError         a source that cannot be read
     │   ├── EmptyDataError      no rows where rows are needed
@@ -23,10 +23,10 @@
     │   └── InvalidInputError   rows that break a model's signature
     ├── PackageError
     │   ├── SignatureError
-    │   ├── NotCompilableError  a model that no table can answer
-    │   ├── AcceptanceError     a package does not do what it proves
+    │   ├── NotCompilableError  a model without lookup tables
+    │   ├── AcceptanceError     a package that fails its acceptance tests
     │   ├── CorruptPackageError
-    │   ├── SignerError         a package that is not signed by whom it should be
+    │   ├── SignerError         a package without a signature of an allowed signer
     │   └── VersionMismatchError
     ├── LogError
     │   └── UnknownPredictionError
@@ -35,7 +35,8 @@
     └── RequestError            a request that cannot be answered, whatever transport it came by
         └── JsonError           a body or line that is not strict JSON
 
-A message gives the fact, the subject in quotes and the remedy. Errors carry their data as attributes.
+A message states the fact, the subject in quotes, and the remedy. Errors carry their data as attributes and know no
+HTTP status codes.
 """
 
 from __future__ import annotations
@@ -82,39 +83,39 @@ __all__ = [
 
 
 class NbshipError(Exception):
-    """Base of all errors that nbship raises on purpose."""
+    """Base class of the exceptions of nbship."""
 
 
 class ProjectError(NbshipError):
-    """There is no project here, or one of its files cannot be read."""
+    """There is no project, or one of its files cannot be read."""
 
 
 class SettingsError(ProjectError):
-    """`nbship.yaml` says something that nbship cannot follow."""
+    """A setting in `nbship.yaml` is not valid."""
 
 
 class ParamsError(ProjectError):
-    """`params.yaml` holds a value that its readers would not agree on."""
+    """`params.yaml` holds a value that DVC, Ploomber and YAML 1.1 would read differently."""
 
 
 class PipelineError(NbshipError):
-    """`pipeline.yaml` or the `dvc.yaml` made from it is wrong."""
+    """`pipeline.yaml`, or the `dvc.yaml` generated from it, is not valid."""
 
 
 class UnknownStageError(PipelineError):
-    """A stage was named that the pipeline does not have."""
+    """The pipeline does not have this stage."""
 
 
 class CycleError(PipelineError):
-    """Stages wait for each other in a circle."""
+    """Stages depend on each other in a cycle."""
 
 
 class UndeclaredImportError(PipelineError):
-    """A notebook uses a module that its stage does not declare."""
+    """A notebook imports a module that its stage does not declare."""
 
 
 class NotebookError(NbshipError):
-    """A notebook cannot be read or cannot be a stage."""
+    """A notebook cannot be read, or cannot be a stage."""
 
 
 class ParameterError(NotebookError):
@@ -126,15 +127,15 @@ class StageError(NbshipError):
 
 
 class CellError(StageError):
-    """A cell of a stage's notebook raised."""
+    """A cell of a stage's notebook raised an exception."""
 
 
 class DeadKernelError(StageError):
-    """The kernel of a stage died or ran out of time."""
+    """The kernel of a stage died or timed out."""
 
 
 class GateError(NbshipError):
-    """The acceptance gate said no."""
+    """The model did not pass the acceptance gate."""
 
 
 class DataError(NbshipError):
@@ -146,21 +147,21 @@ class SourceError(DataError):
 
 
 class EmptyDataError(DataError):
-    """There are no rows where rows are needed."""
+    """There are no rows."""
 
 
 @dataclass(frozen=True)
 class SchemaFailure:
-    """One expectation of a table that does not hold.
+    """A broken expectation of a table.
 
     Attributes
     ----------
     column
-        None where rows as a whole are meant.
+        None if the expectation is about whole rows.
     expectation
-        What should be so, as a phrase: "is not null".
+        The expectation as a phrase: "is not null".
     rows
-        The number of rows in which it is not.
+        The number of rows that break it.
     """
 
     table: str
@@ -170,7 +171,7 @@ class SchemaFailure:
 
 
 class SchemaError(DataError):
-    """Rows break the expectations that their table declares; every broken one is in `failures`."""
+    """Rows break the expectations of their table. `failures` holds every broken expectation."""
 
     def __init__(self, message: str, *, failures: Sequence[SchemaFailure] = ()) -> None:
         self.failures = tuple(failures)
@@ -179,16 +180,16 @@ class SchemaError(DataError):
 
 @dataclass(frozen=True)
 class InputFailure:
-    """What is wrong with one field of one row.
+    """One invalid field of one row.
 
     Attributes
     ----------
     row
-        Position in the request, from 0; None where the whole request is meant.
+        Position in the request, from 0; None if the failure is about the whole request.
     field
-        Name of the input, None where the row as a whole is meant.
+        Name of the input; None if the failure is about the whole row.
     reason
-        What is wrong and what is expected, without the row and the name.
+        What is wrong and what is expected, without row and name.
     """
 
     row: int | None
@@ -197,7 +198,7 @@ class InputFailure:
 
 
 class InvalidInputError(DataError):
-    """Rows break a model's signature; every wrong field of every row is in `failures`."""
+    """Rows do not fit the model's signature. `failures` holds every invalid field of every row."""
 
     def __init__(self, failures: Sequence[InputFailure]) -> None:
         self.failures = tuple(failures)
@@ -206,8 +207,8 @@ class InvalidInputError(DataError):
     def _message(self) -> str:
         shown = [_describe(failure) for failure in self.failures[:5]]
         more = len(self.failures) - len(shown)
-        told = "; ".join(shown) + (f"; and {more} more" if more else "")
-        return told if told.endswith("?") else f"{told}."
+        text = "; ".join(shown) + (f"; and {more} more" if more else "")
+        return text if text.endswith("?") else f"{text}."
 
 
 def _describe(failure: InputFailure) -> str:
@@ -217,7 +218,7 @@ def _describe(failure: InputFailure) -> str:
 
 
 class PackageError(NbshipError):
-    """A model package cannot be made or used."""
+    """A model package cannot be built or used."""
 
 
 class SignatureError(PackageError):
@@ -225,23 +226,23 @@ class SignatureError(PackageError):
 
 
 class NotCompilableError(PackageError):
-    """A model cannot be compiled to tables; the message is the reason, as a clause."""
+    """A model cannot be compiled to lookup tables. The message is the reason, as a clause."""
 
 
 class AcceptanceError(PackageError):
-    """A package does not give the answers that it was made to give."""
+    """A package does not reproduce its golden outputs or fails an acceptance test."""
 
 
 class CorruptPackageError(PackageError):
-    """A package's files are not what its manifest says."""
+    """The files of a package do not match its manifest."""
 
 
 class SignerError(PackageError):
-    """A package is not signed by one of those who may, or a key cannot be read."""
+    """A package has no signature of an allowed signer, or a key cannot be read."""
 
 
 class VersionMismatchError(PackageError):
-    """A package was made with library versions that this environment does not have."""
+    """A package was built with library versions that this environment does not have."""
 
 
 class LogError(NbshipError):
@@ -253,7 +254,7 @@ class UnknownPredictionError(LogError):
 
 
 class MonitoringError(NbshipError):
-    """A monitoring run cannot be done."""
+    """A monitoring report cannot be written."""
 
 
 class ServingError(NbshipError):

@@ -1,6 +1,6 @@
-"""How good predictions are: one definition for training, gates and monitoring.
+"""Measures of predictions: one definition for training, gates and monitoring.
 
-Every measure is a finite number, or None where the data do not define it (no rows, one class only): never NaN.
+Every measure is a finite number, or None if the data do not define it (no rows, a single class); never NaN.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _OTHER = "other values"
 
 
 def classification(actual: ArrayLike, probability: ArrayLike, *, label: ArrayLike | None = None) -> Measures:
-    """Measure predicted probabilities of a yes-or-no outcome.
+    """Measure predicted probabilities of a binary outcome.
 
     Parameters
     ----------
     actual
-        What happened, shape (n,): true or 1 for yes, false or 0 for no.
+        The outcomes, shape (n,): True or 1, False or 0.
     probability
-        The predicted probability of yes, shape (n,), from 0 to 1.
+        The predicted probabilities of 1, shape (n,), from 0 to 1.
     label
-        The predicted answers, shape (n,), for measures of decisions as well.
+        The predicted labels, shape (n,), for accuracy, precision and recall.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def classification(actual: ArrayLike, probability: ArrayLike, *, label: ArrayLik
     Raises
     ------
     DataError
-        If the lengths differ, an outcome is not yes or no, or a probability is not within 0 and 1.
+        If the lengths differ, an outcome is not 0 or 1, or a probability is not between 0 and 1.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def classification(actual: ArrayLike, probability: ArrayLike, *, label: ArrayLik
     True
     """
     y, p = _outcomes(actual), _probabilities(probability)
-    _refuse_lengths(y, p)
+    _check_lengths(y, p)
     n, positives = y.size, int(y.sum())
     measures: Measures = {"n": n, "positives": positives, "base_rate": None, "mean_probability": None}
     measures |= dict.fromkeys(("auc", "average_precision", "brier", "log_loss", "calibration_error"))
@@ -85,9 +85,9 @@ def regression(actual: ArrayLike, value: ArrayLike) -> Measures:
     Parameters
     ----------
     actual
-        What happened, shape (n,), finite.
+        The true values, shape (n,), finite.
     value
-        What was predicted, shape (n,), finite.
+        The predicted values, shape (n,), finite.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def regression(actual: ArrayLike, value: ArrayLike) -> Measures:
     0.3333333333333333
     """
     y, v = _finite(actual, "outcomes"), _finite(value, "predictions")
-    _refuse_lengths(y, v)
+    _check_lengths(y, v)
     names = ("mean_actual", "mean_value", "bias", "mae", "rmse", "r2")
     if not y.size:
         return {"n": 0} | dict.fromkeys(names)
@@ -118,14 +118,14 @@ def regression(actual: ArrayLike, value: ArrayLike) -> Measures:
 
 
 def calibration_curve(actual: ArrayLike, probability: ArrayLike, *, bins: int = 10) -> list[dict[str, float]]:
-    """Compare predicted probabilities with what happened, from the lowest to the highest.
+    """Return the calibration curve, from the lowest to the highest probability.
 
-    Bins hold equal numbers of rows; rows of one probability stay in one bin, so there can be fewer than `bins`.
+    Bins hold equal numbers of rows; rows of equal probability share a bin, so there can be fewer than `bins`.
 
     Returns
     -------
     list
-        For each bin `probability` (its mean), `rate` (share of yes) and `n`.
+        For each bin `probability` (its mean), `rate` (the observed rate) and `n`.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def calibration_curve(actual: ArrayLike, probability: ArrayLike, *, bins: int = 
     [{'probability': 0.30000000000000004, 'rate': 0.5, 'n': 2}, {'probability': 0.8, 'rate': 1.0, 'n': 2}]
     """
     y, p = _outcomes(actual), _probabilities(probability)
-    _refuse_lengths(y, p)
+    _check_lengths(y, p)
     order = np.argsort(p, kind="stable")
     counts, probabilities, rates = _bins(y[order], p[order], bins=bins)
     return [
@@ -151,20 +151,20 @@ def by_slice(
     predicted: str = "probability",
     most: int = 40,
 ) -> list[dict[str, Any]]:
-    """Measure every value of every slicing column on its own.
+    """Measure each value of each slicing column.
 
     Parameters
     ----------
     frame
         Outcomes, predictions and slicing columns.
     by
-        The slicing columns; each is taken on its own, not crossed.
+        The slicing columns, which are not crossed with each other.
     measure
-        Called with the outcomes and the predictions of a slice.
+        Function of the outcomes and the predictions of a slice.
     actual, predicted
         Names of the columns of outcomes and predictions.
     most
-        A column with more values keeps its most frequent ones; the rest is the slice `other values`.
+        The number of values per column; less frequent values are merged into the slice `other values`.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def by_slice(
     columns = [by] if isinstance(by, str) else list(by)
     for column in (*columns, actual, predicted):
         if column not in frame.columns:
-            raise DataError(f"There is no column '{column}' to measure by. Columns: {_few(frame.columns)}.")
+            raise DataError(f"There is no column '{column}'. Columns: {_few(frame.columns)}.")
     outcomes, predictions = frame[actual].to_numpy(), frame[predicted].to_numpy()
     return [
         {"slice": column, "value": value, **measure(outcomes[rows], predictions[rows])}
@@ -200,15 +200,15 @@ def _groups(column: pd.Series[Any], *, most: int) -> list[tuple[Any, NDArray[np.
 
     codes, values = pd.factorize(column, sort=False, use_na_sentinel=True)
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    kept = np.argsort(-counts, kind="stable")[: most if len(values) > most else None]
-    # One sort for all slices, not one scan of the frame for each.
-    place = np.full(len(values) + 1, len(values), dtype=np.intp)
-    place[kept] = kept
-    place[-1] = len(values) + 1  # code -1, missing
-    placed = place[codes]
-    order = np.argsort(placed, kind="stable")
-    limits = np.searchsorted(placed[order], np.arange(len(values) + 3))
-    groups = [(_plain(values[code]), order[limits[code] : limits[code + 1]]) for code in kept]
+    frequent = np.argsort(-counts, kind="stable")[: most if len(values) > most else None]
+    # One sort for all slices is faster than one scan of the frame for each.
+    slot = np.full(len(values) + 1, len(values), dtype=np.intp)
+    slot[frequent] = frequent
+    slot[-1] = len(values) + 1  # code -1, missing
+    slots = slot[codes]
+    order = np.argsort(slots, kind="stable")
+    limits = np.searchsorted(slots[order], np.arange(len(values) + 3))
+    groups = [(_plain(values[code]), order[limits[code] : limits[code + 1]]) for code in frequent]
     groups.sort(key=lambda group: _natural(group[0]))
     rest = [(_OTHER, len(values)), (None, len(values) + 1)]
     groups += [(name, order[limits[at] : limits[at + 1]]) for name, at in rest]
@@ -234,21 +234,21 @@ def _few(names: Any) -> str:
 def _outcomes(values: ArrayLike) -> _Floats:
     array = _floats(values, "outcomes")
     if not np.all((array == 0) | (array == 1)):
-        raise DataError("An outcome is neither yes (1, true) nor no (0, false). Leave out the rows without an outcome.")
+        raise DataError("Outcomes must be 0 or 1 (False or True). Drop the rows without an outcome.")
     return array
 
 
 def _probabilities(values: ArrayLike) -> _Floats:
     array = _floats(values, "probabilities")
     if not np.all((array >= 0) & (array <= 1)):
-        raise DataError("A probability is missing or not within 0 and 1. Leave out the rows without a prediction.")
+        raise DataError("Probabilities must be between 0 and 1. Drop the rows without a prediction.")
     return array
 
 
 def _finite(values: ArrayLike, what: str) -> _Floats:
     array = _floats(values, what)
     if not np.all(np.isfinite(array)):
-        raise DataError(f"One of the {what} is missing or not finite. Leave such rows out.")
+        raise DataError(f"The {what} must be finite. Drop the rows where they are missing or infinite.")
     return array
 
 
@@ -256,17 +256,15 @@ def _floats(values: ArrayLike, what: str) -> _Floats:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"The {what} are not all numbers: {error}. Leave out the rows without a number.") from error
+        raise DataError(f"The {what} must be numbers: {error}. Drop the rows without a number.") from error
     if array.ndim != 1:
-        raise DataError(f"The {what} have {array.ndim} dimensions where one is expected. Give one number a row.")
+        raise DataError(f"The {what} must have one dimension, not {array.ndim}. Pass one number per row.")
     return array
 
 
-def _refuse_lengths(first: _Floats, second: _Floats) -> None:
+def _check_lengths(first: _Floats, second: _Floats) -> None:
     if first.size != second.size:
-        raise DataError(
-            f"There are {first.size} outcomes and {second.size} predictions. Give one of each for every row."
-        )
+        raise DataError(f"There are {first.size} outcomes and {second.size} predictions. Pass one of each per row.")
 
 
 def _number(value: Any) -> float | None:
@@ -313,10 +311,10 @@ def _calibration_error(y: _Floats, p: _Floats, *, bins: int) -> float | None:
 
 
 def _decisions(actual: _Floats, label: _Floats) -> Measures:
-    _refuse_lengths(actual, label)
-    right, said, were = float(np.sum(actual * label)), float(label.sum()), float(actual.sum())
+    _check_lengths(actual, label)
+    correct, predicted, actual_yes = float(np.sum(actual * label)), float(label.sum()), float(actual.sum())
     return {
         "accuracy": _number(np.mean(actual == label)) if actual.size else None,
-        "precision": right / said if said else None,
-        "recall": right / were if were else None,
+        "precision": correct / predicted if predicted else None,
+        "recall": correct / actual_yes if actual_yes else None,
     }

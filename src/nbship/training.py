@@ -1,4 +1,4 @@
-"""Train without fooling oneself: split by time, search over time-ordered folds, choose the simplest good candidate."""
+"""Model selection over time: split by time, search over time-ordered folds, choose the simplest good candidate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Score: TypeAlias = Callable[[ArrayLike, ArrayLike], float]
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows to learn from, and later rows to be judged on; positions from 0."""
+    """Positions of training rows, and of the later test rows, from 0."""
 
     train: Indices
     test: Indices
@@ -32,14 +32,14 @@ class Fold:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A family of models and the values to try.
+    """A family of models and its grid of settings.
 
     Attributes
     ----------
     build
-        Makes a new estimator from one value of each entry of `grid`, by keyword.
+        Function that returns a new estimator; it is called with one value of each entry of `grid`, by keyword.
     grid
-        Values to try, each list from the simplest to the most complex.
+        Values of each setting, from the simplest to the most complex.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """How one candidate did with one set of values, fold by fold."""
+    """The scores of a candidate with one combination of settings, one per fold."""
 
     candidate: Candidate
     values: Mapping[str, Any]
@@ -62,14 +62,14 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """Name and values, as text."""
+        """Name and settings as a string."""
         values = ", ".join(f"{name}={value}" for name, value in self.values.items())
         return f"{self.candidate.name} ({values})" if values else self.candidate.name
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The trial that was chosen, the best one, and why the two may differ."""
+    """The chosen trial, the trial with the best mean score, and the reason for the choice."""
 
     trial: Trial
     best: Trial
@@ -77,7 +77,7 @@ class Choice:
 
 
 def split_by_time(frame: pd.DataFrame, column: str, *, at: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split rows into those before the instant `at` and those from it on.
+    """Split rows into those before the time `at` and those from it on.
 
     Raises
     ------
@@ -87,22 +87,22 @@ def split_by_time(frame: pd.DataFrame, column: str, *, at: Any) -> tuple[pd.Data
     later = frame[column] >= at
     before, after = frame[~later].reset_index(drop=True), frame[later].reset_index(drop=True)
     if before.empty or after.empty:
-        side = "before" if before.empty else "from"
+        side = "before" if before.empty else "at or after"
         raise EmptyDataError(
-            f"The split at '{at}' leaves no rows {side} that time: '{column}' goes from {frame[column].min()} to {frame[column].max()}. Choose a time between."
+            f"No rows are {side} '{at}': '{column}' goes from {frame[column].min()} to {frame[column].max()}. Choose a time in between."
         )
     return before, after
 
 
 def time_folds(times: ArrayLike, *, folds: int, first: float = 0.5) -> tuple[Fold, ...]:
-    """Cut time-ordered rows into expanding training sets, each with the stretch that follows it.
+    """Return folds with expanding training sets, each tested on the rows that follow.
 
-    Rows of one time are never on both sides of a cut.
+    Rows of equal time are never on both sides of a cut.
 
     Parameters
     ----------
     times
-        When each row happened, shape (n,), in any order.
+        The time of each row, shape (n,), in any order.
     folds
         The number of folds.
     first
@@ -124,7 +124,7 @@ def time_folds(times: ArrayLike, *, folds: int, first: float = 0.5) -> tuple[Fol
     cuts = [ordered[int(share * len(ordered))] for share in shares] if len(ordered) else []
     if folds < 1 or len(set(cuts)) < folds or (len(ordered) and cuts[0] == ordered[0]):
         raise DataError(
-            f"{len(set(ordered.tolist()))} distinct times are too few for {folds} folds. Use fewer folds or a longer window."
+            f"{len(set(ordered.tolist()))} distinct times are too few for {folds} folds. Use fewer folds or more data."
         )
     position = np.arange(len(stamps))
     ends = [*cuts[1:], None]
@@ -135,7 +135,11 @@ def time_folds(times: ArrayLike, *, folds: int, first: float = 0.5) -> tuple[Fol
 
 
 def auc(actual: ArrayLike, probability: ArrayLike) -> float:
-    """Area under the ROC curve; half where only one class is there."""
+    """Return the area under the ROC curve, or 0.5 for a single class.
+
+    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.75
+    """
     found = classification(actual, probability)["auc"]
     return 0.5 if found is None else float(found)
 
@@ -148,7 +152,7 @@ def search(
     folds: Sequence[Fold],
     score: Score = auc,
 ) -> tuple[Trial, ...]:
-    """Fit every candidate with every combination of its values on every fold.
+    """Fit every candidate with every combination of its settings on every fold.
 
     Returns
     -------
@@ -167,11 +171,11 @@ def search(
 def choose(trials: Sequence[Trial]) -> Choice:
     """Choose the simplest trial that is as good as the best, within one standard error.
 
-    Simplest means first in the order of `trials`. The error is that of the difference over the folds, as all
-    trials saw the same folds (the one standard error rule of Breiman et al. 1984, paired).
+    The simplest is the first in the order of `trials`. The standard error is that of the paired differences over the
+    folds (the one standard error rule of Breiman et al. 1984).
     """
     if not trials:
-        raise DataError("There are no trials to choose from. Give at least one candidate.")
+        raise DataError("There are no trials. Pass at least one candidate to `search`.")
     best = max(trials, key=lambda trial: trial.mean)
     for trial in trials:
         loss, error = _difference(best, trial)

@@ -30,7 +30,7 @@ def rows(count: int) -> dict[str, np.ndarray]:
     return {"place": place, "at": at}
 
 
-def test_one_row_and_many_find_the_same_bits(weather: Lookup) -> None:
+def test_one_row_and_many_rows_find_identical_values(weather: Lookup) -> None:
     columns = rows(2000)
     together = weather.attach(columns)
     for name in weather.columns:
@@ -44,7 +44,7 @@ def test_one_row_and_many_find_the_same_bits(weather: Lookup) -> None:
     assert (~np.isnan(together["rain"])).sum() > 300
 
 
-def test_a_frame_is_joined_with_what_rows_are_given(weather: Lookup) -> None:
+def test_join_and_attach_give_the_same_values(weather: Lookup) -> None:
     columns = rows(700)
     frame = pd.DataFrame({"place": columns["place"], "at": pd.DatetimeIndex(columns["at"]).tz_localize("UTC")})
     joined = weather.join(frame.set_index(np.arange(700) * 2))
@@ -73,7 +73,7 @@ def test_only_what_was_left_out_is_looked_up() -> None:
     assert filled[1:].tolist() == [5.0, 20.0]
 
 
-def test_nullable_whole_numbers_are_found_as_numbers() -> None:
+def test_nullable_integers_are_found_as_numbers() -> None:
     lookup = Lookup("things", keys=("id",), columns=("x",), table=pd.DataFrame({"id": [1, 2], "x": [1, 2]}))
     for count in (3, 900):
         found = lookup.attach({"id": np.array([2.0, np.nan, 1.0] * (count // 3))})["x"]
@@ -81,7 +81,7 @@ def test_nullable_whole_numbers_are_found_as_numbers() -> None:
         assert np.isnan(found[1])
 
 
-def test_another_source_answers() -> None:
+def test_a_source_replaces_the_table() -> None:
     class Live:
         def find(self, keys):
             return {"x": np.array([len(key) for key in keys["id"]], dtype=float)}
@@ -92,7 +92,7 @@ def test_another_source_answers() -> None:
 
 def test_mistakes_are_named() -> None:
     table = pd.DataFrame({"id": [1, 1], "x": [1, 2]})
-    with pytest.raises(SchemaError, match="1 rows whose key it has already"):
+    with pytest.raises(SchemaError, match="1 rows with a duplicate key"):
         Lookup("things", keys=("id",), columns=("x",), table=table)
     with pytest.raises(SchemaError, match="no column 'y'"):
         Lookup("things", keys=("id",), columns=("y",), table=table)
@@ -101,5 +101,5 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(DataError, match="unknown floor 'week'"):
         Key("at", floor="week")
     whole = Lookup("things", keys=("id",), columns=("x",), table=table.head(1))
-    with pytest.raises(DataError, match="needs the column 'id'"):
+    with pytest.raises(DataError, match="needs column 'id'"):
         whole.attach({"name": np.array([1])})

@@ -94,13 +94,13 @@ def test_an_unknown_kind_of_source_names_the_known_ones() -> None:
         open_source("oracle://host")
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "planes.duckdb").write_text("no database " * 1000)
     with pytest.raises(SourceError, match=r"planes\.duckdb"):
         open_source(f"duckdb:///{tmp_path}/planes.duckdb")
 
 
-def test_an_empty_answer_keeps_its_columns(tmp_path: Path) -> None:
+def test_an_empty_result_keeps_its_columns(tmp_path: Path) -> None:
     _sqlite(tmp_path).close()
     with SQLiteSource(tmp_path / "planes.sqlite") as source:
         assert source.query("SELECT tail FROM planes WHERE seats > 999").column_names == ["tail"]

@@ -28,7 +28,7 @@ def _drift(reference: Distribution, values: np.ndarray | None) -> dict[str, Any]
     return record
 
 
-def test_numbers_are_taken_together_to_about_ten_bins() -> None:
+def test_numbers_are_merged_into_about_ten_bins() -> None:
     rng = np.random.default_rng(0)
     compared = compare("x", _reference(rng.normal(0, 1, 20_000)), rng.normal(0, 1, 5000))
     assert compared.current is not None
@@ -50,13 +50,13 @@ def test_half_a_standard_deviation_is_seen_and_no_change_is_not() -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [4.9, 5.1, -1e300, 1e300])
-def test_a_constant_that_is_another_constant_is_an_alert(elsewhere: float) -> None:
+def test_a_constant_that_changed_is_an_alert(elsewhere: float) -> None:
     reference = _reference(np.full(1000, 5.0))
     assert _drift(reference, np.full(500, 5.0))["verdict"] == "ok"
     assert _drift(reference, np.full(500, elsewhere))["verdict"] == "alert"
 
 
-def test_values_outside_all_that_was_seen_are_told() -> None:
+def test_values_outside_the_training_data_have_a_bin() -> None:
     rng = np.random.default_rng(2)
     values = rng.uniform(0, 1, 2000)
     values[:100] = 2.0
@@ -75,7 +75,7 @@ def test_categories_new_ones_and_missing_ones() -> None:
     assert record["missing"]["reference_share"] == pytest.approx(1 / 3, abs=0.02)
 
 
-def test_free_text_is_watched_for_being_missing_only() -> None:
+def test_free_text_is_only_checked_for_missing_values() -> None:
     reference = _reference(np.array([f"text {k}" for k in range(1000)], dtype=object), "string")
     other = np.array([f"other {k}" for k in range(1000)], dtype=object)
     assert _drift(reference, other)["verdict"] == "ok"
@@ -102,7 +102,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("before", SHAPES)
 @pytest.mark.parametrize("now", SHAPES)
-def test_no_shape_of_numbers_raises_or_gives_nan(before: str, now: str) -> None:
+def test_counting_never_raises_or_gives_nan(before: str, now: str) -> None:
     record = _drift(_reference(SHAPES[before]), SHAPES[now])
     if min(SHAPES[before].size, SHAPES[now].size) < 200:
         assert record["verdict"] == "insufficient"

@@ -83,7 +83,7 @@ def test_what_was_left_out_is_looked_up_for_drift_and_slices(project: projects.P
     assert observed.frame["grade"].tolist() == observed.frame["line"].map({"a": 1.0, "b": 2.0, "c": 3.0}).tolist()
 
 
-def test_single_predictions_and_batch_runs_are_one_window(
+def test_a_window_holds_single_predictions_and_batch_runs(
     project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _score(project, log, make_rows(300, seed=3)[OWN])
@@ -97,7 +97,7 @@ def test_single_predictions_and_batch_runs_are_one_window(
     assert report["service"]["requests"] == 0  # they were answered today, and the window is of 2024
 
 
-def test_inputs_that_moved_are_named(project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_that_drifted_are_named(project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_rows(1000, seed=3)
     _score(project, log, rows.assign(weight=rows["weight"] + 1.5)[OWN])
     report = _report(project, monkeypatch, "2024-01-01", "2024-06-01")
@@ -110,17 +110,17 @@ def test_the_window_is_exact(project: projects.Project, log: SqlLog, monkeypatch
     assert [day["rows"] for day in report["volume"]["days"]] == [8] * 10
 
 
-def test_an_empty_window_and_an_empty_log_are_told_in_a_sentence(
+def test_an_empty_window_and_an_empty_log_are_errors_of_one_sentence(
     project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(MonitoringError, match="There are none at all"):
+    with pytest.raises(MonitoringError, match=r"no predictions from .* Predict with `nbship predict`"):
         _report(project, monkeypatch, "2024-01-01", "2024-02-01")
     _score(project, log, make_rows(400, seed=3)[OWN])
-    with pytest.raises(MonitoringError, match=r"No prediction from 2025-01-01 .* The latest one is of 2024-02-19"):
+    with pytest.raises(MonitoringError, match=r"no predictions from '2025-01-01' .* the latest event, 2024-02-19"):
         _report(project, monkeypatch, "2025-01-01", "2025-02-01")
 
 
-def test_without_a_log_it_is_said(project: projects.Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_log_is_an_error(project: projects.Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MonitoringError, match="There is no prediction log"):
         _report(project, monkeypatch, "2024-01-01", "2024-02-01")
 
@@ -135,15 +135,13 @@ def test_a_batch_run_whose_files_are_gone_is_a_warning(
     assert report["volume"]["rows"] == 400
     assert report["volume"]["verdict"] == "warning"
     assert "more.parquet' is missing" in report["volume"]["reason"]
-    assert "Score those files again" in report["advice"]
+    assert "Predict those files again" in report["advice"]
 
 
-def test_a_slice_that_nothing_has_is_refused(
-    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_slice_is_an_error(project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
     _score(project, log, make_rows(300, seed=3)[OWN])
     (project.root / "nbship.yaml").write_text("project: {name: small}\nslices: [colour]\n")
-    with pytest.raises(MonitoringError, match="slices by 'colour', which is no input"):
+    with pytest.raises(MonitoringError, match="'slices' names 'colour', which is not an input"):
         _report(project, monkeypatch, "2024-01-01", "2024-06-01")
 
 
@@ -155,7 +153,7 @@ def test_parts_of_the_event_time_are_those_of_the_local_clock() -> None:
     assert found.drop(columns="event_time").to_numpy().tolist() == [[2023, 12, 52, 7, 31, 22], [2024, 7, 27, 1, 1, 8]]
 
 
-def test_a_probability_of_the_label_is_held_against_whether_it_was_right(small_package: Path) -> None:
+def test_a_probability_of_the_label_is_compared_with_whether_it_was_right(small_package: Path) -> None:
     signature = predictor.load(small_package).signature
     frame = pd.DataFrame({"label": [1, 0, 1], "probability": [0.9, 0.8, 0.7], "actual": [1.0, 1.0, None]})
     assert with_outcomes(frame, signature)["actual"].tolist()[:2] == [1.0, 1.0]

@@ -100,11 +100,11 @@ def _draw_everything(report: Mapping[str, Any]) -> None:
     assert report["headline"][:10] in tables.summary(report)
 
 
-def test_an_unchanged_window_is_ok_and_says_so() -> None:
+def test_an_unchanged_window_is_ok() -> None:
     report = _report(_frame(1, 4000))
     assert report["verdict"] == "ok"
-    assert report["headline"].startswith("Nothing changed")
-    assert report["advice"] == "Nothing to do."
+    assert report["headline"].startswith("No change: ")
+    assert report["advice"] == "No action needed."
     assert report["reasons"] == []
     assert report["volume"]["rows"] == 4000
     assert sum(day["rows"] for day in report["volume"]["days"]) == 4000
@@ -117,22 +117,22 @@ def test_at_most_one_report_in_a_hundred_raises_a_false_alarm() -> None:
     assert sum(verdict in ("warning", "alert") for verdict in verdicts) <= 1
 
 
-def test_moved_inputs_with_good_performance_need_no_retraining() -> None:
+def test_drifted_inputs_with_good_performance_need_no_retraining() -> None:
     report = _report(_frame(1, 4000), shift=1.0)
     assert report["verdict"] == "alert"
-    assert report["headline"].startswith("1 of 1 inputs moved (x)")
+    assert report["headline"].startswith("1 of 1 inputs drifted (x)")
     assert "no need to retrain" in report["advice"]
     _draw_everything(report)
 
 
-def test_moved_inputs_without_labels_ask_for_labels() -> None:
+def test_drifted_inputs_without_labels_ask_for_labels() -> None:
     report = _report(_frame(1, 4000, labelled=0.0), shift=1.0)
-    assert "cannot be told yet: None of 4000 rows has a label yet." in report["advice"]
+    assert "is not known yet: None of 4000 rows has a label yet." in report["advice"]
     assert "nbship labels" in report["advice"]
     _draw_everything(report)
 
 
-def test_a_model_that_decays_is_to_be_retrained() -> None:
+def test_a_model_that_decays_should_be_retrained() -> None:
     frame = _frame(1, 4000)
     frame["actual"] = np.random.default_rng(9).permutation(frame["actual"])
     report = _report(frame)
@@ -144,21 +144,21 @@ def test_a_model_that_decays_is_to_be_retrained() -> None:
 def test_no_change_without_labels_is_insufficient_and_not_ok() -> None:
     report = _report(_frame(1, 4000, labelled=0.0))
     assert report["verdict"] == "insufficient"
-    assert report["headline"] == "No change seen, but performance cannot be judged: None of 4000 rows has a label yet."
+    assert report["headline"] == "No change found, but performance cannot be judged: None of 4000 rows has a label yet."
 
 
 @pytest.mark.parametrize("rows", [1, 50, 199])
 def test_few_rows_are_insufficient_in_every_section(rows: int) -> None:
     report = _report(_frame(1, rows), shift=30.0)
     assert report["verdict"] == "insufficient"
-    assert report["headline"].startswith(f"Too little to judge: {rows} rows")
+    assert report["headline"].startswith(f"Too little data to judge: {rows} rows")
     for name in ("volume", "prediction_drift", "performance"):
         assert report[name]["verdict"] == "insufficient"
     assert {record["verdict"] for record in report["drift"]} == {"insufficient"}
     _draw_everything(report)
 
 
-def test_missing_days_are_told() -> None:
+def test_missing_days_are_a_finding() -> None:
     report = _report(_frame(1, 4000, first_day=3))
     assert report["volume"]["missing_days"] == ["2024-07-01", "2024-07-02", "2024-07-03"]
     assert report["volume"]["verdict"] == "warning"
@@ -194,7 +194,7 @@ def test_the_service_is_measured_by_its_own_records() -> None:
     assert report["service"]["share_errors"] == 0.1
     assert report["service"]["latency_ms"]["p50"] == pytest.approx(44.5)
     assert report["service"]["verdict"] == "alert"
-    assert "10.0% of the requests ended in an error" in report["headline"]
+    assert "10.0% of the requests failed" in report["headline"]
 
 
 def test_a_report_is_written_as_canonical_json_and_read_back(tmp_path: Path) -> None:
@@ -220,14 +220,14 @@ def test_the_trend_holds_earlier_windows_of_the_same_model(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "cannot be read"), ("{}", "cannot be read"), ('{"format": 99}', "format 99")]
 )
-def test_a_report_that_cannot_be_read_says_so(tmp_path: Path, text: str, message: str) -> None:
+def test_a_report_that_cannot_be_read_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "report.json"
     path.write_text(text)
     with pytest.raises(MonitoringError, match=message):
         read_report(path)
 
 
-def test_values_of_the_data_are_no_markup_in_the_summary() -> None:
+def test_values_of_the_data_are_escaped_in_the_summary() -> None:
     frame = _frame(1, 6000)
     frame.loc[frame["shop"] == "b", "shop"] = "<script>alert(1)</script>"
     frame.loc[frame["shop"] != "a", "predicted"] *= 0.4
@@ -236,7 +236,7 @@ def test_values_of_the_data_are_no_markup_in_the_summary() -> None:
     assert "<script" not in summary
 
 
-def test_values_of_the_data_are_no_markup_in_a_table() -> None:
+def test_values_of_the_data_are_escaped_in_a_table() -> None:
     table = tables.Table([{"Slice": "<img src=x onerror=alert(1)>", "Verdict": "alert"}])
     assert "&lt;img" in table._repr_html_()
     assert "<img" not in table._repr_html_()

@@ -40,12 +40,12 @@ def test_a_window_over_a_change_of_clocks_has_every_day_once() -> None:
         ("", "2013-02-28", "'' is not a date"),
     ],
 )
-def test_a_wrong_window_is_refused_in_one_sentence(first: str, last: str, message: str) -> None:
+def test_an_invalid_window_is_an_error_of_one_sentence(first: str, last: str, message: str) -> None:
     with pytest.raises(MonitoringError, match=message):
         parse_window(first, last, zone=NEW_YORK)
 
 
-def test_the_last_whole_month_is_told_in_local_time() -> None:
+def test_the_last_whole_month_is_in_local_time() -> None:
     # 03:00 UTC on the first of August is still July in New York.
     assert last_whole_month(datetime(2013, 8, 1, 3, tzinfo=UTC), zone=NEW_YORK).name == "2013-07-01_2013-08-01"
     assert last_whole_month(datetime(2013, 7, 30, 3, tzinfo=UTC), zone=NEW_YORK).name == "2013-06-01_2013-07-01"

@@ -59,7 +59,7 @@ def _project(root: Path, *sources: str) -> projects.Project:
     return project
 
 
-def test_a_report_is_left_as_notebook_page_and_json(tmp_path: Path) -> None:
+def test_a_report_is_written_as_notebook_html_and_json(tmp_path: Path) -> None:
     project = _project(tmp_path, PARAMETERS, WRITE, "print('in ' + 'words')")
     done = monitor(project, WINDOW)
     assert done.folder == tmp_path / ".nbship/state/monitoring/2024-07-01_2024-08-01"
@@ -71,7 +71,7 @@ def test_a_report_is_left_as_notebook_page_and_json(tmp_path: Path) -> None:
     assert list(done.folder.parent.iterdir()) == [done.folder]
 
 
-def test_the_notebook_names_the_folder_it_lies_in_and_repeats_to_the_byte(tmp_path: Path) -> None:
+def test_the_notebook_names_its_folder_and_is_reproducible(tmp_path: Path) -> None:
     project = _project(tmp_path, PARAMETERS, WRITE)
     first = {path.name: path.read_bytes() for path in monitor(project, WINDOW).folder.iterdir()}
     second = {path.name: path.read_bytes() for path in monitor(project, WINDOW, force=True).folder.iterdir()}
@@ -95,7 +95,7 @@ def test_a_report_is_written_again_when_something_changed_and_not_before(tmp_pat
     assert monitor(project, WINDOW).current
 
 
-def test_the_state_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_folder_is_configurable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NBSHIP_STATE", "elsewhere")
@@ -132,7 +132,7 @@ def test_secrets_are_neither_in_the_report_nor_in_what_a_failure_leaves(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"open-sesame" in path.read_bytes()]
 
 
-def test_what_monitoring_refuses_is_one_sentence(tmp_path: Path) -> None:
+def test_a_monitoring_error_is_one_sentence(tmp_path: Path) -> None:
     refuse = "from nbship.errors import MonitoringError\nraise MonitoringError('No predictions in this window. Choose another.')"
     project = _project(tmp_path, PARAMETERS, refuse)
     with pytest.raises(MonitoringError, match=r"^No predictions in this window\. Choose another\.$"):
@@ -140,12 +140,12 @@ def test_what_monitoring_refuses_is_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / ".nbship/scratch/monitor").exists()
 
 
-def test_a_notebook_that_writes_no_report_is_told_how(tmp_path: Path) -> None:
-    with pytest.raises(MonitoringError, match="without writing a report"):
+def test_a_notebook_without_a_report_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(MonitoringError, match="wrote no report"):
         monitor(_project(tmp_path, PARAMETERS), WINDOW)
 
 
-def test_a_notebook_without_the_parameters_is_refused(tmp_path: Path) -> None:
+def test_a_notebook_without_the_parameters_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="does not set 'window_to'"):
         monitor(_project(tmp_path, "window_from = None\nproduct = None"), WINDOW)
 
@@ -153,12 +153,12 @@ def test_a_notebook_without_the_parameters_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("gone", "message"),
     [
-        ("models", "no model package in 'models/.*' to compare with. Make it with `nbship run`"),
+        ("models", "no model package at 'models/.*'. Build it with `nbship run`"),
         (".nbship/state/predictions.sqlite", "no prediction log at '.nbship/state/predictions.sqlite'"),
         ("notebooks/90_monitor.ipynb", "'notebooks/90_monitor.ipynb' does not exist"),
     ],
 )
-def test_what_is_not_there_is_named(tmp_path: Path, gone: str, message: str) -> None:
+def test_missing_files_are_named(tmp_path: Path, gone: str, message: str) -> None:
     project = _project(tmp_path, PARAMETERS, WRITE)
     (tmp_path / gone).rename(tmp_path / "gone")
     from nbship.errors import NbshipError
@@ -167,7 +167,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, gone: str, message: str) -> 
         monitor(project, WINDOW)
 
 
-def test_without_dates_nothing_logged_is_said(tmp_path: Path) -> None:
+def test_without_dates_an_empty_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MonitoringError, match="holds no predictions yet"):
         choose_window(_project(tmp_path, PARAMETERS), None, None)
 
@@ -183,11 +183,11 @@ def test_the_command_prints_what_changed_first(tmp_path: Path, monkeypatch: pyte
     assert found.exit_code == 0
     lines = found.stdout.splitlines()
     assert lines[0] == "Nothing changed."
-    assert "  and 2 more, in the report" in lines
-    assert lines[-1].startswith("Verdict: warning. The report: ")
+    assert "  and 2 more in the report" in lines
+    assert lines[-1].startswith("Verdict: warning. Report: ")
 
 
-def test_the_command_prints_the_report_for_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_the_report_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _project(tmp_path, PARAMETERS, WRITE)
     found = _invoke(tmp_path, monkeypatch, "--from", "2024-07-01", "--to", "2024-08-01", "--json")
     assert json.loads(found.stdout)["verdict"] == "warning"

@@ -22,32 +22,32 @@ _SHOWN = 10
 @click.option("--from", "first", metavar="DATE", help="First day of the window, in the project's time zone.")
 @click.option("--to", "last", metavar="DATE", help="First day after the window.")
 @model_option
-@click.option("--force", is_flag=True, help="Write the report again although nothing changed.")
+@click.option("--force", is_flag=True, help="Write the report again even if it is current.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(first: str | None, last: str | None, model: str | None, force: bool, as_json: bool) -> None:
     """Write the monitoring report of a window of time.
 
-    Executes the monitoring notebook: volume, drift of inputs and predictions against the training data,
-    performance where labels have come, slices, and the trend over earlier windows. The report is left as
-    notebook, HTML and JSON in .nbship/state/monitoring/<from>_<to>/. Without dates, the window is the last
-    whole month of logged events. A report that is current is not written again.
+    The monitoring notebook reports volume, drift of inputs and predictions, performance on labelled rows,
+    slices, and the trend over earlier windows. The report is written as notebook, HTML and JSON to
+    .nbship/state/monitoring/<from>_<to>/. Without dates, the window is the last whole month of logged
+    events. A current report is not written again.
 
     \b
     Example:
         nbship monitor --from 2013-07-01 --to 2013-08-01
     """
     if (first is None) != (last is None):
-        raise click.UsageError("Give both --from and --to, or neither for the last whole month.")
+        raise click.UsageError("Give both --from and --to, or neither, for the last whole month.")
     from .. import project
     from ..notebook import canonical_json
     from ..operations import choose_window, monitor
 
     here = project.load(model=model)
     window = choose_window(here, first, last)
-    click.echo(f"Monitoring {window.first} until {window.last} ({window.zone.key})", err=True)
+    click.echo(f"Monitoring {window.first} to {window.last} ({window.zone.key})", err=True)
     written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)
     if written.current:
-        click.echo("Nothing that this report is made from has changed since it was written.", err=True)
+        click.echo("The report is current; its inputs have not changed.", err=True)
     if as_json:
         click.echo(canonical_json(written.report), nl=False)
     else:
@@ -64,5 +64,5 @@ def _print(written: Monitored) -> None:
     for one in report["reasons"][:_SHOWN]:
         click.echo(f"  {_MARKS[one['verdict']]}  {one['reason']}")
     if len(report["reasons"]) > _SHOWN:
-        click.echo(f"  and {len(report['reasons']) - _SHOWN} more, in the report")
-    click.echo(f"Verdict: {report['verdict']}. The report: {written.folder / 'report.html'}")
+        click.echo(f"  and {len(report['reasons']) - _SHOWN} more in the report")
+    click.echo(f"Verdict: {report['verdict']}. Report: {written.folder / 'report.html'}")

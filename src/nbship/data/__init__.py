@@ -1,4 +1,4 @@
-"""Data: where rows come from (`sources`), what they must look like (`schema`), what is looked up (`lookups`)."""
+"""Data: sources, schemas and lookups."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Features that are fetched when a prediction is asked for, by keys of the row.
+"""Lookups: features that are fetched at prediction time, by keys of the row.
 
 A lookup joins the same way in training (`join`, on a frame) and at prediction (`attach`, on
-columns): what it does not find is null, and never an error.
+columns). A key that is not found gives null, not an error.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ __all__ = ["Key", "Lookup", "LookupSource", "TableSource"]
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _FLOORS = {"D": "datetime64[D]", "h": "datetime64[h]", "min": "datetime64[m]", "s": "datetime64[s]"}
-# Up to so many rows a dict answers faster than a vectorised join.
+# Up to this number of rows a dict is faster than a vectorised join.
 _FEW = 256
 
 
 @dataclass(frozen=True)
 class Key:
-    """How a column of the rows becomes a key of the table.
+    """A column of the rows, and the column of the table that it matches.
 
     Attributes
     ----------
     column
         Column of the rows.
     to
-        Column of the table; by default of the same name.
+        Column of the table, of the same name by default.
     floor
-        For times: rounded down (in UTC) to "D", "h", "min" or "s".
+        Unit to which timestamps are rounded down, in UTC: "D", "h", "min" or "s".
     """
 
     column: str
@@ -54,30 +54,30 @@ class Key:
 
 
 class LookupSource(Protocol):
-    """Where a lookup finds its values: a packaged table, or a live service."""
+    """A source of a lookup's values: a packaged table, or a live service."""
 
     def find(self, keys: Mapping[str, Column]) -> Mapping[str, Column]:
-        """Return the columns for rows of keys, in order, with null for what is not found."""
+        """Return the columns for rows of keys, in order, with null for keys that are not found."""
         ...
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """A table's columns, found by keys of the row.
+    """Columns of a table, looked up by keys of the row.
 
     Attributes
     ----------
     name
-        Name of the lookup, as fields of a signature refer to it.
+        Name of the lookup; fields of a signature refer to it.
     keys
-        Columns that rows and table share, or `Key`s where they differ.
+        Columns that rows and table share, or `Key`s if they differ.
     columns
-        Columns of the table that a lookup gives, by the names that the fields have. In arrays,
-        numbers and truth values are float64 (null NaN), texts objects (None), times UTC datetime64[us].
+        Columns of the table to look up, named as the fields. In arrays, numbers and booleans are float64 (null: NaN),
+        strings are objects (null: None), timestamps are datetime64[us] in UTC (null: NaT).
     table
-        A frame with one row for each key. Rows with a null in their key are left out.
+        A frame with one row per key. Rows with a null in their key are dropped.
     source
-        What answers instead of `table`.
+        The source to use instead of `table`.
 
     Examples
     --------
@@ -120,8 +120,7 @@ class Lookup:
     def attach(self, columns: Mapping[str, Column], *, absent: Mapping[str, Column] | None = None) -> dict[str, Column]:
         """Return the columns with those of the lookup added.
 
-        A column that is there stays as it is, save for the rows that `absent` (column -> mask)
-        says were left out.
+        A column that is already there is kept, except in the rows that `absent` (column -> mask) marks as left out.
         """
         absent = absent or {}
         wanted = [name for name in self.columns if name not in columns or name in absent]
@@ -131,7 +130,7 @@ class Lookup:
         return {**columns, **{name: _fill(columns.get(name), found[name], absent.get(name)) for name in wanted}}
 
     def join(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame with the lookup's columns added (or replaced); times are zoned UTC."""
+        """Return the frame with the lookup's columns added (or replaced); timestamps are in UTC."""
         import pandas as pd
 
         keys = {key.column: _values(frame[key.column], key.column) for key in self.keys}
@@ -146,7 +145,7 @@ class Lookup:
     def _keys_of(self, columns: Mapping[str, Column]) -> dict[str, Column]:
         missing = [key.column for key in self.keys if key.column not in columns]
         if missing:
-            raise DataError(f"Lookup '{self.name}' needs the column '{missing[0]}', which the rows do not have.")
+            raise DataError(f"Lookup '{self.name}' needs column '{missing[0]}', which the rows do not have. Add it.")
         return {
             key.to: columns[key.column]
             if key.floor is None
@@ -156,7 +155,7 @@ class Lookup:
 
     def _source(self) -> LookupSource:
         if self.source is None:
-            raise DataError(f"Lookup '{self.name}' has no table to look up in. Give it one: Lookup(…, table=frame).")
+            raise DataError(f"Lookup '{self.name}' has no table. Pass one: `Lookup(…, table=frame)`.")
         return self.source
 
 
@@ -181,16 +180,16 @@ class TableSource:
 
     @classmethod
     def from_frame(cls, name: str, frame: pd.DataFrame, *, keys: Sequence[str], columns: Sequence[str]) -> TableSource:
-        """Take the columns of a frame; a key that is there twice is refused."""
+        """Take the columns of a frame; duplicate keys are an error."""
         missing = [column for column in (*keys, *columns) if column not in frame]
         if missing:
             raise SchemaError(
                 f"The table of lookup '{name}' has no column '{missing[0]}'. Its columns: {', '.join(map(str, frame))}."
             )
         whole = frame.dropna(subset=list(keys)).sort_values(list(keys), kind="stable")
-        if twice := int(whole.duplicated(list(keys)).sum()):
+        if duplicates := int(whole.duplicated(list(keys)).sum()):
             raise SchemaError(
-                f"The table of lookup '{name}' has {twice} rows whose key it has already. Keep one row a key."
+                f"The table of lookup '{name}' has {duplicates} rows with a duplicate key. Keep one row per key."
             )
         return cls(
             keys={key: _values(whole[key], key) for key in keys},
@@ -198,7 +197,7 @@ class TableSource:
         )
 
     def find(self, keys: Mapping[str, Column]) -> Mapping[str, Column]:
-        """Return the columns for rows of keys, in order, with null for what is not found."""
+        """Return the columns for rows of keys, in order, with null for keys that are not found."""
         parts = [keys[name] for name in self.keys]
         rows = len(parts[0])
         positions = self._few(parts) if rows <= _FEW else self._many(parts)
@@ -206,7 +205,7 @@ class TableSource:
 
     @cached_property
     def _padded(self) -> Mapping[str, Column]:
-        """Each column with a null behind its end: the place of what is not found."""
+        """Each column with a null appended, for keys that are not found."""
         return {name: np.append(values, _null(values)) for name, values in self.columns.items()}
 
     @cached_property
@@ -226,20 +225,20 @@ class TableSource:
     def _many(self, parts: Sequence[Column]) -> Column:
         import pandas as pd
 
-        asked = pd.MultiIndex.from_arrays([_hashable(part) for part in parts])
-        positions = self._multi_index.get_indexer(asked)
-        # Two nulls are one value to an index; here a null is never found.
+        wanted = pd.MultiIndex.from_arrays([_hashable(part) for part in parts])
+        positions = self._multi_index.get_indexer(wanted)
+        # pandas matches null with null; a lookup does not.
         known = np.logical_and.reduce([~_is_null(part) for part in parts])
         return np.where((positions >= 0) & known, positions, len(self._multi_index))
 
 
 def _values(series: pd.Series[Any], name: str) -> Column:
-    """Return a column in the form that nulls do not change."""
+    """Return a column as an array of a type that can hold nulls."""
     from pandas.api import types
 
     if types.is_datetime64_any_dtype(series):
         if getattr(series.dtype, "tz", None) is None:
-            raise DataError(f"Column '{name}' holds times without a time zone. Give it one: .dt.tz_localize(…).")
+            raise DataError(f"Column '{name}' holds timestamps without a time zone. Set one with `.dt.tz_localize(…)`.")
         utc: Column = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
         return utc
     if types.is_bool_dtype(series) or types.is_numeric_dtype(series):

@@ -1,7 +1,7 @@
-"""What a table must look like: expectations, failures that can be counted, rows set aside.
+"""Schemas of tables: expectations, counted failures, quarantined rows.
 
-A table that lacks a column or holds the wrong type is refused as a whole. A row that breaks an expectation
-is set aside with the reason; too many such rows refuse the table.
+A table that lacks a column or has one of the wrong type fails as a whole. A row that breaks an expectation is
+quarantined with the reason; too many such rows fail the table.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "Column", "Table", "Validation", "validate"]
 
-Kind: TypeAlias = Literal["text", "integer", "number", "instant", "truth"]
+Kind: TypeAlias = Literal["string", "integer", "number", "timestamp", "boolean"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """What one column must hold.
+    """The expectations of one column.
 
     Attributes
     ----------
     kind
-        `text`, `integer` (whole numbers, also where gaps made them floats), `number`, `instant` (with a time
-        zone) or `truth`.
+        `string`, `integer` (also as floats, which pandas makes of integers with gaps), `number`, `timestamp` (with
+        a time zone) or `boolean`.
     nullable
         Whether a value may be missing.
     minimum, maximum
-        Inclusive bounds of numbers and instants.
+        Inclusive bounds of numbers and timestamps.
     categories
         The only values allowed.
     """
@@ -47,7 +47,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Check:
-    """An expectation on whole rows: `holds` takes the frame and gives one truth value a row."""
+    """An expectation of whole rows: `holds` takes the frame and returns one boolean per row."""
 
     name: str
     holds: Callable[[pd.DataFrame], Any]
@@ -55,14 +55,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Table:
-    """What a table must look like.
+    """The expectations of a table.
 
     Attributes
     ----------
     key
-        Columns that together name a row; every later row of the same key is set aside.
+        Columns that identify a row; later rows of the same key are quarantined.
     max_bad_share
-        The share of rows that may be set aside before the table is refused.
+        The largest share of rows that may be quarantined.
     """
 
     name: str
@@ -75,16 +75,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Validation:
-    """What became of a table's rows.
+    """The result of a validation.
 
     Attributes
     ----------
     accepted
-        The rows that meet every expectation, in their order, with the schema's columns only.
+        The rows that meet every expectation, in order, with the schema's columns only.
     quarantined
-        The others, with a column `reasons`.
+        The other rows, with a column `reasons`.
     failures
-        One for each expectation that was broken, with its count.
+        The broken expectations, with their numbers of rows.
     """
 
     table: str
@@ -93,7 +93,7 @@ class Validation:
     failures: tuple[SchemaFailure, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Counts for a report, as JSON can hold them."""
+        """Return the counts, as values for JSON."""
         return {
             "rows": len(self.accepted) + len(self.quarantined),
             "accepted": len(self.accepted),
@@ -106,14 +106,14 @@ class Validation:
 
 
 def validate(frame: pd.DataFrame, table: Table) -> Validation:
-    """Sort the rows of `frame` into those that meet `table`'s expectations and those that do not.
+    """Separate the rows of `frame` that meet the expectations of `table` from those that do not.
 
     Raises
     ------
     EmptyDataError
         If there are fewer rows than `min_rows`.
     SchemaError
-        If a column is missing or of another kind, or too large a share of rows is bad; `failures` holds each.
+        If a column is missing or of another kind, or too many rows are bad; `failures` holds every broken expectation.
 
     Examples
     --------
@@ -125,28 +125,28 @@ def validate(frame: pd.DataFrame, table: Table) -> Validation:
     """
     if len(frame) < table.min_rows:
         raise EmptyDataError(
-            f"Table '{table.name}' has {len(frame)} rows where at least {table.min_rows} are needed. Check the window and the source."
+            f"Table '{table.name}' has {len(frame)} rows, fewer than the required {table.min_rows}. Check the window and the source."
         )
-    _refuse_structure(frame, table)
-    kept = frame[list(table.columns)].reset_index(drop=True)
-    broken = [(column, text, ~holds) for column, text, holds in _expectations(kept, table) if not holds.all()]
+    _check_structure(frame, table)
+    rows = frame[list(table.columns)].reset_index(drop=True)
+    broken = [(column, text, ~holds) for column, text, holds in _expectations(rows, table) if not holds.all()]
     failures = tuple(
         SchemaFailure(table=table.name, column=column, expectation=text, rows=int(bad.sum()))
         for column, text, bad in broken
     )
-    bad_rows = _any(kept, [bad for *_, bad in broken])
-    _refuse_too_many(int(bad_rows.sum()), len(kept), table=table, failures=failures)
-    quarantined = kept[bad_rows].assign(reasons=_reasons(kept, broken)[bad_rows])
-    return Validation(table.name, kept[~bad_rows].reset_index(drop=True), quarantined.reset_index(drop=True), failures)
+    bad_rows = _any(rows, [bad for *_, bad in broken])
+    _check_bad_rows(int(bad_rows.sum()), len(rows), table=table, failures=failures)
+    quarantined = rows[bad_rows].assign(reasons=_reasons(rows, broken)[bad_rows])
+    return Validation(table.name, rows[~bad_rows].reset_index(drop=True), quarantined.reset_index(drop=True), failures)
 
 
-def _refuse_structure(frame: pd.DataFrame, table: Table) -> None:
+def _check_structure(frame: pd.DataFrame, table: Table) -> None:
     failures = []
     for name, column in table.columns.items():
         if name not in frame:
             near = difflib.get_close_matches(name, [str(found) for found in frame.columns], n=1)
-            hint = f" (there is '{near[0]}')" if near else ""
-            failures.append(SchemaFailure(table.name, name, f"is there{hint}", len(frame)))
+            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            failures.append(SchemaFailure(table.name, name, f"exists{hint}", len(frame)))
         elif not _is_kind(frame[name], column.kind):
             failures.append(
                 SchemaFailure(table.name, name, f"holds {column.kind}, not {frame[name].dtype}", len(frame))
@@ -161,11 +161,11 @@ def _refuse_structure(frame: pd.DataFrame, table: Table) -> None:
 def _is_kind(values: pd.Series, kind: Kind) -> bool:
     from pandas.api import types
 
-    if kind == "text":
+    if kind == "string":
         return types.is_string_dtype(values) or bool(values.isna().all())
-    if kind == "instant":
+    if kind == "timestamp":
         return isinstance(values.dtype, _zoned())
-    if kind == "truth":
+    if kind == "boolean":
         return types.is_bool_dtype(values)
     return types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
 
@@ -184,7 +184,7 @@ def _expectations(frame: pd.DataFrame, table: Table) -> list[tuple[str | None, s
         if not column.nullable:
             found.append((name, "is not null", ~null))
         if column.kind == "integer":
-            found.append((name, "is a whole number", null | (values % 1 == 0)))
+            found.append((name, "is an integer", null | (values % 1 == 0)))
         if column.minimum is not None:
             found.append((name, f"is at least {column.minimum}", null | (values >= column.minimum)))
         if column.maximum is not None:
@@ -222,17 +222,17 @@ def _reasons(frame: pd.DataFrame, broken: Sequence[tuple[str | None, str, pd.Ser
     return reasons
 
 
-def _refuse_too_many(bad: int, rows: int, *, table: Table, failures: Sequence[SchemaFailure]) -> None:
+def _check_bad_rows(bad: int, rows: int, *, table: Table, failures: Sequence[SchemaFailure]) -> None:
     if bad > table.max_bad_share * rows:
         raise SchemaError(
-            f"Table '{table.name}' has {bad} bad rows of {rows}, more than the {table.max_bad_share:.2%} that may be set aside: {_bounded(failures)}. Correct the source.",
+            f"Table '{table.name}' has {bad} bad rows of {rows}, more than the allowed {table.max_bad_share:.2%}: {_bounded(failures)}. Correct the source.",
             failures=failures,
         )
 
 
 def _bounded(failures: Sequence[SchemaFailure]) -> str:
     shown = "; ".join(
-        f"'{failure.column or 'row'}' {failure.expectation} fails in {failure.rows} rows" for failure in failures[:5]
+        f"'{failure.column or 'row'} {failure.expectation}' fails in {failure.rows} rows" for failure in failures[:5]
     )
     more = len(failures) - 5
     return shown + (f"; and {more} more" if more > 0 else "")

@@ -1,7 +1,7 @@
-"""Where rows come from: SQL with bound parameters, over files or a database.
+"""Data sources: SQL with bound parameters over files or a database.
 
-A source is anything that answers a query with an Arrow table. DuckDB is embedded and the default: it reads
-CSV and Parquet files as tables. SQLite stands for the databases behind a connection.
+A source runs a query and returns an Arrow table. DuckDB is embedded and the default: it reads CSV and Parquet
+files as tables.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Scalar: TypeAlias = str | int | float | bool | date | datetime | None
 
 
 class Source(Protocol):
-    """Anything that answers SQL; a parameter is written `$name` in the query and bound, never pasted."""
+    """A source of rows that runs SQL. A parameter is written `$name` in the query and bound, never pasted."""
 
     def query(self, sql: str, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
-        """Return the query's rows; `SourceError` names what is wrong with it."""
+        """Return the query's rows; a query that fails raises `SourceError`."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
     def __enter__(self) -> Source: ...
 
@@ -40,12 +40,12 @@ class Source(Protocol):
 
 
 class _Closing:
-    """Closes the connection that it holds, also at the end of a `with` block."""
+    """Closes its connection, also at the end of a `with` block."""
 
     _connection: Any
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         self._connection.close()
 
     def __exit__(
@@ -57,16 +57,16 @@ class _Closing:
 class DuckDBSource(_Closing):
     """Query CSV and Parquet files, or a DuckDB database, in this process.
 
-    One thread and UTC, so that one query gives one sequence of bytes; a total `ORDER BY` does the rest.
+    It runs on one thread and in UTC, so that a query with a total `ORDER BY` always gives the same bytes.
 
     Parameters
     ----------
     database
-        A DuckDB file, opened for reading; by default a new database in memory.
+        A DuckDB file, opened read-only; by default a new database in memory.
     tables
-        Files to be read as tables, by the names that queries use.
+        Files to read as tables, by their names in queries.
     null
-        The text that means "not known" in CSV files.
+        The string that means null in CSV files.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class DuckDBSource(_Closing):
         if path.suffix == ".parquet":
             self._connection.read_parquet(str(path)).create_view(name)
         else:
-            # Read once and whole: the type of a column is then decided by all of its values.
+            # The whole file is sampled, so that all values of a column decide its type.
             self._connection.execute(
                 f"CREATE TABLE {quoted} AS SELECT * FROM read_csv($path, header = true, nullstr = $null, sample_size = -1)",
                 {"path": str(path), "null": null},
@@ -127,7 +127,7 @@ class DuckDBSource(_Closing):
 
 
 class SQLiteSource(_Closing):
-    """Query an SQLite file, opened for reading only."""
+    """Query an SQLite file, opened read-only."""
 
     def __init__(self, database: Path | str) -> None:
         import sqlite3
@@ -166,12 +166,12 @@ _SCHEMES: Mapping[str, Callable[[str], Source]] = {"duckdb": DuckDBSource, "sqli
 
 
 def open_source(url: str) -> Source:
-    """Open the database that a URL names, as SQLAlchemy spells it: `duckdb:///relative/file`, `sqlite:////absolute/file`.
+    """Open the database at a URL, as SQLAlchemy spells it: `duckdb:///relative/file`, `sqlite:////absolute/file`.
 
     Raises
     ------
     SourceError
-        If the kind of database is not known or there is no such file.
+        If the kind of database is unknown or the file does not exist.
     """
     scheme, path = url.partition("://")[0], database_file(url)
     if path is None:
@@ -184,13 +184,15 @@ def open_source(url: str) -> Source:
 
 def _require_file(path: Path, *, what: str) -> None:
     if not path.is_file():
-        raise SourceError(f"There is no file '{path}' for the {what}. Bring the data there, or correct the path.")
+        raise SourceError(f"There is no file '{path}' for the {what}. Put the file there or correct the path.")
 
 
 def _require_used(sql: str, parameters: Mapping[str, Scalar]) -> None:
     unused = sorted(name for name in parameters if f"${name}" not in sql)
     if unused:
-        raise SourceError(f"The query does not use parameter '{unused[0]}'. Write ${unused[0]} in it, or leave it out.")
+        raise SourceError(
+            f"The query does not use parameter '{unused[0]}'. Use ${unused[0]} in the query or drop the parameter."
+        )
 
 
 def _query_message(error: Exception) -> str:

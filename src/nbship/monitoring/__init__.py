@@ -1,4 +1,4 @@
-"""What happened to a model in a window of time: volume, drift, performance, service.
+"""Monitoring of a model over a window of time: volume, drift, performance, service.
 
 ::
 

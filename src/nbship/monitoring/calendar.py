@@ -1,4 +1,4 @@
-"""Slices by the time of an event, as a clock on the wall shows it."""
+"""Slices by parts of the event time, in the project's time zone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "with_slices"]
 
-# Names that a slice may have besides those of the inputs.
+# The slices that are not inputs.
 PARTS = ("year", "month", "week", "weekday", "day", "hour")
 
 
@@ -42,7 +42,7 @@ def with_slices(frame: pd.DataFrame, slices: Sequence[str], *, zone: ZoneInfo) -
             continue
         if name not in PARTS:
             raise MonitoringError(
-                f"'nbship.yaml' slices by '{name}', which is no input of the model. Name an input, or one of {', '.join(PARTS)} of the event time."
+                f"Setting 'slices' names '{name}', which is not an input of the model. Use an input, or a part of the event time: {', '.join(PARTS)}."
             )
         if name == "week":
             added[name] = local.isocalendar()["week"].astype("int64")

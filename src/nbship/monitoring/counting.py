@@ -1,4 +1,4 @@
-"""Count a window's values as the package's reference counted the training data."""
+"""Count the values of a window in the bins and categories of the package's reference."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _GROUPS = 10
 def compare(name: str, reference: Distribution, values: Column | None) -> Compared:
     """Count values, in the bins or categories of a reference; without values the field is missing.
 
-    The reference's bins are taken together to at most ten of about equal weight, as the stability index is read with
-    ten (two more hold what lies outside the training data); the finer ones serve the Kolmogorov-Smirnov statistic.
+    The reference's bins are merged into at most ten of about equal weight, the customary number for the stability
+    index, and two for values outside the training data; the Kolmogorov-Smirnov statistic uses the finer bins.
     """
     counted = None if values is None else count(values, reference)
     if reference.kind != "number":
@@ -53,7 +53,7 @@ def _groups(counts: Column) -> NDArray[np.intp]:
     total = max(1, int(counts.sum()))
     tenth = (np.cumsum(counts) - counts) * _GROUPS // total
     starts = np.diff(tenth, prepend=-1) != 0
-    # What lies outside all that was seen in training stays apart.
+    # Values outside the range of the training data keep a bin of their own.
     starts[1:2] |= counts[0] == 0
     starts[-1] |= counts[-1] == 0
     return np.flatnonzero(starts)

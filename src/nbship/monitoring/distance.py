@@ -1,7 +1,7 @@
-"""How far two counted distributions are apart, and whether chance explains it.
+"""Distances between two counted distributions, and tests of whether chance explains them.
 
-All functions take the counts of the same bins or categories, reference first. They need no raw values, and always
-return finite numbers: nothing counted on one side is no distance and the p-value 1.
+All functions take the counts of the same bins or categories, reference first. They need no raw values and always
+return finite numbers: with no counts on one side the distance is 0 and the p-value 1.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = [
     "psi_noise",
 ]
 
-_LEAST_EXPECTED = 5.0  # Cochran (1954): the chi-squared distribution holds from about here
+_LEAST_EXPECTED = 5.0  # the smallest expected count for the chi-squared distribution (Cochran 1954)
 
 
 @dataclass(frozen=True)
 class Test:
-    """A statistic and the probability of one at least as large where nothing has changed."""
+    """A test statistic and its p-value."""
 
-    __test__ = False  # not one of pytest's
+    __test__ = False  # pytest would collect it
 
     statistic: float
     p_value: float
@@ -99,7 +99,7 @@ def jensen_shannon_noise(reference: ArrayLike, current: ArrayLike) -> float:
 
 
 def chi_squared(reference: ArrayLike, current: ArrayLike) -> Test:
-    """Pearson's test that both sides come from one distribution; rare categories are taken together.
+    """Pearson's test that both sides come from one distribution; rare categories are merged.
 
     >>> chi_squared([500, 500], [5, 5]).p_value
     1.0
@@ -138,7 +138,7 @@ def _relative_entropy(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
 
 
 def _pooled(r: NDArray[np.float64], c: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Take together the rarest bins until each expects enough rows on the smaller side."""
+    """Merge the rarest bins until each expects enough rows on the smaller side."""
     m, n = r.sum(), c.sum()
     if not (m and n):
         return r[:0], c[:0]

@@ -1,7 +1,7 @@
-"""Whether values come from where the model was trained: one check a field, and one for the predictions.
+"""Drift: do values follow the distribution of the training data? One check per field, one for the predictions.
 
 Fields are compared as counts of the same bins or categories, so that a reference needs no raw rows. A missing value
-is a bin of its own. A change is loud only if chance does not explain it, all checks of a report taken together, and
+is a bin of its own. A change is a finding only if chance does not explain it, all checks of a report taken together, and
 if it is large enough to matter.
 """
 
@@ -26,7 +26,7 @@ CHECKS_A_FIELD = 3
 # The stability index's customary limits are 0.1 and 0.25 (Siddiqi 2006); a mean half a standard deviation away
 # gives 0.25 before binning, and must be an alert after it.
 _INDEX = Thresholds(warning=0.1, alert=0.2)
-# A rare yes-or-no that moves by half a standard deviation hardly moves the index, and moves this distance by 0.1.
+# A rare binary field that moves by half a standard deviation hardly moves the index, and moves this distance by 0.1.
 _DISTANCE = Thresholds(warning=0.1, alert=0.2)
 _MISSING = Thresholds(warning=0.02, alert=0.10)
 _MISSING_RELATIVE = 0.2
@@ -51,10 +51,10 @@ class Counted:
     new
         Rows of each category that is not among the labels.
     rare
-        Of a reference: rows whose category occurred only once; as many of the next rows can be expected to bring a
-        category that was not seen (Good 1953).
+        Of a reference: rows whose category occurred only once; they estimate the share of rows with a category not
+        seen before (Good 1953).
     fine
-        Of bins that were taken together: the counts before that.
+        Counts of the finer bins that these were merged from.
     """
 
     labels: tuple[str, ...]
@@ -81,7 +81,7 @@ def drift(name: str, reference: Counted, current: Counted | None, *, alpha: floa
     alpha
         The probability with which a single check may raise a false alarm.
     min_rows
-        Rows, on either side, below which nothing is judged.
+        Rows, on either side, below which the verdict is `insufficient`.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def drift(name: str, reference: Counted, current: Counted | None, *, alpha: floa
     """
     if current is None:
         return {"field": name, "rows": 0, "reference_rows": reference.rows, "checks": [], "verdict": ALERT} | {
-            "reason": "The field is not in the predictions' inputs."
+            "reason": "The logged inputs do not have this field."
         }
     r, c = _with_missing(reference), _with_missing(current)
     record: dict[str, Any] = {
@@ -112,7 +112,7 @@ def drift(name: str, reference: Counted, current: Counted | None, *, alpha: floa
         "distribution": _distribution(reference, current),
     }
     if min(reference.rows, current.rows) < min_rows:
-        reason = f"{current.rows} rows against {reference.rows} of the reference; {min_rows} are needed to judge."
+        reason = f"{current.rows} rows, and {reference.rows} in the reference; a verdict needs {min_rows}."
         return record | {"checks": [], "verdict": INSUFFICIENT, "reason": reason}
     checks = [
         _distribution_check(r, c, record, alpha),
@@ -120,12 +120,16 @@ def drift(name: str, reference: Counted, current: Counted | None, *, alpha: floa
         _new_check(reference, current, alpha),
     ]
     verdict = worst(check["verdict"] for check in checks)
-    loud = [check["reason"] for check in reversed(checks) if check["verdict"] in (WARNING, ALERT)]
-    return record | {"checks": checks, "verdict": verdict, "reason": "No change." if verdict == OK else " ".join(loud)}
+    findings = [check["reason"] for check in reversed(checks) if check["verdict"] in (WARNING, ALERT)]
+    return record | {
+        "checks": checks,
+        "verdict": verdict,
+        "reason": "No change." if verdict == OK else " ".join(findings),
+    }
 
 
 def _with_missing(counted: Counted) -> NDArray[np.int64]:
-    # New categories are judged apart: that the reference has none of them is no chance, but what makes them new.
+    # New categories have a check of their own: the reference has none of them by definition, not by chance.
     return np.append(counted.counts, counted.missing)
 
 
@@ -161,33 +165,34 @@ def _distribution_check(
     p_value = record["chi_squared"]["p_value"]
     sizes = ((index, _INDEX), (distance, _DISTANCE))
     verdict = worst(grade(size, limits, p_value=p_value, alpha=alpha) for size, limits in sizes)
-    reason = f"The distribution moved (stability index {record['psi']:.2f}, Jensen-Shannon distance {record['jensen_shannon']:.2f})."
+    reason = f"The distribution drifted (stability index {record['psi']:.2f}, Jensen-Shannon distance {record['jensen_shannon']:.2f})."
     return {"check": "distribution", "p_value": p_value, "verdict": verdict, "reason": reason}
 
 
 def _missing_check(reference: Counted, current: Counted, alpha: float) -> dict[str, Any]:
     test = proportions(current.missing, current.rows, reference_hits=reference.missing, reference_rows=reference.rows)
     now, then = _share(current.missing, current), _share(reference.missing, reference)
-    # From 10 to 12 in a hundred is much of the same; from none to 2 is not.
+    # From 10% to 12% is a small change; from 0% to 2% is not.
     size = abs(now - then) if abs(now - then) >= _MISSING_RELATIVE * max(now, then) else 0.0
     verdict = grade(size, _MISSING, p_value=test.p_value, alpha=alpha)
-    reason = f"Missing in {now:.1%} of the rows, before in {then:.1%}."
+    reason = f"Missing in {now:.1%} of the rows, against {then:.1%} in training."
     return {"check": "missing", "p_value": test.p_value, "verdict": verdict, "reason": reason}
 
 
 def _new_check(reference: Counted, current: Counted, alpha: float) -> dict[str, Any]:
     unseen = sum(current.new.values())
-    # As many as the reference held once, and three more, which a sample without any still allows (rule of three).
+    # The expected share of new categories is that of categories seen once (Good 1953), plus three rows: the upper
+    # bound for a sample without any (rule of three).
     expected = min(1.0, (reference.rare + 3) / reference.rows) * current.rows
     p_value = _poisson_tail(unseen, expected)
     verdict = grade(_share(unseen, current), _NEW, p_value=p_value, alpha=alpha)
     named = ", ".join(f"'{name}'" for name in _most(current.new, 3))
-    reason = f"{len(current.new)} values that the reference does not have, in {_share(unseen, current):.1%} of the rows: {named}."
+    reason = f"{len(current.new)} values that are not in the training data, in {_share(unseen, current):.1%} of the rows: {named}."
     return {"check": "new categories", "p_value": p_value, "verdict": verdict, "reason": reason}
 
 
 def _poisson_tail(events: int, expected: float) -> float:
-    """Probability of so many events or more, where `expected` are usual."""
+    """Probability of at least `events` events where `expected` are expected (Poisson)."""
     if events == 0:
         return 1.0
     from scipy.special import gammainc  # type: ignore[import-untyped]

@@ -121,7 +121,7 @@ def _inputs(signature: Signature, lookups: Sequence[Lookup], frame: pd.DataFrame
 def _compared(name: str, reference: Distribution, columns: Mapping[str, Column]) -> Compared:
     values = columns.get(name)
     if values is not None and reference.kind == "category" and values.dtype.kind in "bf":
-        # Truth values, as the reference names them.
+        # Booleans, as the reference names them.
         names = [None if value != value else str(bool(value)).lower() for value in values.tolist()]
         values = np.array(names, dtype=object)
     return compare(name, reference, values)
@@ -135,6 +135,10 @@ def _nulls(values: Column) -> Column:
 
 def _nothing(log: SqlLog, window: Window, unreadable: Sequence[str]) -> str:
     latest = log.last_event()
-    known = f"The latest one is of {latest.astimezone(window.zone):%Y-%m-%d}" if latest else "There are none at all"
-    told = f" {unreadable[0]}" if unreadable else ""
-    return f"No prediction from {window.first} until {window.last} is in the log. {known}.{told}"
+    advice = (
+        f"Choose a window up to the latest event, {latest.astimezone(window.zone):%Y-%m-%d}."
+        if latest
+        else "Predict with `nbship predict` or `nbship serve` first."
+    )
+    reason = f" {unreadable[0]}" if unreadable else ""
+    return f"The log has no predictions from '{window.first}' to '{window.last}'.{reason} {advice}"

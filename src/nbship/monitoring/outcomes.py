@@ -1,4 +1,4 @@
-"""What was predicted and what happened, as two columns of numbers."""
+"""Predictions and outcomes, as two columns of numbers."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ def kind_of(signature: Signature) -> str:
         if signature.output(kind) is not None:
             return kind
     raise MonitoringError(
-        "The model gives neither a probability nor a value, which monitoring needs. Package an estimator with 'predict_proba', or a regressor."
+        "Monitoring needs a model with a probability or a value as output. Package an estimator with 'predict_proba', or a regressor."
     )
 
 
 def with_outcomes(frame: pd.DataFrame, signature: Signature) -> pd.DataFrame:
     """Return logged predictions with the columns `predicted` and `actual` of numbers.
 
-    Of a value these are the value and what it turned out to be. Of a probability that speaks of one class they are
-    the probability and whether that class happened; of one that speaks of each row's label, whether the label was
-    right. `actual` is NaN while nothing is known.
+    For a value, `actual` is the true value. For the probability of one class, it is 1 if that class occurred and
+    else 0; for the probability of each row's own label, 1 if the label was right. Without an outcome it is NaN.
     """
     output = signature.output(kind_of(signature))
     assert output is not None

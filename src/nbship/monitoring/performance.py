@@ -1,4 +1,4 @@
-"""How good the predictions of a window were, where what truly happened has become known."""
+"""Performance of a window's predictions, on the rows whose outcome is known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_CLASS", "performance", "slices"]
 
-# Rows of the rarer class from which the ranking can be judged.
+# The smallest number of rows of the rarer class for a verdict on the AUC.
 LEAST_CLASS = 20
 
 _RANKING = Thresholds(warning=0.03, alert=0.08)
@@ -33,15 +33,15 @@ def performance(
     Parameters
     ----------
     frame
-        One row a prediction: `predicted`, and `actual` (1 for yes, 0 for no, or a value), NaN while unknown.
+        One row per prediction: `predicted`, and `actual` (1 for yes, 0 for no, or a value), NaN while unknown.
     kind
         What is predicted: "probability" (of yes) or "value".
     reference
-        The package's own measures of held-out data, named as in `nbship.metrics`; None if it states none.
+        The package's measures on held-out data, named as in `nbship.metrics`; None if it has none.
     alpha
         The probability with which a single check may raise a false alarm.
     min_rows
-        Labelled rows below which nothing is judged.
+        Labelled rows below which the verdict is `insufficient`.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def performance(
 
 
 def slices(frame: pd.DataFrame, by: Sequence[str], *, kind: str, alpha: float, min_rows: int) -> list[dict[str, Any]]:
-    """Measure each slice; one whose predictions miss by more than the window's as a whole gets a warning.
+    """Measure each slice, and warn of slices that are less well calibrated than the window as a whole.
 
     `alpha` is shared by all slices. Slices without enough labelled rows are `insufficient`.
 
@@ -85,7 +85,7 @@ def slices(frame: pd.DataFrame, by: Sequence[str], *, kind: str, alpha: float, m
 
 
 def _measure(kind: str) -> Callable[[Any, Any], dict[str, Any]]:
-    """Return a function that measures the labelled rows, and counts all of them."""
+    """Return a function that measures the labelled rows and counts all rows."""
     measure = regression if kind == "value" else classification
 
     def measure_known(actual: Any, predicted: Any) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _measure(kind: str) -> Callable[[Any, Any], dict[str, Any]]:
 
 
 def _miss(measures: Mapping[str, Any]) -> float | None:
-    """Mean prediction minus what happened."""
+    """Mean prediction minus mean outcome."""
     if "bias" in measures:
         return None if measures["bias"] is None else float(measures["bias"])
     if measures.get("base_rate") is None:
@@ -157,19 +157,19 @@ def _judge_slice(measures: Mapping[str, Any], whole: float, alpha: float) -> str
     miss = _miss(measures)
     if "bias" in measures or miss is None:
         return OK if miss is not None else INSUFFICIENT
-    # Where the window as a whole is off, a slice that is right stands out by being right: that is no fault of its.
+    # Only an error beyond the window's own counts: a well calibrated slice of a badly calibrated window is fine.
     excess = max(0.0, abs(miss) - abs(whole))
     return grade(excess, _SLICE, p_value=_two_sided(excess, _miss_error(measures)), alpha=alpha)
 
 
 def _miss_error(measures: Mapping[str, Any]) -> float:
-    """Standard error of the rate, were the mean probability true, and of what happened: the larger of both."""
+    """Standard error of the rate: the larger of those at the mean probability and at the observed rate."""
     shares = (measures["mean_probability"], measures["base_rate"])
     return math.sqrt(max(share * (1 - share) for share in shares) / measures["n"])
 
 
 def _auc_variance(area: float, measures: Mapping[str, Any]) -> float:
-    """Variance of an area under the ROC curve (Hanley & McNeil 1982); 0 where the rows are not stated."""
+    """Variance of an area under the ROC curve (Hanley & McNeil 1982); 0 if the numbers of rows are unknown."""
     yes = measures.get("positives") or 0
     no = (measures.get("n") or 0) - yes
     if yes < 1 or no < 1:
@@ -188,5 +188,5 @@ def _reason(rows: int, labelled: int, min_rows: int) -> str:
     if labelled == 0:
         return f"None of {rows} rows has a label yet."
     if labelled < min_rows:
-        return f"{labelled} of {rows} rows have a label; {min_rows} are needed to judge."
+        return f"{labelled} of {rows} rows have a label; a verdict needs {min_rows}."
     return f"{labelled} of {rows} rows have a label."

@@ -1,4 +1,4 @@
-"""Figures of a report; each takes the report and returns a matplotlib figure, or None where there is nothing to show."""
+"""Figures of a report: each function takes the report and returns a matplotlib figure, or None without data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMITS = ((0.1, "warning"), (0.2, "alert"))
 
 
 def input_drift(report: Mapping[str, Any]) -> Figure | None:
-    """Show each input's stability index, the largest first, coloured by its verdict."""
+    """Plot the stability index of each input, the largest on top, coloured by verdict."""
     records = sorted((r for r in report["drift"] if r.get("psi") is not None), key=lambda r: r["psi"])
     if not records:
         return None
@@ -31,14 +31,14 @@ def input_drift(report: Mapping[str, Any]) -> Figure | None:
     for place, record in enumerate(records):
         axes.text(min(record["psi"], right * 0.93) + right * 0.01, place, f"{record['psi']:.2f}", va="center", fontsize=8, color="white" if record["psi"] > right * 0.93 else "black")  # fmt: skip
     for limit, name in _LIMITS:
-        axes.axvline(limit, color=_COLOURS[name], linewidth=1, linestyle="--", label=f"{name} from {limit} on")
+        axes.axvline(limit, color=_COLOURS[name], linewidth=1, linestyle="--", label=f"{name} from {limit}")
     axes.set(xlim=(0, right), xlabel="Population stability index against the training data")
     axes.legend(loc="lower right", frameon=False)
     return figure
 
 
 def predictions(report: Mapping[str, Any]) -> Figure | None:
-    """Show how the predictions are distributed, in the window and in the reference."""
+    """Plot the distribution of the predictions, in the window and in the reference."""
     record = report["prediction_drift"]
     if not record.get("distribution"):
         return None
@@ -50,21 +50,21 @@ def predictions(report: Mapping[str, Any]) -> Figure | None:
 
 
 def calibration(report: Mapping[str, Any]) -> Figure | None:
-    """Show what happened against what was predicted, tenth by tenth of the labelled rows."""
+    """Plot the calibration curve of the labelled rows, in ten bins."""
     curve = report["performance"].get("calibration")
     if not curve:
         return None
     figure, axes = _axes(width=4.6, height=3.6)
     end = max(max(point["probability"], point["rate"]) for point in curve) * 1.08 or 1.0
-    axes.plot([0, end], [0, end], color=_BEFORE, linewidth=1, linestyle="--", label="as predicted")
+    axes.plot([0, end], [0, end], color=_BEFORE, linewidth=1, linestyle="--", label="perfect calibration")
     axes.plot([point["probability"] for point in curve], [point["rate"] for point in curve], color=_NOW, marker="o", label="this window")  # fmt: skip
-    axes.set(xlabel="Mean probability", ylabel="Share that happened", xlim=(0, end), ylim=(0, end))
+    axes.set(xlabel="Mean probability", ylabel="Observed rate", xlim=(0, end), ylim=(0, end))
     axes.legend(frameon=False)
     return figure
 
 
 def distributions(report: Mapping[str, Any], *, most: int = 6) -> Figure | None:
-    """Show the inputs that moved most, in the window and in the reference."""
+    """Plot the distributions of the inputs that drifted most, in the window and in the reference."""
     records = [r for r in report["drift"] if r["verdict"] in (WARNING, ALERT) and r.get("distribution")]
     records = sorted(records, key=lambda r: -r["psi"])[:most]
     if not records:
@@ -84,7 +84,7 @@ def distributions(report: Mapping[str, Any], *, most: int = 6) -> Figure | None:
 
 
 def by_day(report: Mapping[str, Any]) -> Figure | None:
-    """Show rows a day, and what was predicted against what happened."""
+    """Plot the rows per day, and the daily means of predictions and outcomes."""
     days = report["volume"]["days"]
     if not days:
         return None
@@ -94,10 +94,10 @@ def by_day(report: Mapping[str, Any]) -> Figure | None:
     places = range(len(days))
     top.bar(places, [day["rows"] for day in days], color=_BEFORE)
     top.set_ylabel("Rows")
-    bottom.plot(places, _gaps(days, "mean_predicted"), color=_NOW, marker=".", label="predicted, mean")
+    bottom.plot(places, _gaps(days, "mean_predicted"), color=_NOW, marker=".", label="mean prediction")
     if any(day["labelled"] for day in days):
-        bottom.plot(places, _gaps(days, "mean_actual"), color=_TRUTH, marker=".", label="happened")
-    bottom.set(ylabel="Mean of the day", ylim=(0, None))
+        bottom.plot(places, _gaps(days, "mean_actual"), color=_TRUTH, marker=".", label="observed")
+    bottom.set(ylabel="Daily mean", ylim=(0, None))
     bottom.legend(frameon=False)
     step = max(1, -(-len(days) // 12))
     bottom.set_xticks(places[::step], [day["date"][5:] for day in days[::step]])
@@ -107,7 +107,7 @@ def by_day(report: Mapping[str, Any]) -> Figure | None:
 
 
 def by_slice(report: Mapping[str, Any]) -> Figure | None:
-    """Show, slice by slice, what was predicted against what happened; slices that stand out are coloured."""
+    """Plot the mean prediction and the observed rate of each slice; findings are coloured."""
     names = list(dict.fromkeys(row["slice"] for row in report["slices"]))
     groups = [[row for row in report["slices"] if row["slice"] == name and row["n"]] for name in names]
     shown = [(name, rows) for name, rows in zip(names, groups, strict=True) if len(rows) > 1]
@@ -127,7 +127,7 @@ def by_slice(report: Mapping[str, Any]) -> Figure | None:
 
 
 def over_windows(report: Mapping[str, Any]) -> Figure | None:
-    """Show performance and moved inputs over this and the earlier windows."""
+    """Plot performance and the number of drifted inputs over the windows."""
     rows = report["trend"]
     if len(rows) < 2:
         return None
@@ -146,7 +146,7 @@ def over_windows(report: Mapping[str, Any]) -> Figure | None:
         left.set_ylim(0.5, 1.0)  # from chance to perfect: small changes look small
     left.set_title({"auc": "AUC", "mae": "Mean absolute error"}[measure], loc="left", fontsize=10)
     right.bar(places, [row["inputs_moved"] for row in rows], color=[_COLOURS[row["verdict"]] for row in rows])
-    right.set_title("Inputs that moved", loc="left", fontsize=10)
+    right.set_title("Inputs that drifted", loc="left", fontsize=10)
     for axes in (left, right):
         _plain(axes)
         axes.set_xticks(places, names, rotation=30, ha="right")
@@ -156,8 +156,8 @@ def over_windows(report: Mapping[str, Any]) -> Figure | None:
 def _slice(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     places = range(len(rows))
     predicted, actual = ("mean_probability", "base_rate") if "base_rate" in rows[0] else ("mean_value", "mean_actual")
-    axes.bar(places, [row[actual] for row in rows], color=[_bar_colour(row) for row in rows], label="happened")
-    axes.plot(places, [row[predicted] for row in rows], linestyle="", marker="_", markersize=14, markeredgewidth=2.5, color=_NOW, label="predicted, mean")  # fmt: skip
+    axes.bar(places, [row[actual] for row in rows], color=[_bar_colour(row) for row in rows], label="observed")
+    axes.plot(places, [row[predicted] for row in rows], linestyle="", marker="_", markersize=14, markeredgewidth=2.5, color=_NOW, label="mean prediction")  # fmt: skip
     axes.set_xticks(places, ["missing" if row["value"] is None else str(row["value"]) for row in rows])
     axes.set_xlim(-0.7, max(len(rows), 8) - 0.3)  # few bars stay slim
     axes.tick_params(axis="x", labelrotation=90 if max(len(str(row["value"])) for row in rows) > 4 else 0)
@@ -173,7 +173,7 @@ def _shares(axes: Axes, bars: Sequence[Mapping[str, Any]]) -> None:
     import numpy as np
 
     places = np.arange(len(bars))
-    axes.bar(places - 0.2, [bar["reference"] for bar in bars], width=0.4, color=_BEFORE, label="when trained")
+    axes.bar(places - 0.2, [bar["reference"] for bar in bars], width=0.4, color=_BEFORE, label="training data")
     axes.bar(places + 0.2, [bar["current"] for bar in bars], width=0.4, color=_NOW, label="this window")
     long = len(bars) > 6 or max(len(bar["label"]) for bar in bars) > 6
     axes.set_xticks(
@@ -203,7 +203,7 @@ def _plain(axes: Axes) -> None:
 
 
 def _done(figure: Figure) -> Figure:
-    # Off pyplot's list, the figure is shown once, by the cell that returns it, and its memory is given back.
+    # Off pyplot's list, the figure is shown once, by the cell that returns it, and its memory is freed.
     import matplotlib.pyplot as plt
 
     plt.close(figure)

@@ -6,17 +6,17 @@
     model, version    the package that predictions are compared with
     window            from, to, timezone
     volume            rows, days, per_day, missing_days, by_mode, by_version, unreadable, verdict, reason
-    drift             one record an input: psi, jensen_shannon, chi_squared, ks, missing, new_categories,
+    drift             one record per input: psi, jensen_shannon, chi_squared, ks, missing, new_categories,
                       distribution, checks, verdict, reason
-    prediction_drift  the same for what the model predicted
+    prediction_drift  the same for the predictions
     performance       rows, labelled, share_labelled, measures, reference, calibration, checks, verdict,
                       reason
-    slices            one record a slice: slice, value, rows, measures, verdict
-    trend             one record an earlier window, and one for this
+    slices            one record per slice: slice, value, rows, measures, verdict
+    trend             one record per earlier window, then one for this window
     service           requests, errors, share_errors, latency_ms, from, to, verdict, reason
     verdict           ok | insufficient | warning | alert
     headline, advice  what changed and what to do, in words
-    reasons           what is behind the verdict, warnings and alerts first
+    reasons           the findings and insufficient checks, findings first
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a window brought, and what to hold it against.
+    """The data of a window, and the reference to compare them with.
 
     Attributes
     ----------
@@ -66,20 +66,20 @@ class Observed:
     kind
         What is predicted: "probability" or "value".
     frame
-        One row a prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`,
+        One row per prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`,
         and a column for each slice.
     fields
         The inputs, counted.
     prediction
         The predictions, counted.
     held_out
-        The package's own measures of held-out data.
+        The package's measures on held-out data.
     slices
         Names of the slicing columns.
     records
-        Requests answered in the window's time, for the service.
+        Requests that the service answered in the window.
     unreadable
-        In words, the batch runs of the window whose rows cannot be read any more.
+        One sentence for each batch run of the window whose rows can no longer be read.
     """
 
     model: str
@@ -97,19 +97,19 @@ class Observed:
 def build_report(
     observed: Observed, window: Window, *, min_rows: int = 200, folder: Path | None = None
 ) -> dict[str, Any]:
-    """Make the report of a window.
+    """Build the report of a window.
 
     Parameters
     ----------
     min_rows
-        Rows below which a check says `insufficient`.
+        Rows below which a check is `insufficient`.
     folder
-        Where the reports of other windows lie, for the trend.
+        The folder with the reports of other windows, for the trend.
 
     Returns
     -------
     dict
-        The report; the module says what is in it.
+        The report, as the module describes it.
     """
     alpha = FALSE_ALARMS / (CHECKS_A_FIELD * (len(observed.fields) + 1) + _OTHER_CHECKS)
     limits: dict[str, Any] = {"alpha": alpha, "min_rows": min_rows}
@@ -144,6 +144,6 @@ def _drift(compared: Compared, limits: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prediction_drift(compared: Compared | None, limits: Mapping[str, Any]) -> dict[str, Any]:
     if compared is None:
-        reason = "The package holds no distribution of predictions to compare with."
+        reason = "The package holds no reference distribution of predictions."
         return {"field": None, "rows": 0, "checks": [], "verdict": "insufficient", "reason": reason}
     return _drift(compared, limits)

@@ -1,4 +1,4 @@
-"""How the predictions of a window were asked for and answered: rows a day, callers' ways in, errors, latency."""
+"""Volume and service of a window: rows per day, modes, errors, latency."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def volume(
 ) -> dict[str, Any]:
     """Count a window's predictions by day, by mode and by version of the model.
 
-    A day without rows is a warning where so many rows a day are usual that chance does not leave one out.
+    A day without rows is a warning if the usual number of rows per day makes an empty day improbable.
 
     Parameters
     ----------
     frame
-        One row a prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`.
+        One row per prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`.
     unreadable
-        In words, the batch runs whose rows are logged and cannot be read any more: a warning.
+        One sentence for each batch run whose rows can no longer be read; any is a warning.
 
     Returns
     -------
@@ -57,18 +57,18 @@ def volume(
 
 
 def service(records: Sequence[Record]) -> dict[str, Any]:
-    """Count answers and errors of the service, and how long a prediction took.
+    """Count requests and errors of the service, and measure latency.
 
     Parameters
     ----------
     records
-        Requests, refused ones included, that were answered in the window's time.
+        Requests that were answered in the window, rejected ones included.
 
     Returns
     -------
     dict
         `requests`, `errors`, `share_errors`, `latency_ms` (`p50`, `p95`, `p99`, `max`; milliseconds from the
-        validated row to its prediction), `from` and `to` (when they were answered, UTC), `verdict` and `reason`.
+        validated row to its prediction), `from` and `to` (first and last response, UTC), `verdict` and `reason`.
     """
     errors = sum(record.error is not None for record in records)
     latencies = np.array([record.latency_ms for record in records if record.error is None])
@@ -104,13 +104,13 @@ def _days(frame: pd.DataFrame, window: Window) -> list[dict[str, Any]]:
 def _judge_runs(unreadable: Sequence[str]) -> dict[str, Any] | None:
     if not unreadable:
         return None
-    more = f" So are {len(unreadable) - 1} more." if len(unreadable) > 1 else ""
-    return {"verdict": WARNING, "reason": f"Rows of a batch run are missing here. {unreadable[0]}{more}"}
+    more = f" So are those of {len(unreadable) - 1} more." if len(unreadable) > 1 else ""
+    return {"verdict": WARNING, "reason": f"Rows of a batch run are missing. {unreadable[0]}{more}"}
 
 
 def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, min_rows: int) -> dict[str, Any]:
     if rows < min_rows:
-        return {"verdict": INSUFFICIENT, "reason": f"{rows} rows; {min_rows} are needed to judge."}
+        return {"verdict": INSUFFICIENT, "reason": f"{rows} rows; a verdict needs {min_rows}."}
     # Were rows spread evenly, a day would stay empty with the probability exp(-rows a day) (Poisson).
     usual = rows / max(1, days - len(missing))
     if missing and days * math.exp(-usual) < alpha:
@@ -121,9 +121,9 @@ def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, m
 
 def _judge_errors(requests: int, errors: int) -> dict[str, Any]:
     if not requests:
-        return {"verdict": INSUFFICIENT, "reason": "No requests were answered in this window's time."}
+        return {"verdict": INSUFFICIENT, "reason": "No requests in this window."}
     share = errors / requests
-    reason = f"{errors} of {requests} requests ended in an error."
+    reason = f"{errors} of {requests} requests failed."
     if errors < 3 or share < _WARNING_SHARE:
         return {"verdict": OK, "reason": reason}
     return {"verdict": ALERT if share >= _ALERT_SHARE else WARNING, "reason": reason}

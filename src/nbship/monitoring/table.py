@@ -1,4 +1,4 @@
-"""A small table that a notebook shows as HTML and a terminal as text; values of the data are never markup."""
+"""A table that notebooks show as HTML and terminals as text; values are escaped."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _CELL = "padding:4px 14px 4px 0;vertical-align:top;white-space:normal"
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts under their titles.
+    """Rows of strings under titles.
 
     Attributes
     ----------
     rows
-        Title -> text, the same titles in each row. A verdict is shown in its colour.
+        Title -> string. A verdict is shown in its colour.
     numbers
-        Titles of the columns that are set to the right.
+        Titles of the right-aligned columns.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A report in words and tables, as a person reads it."""
+"""Report tables, and the summary and conclusion as Markdown."""
 
 from __future__ import annotations
 
@@ -24,60 +24,60 @@ _NAMES = {
     "brier": "Brier score",
     "log_loss": "Log loss",
     "calibration_error": "Calibration error",
-    "base_rate": "Rate of yes",
+    "base_rate": "Observed rate",
     "mean_probability": "Mean probability",
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",
-    "r2": "Variance explained",
+    "r2": "R²",
     "bias": "Bias",
-    "mean_actual": "Mean of what happened",
+    "mean_actual": "Mean outcome",
     "mean_value": "Mean prediction",
 }
-# The measure beside which a check's verdict is shown.
+# The row of the table that shows the verdict of a check of another name.
 _JUDGED = {"mean probability against rate": "mean_probability"}
 _NUMBERS = (
     *_NAMES.values(),
-    *("Rows", "With a label", "Stability index", "Jensen-Shannon", "Missing", "Missing when trained", "New values"),
-    *("This window", "Held-out data", "Inputs moved", "Value"),
+    *("Rows", "Labelled", "Stability index", "Jensen-Shannon", "Missing", "Missing in training", "New values"),
+    *("This window", "Held-out data", "Inputs drifted", "Value"),
 )
 
 
 def summary(report: Mapping[str, Any]) -> str:
     """Return the report's conclusion as Markdown: what changed first, then what to do, then the window's numbers."""
     window, volume, performance = report["window"], report["volume"], report["performance"]
-    rows = f"{volume['rows']:,} predictions from {window['from']} until {window['to']} ({window['timezone']})"
+    rows = f"{volume['rows']:,} predictions from {window['from']} to {window['to']} ({window['timezone']})"
     return "\n\n".join(
         [
             f"**{_escape(report['headline'])}**",
             f"{_escape(report['advice'])}",
-            f"{_mark(report)} · {rows} · {performance['labelled']:,} with a label · model `{report['model']}`, version `{report['version']}`",
+            f"{_mark(report)} · {rows} · {performance['labelled']:,} labelled · model `{report['model']}`, version `{report['version']}`",
         ]
     )
 
 
 def conclusion(report: Mapping[str, Any]) -> str:
-    """Return the conclusion as Markdown: what changed, what to do, and what could not be judged."""
-    blind = [one["reason"] for one in report["reasons"] if one["verdict"] == "insufficient"]
+    """Return the conclusion as Markdown: what changed, what to do, and which checks had too little data."""
+    unjudged = [one["reason"] for one in report["reasons"] if one["verdict"] == "insufficient"]
     lines = [f"**{_escape(report['headline'])}** {_escape(report['advice'])}"]
-    if blind:
-        lines += ["Not judged, for want of data:", "\n".join(f"- {_escape(reason)}" for reason in blind)]
+    if unjudged:
+        lines += ["Not judged, too little data:", "\n".join(f"- {_escape(reason)}" for reason in unjudged)]
     return "\n\n".join(lines)
 
 
 def reasons_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate what is behind the verdict, warnings and alerts first."""
-    rows = [{"Verdict": one["verdict"], "What was found": one["reason"]} for one in report["reasons"]]
-    return _table(rows or [{"Verdict": "ok", "What was found": "No check found a change."}])
+    """Tabulate the findings and the insufficient checks, findings first."""
+    rows = [{"Verdict": one["verdict"], "Finding": one["reason"]} for one in report["reasons"]]
+    return _table(rows or [{"Verdict": "ok", "Finding": "No change found."}])
 
 
 def drift_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate the inputs, those that moved most first."""
+    """Tabulate the inputs, the largest drift first."""
     records = sorted(report["drift"], key=lambda record: -(record.get("psi") or 0.0))
     return _table([_drift_row(record) for record in records])
 
 
 def performance_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate the measures of the window beside those of held-out data."""
+    """Tabulate the measures of the window beside those on held-out data."""
     reference = report["performance"]["reference"] or {}
     measures = report["performance"]["measures"]
     verdicts = {
@@ -98,23 +98,24 @@ def performance_table(report: Mapping[str, Any]) -> Table:
 
 
 def slice_table(report: Mapping[str, Any], *, most: int = 20) -> Table:
-    """Tabulate the slices: those that stand out first, then by number of rows."""
-    loud = {"warning": 0, "alert": 0}
-    rows = sorted(report["slices"], key=lambda row: (loud.get(row["verdict"], 1), -row["rows"]))
+    """Tabulate the slices: findings first, then by number of rows."""
+    order = {"warning": 0, "alert": 0}
+    rows = sorted(report["slices"], key=lambda row: (order.get(row["verdict"], 1), -row["rows"]))
     return _table([_slice_row(row) for row in rows[:most]])
 
 
 def service_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate requests, errors and latency of the service, and rows by the way in which they were asked for."""
+    """Tabulate requests, errors and latency of the service, and predictions by mode."""
     found = report["service"]
     rows = [
-        {"What": f"Predictions by {mode}", "Value": f"{count:,}"} for mode, count in report["volume"]["by_mode"].items()
+        {"Measure": f"Predictions by {mode}", "Value": f"{count:,}"}
+        for mode, count in report["volume"]["by_mode"].items()
     ]
-    rows += [{"What": "Requests answered in this window's time", "Value": f"{found['requests']:,}"}]
+    rows += [{"Measure": "Requests in this window", "Value": f"{found['requests']:,}"}]
     if found["requests"]:
-        rows += [{"What": "Errors", "Value": f"{found['errors']:,} ({_percent(found['share_errors'])})"}]
+        rows += [{"Measure": "Errors", "Value": f"{found['errors']:,} ({_percent(found['share_errors'])})"}]
         rows += [
-            {"What": f"Latency, {name}", "Value": "–" if value is None else f"{value:.2f} ms"}
+            {"Measure": f"Latency, {name}", "Value": "–" if value is None else f"{value:.2f} ms"}
             for name, value in found["latency_ms"].items()
         ]
     return _table(rows)
@@ -129,7 +130,7 @@ def trend_table(report: Mapping[str, Any]) -> Table:
                 "Version": row["version"],
                 "Rows": f"{row['rows']:,}",
                 **{_NAMES[name]: _number(value) for name, value in row.items() if name in _NAMES},
-                "Inputs moved": row["inputs_moved"],
+                "Inputs drifted": row["inputs_moved"],
                 "Verdict": row["verdict"],
             }
             for row in report["trend"]
@@ -145,7 +146,7 @@ def _drift_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "Stability index": _number(record.get("psi")),
         "Jensen-Shannon": _number(record.get("jensen_shannon")),
         "Missing": _percent(missing["share"]),
-        "Missing when trained": _percent(missing["reference_share"]),
+        "Missing in training": _percent(missing["reference_share"]),
         "New values": record.get("new_categories", {}).get("count", 0) or "",
     }
 
@@ -157,7 +158,7 @@ def _slice_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "Value": "(missing)" if row["value"] is None else str(row["value"]),
         "Verdict": row["verdict"],
         "Rows": f"{row['rows']:,}",
-        "With a label": f"{row['n']:,}",
+        "Labelled": f"{row['n']:,}",
         **{_NAMES[name]: _number(row[name]) for name in shown if name in row},
     }
 
@@ -179,7 +180,7 @@ def _percent(value: float | None) -> str:
 
 
 def _escape(text: str) -> str:
-    """Keep values of the data from being read as Markdown or HTML."""
+    """Escape values of the data, which are neither Markdown nor HTML."""
     for sign in "\\`*_{}[]<>#|$":
         text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
     return text

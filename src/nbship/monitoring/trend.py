@@ -1,4 +1,4 @@
-"""Reports of earlier windows, read back and set in a row."""
+"""The trend: reports of earlier windows, one row each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_report(path: Path) -> dict[str, Any]:
         ) from error
     if number != FORMAT:
         raise MonitoringError(
-            f"The report '{path}' has the format {number}, and this nbship reads {FORMAT}. Upgrade nbship."
+            f"The report '{path}' has format {number}; this nbship reads format {FORMAT}. Upgrade nbship."
         )
     return dict(report)
 
@@ -40,7 +40,7 @@ def read_report(path: Path) -> dict[str, Any]:
 def trend(folder: Path | None, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row for each earlier window of the same model, oldest first, and last one for `report` itself.
 
-    Earlier is what ended at or before the start of this window; a report that cannot be read is left out.
+    An earlier window ended at or before the start of this one; reports that cannot be read are skipped.
     """
     rows = []
     for path in sorted(folder.glob("*_*/report.json")) if folder else ():
@@ -56,7 +56,7 @@ def trend(folder: Path | None, report: Mapping[str, Any]) -> list[dict[str, Any]
 
 
 def trend_row(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Take from a report what a trend shows."""
+    """Return the row of a report in the trend."""
     measures = report["performance"]["measures"]
     names = [name for name in ("auc", "brier", "base_rate", "mean_probability", "mae", "bias") if name in measures]
     return {

@@ -1,6 +1,6 @@
-"""What a check says: `ok`, `insufficient`, `warning` or `alert`, from quiet to loud.
+"""Verdicts of checks, by severity: `ok`, `insufficient`, `warning`, `alert`; the last two are findings.
 
-A check on too little data is `insufficient` and never `ok`: silence is not health.
+A check on too little data is `insufficient`, never `ok`: silence is not health.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ __all__ = ["ALERT", "FALSE_ALARMS", "INSUFFICIENT", "OK", "WARNING", "Thresholds
 OK, INSUFFICIENT, WARNING, ALERT = "ok", "insufficient", "warning", "alert"
 _ORDER = (OK, INSUFFICIENT, WARNING, ALERT)
 
-# The share of reports on unchanged data that may raise an alarm; the checks of a report share it between them.
+# The share of reports on unchanged data that may raise a false alarm, split between the checks of a report.
 FALSE_ALARMS = 0.01
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which size on a change is worth a warning and an alert, in the unit of the measure."""
+    """The smallest changes that are a warning and an alert, in the unit of the measure."""
 
     warning: float
     alert: float
 
 
 def grade(size: float, thresholds: Thresholds, *, p_value: float, alpha: float) -> str:
-    """Judge a change: loud only if chance does not explain it and it is large enough to matter.
+    """Grade a change: a finding only if chance does not explain it and it is large enough to matter.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def grade(size: float, thresholds: Thresholds, *, p_value: float, alpha: float) 
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """Return the loudest of some verdicts; of none, `insufficient`.
+    """Return the most severe verdict; without any, `insufficient`.
 
     Examples
     --------

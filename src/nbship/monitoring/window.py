@@ -13,12 +13,12 @@ __all__ = ["Window", "last_whole_month", "parse_window"]
 
 @dataclass(frozen=True)
 class Window:
-    """Event times that a report is about.
+    """An interval of event time.
 
     Attributes
     ----------
     start, end
-        The first instant of the window and the first one after it, both with the project's time zone.
+        The first instant of the window and the first instant after it, in the project's time zone.
     """
 
     start: datetime
@@ -26,7 +26,7 @@ class Window:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone in which days, months and hours are told."""
+        """The time zone of the window's days, months and hours."""
         assert isinstance(self.start.tzinfo, ZoneInfo)
         return self.start.tzinfo
 
@@ -41,12 +41,12 @@ class Window:
 
     @property
     def first(self) -> str:
-        """The start as text: a date where it is midnight, else local time to the minute or second."""
+        """The start as a string: a date if it is midnight, else the local time."""
         return _text(self.start)
 
     @property
     def last(self) -> str:
-        """The end as text."""
+        """The end as a string."""
         return _text(self.end)
 
     @property
@@ -73,7 +73,7 @@ def parse_window(first: str, last: str, *, zone: ZoneInfo) -> Window:
     window = Window(start=_instant(first, zone), end=_instant(last, zone))
     if window.end <= window.start:
         raise MonitoringError(
-            f"The window from '{first}' to '{last}' is empty: 'to' is the first moment after the window. Give a 'to' later than 'from'."
+            f"The window from '{first}' to '{last}' is empty. Give a 'to' later than 'from'; the window ends just before 'to'."
         )
     return window
 

@@ -1,4 +1,4 @@
-"""What combines execution, monitoring and the log: called by the command line and the scheduler."""
+"""Operations that combine execution, monitoring and the log, for the command line and the scheduler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a report is still what monitoring would write: the digest of all that it is made from."""
+"""Whether a report is current: the digest of its inputs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["is_current", "mark", "report_inputs"]
 
 
 def report_inputs(project: Project, window: Window) -> str:
-    """Return the digest of what the report of a window is made from.
+    """Return the digest of the inputs of a window's report.
 
-    That is the package, the monitoring notebook, the project's modules and settings, the reports of other
-    windows, and what the log holds of this one; entries of the log are added and never changed, so they are counted.
+    The inputs are the package, the monitoring notebook, the project's modules and settings, the reports of other
+    windows, and the log's entries in this window. Entries are only ever added, so counting them is enough.
     """
     digest = hashlib.sha256(f"{__version__}\n{window.name}\n".encode())
     digest.update(json.dumps(msgspec.to_builtins(project.settings), sort_keys=True, default=str).encode())
@@ -32,21 +32,21 @@ def report_inputs(project: Project, window: Window) -> str:
 
 
 def is_current(project: Project, folder: Path, inputs: str) -> bool:
-    """Tell whether the report in a folder was made from these inputs."""
+    """Return whether the report in a folder was made from these inputs."""
     marked = _mark(project, folder)
     whole = all((folder / f"report.{suffix}").is_file() for suffix in ("ipynb", "html", "json"))
     return whole and marked.is_file() and marked.read_text(encoding="utf-8") == inputs
 
 
 def mark(project: Project, folder: Path, inputs: str) -> None:
-    """Note what the report in a folder was made from; without the note it is written again."""
+    """Record the inputs of the report in a folder; without this record the report is written again."""
     _mark(project, folder).parent.mkdir(parents=True, exist_ok=True)
     _mark(project, folder).write_text(inputs, encoding="utf-8")
 
 
 def _mark(project: Project, folder: Path) -> Path:
-    place = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    return project.cache / "monitoring" / f"{folder.name}-{place}.sha256"
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return project.cache / "monitoring" / f"{folder.name}-{digest}.sha256"
 
 
 def _files(project: Project, window: Window) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Write the monitoring report of a window: notebook, HTML and JSON, in one folder that appears whole."""
+"""Write the monitoring report of a window: notebook, HTML and JSON, in one folder, atomically."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = ["Monitored", "choose_window", "monitor"]
 
 @dataclass(frozen=True)
 class Monitored:
-    """A report that was written.
+    """A monitoring report on disk.
 
     Attributes
     ----------
     folder
         Holds `report.ipynb`, `report.html` and `report.json`.
     report
-        What `report.json` holds.
+        The content of `report.json`.
     current
-        Whether it was there already, and nothing that it is made from had changed.
+        Whether the report was already there and its inputs had not changed.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ def choose_window(project: Project, first: str | None, last: str | None) -> Wind
     Raises
     ------
     MonitoringError
-        If the dates make no window, or nothing was logged.
+        If the dates are not a window, or the log is empty.
     """
     if first is not None and last is not None:
         return parse_window(first, last, zone=project.timezone)
@@ -72,17 +72,17 @@ def monitor(
 ) -> Monitored:
     """Execute the monitoring notebook for a window and leave its report in the project's state.
 
-    The report of an earlier run on the same window is replaced, unless all that it is made from is as it was
-    (`force` replaces it all the same); a run that fails leaves it.
+    An earlier report of the same window is replaced, unless its inputs have not changed (`force` replaces it
+    anyway). A run that fails leaves the earlier report in place.
 
     Raises
     ------
     MonitoringError
-        If there is nothing to report on: no package, no log, no predictions in the window.
+        If there is no package, no log, or no prediction in the window.
     NotebookError
         If the notebook is missing or has no parameters `window_from`, `window_to` and `product`.
     CellError, DeadKernelError
-        If the notebook fails; it is left with its outputs in `.nbship/scratch/monitor/`.
+        If the notebook fails. Its outputs are kept in `.nbship/scratch/monitor/`.
     """
     _require_package(project)
     _require_log(project)
@@ -91,18 +91,18 @@ def monitor(
     inputs = report_inputs(project, window)
     if not force and is_current(project, target, inputs):
         return Monitored(target, read_report(target / "report.json"), current=True)
-    with _in_place_of(target) as folder:
+    with _replacing(target) as folder:
         notebook = _filled(project, window, folder)
         listener = Listener(cell=on_cell) if on_cell else Listener()
         executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), listener=listener)
         executed = redact_executed(executed, redactor(project, os.environ))
-        # The page and the notebook name the folder that they will lie in, not the one that they were made in.
+        # The report names its final folder, not the temporary one it was executed in.
         clean = normalize(_renamed(executed.notebook, _filled(project, window, target)), root=project.root)
         if executed.failure:
             raise _failed(project, executed.failure, clean)
         if not (folder / "report.json").is_file():
             raise MonitoringError(
-                f"'{project.settings.monitoring.notebook}' ran to its end without writing a report. "
+                f"Notebook '{project.settings.monitoring.notebook}' wrote no report. "
                 "Call `monitoring.report_window(window_from, window_to, product=product)` in it."
             )
         write_whole(folder / "report.ipynb", _dumps(clean))
@@ -114,7 +114,7 @@ def monitor(
 def _require_package(project: Project) -> None:
     if not (project.package / "MANIFEST.json").is_file():
         raise MonitoringError(
-            f"There is no model package in '{_shown(project, project.package)}' to compare with. Make it with `nbship run`."
+            f"There is no model package at '{_shown(project, project.package)}'. Build it with `nbship run`."
         )
 
 
@@ -153,7 +153,7 @@ def _filled(project: Project, window: Window, folder: Path) -> dict[str, Any]:
 
 
 def _path(project: Project, folder: Path) -> str:
-    """Name the report's file from the notebook's folder where both lie in the project."""
+    """Return the report's path, relative to the notebook's folder if it lies in the project."""
     path = folder / "report.json"
     if not path.is_relative_to(project.root):
         return str(path)
@@ -169,7 +169,7 @@ def _renamed(executed: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]
 
 
 def _environment(project: Project) -> dict[str, str]:
-    # Paths in the variable would otherwise be taken from the notebook's folder, where the kernel starts.
+    # A relative path would be resolved against the notebook's folder, where the kernel starts.
     own = {"NBSHIP_STATE": str(project.state)} if "NBSHIP_STATE" in os.environ else {}
     python_path = os.pathsep.join([str(project.source), *filter(None, [os.environ.get("PYTHONPATH")])])
     inherited = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "NBSHIP_STAGE")}
@@ -188,14 +188,14 @@ def _failed(project: Project, failure: Failure, notebook: dict[str, Any]) -> Nbs
     number = notebook["cells"][failure.cell].get("execution_count")
     kind = CellError if failure.kind == "error" else DeadKernelError
     return kind(
-        f"'{project.settings.monitoring.notebook}' failed in cell {f'In [{number}]' if number else failure.cell + 1}: "
-        f"{failure.ename}: {message} The notebook with the outputs until then: '{_shown(project, path)}'."
+        f"Notebook '{project.settings.monitoring.notebook}' failed in cell {f'In [{number}]' if number else failure.cell + 1}: "
+        f"{failure.ename}: {message} Its outputs are in '{_shown(project, path)}'."
     )
 
 
 @contextmanager
-def _in_place_of(target: Path) -> Iterator[Path]:
-    """Give a new folder to fill; when all went well it takes the place of `target`."""
+def _replacing(target: Path) -> Iterator[Path]:
+    """Yield a new folder, and replace `target` by it unless the block raises."""
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
     old = folder.with_name(folder.name.replace(".new-", ".old-", 1))
@@ -216,7 +216,7 @@ def _in_place_of(target: Path) -> Iterator[Path]:
 
 def _dumps(notebook: dict[str, Any]) -> str:
     text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace").decode()  # half a character, as a cell may print
+    return text.encode("utf-8", "backslashreplace").decode()  # a cell may print a lone surrogate
 
 
 def _shown(project: Project, path: Path) -> str:
