@@ -7,33 +7,42 @@ import shutil
 from pathlib import Path
 
 import pytest
-from blocks import PAGES, ROOT, TUTORIAL, Page, differences, read_page, run_page
+from blocks import PAGES, ROOT, TUTORIAL, Outcome, Page, differences, read_page, run_page
 
 DOCS = ROOT / "docs"
 WITH_BLOCKS = [page for page in PAGES if page != TUTORIAL and read_page(page).steps]
 
 
-def check(page: Page, folder: Path, home: Path) -> None:
-    found = differences(page, run_page(page, folder, home=home))
+def check(page: Page, outcomes: list[Outcome]) -> None:
+    found = differences(page, outcomes)
     assert not found, "\n\n".join([*found, f"`python tests/docs/blocks.py {page.path}` writes what was printed."])
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the tutorial was followed from beginning to end."""
-    folder = tmp_path_factory.mktemp("home")
-    check(read_page(TUTORIAL), folder, folder)
-    return folder
+    """The folder in which the tutorial is followed from beginning to end."""
+    return tmp_path_factory.mktemp("home")
 
 
-def test_the_tutorial_leads_to_a_report(home: Path) -> None:
+@pytest.fixture(scope="session")
+def followed(home: Path) -> list[Outcome]:
+    """What the tutorial's commands printed."""
+    return run_page(read_page(TUTORIAL), home)
+
+
+def test_the_tutorial_prints_what_it_says(followed: list[Outcome]) -> None:
+    check(read_page(TUTORIAL), followed)
+
+
+def test_the_tutorial_leads_to_a_report(followed: list[Outcome], home: Path) -> None:
     assert [*home.glob("late_orders/.nbship/state/monitoring/*/report.html")]
 
 
 @pytest.mark.parametrize("path", WITH_BLOCKS, ids=lambda path: path.relative_to(DOCS).as_posix())
-def test_the_blocks_of_a_page_run(path: Path, home: Path, tmp_path: Path) -> None:
+def test_the_blocks_of_a_page_run(path: Path, followed: list[Outcome], home: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(home / "late_orders", tmp_path / "late_orders", symlinks=True))
-    check(read_page(path), copy, tmp_path)
+    page = read_page(path)
+    check(page, run_page(page, copy, home=tmp_path))
 
 
 def test_links_between_pages_and_to_files_lead_somewhere() -> None:
