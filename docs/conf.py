@@ -16,12 +16,13 @@ nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# What is shown as a file of the repository is linked from the README, and not copied into these pages.
-suppress_warnings: list[str] = []
+# Commands' help marks code as Markdown does.
+default_role = "literal"
 
 html_theme = "furo"
 html_title = "nbship"
 html_copy_source = False
+html_show_copyright = False
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}
 highlight_language = "text"

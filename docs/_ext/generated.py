@@ -235,7 +235,7 @@ class Face(Generated):
         for name in module.__all__:
             what = getattr(module, name)
             doc = (inspect.getdoc(what) or "").splitlines() if callable(what) else []
-            first = doc[0] if doc else ""
+            first = doc[0] if doc else f"A constant: {type(what).__name__}."
             yield f"| `{name}{_parameters(what)}` | {first.replace('|', chr(92) + '|')} |"
 
 
@@ -245,7 +245,21 @@ def _parameters(what: Any) -> str:
     return "(" + ", ".join(inspect.signature(what).parameters) + ")"
 
 
+def _examples(_: Sphinx, __: Any, lines: list[str]) -> None:
+    """Show the lines of a help's example as they are typed, and not as prose with typographic dashes."""
+    found: list[str] = []
+    for line in lines:
+        if line.strip() == "| Example:":
+            found += ["Example:", "", ".. code-block:: console", ""]
+        elif line.startswith("| "):
+            found.append(f"   $ {line[2:].strip()}")
+        else:
+            found.append(line)
+    lines[:] = found
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("sphinx-click-process-description", _examples)
     app.add_directive("nbship-settings", Settings)
     app.add_directive("nbship-rest", Rest)
     app.add_directive("nbship-face", Face)

@@ -43,6 +43,7 @@ def test_every_command_is_in_the_reference(built: Path) -> None:
     page = (built / "reference" / "cli.html").read_text(encoding="utf-8")
     names = [*(name for commands in GROUPS.values() for name in commands), *HIDDEN]
     assert [name for name in names if f'id="nbship-{name}"' not in page] == []
+    assert ".. option::" not in page
 
 
 def test_every_setting_of_the_service_is_in_the_reference(built: Path) -> None:
