@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -22,6 +23,26 @@ def test_a_command_has_help_and_an_example(name: str) -> None:
     text = command.get_help(click.Context(command, parent=context, info_name=name))
     assert "Example" in text
     assert f"nbship {name}" in text.split("Example")[1]
+
+
+def _commands(command: click.Command, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield (*names, name)
+            yield from _commands(inner, (*names, name))
+
+
+@pytest.mark.parametrize("names", [names for names in _commands(nbship) if len(names) > 1], ids=" ".join)
+def test_a_command_of_a_group_has_help_and_an_example(names: tuple[str, ...]) -> None:
+    command: click.Command = nbship
+    for name in names:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), name) or command
+    text = command.get_help(click.Context(command, info_name=" ".join(("nbship", *names))))
+    assert f"nbship {' '.join(names)}" in text.split("Example")[1]
 
 
 @pytest.mark.parametrize("name", VISIBLE)

@@ -1,4 +1,4 @@
-"""What `nbship package --container` writes, installed and run as its image runs it: no root, no home, all else read-only."""
+"""What `nbship package container` writes, installed and run as its image runs it: no root, no home, all else read-only."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def base() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def context(base: Path, small_package: Path) -> Path:
     done = CliRunner().invoke(
-        command, [str(small_package), "--wheel", str(base / "dist"), "--container", str(base / "context"), "--json"], catch_exceptions=False
+        command, ["container", str(small_package), "--to", str(base / "context"), "--json"], catch_exceptions=False
     )  # fmt: skip
     assert json.loads(done.stdout)["container"] == str(base / "context")
     return base / "context"
@@ -127,7 +127,7 @@ def test_the_context_is_the_same_twice_and_replaces_only_its_own(
     for _ in range(2):
         CliRunner().invoke(
             command,
-            [str(small_package), "--wheel", str(base / "dist"), "--container", str(again)],
+            ["container", str(small_package), "--to", str(again)],
             catch_exceptions=False,
         )
     files = {path.relative_to(context): path.read_bytes() for path in context.rglob("*") if path.is_file()}
@@ -135,7 +135,7 @@ def test_the_context_is_the_same_twice_and_replaces_only_its_own(
     with pytest.raises(Exception, match="holds something else"):
         CliRunner().invoke(
             command,
-            [str(small_package), "--wheel", str(base / "dist"), "--container", str(small_package)],
+            ["container", str(small_package), "--to", str(small_package)],
             catch_exceptions=False,
         )
 

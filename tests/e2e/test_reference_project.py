@@ -104,7 +104,7 @@ def test_single_records_over_rest_get_the_same_bits(
 def test_the_wheel_gives_the_same_bits(
     reference: Path, asked: pd.DataFrame, offline: pd.Series[float], tmp_path: Path
 ) -> None:
-    wheel = Path(json.loads(command("nbship", "package", "--wheel", str(tmp_path), "--json").stdout)["wheel"])
+    wheel = Path(json.loads(command("nbship", "package", "wheel", "--to", str(tmp_path), "--json").stdout)["wheel"])
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
         archive.extractall(tmp_path / "installed")

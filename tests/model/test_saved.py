@@ -1,4 +1,4 @@
-"""`nbship package` of an estimator that was saved to a file, and of a package as an ONNX graph."""
+"""`nbship package build`, `signature` and `onnx`."""
 
 from __future__ import annotations
 
@@ -34,22 +34,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_saved_estimator_is_packaged_proven_and_answers(folder: Path) -> None:
     told = invoke(
-        command, ["credit.skops", "--reference", "train.parquet", "--golden", "held_out.csv", "--json"]
+        command, ["build", "credit.skops", "--reference", "train.parquet", "--golden", "held_out.csv", "--json"]
     ).stdout.splitlines()
     paths = json.loads(told[-1])
     assert [proof.name for proof in acceptance.prove(Path(paths["package"]))][:2] == ["digests", "versions"]
     model = predictor.load(paths["package"])
     assert (model.name, model.backend) == ("credit", "tables")
-    assert predictor.load(paths["wheel"]).version == model.version
     rows = make_rows(50, seed=8)
     np.testing.assert_array_equal(model.predict(rows).probability, fitted("boosting").predict_proba(rows)[:, 1])
 
 
 def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
-    invoke(command, ["credit.skops", "--reference", "train.parquet", "--write-signature", "signature.json"])
+    invoke(command, ["signature", "credit.skops", "--reference", "train.parquet"])
     signature = json.loads(Path("signature.json").read_text())
     assert not Path("models").exists()
-    limited = ["credit.skops", "--reference", "train.parquet", "--write-signature", "limited.json", "--limits"]
+    limited = ["signature", "credit.skops", "--reference", "train.parquet", "--output", "limited.json", "--limits"]
     invoke(command, limited)
     seen = {field["name"]: field for field in json.loads(Path("limited.json").read_text())["inputs"]}
     assert seen["price"]["minimum"] == make_rows()["price"].min()
@@ -57,7 +56,16 @@ def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
     price = next(field for field in signature["inputs"] if field["name"] == "price")
     price.update(unit="€", help="Before tax.", minimum=-1e6, pii=True)
     Path("signature.json").write_text(json.dumps(signature))
-    given = ["credit.skops", "--reference", "train.parquet", "--signature", "signature.json", "--output", "out/loans"]
+    given = [
+        "build",
+        "credit.skops",
+        "--reference",
+        "train.parquet",
+        "--signature",
+        "signature.json",
+        "--output",
+        "out/loans",
+    ]
     assert invoke(command, given).exit_code == 0
     field = predictor.load(Path("out/loans")).signature["price"]
     assert (field.unit, field.help, field.minimum, field.pii) == ("€", "Before tax.", -1e6, True)
@@ -68,7 +76,8 @@ def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
 
 
 def test_the_graph_of_a_package_answers_without_nbship(folder: Path) -> None:
-    result = invoke(command, ["credit.skops", "--reference", "train.parquet", "--onnx", "credit.onnx"])
+    invoke(command, ["build", "credit.skops", "--reference", "train.parquet"])
+    result = invoke(command, ["onnx", "models/credit", "--to", "credit.onnx"])
     assert "differ by up to" in result.stdout
     session = onnxruntime.InferenceSession("credit.onnx")
     rows = make_rows(200, seed=9)
@@ -98,10 +107,10 @@ def test_mistakes_are_named_with_their_remedy(given: list[str], message: str, fo
     pd.DataFrame({"other": [1]}).to_csv("narrow.csv", index=False)
     save_estimator(fitted("boosting")[-1], folder / "plain.skops")
     with pytest.raises(PackageError, match=message):
-        invoke(command, given)
+        invoke(command, ["build", *given])
     assert not Path("models").exists()
 
 
-def test_rows_and_estimators_go_together(folder: Path) -> None:
-    for given in (["credit.skops"], [".", "--reference", "train.parquet"]):
+def test_a_package_of_an_estimator_needs_its_training_rows(folder: Path) -> None:
+    for given in (["build", "credit.skops"], ["build", ".", "--reference", "train.parquet"]):
         assert invoke(command, given).exit_code == 2

@@ -125,13 +125,14 @@ def test_a_damaged_package_is_not_signed(project: Path) -> None:
 
 
 def test_a_wheel_has_its_signature_beside_it(project: Path) -> None:
-    arguments = ["--wheel", "dist", "--json"]
-    told = json.loads(
-        CliRunner()
-        .invoke(package_command, arguments, env={"NBSHIP_SIGNING_KEY": "maker"}, catch_exceptions=False)
-        .stdout
-    )
-    assert Path(told["signature"]).is_file()
+    def run(*words: str) -> dict:
+        environ = {"NBSHIP_SIGNING_KEY": "maker"}
+        return json.loads(
+            CliRunner().invoke(package_command, [*words, "--json"], env=environ, catch_exceptions=False).stdout
+        )
+
+    assert Path(run("sign")["signature"]).is_file()
+    told = run("wheel")
     assert find_deployment(Path(told["wheel"])).load().name == "small"
     Path(f"{told['wheel']}.sig").unlink()
     with pytest.raises(SignerError, match="is not signed"):

@@ -107,7 +107,7 @@ def test_names_become_modules(name: str, module: str) -> None:
 
 def test_the_command_says_how_to_use_it(shop_package, tmp_path: Path) -> None:
     result = CliRunner().invoke(
-        command, [str(shop_package("binary")), "--wheel", str(tmp_path), "--json"], catch_exceptions=False
+        command, ["wheel", str(shop_package("binary")), "--to", str(tmp_path), "--json"], catch_exceptions=False
     )
     told = json.loads(result.stdout)
     assert told["module"] == "shop_model"

@@ -38,7 +38,7 @@ HIDDEN: Mapping[str, str] = {
     "merge-lock": "Merge two versions of dvc.lock (Git calls it).",
     "sync": "Write dvc.yaml and the parameters cells from pipeline.yaml and params.yaml.",
     "verify": "Prove a model package.",
-    "package": "Make a model package of a saved estimator, its wheel, its ONNX graph.",
+    "package": "Make packages of saved estimators; make wheels, ONNX graphs and containers of packages.",
 }
 
 

@@ -27,7 +27,7 @@ _SERVING = (
 _OPTIONAL = ("psycopg", "psycopg-binary")
 _LEFT_OUT = ("app", "execution", "notebook", "operations", "monitoring", "pipeline", "scaffold")
 _DOCKERFILE = """\
-# Written by `nbship package --container`. Build: docker build -t {tag} .
+# Written by `nbship package container`. Build: docker build -t {tag} .
 FROM python:{python}-slim
 
 ENV PYTHONUNBUFFERED=1 \\
@@ -53,7 +53,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \\
 ENTRYPOINT ["nbship", "serve", "/srv/model"]
 """
 _COMPOSE = """\
-# Written by `nbship package --container`. Run: docker compose up
+# Written by `nbship package container`. Run: docker compose up
 services:
   {name}:
     build: .

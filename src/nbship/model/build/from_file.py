@@ -134,4 +134,4 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SignatureError(f"'{path}' cannot be read as JSON: {error}. Correct it, or infer it anew with `--write-signature`.") from error  # fmt: skip
+        raise SignatureError(f"'{path}' cannot be read as JSON: {error}. Correct it, or infer it again with `nbship package signature`.") from error  # fmt: skip

@@ -35,13 +35,15 @@ def _inner(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             inside = [name for name in archive.namelist() if name.endswith(f"/{ARCHIVE}")]
             if len(inside) != 1:
-                raise PackageError(f"'{path}' holds no model package. Give a wheel that `nbship package` made.")
+                raise PackageError(f"'{path}' holds no model package. Give a wheel that `nbship package wheel` made.")
             entry = archive.getinfo(inside[0])
             if entry.file_size > max(_SMALL, _RATIO * entry.compress_size):
                 raise zipfile.BadZipFile(f"'{ARCHIVE}' would unpack to {entry.file_size / 1e6:,.0f} MB")
             return archive.read(entry)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
-        raise CorruptPackageError(f"'{path}' cannot be read: {error}. Make it again with `nbship package`.") from error
+        raise CorruptPackageError(
+            f"'{path}' cannot be read: {error}. Make it again with `nbship package wheel`."
+        ) from error
 
 
 def read_archive(data: bytes, *, where: str) -> tuple[Manifest, dict[str, bytes]]:

@@ -91,7 +91,7 @@ def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) 
             raise ValueError(f"format {told['format']}")
     except FileNotFoundError:
         raise SignerError(
-            f"Package '{package}' is not signed, and 'release.signers' asks for it. Sign it: `nbship package --sign KEY`."
+            f"Package '{package}' is not signed, and 'release.signers' asks for it. Sign it: `nbship package sign --key KEY`."
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SignerError(f"'{path}' is no signature: {error!r}. Sign the package again.") from error

@@ -1,0 +1,128 @@
+"""What is made of a package: wheel, ONNX graph, container context, signature."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..options import model_option
+
+__all__ = ["container", "onnx", "sign", "wheel"]
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def _of_package(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what each of these commands has: the package, by default the project's, and `--json`."""
+    package = click.argument("package", required=False, type=click.Path(path_type=Path))
+    return package(
+        model_option(click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function))
+    )
+
+
+def _folder_of(package: Path | None, model: str | None) -> Path:
+    from ...project import load
+
+    return package or load(model=model).package
+
+
+@click.command()
+@_of_package
+@click.option("--to", "folder", type=_FOLDER, default=Path("dist"), show_default=True, help="Where the wheel goes.")
+def wheel(package: Path | None, model: str | None, folder: Path, as_json: bool) -> None:
+    """Make a wheel that predicts wherever it is installed, without nbship or the project.
+
+    PACKAGE is a package's folder; by default the project's own. A signature beside the package goes along.
+
+    \b
+    Example:
+        nbship package wheel models/credit
+        pip install dist/credit_model-*.whl
+    """
+    from ...model.build import build_wheel
+
+    path = _folder_of(package, model)
+    made = build_wheel(path, folder)
+    signature = path.with_name(f"{path.name}.sig")
+    if signature.is_file():
+        made.with_name(f"{made.name}.sig").write_bytes(signature.read_bytes())
+    module = made.name.partition("-")[0]
+    if as_json:
+        click.echo(json.dumps({"wheel": str(made), "module": module}))
+    else:
+        click.echo(f"'{made}': install it anywhere, then `import {module}; {module}.predict(rows)`.")
+
+
+@click.command()
+@_of_package
+@click.option("--to", "file", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
+def onnx(package: Path | None, model: str | None, file: Path, as_json: bool) -> None:
+    """Write a package's model as an ONNX graph, for other languages and devices.
+
+    \b
+    Example:
+        nbship package onnx models/credit --to credit.onnx
+    """
+    from ...model.build import write_onnx
+
+    difference = write_onnx(_folder_of(package, model), file)
+    if as_json:
+        click.echo(json.dumps({"onnx": str(file), "largest_difference": difference}))
+    else:
+        click.echo(f"'{file}': the ONNX graph; outputs differ by up to {difference:.0e} on 10,000 generated rows.")
+
+
+@click.command()
+@_of_package
+@click.option("--to", "folder", type=_FOLDER, required=True, help="The folder to write.")
+def container(package: Path | None, model: str | None, folder: Path, as_json: bool) -> None:
+    """Write the build context of a container image that serves a package.
+
+    \b
+    Example:
+        nbship package container models/credit --to build/credit
+        docker build -t credit build/credit
+    """
+    from ...model.build import write_context
+    from ...model.package import MANIFEST, read_manifest
+
+    path = _folder_of(package, model)
+    manifest = path / MANIFEST
+    name = read_manifest(manifest.read_bytes()).name if manifest.is_file() else path.name
+    context = write_context(path, folder, name=name)
+    if as_json:
+        about = {"tag": context.tag, "libraries": context.distributions, "bytes": context.size}
+        click.echo(json.dumps({"container": str(folder), **about}))
+        return
+    click.echo(f"'{folder}': build it with `docker build -t {context.tag} {folder}`; compose.yaml runs it.")
+    click.echo(f"  {context.distributions} libraries, {context.size / 1e6:.0f} MB installed, beside Python itself.")
+
+
+@click.command()
+@_of_package
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    envvar="NBSHIP_SIGNING_KEY",
+    show_envvar=True,
+    help="The maker's Ed25519 private key (PEM).",
+)
+def sign(package: Path | None, model: str | None, key: Path, as_json: bool) -> None:
+    """Sign a package, into <package>.sig beside it.
+
+    \b
+    Example:
+        nbship package sign models/credit --key maker.pem
+    """
+    from ...model.package import sign_package
+
+    signature = sign_package(_folder_of(package, model), key)
+    if as_json:
+        click.echo(json.dumps({"signature": str(signature)}))
+    else:
+        click.echo(f"'{signature}': the signature. `release.signers` in nbship.yaml names the signers that count.")
