@@ -75,7 +75,8 @@ def test_only_the_predicting_part_goes_along() -> None:
     assert (
         not {"model/build/build.py", "model/build/evidence.py", "model/build/wheel.py", "model/build/card.py"} & parts
     )
-    assert "metrics.py" in runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"}, path="tables")
+    metrics = runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"}, path="tables")
+    assert {"metrics/__init__.py", "metrics/probabilities.py"} <= set(metrics)
     assert "model/signature/columns.py" in runtime_files(
         {"shop/a.py": b"from nbship.model import to_local\n"}, path="tables"
     )
