@@ -46,7 +46,9 @@ def block(page: str, marker: str) -> str:
 
 
 def test_a_notebook_and_a_table_become_a_service_in_an_empty_folder(tmp_path: Path) -> None:
-    printed = run(block(README, "your notebook"), tmp_path)
+    lines = block(README, "twelve lines")
+    printed = run(block(README, "a notebook and a table") + lines, tmp_path)
+    assert len(lines.splitlines()) == 12
     assert "442 rows predicted" in printed
     assert '"value"' in printed
     assert "same bytes" in printed
