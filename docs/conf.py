@@ -14,7 +14,6 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 nitpicky = True
 
-myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 # Commands' help marks code as Markdown does.
 default_role = "literal"
