@@ -16,6 +16,8 @@ READ = (
     "src/nbship/training.py",
     "src/nbship/errors.py",
     "src/nbship/cli/monitor.py",
+    "src/flights/",
+    "notebooks/",
 )
 
 # Each wrong phrase, and the words to use.

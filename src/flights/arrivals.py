@@ -1,4 +1,4 @@
-"""Production, played back: the flights of a window as the model is asked about them, and what became of them."""
+"""Replayed production: the model inputs of a window of flights, and their labels."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def read_window(from_date: str, to_date: str, *, data: Path = ROOT / "data") -> 
     Raises
     ------
     EmptyDataError
-        If there are none.
+        If the window has no flights.
     """
     for text in (from_date, to_date):
         _require_date(text)
     with open_raw(data) as source:
         frame = read_flights(source, from_date=from_date, to_date=to_date)
     if frame.empty:
-        raise EmptyDataError(f"No flight leaves from '{from_date}' until '{to_date}'. The data are those of 2013.")
+        raise EmptyDataError(f"There are no flights from '{from_date}' to '{to_date}'. Choose a window in 2013.")
     return frame
 
 
 def inputs(flights: pd.DataFrame) -> pd.DataFrame:
-    """Return what the model is asked: the flights' own fields."""
+    """Return the model inputs: the flights' own fields."""
     return flights[list(INPUTS)]
 
 
 def labels(flights: pd.DataFrame) -> pd.DataFrame:
-    """Return what became of the flights: their key, `label`, and the `time` from which it is known.
+    """Return the labels of flights: their key, `label`, and the `time` from which it is known.
 
-    An arrival is known when it happens; that a flight never arrives, a day after it should have.
+    The label of a flight is known when it arrives; of a flight that never arrives, a day after its schedule.
     """
     import pandas as pd
 
@@ -64,7 +64,7 @@ def _require_date(text: str) -> None:
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
-    """Write CSV or Parquet, times on New York's clock with their offset."""
+    """Write CSV or Parquet, with timestamps in New York time."""
     local = frame.assign(
         **{str(name): frame[name].dt.tz_convert(HOME) for name in frame if str(frame[name].dtype).endswith("UTC]")}
     )
@@ -72,10 +72,10 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix == ".parquet":
         local.to_parquet(path, index=False)
     elif path.suffix == ".csv":
-        texts = local.assign(**{str(name): _iso(local[name]) for name in local if "datetime" in str(local[name].dtype)})
-        texts.to_csv(path, index=False)
+        rows = local.assign(**{str(name): _iso(local[name]) for name in local if "datetime" in str(local[name].dtype)})
+        rows.to_csv(path, index=False)
     else:
-        raise SourceError(f"'{path}' is neither .csv nor .parquet. Give it one of these endings.")
+        raise SourceError(f"'{path}' has an unknown file type. Use .csv or .parquet.")
 
 
 def _iso(times: pd.Series) -> list[str]:
@@ -85,10 +85,14 @@ def _iso(times: pd.Series) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Write the inputs and the labels of a window."""
     parser = argparse.ArgumentParser(prog="python -m flights.arrivals", description=__doc__)
-    parser.add_argument("--from", dest="from_date", required=True, metavar="DATE", help="first New York date")
+    parser.add_argument(
+        "--from", dest="from_date", required=True, metavar="DATE", help="first New York date of the window"
+    )
     parser.add_argument("--to", dest="to_date", required=True, metavar="DATE", help="first date after the window")
-    parser.add_argument("--inputs", type=Path, required=True, metavar="FILE", help=".csv or .parquet for the model")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help=".csv or .parquet of what became of the flights")
+    parser.add_argument(
+        "--inputs", type=Path, required=True, metavar="FILE", help="model inputs to write, .csv or .parquet"
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels to write, .csv or .parquet")
     options = parser.parse_args(arguments)
     try:
         flights = read_window(options.from_date, options.to_date)
@@ -98,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     except NbshipError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{len(flights)} flights from {options.from_date} until {options.to_date}: {options.inputs}")
+    print(f"{len(flights)} flights from {options.from_date} to {options.to_date}: {options.inputs}")
     return 0
 
 

@@ -38,7 +38,7 @@ _BEGIN, _END = "<!-- backtest -->", "<!-- /backtest -->"
 
 
 def backtest(package: Path, *, months: tuple[int, ...] = MONTHS) -> list[dict[str, Any]]:
-    """Score each month as it arrived; return its month, flights, and the measures of `model` and `base`."""
+    """Score each month; return its number, flights, and the measures of `model` and `base`."""
     model = load(package)
     base = _base_rate()
     return [_score(month, model, base) for month in months]
@@ -50,7 +50,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _base_rate() -> BaseRate:
-    """The rate of the flights that the model learned from."""
+    """Return the base rate of the training flights."""
     params: Mapping[str, Any] = read_params(ROOT / "params.yaml")
     flights = with_calendar(read_window(params["extract"]["history_from"], params["prepare"]["holdout_from"]))
     return BaseRate.fit(flights, is_late(flights["arr_delay"].to_numpy()), prior=params["evaluate"]["prior"])
@@ -86,12 +86,12 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def write_block(path: Path, text: str) -> None:
-    """Replace what stands between the backtest marks of a Markdown file."""
+    """Replace the block between the backtest markers of a Markdown file."""
     content = path.read_text(encoding="utf-8")
     before, begin, rest = content.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        raise SourceError(f"'{path}' has no lines '{_BEGIN}' and '{_END}'. Add them where the table belongs.")
+        raise SourceError(f"'{path}' has no lines '{_BEGIN}' and '{_END}'. Add them around the table.")
     path.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", encoding="utf-8")
 
 
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flights.backtest", description=__doc__)
     parser.add_argument("--package", type=Path, default=ROOT / "models" / "flights", metavar="FOLDER")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="replace the block between the backtest marks of a Markdown file"
+        "--write", type=Path, metavar="FILE", help="replace the block between the backtest markers of a Markdown file"
     )
     options = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""The base rate that a model must beat: how often a carrier's flights of an hour were late."""
+"""The baseline: the share of late flights by carrier and hour."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["BaseRate"]
 
 @dataclass(frozen=True)
 class BaseRate:
-    """Rates of carrier × hour, each drawn towards the overall rate as by `prior` more flights.
+    """Rates by carrier × hour, each shrunk towards the overall rate with the weight of `prior` flights.
 
     Attributes
     ----------
     rates
         Rate by (carrier, hour of local departure).
     overall
-        The rate of what was never seen.
+        The rate of unseen carriers and hours.
     """
 
     rates: pd.Series
@@ -39,6 +39,6 @@ class BaseRate:
         """Return the rate of each row's carrier and hour, shape (n,)."""
         import pandas as pd
 
-        asked = pd.MultiIndex.from_frame(frame[["carrier", "hour"]])
-        rates: np.ndarray = self.rates.reindex(asked).fillna(self.overall).to_numpy()
+        keys = pd.MultiIndex.from_frame(frame[["carrier", "hour"]])
+        rates: np.ndarray = self.rates.reindex(keys).fillna(self.overall).to_numpy()
         return rates

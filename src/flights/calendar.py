@@ -1,4 +1,4 @@
-"""Hours, days and months as New York's clock shows them."""
+"""Hours, days and months in New York time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ __all__ = ["with_calendar"]
 
 
 def with_calendar(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add `month`, `weekday` (Monday is 0) and `hour` of the scheduled departure, to slice by; none is a feature."""
+    """Add `month`, `weekday` (Monday is 0) and `hour` of the scheduled departure, for slices; none is a feature."""
     local = frame["scheduled_departure"].dt.tz_convert(HOME).dt
     return frame.assign(month=local.month, weekday=local.day_of_week, hour=local.hour)

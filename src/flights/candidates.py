@@ -1,4 +1,4 @@
-"""The families of models that are tried, from the simplest to the most complex."""
+"""The candidate models, from the simplest to the most complex."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .features import CATEGORICAL, NUMERIC, features
 
 __all__ = ["boosting", "candidates", "forest", "logistic"]
 
-_TEXTS = list(range(len(CATEGORICAL)))
+_CATEGORIES = list(range(len(CATEGORICAL)))
 _HOUR = len(CATEGORICAL) + NUMERIC.index("departure_hour")
 _WEEKDAY = len(CATEGORICAL) + NUMERIC.index("weekday")
 _OTHERS = [len(CATEGORICAL) + NUMERIC.index(name) for name in NUMERIC if name not in ("departure_hour", "weekday")]
@@ -25,9 +25,9 @@ def candidates(grids: Mapping[str, Mapping[str, Sequence[Any]]], *, seed: int) -
     Parameters
     ----------
     grids
-        The values to try: `logistic` (C), `forest` (leaf) and `boosting` (iterations), simplest first.
+        The grids of `logistic` (C), `forest` (leaf) and `boosting` (iterations), simplest first.
     seed
-        Of the forest's random samples; the others do not draw.
+        The random seed of the forest and the boosting.
     """
     return (
         Candidate("logistic regression", logistic, grids["logistic"]),
@@ -46,7 +46,7 @@ def logistic(*, C: float) -> Any:  # noqa: N803 (scikit-learn's name)
 
     columns = ColumnTransformer(
         [
-            ("categories", OneHotEncoder(handle_unknown="ignore"), [*_TEXTS, _WEEKDAY]),
+            ("categories", OneHotEncoder(handle_unknown="ignore"), [*_CATEGORIES, _WEEKDAY]),
             ("hour", KBinsDiscretizer(n_bins=12, quantile_method="averaged_inverted_cdf"), [_HOUR]),
             ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), _OTHERS),
         ]
@@ -76,7 +76,7 @@ def boosting(*, iterations: int, seed: int, rate: float = 0.05, leaves: int = 15
         max_leaf_nodes=leaves,
         min_samples_leaf=200,
         l2_regularization=10.0,
-        categorical_features=_TEXTS,
+        categorical_features=_CATEGORIES,
         early_stopping=False,
         random_state=seed,
     )

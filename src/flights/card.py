@@ -1,4 +1,4 @@
-"""The model card: what the model is for, how good it is, and where it must not be used."""
+"""The model card: intended use, performance and limits."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ __all__ = ["card"]
 _TEXT = """# Will this flight be late?
 
 **Question.** At scheduled departure: will this flight out of New York arrive 15 or more minutes late, or never?
-The answer is a probability, and a label from a threshold on.
+The output is a probability, and a label from a threshold on.
 
-**Meant for** planning ahead of a departure from Newark, John F. Kennedy or LaGuardia: whom to rebook, which connections to watch.
-**Not meant for** safety, for other airports, or for a judgement on a carrier or a crew.
+**Intended use:** planning ahead of a departure from Newark, John F. Kennedy or LaGuardia, such as rebooking and connections.
+**Out of scope:** safety, other airports, and judgements on carriers or crews.
 
-## Learned from
+## Training data
 
 {rows:,} flights from {first} to {last}, of which {late:.1%} were late or never arrived, with the hourly weather at the
 departure airport and the register of planes. {reason}
 
-Nothing that is known only after departure is an input. A flight without a tail number and one with an unknown plane look
-the same to the model, because only flights that never left lack a tail number.
+No input is known only after departure. The model does not distinguish a missing tail number from an unknown plane,
+because only flights that never left lack a tail number.
 
-## How good
+## Performance
 
-On the {n:,} flights from {from_} to {to}, none of which it learned from:
+On the {n:,} held-out flights from {from_} to {to}:
 
 | | model | carrier × hour base rate |
 |---|--:|--:|
 {table}
 
-## Know before use
+## Limits
 
-- Months differ: the share of late flights moves between a seventh and more than a third, and the probabilities do not follow
-  the season. Watch calibration, and retrain.
-- Weather is that of the hour of scheduled departure at the departure airport; what happens at the destination is not known.
-- Learned from one half-year of one year, 2013. Strikes, storms beyond what it saw, and new carriers are guesses.
+- Months differ: the share of late flights ranges from a seventh to more than a third, and the probabilities do not follow
+  the season. Monitor calibration, and retrain.
+- The weather is that of the hour of scheduled departure at the departure airport, not at the destination.
+- The training data cover half of 2013. Predictions for strikes, unseen storms and new carriers are extrapolations.
 """
 
 _MEASURES = {
@@ -65,9 +65,9 @@ def card(
     Parameters
     ----------
     evidence
-        `metrics` of the model and `metrics_base` of the base rate, as `evaluate` found them.
+        `metrics` of the model and `metrics_base` of the base rate, from stage `evaluate`.
     choice
-        What `train` chose, with the reason.
+        The choice of stage `train`, with its reason.
     """
     model, base = evidence["metrics"], evidence["metrics_base"]
     lines = [f"| {title} | {model[key]:.3f} | {base[key]:.3f} |" for key, title in _MEASURES.items()]

@@ -1,4 +1,4 @@
-"""`make run`: the whole loop once, on real data, each command shown as one would type it."""
+"""`make run`: the whole loop once, on real data, with each command printed."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def main() -> int:
         shell("nbship", "verify", "models/flights")
         title("2. One prediction, served")
         _serve_one()
-        title("3. July arrives: score it, bring in its labels, look at it")
+        title("3. July arrives: predict, import labels, monitor")
         files = ["--inputs", str(INPUTS), "--labels", str(LABELS)]
         shell("python", "-m", "flights.arrivals", "--from", WINDOW[0], "--to", WINDOW[1], *files)
         shell("nbship", "predict", str(INPUTS), str(SCORED))
         shell("nbship", "labels", str(LABELS))
         shell("nbship", "monitor", "--from", WINDOW[0], "--to", WINDOW[1])
     except subprocess.CalledProcessError as error:
-        print(f"\n'{shlex.join(error.cmd)}' ended with exit code {error.returncode}: see above.", file=sys.stderr)
+        print(f"\n'{shlex.join(error.cmd)}' failed with exit code {error.returncode}; see above.", file=sys.stderr)
         return int(error.returncode)
     _closing(time.monotonic() - started)
     return 0
@@ -56,7 +56,7 @@ def title(text: str) -> None:
 
 
 def shell(*words: str) -> None:
-    """Show a command, and run it."""
+    """Print a command and run it."""
     print(f"$ {shlex.join(words)}", flush=True)
     subprocess.run(words, check=True)
 
@@ -74,7 +74,7 @@ def _serve_one() -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody has."""
+    """Return a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -83,7 +83,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(port: int, *, log: IO[str] | None = None) -> Iterator[None]:
-    """Serve the project's package; its request lines go to `log`."""
+    """Serve the project's package; the request log goes to `log`."""
     words = ["nbship", "serve", "--port", str(port)]
     print(f"$ {shlex.join(words)} &", flush=True)
     server = subprocess.Popen(words, stdout=log or subprocess.DEVNULL)
@@ -102,13 +102,13 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
         try:
             with urllib.request.urlopen(url, timeout=1):
                 return
-        except OSError:  # not listening yet, or not answering yet
+        except OSError:  # not ready yet
             time.sleep(0.1)
     raise subprocess.CalledProcessError(1, server.args)
 
 
 def golden_record() -> dict[str, object]:
-    """Return the first golden row's own fields; what is looked up at prediction time is left out."""
+    """Return the first golden row's own fields; looked-up fields are left out."""
     signature = json.loads((PACKAGE / "signature.json").read_text(encoding="utf-8"))
     own = [field["name"] for field in signature["inputs"] if not field.get("optional")]
     row = pq.read_table(PACKAGE / "golden.parquet", columns=own).slice(0, 1).to_pylist()[0]
@@ -118,25 +118,25 @@ def golden_record() -> dict[str, object]:
 def _closing(seconds: float) -> None:
     metrics = json.loads(Path("products/metrics/evaluate.json").read_text(encoding="utf-8"))
     title(f"Done in {seconds:.0f} s")
-    print("Made")
+    print("Created")
     for path, what in (
         ("products/", "data, executed notebooks, their HTML, metrics, plots"),
-        ("models/flights/", "the model package; MODEL_CARD.md tells what it is for"),
-        (str(SCORED), "July, scored"),
-        (str(REPORT), "July's monitoring report: open it in a browser"),
+        ("models/flights/", "the model package; MODEL_CARD.md describes it"),
+        (str(SCORED), "predictions for July"),
+        (str(REPORT), "monitoring report for July: open it in a browser"),
     ):
         print(f"  {path:<66} {what}")
-    print("Numbers that matter (held-out flights of the history)")
+    print("Performance on held-out flights")
     for name in ("auc", "average_precision", "brier", "calibration_error"):
         if name in metrics:
             print(f"  {name:<20} {metrics[name]:.4f}")
     print("Try next")
     for command, what in (
-        ("nbship app", "ask about a flight in a browser"),
-        ("nbship lab", "edit a notebook; then `nbship status` says what would run"),
-        ("nbship run -S train.seed=1", "an experiment: only what depends on it runs"),
-        ("python -m flights.backtest", "July to December, month by month, against a base rate"),
-        ("dvc metrics show", "the same numbers, as DVC shows them"),
+        ("nbship app", "predict for a flight in a browser"),
+        ("nbship lab", "edit a notebook; then `nbship status` lists the stages to run"),
+        ("nbship run -S train.seed=1", "an experiment: only the affected stages run"),
+        ("python -m flights.backtest", "July to December by month, against the base rate"),
+        ("dvc metrics show", "the same metrics, from DVC"),
     ):
         print(f"  {command:<30} {what}")
 

@@ -1,4 +1,4 @@
-"""What the extracted tables must look like, and what becomes of rows that do not."""
+"""The expectations of the extracted tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORIGINS = ("EWR", "JFK", "LGA")
 
 
 def flights(*, from_date: str, to_date: str, max_bad_share: float = 0.001) -> Table:
-    """Return the expectations on the flights of a window of New York dates (to exclusive)."""
+    """Return the expectations of the flights of a window of New York dates (to exclusive)."""
     import pandas as pd
 
     # The last instant of the window: `Column.maximum` is inclusive.
@@ -46,7 +46,7 @@ def flights(*, from_date: str, to_date: str, max_bad_share: float = 0.001) -> Ta
 
 
 def weather(*, max_bad_share: float = 0.001) -> Table:
-    """Return the expectations on the hourly weather; units are those of the source (°F, mph, inches, millibars, miles)."""
+    """Return the expectations of the hourly weather; units are those of the source (°F, mph, inches, millibars, miles)."""
     return Table(
         "weather",
         {
@@ -69,7 +69,7 @@ def weather(*, max_bad_share: float = 0.001) -> Table:
 
 
 def planes(*, max_bad_share: float = 0.001) -> Table:
-    """Return the expectations on the register of planes."""
+    """Return the expectations of the register of planes."""
     return Table(
         "planes",
         {

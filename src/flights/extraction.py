@@ -25,7 +25,7 @@ def open_raw(files: Mapping[str, Path] | Path) -> DuckDBSource:
 
 
 def read_flights(source: Source, *, from_date: str, to_date: str) -> pd.DataFrame:
-    """Return the flights scheduled to leave in a window of New York dates, with what became of them."""
+    """Return the flights scheduled to leave in a window of New York dates, with their delays."""
     frame: pd.DataFrame = source.query(queries.FLIGHTS, {"from_date": from_date, "to_date": to_date}).to_pandas()
     return frame
 

@@ -1,4 +1,4 @@
-"""The model's features: one function over columns, for training and for serving, for a million rows and for one."""
+"""The model's features: one function over columns, for training and serving, for one row or a million."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 def features(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Compute the features of each row from its own inputs alone.
 
-    Times are instants in UTC. Weather is that of the hour of scheduled departure. A plane that is
-    not known, and a flight without a tail number, have no plane columns, and look the same.
+    Times are in UTC. The weather is that of the hour of scheduled departure. The plane columns are null both
+    for an unknown plane and for a flight without a tail number.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def features(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        `CATEGORICAL` columns as text and `NUMERIC` columns as float64, each of shape (n,).
+        `CATEGORICAL` columns as strings and `NUMERIC` columns as float64, each of shape (n,).
     """
     departure = columns["scheduled_departure"].astype("datetime64[s]")
     arrival = columns["scheduled_arrival"].astype("datetime64[s]")

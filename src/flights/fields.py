@@ -1,13 +1,13 @@
-"""The names of what the model is asked: a flight's own fields, and those that are looked up."""
+"""The names of the model inputs: a flight's own fields, and looked-up fields."""
 
 from __future__ import annotations
 
 __all__ = ["INPUTS", "KEY", "PLANE", "WEATHER"]
 
 KEY = ("carrier", "flight", "origin", "scheduled_departure")
-# What is known of a flight by itself.
+# A flight's own fields.
 INPUTS = ("carrier", "flight", "tailnum", "origin", "dest", "scheduled_departure", "scheduled_arrival")
-# What is looked up: by origin and hour, and by tail number.
+# Looked-up fields: by origin and hour, and by tail number.
 WEATHER = (
     "temperature",
     "dew_point",

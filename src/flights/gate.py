@@ -1,4 +1,4 @@
-"""The acceptance gate: may this model go out?"""
+"""The acceptance gate: may this model be released?"""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["Check", "Limits", "judge", "verdict"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What the gate asks for.
+    """The limits of the gate.
 
     Attributes
     ----------
     min_auc
         The floor of the AUC on held-out flights.
     min_gain
-        By how much the AUC must exceed that of the carrier × hour base rate.
+        The floor of the AUC above that of the carrier × hour base rate.
     max_calibration_error
-        Of all held-out flights.
+        The ceiling of the calibration error on held-out flights.
     min_slice_rows
-        Slices with fewer flights are not judged.
+        Slices with fewer flights are not checked.
     min_slice_auc
         The floor of the AUC of each slice.
     max_slice_bias
-        How far the mean probability of a slice may be from the share of late flights in it.
+        The ceiling of the difference between a slice's mean probability and its share of late flights.
     """
 
     min_auc: float
@@ -39,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Check:
-    """One question of the gate, its answer and the limit."""
+    """One check of the gate: a value and its limit."""
 
     name: str
     value: float
@@ -50,14 +50,14 @@ class Check:
 def judge(
     model: Mapping[str, Any], base: Mapping[str, Any], slices: Sequence[Mapping[str, Any]], *, limits: Limits
 ) -> tuple[Check, ...]:
-    """Ask every question of the gate.
+    """Run every check of the gate.
 
     Parameters
     ----------
     model, base
         `nbship.metrics.classification` of the model's and of the base rate's probabilities on the same flights.
     slices
-        `nbship.metrics.by_slice` of the model's.
+        `nbship.metrics.by_slice` of the model's probabilities.
     """
     gain = model["auc"] - base["auc"]
     checks = [
@@ -77,7 +77,7 @@ def judge(
 
 
 def verdict(checks: Sequence[Check]) -> dict[str, Any]:
-    """Sum up: passed or not, the reasons in words, and every check."""
+    """Return the verdict: whether the model passed, the reasons, and every check."""
     failed = [check for check in checks if not check.passed]
     reasons = [f"{check.name} is {check.value:.4f}, limit {check.limit:.4f}" for check in failed]
     return {

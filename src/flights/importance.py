@@ -1,4 +1,4 @@
-"""What a model looks at: how much worse it is when an input says nothing."""
+"""Permutation importance: the loss of AUC when an input is shuffled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["importance"]
 
-# Inputs that mean something only together are shuffled together.
+# Related inputs are shuffled together.
 GROUPS = {
     "carrier": ("carrier",),
     "origin": ("origin",),

@@ -1,4 +1,4 @@
-"""Bring the raw tables to `data/`: from the installed distribution, and only with the bytes that data.dvc names."""
+"""Install the raw tables in `data/` from the distribution, if they match the digest in data.dvc."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def install(root: Path = ROOT) -> bool:
     Raises
     ------
     DataError
-        If the distribution is not installed, or its bytes are not those of `data.dvc`.
+        If the distribution is not installed, or its tables do not match `data.dvc`.
     """
     expected = _expected_digest(root / "data.dvc")
     target = root / "data"
@@ -38,7 +38,7 @@ def install(root: Path = ROOT) -> bool:
     found = directory_digest({name: _md5(content) for name, content in tables.items()})
     if found != expected:
         raise DataError(
-            f"The tables of the distribution '{DISTRIBUTION}' have the digest {found}, and 'data.dvc' names {expected}. Install the version that uv.lock names."
+            f"The tables of distribution '{DISTRIBUTION}' have the digest {found}, not {expected} as in 'data.dvc'. Install the version in 'uv.lock'."
         )
     _write(target, tables)
     return True
@@ -59,7 +59,7 @@ def _expected_digest(path: Path) -> str:
 
     if not path.is_file():
         raise DataError(
-            f"There is no '{path.name}', which names the data's digest. Restore it with `git checkout {path.name}`."
+            f"There is no file '{path.name}' with the digest of the data. Restore it with `git checkout {path.name}`."
         )
     return str(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
@@ -86,15 +86,13 @@ def _tables() -> dict[str, bytes]:
 
 
 def _write(target: Path, tables: Mapping[str, bytes]) -> None:
-    """Write each table whole or not at all; a file that is not a table is somebody's, and stays."""
+    """Write each table atomically; an unknown file is an error, and is kept."""
     target.mkdir(exist_ok=True)
     for path in sorted(target.iterdir()):
         if path.name.startswith(_UNFINISHED):
             path.unlink()
         elif path.name not in tables:
-            raise DataError(
-                f"'data/{path.name}' is not one of the tables that 'data.dvc' names. Move it out of 'data/'."
-            )
+            raise DataError(f"'data/{path.name}' is not a table of 'data.dvc'. Move it out of 'data/'.")
     for name, content in sorted(tables.items()):
         handle, temporary = tempfile.mkstemp(dir=target, prefix=_UNFINISHED)
         with os.fdopen(handle, "wb") as file:
@@ -110,13 +108,13 @@ def _md5(content: bytes) -> str:
 
 
 def main() -> int:
-    """Install, and say what was done."""
+    """Install the tables, and print the result."""
     try:
         written = install()
     except NbshipError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"data/: {'brought from ' + DISTRIBUTION if written else 'there already'}, digest as in data.dvc")
+    print(f"data/: {'installed from ' + DISTRIBUTION if written else 'up to date'}, digest as in data.dvc")
     return 0
 
 

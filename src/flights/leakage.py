@@ -1,4 +1,4 @@
-"""Does a feature know the answer? One feature alone must not tell almost surely who is late."""
+"""Leakage checks: no feature alone may almost determine the label."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Leak", "find_leaks"]
 
 @dataclass(frozen=True)
 class Leak:
-    """A group of rows, given by one feature, whose answer is almost sure; or a feature that orders all rows too well."""
+    """A group of rows of one feature whose label is almost constant, or a feature that ranks all rows too well."""
 
     feature: str
     group: str
@@ -35,16 +35,16 @@ def find_leaks(
     highest: float = 0.9,
     highest_auc: float = 0.7,
 ) -> list[Leak]:
-    """Look at each feature alone: its being missing, each of its values, each of its ranges, its order.
+    """Check each feature alone: its missing values, each of its values, each of its ranges, its order.
 
     A group of at least `min_rows` rows of which fewer than `lowest` or more than `highest` are late is a leak,
-    and so is a feature that alone reaches an AUC above `highest_auc` in either direction. What is known at
-    departure stays far inside these bounds; what is known later, or is missing because a flight never left, does not.
+    and so is a feature that alone reaches an AUC above `highest_auc` in either direction. Inputs known at
+    departure stay far inside these bounds; inputs known later, or missing because a flight never left, do not.
 
     Parameters
     ----------
     features
-        One column a feature.
+        One column per feature.
     late
         The label of each row, shape (n,).
     """
@@ -68,7 +68,7 @@ def _groups(values: pd.Series, *, min_rows: int) -> Iterator[tuple[str, np.ndarr
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > 50:
         bins = pd.qcut(values, min(50, max(2, len(values) // (2 * min_rows))), duplicates="drop")
         groups += [(str(bin_), (bins == bin_).to_numpy()) for bin_ in bins.cat.categories]
-    # A single value may be a group of its own inside a range: a mark such as -1 for "never".
+    # A single value inside a range may be a code of its own, such as -1 for "never".
     counts = values.value_counts()
     groups += [(f"= {value}", (values == value).to_numpy()) for value in counts.index[counts >= min_rows]]
     return ((name, rows) for name, rows in groups if rows.sum() >= min_rows and rows.sum() < len(values))

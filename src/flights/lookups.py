@@ -1,4 +1,4 @@
-"""Features that a prediction fetches: the weather of the hour of departure, and the plane."""
+"""The lookups of a prediction: the weather of the hour of departure, and the plane."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lookups(weather: pd.DataFrame, planes: pd.DataFrame) -> tuple[Lookup, ...]:
     """Return the lookups over these tables, as `prepare` joins them and as the package holds them.
 
     A flight without a tail number and a plane that is not in the table both get nulls: only flights that
-    never left lack a tail number, so telling the two apart would give the answer away.
+    never left lack a tail number, so distinguishing the two would leak the label.
     """
     hour = Key("scheduled_departure", to="time_hour", floor="h")
     return (

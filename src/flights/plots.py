@@ -1,4 +1,4 @@
-"""Figures of the notebooks: one look, and nothing in them that differs from run to run."""
+"""Figures of the notebooks, in one style and reproducible."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _STYLE: Any = {
 
 
 def use_style() -> None:
-    """Give all figures of this notebook the same look."""
+    """Set the style of all figures of a notebook."""
     import matplotlib as mpl
 
     mpl.rcParams.update(_STYLE)
@@ -68,7 +68,7 @@ def bars(rates: pd.Series, *, title: str, xlabel: str, overall: float, axes: Axe
 
 
 def late_rate(frame: pd.DataFrame, by: str, *, bins: Sequence[float] | None = None) -> pd.Series:
-    """Return the share of late flights by a column, or by bins of it; groups of under 100 flights are left out."""
+    """Return the share of late flights by a column, or by bins of it; groups of fewer than 100 flights are dropped."""
     import pandas as pd
 
     keys = frame[by] if bins is None else pd.cut(frame[by], list(bins), right=False).map(_range, na_action="ignore")
@@ -90,7 +90,7 @@ def heatmap(table: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> Fig
 
 
 def calibration(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Draw what was predicted against what happened, from `nbship.metrics.calibration_curve`."""
+    """Draw the calibration curves from `nbship.metrics.calibration_curve`."""
     figure, axes = _axes(None, size=(5.2, 4.6))
     top = max(max(point["probability"], point["rate"]) for curve in curves.values() for point in curve) * 1.05
     axes.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1, label="perfect")
@@ -99,7 +99,7 @@ def calibration(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     axes.set(
         title="Calibration",
         xlabel="predicted probability",
-        ylabel="share that was late or never",
+        ylabel="share late or never",
         xlim=(0, top),
         ylim=(0, top),
     )
@@ -148,7 +148,7 @@ def panels(rows: int, columns: int, *, size: tuple[float, float]) -> tuple[Figur
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(rows, columns, figsize=size)
-    # Closed for pyplot, so that a cell shows the figure once, as its value.
+    # Closed in pyplot, so that a cell shows the figure once, as its value.
     plt.close(figure)
     return figure, axes
 

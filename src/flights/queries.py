@@ -1,4 +1,4 @@
-"""What is read from the raw tables, as SQL with bound parameters.
+"""The queries on the raw tables, as SQL with bound parameters.
 
 The window is a range of New York dates, from inclusive, to exclusive. Every result has a total order.
 """
@@ -9,10 +9,10 @@ from .zones import HOME, ZONES_NOT_LISTED
 
 __all__ = ["FLIGHTS", "NULL", "PLANES", "WEATHER", "ZONES"]
 
-# How the raw files write "not known".
+# How the raw files write null.
 NULL = "NA"
 
-# The zone of every destination: airports.csv, and the four destinations that it does not list.
+# The time zone of every destination: airports.csv, and the four destinations that it lacks.
 ZONES = "\nUNION ALL\n".join(
     ["SELECT faa AS dest, tzone AS zone FROM airports WHERE tzone IS NOT NULL"]
     + [f"SELECT '{airport}' AS dest, '{zone}' AS zone" for airport, zone in sorted(ZONES_NOT_LISTED.items())]

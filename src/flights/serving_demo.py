@@ -1,4 +1,4 @@
-"""`make demo-serve`: the service once around: serve, predict, tell what happened, replay, look at the measures."""
+"""`make demo-serve`: the service in five steps: serve, predict, send a label and replay, metrics, request log."""
 
 from __future__ import annotations
 
@@ -25,31 +25,29 @@ def main() -> int:
         lines = Path(folder) / "requests.jsonl"
         try:
             with lines.open("w") as log:
-                title("1. Serve the package that the pipeline made")
+                title("1. Serve the model package")
                 with served(port, log=log):
-                    _go_round(url, record)
-            title("5. What the service wrote, one line a request")
+                    _requests(url, record)
+            title("5. The request log, one line per request")
             for line in lines.read_text().splitlines()[-3:]:
                 print(line)
         except subprocess.CalledProcessError as error:
-            print(f"\n{error.cmd} ended with exit code {error.returncode}: see above.", file=sys.stderr)
+            print(f"\n'{error.cmd}' failed with exit code {error.returncode}; see above.", file=sys.stderr)
             return int(error.returncode)
-    print(
-        f"\n{url}/docs is a page to try it, when it is served: `nbship serve`. `nbship keys add NAME` makes an API key."
-    )
+    print("\nStart `nbship serve` and try it at its /docs page. `nbship keys add NAME` creates an API key.")
     return 0
 
 
-def _go_round(url: str, record: dict[str, Any]) -> None:
-    title("2. Predict: nbship's own protocol, MLflow's, and a mistake")
-    answer = json.loads(_curl(f"{url}/predict {JSON} -d {_quoted(record)}"))
+def _requests(url: str, record: dict[str, Any]) -> None:
+    title("2. Predict: nbship's protocol, MLflow's, and an invalid request")
+    response = json.loads(_curl(f"{url}/predict {JSON} -d {_quoted(record)}"))
     split = {"dataframe_split": {"columns": list(record), "data": [list(record.values())]}}
     _curl(f"{url}/invocations {JSON} -d {_quoted(split)}")
     _curl(f"{url}/predict {JSON} -d {_quoted({**record, 'origin': 'LGW', 'flight': 'BA 1'})}")
-    title("3. Tell what truly happened, and compute the prediction again")
-    _curl(f"{url}/feedback {JSON} -d {_quoted({'id': answer['id'], 'label': True})}")
-    shell("nbship", "replay", answer["id"])
-    title("4. The measures, as Prometheus takes them")
+    title("3. Send the label, and replay the prediction")
+    _curl(f"{url}/feedback {JSON} -d {_quoted({'id': response['id'], 'label': True})}")
+    shell("nbship", "replay", response["id"])
+    title("4. The metrics, for Prometheus")
     _curl(f"{url}/metrics | grep -E '^nbship_(requests_total|request_rows_sum|model_info|resident)'")
 
 

@@ -1,4 +1,4 @@
-"""What the model takes and gives, in words that a person can read in a form."""
+"""The model's signature, with titles and help for forms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def signature(*, carriers: Sequence[str], dests: Sequence[str], threshold: float
     Parameters
     ----------
     carriers, dests
-        The codes seen in training; others may come, and are treated alike.
+        The codes seen in training; other codes are allowed.
     threshold
         From this probability on the label is "late".
     """

@@ -1,4 +1,4 @@
-"""Tables as files: the same rows give the same bytes."""
+"""Tables as Parquet files: the same rows give the same bytes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["read_table", "write_table"]
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> Path:
-    """Write Parquet with every setting stated, so that no default of a writer decides on the bytes."""
+    """Write Parquet with explicit settings, so that the bytes do not depend on defaults."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # An old file may be a link into a cache, which is never written through.
+    # An old file may be a link into the DVC cache, whose files must not change.
     path.unlink(missing_ok=True)
     pq.write_table(table, path, version="2.6", compression="zstd", compression_level=3, row_group_size=1 << 20)
     return path

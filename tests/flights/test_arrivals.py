@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_inputs_are_the_flights_own_fields_and_nothing_of_the_outcome(folder: Path) -> None:
+def test_inputs_are_the_flights_own_fields_without_the_outcome(folder: Path) -> None:
     inputs = pd.read_csv(folder / "inputs.csv")
     assert tuple(inputs) == INPUTS
     assert not set(inputs) & set(AFTER_DEPARTURE)
@@ -39,7 +39,7 @@ def test_labels_have_the_key_of_their_flight_and_come_after_it(folder: Path) -> 
     assert (known > pd.to_datetime(both["scheduled_departure"], utc=True)).all()
 
 
-def test_csv_and_parquet_say_the_same(folder: Path) -> None:
+def test_csv_and_parquet_hold_the_same_rows(folder: Path) -> None:
     for name in ("inputs", "labels"):
         text, binary = pd.read_csv(folder / f"{name}.csv"), pd.read_parquet(folder / f"{name}.parquet")
         for column in text:
@@ -49,7 +49,7 @@ def test_csv_and_parquet_say_the_same(folder: Path) -> None:
                 assert text[column].fillna("").tolist() == binary[column].fillna("").tolist()
 
 
-def test_a_flight_that_never_arrives_is_known_a_day_later(year: pd.DataFrame) -> None:
+def test_the_label_of_a_flight_that_never_arrives_is_known_a_day_later(year: pd.DataFrame) -> None:
     never = year[year["arr_delay"].isna()].head(5)
     waited = labels(never)["time"] - never["scheduled_arrival"]
     assert (waited == pd.Timedelta(days=1)).all()
@@ -58,11 +58,11 @@ def test_a_flight_that_never_arrives_is_known_a_day_later(year: pd.DataFrame) ->
 @pytest.mark.parametrize(
     ("window", "message"),
     [
-        (("2014-07-01", "2014-08-01"), "No flight leaves from '2014-07-01'"),
+        (("2014-07-01", "2014-08-01"), "There are no flights from '2014-07-01'"),
         (("July", "2013-08-01"), "'July' is not a date"),
     ],
 )
-def test_a_wrong_window_is_one_sentence(
+def test_an_invalid_window_is_an_error_of_one_sentence(
     window: tuple[str, str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--from", window[0], "--to", window[1], "--inputs", str(tmp_path / "x.csv")]) == 1

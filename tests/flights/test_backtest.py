@@ -25,14 +25,14 @@ def test_every_line_has_as_many_cells_as_the_head() -> None:
     assert lines[3].startswith("| December |")
 
 
-def test_only_the_block_between_the_marks_is_replaced(tmp_path: Path) -> None:
+def test_only_the_block_between_the_markers_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- backtest -->\nold\n<!-- /backtest -->\nafter\n")
     write_block(page, "new")
     assert page.read_text() == "before\n<!-- backtest -->\nnew\n<!-- /backtest -->\nafter\n"
 
 
-def test_a_file_without_the_marks_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_without_markers_is_not_changed(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text("<!-- backtest -->\n")
     with pytest.raises(SourceError, match="has no lines"):
@@ -40,6 +40,6 @@ def test_a_file_without_the_marks_is_left_alone(tmp_path: Path) -> None:
     assert page.read_text() == "<!-- backtest -->\n"
 
 
-def test_a_missing_package_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_package_is_an_error_of_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--package", str(tmp_path / "nowhere")]) == 1
     assert "nowhere" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from flights.baseline import BaseRate
 
 
-def test_a_seen_group_is_drawn_to_the_overall_rate_and_an_unseen_one_is_it() -> None:
+def test_rates_are_shrunk_to_the_overall_rate_and_unseen_groups_have_it() -> None:
     frame = pd.DataFrame({"carrier": ["AA"] * 4 + ["UA"] * 4, "hour": [8] * 8})
     late = np.array([1, 1, 1, 1, 0, 0, 0, 0], dtype=bool)
     rate = BaseRate.fit(frame, late, prior=4.0)

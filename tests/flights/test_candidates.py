@@ -33,7 +33,7 @@ def history(joined: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("build", "values"), FAMILIES)
-def test_a_rows_answer_does_not_depend_on_the_other_rows(
+def test_the_output_of_a_row_does_not_depend_on_the_other_rows(
     build: Any, values: dict[str, Any], history: pd.DataFrame
 ) -> None:
     sample = history.sample(4000, random_state=2)
@@ -45,7 +45,7 @@ def test_a_rows_answer_does_not_depend_on_the_other_rows(
 
 
 @pytest.mark.parametrize(("build", "values"), FAMILIES)
-def test_unseen_codes_and_unknown_values_are_answered(
+def test_unseen_codes_and_missing_values_give_a_prediction(
     build: Any, values: dict[str, Any], history: pd.DataFrame
 ) -> None:
     sample = history.sample(4000, random_state=2)

@@ -16,7 +16,7 @@ def test_the_window_is_of_new_york_dates_from_inclusive_to_exclusive(raw: DuckDB
     assert sorted({str(day) for day in local.dt.date}) == ["2013-03-10", "2013-03-11"]
 
 
-def test_windows_that_touch_neither_lose_nor_double_a_flight(raw: DuckDBSource, year: pd.DataFrame) -> None:
+def test_adjacent_windows_neither_lose_nor_duplicate_a_flight(raw: DuckDBSource, year: pd.DataFrame) -> None:
     halves = [("2013-01-01", "2013-07-01"), ("2013-07-01", "2014-01-01")]
     parts = [read_flights(raw, from_date=begin, to_date=end) for begin, end in halves]
     assert sum(map(len, parts)) == len(year) == 336_776

@@ -41,17 +41,17 @@ def test_a_good_model_passes() -> None:
         ({}, {"mean_probability": 0.5}, "bias of carrier UA is 0.2200"),
     ],
 )
-def test_each_limit_alone_says_no(model: dict[str, Any], row: dict[str, Any], reason: str | None) -> None:
+def test_each_limit_alone_fails_the_gate(model: dict[str, Any], row: dict[str, Any], reason: str | None) -> None:
     found = judged(model=model, row=row)
     assert found["passed"] is (reason is None)
     assert reason is None or (len(found["reasons"]) == 1 and found["reasons"][0].startswith(reason))
 
 
-def test_a_model_that_does_not_beat_the_base_rate_says_no() -> None:
+def test_a_model_below_the_base_rate_fails_the_gate() -> None:
     found = verdict(judge({**MODEL, "auc": 0.69}, {**BASE, "auc": 0.68}, [], limits=LIMITS))
     assert found["reasons"] == ["AUC above the carrier × hour base rate is 0.0100, limit 0.0200"]
 
 
-def test_slices_too_small_or_of_one_class_are_not_judged() -> None:
+def test_small_slices_and_slices_of_one_class_are_not_checked() -> None:
     assert judged(row={"n": 999, "auc": 0.1})["passed"]
     assert judged(row={"auc": None})["passed"]

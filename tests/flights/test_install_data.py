@@ -19,7 +19,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_tables_are_brought_once(project: Path) -> None:
+def test_the_tables_are_installed_once(project: Path) -> None:
     assert install(project) is True
     assert sorted(path.name for path in (project / "data").iterdir()) == [
         "airlines.csv",
@@ -42,19 +42,19 @@ def test_a_damaged_table_is_replaced(project: Path) -> None:
     assert not (project / "data" / ".install-rest").exists()
 
 
-def test_bytes_with_another_digest_are_refused_and_nothing_is_written(project: Path) -> None:
+def test_tables_with_another_digest_are_not_written(project: Path) -> None:
     text = (project / "data.dvc").read_text()
     digest = text.split("md5: ")[1].split(".dir")[0]
     (project / "data.dvc").write_text(text.replace(digest, "0" * 32))
-    with pytest.raises(DataError, match=r"digest .*'data\.dvc' names 0+\.dir"):
+    with pytest.raises(DataError, match=r"digest .*, not 0+\.dir as in 'data\.dvc'"):
         install(project)
     assert not (project / "data").exists()
 
 
-def test_somebodys_file_among_the_tables_stays(project: Path) -> None:
+def test_an_unknown_file_in_the_folder_is_kept(project: Path) -> None:
     install(project)
     (project / "data" / "mine.csv").write_text("mine")
-    with pytest.raises(DataError, match=r"'data/mine\.csv' is not one of the tables"):
+    with pytest.raises(DataError, match=r"'data/mine\.csv' is not a table of 'data\.dvc'"):
         install(project)
     assert (project / "data" / "mine.csv").read_text() == "mine"
 

@@ -1,4 +1,4 @@
-"""No feature knows the answer, and the search for such features finds those that do."""
+"""No feature leaks the label, and the check finds features that do."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_plane_column_that_marks_missing_tail_numbers_is_found(joined: pd.Data
     assert [(leak.group, leak.rate) for leak in leaks if leak.rate == 1.0] == [("= -1.0", 1.0)]
 
 
-def test_a_group_of_few_rows_is_no_leak() -> None:
+def test_a_small_group_is_not_a_leak() -> None:
     rng = np.random.default_rng(5)
     late = rng.random(20_000) < 0.3
     rare = np.where(np.arange(20_000) < 400, "rare", "common")

@@ -71,7 +71,7 @@ def test_bad_rows_are_quarantined_and_counted(project: Path) -> None:
     assert quarantine["reasons"].tolist() == ["wind_speed is at most 200"]
 
 
-def test_the_model_is_judged_on_later_flights_than_it_learned_from(project: Path) -> None:
+def test_the_model_is_evaluated_on_later_flights_than_the_training_rows(project: Path) -> None:
     train, holdout = (pd.read_parquet(project / f"products/prepare/{name}.parquet") for name in ("train", "holdout"))
     assert train["scheduled_departure"].max() < holdout["scheduled_departure"].min()
     assert read(project, "products/metrics/evaluate.json")["n"] == len(holdout)
@@ -109,7 +109,7 @@ def test_run_all_by_hand_gives_the_pipelines_numbers_and_touches_no_product(proj
     assert digests(project) == before
 
 
-def test_where_the_gate_says_no_there_is_no_new_package(project: Path) -> None:
+def test_a_failed_gate_leaves_no_new_package(project: Path) -> None:
     before = digests(project)
     done = nbship(project, "run", "-S", "gate.min_auc=0.99")
     assert done.returncode == 3, done.stdout + done.stderr
