@@ -50,6 +50,16 @@ def small_challenger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_small(tmp_path_factory.mktemp("models"), card="# Small\n\nA challenger made for tests.\n")
 
 
+@pytest.fixture(scope="session")
+def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package with the same signature whose backend is ONNX."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.pipeline import make_pipeline
+
+    return build_small(tmp_path_factory.mktemp("models"), classifier=make_pipeline(SimpleImputer(), GaussianNB()))
+
+
 @pytest.fixture
 def small_rows() -> pd.DataFrame:
     """Rows for the small package, looked-up columns included, that it was not trained on."""

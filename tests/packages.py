@@ -48,6 +48,7 @@ def build_small(
     name: str = "small",
     seed: int = 0,
     fields: Sequence[Any] = (),
+    classifier: Any = None,
     card: str = "# Small\n\nA package made for tests.\n",
 ) -> Path:
     """Build the package in `folder` and return its path; it takes `fields` as well, and does not use them."""
@@ -66,7 +67,7 @@ def build_small(
             ("rest", "passthrough", ["size", "weight", "limit", "grade"]),
         ]
     )
-    estimator = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=15, random_state=0))
+    estimator = make_pipeline(columns, classifier or HistGradientBoostingClassifier(max_iter=15, random_state=0))
     estimator.fit(rows, make_labels(rows))
     table = pd.DataFrame({"line": list(LIMITS), "limit": list(LIMITS.values()), "grade": list(GRADES.values())})
     target = folder / name

@@ -26,7 +26,7 @@ def outputs(predictions: predictor.Predictions) -> dict[str, Any]:
 
 
 def records(orders: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return orders as a client sends them, without what is looked up."""
+    """Return orders as a client sends them, without the columns that are looked up."""
     whole = orders.drop(columns="rain").assign(pieces=[None if n is pd.NA else int(n) for n in orders["pieces"]])
     rows = whole.astype({"pieces": object}).to_dict("records")
     return [
@@ -40,21 +40,21 @@ def records(orders: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_row_many_rows_and_frames_give_the_same_bits(kind: str, shop_package: Callable[[str], Path]) -> None:
+def test_single_rows_many_rows_and_frames_get_identical_outputs(kind: str, shop_package: Callable[[str], Path]) -> None:
     model = predictor.load(shop_package(kind))
     orders = make_orders(700, seed=21)
     listed = records(orders)
     together = model.predict(orders.drop(columns="rain"))
     assert outputs(model.predict(listed)) == outputs(together)
-    for place in range(0, 700, 29):
-        single = outputs(model.predict([listed[place]]))
-        assert single == {kind: values[place : place + 1].tolist() for kind, values in together.columns().items()}
+    for number in range(0, 700, 29):
+        single = outputs(model.predict([listed[number]]))
+        assert single == {kind: values[number : number + 1].tolist() for kind, values in together.columns().items()}
     backwards = outputs(model.predict(listed[::-1]))
     assert {kind: values[::-1] for kind, values in backwards.items()} == outputs(together)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_agrees_with_the_training_side(
+def test_it_agrees_with_the_fitted_estimator(
     kind: str, shop_source: Path, shop_package: Callable[[str], Path], shop_estimator: Callable[[str], Any]
 ) -> None:
     answers, orders = predictor.load(shop_package(kind)).predict(make_orders(900, seed=4)), make_orders(900, seed=4)
@@ -69,7 +69,7 @@ def test_it_agrees_with_the_training_side(
         assert answers.label.tolist() == estimator.predict(orders).tolist()
 
 
-def test_left_out_is_looked_up_and_null_stays_null(shop_package: Callable[[str], Path]) -> None:
+def test_missing_inputs_are_looked_up_and_null_stays_null(shop_package: Callable[[str], Path]) -> None:
     model = predictor.load(shop_package("binary"))
     looked_up = model.model.complete(predictor.read_rows(model.signature, [ONE]))["rain"][0]
     assert looked_up == looked_up
@@ -107,7 +107,7 @@ def test_the_threshold_decides_the_label(shop_source: Path, shop_estimator, tmp_
     assert (answers.label != (answers.probability > 0.5)).any()
 
 
-def test_packaged_code_stays_apart(tmp_path: Path, shop_package: Callable[[str], Path]) -> None:
+def test_the_code_of_two_packages_stays_separate(tmp_path: Path, shop_package: Callable[[str], Path]) -> None:
     """Two packages with different code of one name, neither installed, one broken version installed."""
     source = write_project(tmp_path / "double", factor=2.0)
     with importable(source):
@@ -126,7 +126,7 @@ def test_packaged_code_stays_apart(tmp_path: Path, shop_package: Callable[[str],
 
 
 @pytest.mark.parametrize("library", ["scikit-learn", "numpy", "skops", "python"])
-def test_another_version_is_refused_with_the_remedy(library: str, shop_package: Callable[[str], Path]) -> None:
+def test_another_library_version_is_an_error_with_a_remedy(library: str, shop_package: Callable[[str], Path]) -> None:
     files = without_tables(shop_package("forest"))
     provenance = json.loads(files["provenance.json"])
     provenance["libraries"][library] = "1.2.0" if library != "python" else "3.9"
@@ -135,7 +135,7 @@ def test_another_version_is_refused_with_the_remedy(library: str, shop_package: 
         predictor.load_files(*repacked(changed))
 
 
-def test_tables_answer_whatever_scikit_learn_is_here(shop_package: Callable[[str], Path]) -> None:
+def test_tables_predict_with_any_installed_scikit_learn(shop_package: Callable[[str], Path]) -> None:
     _, files = read_files(shop_package("forest"))
     provenance = json.loads(files["provenance.json"])
     provenance["libraries"] |= {"scikit-learn": "1.2.0", "skops": "0.1.0"}
@@ -153,12 +153,12 @@ def repacked(files: dict[str, bytes]) -> tuple[Any, dict[str, bytes]]:
 
 
 def without_tables(package: Path) -> dict[str, bytes]:
-    """Return a package's files so that its fitted estimator answers."""
+    """Return a package's files without its tables, so that its fitted estimator predicts."""
     return {name: content for name, content in read_files(package)[1].items() if name != "tables.npz"}
 
 
 class Hostile:
-    """Runs a command when it is built again, if anyone lets it."""
+    """An object that runs a command when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         import os
@@ -166,7 +166,7 @@ class Hostile:
         return os.system, ("touch /tmp/hostile",)
 
 
-def test_a_type_that_is_not_trusted_is_refused(shop_package: Callable[[str], Path], shop_estimator) -> None:
+def test_a_type_that_is_not_trusted_is_an_error(shop_package: Callable[[str], Path], shop_estimator) -> None:
     from sklearn.preprocessing import FunctionTransformer
 
     files = without_tables(shop_package("forest"))
@@ -177,7 +177,7 @@ def test_a_type_that_is_not_trusted_is_refused(shop_package: Callable[[str], Pat
             predictor.load_files(*repacked({**files, "model.skops": dump_estimator(hostile)}))
 
 
-def test_a_pickle_is_not_read(shop_package: Callable[[str], Path]) -> None:
+def test_a_pickle_is_never_loaded(shop_package: Callable[[str], Path]) -> None:
     import pickle
 
     files = without_tables(shop_package("forest"))
@@ -186,7 +186,7 @@ def test_a_pickle_is_not_read(shop_package: Callable[[str], Path]) -> None:
     assert not Path("/tmp/hostile").exists()
 
 
-def test_many_threads_get_their_own_answers(shop_package: Callable[[str], Path]) -> None:
+def test_concurrent_threads_get_their_own_outputs(shop_package: Callable[[str], Path]) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     model = predictor.load(shop_package("binary"))
@@ -197,7 +197,7 @@ def test_many_threads_get_their_own_answers(shop_package: Callable[[str], Path])
     assert found == expected
 
 
-def test_mlflow_style_loader_answers_a_frame(shop_package: Callable[[str], Path]) -> None:
+def test_the_mlflow_loader_predicts_a_frame(shop_package: Callable[[str], Path]) -> None:
     orders = make_orders(30, seed=2)
     answers = predictor._load_pyfunc(str(shop_package("binary"))).predict(orders)
     assert (

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .model.package import Manifest, ModelId, Package, PackagedModel, read_archive, read_files, read_wheel
 from .model.signature import Column, Predictions, Signature, read_rows
@@ -26,8 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordPredictions:
+class RecordPredictions(NamedTuple):
     """Predictions for records, with the model that made each.
 
     Attributes
@@ -61,7 +59,7 @@ class Predictor(Protocol):
         ...
 
     def predict(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> Predictions:
-        """Validate rows and predict; wrong rows raise `InvalidInputError`."""
+        """Validate rows and predict; invalid rows raise `InvalidInputError`."""
         ...
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:

@@ -1,8 +1,9 @@
-"""One suite over every way to ask a model: the package by its tables and by its fitted model, its wheel, the logged one, REST."""
+"""The contract of every predictor: all backends, wheel, logged, canary, and the REST service."""
 
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class RestPredictor:
-    """What a client of the REST service sees, as a predictor."""
+    """A client of the REST service."""
 
     def __init__(self, client: httpx.Client, signature: Signature) -> None:
         about = client.get("/version").json()
@@ -47,7 +48,7 @@ def direct(one: Any) -> Callable[[Rows], list[dict[str, Any]]]:
 
 
 def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
-    """Import a model's wheel, which has its own copy of what predicts and of its errors."""
+    """Import a model's wheel, which has its own copy of nbship's runtime and errors."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(wheel.parent / "site")
     sys.path.insert(0, str(wheel.parent / "site"))
@@ -69,30 +70,44 @@ def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
     return answers
 
 
-@pytest.fixture(params=["package", "fitted", "wheel", "logged", "canary", "logged canary", "rest", "rest canary"])
+KINDS = ["tables", "onnx", "fitted", "wheel", "logged", "logged onnx", "canary", "logged canary", "rest", "rest onnx", "rest canary"]  # fmt: skip
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def package(kind: str, small_package: Path, small_onnx: Path) -> predictor.PackagePredictor:
+    """The package whose outputs the predictor must have."""
+    loaded = predictor.load(small_onnx if "onnx" in kind else small_package)
+    assert loaded.backend == ("onnx" if "onnx" in kind else "tables")
+    return loaded
+
+
+@pytest.fixture
 def ask(
-    request: pytest.FixtureRequest, small_package: Path, small_challenger: Path, tmp_path: Path
+    kind: str, package: predictor.PackagePredictor, small_package: Path, small_challenger: Path, tmp_path: Path
 ) -> Iterator[Callable[[Rows], list[dict]]]:
-    package = predictor.load(small_package)
-    # Both give the same numbers, so that the suite holds for rows of either.
-    canary = Canary(package, predictor.load(small_challenger), share=0.5)
-    if request.param == "package":
-        assert package.backend == "tables"
+    # Champion and challenger have the same outputs, so the suite holds for rows of either.
+    canary = Canary(package, predictor.load(small_challenger), share=0.5) if "canary" in kind else None
+    if kind in ("tables", "onnx"):
         yield direct(package)
-    elif request.param == "fitted":
+    elif kind == "fitted":
         files = {name: data for name, data in package.package.files.items() if name != "tables.npz"}
         fitted = predictor.load_files(package.package.manifest, files)
         assert fitted.backend == "sklearn"
         yield direct(fitted)
-    elif request.param == "wheel":
+    elif kind == "wheel":
         yield installed(build_wheel(small_package, tmp_path))
-    elif request.param == "canary":
+    elif kind == "canary":
         yield direct(canary)
-    elif request.param.startswith("logged"):
+    elif kind.startswith("logged"):
         with open_log(tmp_path / "log.sqlite") as log:
-            yield direct(Logged(canary if "canary" in request.param else package, log))
+            yield direct(Logged(canary or package, log))
     else:
-        chosen = canary if "canary" in request.param else package
+        chosen = canary or package
         service = Service(lambda: Logged(chosen, open_log(tmp_path / "log.sqlite"), mode="rest"))
         with running(service) as client:
             rest = RestPredictor(client, package.signature)
@@ -102,7 +117,7 @@ def ask(
 
 @pytest.fixture
 def records(small_rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Fifty rows as a client sends them, without what is looked up."""
+    """Fifty rows as a client sends them, without the columns that are looked up."""
     frame = small_rows.head(50).drop(columns=["limit", "grade"])
     return [
         {**row, "at": row["at"].isoformat(), "weight": None if np.isnan(row["weight"]) else row["weight"]}
@@ -110,22 +125,20 @@ def records(small_rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def test_answers_are_those_of_the_package_to_the_bit(
-    ask, records, small_package: Path, small_rows: pd.DataFrame
-) -> None:
-    expected = predictor.load(small_package).predict(small_rows.head(50).drop(columns=["limit", "grade"]))
+def test_outputs_are_bit_for_bit_those_of_the_package(ask, package, records, small_rows: pd.DataFrame) -> None:
+    expected = package.predict(small_rows.head(50).drop(columns=["limit", "grade"]))
     answers = ask(records)
     assert [answer["probability"] for answer in answers] == expected.probability.tolist()
     assert [answer["label"] for answer in answers] == expected.label.tolist()
 
 
-def test_a_row_does_not_depend_on_its_company(ask, records) -> None:
+def test_a_row_does_not_depend_on_other_rows_of_its_request(ask, records) -> None:
     together = ask(records)
     assert together == [ask([record])[0] for record in records]
     assert together == ask(records[::-1])[::-1]
 
 
-def test_what_is_looked_up_may_be_given(ask, records, small_rows: pd.DataFrame) -> None:
+def test_columns_that_are_looked_up_may_be_given(ask, records, small_rows: pd.DataFrame) -> None:
     given = [
         {**record, "limit": row.limit, "grade": row.grade}
         for record, row in zip(records, small_rows.head(50).itertuples(), strict=True)
@@ -135,7 +148,7 @@ def test_what_is_looked_up_may_be_given(ask, records, small_rows: pd.DataFrame) 
     assert ask([{**record, **unknown} for record in records]) != ask(records)
 
 
-def test_a_time_is_a_moment_however_written(ask, records) -> None:
+def test_a_timestamp_may_have_any_offset(ask, records) -> None:
     moved = [{**record, "at": pd.Timestamp(record["at"]).tz_convert("Asia/Tokyo").isoformat()} for record in records]
     assert ask(moved) == ask(records)
 
@@ -156,20 +169,41 @@ def test_a_time_is_a_moment_however_written(ask, records) -> None:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_row(ask, records, change: dict, field: str) -> None:
+def test_an_invalid_field_is_named_with_its_row(ask, records, change: dict, field: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         ask([records[0], {**records[1], **change}])
     assert [(failure.row, failure.field) for failure in caught.value.failures] == [(1, field)]
 
 
-def test_every_failure_is_in_one_error(ask, records) -> None:
+def test_one_error_has_all_failures(ask, records) -> None:
     with pytest.raises(InvalidInputError) as caught:
         ask([{**records[0], "size": "x", "line": "y"}, records[1], {"at": records[2]["at"]}])
     named = {(failure.row, failure.field) for failure in caught.value.failures}
     assert named == {(0, "size"), (0, "line"), (2, "line"), (2, "size"), (2, "weight")}
 
 
-def test_every_row_is_logged_and_answered_with_the_version_that_predicted(
+TYPED = """
+from nbship import predictor
+from nbship.inference import Canary, Logged
+from nbship.prediction_log import PredictionLog
+
+def check(champion: predictor.PackagePredictor, challenger: predictor.PackagePredictor, log: PredictionLog) -> None:
+    every: list[predictor.Predictor] = [champion, Canary(champion, challenger, share=0.1), Logged(champion, log)]
+    logged: predictor.Predictor = Logged(Canary(champion, challenger, share=0.1), log)
+    nested: predictor.Predictor = Canary(Logged(champion, log), every[1], share=0.1)
+    name: str = logged.predict_records([]).models[0].version
+"""
+
+
+def test_every_predictor_type_checks(tmp_path: Path) -> None:
+    (tmp_path / "typed.py").write_text(TYPED)
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "mypy", "--config-file", str(root / "pyproject.toml"), str(tmp_path / "typed.py")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_each_row_is_logged_and_returned_with_its_own_version(
     records, small_package: Path, small_challenger: Path, tmp_path: Path
 ) -> None:
     champion, challenger = predictor.load(small_package), predictor.load(small_challenger)
@@ -195,7 +229,7 @@ def test_every_row_is_logged_and_answered_with_the_version_that_predicted(
             assert record.digest == {one.version: one.digest for one in (champion, challenger)}[record.version]
 
 
-def test_a_growing_share_moves_keys_to_the_challenger_only(
+def test_a_growing_share_only_moves_keys_to_the_challenger(
     records, small_package: Path, small_challenger: Path
 ) -> None:
     champion, challenger = predictor.load(small_package), predictor.load(small_challenger)
@@ -213,7 +247,7 @@ def test_models_with_other_inputs_cannot_share_requests(small_package: Path, sho
         Canary(predictor.load(small_package), predictor.load(shop_package("linear")), share=0.1)
 
 
-def test_a_swap_is_seen_by_the_next_request_and_fails_none(
+def test_a_swap_applies_to_the_next_request(
     records, small_package: Path, small_challenger: Path, tmp_path: Path
 ) -> None:
     champion, challenger = predictor.load(small_package), predictor.load(small_challenger)

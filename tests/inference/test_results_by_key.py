@@ -1,4 +1,4 @@
-"""Results of a batch run, found by key over REST."""
+"""Look up the results of a batch run by key over REST."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_predictions_are_found_by_key(client: httpx.Client, small_package: Path,
     assert one.json() == answers[7]
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     jsonschema.validate(one.json(), {**schemas["Prediction"], "components": {"schemas": schemas}})
-    # The same moment, said otherwise.
+    # The same time with another offset.
     other = {
         "key": {
             "at": pd.Timestamp(keys[7]["key"]["at"]).tz_convert("Asia/Tokyo").isoformat(),

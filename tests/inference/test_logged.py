@@ -24,7 +24,7 @@ def logged(small_package: Path, log) -> Logged:
     return Logged(predictor.load(small_package), log)
 
 
-def test_an_answer_replays_to_the_same_bytes(logged: Logged, log) -> None:
+def test_a_prediction_replays_to_identical_outputs(logged: Logged, log) -> None:
     rows = [
         {**logged.package.example, "size": size, "weight": weight}
         for size in (1, 9)
@@ -44,13 +44,13 @@ def test_a_frame_is_logged_row_by_row(logged: Logged, log, small_rows) -> None:
     assert replay(log, records[0].id, predictor=logged.predictor).same
 
 
-def test_another_package_does_not_replay(logged: Logged, log, other_package: Path) -> None:
+def test_replaying_with_another_package_is_an_error(logged: Logged, log, other_package: Path) -> None:
     (answer,) = logged.respond([logged.package.example])
     with pytest.raises(LogError, match=r"made by version .* digest [0-9a-f]{64} with --package"):
         replay(log, answer["id"], predictor=predictor.load(other_package))
 
 
-def test_a_changed_record_is_found_out(logged: Logged, log) -> None:
+def test_replay_detects_a_changed_record(logged: Logged, log) -> None:
     (answer,) = logged.respond([logged.package.example])
     forged = log.find(answer["id"])._replace(id="forged", outputs='{"label":1,"probability":0.123}')
     log.append(forged)
@@ -59,7 +59,7 @@ def test_a_changed_record_is_found_out(logged: Logged, log) -> None:
     assert found.logged == forged.outputs
 
 
-def test_a_refusal_is_logged_and_does_not_replay(logged: Logged, log) -> None:
+def test_a_rejected_request_is_logged_and_cannot_be_replayed(logged: Logged, log) -> None:
     with pytest.raises(InvalidInputError):
         logged.respond([{**logged.package.example, "size": "big", "unknown": "secret"}])
     (record,) = log.recent(1)
@@ -70,13 +70,13 @@ def test_a_refusal_is_logged_and_does_not_replay(logged: Logged, log) -> None:
         replay(log, record.id, predictor=logged.predictor)
 
 
-def test_an_unknown_id_is_named(logged: Logged, log) -> None:
+def test_an_unknown_id_is_an_error(logged: Logged, log) -> None:
     for id in ("nothing", "b0123456789abcdef-7"):
         with pytest.raises(UnknownPredictionError, match=id):
             replay(log, id, predictor=logged.predictor)
 
 
-def test_personal_values_are_pseudonyms_or_not_kept_at_all(tmp_path: Path, log) -> None:
+def test_personal_values_are_pseudonyms_or_dropped(tmp_path: Path, log) -> None:
     fields = [Field("name", "string", pii=True, example="nobody"), Field("card", "string", pii="drop", example="none")]
     logged = Logged(predictor.load(build_small(tmp_path, name="personal", fields=fields)), log)
     row = {**logged.package.example, "name": "Ann Smith", "card": "4111 1111"}
