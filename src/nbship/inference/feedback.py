@@ -164,14 +164,16 @@ def _wrong_label(label: Any, signature: Signature) -> str | None:
 
 
 def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> LabelCounts:
-    """Store the labels of a CSV or Parquet file: key columns or `prediction_id`, `label`, and perhaps `time`.
+    """Store the labels of a CSV or Parquet file with the columns `label`, `prediction_id` or key columns, and `time`.
+
+    `time` is optional.
 
     Raises
     ------
     SchemaError
         If a column is missing.
     InvalidInputError
-        If a cell is wrong; nothing of the file is stored then.
+        If a value is invalid; no label is stored then.
     """
     fields = _fields(columns_in(path), path, signature)
     labels: list[Label] = []

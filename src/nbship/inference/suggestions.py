@@ -1,4 +1,4 @@
-"""The known name that somebody probably meant."""
+"""Suggest a known name for a misspelt one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["nearest"]
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name most like `name`, or None if none is alike.
+    """Return the known name most similar to `name`, or None if no name is similar.
 
     >>> nearest("orgin", ["origin", "dest"])
     'origin'
