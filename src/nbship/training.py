@@ -83,6 +83,13 @@ def split_by_time(frame: pd.DataFrame, column: str, *, at: Any) -> tuple[pd.Data
     ------
     EmptyDataError
         If either part would be empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> before, after = split_by_time(pd.DataFrame({"day": [1, 2, 3]}), "day", at=3)
+    >>> before["day"].tolist(), after["day"].tolist()
+    ([1, 2], [3])
     """
     later = frame[column] >= at
     before, after = frame[~later].reset_index(drop=True), frame[later].reset_index(drop=True)
@@ -173,6 +180,18 @@ def choose(trials: Sequence[Trial]) -> Choice:
 
     The simplest is the first in the order of `trials`. The standard error is that of the paired differences over the
     folds (the one standard error rule of Breiman et al. 1984).
+
+    Raises
+    ------
+    DataError
+        If there are no trials.
+
+    Examples
+    --------
+    >>> simple, complex_ = Candidate("simple", dict), Candidate("complex", dict)
+    >>> choice = choose([Trial(simple, {}, (0.70, 0.72)), Trial(complex_, {}, (0.72, 0.71))])
+    >>> choice.trial.label, choice.best.label
+    ('simple', 'complex')
     """
     if not trials:
         raise DataError("There are no trials. Pass at least one candidate to `search`.")
@@ -185,7 +204,12 @@ def choose(trials: Sequence[Trial]) -> Choice:
 
 
 def compare(trials: Sequence[Trial]) -> pd.DataFrame:
-    """Tabulate trials, the best first: name, values, mean score, loss against the best and its standard error."""
+    """Tabulate trials, the best first: name, settings, mean score, loss against the best and its standard error.
+
+    >>> trials = [Trial(Candidate("a", dict), {}, (0.6, 0.7)), Trial(Candidate("b", dict), {}, (0.7, 0.8))]
+    >>> compare(trials)["candidate"].tolist()
+    ['b', 'a']
+    """
     import pandas as pd
 
     best = max(trials, key=lambda trial: trial.mean)

@@ -1,4 +1,4 @@
-"""Gather what a window brought: the log's rows, what was looked up for them, and the package to hold them against."""
+"""Collect the data of a window: logged rows, their looked-up columns, and the package to compare with."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ __all__ = ["observe", "report_window"]
 
 
 def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Make and write the report of a window of the project in which this is called.
+    """Build and write the report of a window, for the project of the current folder.
 
     Parameters
     ----------
     window_from, window_to
-        Dates in the project's time zone: the first of the window and the first after it.
+        The first date of the window and the first date after it, in the project's time zone.
     product
-        `report` is the path of the file to write. By hand, without it: `.nbship/scratch/monitor/report.json`.
+        Its `report` is the path of the file to write; by default `.nbship/scratch/monitor/report.json`.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any
     Raises
     ------
     MonitoringError
-        If the dates make no window, or no prediction in it was logged.
+        If the dates are not a window, or the log has no predictions in it.
     """
     project = load()
     window = parse_window(window_from, window_to, zone=project.timezone)
@@ -60,20 +60,20 @@ def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any
 
 
 def open_model_log(project: Project) -> SqlLog:
-    """Open the project's prediction log; what its package's model served is read, and nothing else."""
+    """Open the project's prediction log, restricted to the served predictions of its package's model."""
     manifest = read_manifest((project.package / MANIFEST).read_bytes())
     return open_log(project).of_model(manifest.name)
 
 
 def observe(project: Project, window: Window) -> Observed:
-    """Gather a window's predictions of the project's model.
+    """Collect a window's served predictions of the project's model.
 
     Raises
     ------
     MonitoringError
-        If there is no log, or no prediction in the window.
+        If there is no log, or it has no predictions in the window.
     """
-    # The estimator is not needed, and not loaded: neither its code nor its libraries matter here.
+    # The estimator is not loaded, so a report needs neither its code nor its libraries.
     manifest, files = read_files(project.package)
     signature = Signature.from_json(json.loads(files["signature.json"]))
     path = log_address(project)
@@ -85,7 +85,7 @@ def observe(project: Project, window: Window) -> Observed:
         frame = predictions(log, signature, start=window.start, end=window.end)
         if frame.empty:
             raise MonitoringError(_nothing(log, window, frame.attrs["unreadable"]))
-        answered = log.requests(window.start, window.end)
+        requests = log.requests(window.start, window.end)
     reference = load_reference(files["reference.parquet"])
     kind, columns = kind_of(signature), _inputs(signature, load_lookups(files), frame)
     scored = with_outcomes(
@@ -101,15 +101,15 @@ def observe(project: Project, window: Window) -> Observed:
         prediction=compare(kind, reference[kind], scored["predicted"].to_numpy()) if kind in reference else None,
         held_out=json.loads(files["acceptance.json"]).get("metrics") or None,
         slices=project.settings.slices,
-        records=answered,
+        records=requests,
         unreadable=frame.attrs["unreadable"],
     )
 
 
 def _inputs(signature: Signature, lookups: Sequence[Lookup], frame: pd.DataFrame) -> Mapping[str, Column]:
-    """Return the inputs as the model saw them: what was left out is looked up again.
+    """Return the inputs as the model saw them: fields that were left out are looked up again.
 
-    The log does not tell what was left out from what was null; both are looked up here.
+    The log does not distinguish left-out fields from nulls, so both are looked up.
     """
     columns = columns_of(frame[list(signature.names)])
     for lookup in lookups:
