@@ -1,1 +1,1 @@
-"""Comparisons with the floor and with peers: `python -m benchmarks [NAME…]`. They report ratios, and assert nothing."""
+"""Comparisons with the floor and with peers: `python -m benchmarks [NAME…]`. They print ratios and assert nothing."""

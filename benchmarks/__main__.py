@@ -12,7 +12,7 @@ LIBRARIES = ("nbship", "numpy", "pandas", "scikit-learn", "dvc", "ploomber", "pa
 
 
 def main() -> None:
-    """Run the benchmarks that are named, or all; `--full` with their slowest parts, `--quick` with fewer rounds."""
+    """Run the named benchmarks, or all: `--full` includes their slowest parts, `--quick` runs fewer rounds."""
     print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))
     for name in [name for name in sys.argv[1:] if not name.startswith("-")] or NAMES:
         module = importlib.import_module(f".{name}", __package__)

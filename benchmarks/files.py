@@ -60,7 +60,7 @@ def run() -> str:
 
 
 def write_rows(path: Path, *, repeats: int, rows: int = 500_000) -> int:
-    """Write generated rows so many times over; return how many they are."""
+    """Write generated rows several times over, and return their number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -96,7 +96,7 @@ def _measured(
 
 
 def _watched(process: subprocess.Popen[bytes]) -> float:
-    """Return the most bytes that a process and its children hold, shared pages counted once, until it ends."""
+    """Return the peak memory in bytes of a process and its children, shared pages counted once."""
     most = 0.0
     while process.poll() is None:
         held = sum(_held(pid) for pid in _family(process.pid))

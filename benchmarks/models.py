@@ -1,4 +1,4 @@
-"""The model that is measured: eight numbers and four categories before a boosting of 100 trees."""
+"""The benchmark model: gradient boosting of 100 trees on eight numbers and four categories."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def make_rows(count: int, *, seed: int = 0) -> tuple[Any, Any]:
 
 
 def make_estimator() -> Any:
-    """Return the pipeline of the boosting, not fitted."""
+    """Return the unfitted pipeline of the boosting."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return make_columns(HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0))
 
 
 def make_columns(estimator: Any) -> Any:
-    """Return a pipeline of the usual transformers before an estimator, not fitted."""
+    """Return an unfitted pipeline: the usual transformers, then an estimator."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -53,7 +53,7 @@ def make_columns(estimator: Any) -> Any:
 
 
 def make_package(folder: Path, estimator: Any, rows: Any) -> Path:
-    """Build its package in a folder, and return its path."""
+    """Build the package of a model in a folder, and return its path."""
     from nbship import model
 
     model.build_package(

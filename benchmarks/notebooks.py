@@ -67,7 +67,7 @@ def _null() -> str:
 
 
 def _do(*commands: list[str], cwd: Path, clean: Callable[[], None]) -> Callable[[], object]:
-    """Return a call that cleans up and runs commands one after the other."""
+    """Return a function that cleans up and runs commands in sequence."""
     environ = {**os.environ, **PINS, **QUIET, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
     def call() -> None:
@@ -147,7 +147,7 @@ def _dvc(folder: Path) -> Callable[[], object]:
 
 
 def _project(folder: Path, *, upstream: str = "upstream = None") -> None:
-    """Make a project of five independent stages, such as both Ploomber and nbship run."""
+    """Create a project of five independent stages for Ploomber and nbship."""
     (folder / "notebooks").mkdir(parents=True)
     tasks = []
     for name in NAMES:

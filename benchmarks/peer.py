@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 @cache
 def measured(rows: int) -> dict[str, dict[str, float]]:
-    """Return for each peer the seconds of a batch of so many rows, and of one row; and its difference from scikit-learn."""
+    """Return for each peer the seconds of a batch and of one row, and its difference from scikit-learn."""
     python = ROOT / ".nbship/cache/peers/bin/python"
     if not python.exists():
         raise SystemExit("The peers are not installed. Run `make peers`.")

@@ -31,7 +31,7 @@ MLSERVER = PEERS.parents[1] / "mlserver/bin"
 SCRIPTS = Path(__file__).with_name("peers") / "serving"
 SECONDS = 5
 CONNECTIONS = (1, 32, 256, 1000)
-# The service, without a log: ids are given, and nothing is written down.
+# The service without a log: it returns ids and writes nothing.
 FORGETFUL = """
 import sys
 from nbship.inference import Logged
@@ -91,7 +91,7 @@ def run() -> str:
 
 
 def _fsync_seconds(folder: Path) -> float:
-    """Return the median time of writing and syncing what one record takes in a log."""
+    """Return the median time of an fsync of one log record."""
     seconds = []
     with (folder / "synced").open("wb", buffering=0) as file:
         file.write(bytes(12_000_000))
@@ -106,7 +106,7 @@ def _fsync_seconds(folder: Path) -> float:
 
 
 def _start(folder: Path, package: Path, record: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the seconds from the command to the first answer, and the megabytes that are resident then."""
+    """Return the seconds from the command to the first response, and the resident memory in MB at that time."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -133,7 +133,7 @@ def _measure(server: str, folder: Path, package: Path, record: Mapping[str, Any]
 
 
 def _wrk(url: str, script: Path, connections: int) -> tuple[float, str]:
-    """Return requests a second, and the median latency."""
+    """Return requests per second and the median latency."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}", "--latency", "--timeout", "10", "-s", script, url]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)

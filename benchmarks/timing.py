@@ -1,4 +1,4 @@
-"""Median times, taken in turn so that a machine whose speed drifts treats all alike."""
+"""Median times, measured in turn so that a change of the machine's speed affects all alike."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def in_turn(calls: Mapping[str, Callable[[], object]], *, rounds: int, repeat: i
 
 
 def whole_command(*words: str, cwd: Path | None = None) -> Callable[[], object]:
-    """Return a call that runs a command to its end and throws its output away."""
+    """Return a function that runs a command and discards its output."""
     return lambda: subprocess.run(words, cwd=cwd, check=True, capture_output=True)
 
 
