@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nbship import project
 from nbship.dvcstore.digests import Digests
+from nbship.dvcstore.lock_entry import make_entry
 from nbship.dvcstore.lock_file import Lock
-from nbship.pipeline import COPIES_STAGE, plan_stages, read_pipeline
+from nbship.pipeline import declare, derive, plan_stages, read_pipeline
 from nbship.pipeline.copies import write_copies
-from nbship.pipeline.libraries import LIBRARIES
-from nbship.pipeline.placeholders import look_up
 from nbship.pipeline.synchronization import sync
 
 PIPELINE = """\
@@ -132,21 +131,10 @@ def pretend_run(root: Path) -> None:
         for path in map(root.joinpath, plan.stage.products.values()):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"made by {plan.stage.name}\n")
-    copies = [*(str(plan.copy) for plan in plans.values()), str(LIBRARIES)]
-    sources = [*map(str, pipeline.notebooks), "pipeline.yaml"]
-    entries = {COPIES_STAGE: {"cmd": "x", "deps": _recorded(root, sources), "outs": _recorded(root, copies)}}
-    for name, plan in plans.items():
-        state = plan.state(loaded)
-        values = {key: look_up(loaded.params, key, where=name) for key in plan.params}
-        entries[name] = {
-            "cmd": f"nbship stage {name}",
-            "deps": _recorded(root, map(str, plan.files)),
-            "params": {"params.yaml": values, "nbship.yaml": state["settings"], str(LIBRARIES): state["libraries"]},
-            "outs": _recorded(root, map(str, plan.stage.products.values())),
-        }
-    (root / "dvc.lock").write_text(Lock().with_stages(entries).text)
-
-
-def _recorded(root: Path, paths: Iterable[str]) -> list[dict[str, Any]]:
     digests = Digests(root / ".nbship/cache/pretended.json")
-    return [{"path": path, "hash": "md5", "md5": digests.md5(root / path)} for path in sorted(paths)]
+    entries = {
+        stage.name: make_entry(stage.command, stage.files, stage.params, root=root, digests=digests)
+        | {"outs": [{"path": path, "hash": "md5", "md5": digests.md5(root / path)} for path in sorted(stage.products)]}
+        for stage in declare(loaded, derive(loaded, pipeline, plans)).values()
+    }
+    (root / "dvc.lock").write_text(Lock().with_stages(entries).text)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .gitignore import ignore_in_git
     from .lineage import commit_of
     from .links import remove
-    from .lock_entry import Entry, dependencies
+    from .lock_entry import Difference, Entry, dependencies, differences
     from .lock_file import Lock, read_lock
     from .lock_yaml import render_entry
     from .locks import RepositoryLock, claims, one_run
@@ -33,6 +33,7 @@ __all__ = [
     "TESTED",
     "Books",
     "Declared",
+    "Difference",
     "Digests",
     "Entry",
     "Lock",
@@ -41,6 +42,7 @@ __all__ = [
     "claims",
     "commit_of",
     "dependencies",
+    "differences",
     "heal_lock",
     "ignore_in_git",
     "md5_of_text",

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..project import same
 from .digests import Digests
 from .hashing import Content, read_content
 
-__all__ = ["Entry", "dependencies", "make_entry", "products", "run_key", "run_value", "same_inputs", "with_products"]
+__all__ = [
+    "Difference",
+    "Entry",
+    "dependencies",
+    "differences",
+    "make_entry",
+    "products",
+    "run_key",
+    "run_value",
+    "same_inputs",
+    "with_products",
+]
 
 # An entry as it stands in the file, its keys in DVC's order.
 Entry = dict[str, Any]
@@ -47,14 +58,65 @@ def with_products(entry: Entry, contents: Mapping[str, Content]) -> Entry:
     return {**entry, "outs": [contents[path].recorded(path) for path in sorted(contents)]}
 
 
+class Difference(NamedTuple):
+    """Something that is not as it was recorded.
+
+    Attributes
+    ----------
+    kind
+        "stage" (not recorded at all), "command", "dependency", "parameter" or "product".
+    name
+        Path of a dependency or product, key of a parameter.
+    file
+        In which a parameter stands.
+    recorded, now
+        The digest or the value; None where there is none.
+    """
+
+    kind: str
+    name: str
+    recorded: Any
+    now: Any
+    file: str = ""
+
+
+def differences(
+    recorded: Mapping[str, Any] | None, entry: Entry, made: Mapping[str, str] | None = None
+) -> Iterator[Difference]:
+    """Yield what makes a stage stale, as DVC judges it: values compare by value and type, the order never counts.
+
+    Parameters
+    ----------
+    recorded
+        The stage's entry in `dvc.lock`.
+    entry
+        What it would be now, without products.
+    made
+        Product -> md5 of those that are there; None leaves products out of the comparison.
+    """
+    if recorded is None:
+        yield Difference("stage", "", None, None)
+        return
+    if recorded.get("cmd") != entry["cmd"]:
+        yield Difference("command", "", recorded.get("cmd"), entry["cmd"])
+    yield from _changed("dependency", _digests(recorded, "deps"), _digests(entry, "deps"))
+    before, now = recorded.get("params") or {}, entry.get("params") or {}
+    for file in dict.fromkeys((*now, *before)):
+        yield from _changed("parameter", before.get(file) or {}, now.get(file) or {}, file=file)
+    if made is not None:
+        yield from _changed("product", products(recorded), made)
+
+
+def _changed(kind: str, before: Mapping[str, Any], now: Mapping[str, Any], *, file: str = "") -> Iterator[Difference]:
+    for name in dict.fromkeys((*now, *before)):
+        absent = (name in before) != (name in now)
+        if absent or not same(_plain(before[name]), _plain(now[name])):
+            yield Difference(kind, name, before.get(name), now.get(name), file)
+
+
 def same_inputs(recorded: Mapping[str, Any] | None, entry: Entry) -> bool:
-    """Tell whether a recorded entry is of the same command, dependencies and parameters, as value and type."""
-    return (
-        recorded is not None
-        and recorded.get("cmd") == entry["cmd"]
-        and _digests(recorded, "deps") == _digests(entry, "deps")
-        and same(_plain(recorded.get("params") or {}), _plain(entry.get("params") or {}))
-    )
+    """Tell whether a recorded entry is of the same command, dependencies and parameters."""
+    return not any(differences(recorded, entry))
 
 
 def dependencies(entry: Mapping[str, Any]) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from .cache import Objects
 from .config import Repository
 from .digests import Digests
 from .hashing import Content, read_content
-from .lock_entry import Entry, make_entry, products, same_inputs, with_products
+from .lock_entry import Entry, differences, make_entry, products, same_inputs, with_products
 from .lock_writer import LockFile
 from .locks import RepositoryLock
 from .run_cache import Runs
@@ -102,10 +102,11 @@ class Books:
     def is_current(self, stage: Declared, inputs: Entry) -> bool:
         """Tell whether the stage's products are those of its inputs; what its cache lacks is put there again."""
         recorded = self._file.get(stage.name)
+        # Products are digested only where the inputs are the same.
         if recorded is None or not same_inputs(recorded, inputs):
             return False
         contents = self._contents(stage)
-        if products(recorded) != {path: content.md5 for path, content in contents.items()}:
+        if any(differences(recorded, inputs, {path: content.md5 for path, content in contents.items()})):
             return False
         self._heal(stage, recorded, with_products(inputs, contents))
         return True

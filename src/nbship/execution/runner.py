@@ -9,9 +9,18 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
 from ..dvcstore import Books, Repository, RepositoryLock, heal_lock, one_run, read_repository
-from ..pipeline import Pipeline, ancestors, imports_of, index_of, plan_stages, read_pipeline, remember_current
+from ..pipeline import (
+    Pipeline,
+    ancestors,
+    declare,
+    derive,
+    imports_of,
+    index_of,
+    plan_stages,
+    read_pipeline,
+    remember_current,
+)
 from ..project import Project, load
-from .declarations import declare
 from .environment import parent_environment
 from .kernels import RunParent
 from .overrides import set_params
@@ -117,7 +126,7 @@ def _plan(
     marks = Marks(project, digests)
     pipeline = read_pipeline(project)
     plans = plan_stages(project, pipeline)
-    declared = declare(project, pipeline, plans)
+    declared = declare(project, derive(project, pipeline, plans))
     return Work(
         project=project,
         pipeline=pipeline,

@@ -12,6 +12,7 @@ from ..lazy import lazy_names
 if TYPE_CHECKING:
     from .checks import find_problems, fix_parameters
     from .copies import write_copies
+    from .declarations import declare
     from .dvc_yaml import derive, verify_all, verify_stage
     from .file_index import index_of
     from .graph import ancestors
@@ -37,6 +38,7 @@ __all__ = [
     "Status",
     "ancestors",
     "check_current",
+    "declare",
     "derive",
     "find_problems",
     "fix_parameters",

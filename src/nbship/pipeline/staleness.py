@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..dvcstore import Lock, read_lock
-from ..project import Project, load, same
+from ..dvcstore import Declared, Difference, Entry, Lock, differences, read_lock
+from ..project import Project, load
 from .copies import copy_digest, copy_path
+from .declarations import declare
 from .dvc_yaml import derive, render
 from .file_index import Index, index_of
-from .libraries import LIBRARIES, LOCK, read_libraries
-from .placeholders import look_up
-from .plan import Plan, look_into, plan_stages
+from .libraries import LIBRARIES, LOCK
+from .plan import Plan, plan_stages
 from .snapshot import environment, recall, remember
-from .spec import COPIES_STAGE, Pipeline, Stage, read_pipeline
+from .spec import COPIES_STAGE, Pipeline, read_pipeline
 
 __all__ = ["StageStatus", "Status", "quick_status", "read_status", "remember_current"]
 
@@ -76,8 +75,9 @@ def read_status(project: Project) -> Status:
     pipeline = read_pipeline(project)
     plans = plan_stages(project, pipeline)
     path = project.root / "dvc.yaml"
-    current = path.is_file() and path.read_text(encoding="utf-8") == render(derive(project, pipeline, plans))
-    judge = _Judge(project, pipeline, read_lock(project.root / "dvc.lock"), index)
+    derived = derive(project, pipeline, plans)
+    current = path.is_file() and path.read_text(encoding="utf-8") == render(derived)
+    judge = _Judge(project, pipeline, declare(project, derived), read_lock(project.root / "dvc.lock"), index)
     stages: dict[str, StageStatus] = {}
     for name, plan in plans.items():
         after = tuple(f"after {before}" for before in plan.stage.upstream if stages[before].stale)
@@ -115,73 +115,69 @@ def remember_current(project: Project, *, name: str = "run", extra: Iterable[Pat
 
 
 class _Judge:
-    """Says why a stage would run."""
+    """Says why a stage would run: what `differences` finds, in words."""
 
-    def __init__(self, project: Project, pipeline: Pipeline, lock: Lock, index: Index) -> None:
+    def __init__(
+        self, project: Project, pipeline: Pipeline, declared: Mapping[str, Declared], lock: Lock, index: Index
+    ) -> None:
         self._project = project
         self._pipeline = pipeline
+        self._declared = declared
         self._lock = lock
         self._index = index
-        self._versions = read_libraries(project).versions
         self._copies = {str(copy_path(stage)): stage for stage in pipeline.stages.values()}
 
     def __call__(self, plan: Plan) -> Iterator[str]:
-        entry = self._lock.get(plan.stage.name)
-        if entry is None:
-            yield "not run yet"
-            return
-        yield from self._changed_files(plan, entry)
-        yield from self._changed_values(plan, entry.get("params") or {})
-        yield from self._changed_products(plan.stage, entry)
+        declared = self._declared[plan.stage.name]
+        # Copies of notebooks are digested as they would be written now.
+        for each in self._differences(declared, self._digest):
+            if each.kind == "stage":
+                yield "not run yet"
+            elif each.kind == "command":
+                yield "its command changed"
+            elif each.kind == "dependency":
+                yield from self._dependency(each, plan, declared)
+            elif each.kind == "parameter":
+                yield _parameter(each)
+            else:
+                yield f"{each.name} is missing" if each.now is None else f"{each.name} is not what the stage made"
 
     def copies_are_current(self) -> bool:
         """Tell whether the copies are those of the notebooks, and recorded as such."""
-        entry = self._lock.get(COPIES_STAGE) or {}
-        files = [*(entry.get("deps") or ()), *(entry.get("outs") or ())]
-        return bool(files) and all(self._md5(file["path"]) == file.get("md5") for file in files)
+        return not any(self._differences(self._declared[COPIES_STAGE], self._md5))
 
-    def _changed_files(self, plan: Plan, entry: Mapping[str, Any]) -> Iterator[str]:
-        recorded = {dep["path"]: dep.get("md5") for dep in entry.get("deps") or ()}
-        made = set(map(str, plan.upstream_files))
-        files = dict.fromkeys(map(str, plan.files))
-        for path in files:
-            stage = self._copies.get(path)
-            name = str(stage.notebook) if stage else path
-            if path not in recorded:
-                yield f"{name} is new to it"
-                continue
-            now = copy_digest(self._project, self._pipeline, stage) if stage else self._md5(path)
-            if now is None and path not in made:  # else the stage that makes it says so
+    def _differences(self, declared: Declared, digest: Callable[[str], str | None]) -> Iterator[Difference]:
+        deps = [{"path": path, "md5": md5} for path in declared.files if (md5 := digest(path)) is not None]
+        entry: Entry = {"cmd": declared.command, "deps": deps, "params": declared.params}
+        made = {path: md5 for path in declared.products if (md5 := self._md5(path)) is not None}
+        return differences(self._lock.get(declared.name), entry, made)
+
+    def _digest(self, path: str) -> str | None:
+        stage = self._copies.get(path)
+        return copy_digest(self._project, self._pipeline, stage) if stage else self._md5(path)
+
+    def _dependency(self, each: Difference, plan: Plan, declared: Declared) -> Iterator[str]:
+        stage = self._copies.get(each.name)
+        name = str(stage.notebook) if stage else each.name
+        if each.now is None and each.name not in declared.files:
+            yield f"{name} is no longer part of it"
+        elif each.now is None:
+            # Of a file that another stage makes, that stage says so.
+            if each.name not in map(str, plan.upstream_files):
                 yield f"{name} is not there"
-            elif now is not None and now != recorded[path]:
-                yield f"{name} changed"
-        yield from (f"{path} is no longer part of it" for path in recorded if path not in files)
-
-    def _changed_values(self, plan: Plan, recorded: Mapping[str, Any]) -> Iterator[str]:
-        params = recorded.get("params.yaml") or {}
-        for key in plan.params:
-            now = look_up(self._project.params, key, where=plan.stage.name)
-            if key not in params:
-                yield f"parameter {key} is new to it"
-            elif not same(params[key], now):
-                yield f"parameter {key} changed from {params[key]} to {now}"
-        settings = recorded.get("nbship.yaml") or {}
-        for key in plan.settings:
-            if key not in settings or not same(settings[key], look_into(self._project.values, key)):
-                yield f"setting {key} changed"
-        versions = recorded.get(str(LIBRARIES)) or {}
-        for name in plan.libraries:
-            if versions.get(name) != self._versions.get(name):
-                yield f"library {name} changed from {versions.get(name, 'none')} to {self._versions.get(name)}"
-
-    def _changed_products(self, stage: Stage, entry: Mapping[str, Any]) -> Iterator[str]:
-        recorded = {out["path"]: out.get("md5") for out in entry.get("outs") or ()}
-        for path in map(str, stage.products.values()):
-            now = self._md5(path)
-            if now is None:
-                yield f"{path} is missing"
-            elif now != recorded.get(path):
-                yield f"{path} is not what the stage made"
+        else:
+            yield f"{name} is new to it" if each.recorded is None else f"{name} changed"
 
     def _md5(self, path: str) -> str | None:
         return self._index.md5(f"{self._project.root}/{path}")
+
+
+def _parameter(each: Difference) -> str:
+    if each.file == str(LIBRARIES):
+        return f"library {each.name} changed from {each.recorded or 'none'} to {each.now or 'none'}"
+    kind = "setting" if each.file == "nbship.yaml" else "parameter"
+    if each.recorded is None:
+        return f"{kind} {each.name} is new to it"
+    if each.now is None:
+        return f"{kind} {each.name} is no longer part of it"
+    return f"{kind} {each.name} changed from {each.recorded} to {each.now}"

@@ -7,18 +7,17 @@ from typing import Any
 
 from ..dvcstore import Declared
 from ..errors import SettingsError
-from ..pipeline import LIBRARIES, Pipeline, Plan, derive, look_up, read_libraries
 from ..project import Project, read_yaml
+from .libraries import LIBRARIES, read_libraries
+from .placeholders import look_up
 
 __all__ = ["declare"]
 
 
-def declare(project: Project, pipeline: Pipeline, plans: Mapping[str, Plan]) -> Mapping[str, Declared]:
-    """Return all stages of `dvc.yaml`, that of the notebooks' copies first."""
+def declare(project: Project, dvc_yaml: Mapping[str, Any]) -> Mapping[str, Declared]:
+    """Return all stages of `dvc.yaml`, given as `derive` returns it; that of the notebooks' copies first."""
     values = _Values(project)
-    return {
-        name: _declared(name, content, values) for name, content in derive(project, pipeline, plans)["stages"].items()
-    }
+    return {name: _declared(name, content, values) for name, content in dvc_yaml["stages"].items()}
 
 
 def _declared(name: str, content: Mapping[str, Any], values: _Values) -> Declared:

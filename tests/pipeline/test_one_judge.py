@@ -1,0 +1,139 @@
+"""`nbship status`, `nbship run` and `dvc status` agree on whether a stage is stale, whatever was changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nbship import project
+from nbship.dvcstore import Books, Digests, read_repository
+from nbship.pipeline import declare, derive, plan_stages, read_pipeline, write_copies
+from nbship.pipeline.staleness import read_status
+from nbship.pipeline.synchronization import sync
+
+HERE = Path(__file__).parents[1] / "projects" / "one_notebook"
+NAME = "progression"
+
+
+def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    return subprocess.run(words, cwd=root, env=environ, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("judged") / "one_notebook"
+    shutil.copytree(HERE, root)
+    (root / "nbship.yaml").write_text("slices: [sex]\n")
+    notebook = root / "notebooks/progression.ipynb"
+    content = json.loads(notebook.read_text())
+    content["cells"][-1]["source"].append('\nstage.settings("slices")')
+    notebook.write_text(json.dumps(content))
+    run = command(root, "nbship", "run")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return root
+
+
+def edit(file: str, old: str, new: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        text = (root / file).read_text()
+        assert old in text, text
+        (root / file).write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def add_parameter(root: Path) -> None:
+    edit("params.yaml", "  seed: 0", "  seed: 0\n  depth: 3")(root)
+    edit("pipeline.yaml", "seed:", 'depth: "{{progression.depth}}"\n      seed:')(root)
+    edit("notebooks/progression.ipynb", "seed = 0", "seed = 0\\ndepth = 3")(root)
+
+
+def change_command(root: Path) -> None:
+    edit("dvc.lock", "cmd: nbship stage progression", "cmd: nbship  stage progression")(root)
+
+
+def same_bytes_again(root: Path) -> None:
+    for name in ("patients.csv", "params.yaml", "dvc.lock"):
+        content = (root / name).read_bytes()
+        (root / name).unlink()
+        (root / name).write_bytes(content)
+
+
+def other_version(root: Path) -> None:
+    line = next(line for line in (root / "dvc.lock").read_text().splitlines() if line.strip().startswith("pandas:"))
+    edit("dvc.lock", line, line.replace(line.split()[-1], "0.0.1"))(root)
+
+
+def append(file: str, text: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        (root / file).write_text((root / file).read_text() + text)
+
+    return change
+
+
+MUTATIONS: dict[str, Callable[[Path], None]] = {
+    "nothing": lambda root: None,
+    "the same bytes, written again": same_bytes_again,
+    "a resource": edit("patients.csv", "59,2,32.1", "58,2,32.1"),
+    "a resource that grew": append("patients.csv", "1,1,1,1,1,1,1,1,1,1,1\n"),
+    "a cell": edit("notebooks/progression.ipynb", "random_state=seed).fit", "random_state=seed + 0).fit"),
+    "outputs of the notebook": edit("notebooks/progression.ipynb", '"outputs": []', '"outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}]'),
+    "a value in params.yaml": edit("params.yaml", "trees: 50", "trees: 60"),
+    "a value of another type": edit("params.yaml", "trees: 50", "trees: 50.5"),
+    "a comment in params.yaml": edit("params.yaml", "# more is slower", "# more is better"),
+    "a block of another stage": append("params.yaml", "other: {x: 1}\n"),
+    "a setting that the notebook reads": edit("nbship.yaml", "[sex]", "[age]"),
+    "a new parameter": add_parameter,
+    "a version in the lock": other_version,
+    "a product": edit("products/metrics.json", "0", "1"),
+    "a product that is gone": lambda root: (root / "products/metrics.json").unlink(),
+    "a product cut short": lambda root: os.truncate(_writable(root / "products/progression.ipynb"), 10),
+    "a file more in the package": lambda root: (root / "models/one_notebook/more.txt").write_text("x") and None,
+    "a file less in the package": lambda root: next(iter(sorted((root / "models/one_notebook").glob("*.md")))).unlink(),
+    "the command in the lock": change_command,
+    "the stage's entry in the lock": lambda root: _without_entry(root),
+}  # fmt: skip
+
+
+def _writable(path: Path) -> Path:
+    content = path.read_bytes()
+    path.unlink()  # not the cache's own bytes, where it is a link
+    path.write_bytes(content)
+    return path
+
+
+def _without_entry(root: Path) -> None:
+    text = (root / "dvc.lock").read_text()
+    start = text.index(f"  {NAME}:\n")
+    (root / "dvc.lock").write_text(text[:start])
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_all_judges_agree(name: str, made: Path, tmp_path: Path) -> None:
+    root = tmp_path / "one_notebook"
+    shutil.copytree(made, root, symlinks=True)
+    MUTATIONS[name](root)
+    sync(project.load(root))
+    here = project.load(root)
+    (status,) = read_status(here).stages
+    pipeline = read_pipeline(here)
+    # DVC judges by the copies, which `nbship run` and `dvc repro` write first.
+    write_copies(here, pipeline)
+    declared = declare(here, derive(here, pipeline, plan_stages(here, pipeline)))
+    books = Books(root, read_repository(root), Digests(root / ".nbship/cache/other.json"), order=declared)
+    stage = declared[NAME]
+    would_run = not (books.has(NAME) and books.is_current(stage, books.inputs(stage)))
+    told = command(root, "dvc", "status", "--json", NAME)
+    assert told.returncode == 0, told.stderr
+    by_dvc = bool(json.loads(told.stdout))
+    assert (status.stale, would_run) == (by_dvc, by_dvc), (status.reasons, told.stdout)
+    quiet = name in ("nothing", "the same bytes, written again", "outputs of the notebook", "a comment in params.yaml", "a block of another stage")  # fmt: skip
+    assert by_dvc != quiet
