@@ -1,4 +1,4 @@
-"""The REST service for any ASGI server: `uvicorn app.rest:app`. `nbship serve` is the same, with its address checked."""
+"""The REST service for any ASGI server: `uvicorn app.rest:app`. `nbship serve` also checks the address."""
 
 from __future__ import annotations
 

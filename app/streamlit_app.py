@@ -1,4 +1,4 @@
-"""The Streamlit app: the form is made from the model's signature, its words are in nbship.yaml. Start it with `nbship app`."""
+"""The Streamlit app. nbship makes the form from the model's signature; its texts are in nbship.yaml. Start it with `nbship app`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def names(file: str, code: str) -> dict[str, str]:
-    """Return what the codes of a raw table stand for; nothing where the table was not brought."""
+    """Return code -> name of a raw table; empty if the table is not there."""
     path = DATA / file
     if not path.is_file():
         return {}

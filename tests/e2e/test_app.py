@@ -1,4 +1,4 @@
-"""The Streamlit page in a real browser, as a person uses it."""
+"""The Streamlit app in a real browser."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def page(address: str):
         yield page
 
 
-def test_a_person_asks_and_the_answer_is_logged(page, state: Path) -> None:
+def test_a_prediction_is_shown_and_logged(page, state: Path) -> None:
     page.get_by_role("button", name="Predict").click()
     page.get_by_test_id("risk").wait_for()
     assert "%" in page.get_by_test_id("risk").inner_text()
@@ -62,18 +62,18 @@ def test_a_person_asks_and_the_answer_is_logged(page, state: Path) -> None:
     assert record.outputs is not None
 
 
-def test_what_is_wrong_stands_beside_its_field(page) -> None:
+def test_an_invalid_field_shows_its_message(page) -> None:
     owner = page.get_by_label("Owner", exact=True)
     owner.fill("")
     page.get_by_role("button", name="Predict").click()
-    page.get_by_text("Some fields need another look").wait_for()
-    page.get_by_text("Please fill this in.").wait_for()
+    page.get_by_text("Some fields are not valid").wait_for()
+    page.get_by_text("Fill in this field.").wait_for()
     owner.fill("Bob")
     page.get_by_role("button", name="Predict").click()
     page.get_by_test_id("risk").wait_for()
-    # The page takes the old message away a moment after it shows the answer.
-    page.get_by_text("Please fill this in.").wait_for(state="hidden")
-    assert page.get_by_text("Some fields need another look").count() == 0
+    # Streamlit removes the old message shortly after it shows the prediction.
+    page.get_by_text("Fill in this field.").wait_for(state="hidden")
+    assert page.get_by_text("Some fields are not valid").count() == 0
 
 
 def test_monitoring_without_a_report_names_the_command(page) -> None:
@@ -84,7 +84,7 @@ def test_monitoring_without_a_report_names_the_command(page) -> None:
     assert "nbship monitor" in page.get_by_role("tabpanel").filter(visible=True).inner_text()
 
 
-def test_the_model_is_described(page) -> None:
+def test_the_model_card_is_shown(page) -> None:
     page.get_by_role("tab", name="Model").click()
     page.get_by_text("A package made for tests.").wait_for()
     assert "Version" in page.get_by_role("tabpanel").filter(visible=True).inner_text()

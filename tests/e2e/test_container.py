@@ -92,7 +92,7 @@ def contained(
     told, url = [], ""
     for line in server.stdout:
         told.append(line)
-        if found := re.search(r"answers at http://0\.0\.0\.0:(\d+)", line):
+        if found := re.search(r"^Serving .* at http://0\.0\.0\.0:(\d+)", line):
             url = f"http://127.0.0.1:{found[1]}"
             break
     drain = threading.Thread(target=server.stdout.read)

@@ -1,4 +1,4 @@
-"""The commands: what a person sees, and what a script gets."""
+"""The commands serve, predict, labels and replay: output and exit codes."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def table(tmp_path: Path, small_rows: pd.DataFrame) -> Path:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_serve_says_where_answers_and_stops(nbship, small_package: Path, tmp_path: Path, stop: int) -> None:
+def test_serve_prints_its_address_predicts_and_stops(nbship, small_package: Path, tmp_path: Path, stop: int) -> None:
     port = free_port()
     with served(small_package, tmp_path, port=port) as server:
-        lines = [server.stdout.readline() for _ in range(3)]
+        lines = [server.stdout.readline() for _ in range(5)]
         assert f"http://127.0.0.1:{port}" in lines[0]
         assert "small" in lines[0]
-        command = lines[2].strip()
+        command = lines[4].strip()
         answered = subprocess.run(["sh", "-c", f"{command} -s"], capture_output=True, text=True, timeout=20)
         answer = json.loads(answered.stdout)
         assert set(answer) == {"id", "model", "version", "label", "probability"}
@@ -112,8 +112,8 @@ def test_serve_says_where_answers_and_stops(nbship, small_package: Path, tmp_pat
     assert as_json["logged"]["probability"] == answer["probability"]
 
 
-def test_serve_refuses_in_one_sentence(nbship, small_package: Path, tmp_path: Path) -> None:
-    assert "open to other machines" in sentence(nbship("serve", str(small_package), "--host", "0.0.0.0"))
+def test_serve_reports_an_error_in_one_sentence(nbship, small_package: Path, tmp_path: Path) -> None:
+    assert "reachable from other machines" in sentence(nbship("serve", str(small_package), "--host", "0.0.0.0"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -160,13 +160,11 @@ def test_bad_rows_are_counted(nbship, small_package: Path, tmp_path: Path, table
         (["replay", "nothing"], "no record 'nothing'"),
     ],
 )
-def test_mistakes_end_in_one_sentence(
-    nbship, small_package: Path, tmp_path: Path, table: Path, words, reason: str
-) -> None:
+def test_errors_are_one_sentence(nbship, small_package: Path, tmp_path: Path, table: Path, words, reason: str) -> None:
     assert reason in sentence(nbship(*words, "--package", str(small_package)))
 
 
-def test_a_damaged_package_is_refused(nbship, small_package: Path, tmp_path: Path, table: Path) -> None:
+def test_a_damaged_package_is_rejected(nbship, small_package: Path, tmp_path: Path, table: Path) -> None:
     copy = tmp_path / "damaged"
     shutil.copytree(small_package, copy)
     with (copy / "model.skops").open("r+b") as file:

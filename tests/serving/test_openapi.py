@@ -4,14 +4,14 @@ import json
 
 import jsonschema
 import pytest
-from signatures import ANSWER, EXAMPLE, SIGNATURE
+from signatures import EXAMPLE, PREDICTION, SIGNATURE
 
 from nbship.serving.docs.openapi import describe
 from nbship.serving.docs.page import docs_page
 
 
 def document() -> dict:
-    return describe(SIGNATURE, model="m", version="0123456789ab", example=EXAMPLE, answer=ANSWER)
+    return describe(SIGNATURE, model="m", version="0123456789ab", example=EXAMPLE, prediction=PREDICTION)
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:
@@ -21,7 +21,7 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
 
 def test_the_examples_fit_their_schemas() -> None:
     validator("Record").validate(EXAMPLE)
-    validator("Prediction").validate(ANSWER)
+    validator("Prediction").validate(PREDICTION)
     examples = document()["paths"]["/feedback"]["post"]["requestBody"]["content"]["application/json"]["examples"]
     for example in examples.values():
         validator("Feedback").validate(example["value"])
@@ -55,7 +55,7 @@ def test_the_page_shows_fields_and_escapes() -> None:
         model="<m>",
         version="v",
         example={**EXAMPLE, "note": "</textarea><script>"},
-        answer=ANSWER,
+        prediction=PREDICTION,
         curl="curl",
     )
     assert "<m>" not in page

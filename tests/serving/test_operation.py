@@ -1,4 +1,4 @@
-"""The service as operators have it: keys, limits, measures, workers, draining."""
+"""Operating the service: keys, limits, metrics, workers, draining."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ def test_only_the_declared_proxy_vouches_for_callers(small_package: Path, tmp_pa
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"auth": "keys"}, "holds none. Make one: `nbship keys add"),
-        ({"auth": "proxy"}, "'serving.proxies' names none"),
-        ({"auth": "proxy", "proxies": ["ten"]}, "'serving.proxies' is wrong"),
+        ({"auth": "keys"}, "has no keys. Create one: `nbship keys add"),
+        ({"auth": "proxy"}, "'serving.proxies' is empty"),
+        ({"auth": "proxy", "proxies": ["ten"]}, "'serving.proxies' is not valid"),
     ],
 )
-def test_contradictory_settings_are_refused(tmp_path: Path, settings: dict, message: str) -> None:
+def test_contradictory_settings_are_rejected(tmp_path: Path, settings: dict, message: str) -> None:
     with pytest.raises(ServingError, match=message):
         open_access(ServingSection(**settings), state=tmp_path)
     (tmp_path / "keys.json").write_text("{")
@@ -111,7 +111,7 @@ def test_rows_bytes_and_requests_are_bounded(small_package: Path, tmp_path: Path
         assert client.get("/v2/health/live").status_code == 200
 
 
-def test_slow_and_endless_heads_and_bodies_are_cut_off(small_package: Path, tmp_path: Path) -> None:
+def test_slow_or_endless_requests_are_disconnected(small_package: Path, tmp_path: Path) -> None:
     with serving(small_package, tmp_path) as (url, _):
         host, port = url.removeprefix("http://").split(":")
 
@@ -149,7 +149,7 @@ def test_slow_and_endless_heads_and_bodies_are_cut_off(small_package: Path, tmp_
         del os.environ["NBSHIP_SERVING__RECEIVE_SECONDS"]
 
 
-def test_measures_count_what_was_asked(small_package: Path, tmp_path: Path) -> None:
+def test_metrics_count_requests_and_rows(small_package: Path, tmp_path: Path) -> None:
     with running(service(small_package, tmp_path)) as client:
         for body in ([RECORD] * 5, RECORD, {**RECORD, "size": "big"}):
             client.post("/predict", json=body)
@@ -162,11 +162,11 @@ def test_measures_count_what_was_asked(small_package: Path, tmp_path: Path) -> N
     assert 'nbship_request_seconds_count{route="predict"} 3.0' in text
     assert 'nbship_model_info{model="small"' in text
     assert float(re.search(r"^nbship_resident_memory_bytes (\S+)", text, re.MULTILINE)[1]) > 1e7
-    check_measures(text)
+    check_metrics(text)
 
 
-def check_measures(text: str) -> None:
-    """Let Prometheus' own tool look at them."""
+def check_metrics(text: str) -> None:
+    """Check metrics with Prometheus' own tool."""
     if shutil.which("promtool") is None:
         assert not os.environ.get("CI"), "promtool is not there: .ci/run installs it."
         pytest.skip("promtool (Debian: prometheus) is not installed")
@@ -182,7 +182,7 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
 
         def count() -> float:
             text = httpx.get(f"http://127.0.0.1:{probes}/metrics").text
-            check_measures(text)
+            check_metrics(text)
             return float(re.search(r'requests_total\{route="predict",status="200"\} (\S+)', text)[1])
 
         def working() -> set[str]:
@@ -197,7 +197,7 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
         wait_until(lambda: len(working() - workers) == 1, seconds=20)
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(10))
         assert count() == 50
-        # Probes and measures have their own port, and only that.
+        # Probes and metrics are served on their own port only.
         assert httpx.get(f"{url}/metrics").status_code == 404
         assert httpx.get(f"{url}/v2/health/ready").status_code == 404
         assert httpx.post(f"http://127.0.0.1:{probes}/predict", json=RECORD).status_code == 404
@@ -205,9 +205,7 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
     assert server.returncode == 0
 
 
-def test_a_service_that_is_told_to_stop_drains_first(
-    small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_service_drains_before_it_stops(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBSHIP_SERVING__DRAIN_SECONDS", "2")
     with serving(small_package, tmp_path) as (url, server):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
@@ -217,7 +215,7 @@ def test_a_service_that_is_told_to_stop_drains_first(
         assert server.wait(10) == 0
 
 
-def test_behind_a_path_of_a_proxy(small_package: Path, tmp_path: Path) -> None:
+def test_serving_below_a_path_prefix(small_package: Path, tmp_path: Path) -> None:
     with serving(small_package, tmp_path, "--root-path", "/models/small") as (url, _):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200

@@ -1,4 +1,4 @@
-"""One table of routes: what answers, what OpenAPI says, and which status each error code has."""
+"""The table of routes, the OpenAPI document made from it, and the table of statuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from servers import running
-from signatures import ANSWER, EXAMPLE, SIGNATURE
+from signatures import EXAMPLE, PREDICTION, SIGNATURE
 
 import nbship
 from nbship import errors, predictor
@@ -23,8 +23,8 @@ SOURCE = Path(nbship.__file__).parent
 UNDOCUMENTED = {"/", "/docs", "/openapi.json"}
 
 
-def test_every_route_is_documented_or_known_not_to_be() -> None:
-    document = describe(SIGNATURE, model="m", version="v", example=EXAMPLE, answer=ANSWER, results=True)
+def test_every_route_is_documented_or_listed_as_undocumented() -> None:
+    document = describe(SIGNATURE, model="m", version="v", example=EXAMPLE, prediction=PREDICTION, results=True)
     paths = {path: set(operations) for path, operations in document["paths"].items()}
     assert paths == {route.path: {route.method.lower()} for route in ROUTES if route.path not in UNDOCUMENTED}
     operations = [operation["operationId"] for each in document["paths"].values() for operation in each.values()]
@@ -48,7 +48,7 @@ def test_every_route_answers(small_package: Path, tmp_path: Path) -> None:
             assert (wrong.status_code, wrong.headers["allow"]) == (405, route.method)
 
 
-def test_a_path_is_found_as_a_whole() -> None:
+def test_only_whole_paths_match() -> None:
     assert find_route("/v2/models/a/versions/b/ready") is not None
     for path in ("/v2/models/a/versions", "/v2/models/a/b", "/predict/", "/v2/models", "", "/v2/models/a/versions/b/c"):
         assert find_route(path) is None
@@ -67,7 +67,7 @@ def test_every_code_that_is_raised_has_a_status() -> None:
     raised = {
         call.args[0].value
         for call in _calls()
-        if _name(call) in ("RequestError", "HTTPError", "refuse")
+        if _name(call) in ("RequestError", "HTTPError", "reject")
         and call.args
         and isinstance(call.args[0], ast.Constant)
     }
@@ -86,14 +86,14 @@ def test_every_error_becomes_one_with_a_status(kind: type[Exception]) -> None:
         "InvalidInputError": lambda: errors.InvalidInputError([errors.InputFailure(0, "x", "is wrong")]),
         "RequestError": lambda: errors.RequestError("busy", "Busy."),
     }
-    told = as_request_error(make.get(kind.__name__, lambda: kind("A secret path."))())
-    assert told.code in STATUSES
+    reported = as_request_error(make.get(kind.__name__, lambda: kind("A secret path."))())
+    assert reported.code in STATUSES
     if not issubclass(kind, errors.RequestError):
-        assert "secret" not in str(told)
+        assert "secret" not in str(reported)
 
 
-def test_statuses_of_http_are_known_in_the_folder_of_http_alone() -> None:
-    # Golden rows, digits of a number, and the length of a YAML key are no statuses.
+def test_only_one_module_knows_http_statuses() -> None:
+    # Numbers that are not statuses: golden rows, digits of a number, the length of a YAML key.
     allowed = {"serving/http/statuses.py", "model/build/build.py", "tabular/strict_json.py", "project/plain_yaml.py"}
     found = {
         f"{path.relative_to(SOURCE)}:{node.lineno}"

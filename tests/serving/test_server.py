@@ -16,7 +16,7 @@ def test_loopback_is_served(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", ""])
 def test_other_machines_are_not(host: str) -> None:
-    with pytest.raises(ServingError, match="open to other machines"):
+    with pytest.raises(ServingError, match="reachable from other machines"):
         check_address(host, ServingSection())
     for auth in ("keys", "proxy", "none"):
         check_address(host, ServingSection(auth=auth))
@@ -25,7 +25,7 @@ def test_other_machines_are_not(host: str) -> None:
 def test_a_port_in_use_is_one_sentence_with_a_remedy() -> None:
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ServingError, match=f"Port {port} of '127.0.0.1' is in use.*--port {port + 1}"):
+        with pytest.raises(ServingError, match=f"Port {port} of '127.0.0.1' is already in use.*--port {port + 1}"):
             bind("127.0.0.1", port)
     with bind("127.0.0.1", port) as again:
         assert isinstance(again, socket.socket)

@@ -17,6 +17,6 @@ __all__ = ["page_script", "show_app"]
 
 
 def page_script(project: Project | None) -> Path:
-    """Return the script of the Streamlit page: the project's own, or else nbship's."""
+    """Return the Streamlit script: the project's own, or else nbship's."""
     own = project.root / "app" / "streamlit_app.py" if project else None
     return own if own is not None and own.is_file() else Path(__file__).with_name("script.py")

@@ -1,4 +1,4 @@
-"""A form made from a signature, and its answers in words; nothing here draws."""
+"""The form of a signature, and predictions in words. Nothing here depends on Streamlit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..project import Phrase
 
 __all__ = ["Risk", "Widget", "describe_risk", "read_form", "widgets"]
 
-_KINDS = {"bool": "switch", "int": "whole", "float": "number", "string": "text", "datetime": "moment"}
-# What a probability means beside the usual one, where the project has no phrases of its own.
+_KINDS = {"bool": "switch", "int": "integer", "float": "number", "string": "text", "datetime": "timestamp"}
+# Words for a probability relative to the baseline, unless the project has phrases of its own.
 _PHRASES = (
     Phrase(below=0.5, words="Much less likely than usual", tone="good"),
     Phrase(below=0.8, words="Less likely than usual", tone="good"),
@@ -28,20 +28,20 @@ _PHRASES = (
 
 @dataclass(frozen=True)
 class Widget:
-    """One question of the form.
+    """One widget of the form.
 
     Attributes
     ----------
     field
-        The input that it asks for.
+        The input.
     kind
-        `choice`, `text`, `whole`, `number`, `switch` or `moment`.
+        `choice`, `text`, `integer`, `number`, `switch` or `timestamp`.
     label, help
-        What a person reads.
+        Texts of the widget.
     start
-        What it shows first; None leaves it open.
+        The initial value; None for an empty widget.
     names
-        What a choice is called, where it is not called by its value.
+        Display names of choices.
     """
 
     field: Field
@@ -53,41 +53,41 @@ class Widget:
 
     @property
     def zone(self) -> str:
-        """The zone in which a moment is asked for."""
+        """The time zone of a timestamp."""
         return self.field.timezone or "UTC"
 
     def name_of(self, choice: str) -> str:
-        """Return what a choice is called."""
+        """Return the display name of a choice."""
         return f"{self.names[choice]} ({choice})" if choice in self.names else choice
 
 
 def widgets(
     signature: Signature, *, example: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]
 ) -> tuple[list[Widget], list[Widget]]:
-    """Return the questions that must be answered, and those that may be left out.
+    """Return the widgets of the required fields, and those of the optional fields.
 
     Parameters
     ----------
     example
-        A record, from which the form starts.
+        A record with the initial values.
     names
-        For fields: what their values are called.
+        Display names of values: field -> value -> name.
     """
-    made = [_widget(one, example.get(one.name), names.get(one.name, {})) for one in signature.inputs]
-    return [one for one in made if not one.field.optional], [one for one in made if one.field.optional]
+    every = [_widget(field, example.get(field.name), names.get(field.name, {})) for field in signature.inputs]
+    return [each for each in every if not each.field.optional], [each for each in every if each.field.optional]
 
 
 def _widget(field: Field, example: Any, names: Mapping[str, str]) -> Widget:
     kind = "choice" if field.categories else _KINDS.get(field.dtype, "text")
     label = field.title or field.name.replace("_", " ").capitalize()
     start = None if field.optional else example
-    if kind == "moment" and start is not None:
+    if kind == "timestamp" and start is not None:
         start = datetime.fromisoformat(start).astimezone(ZoneInfo(field.timezone or "UTC"))
     return Widget(field, kind, f"{label} ({field.unit})" if field.unit else label, field.help or None, start, names)
 
 
 def read_form(values: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
-    """Return the record that a form's answers mean: what is open is left out where it may be, else null.
+    """Return the record of a filled form; an empty field is left out if it is optional, and null otherwise.
 
     >>> signature = Signature(inputs=(Field("a", "float"), Field("b", "float", nullable=True, optional=True)))
     >>> read_form({"a": None, "b": None}, signature)
@@ -104,13 +104,13 @@ def read_form(values: Mapping[str, Any], signature: Signature) -> dict[str, Any]
 def _plain(value: Any, field: Field) -> Any:
     if isinstance(value, tuple):
         day, hour = value
-        return _moment(day, hour, field)
+        return _timestamp(day, hour, field)
     if isinstance(value, str):
         return value.strip() or None
     return float(value) if field.dtype == "float" and value is not None else value
 
 
-def _moment(day: date | None, hour: clock | None, field: Field) -> str | None:
+def _timestamp(day: date | None, hour: clock | None, field: Field) -> str | None:
     if day is None or hour is None:
         return None
     return datetime.combine(day, hour, tzinfo=ZoneInfo(field.timezone or "UTC")).isoformat()
@@ -125,41 +125,43 @@ class Risk:
     share
         "37 %".
     words
-        How it compares with the usual.
+        The comparison with the baseline.
     tone
         `good`, `fair`, `poor` or `bad`.
-    often
+    frequency
         "about 3 in 8".
-    usual
-        The usual share, "24 %", where it is known.
+    baseline
+        The baseline, "24 %", if it is known.
     """
 
     share: str
     words: str
     tone: str
-    often: str
-    usual: str | None
+    frequency: str
+    baseline: str | None
 
 
-def describe_risk(probability: float, *, usual: float | None, phrases: Sequence[Phrase] = ()) -> Risk:
-    """Put a probability into words.
+def describe_risk(probability: float, *, baseline: float | None, phrases: Sequence[Phrase] = ()) -> Risk:
+    """Describe a probability in words.
 
     Parameters
     ----------
-    usual
-        The share among all rows that the model was made with.
+    baseline
+        The share of positives in the training data.
     phrases
-        A project's own words for how many times the usual it is, in rising order.
+        The project's own words, by the ratio of probability and baseline.
 
-    >>> risk = describe_risk(0.5, usual=0.24)
-    >>> risk.words, risk.often
+    >>> risk = describe_risk(0.5, baseline=0.24)
+    >>> risk.words, risk.frequency
     ('Much more likely than usual', 'about 1 in 2')
     """
-    ratio = None if not usual else probability / usual
+    ratio = None if not baseline else probability / baseline
     known = sorted(phrases or _PHRASES, key=lambda phrase: phrase.below)
     phrase = next((one for one in known if ratio is not None and ratio < one.below), known[-1])
     words, tone = (phrase.words, phrase.tone) if ratio is not None else ("", "fair")
-    return Risk(_percent(probability), words, tone, _often(probability), None if usual is None else _percent(usual))
+    return Risk(
+        _percent(probability), words, tone, _frequency(probability), None if baseline is None else _percent(baseline)
+    )
 
 
 def _percent(share: float) -> str:
@@ -168,11 +170,11 @@ def _percent(share: float) -> str:
     return "over 99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
-def _often(probability: float) -> str:
+def _frequency(probability: float) -> str:
     if probability < 0.01:
         return "fewer than 1 in 100"
     if probability > 0.99:
-        return "nearly always"
+        return "more than 99 in 100"
     best = min(
         ((n, d) for d in (*range(2, 11), 20, 50, 100) for n in range(1, d)), key=lambda p: _distance(p, probability)
     )
@@ -182,5 +184,5 @@ def _often(probability: float) -> str:
 def _distance(fraction: tuple[int, int], probability: float) -> tuple[bool, int, float]:
     away = abs(fraction[0] / fraction[1] - probability)
     near = away <= min(0.025, probability / 8, (1 - probability) / 8)
-    # The simplest fraction that is near enough, else the nearest.
+    # Prefer the smallest denominator that is near enough, else the nearest fraction.
     return (not near, fraction[1] if near else 0, away)

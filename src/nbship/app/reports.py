@@ -1,4 +1,4 @@
-"""The monitoring reports that lie in a project's state, as the page shows them."""
+"""Monitoring reports, as the page shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 __all__ = ["Report", "month_of", "newest_reports"]
 
-_MEASURES = {
+_METRICS = {
     "auc": "AUC",
     "average_precision": "Average precision",
     "brier": "Brier score",
@@ -24,14 +24,14 @@ _MEASURES = {
 
 @dataclass(frozen=True)
 class Report:
-    """What the page shows of a report.
+    """A monitoring report, reduced to what the page shows.
 
     Attributes
     ----------
     numbers
-        Name, value and a note for each number worth a glance.
+        Name, value and explanation of each key figure.
     html
-        The report as a page, where it was made.
+        The HTML page of the report, if there is one.
     """
 
     window: str
@@ -45,19 +45,19 @@ class Report:
 
 
 def newest_reports(folder: Path, *, count: int = 24) -> list[Report]:
-    """Return the reports in a project's folder of them, the newest window first; what is no report is passed over."""
+    """Return the reports in a folder, newest window first. Unreadable files are skipped."""
     found = sorted(folder.glob("[!.]*/report.json"), key=lambda path: path.parent.name, reverse=True)
     reports = [_read(path) for path in found[:count]]
     return [report for report in reports if report is not None]
 
 
-def month_of(moment: datetime, zone: ZoneInfo) -> tuple[date, date]:
-    """Return the first day of a moment's month in a zone, and of the month after.
+def month_of(timestamp: datetime, zone: ZoneInfo) -> tuple[date, date]:
+    """Return the first day of a timestamp's month in a time zone, and of the next month.
 
     >>> [str(day) for day in month_of(datetime.fromisoformat("2024-12-31T23:00:00+00:00"), ZoneInfo("UTC"))]
     ['2024-12-01', '2025-01-01']
     """
-    first = moment.astimezone(zone).date().replace(day=1)
+    first = timestamp.astimezone(zone).date().replace(day=1)
     return first, (first + timedelta(days=32)).replace(day=1)
 
 
@@ -91,10 +91,10 @@ def _numbers(content: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
     performance = content.get("performance") or {}
     if performance.get("share_labelled") is not None:
         numbers.append(
-            ("With a label", f"{performance['share_labelled']:.0%}", "So much of what was predicted is known")
+            ("Labelled", f"{performance['share_labelled']:.0%}", "Share of predictions whose actual outcome is known")
         )
     measures = performance.get("measures") or {}
-    for name, title in _MEASURES.items():
+    for name, title in _METRICS.items():
         if isinstance(measures.get(name), (int, float)):
-            numbers.append((title, f"{measures[name]:.3f}", "On the rows with a label"))
+            numbers.append((title, f"{measures[name]:.3f}", "On labelled predictions"))
     return numbers

@@ -1,8 +1,8 @@
-"""The script that `nbship app` runs where a project has no `app/streamlit_app.py` of its own."""
+"""The script of `nbship app` for projects without `app/streamlit_app.py`."""
 
 from __future__ import annotations
 
-# Streamlit runs this file as a script, which has no package to be relative to.
+# Streamlit runs this file as a script, where relative imports do not work.
 from nbship.app import show_app
 
 show_app()

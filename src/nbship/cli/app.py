@@ -17,12 +17,12 @@ __all__ = ["command"]
 @click.argument("package", required=False, type=click.Path(path_type=Path))
 @model_option
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
-@click.option("--open/--no-open", "browser", default=None, help="Open a browser.  [default: where there is a screen]")
+@click.option("--open/--no-open", "browser", default=None, help="Open a browser.  [default: if there is a display]")
 def command(package: Path | None, model: str | None, port: int, browser: bool | None) -> None:
-    """Open the Streamlit app: ask the model, read the monitoring report.
+    """Start the Streamlit app: a form for predictions, and the monitoring reports.
 
-    The page is app/streamlit_app.py where the project has one. It listens on this machine only, and
-    sends nothing elsewhere.
+    The app is app/streamlit_app.py if the project has one, or else nbship's own. It listens on this
+    machine only, and sends no data to other hosts.
 
     \b
     Example:
@@ -36,7 +36,9 @@ def command(package: Path | None, model: str | None, port: int, browser: bool | 
     from ..serving import bind
 
     if find_spec("streamlit") is None:
-        raise ServingError("The app needs Streamlit, which is not installed. Install it: pip install 'nbship[app]'.")
+        raise ServingError(
+            "The app needs Streamlit, which is not installed. Install it with: pip install 'nbship[app]'."
+        )
     deployment = find_deployment(package, model=model)
     deployment.require_package()
     bind("127.0.0.1", port).close()
@@ -47,7 +49,7 @@ def command(package: Path | None, model: str | None, port: int, browser: bool | 
         environ["NBSHIP_PACKAGE"] = str(package.absolute())
     if model is not None:
         environ["NBSHIP_MODEL"] = model
-    click.echo(f"The app is at http://127.0.0.1:{port}. Ctrl-C stops it.")
+    click.echo(f"Serving the app at http://127.0.0.1:{port}. Press Ctrl-C to stop.")
     words = [
         "streamlit", "run", str(page_script(deployment.project)), f"--server.port={port}", "--server.address=127.0.0.1",
         f"--server.headless={str(not browser).lower()}", "--browser.gatherUsageStats=false",

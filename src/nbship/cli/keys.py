@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_package = click.option("--package", type=click.Path(path_type=Path), help="A package.  [default: the project's]")
+_package = click.option("--package", type=click.Path(path_type=Path), help="A package.  [default: the project's own]")
 
 
 @click.group()
 def command() -> None:
-    """Give and take back the API keys of the REST service.
+    """Manage the API keys of the REST service.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def _keys(package: Path | None) -> KeyFile:
 @click.option("--role", "roles", multiple=True, required=True, help="predict, feedback or metrics; may be repeated.")
 @_package
 def add(name: str, roles: tuple[str, ...], package: Path | None) -> None:
-    """Make a key, and print it: it is not kept, only its hash is.
+    """Create a key, and print it once; only its hash is stored.
 
     \b
     Example:
@@ -47,28 +47,31 @@ def add(name: str, roles: tuple[str, ...], package: Path | None) -> None:
     keys = _keys(package)
     text = keys.add(name, roles)
     click.echo(text)
-    click.echo(f"Key '{name}' may {', '.join(roles)}. It is shown only now: '{keys.path}' keeps its hash.", err=True)
+    click.echo(
+        f"Created the key '{name}' with the roles {', '.join(roles)}. Copy it now: '{keys.path}' stores only its hash.",
+        err=True,
+    )
 
 
 @command.command()
 @click.argument("name")
 @_package
 def revoke(name: str, package: Path | None) -> None:
-    """Take a key back; a running service refuses it within a second.
+    """Revoke a key; a running service rejects it within a second.
 
     \b
     Example:
         nbship keys revoke shop
     """
     _keys(package).revoke(name)
-    click.echo(f"Key '{name}' is revoked.")
+    click.echo(f"Revoked the key '{name}'.")
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the keys as JSON.")
 @_package
 def list_keys(as_json: bool, package: Path | None) -> None:
-    """List the keys and what they may do.
+    """List the keys and their roles.
 
     \b
     Example:

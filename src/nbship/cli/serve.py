@@ -15,24 +15,28 @@ __all__ = ["command"]
 @click.argument("package", required=False, type=click.Path(path_type=Path))
 @model_option
 @click.option("--host", help="Address to listen on.  [default: serving.host, or 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: serving.port, or 8000]")
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer.  [default: serving.workers, or 1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free port.  [default: serving.port, or 8000]")
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes.  [default: serving.workers, or 1]")
 @click.option(
-    "--auth", type=click.Choice(["keys", "proxy", "none"]), help="How callers are told apart.  [default: serving.auth]"
+    "--auth", type=click.Choice(["keys", "proxy", "none"]), help="How callers authenticate.  [default: serving.auth]"
 )
-@click.option("--probes-port", type=click.IntRange(0, 65535), help="Health and metrics on a port of their own.")
-@click.option("--root-path", help="What a proxy puts before every path.")
-@click.option("--request-log/--no-request-log", default=None, help="One JSON line a request.  [default: yes]")
-@click.option("--results", help="The output of `nbship predict`: its predictions are found by key at /results.")
+@click.option("--probes-port", type=click.IntRange(0, 65535), help="Separate port for health checks and metrics.")
+@click.option("--root-path", help="Path prefix that a proxy adds.")
 @click.option(
-    "--other-versions", is_flag=True, help="Take a package made with other versions, if its golden rows say so."
+    "--request-log/--no-request-log", default=None, help="Print one JSON line for each request.  [default: yes]"
+)
+@click.option("--results", help="An output file of `nbship predict`; /results looks up its predictions by key.")
+@click.option(
+    "--other-versions",
+    is_flag=True,
+    help="Load a package built with other library versions, if it reproduces its golden outputs.",
 )
 def command(package: Path | None, model: str | None, other_versions: bool, **options: object) -> None:
     """Serve the model over REST, until Ctrl-C.
 
-    PACKAGE is a folder or a wheel; without it, the project's own package. Every answer is logged before
-    it leaves. The address answers /predict, /feedback, the Open Inference Protocol (/v2), MLflow's
-    /invocations, /metrics, health checks, and /docs for people.
+    PACKAGE is a folder or a wheel; the default is the project's own package. Every prediction is logged
+    before the response is sent. Endpoints: /predict, /feedback, the Open Inference Protocol (/v2),
+    MLflow's /invocations, /metrics, health checks, and /docs with the documentation.
 
     \b
     Example:

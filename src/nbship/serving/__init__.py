@@ -1,4 +1,4 @@
-"""Answer predictions: the REST service and the pages' backing."""
+"""The REST service: predictions, feedback, results, metrics and documentation over HTTP."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = [
 
 
 def application(package: Path | str | None = None) -> Service:
-    """Return the ASGI application of a package, by default of the project around the working directory.
+    """Return the ASGI application of a package, by default the package of the current project.
 
-    The package is loaded, verified, when the server starts the application.
+    The package is loaded and verified when the server starts the application.
     """
     return application_of(find_deployment(package))
 
 
-def key_file(place: Deployment) -> KeyFile:
-    """Return the API keys of a place."""
-    return keys_of(place.settings.serving, state=place.state)
+def key_file(deployment: Deployment) -> KeyFile:
+    """Return the file with the API keys of a deployment."""
+    return keys_of(deployment.settings.serving, state=deployment.state)

@@ -1,4 +1,4 @@
-"""What a service has between its start and its stop: a model, a log, measures, lines, threads."""
+"""What a service holds from start to stop: the model, the prediction log, metrics, the request log, threads."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from dataclasses import dataclass, replace
 
 from ..inference import Logged, Results
 from ..predictor import Predictor
-from .http import Landing, Measures, RequestLines
+from .http import GroupCommit, RequestLog, ServiceMetrics
 
-__all__ = ["Life"]
+__all__ = ["Lifespan"]
 
 _THREADS = 4
 _SAMPLE_SECONDS = 5.0
 
 
 @dataclass
-class Life:
-    """A service's parts while it answers.
+class Lifespan:
+    """The parts of a running service.
 
     Attributes
     ----------
     threads
-        Lets as many requests into threads at a time as there is any use in.
+        Limits the requests that run in threads at the same time.
     quick
-        Whether a few rows are answered in microseconds, and need no thread.
+        Whether a few rows take microseconds, so that a prediction needs no thread.
     version
-        Of the model that is shown to people: of every response that is not a prediction.
+        The model version in the headers of responses that are not predictions.
     """
 
     logged: Logged
     results: Results | None
-    measures: Measures
-    lines: RequestLines | None
-    landing: Landing
+    metrics: ServiceMetrics
+    request_log: RequestLog | None
+    group_commit: GroupCommit
     threads: asyncio.Semaphore
     sampling: asyncio.Task[None]
     quick: bool
@@ -42,42 +42,46 @@ class Life:
 
     @classmethod
     async def begin(
-        cls, open_predictor: Callable[[], Logged], open_results: Callable[[Logged], Results] | None, *, lines: bool
-    ) -> Life:
-        """Load the model, open the log, and what goes with them."""
+        cls,
+        open_predictor: Callable[[], Logged],
+        open_results: Callable[[Logged], Results] | None,
+        *,
+        request_log: bool,
+    ) -> Lifespan:
+        """Load the model, and open the prediction log, the results and the request log."""
         logged = await asyncio.to_thread(open_predictor)
         results = None if open_results is None else await asyncio.to_thread(open_results, logged)
         loop = asyncio.get_running_loop()
-        measures = Measures(logged.models)
+        metrics = ServiceMetrics(logged.models)
         return cls(
             logged,
             results,
-            measures,
-            RequestLines() if lines else None,
-            Landing(logged.log, loop),
+            metrics,
+            RequestLog() if request_log else None,
+            GroupCommit(logged.log, loop),
             asyncio.Semaphore(_THREADS),
-            loop.create_task(_sample(measures)),
+            loop.create_task(_sample(metrics)),
             quick=logged.quick,
             version=logged.package.id.version,
         )
 
     def swap(self, predictor: Predictor) -> None:
-        """Let another predictor answer the requests that come from now on."""
+        """Use another predictor for new requests."""
         self.logged = replace(self.logged, predictor=predictor)
         self.version, self.quick = self.logged.package.id.version, predictor.quick
-        self.measures.serve(predictor.models)
+        self.metrics.serve(predictor.models)
 
     async def end(self) -> None:
-        """Write what waits in the log and of the lines."""
+        """Write what is still pending in the prediction log and the request log."""
         self.sampling.cancel()
         await asyncio.to_thread(self.logged.log.close)
         if self.results is not None:
             self.results.close()
-        if self.lines is not None:
-            self.lines.close()
+        if self.request_log is not None:
+            self.request_log.close()
 
 
-async def _sample(measures: Measures) -> None:
+async def _sample(metrics: ServiceMetrics) -> None:
     while True:
         await asyncio.sleep(_SAMPLE_SECONDS)
-        measures.sample()
+        metrics.sample()

@@ -1,4 +1,4 @@
-"""The paths of the service, in one table: what answers them, who may ask, and what OpenAPI says of them."""
+"""The routes of the service in one table: handler, role, errors, and what OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["ROUTES", "Route", "find_route"]
 
-# What may be wrong with every request that has a body.
+# Errors of every request with a body.
 _BODY = (
     "invalid_json", "too_slow", "too_large", "unsupported_media_type", "invalid_input", "busy", "log_unavailable",
 )  # fmt: skip
@@ -16,28 +16,28 @@ _MODEL = ("not_found", "not_ready")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path and what it is for.
+    """A path and its operation.
 
     Attributes
     ----------
     path
-        With `{name}` and `{version}` for the model's.
+        May hold `{name}` and `{version}` of the model.
     name
-        Of the handler, and of the operation in OpenAPI.
+        The name of the handler, and the operation id in OpenAPI.
     role
-        What the caller must be allowed, as `Access.admit` takes it.
+        The role that the caller needs: see `Access.admit`.
     summary
-        What it does, in one sentence; empty for what OpenAPI leaves out.
+        One sentence for OpenAPI; empty if the route is not documented.
     schema
-        Of a GET's response.
+        The schema of a GET response.
     errors
-        Codes that it may end with, beside those that every request may.
-    at_once
-        Whether it never waits for anything.
+        Error codes of this route, in addition to those of every request.
+    immediate
+        Whether the handler never blocks, and can run in the event loop.
     probe
-        Whether it is for the probes' port, where there is one.
+        Whether it is served on the port for probes, if there is one.
     metric
-        How metrics call it, where that is not its name.
+        Its label in metrics, if that is not its name.
     """
 
     path: str
@@ -47,13 +47,13 @@ class Route:
     summary: str = ""
     schema: str = ""
     errors: tuple[str, ...] = ()
-    at_once: bool = False
+    immediate: bool = False
     probe: bool = False
     metric: str = ""
 
     @property
     def label(self) -> str:
-        """How metrics call it."""
+        """The label of the route in metrics."""
         return self.metric or self.name
 
 
@@ -63,29 +63,29 @@ def _post(
     return Route(path, name, "POST", role, summary, errors=(*errors, *_BODY), metric=metric)
 
 
-_READY = "Whether predictions can be answered and logged."
-_INFER = "Predict for tensors (Open Inference Protocol, version 2); also with binary tensor data."
+_READY = "Check that the service can predict, and log predictions."
+_INFER = "Predict for tensors (Open Inference Protocol v2), as JSON or as binary tensor data."
 ROUTES: tuple[Route, ...] = (
     _post("/predict", "predict", "Predict for one record, or for a list of records."),
-    _post("/feedback", "feedback", "Report what truly happened, by prediction id or by key.", role="feedback"),
-    _post("/results", "results", "Find what a batch run predicted, by key.", errors=("not_found",)),
-    _post("/invocations", "invocations", "Predict as MLflow's scoring server does."),
+    _post("/feedback", "feedback", "Report the actual outcome, by prediction id or by key.", role="feedback"),
+    _post("/results", "results", "Look up predictions of a batch run by key.", errors=("not_found",)),
+    _post("/invocations", "invocations", "Predict for MLflow clients, in the format of MLflow's scoring server."),
     _post("/v2/models/{name}/infer", "infer", _INFER, errors=("not_found",)),
     _post("/v2/models/{name}/versions/{version}/infer", "infer_version", _INFER, errors=("not_found",), metric="infer"),
-    Route("/v2", "server", role="any", summary="The server, and its extensions of the protocol.", schema="Server", at_once=True),
-    Route("/v2/health/live", "live", summary="Whether the process lives.", schema="Live", at_once=True, probe=True),
+    Route("/v2", "server", role="any", summary="Return the server's name, version and protocol extensions.", schema="Server", immediate=True),
+    Route("/v2/health/live", "live", summary="Check that the process is alive.", schema="Live", immediate=True, probe=True),
     Route("/v2/health/ready", "ready", summary=_READY, schema="Ready", errors=("not_ready",), probe=True),
-    Route("/v2/models/{name}", "model", role="any", summary="Inputs and outputs of the model.", schema="Model", errors=_MODEL),
-    Route("/v2/models/{name}/ready", "model_ready", role="any", summary="Whether the model answers.", schema="Ready", errors=_MODEL, metric="model"),
-    Route("/v2/models/{name}/versions/{version}", "model_version", role="any", summary="Inputs and outputs of the model's version.", schema="Model", errors=_MODEL, metric="model"),
-    Route("/v2/models/{name}/versions/{version}/ready", "model_version_ready", role="any", summary="Whether the model's version answers.", schema="Ready", errors=_MODEL, metric="model"),
+    Route("/v2/models/{name}", "model", role="any", summary="Return the inputs and outputs of the model.", schema="Model", errors=_MODEL),
+    Route("/v2/models/{name}/ready", "model_ready", role="any", summary="Check that the model is ready.", schema="Ready", errors=_MODEL, metric="model"),
+    Route("/v2/models/{name}/versions/{version}", "model_version", role="any", summary="Return the inputs and outputs of a version of the model.", schema="Model", errors=_MODEL, metric="model"),
+    Route("/v2/models/{name}/versions/{version}/ready", "model_version_ready", role="any", summary="Check that a version of the model is ready.", schema="Ready", errors=_MODEL, metric="model"),
     Route("/ping", "ping", summary=_READY, schema="Ready", errors=("not_ready",), probe=True),
     Route("/health", "health", summary=_READY, schema="Ready", errors=("not_ready",), probe=True),
-    Route("/version", "version", role="any", summary="Name and version of the model.", schema="Version", errors=("not_ready",), at_once=True),
-    Route("/metrics", "metrics", role="metrics", summary="Metrics of the service.", errors=("not_ready",), probe=True),
+    Route("/version", "version", role="any", summary="Return the name and version of the model.", schema="Version", errors=("not_ready",), immediate=True),
+    Route("/metrics", "metrics", role="metrics", summary="Return the metrics of the service, for Prometheus.", errors=("not_ready",), probe=True),
     Route("/openapi.json", "openapi", role="any"),
     Route("/docs", "docs"),
-    Route("/", "root", at_once=True, metric="docs"),
+    Route("/", "root", immediate=True, metric="docs"),
 )  # fmt: skip
 
 _PLAIN = {route.path: route for route in ROUTES if "{" not in route.path}
@@ -93,7 +93,7 @@ _WITH_MODEL = [(route.path.split("/"), route) for route in ROUTES if "{" in rout
 
 
 def find_route(path: str) -> tuple[Route, Mapping[str, str]] | None:
-    """Return the route of a path, and the model's name and version where the path holds them.
+    """Return the route of a path, and the values of its placeholders.
 
     >>> find_route("/v2/models/risk/versions/0123/infer")[1]
     {'name': 'risk', 'version': '0123'}

@@ -1,4 +1,4 @@
-"""The REST service: a bare ASGI application over one logged predictor."""
+"""The REST service: an ASGI application over a logged predictor."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from ..project import ServingSection
 from .docs import Pages
 from .http import (
     Access,
-    Answer,
-    Gate,
     HTTPError,
+    Limiter,
+    PendingResponse,
     Receive,
     Request,
+    Response,
     Scope,
     Send,
-    Waiting,
     as_request_error,
-    error_answer,
+    error_response,
     identify,
-    json_answer,
+    json_response,
     read_body,
-    send_answer,
+    send_response,
     trace_headers,
 )
-from .lifespan import Life
+from .lifespan import Lifespan
 from .protocols import feedback, infer, invoke, lookup, metadata, predict, server_metadata
 from .routes import Route, find_route
 
 __all__ = ["Service"]
 
 _LOGGER = logging.getLogger(__name__)
-# A small body costs less to answer at once than to hand to a thread.
+# Handing a small body to a thread costs more than the prediction itself.
 _SMALL_BYTES = 16_384
 _QUEUE_BYTES = 8
 
-Handler: TypeAlias = "Callable[[Request], Answer | Waiting]"
+Handler: TypeAlias = "Callable[[Request], Response | PendingResponse]"
 
 
 class Service:
-    """An ASGI application that answers predictions and logs them.
+    """An ASGI application that predicts, and logs every prediction.
 
     Parameters
     ----------
     open_predictor
-        Called when the application starts; what it returns answers every prediction.
+        Called when the application starts. Returns the predictor of all requests.
     settings, access
-        Limits, and how callers are told apart.
+        Limits, and how callers authenticate.
     open_results
-        Opens a batch run's results, where they are served.
+        Opens the results of a batch run, if the service offers them.
 
     Attributes
     ----------
     draining
-        Whether it is about to stop: it answers, and says that it is not ready.
+        Whether the service is about to stop: it still answers requests, but reports that it is not ready.
     """
 
     def __init__(
@@ -74,15 +74,15 @@ class Service:
         self.draining = False
         self._open, self._access = open_predictor, access or Access()
         self._open_results = open_results
-        self._life: Life | None = None
-        self._gate = Gate(most=self.settings.queue, most_bytes=_QUEUE_BYTES * self.settings.max_bytes)
+        self._lifespan: Lifespan | None = None
+        self._limiter = Limiter(most=self.settings.queue, most_bytes=_QUEUE_BYTES * self.settings.max_bytes)
         self._pages = Pages(self.settings)
         self._handlers = self._handlers_by_name()
 
     def _handlers_by_name(self) -> Mapping[str, Handler]:
         limited = {"most_rows": self.settings.max_rows}
 
-        def served(function: Callable[..., Answer | Waiting]) -> Handler:
+        def served(function: Callable[..., Response | PendingResponse]) -> Handler:
             return lambda request: function(request, self._served.logged, **limited)
 
         return {
@@ -91,25 +91,25 @@ class Service:
             "results": served(self._lookup),
             "invocations": served(invoke),
             **dict.fromkeys(("infer", "infer_version"), served(infer)),
-            "server": lambda _: json_answer(server_metadata()),
-            "live": lambda _: json_answer({"live": True}),
+            "server": lambda _: json_response(server_metadata()),
+            "live": lambda _: json_response({"live": True}),
             **dict.fromkeys(("ready", "ping", "health", "model_ready", "model_version_ready"), self._ready),
-            **dict.fromkeys(("model", "model_version"), lambda _: json_answer(metadata(self._served.logged))),
+            **dict.fromkeys(("model", "model_version"), lambda _: json_response(metadata(self._served.logged))),
             "version": self._version,
             "metrics": self._metrics,
             **dict.fromkeys(("openapi", "docs"), self._page),
-            "root": lambda _: Answer(307, b"", "text/plain", {"Location": "docs"}),
+            "root": lambda _: Response(307, b"", "text/plain", {"Location": "docs"}),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             await self.start()
@@ -124,144 +124,144 @@ class Service:
 
     async def start(self) -> None:
         """Load the model and open the log."""
-        self._life = await Life.begin(self._open, self._open_results, lines=self.settings.request_log)
+        self._lifespan = await Lifespan.begin(self._open, self._open_results, request_log=self.settings.request_log)
 
     async def stop(self) -> None:
-        """Write what waits in the log; nothing is answered from here on."""
-        life, self._life = self._life, None
-        if life is not None:
-            await life.end()
+        """Write what is pending in the log. Later requests are rejected as not ready."""
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None:
+            await lifespan.end()
 
     def swap(self, predictor: Predictor) -> None:
-        """Let another predictor answer from now on; requests that are being answered keep theirs."""
+        """Use another predictor for new requests. Running requests keep theirs."""
         self._served.swap(predictor)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = Request(scope)
         identify(request)
-        life = self._life
-        if life is not None:
-            life.measures.in_flight.inc()
-        route, answer = None, None
+        lifespan = self._lifespan
+        if lifespan is not None:
+            lifespan.metrics.in_flight.inc()
+        route, response = None, None
         try:
             route = self._find(request, scope)
-            answer = await self._respond(route, request, scope, receive)
+            response = await self._respond(route, request, scope, receive)
         except Exception as error:
-            answer = self._refused(error, request)
+            response = self._error_response(error, request)
         finally:
-            if life is not None:
-                life.measures.in_flight.dec()
-                name, status = route.label if route else "unknown", answer.status if answer else 499
-                life.measures.note(name, status, time.perf_counter() - started, request.rows)
-        version = request.version or (life.version if life else "")
+            if lifespan is not None:
+                lifespan.metrics.in_flight.dec()
+                name, status = route.label if route else "unknown", response.status if response else 499
+                lifespan.metrics.note(name, status, time.perf_counter() - started, request.rows)
+        version = request.version or (lifespan.version if lifespan else "")
         headers = trace_headers(request) + (((b"x-model-version", version.encode()),) if version else ())
-        await send_answer(answer, send, headers=headers, body=request.method != "HEAD")
-        if life is not None and life.lines is not None:
-            life.lines.note(request, status=answer.status, started=started, version=version)
+        await send_response(response, send, headers=headers, body=request.method != "HEAD")
+        if lifespan is not None and lifespan.request_log is not None:
+            lifespan.request_log.note(request, status=response.status, started=started, version=version)
 
-    def _refused(self, error: Exception, request: Request) -> Answer:
-        told = as_request_error(error)
-        if told.code == "internal":
+    def _error_response(self, error: Exception, request: Request) -> Response:
+        reported = as_request_error(error)
+        if reported.code == "internal":
             _LOGGER.error(
                 "%s %s failed (trace %s)", request.method[:16], request.path[:200], request.trace, exc_info=error
             )
-        if told.fields and request.refused is None:
-            request.refused = told.fields[0].field
-        return error_answer(told)
+        if reported.fields and request.invalid_field is None:
+            request.invalid_field = reported.fields[0].field
+        return error_response(reported)
 
-    async def _respond(self, route: Route, request: Request, scope: Scope, receive: Receive) -> Answer:
+    async def _respond(self, route: Route, request: Request, scope: Scope, receive: Receive) -> Response:
         request.caller = self._access.admit(request, scope, route.role)
         if request.method != "POST":
-            return await self._answered(route, request, scope, at_once=route.at_once)
+            return await self._dispatch(route, request, scope, immediate=route.immediate)
         settings, held = self.settings, 0
-        self._gate.enter()
+        self._limiter.enter()
         try:
             body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
-            self._gate.hold(len(body))
+            self._limiter.hold(len(body))
             request.body, held = body, len(body)
-            return await self._answered(route, request, scope, at_once=self._is_light(route, request))
+            return await self._dispatch(route, request, scope, immediate=self._is_light(route, request))
         finally:
-            self._gate.leave(held)
+            self._limiter.leave(held)
 
     def _is_light(self, route: Route, request: Request) -> bool:
-        return self._life is None or (
-            self._life.quick and route.role == "predict" and len(request.body) <= _SMALL_BYTES
+        return self._lifespan is None or (
+            self._lifespan.quick and route.role == "predict" and len(request.body) <= _SMALL_BYTES
         )
 
-    async def _answered(self, route: Route, request: Request, scope: Scope, *, at_once: bool) -> Answer:
-        life = self._life
-        if at_once or life is None:
+    async def _dispatch(self, route: Route, request: Request, scope: Scope, *, immediate: bool) -> Response:
+        lifespan = self._lifespan
+        if immediate or lifespan is None:
             reply = self._handlers[route.name](request)
-            if isinstance(reply, Waiting):
-                if life is not None:
-                    under_way = scope.get("under_way")
-                    alone = under_way is not None and len(under_way) <= 1
-                    await life.landing.land(reply.pending.commit, alone=alone)
+            if isinstance(reply, PendingResponse):
+                if lifespan is not None:
+                    tasks = scope.get("active_tasks")
+                    alone = tasks is not None and len(tasks) <= 1
+                    await lifespan.group_commit.wait(reply.pending.commit, alone=alone)
                 reply = reply.write()
             return reply
-        life.measures.queued.inc()
+        lifespan.metrics.queued.inc()
         try:
-            await life.threads.acquire()
+            await lifespan.threads.acquire()
         finally:
-            life.measures.queued.dec()
+            lifespan.metrics.queued.dec()
         try:
-            # Large answers are written in the thread as well: the loop is for those who wait for little.
-            return await asyncio.to_thread(_whole, self._handlers[route.name], request)
+            # Large responses are encoded in the thread too, so that they do not delay small ones in the loop.
+            return await asyncio.to_thread(_respond_in_thread, self._handlers[route.name], request)
         finally:
-            life.threads.release()
+            lifespan.threads.release()
 
     def _find(self, request: Request, scope: Scope) -> Route:
         path, port = request.path, self.settings.probes_port
         found = find_route(path)
         if found is None or (port and found[0].probe != (scope.get("server", (None, None))[1] == port)):
-            raise HTTPError("not_found", f"There is no '{_shown(path)}' here. See /docs.")
+            raise HTTPError("not_found", f"The path '{_shown(path)}' does not exist. See /docs for the API.")
         route, model = found
         if "version" in model:
-            self._refuse_other(model["version"], self._served.version, "Version")
+            self._check_served(model["version"], self._served.version, "Version")
         if "name" in model:
-            self._refuse_other(model["name"], self._served.logged.package.id.name, "Model")
+            self._check_served(model["name"], self._served.logged.package.id.name, "Model")
         if request.method != route.method and not (request.method == "HEAD" and route.method == "GET"):
-            message = f"'{_shown(path)}' takes {route.method}, not {_shown(request.method)}."
+            message = f"'{_shown(path)}' accepts {route.method}, not {_shown(request.method)}. Send the request with {route.method}."
             raise HTTPError("method_not_allowed", message, headers={"Allow": route.method})
         return route
 
-    def _refuse_other(self, asked: str, served: str, what: str) -> None:
-        if asked != served:
-            raise HTTPError("not_found", f"{what} '{_shown(asked)}' is not served, but '{served}'.")
+    def _check_served(self, requested: str, served: str, what: str) -> None:
+        if requested != served:
+            raise HTTPError("not_found", f"{what} '{_shown(requested)}' is not served here. Use '{served}'.")
 
     @property
-    def _served(self) -> Life:
-        if self._life is None:
+    def _served(self) -> Lifespan:
+        if self._lifespan is None:
             raise HTTPError("not_ready", "No model is loaded. Try again in a moment.")
-        return self._life
+        return self._lifespan
 
-    def _lookup(self, request: Request, served: Logged, *, most_rows: int) -> Answer:
+    def _lookup(self, request: Request, served: Logged, *, most_rows: int) -> Response:
         return lookup(request, served, most_rows=most_rows, results=self._served.results)
 
-    def _ready(self, _: Request) -> Answer:
+    def _ready(self, _: Request) -> Response:
         served = self._served
         if self.draining:
-            raise HTTPError("not_ready", "The service is about to stop. Ask another one.")
+            raise HTTPError("not_ready", "The service is shutting down. Send the request to another instance.")
         served.logged.log.check()
-        return json_answer({"ready": True})
+        return json_response({"ready": True})
 
-    def _version(self, _: Request) -> Answer:
+    def _version(self, _: Request) -> Response:
         model = self._served.logged.package.id
-        return json_answer({"model": model.name, "version": model.version})
+        return json_response({"model": model.name, "version": model.version})
 
-    def _metrics(self, _: Request) -> Answer:
+    def _metrics(self, _: Request) -> Response:
         from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-        return Answer(200, self._served.measures.text(), CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(200, self._served.metrics.text(), CONTENT_TYPE_PLAIN_0_0_4)
 
-    def _page(self, request: Request) -> Answer:
+    def _page(self, request: Request) -> Response:
         return self._pages.page(request.path, self._served.logged)
 
 
-def _whole(handler: Handler, request: Request) -> Answer:
+def _respond_in_thread(handler: Handler, request: Request) -> Response:
     reply = handler(request)
-    if isinstance(reply, Waiting):
+    if isinstance(reply, PendingResponse):
         reply.pending.by.log.flush()
         return reply.write()
     return reply

@@ -1,4 +1,4 @@
-"""Serve a place: one process, or several workers that share its addresses, its log and its measures."""
+"""Serve a deployment in one process, or in several workers that share addresses, log and metrics."""
 
 from __future__ import annotations
 
@@ -29,111 +29,113 @@ _PACKAGE, _OTHER = "NBSHIP_PACKAGE", "NBSHIP_OTHER_VERSIONS"
 _START_SECONDS = 60
 
 
-def application_of(place: Deployment, *, other_versions: bool = False) -> Service:
-    """Return the ASGI application of a place; the package is loaded, verified, when it starts."""
-    settings = place.settings.serving
+def application_of(deployment: Deployment, *, other_versions: bool = False) -> Service:
+    """Return the ASGI application of a deployment. The package is loaded and verified at startup."""
+    settings = deployment.settings.serving
     return Service(
-        lambda: place.open_logged(mode="rest", other_versions=other_versions),
+        lambda: deployment.open_logged(mode="rest", other_versions=other_versions),
         settings=settings,
-        access=open_access(settings, state=place.state),
-        open_results=_results_of(place),
+        access=open_access(settings, state=deployment.state),
+        open_results=_results_of(deployment),
     )
 
 
-def _results_of(place: Deployment) -> Callable[[Logged], Results] | None:
-    output = place.settings.serving.results
+def _results_of(deployment: Deployment) -> Callable[[Logged], Results] | None:
+    output = deployment.settings.serving.results
     if not output:
         return None
-    folder = place.state / "results"
+    folder = deployment.state / "results"
     return lambda logged: open_results(Path(output), package=logged.package, log=logged.log, folder=folder)
 
 
 def serve(
-    place: Deployment, *, options: Mapping[str, Any], other_versions: bool = False, say: Callable[[str], object]
+    deployment: Deployment, *, options: Mapping[str, Any], other_versions: bool = False, say: Callable[[str], object]
 ) -> None:
-    """Serve a place until Ctrl-C or SIGTERM.
+    """Serve a deployment until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
     options
-        Keys of `serving`, in place of the settings' own.
+        Settings of `serving` that replace those of the deployment.
     say
-        Prints a line for the person who started it.
+        Prints a line for the user.
 
     Raises
     ------
     ServingError
-        If the address cannot be taken, or is open to others and callers are not told apart.
+        If the address cannot be bound, or is reachable from other machines while `serving.auth` is not set.
     """
-    settings = msgspec.structs.replace(place.settings.serving, **options)
-    place = replace(place, settings=msgspec.structs.replace(place.settings, serving=settings))
+    settings = msgspec.structs.replace(deployment.settings.serving, **options)
+    deployment = replace(deployment, settings=msgspec.structs.replace(deployment.settings, serving=settings))
     check_address(settings.host, settings)
-    access = open_access(settings, state=place.state)
+    access = open_access(settings, state=deployment.state)
     taken = [bind(settings.host, settings.port)]
     try:
         if settings.probes_port:
             taken.append(bind(settings.host, settings.probes_port))
-        logged = place.open_logged(mode="rest", other_versions=other_versions)
-        announce = _announcement(place, logged, taken[0], say)
+        logged = deployment.open_logged(mode="rest", other_versions=other_versions)
+        announce = _announcement(deployment, logged, taken[0], say)
         if settings.workers == 1:
-            opener = _results_of(place)
+            opener = _results_of(deployment)
             if opener is not None:
                 opener(logged).close()
             service = Service(lambda: logged, settings=settings, access=access, open_results=opener)
             run(service, taken, announce=announce)
         else:
             logged.log.close()
-            # Worker processes read their settings where this one did.
+            # Worker processes read the same settings; options reach them through the environment.
             os.environ.update({f"NBSHIP_SERVING__{name.upper()}": str(value) for name, value in options.items()})
-            _serve_workers(place, taken, announce, other_versions=other_versions)
+            _serve_workers(deployment, taken, announce, other_versions=other_versions)
     finally:
         for each in taken:
             each.close()
 
 
 def _announcement(
-    place: Deployment, logged: Any, taken: socket.socket, say: Callable[[str], object]
+    deployment: Deployment, logged: Any, taken: socket.socket, say: Callable[[str], object]
 ) -> Callable[[], None]:
-    host, settings = place.settings.serving.host, place.settings.serving
+    host, settings = deployment.settings.serving.host, deployment.settings.serving
     address = f"http://{f'[{host}]' if ':' in host else host}:{taken.getsockname()[1]}{settings.root_path}"
     example = as_json(logged.package.example).encode()
 
     model = logged.package.id
 
     def announce() -> None:
-        say(f"{model.name} {model.version} answers at {address} and logs to {place.log}")
-        say(f"Its fields, and a page to try it: {address}/docs. Ctrl-C stops it. For example:")
+        say(f"Serving {model.name} {model.version} at {address}")
+        say(f"Prediction log: {deployment.log}")
+        say(f"Documentation: {address}/docs")
+        say("Press Ctrl-C to stop. Try:")
         say(f"  {example_curl(example, address=address)}")
 
     return announce
 
 
 def worker() -> Service:
-    """Return the application of a worker process, as its environment says."""
-    place = find_deployment(Path(os.environ[_PACKAGE]))
-    return application_of(place, other_versions=bool(os.environ.get(_OTHER)))
+    """Return the application of a worker process, configured by environment variables."""
+    deployment = find_deployment(Path(os.environ[_PACKAGE]))
+    return application_of(deployment, other_versions=bool(os.environ.get(_OTHER)))
 
 
 def _serve_workers(
-    place: Deployment, taken: list[socket.socket], announce: Callable[[], None], *, other_versions: bool
+    deployment: Deployment, taken: list[socket.socket], announce: Callable[[], None], *, other_versions: bool
 ) -> None:
-    settings = place.settings.serving
-    os.environ[_PACKAGE] = str(place.package)
+    settings = deployment.settings.serving
+    os.environ[_PACKAGE] = str(deployment.package)
     if other_versions:
         os.environ[_OTHER] = "1"
-    place.state.mkdir(parents=True, exist_ok=True)
-    # Where the log is there is room; elsewhere all may be read-only.
-    with tempfile.TemporaryDirectory(prefix="metrics-", dir=place.state) as folder:
+    deployment.state.mkdir(parents=True, exist_ok=True)
+    # The state folder is writable, because the log is there; other folders may be read-only.
+    with tempfile.TemporaryDirectory(prefix="metrics-", dir=deployment.state) as folder:
         os.environ[FOLDER] = folder
         config = config_of("nbship.serving.supervisor:worker", workers=settings.workers, root_path=settings.root_path)
         supervisor = _Supervisor(config, taken, announce)
         supervisor.run()
     if not supervisor.announced:
-        raise ServingError("The service did not start; the reason stands above.")
+        raise ServingError("The service did not start. See the error above.")
 
 
 class _Worker(Process):
-    """A process of the supervisor's, with the service's own server in it."""
+    """A worker process that runs our `Server` instead of uvicorn's."""
 
     @property
     def server(self) -> uvicorn.Server:
@@ -143,7 +145,7 @@ class _Worker(Process):
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's supervisor, which starts dead workers again; here, their living measures die with them."""
+    """uvicorn's supervisor, which restarts dead workers; the gauges of a dead worker are removed."""
 
     def __init__(self, config: Any, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
         super().__init__(config, sockets)
@@ -157,7 +159,7 @@ class _Supervisor(Multiprocess):
             self.announced = True
 
     def keep_subprocess_alive(self) -> None:
-        for place, process in enumerate(self.processes):
+        for index, process in enumerate(self.processes):
             if self.should_exit.is_set() or process.is_alive(timeout=self.config.timeout_worker_healthcheck):
                 continue
             process.kill()
@@ -167,10 +169,10 @@ class _Supervisor(Multiprocess):
             if process.exitcode == STARTUP_FAILURE:
                 self.should_exit.set()
                 return
-            self.processes[place] = self._started()
+            self.processes[index] = self._started()
 
     def handle_hup(self) -> None:
-        """Do nothing: a package is exchanged by its alias, not by a signal."""
+        """Do nothing: SIGHUP does not replace a package."""
 
     def _started(self) -> Process:
         process = _Worker(self.config, self.sockets)

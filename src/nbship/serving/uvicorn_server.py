@@ -1,4 +1,4 @@
-"""Run the service on uvicorn: take the address, say where it listens, keep slow clients off, stop in good order."""
+"""Run the service on uvicorn: bind the address, disconnect slow clients, drain before stopping."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ _BACKLOG = 4096
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take an address, before anything slow is done; port 0 takes a free one.
+    """Bind an address and listen; port 0 picks a free port.
+
+    It comes before the model is loaded, so that a port in use is reported at once.
 
     Raises
     ------
     ServingError
-        If the port is in use or cannot be taken.
+        If the port is in use or cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
@@ -44,15 +46,17 @@ def bind(host: str, port: int) -> socket.socket:
         taken.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise ServingError(
-                f"Port {port} of '{host}' is in use. Stop what runs there, or choose another: --port {port + 1}."
+                f"Port {port} of '{host}' is already in use. Stop the process that uses it, or choose another port: --port {port + 1}."
             ) from error
         reason = getattr(error, "strerror", None) or error
-        raise ServingError(f"Port {port} of '{host}' cannot be taken: {reason}. Choose another with --port.") from error
+        raise ServingError(
+            f"Port {port} of '{host}' cannot be bound: {reason}. Choose another port with --port."
+        ) from error
     return taken
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, for a `Service`: announced, drained before it stops, with a deadline for heads of requests."""
+    """uvicorn's server for a `Service`: it drains before it stops, and has a deadline for the head of a request."""
 
     def __init__(self, config: uvicorn.Config, *, announce: Callable[[], None] = lambda: None) -> None:
         super().__init__(config)
@@ -61,11 +65,11 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is there now stays: collecting garbage need not look at it again and again.
+        # The loaded model and libraries stay alive: exclude them from garbage collection.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        # The thread that writes the log must not wait for the loop for long.
+        # The thread that writes the log should not wait long for the event loop to release the GIL.
         sys.setswitchinterval(0.0005)
         if self.started:
             self._announce()
@@ -92,7 +96,7 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         with super().capture_signals():
             yield
-            # Stopping as asked is success: nothing is left to raise again.
+            # A requested stop is a success: do not raise the signal again.
             self._captured_signals.clear()
 
     @property
@@ -102,8 +106,8 @@ class Server(uvicorn.Server):
 
     def _close_slow(self, before: float) -> None:
         for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection) and connection.waits_since and connection.waits_since < before:
-                connection.refuse("too_slow", "The head of the request did not arrive in time. Send it faster.")
+            if isinstance(connection, Connection) and connection.head_started and connection.head_started < before:
+                connection.reject("too_slow", "The headers of the request did not arrive in time. Send them faster.")
 
 
 def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:
@@ -117,12 +121,12 @@ def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Con
 
 
 def run(app: Service, taken: Sequence[socket.socket], *, announce: Callable[[], None]) -> None:
-    """Serve on taken addresses until Ctrl-C or SIGTERM; requests under way are answered first.
+    """Serve on bound sockets until Ctrl-C or SIGTERM; running requests are completed first.
 
     Parameters
     ----------
     announce
-        Called when the service answers.
+        Called when the service is ready.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     server = Server(config_of(app, root_path=app.settings.root_path), announce=announce)
@@ -132,4 +136,4 @@ def run(app: Service, taken: Sequence[socket.socket], *, announce: Callable[[], 
         for each in taken:
             each.close()
     if not server.started:
-        raise ServingError("The service did not start; the reason stands above.")
+        raise ServingError("The service did not start. See the error above.")

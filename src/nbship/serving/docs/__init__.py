@@ -1,4 +1,4 @@
-"""OpenAPI, generated from the signature, and the page to try the service."""
+"""The OpenAPI document and the page `/docs`, both made from the signature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Describe the REST service, from the model's signature, as OpenAPI 3.1."""
+"""The OpenAPI 3.1 document, made from the model's signature and the table of routes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def describe(
     model: str,
     version: str,
     example: Mapping[str, Any],
-    answer: Mapping[str, Any],
+    prediction: Mapping[str, Any],
     keys: bool = False,
     results: bool = False,
     root: str = "",
@@ -29,16 +29,16 @@ def describe(
 
     Parameters
     ----------
-    example, answer
-        One record, and what the service answers to it.
+    example, prediction
+        A record, and the response to it.
     keys, results, root
-        Whether callers need a key, whether results are served, and what stands before every path.
+        Whether callers need an API key, whether `/results` is available, and the prefix of all paths.
     """
     bodies = {
-        "predict": _predict(example, answer),
-        "feedback": _feedback(signature, example, answer),
+        "predict": _predict(example, prediction),
+        "feedback": _feedback(signature, example, prediction),
         "results": _results(signature, example),
-        "invocations": _invocations(example, answer),
+        "invocations": _invocations(example, prediction),
         **dict.fromkeys(("infer", "infer_version"), _infer(signature, example)),
         "metrics": _metrics(),
     }
@@ -61,7 +61,7 @@ def describe(
 
 
 def _operation(route: Route, body: Mapping[str, Any] | None, model: str, version: str, *, keys: bool) -> dict[str, Any]:
-    """Return the operation of a route: what it takes and gives, with every error that it may end with."""
+    """Return the operation of a route: parameters, body, response and every possible error."""
     if body is None:
         body = {"responses": {"200": _json(route.summary, {"$ref": f"#/components/schemas/{route.schema}"})}}
     codes = [*route.errors, *(("unauthorized", "forbidden") if keys and route.role is not None else ()), "internal"]
@@ -73,12 +73,12 @@ def _operation(route: Route, body: Mapping[str, Any] | None, model: str, version
         **({"parameters": parameters} if parameters else {}),
         **body,
         "responses": {**body["responses"], **_errors(codes)},
-        # It asks for no key, whatever the others do.
+        # This operation needs no key, even if the others do.
         **({"security": []} if route.role is None else {}),
     }
 
 
-def _predict(example: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+def _predict(example: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     record, prediction = {"$ref": "#/components/schemas/Record"}, {"$ref": "#/components/schemas/Prediction"}
     many = {"type": "array", "items": record, "minItems": 1}
     return {
@@ -88,37 +88,40 @@ def _predict(example: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str,
         ),
         "responses": {
             "200": _json(
-                "One prediction, or a list in the order of the records.",
+                "One prediction, or a list of predictions in the order of the records.",
                 {"oneOf": [prediction, {"type": "array", "items": prediction}]},
-                {"one": {"value": dict(answer)}},
+                {"one": {"value": dict(response)}},
             ),
         },
     }
 
 
-def _feedback(signature: Signature, example: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"$ref": "#/components/schemas/Feedback"}
-    label = answer.get("label", answer.get("value"))
-    shown = {"by_id": {"value": {"id": answer["id"], "label": label}}}
+def _feedback(signature: Signature, example: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+    item = {"$ref": "#/components/schemas/Feedback"}
+    label = response.get("label", response.get("value"))
+    shown = {"by_id": {"value": {"id": response["id"], "label": label}}}
     if signature.keys:
         shown["by_key"] = {"value": {"key": {name: example[name] for name in signature.keys}, "label": label}}
     return {
-        "requestBody": _body({"oneOf": [told, {"type": "array", "items": told, "minItems": 1}]}, shown),
+        "requestBody": _body({"oneOf": [item, {"type": "array", "items": item, "minItems": 1}]}, shown),
         "responses": {
-            "200": _json("Stored durably.", {"$ref": "#/components/schemas/Told"}),
+            "200": _json("The feedback is stored.", {"$ref": "#/components/schemas/FeedbackResult"}),
         },
     }
 
 
 def _results(signature: Signature, example: Mapping[str, Any]) -> dict[str, Any]:
-    asked, found = {"$ref": "#/components/schemas/Key"}, {"$ref": "#/components/schemas/Prediction"}
-    many = {"type": "array", "items": asked, "minItems": 1}
+    key, found = {"$ref": "#/components/schemas/Key"}, {"$ref": "#/components/schemas/Prediction"}
+    many = {"type": "array", "items": key, "minItems": 1}
     shown = {"one": {"value": {"key": {name: example[name] for name in signature.keys if name in example}}}}
     several = {"type": "array", "items": {"oneOf": [found, {"type": "null"}]}}
     return {
-        "requestBody": _body({"oneOf": [asked, many]}, shown),
+        "requestBody": _body({"oneOf": [key, many]}, shown),
         "responses": {
-            "200": _json("One prediction, or a list in the order of the keys.", {"oneOf": [found, several]}),
+            "200": _json(
+                "One prediction, or a list of predictions in the order of the keys; null for an unknown key.",
+                {"oneOf": [found, several]},
+            ),
         },
     }
 
@@ -135,32 +138,34 @@ def _metrics() -> dict[str, Any]:
     return {"responses": {"200": text}}
 
 
-def _invocations(example: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+def _invocations(example: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     record = {"$ref": "#/components/schemas/Record"}
     split = {"columns": list(example), "data": [list(example.values())]}
     rows = {"type": "array", "items": {"type": "array", "items": {}}}
     of_split = object_of({"columns": {"type": "array", "items": {"type": "string"}}, "data": rows})
     lists = {"type": "object", "additionalProperties": {"type": "array", "items": {}}}
     tensors = {"oneOf": [{"type": "array", "items": {"oneOf": [record, {"type": "array", "items": {}}]}}, lists]}
-    forms = [
-        _alone("dataframe_split", of_split),
-        _alone("dataframe_records", {"type": "array", "items": record, "minItems": 1}),
-        _alone("instances", tensors),
-        _alone("inputs", tensors),
+    formats = [
+        _closed("dataframe_split", of_split),
+        _closed("dataframe_records", {"type": "array", "items": record, "minItems": 1}),
+        _closed("instances", tensors),
+        _closed("inputs", tensors),
     ]
-    told = {"prediction_id": answer["id"], **{name: value for name, value in answer.items() if name != "id"}}
-    body = _body({"oneOf": forms}, {"split": {"value": {"dataframe_split": split}}})
+    scored = {"prediction_id": response["id"], **{name: value for name, value in response.items() if name != "id"}}
+    body = _body({"oneOf": formats}, {"split": {"value": {"dataframe_split": split}}})
     body["content"]["text/csv"] = {"schema": {"type": "string"}}
     schema = object_of({"predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Scored"}}})
     return {
         "requestBody": body,
         "responses": {
-            "200": _json("The predictions, in order.", schema, {"one": {"value": {"predictions": [told]}}}),
+            "200": _json(
+                "The predictions in the order of the rows.", schema, {"one": {"value": {"predictions": [scored]}}}
+            ),
         },
     }
 
 
-def _alone(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+def _closed(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**object_of({name: schema}), "additionalProperties": False}
 
 
@@ -178,7 +183,7 @@ def _infer(signature: Signature, example: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "requestBody": _body({"$ref": "#/components/schemas/InferRequest"}, {"one": {"value": {"inputs": tensors}}}),
         "responses": {
-            "200": _json("A tensor for each output.", {"$ref": "#/components/schemas/InferResponse"}),
+            "200": _json("One tensor for each output.", {"$ref": "#/components/schemas/InferResponse"}),
         },
     }
 
@@ -187,9 +192,9 @@ def _body(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> dict[str, A
     return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
 
 
-def _json(words: str, schema: Mapping[str, Any], examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _json(description: str, schema: Mapping[str, Any], examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
     content = {"schema": schema, **({"examples": examples} if examples else {})}
-    return {"description": words, "content": {"application/json": content}}
+    return {"description": description, "content": {"application/json": content}}
 
 
 def _errors(codes: Sequence[str]) -> dict[str, Any]:

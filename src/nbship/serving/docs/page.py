@@ -1,4 +1,4 @@
-"""The page `/docs`: what the model takes and gives, an example, and a place to try it. No network needed."""
+"""The page `/docs`: inputs, outputs, and a form that sends a request. It loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ button { font: inherit; color: white; background: var(--accent); border: 0; bord
 .optional { color: gray; white-space: nowrap; }
 </style></head><body>
 <h1>$model</h1><p class="version">version <code>$version</code> · <a href="openapi.json">openapi.json</a></p>
-<p><code>POST /predict</code> answers one record, or a list of records in order. <code>POST /feedback</code> takes what truly happened, by prediction id or key.
-Every answer carries the prediction's id and the model's version, and is logged before it leaves. Clients of the Open Inference Protocol (<code>/v2</code>)
-and of MLflow (<code>/invocations</code>) are served as well; <code>/metrics</code> is for Prometheus.</p>
+<p><code>POST /predict</code> predicts for one record, or for a list of records in order. <code>POST /feedback</code> stores the actual outcome, by prediction id or by key.
+Every prediction has an id and the version of the model, and is logged before the response is sent. The service also supports the Open Inference Protocol
+(<code>/v2</code>) and MLflow clients (<code>/invocations</code>). Prometheus reads <code>/metrics</code>.</p>
 <h2>Try it</h2>
 <textarea id="record" spellcheck="false" aria-label="Record">$record</textarea>
 ${key}<button id="send">Predict</button>
-<pre id="answer" aria-live="polite">$answer</pre>
-<h2>The same from a terminal</h2>
+<pre id="response" aria-live="polite" aria-label="Response">$response</pre>
+<h2>From a terminal</h2>
 <pre id="curl">$curl</pre>
 <h2>Inputs</h2>
-<table><thead><tr><th>Field</th><th>Type</th><th>Meaning</th></tr></thead><tbody>
+<table><thead><tr><th>Field</th><th>Type</th><th>Description</th></tr></thead><tbody>
 $inputs
 </tbody></table>
 <h2>Outputs</h2>
-<table><thead><tr><th>Field</th><th>Type</th><th>Meaning</th></tr></thead><tbody>
+<table><thead><tr><th>Field</th><th>Type</th><th>Description</th></tr></thead><tbody>
 $outputs
 </tbody></table>
 <script>
@@ -54,12 +54,12 @@ const key = () => {
   return field && field.value ? {Authorization: "Bearer " + field.value} : {};
 };
 document.getElementById("send").addEventListener("click", async () => {
-  const answer = document.getElementById("answer");
+  const output = document.getElementById("response");
   try {
     const response = await fetch("predict", {
       method: "POST", headers: {"Content-Type": "application/json", ...key()}, body: document.getElementById("record").value});
-    answer.textContent = JSON.stringify(await response.json(), null, 2);
-  } catch (error) { answer.textContent = String(error); }
+    output.textContent = JSON.stringify(await response.json(), null, 2);
+  } catch (error) { output.textContent = "The request failed: " + error; }
 });
 </script></body></html>
 """)
@@ -71,11 +71,11 @@ def docs_page(
     model: str,
     version: str,
     example: Mapping[str, Any],
-    answer: Mapping[str, Any],
+    prediction: Mapping[str, Any],
     curl: str,
     keys: bool = False,
 ) -> str:
-    """Return the page as HTML; with a field for an API key, where callers need `keys`."""
+    """Return the page as HTML, with a field for the API key if callers need `keys`."""
     outputs = [
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(output.dtype)}</td>"
         f"<td>{escape(_sentence(output.title, output.help, output.unit))}</td></tr>"
@@ -85,7 +85,7 @@ def docs_page(
         model=escape(model),
         version=escape(version),
         record=escape(json.dumps(dict(example), indent=2, ensure_ascii=False)),
-        answer=escape(json.dumps(dict(answer), indent=2, ensure_ascii=False)),
+        response=escape(json.dumps(dict(prediction), indent=2, ensure_ascii=False)),
         curl=escape(curl),
         key='<input id="key" type="password" placeholder="API key" aria-label="API key">' if keys else "",
         inputs="\n".join(_row(field) for field in signature.inputs),
@@ -94,12 +94,12 @@ def docs_page(
 
 
 def _row(field: Field) -> str:
-    flags = [flag for flag, on in (("may be null", field.nullable), ("may be left out", field.optional)) if on]
+    flags = [flag for flag, on in (("nullable", field.nullable), ("optional", field.optional)) if on]
     kind = f'{field.dtype}<br><span class="optional">{"<br>".join(flags)}</span>' if flags else field.dtype
     words = _sentence(field.title, field.help, field.unit)
     if field.categories:
         shown = ", ".join(field.categories[:20]) + (", …" if len(field.categories) > 20 else "")
-        words = f"{words} {'Such as' if field.open else 'One of'}: {shown}.".strip()
+        words = f"{words} {'For example' if field.open else 'One of'}: {shown}.".strip()
     limits = _limits(field)
     return f"<tr><td><code>{escape(field.name)}</code></td><td>{kind}</td><td>{escape(f'{words} {limits}'.strip())}</td></tr>"
 

@@ -1,4 +1,4 @@
-"""JSON schemas of what the service takes and gives, made from the model's signature."""
+"""JSON schemas of requests and responses, made from the model's signature."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def _words(field: Field) -> str:
     if field.unit:
         parts.append(f"In {field.unit}")
     if field.dtype == "datetime":
-        zone = f", or else in {field.timezone}" if field.timezone else ""
-        parts.append(f"ISO 8601 with an offset{zone}")
+        zone = f" or, without an offset, in {field.timezone}" if field.timezone else ""
+        parts.append(f"ISO 8601 with a UTC offset{zone}")
     if field.lookup:
-        parts.append("Looked up where left out")
+        parts.append("Looked up if left out")
     return "".join(f"{part}. " for part in parts).strip()
 
 
@@ -58,34 +58,34 @@ def _record_schema(fields: Sequence[Field]) -> dict[str, Any]:
 
 
 def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
-    """Return the schemas that the document names."""
+    """Return all schemas of the OpenAPI document."""
     outputs = {name: _output_schema(output) for name, output in signature.answers.items()}
-    text, truth = {"type": "string"}, {"type": "boolean"}
+    text, boolean = {"type": "string"}, {"type": "boolean"}
     prediction = {"id": text, "model": text, "version": text, **outputs}
     keys = [signature[name] for name in signature.keys]
-    told = {
+    feedback = {
         "id": {"type": ["string", "null"]},
         **({"key": {**_record_schema(keys), "type": ["object", "null"]}} if keys else {}),
         "label": outputs.get("label") or outputs.get("value") or {},
         "time": {"type": ["string", "null"], "format": "date-time", "description": "When the label became known."},
     }
     shape = {"type": "array", "items": {"type": "integer"}}
-    described = object_of({"name": text, "datatype": text, "shape": shape})
+    metadata = object_of({"name": text, "datatype": text, "shape": shape})
     tensor = object_of({"name": text, "datatype": {"enum": [*NUMPY, "BYTES"]}, "shape": shape})
     tensor["properties"] |= {"data": {"type": "array", "items": {}}, "parameters": {"type": "object"}}
-    asked = {"type": "object", "properties": {"name": text, "parameters": {"type": "object"}}, "required": ["name"]}
-    inferring = object_of({"inputs": {"type": "array", "items": tensor, "minItems": 1}})
-    inferring["properties"] |= {
-        "id": text, "outputs": {"type": "array", "items": asked}, "parameters": {"type": "object"},
+    requested = {"type": "object", "properties": {"name": text, "parameters": {"type": "object"}}, "required": ["name"]}
+    infer = object_of({"inputs": {"type": "array", "items": tensor, "minItems": 1}})
+    infer["properties"] |= {
+        "id": text, "outputs": {"type": "array", "items": requested}, "parameters": {"type": "object"},
     }  # fmt: skip
     return {
         "Record": {**_record_schema(signature.inputs), "title": f"Record of {model}"},
         "Prediction": {"type": "object", "properties": prediction, "required": ["id", "model", "version", *outputs]},
-        "Feedback": {"type": "object", "properties": told, "required": ["label"], "additionalProperties": False},
+        "Feedback": {"type": "object", "properties": feedback, "required": ["label"], "additionalProperties": False},
         **({"Key": {**object_of({"key": _record_schema(keys)}), "additionalProperties": False}} if keys else {}),
-        "Told": object_of({"accepted": {"type": "integer"}, "matched": {"type": "integer"}}),
-        "Live": object_of({"live": truth}),
-        "Ready": object_of({"ready": truth}),
+        "FeedbackResult": object_of({"accepted": {"type": "integer"}, "matched": {"type": "integer"}}),
+        "Live": object_of({"live": boolean}),
+        "Ready": object_of({"ready": boolean}),
         "Version": object_of({"model": text, "version": text}),
         "Scored": object_of({"prediction_id": text, "model": text, "version": text, **outputs}),
         "Server": object_of({"name": text, "version": text, "extensions": {"type": "array", "items": text}}),
@@ -94,11 +94,11 @@ def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
                 "name": text,
                 "versions": {"type": "array", "items": text},
                 "platform": text,
-                "inputs": {"type": "array", "items": described},
-                "outputs": {"type": "array", "items": described},
+                "inputs": {"type": "array", "items": metadata},
+                "outputs": {"type": "array", "items": metadata},
             }
         ),
-        "InferRequest": inferring,
+        "InferRequest": infer,
         "InferResponse": object_of(
             {"model_name": text, "model_version": text, "id": text, "outputs": {"type": "array", "items": tensor}}
         ),
@@ -117,20 +117,20 @@ def _output_schema(output: Output) -> dict[str, Any]:
 
 
 def _error_schema() -> dict[str, Any]:
-    wrong = {
+    failure = {
         "type": "object",
         "properties": {
-            "row": {"type": ["integer", "null"], "description": "Position in the list, from 0."},
+            "row": {"type": ["integer", "null"], "description": "Position of the record in the list, from 0."},
             "field": {"type": ["string", "null"]},
             "reason": {"type": "string"},
         },
     }
     inner = object_of(
-        {"code": {"type": "string"}, "message": {"type": "string"}, "fields": {"type": "array", "items": wrong}}
+        {"code": {"type": "string"}, "message": {"type": "string"}, "fields": {"type": "array", "items": failure}}
     )
     return object_of({"error": inner})
 
 
 def object_of(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of an object that has all of these properties."""
+    """Return the schema of an object that requires all of these properties."""
     return {"type": "object", "properties": dict(properties), "required": list(properties)}

@@ -1,26 +1,26 @@
-"""HTTP: the ASGI application, limits, keys, metrics and request log."""
+"""HTTP: requests and responses on ASGI, limits, API keys, metrics and the request log."""
 
 from __future__ import annotations
 
-from .admission import Gate
 from .api_keys import ROLES, KeyFile
 from .asgi import (
-    Answer,
     HTTPError,
+    PendingResponse,
     Receive,
     Request,
+    Response,
     Scope,
     Send,
-    Waiting,
-    error_answer,
-    json_answer,
+    error_response,
+    json_response,
     read_body,
-    send_answer,
+    send_response,
 )
 from .auth import Access, check_address, keys_of, open_access
-from .log_commit import Landing
-from .prometheus import FOLDER, Measures, forget_worker
-from .request_log import RequestLines, identify, trace_headers
+from .group_commit import GroupCommit
+from .limiter import Limiter
+from .metrics import FOLDER, ServiceMetrics, forget_worker
+from .request_log import RequestLog, identify, trace_headers
 from .statuses import MEANINGS, RETRY_AFTER, STATUSES, as_request_error
 from .uvicorn_protocol import Connection, Outbox
 
@@ -31,29 +31,29 @@ __all__ = [
     "ROLES",
     "STATUSES",
     "Access",
-    "Answer",
     "Connection",
-    "Gate",
+    "GroupCommit",
     "HTTPError",
     "KeyFile",
-    "Landing",
-    "Measures",
+    "Limiter",
     "Outbox",
+    "PendingResponse",
     "Receive",
     "Request",
-    "RequestLines",
+    "RequestLog",
+    "Response",
     "Scope",
     "Send",
-    "Waiting",
+    "ServiceMetrics",
     "as_request_error",
     "check_address",
-    "error_answer",
+    "error_response",
     "forget_worker",
     "identify",
-    "json_answer",
+    "json_response",
     "keys_of",
     "open_access",
     "read_body",
-    "send_answer",
+    "send_response",
     "trace_headers",
 ]

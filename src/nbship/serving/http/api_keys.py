@@ -1,4 +1,4 @@
-"""API keys: who may ask for what. A key itself is shown once; only its hash is kept."""
+"""API keys and their roles. A key is shown once, when it is created; only its hash is stored."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["ROLES", "Key", "KeyFile"]
 
 ROLES = ("predict", "feedback", "metrics")
 _PREFIX = "nbship_"
-_LOOK_AGAIN_SECONDS = 1.0
+_RELOAD_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key by its hash.
+    """The hash of a key, and what the key is for.
 
     Attributes
     ----------
     roles
-        What it may ask for: "predict", "feedback", "metrics".
+        What the key is allowed to do: "predict", "feedback", "metrics".
     sha256
-        Of the key, in hexadecimal digits: keys are random and long, so that this cannot be turned back.
+        Hexadecimal SHA-256 of the key. Keys are long and random, so the hash needs no salt.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Key:
 
 
 class KeyFile:
-    """The keys in a JSON file; a service sees its changes within a second.
+    """The keys in a JSON file. A running service sees a change within a second.
 
     >>> import tempfile
     >>> keys = KeyFile(Path(tempfile.mkdtemp()) / "keys.json")
@@ -52,17 +52,17 @@ class KeyFile:
         self.path = path
         self._keys: tuple[Key, ...] = ()
         self._seen: tuple[int, int] | None = None
-        self._looked = -_LOOK_AGAIN_SECONDS
+        self._checked_at = -_RELOAD_SECONDS
 
     def keys(self) -> tuple[Key, ...]:
-        """Return the keys that there are.
+        """Return all keys.
 
         Raises
         ------
         ServingError
             If the file cannot be read.
         """
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
         try:
             status = self.path.stat()
             if self._seen != (status.st_mtime_ns, status.st_size):
@@ -73,13 +73,13 @@ class KeyFile:
             self._keys, self._seen = (), None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ServingError(
-                f"The API keys in '{self.path}' cannot be read: {error}. Write them with `nbship keys add`."
+                f"The API keys in '{self.path}' cannot be read: {error}. Restore the file, or delete it and create keys with `nbship keys add`."
             ) from error
         return self._keys
 
     def find(self, text: str) -> Key | None:
-        """Return the key that a caller shows, or None; the time that this takes tells nothing of the keys."""
-        keys = self.keys() if time.monotonic() - self._looked > _LOOK_AGAIN_SECONDS else self._keys
+        """Return the key with this text, or None, in constant time for a given number of keys."""
+        keys = self.keys() if time.monotonic() - self._checked_at > _RELOAD_SECONDS else self._keys
         digest, found = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), None
         for key in keys:
             if hmac.compare_digest(key.sha256, digest):
@@ -87,42 +87,42 @@ class KeyFile:
         return found
 
     def add(self, name: str, roles: Sequence[str]) -> str:
-        """Make a key, and return it; it cannot be shown again.
+        """Create a key, and return it. It cannot be shown again.
 
         Raises
         ------
         ServingError
-            If there is a key of this name, or a role is not known.
+            If the name is taken, or a role is unknown.
         """
         if any(key.name == name for key in self.keys()):
-            raise ServingError(f"There is a key '{name}' already. Revoke it first, or choose another name.")
+            raise ServingError(f"The key '{name}' already exists. Revoke it first, or choose another name.")
         if unknown := [role for role in roles if role not in ROLES]:
-            raise ServingError(f"The role '{unknown[0]}' is not known. Use {', '.join(ROLES)}.")
+            raise ServingError(f"The role '{unknown[0]}' is unknown. Use one of {', '.join(ROLES)}.")
         text = _PREFIX + secrets.token_urlsafe(32)
         made = Key(name, tuple(dict.fromkeys(roles)), hashlib.sha256(text.encode()).hexdigest())
         self._write((*self.keys(), made))
         return text
 
     def revoke(self, name: str) -> None:
-        """Take a key back.
+        """Revoke a key.
 
         Raises
         ------
         ServingError
-            If there is none of this name.
+            If there is no key with this name.
         """
-        kept = tuple(key for key in self.keys() if key.name != name)
-        if len(kept) == len(self.keys()):
-            names = ", ".join(key.name for key in kept) or "none"
-            raise ServingError(f"There is no key '{name}'. There are: {names}.")
-        self._write(kept)
+        remaining = tuple(key for key in self.keys() if key.name != name)
+        if len(remaining) == len(self.keys()):
+            names = ", ".join(key.name for key in remaining) or "none"
+            raise ServingError(f"The key '{name}' does not exist. Known keys: {names}.")
+        self._write(remaining)
 
     def _write(self, keys: Sequence[Key]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump({"keys": [asdict(key) for key in keys]}, file, indent=2)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(self.path)
+        temporary.replace(self.path)
         self._keys, self._seen = tuple(keys), None

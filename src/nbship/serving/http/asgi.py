@@ -1,4 +1,4 @@
-"""The little of HTTP that the service needs, straight on ASGI."""
+"""Requests, responses and errors of HTTP, directly on ASGI."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ...inference import PendingPredictions
 from .statuses import RETRY_AFTER, STATUSES, as_request_error
 
 __all__ = [
-    "Answer",
     "HTTPError",
+    "PendingResponse",
     "Receive",
     "Request",
+    "Response",
     "Scope",
     "Send",
-    "Waiting",
-    "error_answer",
-    "json_answer",
+    "error_response",
+    "json_response",
     "read_body",
-    "send_answer",
+    "send_response",
 ]
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -35,23 +35,23 @@ _MOST_FAILURES = 100
 
 
 class Request:
-    """A request: what it says, who sends it, and what is noted of it for the measures and the log line.
+    """A request, with what metrics and the request log need to know about it.
 
     Attributes
     ----------
     caller
-        Who asks, once that is known.
+        The name of the key, the user given by the proxy, or the address; empty before authentication.
     trace
-        The trace id of its `traceparent`; one of its own where it has none.
+        The trace id of `traceparent`, or a new one.
     id
-        Its `X-Request-ID`, or else the trace id.
-    rows, refused
-        How many rows it asks for, and the first field that is refused.
+        The value of `X-Request-ID`, or else the trace id.
+    rows, invalid_field
+        The number of rows, and the first field that is not valid.
     version
-        Of the model that predicted; empty where the request asked for no prediction.
+        The version of the model that predicted; empty if the request was not for a prediction.
     """
 
-    __slots__ = ("body", "caller", "headers", "id", "method", "path", "refused", "rows", "trace", "version")
+    __slots__ = ("body", "caller", "headers", "id", "invalid_field", "method", "path", "rows", "trace", "version")
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
@@ -65,11 +65,11 @@ class Request:
         self.trace = ""
         self.id = ""
         self.rows = 0
-        self.refused: str | None = None
+        self.invalid_field: str | None = None
         self.version = ""
 
     def header(self, name: bytes) -> str:
-        """Return the value of a header, or nothing."""
+        """Return the value of a header, or an empty string."""
         return self.headers.get(name, b"").decode("latin-1")
 
     @property
@@ -79,8 +79,8 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response: status, body and what kind of body it is."""
+class Response:
+    """A response; `kind` is the media type of the body."""
 
     status: int
     body: bytes
@@ -89,20 +89,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A response that may leave when its records are on the disk; `write` makes it then, or raises why not."""
+class PendingResponse:
+    """A response that waits for a pending commit: `write` returns it once the records are durable, or raises the error."""
 
     pending: PendingPredictions
-    write: Callable[[], Answer]
+    write: Callable[[], Response]
 
 
 class HTTPError(RequestError):
-    """A request that HTTP itself, or the service around it, cannot answer.
+    """An error of HTTP or of the service, before or around the prediction.
 
     Attributes
     ----------
     headers
-        Of the response.
+        Headers of the response.
     """
 
     def __init__(
@@ -117,35 +117,35 @@ class HTTPError(RequestError):
         self.headers = headers or {}
 
 
-def error_answer(error: Exception) -> Answer:
-    """Return the response to an error, in the shape that every error has."""
-    told = as_request_error(error)
+def error_response(error: Exception) -> Response:
+    """Return the JSON response of an error."""
+    reported = as_request_error(error)
     fields = [
-        {"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in told.fields[:_MOST_FAILURES]
+        {"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in reported.fields[:_MOST_FAILURES]
     ]
-    headers = told.headers if isinstance(told, HTTPError) else {}
-    if told.code in RETRY_AFTER:
-        headers = {"Retry-After": RETRY_AFTER[told.code], **headers}
-    content = {"error": {"code": told.code, "message": str(told), "fields": fields}}
-    return json_answer(content, STATUSES[told.code], headers=headers)
+    headers = reported.headers if isinstance(reported, HTTPError) else {}
+    if reported.code in RETRY_AFTER:
+        headers = {"Retry-After": RETRY_AFTER[reported.code], **headers}
+    content = {"error": {"code": reported.code, "message": str(reported), "fields": fields}}
+    return json_response(content, STATUSES[reported.code], headers=headers)
 
 
-def json_answer(content: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return a JSON response; floats are written so that they are read again to the bit.
+def json_response(content: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON response; a float is written such that parsing returns the identical float.
 
-    >>> json_answer({"probability": 0.1}).body
+    >>> json_response({"probability": 0.1}).body
     b'{"probability":0.1}'
     """
-    return Answer(status, msgspec.json.encode(content), headers=headers or {})
+    return Response(status, msgspec.json.encode(content), headers=headers or {})
 
 
 async def read_body(request: Request, receive: Receive, *, most: int, seconds: float) -> bytes:
-    """Receive a body, within the limits of encoding, size and time.
+    """Receive a body of at most `most` bytes within `seconds`.
 
     Raises
     ------
     HTTPError
-        If it is encoded, too large or too slow.
+        If the body is compressed, too large or too slow.
     """
     encoding = request.header(b"content-encoding").strip().lower()
     if encoding not in ("", "identity"):
@@ -157,7 +157,7 @@ async def read_body(request: Request, receive: Receive, *, most: int, seconds: f
         raise _too_large(most)
     receiving = _receive_all(receive, most)
     try:
-        # A body that is there already needs no deadline, which costs more than taking it.
+        # A body that has already arrived needs no deadline: `asyncio.timeout` costs more than reading it.
         waited_for = receiving.send(None)
     except StopIteration as done:
         body: bytes = done.value
@@ -166,12 +166,12 @@ async def read_body(request: Request, receive: Receive, *, most: int, seconds: f
         async with asyncio.timeout(seconds):
             return await _Resumed(receiving, waited_for)
     except TimeoutError as error:
-        message = f"The body did not arrive within {seconds:g} seconds. Send it faster, or in parts."
+        message = f"The body did not arrive within {seconds:g} seconds. Send fewer rows in one request, or use a faster connection."
         raise HTTPError("too_slow", message, headers={"Connection": "close"}) from error
 
 
 class _Resumed:
-    """Awaits a coroutine that was begun, from what it waits for."""
+    """Awaits a coroutine that was started with `send(None)`, from its first suspension on."""
 
     def __init__(self, begun: Coroutine[Any, None, bytes], waited_for: Any) -> None:
         self._begun, self._waited_for = begun, waited_for
@@ -201,21 +201,21 @@ async def _receive_all(receive: Receive, most: int) -> bytes:
 def _too_large(most: int) -> HTTPError:
     return HTTPError(
         "too_large",
-        f"The body is over {most:,} bytes. Send fewer rows at a time, or use 'nbship predict' on a file.",
+        f"The body is larger than {most:,} bytes. Send fewer rows in one request, or run 'nbship predict' on a file.",
         headers={"Connection": "close"},
     )
 
 
-async def send_answer(
-    answer: Answer, send: Send, *, headers: Sequence[tuple[bytes, bytes]] = (), body: bool = True
+async def send_response(
+    response: Response, send: Send, *, headers: Sequence[tuple[bytes, bytes]] = (), body: bool = True
 ) -> None:
-    """Send a response; for a HEAD request without its body."""
+    """Send a response; without the body for a HEAD request."""
     lines = [
-        (b"content-type", answer.kind.encode("latin-1")),
-        (b"content-length", str(len(answer.body)).encode()),
+        (b"content-type", response.kind.encode("latin-1")),
+        (b"content-length", str(len(response.body)).encode()),
         *headers,
     ]
-    if answer.headers:
-        lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
-    await send({"type": "http.response.body", "body": answer.body if body else b""})
+    if response.headers:
+        lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": lines})
+    await send({"type": "http.response.body", "body": response.body if body else b""})

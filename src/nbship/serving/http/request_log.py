@@ -1,4 +1,4 @@
-"""Who asked what, and what became of it: trace ids, and one JSON line a request."""
+"""The request log (one JSON line a request), and the ids that trace a request."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ import msgspec
 from ...ids import random_bits
 from .asgi import Request
 
-__all__ = ["RequestLines", "identify", "trace_headers"]
+__all__ = ["RequestLog", "identify", "trace_headers"]
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NONE = b"0" * 32
 _LINES_AT_A_TIME = 1000
-_MOMENT_SECONDS = 0.02
+_PAUSE_SECONDS = 0.02
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 
 def identify(request: Request) -> None:
-    """Give a request its trace id (W3C Trace Context) and its request id: those that it brings, or new ones."""
+    """Set the trace id (W3C Trace Context) and the request id from the headers, or to new ids."""
     found = _TRACEPARENT.fullmatch(request.headers.get(b"traceparent", b""))
-    brought = found is not None and found[1] != _NONE
-    request.trace = found[1].decode() if found is not None and brought else f"{random_bits(128):032x}"
+    valid = found is not None and found[1] != _NONE
+    request.trace = found[1].decode() if found is not None and valid else f"{random_bits(128):032x}"
     given = request.headers.get(b"x-request-id", b"")
     request.id = given.decode() if _REQUEST_ID.fullmatch(given) else request.trace
 
 
 def trace_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers that tell both ids; the span is this answer's own."""
+    """Return the headers with both ids; each response is a span of its own."""
     return (
         (b"x-request-id", request.id.encode()),
         (b"traceparent", f"00-{request.trace}-{random_bits(64):016x}-01".encode()),
     )
 
 
-class RequestLines:
-    """Writes one JSON line a request; whoever reads them slowly, or not at all, keeps no request waiting.
+class RequestLog:
+    """Writes one JSON line a request, in a thread: a slow or blocked reader of the lines delays no request.
 
     Parameters
     ----------
     write
-        Takes whole lines; by default standard output does.
+        Writes complete lines; by default to standard output.
     most
-        Lines that may wait to be written; those beyond are dropped, and counted in a line of their own.
+        The limit of unwritten lines. Further lines are dropped; a line `{"dropped": n}` counts them.
     """
 
     def __init__(self, write: Callable[[str], object] | None = None, *, most: int = 100_000) -> None:
@@ -63,7 +63,7 @@ class RequestLines:
         self._thread.start()
 
     def note(self, request: Request, *, status: int, started: float, version: str | None) -> None:
-        """Note a request that was answered; `started` is of `time.perf_counter`."""
+        """Add the line of a request; `started` is a time of `time.perf_counter`."""
         if len(self._waiting) >= self._most:
             self._dropped += 1
             return
@@ -78,14 +78,14 @@ class RequestLines:
             "ms": round((time.perf_counter() - started) * 1000, 3),
             "rows": request.rows,
             "version": version,
-            "field": request.refused,
+            "field": request.invalid_field,
         }
         self._waiting.append(msgspec.json.encode(line))
         if not self._some.is_set():
             self._some.set()
 
     def close(self) -> None:
-        """Write what waits, for a second at most."""
+        """Write pending lines, for at most a second."""
         self._closed = True
         self._some.set()
         self._thread.join(1)
@@ -106,8 +106,8 @@ class RequestLines:
                 with suppress(OSError, ValueError):
                     self._write(b"\n".join(lines).decode("utf-8", "replace") + "\n")
             if not self._closed:
-                # What comes in the next moment is written with it.
-                time.sleep(_MOMENT_SECONDS)
+                # Write the lines of the next milliseconds together.
+                time.sleep(_PAUSE_SECONDS)
 
 
 def _to_standard_output(text: str) -> None:

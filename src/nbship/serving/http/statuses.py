@@ -1,4 +1,4 @@
-"""HTTP's status of every error code that a request can end with."""
+"""The HTTP status of every error code."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ STATUSES: Mapping[str, int] = {
     "not_ready": 503,
     "log_unavailable": 503,
 }
-# Seconds until another try makes sense.
+# Value of the Retry-After header, in seconds.
 RETRY_AFTER: Mapping[str, str] = {"busy": "1", "not_ready": "1", "log_unavailable": "5"}
-# As the OpenAPI document explains them.
+# Descriptions in the OpenAPI document.
 MEANINGS: Mapping[int, str] = {
     400: "The body is not strict JSON.",
-    401: "There is no key, or it is not known.",
-    403: "The key may not ask for this.",
-    404: "There is no such model.",
+    401: "The API key is missing or unknown.",
+    403: "The API key lacks the required role.",
+    404: "The model, path or key does not exist.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
-    415: "The body is not declared as JSON.",
-    422: "A record breaks the signature; every wrong field is named.",
-    429: "The service is busy; Retry-After says when to come again.",
-    500: "The service made a mistake.",
-    503: "Predictions cannot be answered, or not be logged.",
+    415: "The content type or encoding of the body is not supported.",
+    422: "A record does not match the signature; `fields` lists every invalid field.",
+    429: "The service is busy; Retry-After gives the seconds to wait.",
+    500: "Internal error.",
+    503: "The model is not ready, or the prediction log is not available.",
 }
 
 
 def as_request_error(error: Exception) -> RequestError:
-    """Return what a caller is told of an error; of one that is not theirs, no more than that there was one."""
+    """Return the error that the caller sees. Internal errors show no details."""
     if isinstance(error, RequestError):
         return error
     if isinstance(error, InvalidInputError):
         return RequestError("invalid_input", str(error), fields=error.failures)
     if isinstance(error, LogError):
         return RequestError(
-            "log_unavailable", "The prediction cannot be logged, so it is not answered. Try again later."
+            "log_unavailable", "The prediction log is not available, so no prediction is returned. Try again later."
         )
-    return RequestError("internal", "The service made a mistake. Its log says which.")
+    return RequestError("internal", "An internal error occurred. See the log of the service for its cause.")

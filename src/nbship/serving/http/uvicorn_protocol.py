@@ -1,7 +1,7 @@
-"""HTTP/1.1 connections as uvicorn has them, where the head of a request is bounded in bytes and in time.
+"""uvicorn's HTTP/1.1 connection, with limits on the size and the arrival time of a request's head.
 
-What they send leaves together: head and body in one piece, and the answers of one turn of the loop one right after
-another, so that whoever asks much at a time is woken once a turn, and not once or twice an answer.
+Responses are sent together: head and body in one write, and the responses of one turn of the event loop one after
+another at its end. A client with many open requests is then woken once a turn, not twice a response.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ...errors import RequestError
-from .asgi import error_answer
+from .asgi import error_response
 
 __all__ = ["Connection", "Outbox"]
 
@@ -24,13 +24,13 @@ _MOST_HELD_BYTES = 65_536
 
 
 class Outbox:
-    """What the connections of one server have to send in this turn of their loop."""
+    """The connections of a server that have data to send in this turn of the event loop."""
 
     def __init__(self) -> None:
         self._holding: list[Outgoing] = []
 
     def add(self, outgoing: Outgoing, loop: asyncio.AbstractEventLoop) -> None:
-        """Send what a connection holds, when those have run whose turn it is."""
+        """Send what a connection holds at the end of this turn."""
         if not self._holding:
             loop.call_soon(self._send)
         self._holding.append(outgoing)
@@ -42,12 +42,12 @@ class Outbox:
 
 
 class Outgoing:
-    """A transport that holds what is written until `send`, or `close`.
+    """A transport that holds written data until `send` or `close`.
 
     Parameters
     ----------
     hold
-        Called when something is written and nothing was held before: it sees to it that `send` is called.
+        Called at the first write after `send`; must arrange for the next call of `send`.
     """
 
     def __init__(self, transport: asyncio.Transport, hold: Callable[[Outgoing], object]) -> None:
@@ -57,7 +57,7 @@ class Outgoing:
         self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
 
     def write(self, data: bytes) -> None:
-        """Take bytes to send; many are sent at once."""
+        """Hold bytes to send; send large ones immediately."""
         self._parts.append(data)
         if len(data) > _MOST_HELD_BYTES:
             self.send()
@@ -65,19 +65,19 @@ class Outgoing:
             self._hold(self)
 
     def send(self) -> None:
-        """Send what is held."""
+        """Send held data."""
         parts, self._parts = self._parts, []
         if parts and not self._transport.is_closing():
             self._transport.write(b"".join(parts))
 
     def close(self) -> None:
-        """Send what is held, and close."""
+        """Send held data, and close."""
         self.send()
         self._transport.close()
 
 
 class Connection(HttpToolsProtocol):
-    """A connection; what is wrong with it is told in the shape that every error has.
+    """A connection that reports errors of HTTP as JSON, like all other errors.
 
     Parameters
     ----------
@@ -86,58 +86,61 @@ class Connection(HttpToolsProtocol):
 
     Attributes
     ----------
-    waits_since
-        When the head of a request began to arrive, as `time.monotonic` has it; None while none does.
+    head_started
+        When the head of a request started to arrive (`time.monotonic`); None while no head is incomplete.
     """
 
     def __init__(self, outbox: Outbox, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._outbox = outbox
-        self.waits_since: float | None = None
+        self.head_started: float | None = None
         self._head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         self._outgoing = Outgoing(transport, self._hold)
         super().connection_made(self._outgoing)  # type: ignore[arg-type]
-        self.waits_since = time.monotonic()
+        self.head_started = time.monotonic()
 
     def _hold(self, outgoing: Outgoing) -> None:
         self._outbox.add(outgoing, self.loop)
 
     def data_received(self, data: bytes) -> None:
-        if self.waits_since is not None:
+        if self.head_started is not None:
             self._head_bytes += len(data)
         super().data_received(data)
-        # The rest of a request may come with its head, and is bounded elsewhere.
-        if self.waits_since is not None and self._head_bytes > _MOST_HEAD_BYTES:
-            self.refuse("headers_too_large", f"The head of the request is over {_MOST_HEAD_BYTES:,} bytes. Send less.")
+        # Data behind a complete head belongs to the body, which `read_body` limits.
+        if self.head_started is not None and self._head_bytes > _MOST_HEAD_BYTES:
+            self.reject(
+                "headers_too_large",
+                f"The headers of the request are larger than {_MOST_HEAD_BYTES:,} bytes. Send fewer or shorter headers.",
+            )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self.waits_since is None:
-            self.waits_since = time.monotonic()
+        if self.head_started is None:
+            self.head_started = time.monotonic()
 
     def on_headers_complete(self) -> None:
-        self.waits_since, self._head_bytes = None, 0
-        self.scope["under_way"] = self.tasks  # type: ignore[typeddict-unknown-key]
+        self.head_started, self._head_bytes = None, 0
+        self.scope["active_tasks"] = self.tasks  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        # Nobody else has an answer that could go with it.
+        # No other request is running whose response could be sent with this one.
         if len(self.tasks) <= 1:
             self._outgoing.send()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self.refuse("invalid_http", "The request is not HTTP/1.1. Send one that is.")
+        self.reject("invalid_http", "The request is not valid HTTP/1.1. Check the client.")
 
-    def refuse(self, code: str, message: str) -> None:
-        """Answer with an error, and close."""
+    def reject(self, code: str, message: str) -> None:
+        """Send an error, and close the connection."""
         if self.transport.is_closing():
             return
-        response = error_answer(RequestError(code, message))
+        response = error_response(RequestError(code, message))
         status, body = response.status, response.body
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.waits_since = None
+        self.head_started = None
         self.transport.write(head.encode() + body)
         self.transport.close()

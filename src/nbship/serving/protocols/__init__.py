@@ -1,4 +1,4 @@
-"""The protocols that the service speaks."""
+"""The prediction protocols: nbship's own, Open Inference Protocol and MLflow."""
 
 from __future__ import annotations
 

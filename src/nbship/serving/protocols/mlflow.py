@@ -1,4 +1,4 @@
-"""MLflow's scoring protocol: `/invocations` in each form of its body."""
+"""MLflow's scoring protocol: `/invocations`, in all formats of its body."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from ...errors import InputFailure, RequestError
 from ...inference import Logged, PendingPredictions
 from ...model.signature import Signature
 from ...tabular import read_cell
-from ..http import Answer, Request, Waiting, json_answer
-from .native import begin, check_charset, parsed
+from ..http import PendingResponse, Request, Response, json_response
+from .native import begin, check_charset, read_json
 
 __all__ = ["invoke"]
 
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
-def invoke(request: Request, served: Logged, *, most_rows: int) -> Waiting:
-    """Predict for a frame or tensors, as MLflow's clients send them."""
+def invoke(request: Request, served: Logged, *, most_rows: int) -> PendingResponse:
+    """Predict for a data frame or tensors from an MLflow client."""
     if request.kind == "text/csv":
         rows = _from_csv(request, served.signature, most_rows)
     else:
-        rows = _from_json(parsed(request), served.signature)
+        rows = _from_json(read_json(request), served.signature)
     pending = begin(request, served, rows, most_rows=most_rows)
-    return Waiting(pending, partial(_written, pending))
+    return PendingResponse(pending, partial(_respond, pending))
 
 
-def _written(pending: PendingPredictions) -> Answer:
+def _respond(pending: PendingPredictions) -> Response:
     pending.check()
-    answers = pending.responses()
-    told = [{"prediction_id": answer.pop("id"), **answer} for answer in answers]
-    return json_answer({"predictions": told})
+    responses = pending.responses()
+    predictions = [{"prediction_id": row.pop("id"), **row} for row in responses]
+    return json_response({"predictions": predictions})
 
 
 def _from_json(content: Any, signature: Signature) -> Sequence[Any]:
     form = [name for name in _FORMS if name in content] if isinstance(content, Mapping) else []
     if len(form) != 1:
-        raise _wrong(None, f"must hold exactly one of {', '.join(_FORMS)}")
+        raise _invalid(None, f"must have exactly one of {', '.join(_FORMS)}")
     known = {form[0], "params"}
     for name in content:
         if name not in known:
-            raise _wrong(str(name)[:80], f"is not known here; send {form[0]} alone")
+            raise _invalid(str(name)[:80], f"is not allowed next to '{form[0]}'")
     if content.get("params"):
-        raise _wrong("params", "is not empty, and the model takes no parameters")
+        raise _invalid("params", "must be empty: the model has no parameters")
     data = content[form[0]]
     if form[0] == "dataframe_split":
         return _from_split(data)
     if form[0] == "dataframe_records":
         if not isinstance(data, list):
-            raise _wrong(form[0], "is not a list of records")
+            raise _invalid(form[0], "is not a list of records")
         return data
     return _from_tensors(data, signature, form[0])
 
@@ -64,9 +64,9 @@ def _from_split(data: Any) -> Sequence[Any]:
         or not all(isinstance(name, str) for name in columns)
         or not isinstance(rows, list)
     ):
-        raise _wrong("dataframe_split", "is not an object with 'columns' and 'data'")
+        raise _invalid("dataframe_split", "is not an object with 'columns' and 'data'")
     if len(set(columns)) < len(columns):
-        raise _wrong("dataframe_split", "has a column twice")
+        raise _invalid("dataframe_split", "has duplicate columns")
     return [_record(row, columns, position) for position, row in enumerate(rows)]
 
 
@@ -78,17 +78,17 @@ def _record(row: Any, columns: Sequence[str], position: int) -> dict[str, Any]:
 
 
 def _from_tensors(data: Any, signature: Signature, form: str) -> Sequence[Any]:
-    """Return the rows of TensorFlow Serving's forms: records, lists in the order of the fields, or a list for each field."""
+    """Return the rows of TensorFlow Serving's formats: records, lists in field order, or one list for each field."""
     if isinstance(data, Mapping):
         lists = {name: _column(values) for name, values in data.items()}
         if (
             any(values is None for values in lists.values())
             or len({len(values or ()) for values in lists.values()}) != 1
         ):
-            raise _wrong(form, "is not an object with a list of the same length for each field")
+            raise _invalid(form, "is not an object with lists of equal length, one for each field")
         return [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
     if not isinstance(data, list):
-        raise _wrong(form, "is neither a list of rows nor an object with a list for each field")
+        raise _invalid(form, "is neither a list of rows nor an object with one list for each field")
     names = signature.names
     return [_record(row, names, position) if isinstance(row, list) else row for position, row in enumerate(data)]
 
@@ -108,17 +108,17 @@ def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequenc
     except (UnicodeDecodeError, csv.Error) as error:
         raise RequestError("invalid_csv", f"The body is not CSV in UTF-8: {error}.") from error
     if not table or not table[0]:
-        raise RequestError("invalid_csv", "The body is empty. Send a line of column names, and the rows.")
+        raise RequestError("invalid_csv", "The body is empty. Send a header line with column names, then the rows.")
     columns, rows = table[0], [row for row in table[1:] if row]
     if len(set(columns)) < len(columns):
-        raise _wrong(None, "has a column twice")
+        raise _invalid(None, "has duplicate columns")
     failures: list[InputFailure] = []
     found = []
     for position, row in enumerate(rows[: most_rows + 1]):
         record = _record(row, columns, position)
         for name in columns:
             if name in signature.names and signature[name].dtype == "datetime":
-                # The text keeps its zone, and means in a record what it means in a file.
+                # Keep the string: a timestamp without offset is read as in a file, in the field's time zone.
                 record[name] = record[name].strip() or None
             elif name in signature.names:
                 record[name], reason = read_cell(record[name], signature[name])
@@ -126,11 +126,13 @@ def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequenc
                     failures.append(InputFailure(position, name, reason))
         found.append(record)
     if failures:
-        request.rows, request.refused = len(found), failures[0].field
-        raise RequestError("invalid_input", f"{len(failures)} cells cannot be read.", fields=failures)
+        request.rows, request.invalid_field = len(found), failures[0].field
+        raise RequestError(
+            "invalid_input", f"{len(failures)} values cannot be read_json. See 'fields' for each.", fields=failures
+        )
     return found
 
 
-def _wrong(field: str | None, reason: str) -> RequestError:
+def _invalid(field: str | None, reason: str) -> RequestError:
     subject = "The body" if field is None else f"'{field}'"
     return RequestError("invalid_input", f"{subject} {reason}.", fields=[InputFailure(None, field, reason)])

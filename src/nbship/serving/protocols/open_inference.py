@@ -1,6 +1,6 @@
-"""The Open Inference Protocol, version 2: a tensor for each field, and one for each output.
+"""The Open Inference Protocol v2: one tensor for each input field, and one for each output.
 
-Tensors come and go as JSON, or as bytes behind the JSON (the extension for binary tensor data).
+Tensors are JSON, or bytes after the JSON (the binary tensor data extension).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import msgspec
 
 from ...inference import Logged, PendingPredictions
 from ...tabular import parse_json
-from ..http import Answer, Request, Waiting, json_answer
+from ..http import PendingResponse, Request, Response, json_response
 from .native import begin, check_json
-from .tensors import DATATYPES, parameter_of, to_bytes, values_of, wrong
+from .tensors import DATATYPES, invalid, parameter_of, to_bytes, values_of
 
 __all__ = ["IDS", "infer", "metadata", "server_metadata"]
 
@@ -24,7 +24,7 @@ _HEAD = b"inference-header-content-length"
 
 
 def server_metadata() -> dict[str, Any]:
-    """Return what `/v2` tells."""
+    """Return the response of `/v2`."""
     from ... import __version__
 
     return {"name": "nbship", "version": __version__, "extensions": ["binary_tensor_data"]}
@@ -46,26 +46,26 @@ def _described(name: str, dtype: str) -> dict[str, Any]:
     return {"name": name, "datatype": DATATYPES.get(dtype, "BYTES"), "shape": [-1]}
 
 
-def infer(request: Request, served: Logged, *, most_rows: int) -> Waiting:
-    """Predict for tensors of one value a row; the answer has the ids of the predictions as a tensor of their own."""
+def infer(request: Request, served: Logged, *, most_rows: int) -> PendingResponse:
+    """Predict for tensors with one value a row. The response also has a tensor of prediction ids."""
     content, rest = _split(request)
     columns = _columns(content.get("inputs"), rest)
-    asked = _asked(content, served)
+    requested = _requested(content, served)
     id = content.get("id", request.id)
     if not isinstance(id, str):
-        raise wrong("id", "is not text")
+        raise invalid("id", "is not a string")
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     pending = begin(request, served, rows, most_rows=most_rows)
-    return Waiting(pending, partial(_written, pending, asked, id))
+    return PendingResponse(pending, partial(_respond, pending, requested, id))
 
 
 def _split(request: Request) -> tuple[Mapping[str, Any], memoryview]:
-    """Return the JSON of a request, and the bytes behind it."""
+    """Return the JSON of a request, and the bytes after it."""
     length, body = request.header(_HEAD), memoryview(request.body)
     if length:
         if not length.isdecimal() or not 0 < int(length[:20]) <= len(body):
-            raise wrong(
-                None, f"has {len(body)} bytes, and the header Inference-Header-Content-Length says {length[:20]}"
+            raise invalid(
+                None, f"has {len(body)} bytes, but the header Inference-Header-Content-Length is {length[:20]}"
             )
         body, rest = body[: int(length)], body[int(length) :]
     else:
@@ -73,56 +73,58 @@ def _split(request: Request) -> tuple[Mapping[str, Any], memoryview]:
         rest = body[len(body) :]
     content = parse_json(bytes(body))
     if not isinstance(content, Mapping):
-        raise wrong(None, "is not an object with 'inputs'")
+        raise invalid(None, "is not an object with 'inputs'")
     return content, rest
 
 
 def _columns(tensors: Any, rest: memoryview) -> dict[str, list[Any]]:
     if not isinstance(tensors, list) or not tensors:
-        raise wrong("inputs", "is not a list of tensors, one for each field")
+        raise invalid("inputs", "is not a list with one tensor for each field")
     columns: dict[str, list[Any]] = {}
     for tensor in tensors:
         name = tensor.get("name") if isinstance(tensor, Mapping) else None
         if not isinstance(name, str):
-            raise wrong("inputs", "has a tensor without a name")
+            raise invalid("inputs", "contains a tensor without a name")
         if name in columns:
-            raise wrong(name, "occurs twice")
+            raise invalid(name, "occurs twice")
         columns[name], rest = values_of(name, tensor, rest)
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         shown = ", ".join(f"{name}: {len(values)}" for name, values in list(columns.items())[:8])
-        raise wrong("inputs", f"has tensors of different lengths ({shown}). Send one value a row in each")
+        raise invalid("inputs", f"has tensors of different lengths ({shown}). Send one value a row in every tensor")
     if len(rest):
-        raise wrong("inputs", f"has {len(rest)} bytes behind its last tensor")
+        raise invalid("inputs", f"is followed by {len(rest)} bytes that belong to no tensor")
     return columns
 
 
-def _asked(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bool]]:
-    """Return the outputs that are asked for, and whether each shall come as bytes."""
+def _requested(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bool]]:
+    """Return the requested outputs, each with whether it is requested in binary form."""
     known = [*served.signature.answers, IDS]
-    usual = parameter_of(content, "binary_data_output") is True
+    default = parameter_of(content, "binary_data_output") is True
     outputs = content.get("outputs", [])
     if outputs == []:
-        return [(name, usual) for name in known]
+        return [(name, default) for name in known]
     if not isinstance(outputs, list) or not all(isinstance(output, Mapping) for output in outputs):
-        raise wrong("outputs", "is not a list of objects with a name")
-    asked = []
+        raise invalid("outputs", "is not a list of objects with 'name'")
+    requested = []
     for output in outputs:
         if output.get("name") not in known:
-            raise wrong("outputs", f"names '{str(output.get('name'))[:60]}'. The outputs are {', '.join(known)}")
+            raise invalid(
+                "outputs", f"requests the unknown output '{str(output.get('name'))[:60]}'. Use {', '.join(known)}"
+            )
         binary = parameter_of(output, "binary_data")
-        asked.append((output["name"], usual if binary is None else binary is True))
-    return asked
+        requested.append((output["name"], default if binary is None else binary is True))
+    return requested
 
 
-def _written(pending: PendingPredictions, asked: Sequence[tuple[str, bool]], id: str) -> Answer:
+def _respond(pending: PendingPredictions, requested: Sequence[tuple[str, bool]], id: str) -> Response:
     pending.check()
-    answers, ids = pending.predicted.outputs, pending.ids
+    predicted, ids = pending.predicted.outputs, pending.ids
     outputs, parts = [], []
-    for name, binary in asked:
+    for name, binary in requested:
         dtype = "string" if name == IDS else pending.by.signature.answers[name].dtype
         datatype = DATATYPES.get(dtype, "BYTES")
-        values = list(ids) if name == IDS else [answer[name] for answer in answers]
+        values = list(ids) if name == IDS else [row[name] for row in predicted]
         tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": [len(values)]}
         if binary:
             parts.append(to_bytes(values, datatype))
@@ -132,8 +134,8 @@ def _written(pending: PendingPredictions, asked: Sequence[tuple[str, bool]], id:
         outputs.append(tensor)
     content = {"model_name": pending.by.package.id.name, "model_version": pending.version, "id": id, "outputs": outputs}
     if not parts:
-        return json_answer(content)
+        return json_response(content)
     head = msgspec.json.encode(content)
-    return Answer(
+    return Response(
         200, b"".join([head, *parts]), "application/octet-stream", {"Inference-Header-Content-Length": str(len(head))}
     )

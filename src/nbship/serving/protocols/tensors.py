@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol: one value a row, as JSON or as bytes."""
+"""Tensors of the Open Inference Protocol, with one value a row, as JSON or as bytes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 
 from ...errors import InputFailure, RequestError
 
-__all__ = ["DATATYPES", "NUMPY", "parameter_of", "to_bytes", "values_of", "wrong"]
+__all__ = ["DATATYPES", "NUMPY", "invalid", "parameter_of", "to_bytes", "values_of"]
 
-# Type of a field -> datatype of its tensor; BYTES for all others.
+# Type of a field -> datatype of its tensor; BYTES for all other types.
 DATATYPES = {"bool": "BOOL", "int": "INT64", "float": "FP64"}
 NUMPY = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "i1", "INT16": "<i2",
@@ -23,35 +23,35 @@ NUMPY = {
 
 
 def values_of(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[list[Any], memoryview]:
-    """Return the values of a tensor, one a row, and the bytes after it."""
+    """Return the values of a tensor, and the remaining bytes."""
     datatype, shape = tensor.get("datatype"), tensor.get("shape")
     if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in NUMPY):
-        raise wrong(name, f"is of datatype '{str(datatype)[:40]}'. Use one of BYTES, {', '.join(NUMPY)}")
-    whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
-    if not whole or not shape or math.prod(shape[1:]) != 1:
-        raise wrong(name, f"is of shape {str(shape)[:60]}. Send one value a row: [rows] or [rows, 1]")
+        raise invalid(name, f"has the unknown datatype '{str(datatype)[:40]}'. Use one of BYTES, {', '.join(NUMPY)}")
+    valid = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    if not valid or not shape or math.prod(shape[1:]) != 1:
+        raise invalid(name, f"has the shape {str(shape)[:60]}. Send one value a row: [rows] or [rows, 1]")
     size = parameter_of(tensor, "binary_data_size")
     if size is not None:
         if type(size) is not int or not 0 <= size <= len(rest):
-            raise wrong(name, f"says {str(size)[:20]} bytes, and {len(rest)} are left")
+            raise invalid(name, f"has the binary_data_size {str(size)[:20]}, but {len(rest)} bytes remain")
         values, rest = _from_bytes(name, str(datatype), rest[:size]), rest[size:]
     else:
         values = _flat(tensor.get("data"))
     if len(values) != shape[0]:
-        raise wrong(name, f"has {len(values)} values, and its shape says {shape[0]}")
+        raise invalid(name, f"has {len(values)} values, but its shape has {shape[0]} rows")
     return [_plain(value, datatype) for value in values], rest
 
 
 def parameter_of(content: Mapping[str, Any], name: str) -> Any:
-    """Return a parameter of a request, tensor or output; None without it."""
+    """Return a parameter of a request, tensor or output, or None."""
     parameters = content.get("parameters", {})
     if not isinstance(parameters, Mapping):
-        raise wrong("parameters", "is not an object")
+        raise invalid("parameters", "is not an object")
     return parameters.get(name)
 
 
 def _flat(data: Any) -> list[Any]:
-    """Return the values of a list of values, or of lists of one value each."""
+    """Return values as a flat list; nested lists are joined."""
     values = data if isinstance(data, list) else []
     if values and all(isinstance(value, list) for value in values):
         return list(chain.from_iterable(values))
@@ -59,7 +59,7 @@ def _flat(data: Any) -> list[Any]:
 
 
 def _plain(value: Any, datatype: Any) -> Any:
-    # JSON writes a whole number of a floating-point tensor without a point, and NaN as null.
+    # JSON clients write 3.0 as 3 in a floating-point tensor, and NaN as null.
     if str(datatype).startswith("FP") and type(value) is int:
         return float(value) if abs(value) <= 2**53 else value
     return None if isinstance(value, float) and math.isnan(value) else value
@@ -69,33 +69,33 @@ def _from_bytes(name: str, datatype: str, data: memoryview) -> list[Any]:
     if datatype != "BYTES":
         kind = np.dtype(NUMPY[datatype])
         if len(data) % kind.itemsize:
-            raise wrong(name, f"has {len(data)} bytes, which are no whole number of {datatype}")
+            raise invalid(name, f"has {len(data)} bytes, which is not a multiple of the size of {datatype}")
         found: list[Any] = np.frombuffer(data, kind).tolist()
         return found
-    texts, start = [], 0
+    strings, start = [], 0
     try:
         while start < len(data):
             (size,) = struct.unpack_from("<I", data, start)
             part = bytes(data[start + 4 : start + 4 + size])
             if len(part) < size:
-                raise wrong(name, "ends in the middle of a text")
-            texts.append(part.decode())
+                raise invalid(name, "ends in the middle of a string")
+            strings.append(part.decode())
             start += 4 + size
     except (struct.error, UnicodeDecodeError) as error:
-        raise wrong(name, "does not hold texts in UTF-8, each after its length") from error
-    return texts
+        raise invalid(name, "is not a sequence of UTF-8 strings, each after its length in 4 bytes") from error
+    return strings
 
 
 def to_bytes(values: Sequence[Any], datatype: str) -> bytes:
-    """Return a tensor's values as its binary form has them."""
+    """Return the binary form of a tensor's values."""
     if datatype != "BYTES":
         return np.array(values, dtype=NUMPY[datatype]).tobytes()
-    texts = [str(value).encode() for value in values]
-    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    strings = [str(value).encode() for value in values]
+    return b"".join(struct.pack("<I", len(text)) + text for text in strings)
 
 
-def wrong(field: str | None, reason: str) -> RequestError:
-    """Return the refusal of a request with something wrong in a field, or in the body as a whole."""
+def invalid(field: str | None, reason: str) -> RequestError:
+    """Return the error of an invalid field, or of an invalid body if `field` is None."""
     subject = "The body" if field is None else f"'{field[:80]}'"
     failure = InputFailure(None, field, reason)
     return RequestError("invalid_input", f"{subject} {reason}.", fields=[failure])

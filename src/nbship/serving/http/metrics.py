@@ -1,4 +1,4 @@
-"""What Prometheus sees of the service; the workers of one service are summed."""
+"""Metrics of the service for Prometheus, summed over its workers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
     from ...predictor import ModelId
 
-__all__ = ["FOLDER", "Measures", "forget_worker"]
+__all__ = ["FOLDER", "ServiceMetrics", "forget_worker"]
 
-# The variable in which prometheus_client finds the folder that workers share.
+# The environment variable with the folder that the workers share, as prometheus_client names it.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _ROWS = (1, 10, 100, 1_000, 10_000, 100_000)
 
 
-class Measures:
-    """Counters and histograms of one process, shown with those of the other workers.
+class ServiceMetrics:
+    """Metrics of one process, reported together with those of the other workers.
 
     Parameters
     ----------
     models
-        Those that may answer.
+        The models that predict.
     """
 
     def __init__(self, models: Sequence[ModelId] = ()) -> None:
@@ -36,35 +36,33 @@ class Measures:
         self._shared = os.environ.get(FOLDER)
         self.registry = registry = CollectorRegistry()
         self._requests = Counter(
-            "nbship_requests", "Requests, by route and status.", ["route", "status"], registry=registry
+            "nbship_requests", "Requests by route and status.", ["route", "status"], registry=registry
         )
         self._seconds = Histogram(
-            "nbship_request_seconds", "Seconds from the request's head to its answer.", ["route"], buckets=_SECONDS, registry=registry,
+            "nbship_request_seconds", "Seconds from the head of a request to its response.", ["route"], buckets=_SECONDS, registry=registry,
         )  # fmt: skip
-        self._rows = Histogram(
-            "nbship_request_rows", "Rows of a request that asks for predictions.", buckets=_ROWS, registry=registry
-        )
+        self._rows = Histogram("nbship_request_rows", "Rows in a request.", buckets=_ROWS, registry=registry)
         self.in_flight = Gauge(
-            "nbship_requests_in_flight", "Requests that are not answered yet.", registry=registry, multiprocess_mode="livesum",
+            "nbship_requests_in_flight", "Requests without a response yet.", registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
         self.queued = Gauge(
-            "nbship_requests_queued", "Requests that wait for a thread, or for the log.", registry=registry, multiprocess_mode="livesum",
+            "nbship_requests_queued", "Requests that wait for a thread.", registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
         self._models = Gauge(
             "nbship_model_info", "The model that is served.", ["model", "version"], registry=registry, multiprocess_mode="livemax",
         )  # fmt: skip
         self._served: Sequence[ModelId] = ()
         self.serve(models)
-        self._cpu = Counter("nbship_cpu_seconds", "CPU time of the processes.", registry=registry)
+        self._cpu = Counter("nbship_cpu_seconds", "CPU time of all processes in seconds.", registry=registry)
         self._memory = Gauge(
-            "nbship_resident_memory_bytes", "Memory of the living processes.", registry=registry, multiprocess_mode="livesum",
+            "nbship_resident_memory_bytes", "Resident memory of the running processes in bytes.", registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
-        self._spent = 0.0
+        self._used = 0.0
         self._children: dict[tuple[str, int], tuple[Any, Any]] = {}
         self.sample()
 
     def serve(self, models: Sequence[ModelId]) -> None:
-        """Show which models may answer from now on."""
+        """Report these models as the served ones."""
         for model in self._served:
             self._models.labels(model.name, model.version).set(0)
         for model in models:
@@ -72,7 +70,7 @@ class Measures:
         self._served = models
 
     def note(self, route: str, status: int, seconds: float, rows: int) -> None:
-        """Count a request that was answered."""
+        """Count a request with its response."""
         found = self._children.get((route, status))
         if found is None:
             found = self._requests.labels(route, str(status)), self._seconds.labels(route)
@@ -83,15 +81,15 @@ class Measures:
             self._rows.observe(rows)
 
     def sample(self) -> None:
-        """Take note of what the process uses."""
+        """Record CPU time and memory of the process."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        spent = usage.ru_utime + usage.ru_stime
-        self._cpu.inc(max(0.0, spent - self._spent))
-        self._spent = spent
+        used = usage.ru_utime + usage.ru_stime
+        self._cpu.inc(max(0.0, used - self._used))
+        self._used = used
         self._memory.set(_resident())
 
     def text(self) -> bytes:
-        """Return all measures in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -104,7 +102,7 @@ class Measures:
 
 
 class _Merged:
-    """What the workers left in their shared folder, while others come and go there."""
+    """The metrics in the shared folder, read while workers start and stop."""
 
     def __init__(self, collector: Any) -> None:
         self._collector = collector
@@ -115,12 +113,12 @@ class _Merged:
                 yield from list(self._collector.collect())
                 return
             except FileNotFoundError:
-                # A worker ended between the listing and the reading.
+                # A worker's file was removed between listing and reading.
                 continue
 
 
 def forget_worker(pid: int) -> None:
-    """Take a dead worker out of what is summed over living ones; what it counted stays."""
+    """Remove a dead worker from the gauges; its counters stay in the sums."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid)

@@ -1,4 +1,4 @@
-"""Have the log written for those who wait in an event loop: once a turn of the loop, for all of them."""
+"""Group commit: all requests of one turn of the event loop share one transaction of the prediction log."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import asyncio
 
 from ...prediction_log import PendingCommit, PredictionLog
 
-__all__ = ["Landing"]
+__all__ = ["GroupCommit"]
 
 
-class Landing:
-    """Where commits to a log are waited for in a loop.
+class GroupCommit:
+    """Waits in an event loop for pending commits of a prediction log.
 
-    The loop writes by itself where that takes but a moment: to hand over to a thread, and to be woken by it, takes
-    longer. Else a thread writes, one transaction after another, and the loop goes on.
+    If the log can be written quickly, the loop writes it: waking a thread and being woken by it takes longer.
+    Otherwise a thread writes, one transaction after another, and the loop continues.
+
+    Example: requests a, b and c predict in the same turn. Each calls `wait`; the first schedules `_flush` for the
+    end of the turn, which writes the three records in one transaction and wakes all three.
     """
 
     def __init__(self, log: PredictionLog, loop: asyncio.AbstractEventLoop) -> None:
@@ -21,24 +24,24 @@ class Landing:
         self._waiting: list[tuple[PendingCommit[object], asyncio.Future[None]]] = []
         self._thread: asyncio.Future[None] | None = None
 
-    async def land(self, commit: PendingCommit[object], *, alone: bool) -> None:
-        """Return when `commit` is durable, or refused.
+    async def wait(self, commit: PendingCommit[object], *, alone: bool) -> None:
+        """Return when `commit` is durable, or has failed.
 
         Parameters
         ----------
         alone
-            Whether no other request is under way, that might have something to write with it.
+            Whether no other request is running that could share the transaction.
         """
         if commit.done or (alone and not self._waiting and self._log.try_flush()):
             return
         waiter: asyncio.Future[None] = self._loop.create_future()
         if not self._waiting:
-            # All that has its turn now is written together.
-            self._loop.call_soon(self._settle)
+            # Runs after the other requests of this turn, and writes their records too.
+            self._loop.call_soon(self._flush)
         self._waiting.append((commit, waiter))
         await waiter
 
-    def _settle(self) -> None:
+    def _flush(self) -> None:
         if self._log.try_flush():
             self._wake()
         else:
@@ -53,4 +56,4 @@ class Landing:
             elif not waiter.done():
                 waiter.set_result(None)
         if self._waiting:
-            self._loop.call_soon(self._settle)
+            self._loop.call_soon(self._flush)

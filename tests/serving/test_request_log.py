@@ -5,7 +5,7 @@ import threading
 import time
 
 from nbship.serving.http.asgi import Request
-from nbship.serving.http.request_log import RequestLines, identify
+from nbship.serving.http.request_log import RequestLog, identify
 
 
 def request() -> Request:
@@ -14,12 +14,12 @@ def request() -> Request:
     return made
 
 
-def test_a_line_tells_what_was_asked_and_what_became_of_it() -> None:
+def test_a_line_describes_request_and_response() -> None:
     written: list[str] = []
-    lines = RequestLines(written.append)
-    asked = request()
-    asked.rows, asked.refused, asked.caller = 3, "size", "shop"
-    lines.note(asked, status=422, started=time.perf_counter(), version="0123456789ab")
+    lines = RequestLog(written.append)
+    sent = request()
+    sent.rows, sent.invalid_field, sent.caller = 3, "size", "shop"
+    lines.note(sent, status=422, started=time.perf_counter(), version="0123456789ab")
     lines.close()
     (line,) = map(json.loads, "".join(written).splitlines())
     assert line["ms"] >= 0
@@ -29,10 +29,10 @@ def test_a_line_tells_what_was_asked_and_what_became_of_it() -> None:
     }  # fmt: skip
 
 
-def test_a_reader_that_does_not_read_keeps_nobody_waiting() -> None:
+def test_a_blocked_reader_delays_no_request() -> None:
     written: list[str] = []
     reads = threading.Event()
-    lines = RequestLines(lambda text: (reads.wait(10), written.append(text)), most=50)
+    lines = RequestLog(lambda text: (reads.wait(10), written.append(text)), most=50)
     lines.note(request(), status=200, started=0.0, version=None)
     time.sleep(0.1)
     began = time.monotonic()
@@ -41,6 +41,6 @@ def test_a_reader_that_does_not_read_keeps_nobody_waiting() -> None:
     assert time.monotonic() - began < 1
     reads.set()
     lines.close()
-    told = [json.loads(line) for line in "".join(written).splitlines()]
-    assert sum("path" in line for line in told) == 51
-    assert [line["dropped"] for line in told if "dropped" in line] == [150]
+    records = [json.loads(line) for line in "".join(written).splitlines()]
+    assert sum("path" in line for line in records) == 51
+    assert [line["dropped"] for line in records if "dropped" in line] == [150]

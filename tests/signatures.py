@@ -24,4 +24,4 @@ SIGNATURE = Signature(
 EXAMPLE = {
     "at": "2024-07-01T08:00:00-04:00", "sent": None, "line": "a", "kind": "x", "size": 3, "note": None, "new": True,
 }  # fmt: skip
-ANSWER = {"id": "1", "model": "m", "version": "0123456789ab", "label": True, "probability": 0.5}
+PREDICTION = {"id": "1", "model": "m", "version": "0123456789ab", "label": True, "probability": 0.5}

@@ -1,4 +1,4 @@
-"""Who waits for the log, and who does not."""
+"""Which requests wait for the log, and which do not."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def service(package: Path, log: PredictionLog) -> Service:
 
 
 def ask(client: httpx.Client, count: int) -> list[str]:
-    """Ask so many times at once; return the ids of the predictions."""
+    """Send `count` concurrent requests; return the ids of the predictions."""
     with ThreadPoolExecutor(count) as clients:
         answers = list(clients.map(lambda _: client.post("/predict", json=RECORD), range(count)))
     assert {answer.status_code for answer in answers} == {200}
     return [answer.json()["id"] for answer in answers]
 
 
-def test_a_locked_log_keeps_predictions_waiting_and_nobody_else(small_package: Path, tmp_path: Path) -> None:
+def test_a_locked_log_delays_predictions_only(small_package: Path, tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
     with running(service(small_package, open_log(path))) as client, ThreadPoolExecutor(1) as asking:
         ask(client, 2)
@@ -65,7 +65,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def test_all_that_is_answered_is_logged(small_package: Path, address: str) -> None:
+def test_every_prediction_of_a_response_is_logged(small_package: Path, address: str) -> None:
     with running(service(small_package, open_log(address))) as client:
         ids = [id for _ in range(10) for id in ask(client, 12)]
     with open_log(address) as log:

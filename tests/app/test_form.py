@@ -9,13 +9,13 @@ from nbship.app.form import describe_risk, read_form, widgets
 from nbship.project import Phrase
 
 
-def test_every_field_is_asked_for_in_its_way() -> None:
-    needed, optional = widgets(SIGNATURE, example=EXAMPLE, names={"line": {"a": "Alpha"}})
-    assert {widget.field.name: widget.kind for widget in needed} == {
-        "at": "moment", "sent": "moment", "line": "choice", "kind": "choice", "size": "whole", "note": "text", "new": "switch",
+def test_every_field_has_a_widget_of_its_type() -> None:
+    required, optional = widgets(SIGNATURE, example=EXAMPLE, names={"line": {"a": "Alpha"}})
+    assert {widget.field.name: widget.kind for widget in required} == {
+        "at": "timestamp", "sent": "timestamp", "line": "choice", "kind": "choice", "size": "integer", "note": "text", "new": "switch",
     }  # fmt: skip
     assert [(widget.field.name, widget.label, widget.start) for widget in optional] == [("weight", "Weight (kg)", None)]
-    by_name = {widget.field.name: widget for widget in needed}
+    by_name = {widget.field.name: widget for widget in required}
     assert by_name["at"].start.hour == 8
     assert by_name["at"].zone == "America/New_York"
     assert by_name["line"].name_of("a") == "Alpha (a)"
@@ -23,7 +23,7 @@ def test_every_field_is_asked_for_in_its_way() -> None:
     assert by_name["size"].start == 3
 
 
-def test_answers_become_a_record() -> None:
+def test_a_filled_form_becomes_a_record() -> None:
     values = {
         "at": (date(2024, 1, 2), time(8, 30)), "sent": (None, None), "line": "a", "kind": None, "size": 3,
         "weight": None, "note": "  ", "new": False,
@@ -46,27 +46,27 @@ def test_answers_become_a_record() -> None:
         (0.0, "Much less likely than usual"),
     ],
 )
-def test_a_risk_is_put_beside_the_usual_one(probability: float, words: str) -> None:
-    assert describe_risk(probability, usual=0.25).words == words
+def test_a_risk_is_compared_with_the_baseline(probability: float, words: str) -> None:
+    assert describe_risk(probability, baseline=0.25).words == words
 
 
-def test_a_project_has_its_own_words() -> None:
+def test_a_project_can_set_its_own_phrases() -> None:
     phrases = [Phrase(below=1.0, words="Calm", tone="good"), Phrase(below=99.0, words="Rough", tone="bad")]
-    assert describe_risk(0.1, usual=0.2, phrases=phrases).words == "Calm"
-    assert describe_risk(0.3, usual=0.2, phrases=phrases).words == "Rough"
+    assert describe_risk(0.1, baseline=0.2, phrases=phrases).words == "Calm"
+    assert describe_risk(0.3, baseline=0.2, phrases=phrases).words == "Rough"
 
 
 @pytest.mark.parametrize(
-    ("probability", "share", "often"),
+    ("probability", "share", "frequency"),
     [
         (0.5, "50\N{NO-BREAK SPACE}%", "about 1 in 2"),
         (0.333, "33\N{NO-BREAK SPACE}%", "about 1 in 3"),
         (0.05, "5\N{NO-BREAK SPACE}%", "about 1 in 20"),
         (0.004, "under 1 %", "fewer than 1 in 100"),
-        (0.995, "over 99 %", "nearly always"),
+        (0.995, "over 99 %", "more than 99 in 100"),
         (0.62, "62\N{NO-BREAK SPACE}%", "about 3 in 5"),
     ],
 )
-def test_a_share_is_also_told_as_a_count(probability: float, share: str, often: str) -> None:
-    risk = describe_risk(probability, usual=None)
-    assert (risk.share, risk.often) == (share, often)
+def test_a_risk_is_also_given_as_a_frequency(probability: float, share: str, frequency: str) -> None:
+    risk = describe_risk(probability, baseline=None)
+    assert (risk.share, risk.frequency) == (share, frequency)

@@ -1,4 +1,4 @@
-"""The pieces of the page that Streamlit has no element for, as HTML."""
+"""HTML for page elements that Streamlit does not have."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ STYLE = """<style>
 _TONES = {"ok": "good", "insufficient": "fair", "warning": "poor", "alert": "bad"}
 
 
-def risk_card(risk: Risk, *, title: str, share: float, usual: float | None) -> str:
-    """Return a probability as a number, in words, and beside the usual one."""
-    tick = f'<div class="nb-tick" style="left:{usual:.1%}"></div>' if usual is not None else ""
-    place = f"{min(max(usual, 0.12), 0.88):.1%}" if usual is not None else ""
+def risk_card(risk: Risk, *, title: str, share: float, baseline: float | None) -> str:
+    """Return a card that shows a probability as a number, in words and next to the baseline."""
+    tick = f'<div class="nb-tick" style="left:{baseline:.1%}"></div>' if baseline is not None else ""
+    left = f"{min(max(baseline, 0.12), 0.88):.1%}" if baseline is not None else ""
     scale = (
-        f'<div class="nb-scale"><span style="left:{place}">usual: {escape(risk.usual or "")}</span></div>'
-        if usual
+        f'<div class="nb-scale"><span style="left:{left}">average: {escape(risk.baseline or "")}</span></div>'
+        if baseline
         else ""
     )
     return f"""<div class="nb-card" role="status">
@@ -46,20 +46,20 @@ def risk_card(risk: Risk, *, title: str, share: float, usual: float | None) -> s
 
 
 def _sentence(risk: Risk) -> str:
-    often = risk.often[:1].upper() + risk.often[1:]
-    beside = f", where {risk.usual} is usual" if risk.usual else ""
-    return f"{often} such cases{beside}."
+    frequency = risk.frequency[:1].upper() + risk.frequency[1:]
+    average = f"; the average is {risk.baseline}" if risk.baseline else ""
+    return f"{frequency} similar cases{average}."
 
 
 def number_card(title: str, number: str, *, note: str) -> str:
-    """Return one value with its title, or a note alone."""
+    """Return a card with one value and its title; without a title, with a message."""
     big = "nb-number" if title else "nb-note"
     return f"""<div class="nb-card" role="status"><div class="nb-title">{escape(title)}</div>
 <div class="{big}">{escape(number)}</div><div class="nb-note">{escape(note)}</div></div>"""
 
 
 def report_card(report: Report) -> str:
-    """Return a report's verdict: what changed, and what to do."""
+    """Return a card with the verdict of a report, its reasons and the advice."""
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in report.reasons[:5])
     return f"""<div class="nb-card"><div class="nb-title">{escape(report.window)} · model version {escape(report.version)}</div>
 <div class="nb-words nb-{_TONES.get(report.verdict, "fair")}" data-testid="verdict">{escape(report.headline)}</div>
