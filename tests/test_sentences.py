@@ -53,7 +53,7 @@ GLOSSARY = {
     r"\bthat is theirs\b|\bnone of theirs\b": "say the thing",
     r"\bdoubled\b": "duplicate",
     r"\b[Bb]ring (in|the)\b": "import, copy",
-    r"\bmoments?\b": "timestamp",
+    r"(?<!in a )\bmoments?\b": "timestamp",
     r"\b(cells|a cell) of (a|the) (file|table|row)\b": "CSV values",
     r"\b(landing|books|upkeep|joints|draft)\b": "pending commit, DVC store, retention, joint tables, temporary file",
     r"\bwould like to\b|\bby itself alone\b": "say the thing",
