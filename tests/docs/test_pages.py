@@ -53,3 +53,12 @@ def test_links_between_pages_and_to_files_lead_somewhere() -> None:
             if path and "://" not in path and not (page.parent / path).exists():
                 broken.append(f"{page.relative_to(ROOT)}: {target}")
     assert broken == []
+
+
+def test_files_of_the_repository_that_pages_name_exist() -> None:
+    missing = []
+    for page in [ROOT / "README.md", ROOT / "SECURITY.md", *DOCS.rglob("*.md")]:
+        for name in re.findall(r"`((?:tests|benchmarks|app)/[\w./]*)`", page.read_text(encoding="utf-8")):
+            if not (ROOT / name).exists():
+                missing.append(f"{page.relative_to(ROOT)}: {name}")
+    assert missing == []
