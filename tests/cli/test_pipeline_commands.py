@@ -99,7 +99,7 @@ def test_check_fix_adds_a_cell_where_none_is(root: Path, capsys: pytest.CaptureF
     ("file", "text", "said"),
     [
         ("pipeline.yaml", "tasks: [", "'pipeline.yaml', line"),
-        ("params.yaml", "load: {rate: yes, month: july}\nfit: {seed: 3}\n", "a truth value in YAML 1.1"),
+        ("params.yaml", "load: {rate: yes, month: july}\nfit: {seed: 3}\n", "a boolean in YAML 1.1"),
         ("nbship.yaml", "slicez: []\n", "Did you mean 'slices'"),
     ],
 )

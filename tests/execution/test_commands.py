@@ -15,7 +15,7 @@ from .two_stages import call, write_project
     [
         (["run", "fitt"], "has no stage 'fitt'. Did you mean 'fit'?"),
         (["run", "-S", "fit.sed=4"], "has no parameter 'fit.sed'. Did you mean 'fit.seed'?"),
-        (["run", "-S", "fit.seed=yes"], "a truth value in YAML 1.1"),
+        (["run", "-S", "fit.seed=yes"], "a boolean in YAML 1.1"),
         (["stage", "fitt"], "has no stage 'fitt'. Did you mean 'fit'?"),
     ],
 )
@@ -62,7 +62,7 @@ def test_a_gate_that_says_no_ends_with_3(tmp_path: Path):
     assert "nbship: Stage 'fit': Too small." in done.stderr
     assert ".nbship/scratch/fit/20_fit.ipynb" in done.stderr
     assert "fit " in done.stdout
-    assert "the gate said no" in done.stdout
+    assert "rejected by the gate" in done.stdout
     assert not (root / "products/metrics.json").exists()
 
 

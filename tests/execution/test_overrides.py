@@ -52,7 +52,7 @@ def test_one_value_changes_and_nothing_else(params: Path, assignment: str, old: 
         ("max_iter=2", r"Did you mean 'train.max_iter'\?"),
         ("train=2", "It is a block"),
         ("train.many=[1]", "over several lines"),
-        ("train.name=yes", "a truth value in YAML 1.1"),
+        ("train.name=yes", "a boolean in YAML 1.1"),
         ("train.name=2013-07-01", "is a date"),
         ("train.max_iter=1 # 2\nname: x", "more than one value|not valid YAML"),
         ("train.name=a: b", "more than one value|not valid YAML"),

@@ -49,9 +49,9 @@ def test_frames_and_columns_give_the_same_matrix(frame: pd.DataFrame) -> None:
 
 
 def test_mistakes_are_named(frame: pd.DataFrame) -> None:
-    with pytest.raises(SignatureError, match="'kind' is text but not named"):
+    with pytest.raises(SignatureError, match="'kind' holds strings and is missing"):
         ColumnFeatures(features, categorical=()).fit(frame)
-    with pytest.raises(SignatureError, match="'double' is named in"):
+    with pytest.raises(SignatureError, match="'double' holds no strings and is named in"):
         ColumnFeatures(features, categorical=("kind", "double")).fit(frame)
     with pytest.raises(SignatureError, match="needs the column 'kind'"):
         ColumnFeatures(features).fit(frame.drop(columns="kind"))

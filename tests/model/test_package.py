@@ -90,7 +90,7 @@ def test_a_no_of_the_gate_leaves_the_old_package(shop_source: Path, shop_estimat
     estimator = shop_estimator("forest")
     with importable(shop_source):
         first = build_shop(tmp_path / "shop", estimator=estimator)
-        with pytest.raises(GateError, match="gate said no to model 'shop': worse than before"):
+        with pytest.raises(GateError, match="gate rejected model 'shop': worse than before"):
             build_shop(
                 tmp_path / "shop", estimator=estimator, verdict={"passed": False, "reasons": ["worse than before"]}
             )

@@ -109,7 +109,7 @@ def test_tensors_as_json(client: httpx.Client, rows: list[dict], expected: list[
         ({"parameters": []}, "parameters", "not an object"),
         ({"id": 1}, "id", "not a string"),
         ({"size": {"data": None}}, "size", "has 0 values"),
-        ({"size": {"data": ["big"]}}, "size", "not a whole number"),
+        ({"size": {"data": ["big"]}}, "size", "not an integer"),
         ({"size": {"name": "siez"}}, "siez", "did you mean 'size'"),
         ({"size": {"parameters": {"binary_data_size": 8}}}, "size", "binary_data_size 8, but 0 bytes remain"),
     ],

@@ -28,7 +28,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Watch": {
         "monitor": "Write the monitoring report of a window of time.",
-        "labels": "Bring in the labels of past predictions.",
+        "labels": "Import the labels of past predictions.",
         "replay": "Answer a logged prediction again and compare.",
         "log": "Export the prediction log, forget a person, prune what is old.",
     },

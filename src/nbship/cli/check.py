@@ -16,7 +16,7 @@ __all__ = ["command"]
 def command(path: Path | None, fix: bool) -> None:
     """Check a project: nbship.yaml, params.yaml, pipeline.yaml (also by Ploomber's own reader), the notebooks.
 
-    PATH is the project's folder, or any in it; by default this one. It exits with 1 if something is wrong.
+    PATH is the project's folder, or any in it; by default this one. It exits with code 1 if something is wrong.
 
     \b
     Example:

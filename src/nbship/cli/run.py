@@ -28,7 +28,7 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
     """Run what changed: notebooks, in order, to a model package.
 
     STAGE runs that stage and those before it; without one, all. What is up to date does not run. It
-    ends with 0 if all went well, 1 if a stage failed, 3 if the gate said no.
+    exits with code 0 if all stages succeeded, 1 if a stage failed, 3 if the gate rejected the model.
 
     \b
     Example:

@@ -25,9 +25,9 @@ _PAST = 20
 )
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(stage: str | None, history: bool, as_json: bool) -> None:
-    """Say what `nbship run` would run, and why: which file, parameter, library or upstream changed.
+    """Show what `nbship run` would run, and why: which file, parameter, library or upstream changed.
 
-    It runs nothing, keeps dvc.yaml current, and exits with 0 also when stages would run.
+    It runs nothing, keeps dvc.yaml current, and exits with code 0 also when stages would run.
 
     \b
     Example:

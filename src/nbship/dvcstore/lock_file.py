@@ -140,7 +140,7 @@ def _blocks(body: str) -> dict[str, str]:
     ends = [match.start() for match in found[1:]] + [len(body)]
     blocks = {match[1]: body[match.start() : end] for match, end in zip(found, ends, strict=True)}
     if len(blocks) < len(found):
-        raise PipelineError("a stage stands in it twice")
+        raise PipelineError("A stage occurs twice.")
     return blocks
 
 
@@ -156,7 +156,7 @@ def _loaded(text: str) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(stages, dict) or not all(
         isinstance(entry, dict) and _is_entry(entry) for entry in stages.values()
     ):
-        raise PipelineError("it is not what DVC writes (schema 2.0, stages)")
+        raise PipelineError("It is not a lock file as DVC writes it (schema 2.0 with stages).")
     return stages
 
 
@@ -164,9 +164,9 @@ def _entry(name: str, block: str) -> Mapping[str, Any]:
     try:
         entry = parse_block(block)
     except PipelineError as cause:
-        raise PipelineError(f"the entry of stage '{name}' cannot be read ({cause})") from cause
+        raise PipelineError(f"The entry of stage '{name}' cannot be read: {cause}.") from cause
     if not isinstance(entry, dict) or not _is_entry(entry):
-        raise PipelineError(f"the entry of stage '{name}' is not one of DVC's")
+        raise PipelineError(f"The entry of stage '{name}' is not as DVC writes it.")
     return entry
 
 

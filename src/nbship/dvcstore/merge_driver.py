@@ -76,8 +76,8 @@ def _read(path: Path) -> Mapping[str, Any]:
         lock = _yaml().load(path.read_text(encoding="utf-8")) or {}
     except (OSError, YAMLError) as error:
         raise PipelineError(
-            f"'{path}' cannot be read as dvc.lock. Settle the merge by hand, or take one side and run `nbship run`."
+            f"'{path}' cannot be read as dvc.lock. Resolve the merge by hand, or take one side and run `nbship run`."
         ) from error
     if not isinstance(lock, Mapping):
-        raise PipelineError(f"'{path}' is not a dvc.lock. Settle the merge by hand, or take one side.")
+        raise PipelineError(f"'{path}' is not a dvc.lock. Resolve the merge by hand, or take one side.")
     return lock

@@ -32,13 +32,13 @@ def heal_lock(path: Path, *, aside: Path) -> str:
         read_lock(path)
         return ""
     except PipelineError as error:
-        damage = str(error.__cause__ or error)
+        damage = str(error.__cause__ or error).rstrip(".")
     aside.parent.mkdir(parents=True, exist_ok=True)
     path.replace(aside)
     if committed := _committed(path):
         write_whole(path, committed)
-    begun = "the one that is committed" if committed else "an empty one"
-    return f"'{path.name}' was damaged: {damage}. It lies in '{aside.parent.name}/{aside.name}' now, and the run begins from {begun}."
+    begun = "the committed one" if committed else "an empty one"
+    return f"'{path.name}' was damaged ({damage}). It was moved to '{aside.parent.name}/{aside.name}', and the run starts from {begun}."
 
 
 def remove_drafts(paths: Iterable[Path]) -> None:

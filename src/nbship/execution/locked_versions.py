@@ -31,7 +31,7 @@ def refuse_other_versions(stage: str, libraries: Iterable[str], *, locked: Mappi
         if installed and name in locked and installed not in locked[name].split():
             raise StageError(
                 f"Stage '{stage}' is recorded with {name} {locked[name]}, as the lock file says, and {installed} is installed. "
-                "Bring the environment to the lock file: `uv sync` (or `make install`)."
+                "Install the locked versions: `uv sync` (or `make install`)."
             )
 
 

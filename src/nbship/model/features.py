@@ -69,14 +69,14 @@ class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     def fit(self, X: Columns | pd.DataFrame, y: Any = None) -> ColumnFeatures:  # noqa: N803
         """Learn the order of the features and the codes of the text ones."""
         features = compute(self.function, columns_of(X))
-        texts = [name for name, values in features.items() if np.asarray(values).dtype.kind in "OUST"]
-        if self.categorical is not None and set(texts) != set(self.categorical):
-            odd = sorted(set(texts) ^ set(self.categorical))
+        strings = [name for name, values in features.items() if np.asarray(values).dtype.kind in "OUST"]
+        if self.categorical is not None and set(strings) != set(self.categorical):
+            odd = sorted(set(strings) ^ set(self.categorical))
             raise SignatureError(
-                f"Feature '{odd[0]}' is {'text but not named' if odd[0] in texts else 'named'} in categorical={tuple(self.categorical)}"
-                f"{'' if odd[0] in texts else ' but no text feature'}. Name exactly the text features."
+                f"Feature '{odd[0]}' {'holds strings and is missing' if odd[0] in strings else 'holds no strings and is named'} in "
+                f"categorical={tuple(self.categorical)}. Name exactly the features that hold strings."
             )
-        self.categories_ = {name: self._frequent(features[name]) for name in self.categorical or texts}
+        self.categories_ = {name: self._frequent(features[name]) for name in self.categorical or strings}
         self.numbers_ = [name for name in features if name not in self.categories_]
         self._codes = _codes(self.categories_)
         return self

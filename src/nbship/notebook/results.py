@@ -86,7 +86,7 @@ def _plain(value: Any, *, trail: str) -> Any:
     if isinstance(value, float):
         if math.isfinite(value):
             return float(value)
-        raise StageError(f"The result '{trail}' is {value}, which is no number to JSON. Leave it out, or write None.")
+        raise StageError(f"The result '{trail}' is {value}, which JSON has no number for. Leave it out, or write None.")
     if isinstance(value, (dt.date, dt.datetime)):
         return value.isoformat()
     if isinstance(value, Path):

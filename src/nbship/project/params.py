@@ -135,7 +135,7 @@ def _refuse_ambiguous(node: Any, file: str, *, is_key: bool) -> None:
     if problem is None and not is_key and node.tag == "tag:yaml.org,2002:str" and _is_cast(text):
         problem = (
             "is text that Ploomber would cast to another type. "
-            "Write it as a number or truth value without quotes, or add a word to it."
+            "Write it as a number or boolean without quotes, or add a word to it."
         )
     if problem:
         kind = "key" if is_key else "value"
@@ -145,7 +145,7 @@ def _refuse_ambiguous(node: Any, file: str, *, is_key: bool) -> None:
 def _dialect_problem(text: str) -> str | None:
     if _YAML_1_1_BOOLEAN.fullmatch(text):
         truth = "true" if text.lower() in {"y", "yes", "on"} else "false"
-        return f"is a word in YAML 1.2 and a truth value in YAML 1.1. Write {truth}, or another word."
+        return f"is a string in YAML 1.2 and a boolean in YAML 1.1. Write {truth}, or another word."
     if _DATE.fullmatch(text):
         return f'is a date, which not every reader takes as text. Write "{text}" in quotes.'
     if _YAML_1_1_NUMBER.fullmatch(text) or _BARE_EXPONENT.fullmatch(text):
@@ -191,7 +191,7 @@ def _refuse_foreign(value: Any, file: str, *, trail: str) -> None:
         isinstance(value, float) and not math.isfinite(value)
     ):
         raise ParamsError(
-            f"'{file}' gives '{trail}' the value '{value}', which is not a finite number, a truth value, text, a list or a mapping. Use one of these."
+            f"'{file}' gives '{trail}' the value '{value}', which is not a finite number, boolean, string, list or mapping. Use one of these."
         )
 
 

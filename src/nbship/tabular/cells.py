@@ -74,7 +74,7 @@ def _read_float(text: str, _: Field) -> float:
 def _read_int(text: str, _: Field) -> int:
     # Whole numbers that once stood beside nulls are often written with a decimal point.
     if not _WHOLE.fullmatch(text):
-        raise ValueError("is not a whole number")
+        raise ValueError("is not an integer")
     return int(text.partition(".")[0])
 
 

@@ -169,6 +169,6 @@ def ending(report: StageReport, *, width: int = 0) -> str:
     """
     head = f"{report.stage:{width}}  {report.seconds:7.1f} s"
     if report.error:
-        return f"{head}  {'the gate said no' if report.error == 'GateError' else 'FAILED'}"
+        return f"{head}  {'rejected by the gate' if report.error == 'GateError' else 'FAILED'}"
     memory = f", {report.peak_memory / 1e6:.0f} MB" if report.peak_memory else ""
     return f"{head}  {report.cells} cells{memory}"

@@ -91,7 +91,7 @@ def build_package(
     """
     if verdict is not None and not verdict.get("passed"):
         reasons = "; ".join(map(str, verdict.get("reasons", ()))) or "it gives no reason"
-        raise GateError(f"The gate said no to model '{name}': {reasons}. No package was made.")
+        raise GateError(f"The gate rejected model '{name}': {reasons}. No package was made.")
     if signature is None:
         raise SignatureError(f"Model '{name}' has no signature. Infer one: model.Signature.infer(training_frame).")
     if len(golden) < _LEAST_GOLDEN <= len(reference):

@@ -95,7 +95,7 @@ def write_onnx(package: Path, target: Path) -> float:
 def _estimator(model: Path) -> Any:
     if model.suffix != ".skops":
         raise PackageError(
-            f"'{model}' is no model.skops file. Save the fitted estimator with `model.save_estimator(estimator, 'model.skops')`."
+            f"'{model}' is not a model.skops file. Save the fitted estimator with `model.save_estimator(estimator, 'model.skops')`."
         )
     if not model.is_file():
         raise PackageError(f"There is no '{model}'. Save the fitted estimator: `model.save_estimator(estimator, path)`.")  # fmt: skip

@@ -121,7 +121,7 @@ def _metadata(manifest: Manifest, version: str, provenance: Provenance, *, neede
     libraries = provenance.libraries
     missing = sorted(needed - libraries.keys())
     if missing:
-        raise PackageError(f"The package does not say which version of '{missing[0]}' it needs. Make it again.")
+        raise PackageError(f"The package does not name the version of '{missing[0]}' that it needs. Make it again.")
     lines = [
         "Metadata-Version: 2.4",
         f"Name: {module_name(manifest.name)}",

@@ -76,7 +76,7 @@ def trace(transformer: Any, origins: Sequence[Origin], sources: Sequence[Source]
         return [] if transformer == "drop" else list(origins)
     kind = type(transformer).__name__
     if not type(transformer).__module__.startswith("sklearn.") or kind not in _TRACED:
-        raise NotCompilableError(f"{kind} is not a transformer whose columns can be told apart")
+        raise NotCompilableError(f"{kind} is not a transformer whose output columns can be traced")
     return _TRACED[kind](transformer, list(origins), sources)
 
 

@@ -135,7 +135,9 @@ def _through(steps: Sequence[Any], data: Any) -> Any:
             dense = data.toarray() if hasattr(data, "toarray") else data
             return np.asarray(dense, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise NotCompilableError(f"a value that may come is refused: {str(error).splitlines()[0]}") from error
+            raise NotCompilableError(
+                f"a value that the signature allows is rejected: {str(error).splitlines()[0]}"
+            ) from error
 
 
 def affine_columns(traced: Traced) -> tuple[list[bool], Any, Any]:

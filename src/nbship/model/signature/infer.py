@@ -97,7 +97,7 @@ def _infer_dtype(column: pd.Series[Any], name: str) -> str:
     if types.infer_dtype(column, skipna=True) in ("string", "empty"):
         return "category" if column.nunique() <= _MOST_CATEGORIES else "string"
     raise SignatureError(
-        f"Column '{name}' is of type '{column.dtype}', which no field can have. Convert it to numbers, truth values, text or times."
+        f"Column '{name}' is of type '{column.dtype}', which no field can have. Convert it to numbers, booleans, strings or timestamps."
     )
 
 
@@ -136,7 +136,7 @@ def _format_of(texts: Sequence[str], name: str) -> str | None:
         return fitting[0]
     why = f"fit both {' and '.join(fitting)}" if fitting else "are not all written in one format"
     raise SignatureError(
-        f"The texts of column '{name}' {why}. Say how they are written: "
+        f"The values of column '{name}' {why}. Give their format: "
         f"Signature.infer(…, fields={{'{name}': {{'dtype': 'datetime', 'format': '%d/%m/%Y'}}}})."
     )
 

@@ -31,7 +31,7 @@ def _read_int(field: Field, value: Any) -> _Read:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         whole = isinstance(value, (float, np.floating)) and field.nullable and float(value).is_integer()
         if not whole:
-            return value, f"is {_shown(field, value)}, not a whole number"
+            return value, f"is {_shown(field, value)}, not an integer"
     if abs(value) > LARGEST:
         return value, "is larger than any number that can be kept exactly"
     return int(value), _out_of_range(field, value)
@@ -55,7 +55,7 @@ def _read_text(field: Field, value: Any) -> _Read:
     if not isinstance(value, str):
         return value, f"is {_shown(field, value)}, not text"
     if any("\ud800" <= character <= "\udfff" for character in value):
-        return value, "holds half a character (a lone surrogate)"
+        return value, "holds a lone surrogate"
     if field.categories is not None and not field.open and value not in field.categories:
         return value, _unseen(field, value)
     return value, None
@@ -119,5 +119,5 @@ def _shown(field: Field, value: Any) -> str:
 
 def kind_of(value: Any) -> str:
     """Return what JSON calls a value of this type."""
-    names = {dict: "object", list: "list", str: "text", bool: "truth value", type(None): "null"}
+    names = {dict: "object", list: "list", str: "text", bool: "boolean", type(None): "null"}
     return names.get(type(value), "number" if isinstance(value, (int, float)) else type(value).__name__)
