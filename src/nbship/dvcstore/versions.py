@@ -6,7 +6,7 @@ from importlib import metadata
 
 __all__ = ["TESTED", "version_problem"]
 
-# The oldest and the newest minor version; `tests/execution/test_books.py` compares byte for byte with the installed one.
+# The oldest and the newest minor version; `tests/execution/test_dvc_files.py` compares byte for byte with the installed one.
 TESTED = ((3, 67), (3, 67))
 
 

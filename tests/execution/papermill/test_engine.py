@@ -21,8 +21,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from nbship.errors import ParameterError
 
-from .notebooks import notebook, text
-from .two_stages import call
+from ..notebooks import notebook, text
+from ..two_stages import call
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

@@ -19,7 +19,7 @@ from nbship.execution.kernels.executor import Executed, Failure, Usage, execute
 from nbship.execution.redaction.secrets import Redactor, redact_executed, redactor
 from nbship.project import load
 
-from .notebooks import notebook, text
+from ..notebooks import notebook, text
 
 SPELLINGS = {
     "plain": str,

@@ -16,7 +16,7 @@ from nbship.execution.kernels.client import WarmParent
 from nbship.execution.kernels.executor import Limits, Listener, execute
 from nbship.notebook import PINNED
 
-from .notebooks import notebook, text
+from ..notebooks import notebook, text
 
 
 def run(tmp_path: Path, *sources: str, **options):
