@@ -51,7 +51,7 @@ def test_two_fits_in_two_processes_give_the_same_bytes(shop_source: Path, tmp_pa
     script = "\n".join(
         [
             "import sys; from pathlib import Path",
-            f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}, {str(shop_source)!r}]",
+            f"sys.path[:0] = [{str(Path(__file__).parents[2])!r}, {str(shop_source)!r}]",
             "from orders import build_shop",
             "for kind in ('binary', 'linear'): print(build_shop(Path(sys.argv[1]) / kind, kind).digest)",
         ]
