@@ -71,7 +71,7 @@ def test_data_that_is_not_there_has_a_remedy(tmp_path: Path):
     (root / "data/numbers.json").unlink()
     done = call(root, "nbship", "run")
     assert done.returncode == 1
-    assert "Stage 'load' reads 'data/numbers.json', which is not there. Bring it with `dvc pull`" in done.stderr
+    assert "Stage 'load' reads 'data/numbers.json', which is not there. Get it with `dvc pull`" in done.stderr
 
 
 def test_a_project_without_dvc_is_prepared(project: Path):

@@ -96,8 +96,8 @@ def test_another_run_and_dvc_are_waited_for(project: Path):
         began = time.monotonic()
         _, told = bring(project)
     assert time.monotonic() - began > 1.9
-    assert told[0] == "Another `nbship run` is at work here. Waiting for it to end."
-    assert told[1] == "'x hold' is at work here. Waiting for it to end."
+    assert told[0] == "Another `nbship run` is running here. Waiting for it to finish."
+    assert told[1] == "'x hold' is running here. Waiting for it to finish."
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

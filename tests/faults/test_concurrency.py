@@ -71,7 +71,7 @@ def test_dvc_at_work_is_waited_for(tmp_path: Path) -> None:
             time.sleep(0.05)
         told = bring(root)
     assert dvc.returncode == 0
-    assert "is at work here. Waiting for it to end." in told[0]
+    assert "is running here. Waiting for it to finish." in told[0]
     assert executions(root) == ["b"]
     assert products(root) == expected
 

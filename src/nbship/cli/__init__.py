@@ -16,28 +16,28 @@ __all__ = ["GROUPS", "HIDDEN", "main", "nbship"]
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "Work": {
         "run": "Run what changed: notebooks, in order, to a model package.",
-        "status": "Say what would run, and why.",
+        "status": "Show what would run, and why.",
         "check": "Check notebooks, pipeline and configuration.",
         "lab": "Open JupyterLab on this project.",
     },
     "Predict": {
-        "predict": "Score a CSV, JSON lines or Parquet file, or a database.",
+        "predict": "Predict for a CSV, JSON Lines or Parquet file, or a database.",
         "serve": "Serve the model over REST.",
         "app": "Open the Streamlit app.",
-        "keys": "Give and take back the API keys of the service.",
+        "keys": "Manage the API keys of the service.",
     },
     "Watch": {
         "monitor": "Write the monitoring report of a window of time.",
         "labels": "Import the labels of past predictions.",
-        "replay": "Answer a logged prediction again and compare.",
-        "log": "Export the prediction log, forget a person, prune what is old.",
+        "replay": "Repeat a logged prediction and compare.",
+        "log": "Export the prediction log, forget a person, prune old records.",
     },
 }
 HIDDEN: Mapping[str, str] = {
     "stage": "Run one stage's notebook (dvc.yaml calls it).",
     "merge-lock": "Merge two versions of dvc.lock (Git calls it).",
     "sync": "Write dvc.yaml and the parameters cells from pipeline.yaml and params.yaml.",
-    "verify": "Prove a model package.",
+    "verify": "Verify a model package.",
     "package": "Make packages of saved estimators; make wheels, ONNX graphs and containers of packages.",
 }
 

@@ -14,7 +14,7 @@ __all__ = ["command"]
 def command(arguments: tuple[str, ...]) -> None:
     """Open JupyterLab on this project, with this environment's Python and warm kernels.
 
-    A kernel starts with the libraries imported that the notebooks use. A notebook that is run by hand reads the pipeline's last products and writes to .nbship/scratch/.
+    A kernel starts with the notebooks' libraries imported. A notebook that is run by hand reads the pipeline's last products and writes to .nbship/scratch/.
     ARGUMENTS are passed to JupyterLab.
 
     \b

@@ -145,7 +145,7 @@ class Objects:
         with self._draft() as draft:
             if self._copy(path.resolve(), draft) != md5:
                 raise StageError(
-                    f"'{path}' changed while it was taken into the cache. Run again, and let nothing else write it."
+                    f"'{path}' changed while it was copied to the cache. Run again while no other process writes it."
                 )
             self._place(draft, md5)
 

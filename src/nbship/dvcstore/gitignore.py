@@ -26,7 +26,7 @@ def ignore_in_git(git: Path, paths: Iterable[Path]) -> None:
     tracked = _git(git, "ls-files", "-z", "--", *map(str, unnamed))
     if tracked:
         raise PipelineError(
-            f"The product '{tracked[0]}' is tracked by Git, and products are kept by DVC. Take it out of Git: `git rm -r --cached {tracked[0]}`."
+            f"The product '{tracked[0]}' is tracked by Git, and products are kept by DVC. Remove it from Git: `git rm -r --cached {tracked[0]}`."
         )
     ignored = set(_git(git, "check-ignore", "-z", "--", *map(str, unnamed)))
     for path in unnamed:

@@ -94,8 +94,8 @@ def read_lock(path: Path) -> Lock:
         return Lock()
     except (OSError, UnicodeDecodeError, PipelineError) as cause:
         raise PipelineError(
-            f"'{path.name}' is damaged: {cause}. Bring it back with `git checkout {path.name}`, "
-            "or delete it: `nbship run` writes it anew."
+            f"'{path.name}' is damaged: {cause}. Restore it with `git checkout {path.name}`, "
+            "or delete it: `nbship run` writes it again."
         ) from cause
 
 

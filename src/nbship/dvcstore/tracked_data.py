@@ -71,5 +71,5 @@ def _repro(root: Path, name: str) -> None:
     if done.returncode:
         said = done.stderr.strip().removeprefix("ERROR: ") or "it said nothing"
         raise PipelineError(
-            f"DVC does not record what changed in '{name}': {said}. `dvc repro {name}` shows the whole of it."
+            f"DVC does not record what changed in '{name}': {said}. `dvc repro {name}` shows the full output."
         )

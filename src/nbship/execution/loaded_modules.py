@@ -43,7 +43,7 @@ def check_modules(modules: Mapping[str, str], *, project: Project, stage: str, d
             )
         if inside and path.relative_to(root).as_posix() not in declared:
             raise UndeclaredImportError(
-                f"Stage '{stage}' loaded the module '{name}', which dvc.yaml does not know: no import statement names it. "
+                f"Stage '{stage}' loaded the module '{name}', which dvc.yaml does not declare: no import statement names it. "
                 f"Write `import {name}` in the notebook, then `nbship sync`, then run again."
             )
 

@@ -30,7 +30,7 @@ def set_params(path: Path, assignments: Sequence[str]) -> None:
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
         if not separator or not key.strip() or not value.strip():
-            raise ParamsError(f"'{assignment}' sets no parameter. Write it as 'stage.parameter=value'.")
+            raise ParamsError(f"'{assignment}' is not an assignment. Write 'stage.parameter=value'.")
         text = _set(text, key.strip(), value.strip())
     if assignments:
         write_whole(path, text)

@@ -80,12 +80,12 @@ def _problem(value: Any, depth: int = 0) -> str:
     if kind is dict:
         for key in value:
             if type(key) is not str:
-                return f": it has the key {key!r}, and keys are text. Write it in quotes."
+                return f": it has the key {key!r}, which is not a string. Put it in quotes."
         return _problem([*value, *value.values()], depth)
     if kind is str and not _is_unicode(value):
-        return ": it holds half of a character (a lone surrogate), which no file can hold. Give whole characters."
+        return ": it holds a lone surrogate, which no file can hold. Remove it."
     if kind is float and value - value != 0:
-        return f": parameters are finite. Give null, and let the notebook make it float('{value}')."
+        return f": parameters must be finite. Pass null, and convert it in the notebook: float('{value}')."
     if kind in {type(None), bool, int, float, str}:
         return ""
     return (f": it holds a {_called(kind)}. " if depth else ". ") + _remedy(value)
@@ -105,7 +105,7 @@ def _remedy(value: Any) -> str:
     if hasattr(value, "tolist") and not isinstance(value, numbers.Number):
         return "Pass value.tolist()."
     found = next((remedy for kinds, remedy in _REMEDIES if isinstance(value, kinds)), None)
-    return f"Pass {found}." if found else "Give a number, text, true, false, null, or a list or mapping of these."
+    return f"Pass {found}." if found else "Use a number, string, boolean, null, or a list or mapping of these."
 
 
 def _called(kind: type) -> str:

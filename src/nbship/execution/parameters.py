@@ -57,9 +57,7 @@ def check_parameters(params: Mapping[str, object], cell: ParametersCell | None, 
             raise ParameterError(f"'{name}' cannot be the name of a parameter: it names files. Use another name.")
         if name not in declared:
             near = difflib.get_close_matches(name, declared, n=1)
-            hint = (
-                f"The cell has '{near[0]}'; is that meant?" if near else f"Add it to the parameters cell of {notebook}."
-            )
+            hint = f"Did you mean '{near[0]}'?" if near else f"Add it to the parameters cell of {notebook}."
             raise ParameterError(f"'{notebook}' does not declare the parameter '{name}'. {hint}")
         refuse_value(name, value)
 

@@ -29,7 +29,7 @@ def refuse_inside(project: Project) -> None:
     context = Context.read(os.environ)
     if context is not None and context.root == project.root:
         raise PipelineError(
-            f"Stage '{context.stage}' begins a run of the project that it is part of. Take `nbship run` out of its notebook."
+            f"Stage '{context.stage}' starts a run of its own project. Remove `nbship run` from its notebook."
         )
 
 
@@ -71,7 +71,7 @@ def _refuse_missing(work: Work, names: Iterable[str]) -> None:
         for path in work.pipeline[name].resources.values():
             if not (work.project.root / path).exists():
                 raise SourceError(
-                    f"Stage '{name}' reads '{path}', which is not there. Bring it with `dvc pull`, or by the project's own install step."
+                    f"Stage '{name}' reads '{path}', which is not there. Get it with `dvc pull`, or with the project's install step."
                 )
 
 
@@ -84,6 +84,6 @@ def _claim(work: Work, repository: Repository, names: Sequence[str], stack: Exit
         read=dict.fromkeys(root / path for stage in stages for path in stage.files),
         write=[root / path for stage in stages for path in stage.products],
         lock=work.books.lock,
-        on_wait=lambda command: work.progress.note(f"'{command}' is at work here. Waiting for it to end."),
+        on_wait=lambda command: work.progress.note(f"'{command}' is running here. Waiting for it to finish."),
     )
     stack.enter_context(claimed)

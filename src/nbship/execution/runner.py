@@ -36,7 +36,7 @@ __all__ = ["SNAPSHOT", "run"]
 
 # What is remembered of a run after which nothing is left to do: `nbship.pipeline.snapshot.recall` asks for it.
 SNAPSHOT = "run"
-_WAITING = "Another `nbship run` is at work here. Waiting for it to end."
+_WAITING = "Another `nbship run` is running here. Waiting for it to finish."
 
 
 def run(

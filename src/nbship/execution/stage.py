@@ -167,8 +167,8 @@ class _StageRun:
         missing = [str(path) for path in self.stage.products.values() if not (self.project.root / path).exists()]
         if missing:
             raise StageError(
-                f"Stage '{self.stage.name}' ran to its end without making {_listed(missing)}. "
-                f"Write it in {self.stage.notebook}, or take it out of the task's 'product' in pipeline.yaml."
+                f"Stage '{self.stage.name}' finished without writing {_listed(missing)}. "
+                f"Write it in {self.stage.notebook}, or remove it from the task's 'product' in pipeline.yaml."
             )
 
     def refuse_changed(self, before: Mapping[str, str | None]) -> None:
@@ -178,7 +178,7 @@ class _StageRun:
             names = ["params.yaml or nbship.yaml"]
         if names:
             raise StageError(
-                f"{_listed(names)} changed while stage '{self.stage.name}' ran, so its results are of neither version. Run it again."
+                f"{_listed(names)} changed while stage '{self.stage.name}' ran, so its results match neither version. Run it again."
             )
 
     def failed(self, notebook: dict[str, Any], failure: Failure) -> NbshipError:

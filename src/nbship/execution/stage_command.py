@@ -134,7 +134,7 @@ def stage_inputs(
     missing = [str(path) for path in plan.files if not (project.root / path).exists()]
     if missing:
         raise StageError(
-            f"Stage '{plan.stage.name}' needs '{missing[0]}', which is not there. Run `nbship run {plan.stage.name}`, which makes what comes before it; outside files come with `dvc pull` or the project's install step."
+            f"Stage '{plan.stage.name}' needs '{missing[0]}', which is not there. Run `nbship run {plan.stage.name}`, which makes what comes before it; get other files with `dvc pull` or the project's install step."
         )
     refuse_other_versions(plan.stage.name, plan.libraries, locked=read_libraries(project).versions)
 

@@ -75,7 +75,7 @@ def find_origin(name: str, namespace: Mapping[str, Any], *, product: object, not
         return Origin.PIPELINE
     if running:
         raise StageError(
-            f"Stage '{running}' runs a notebook that opens stage '{name}'. Write `notebook.open_stage(\"{running}\")` there."
+            f"Stage '{running}' runs a notebook that opens the stage '{name}'. Write `notebook.open_stage(\"{running}\")` there."
         )
     injected = isinstance(product, (Mapping, str)) and bool(product)
     if not injected or "__vsc_ipynb_file__" in namespace or _in_session(notebook) or _started_by_jupyter():

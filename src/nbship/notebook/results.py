@@ -47,7 +47,7 @@ def plot_records(records: object) -> list[dict[str, Any]]:
     rows = records.to_dict("records") if hasattr(records, "to_dict") else records
     if not isinstance(rows, Iterable) or isinstance(rows, (str, Mapping)):
         raise StageError(
-            f"A plot is a list of records, and this is a {type(records).__name__}. Give one record a point."
+            f"A plot is a list of records, not a {type(records).__name__}. Pass one record for each point."
         )
     listed = [dict(row) for row in rows]
     for position, row in enumerate(listed):
@@ -94,5 +94,5 @@ def _plain(value: Any, *, trail: str) -> Any:
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays
         return _plain(value.tolist(), trail=trail)
     raise StageError(
-        f"The result '{trail}' is a {type(value).__name__}, which JSON cannot hold. Make it a number, text, list or mapping."
+        f"The result '{trail}' is a {type(value).__name__}, which JSON cannot hold. Convert it to a number, string, list or mapping."
     )

@@ -67,7 +67,7 @@ class OpenStage:
         """
         if self.origin is Origin.PIPELINE and not _covers(self._settings, key):
             raise StageError(
-                f"Stage '{self.name}' reads the setting '{key}', which dvc.yaml does not know. Write the key literally, as in `stage.settings(\"{key}\")`, and run `nbship sync`."
+                f"Stage '{self.name}' reads the setting '{key}', which dvc.yaml does not declare. Write the key literally, as in `stage.settings(\"{key}\")`, and run `nbship sync`."
             )
         return _setting(load(self._root), key)
 
@@ -187,7 +187,7 @@ def _by_hand(project: Project, pipeline: Pipeline, spec: Stage, variables: Mappi
         resources=Paths(
             {key: relative(project.root / path) for key, path in spec.resources.items()},
             kind="resource",
-            remedy="Bring it with `dvc pull`, or by the project's own install step.",
+            remedy="Get it with `dvc pull`, or with the project's install step.",
         ),
         params={key: variables.get(key, value) for key, value in spec.params.items()},
         _root=project.root,

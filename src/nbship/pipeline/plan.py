@@ -167,7 +167,7 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise PipelineError(
-            f"'{path.name}' is needed for the provenance and cannot be read: {error.strerror}. Bring it with `dvc pull`, or by the project's install step."
+            f"'{path.name}' is needed for the provenance and cannot be read: {error.strerror}. Get it with `dvc pull`, or by the project's install step."
         ) from error
 
 

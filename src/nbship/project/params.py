@@ -134,7 +134,7 @@ def _refuse_ambiguous(node: Any, file: str, *, is_key: bool) -> None:
     problem = _dialect_problem(text) if node.style in (None, "") else None
     if problem is None and not is_key and node.tag == "tag:yaml.org,2002:str" and _is_cast(text):
         problem = (
-            "is text that Ploomber would cast to another type. "
+            "is a string that Ploomber would cast to another type. "
             "Write it as a number or boolean without quotes, or add a word to it."
         )
     if problem:
@@ -147,10 +147,10 @@ def _dialect_problem(text: str) -> str | None:
         truth = "true" if text.lower() in {"y", "yes", "on"} else "false"
         return f"is a string in YAML 1.2 and a boolean in YAML 1.1. Write {truth}, or another word."
     if _DATE.fullmatch(text):
-        return f'is a date, which not every reader takes as text. Write "{text}" in quotes.'
+        return f'is a date, which some readers convert. Write "{text}" in quotes.'
     if _YAML_1_1_NUMBER.fullmatch(text) or _BARE_EXPONENT.fullmatch(text):
         return (
-            f"is not the same number to every reader. Write it in plain decimal digits{_decimal(text)}, "
+            f"is a different number to different readers. Write it in plain decimal digits{_decimal(text)}, "
             "without leading zeros, underscores, colons or a bare exponent."
         )
     return None
@@ -181,7 +181,7 @@ def _refuse_foreign(value: Any, file: str, *, trail: str) -> None:
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise ParamsError(
-                    f"'{file}' has the key {key!r} under '{trail or 'the top'}', which is not text. Put it in quotes."
+                    f"'{file}' has the key {key!r} under '{trail or 'the top'}', which is not a string. Put it in quotes."
                 )
             _refuse_foreign(inner, file, trail=f"{trail}.{key}" if trail else key)
     elif isinstance(value, list):

@@ -159,7 +159,7 @@ def read_bytes(text: int | str) -> int | None:
     match = _SIZE.fullmatch(str(text).strip())
     if match is None:
         raise SettingsError(
-            f"'nbship.yaml' gives 'project.memory' as '{text}'. Write a size such as '4 GB' or '512 MiB'."
+            f"'project.memory' in nbship.yaml is '{text}', which is not a size. Write a size such as '4 GB' or '512 MiB'."
         )
     thousand = 1024 if match[3] else 1000
     return int(float(match[1]) * thousand ** " KMGT".index((match[2] or " ").upper()))

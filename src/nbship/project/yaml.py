@@ -33,7 +33,7 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise error(
-            f"'{path.name}' holds a {type(content).__name__} where keys and values are expected. Begin it with 'key: value' lines."
+            f"'{path.name}' holds a {type(content).__name__} where keys and values are expected. Write 'key: value' lines."
         )
     return content
 

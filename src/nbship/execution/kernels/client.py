@@ -131,7 +131,7 @@ class WarmParent:
             return Forked(connection)
         except OSError as error:
             connection.close()
-            raise DeadKernelError("The process that notebooks are forked from ended. Run again.") from error
+            raise DeadKernelError("The fork server ended. Run again.") from error
 
     @property
     def alive(self) -> bool:
@@ -169,7 +169,7 @@ class WarmParent:
                     connection.close()
                     if self._is_gone() or time.monotonic() > until:
                         raise DeadKernelError(
-                            "The process that notebooks are forked from did not start. "
+                            "The fork server did not start. "
                             f"Try `{sys.executable} -c 'import ipykernel.ipkernel'`."
                         ) from error
                 time.sleep(0.002)

@@ -248,8 +248,8 @@ class _Run:
             return None
         if reply.ename not in ("MemoryError", "_ArrayMemoryError"):
             return Failure("error", index, reply.ename, reply.evalue)
-        allowed = f"The notebook may take {self._limits.memory / 1e6:,.0f} MB. " if self._limits.memory else ""
-        return Failure("memory", index, reply.ename, f"{allowed}{reply.evalue or 'There was no more memory.'}")
+        allowed = f"The memory limit is {self._limits.memory / 1e6:,.0f} MB. " if self._limits.memory else ""
+        return Failure("memory", index, reply.ename, f"{allowed}{reply.evalue or 'The kernel ran out of memory.'}")
 
     def _deadline(self) -> float | None:
         cell = None if self._limits.cell is None else time.monotonic() + self._limits.cell

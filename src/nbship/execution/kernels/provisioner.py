@@ -68,7 +68,7 @@ def _why_ordinary(cmd: Sequence[str], options: Mapping[str, Any]) -> str:
 def _fork(cmd: Sequence[str], options: Mapping[str, Any]) -> _ForkedProcess:
     parent = shared_parent(os.environ)
     if parent is None:
-        raise DeadKernelError("There is no process to fork from.")
+        raise DeadKernelError("There is no fork server.")
     request = {
         "kind": "kernel",
         "arguments": list(cmd[3:]),

@@ -65,7 +65,7 @@ class NbshipEngine(Engine):  # type: ignore[misc]
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
         """Execute the cells, and tell papermill of each as it begins and ends."""
         if unknown := sorted(set(options) - _KNOWN):
-            logger.warning(f"The engine 'nbship' does not follow the option {', '.join(map(repr, unknown))}.")
+            logger.warning(f"The engine 'nbship' does not support the option {', '.join(map(repr, unknown))}.")
         files = {name: options.get(f"{name}_file") for name in ("stdout", "stderr")}
         progress = Progress(nb_man, _secrets(), log=bool(options.get("log_output")), files=files)
         timeout = options.get("execution_timeout") or options.get("timeout")

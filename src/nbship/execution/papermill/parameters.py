@@ -52,7 +52,7 @@ def _refuse_converted(params: Mapping[str, Any], source: str) -> None:
     for name, value in params.items():
         if name not in written or not same(written[name], value):
             raise ParameterError(
-                f"The parameter '{name}' holds a tuple, or a mapping whose keys are not text, that cannot be passed as it is. "
+                f"The parameter '{name}' holds a tuple, or a mapping whose keys are not strings, that cannot be passed as it is. "
                 "Pass lists, and text as keys."
             )
 

@@ -34,7 +34,7 @@ def redactor(project: Project, environ: Mapping[str, str]) -> Redactor:
         if len(value) < SHORTEST:
             raise SettingsError(
                 f"The secret '{name}' has {len(value)} characters in the environment, too few to find it in outputs. "
-                f"Use one of at least {SHORTEST}, or take '{name}' out of 'project.secrets' in nbship.yaml."
+                f"Use one of at least {SHORTEST}, or remove '{name}' from 'project.secrets' in nbship.yaml."
             )
     return Redactor(values)
 

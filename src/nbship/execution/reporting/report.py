@@ -56,5 +56,5 @@ def describe(report: StageReport, *, colour: bool) -> str:
         trace = "\n".join(report.traceback)
         parts.append(trace if colour else _COLOUR.sub("", trace))
     if report.error and report.notebook:
-        parts.append(f"The notebook with the outputs until then: {report.notebook}")
+        parts.append(f"The notebook with its outputs so far: {report.notebook}")
     return "\n\n".join(parts)

@@ -95,7 +95,7 @@ def _about(session: Any) -> Mapping[str, Any]:
         about = json.loads(session.get_modelmeta().custom_metadata_map[ABOUT])
         return {name: about[name] for name in ("classes", "function", "probabilistic")}
     except (KeyError, ValueError, TypeError):
-        raise CorruptPackageError("'model.onnx' does not tell what it gives. Make the package again.") from None
+        raise CorruptPackageError("'model.onnx' does not describe its outputs. Make the package again.") from None
 
 
 def _tensor(column: Column, *, text: bool) -> Any:
@@ -111,7 +111,7 @@ def _session(data: bytes) -> Any:
         import onnxruntime
     except ImportError:
         raise PackageError(
-            "This model answers through ONNX Runtime, which is not installed. Install it: `pip install 'nbship[onnx]'`."
+            "This model needs ONNX Runtime, which is not installed. Install it: `pip install 'nbship[onnx]'`."
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

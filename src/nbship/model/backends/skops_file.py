@@ -88,7 +88,7 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
             # As `dump_estimator` writes it: what an entry unpacks to cannot be larger than the file.
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise CorruptPackageError(
-                    "The model file is compressed, which none of ours is. Make the package again."
+                    "The model file is compressed, and nbship writes no compressed ones. Make the package again."
                 )
         data = _rename(data, renamed)
         trusted = {

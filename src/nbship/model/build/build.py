@@ -144,7 +144,7 @@ def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup]) -> None:
     for field in signature.inputs:
         if field.lookup is not None and field.name not in getattr(given.get(field.lookup), "columns", ()):
             raise SignatureError(
-                f"Field '{field.name}' comes from the lookup '{field.lookup}', and none of that name gives it. Pass it: build_package(…, lookups=[…])."
+                f"Field '{field.name}' comes from the lookup '{field.lookup}', and no lookup of that name provides it. Pass it: build_package(…, lookups=[…])."
             )
     for lookup in lookups:
         if missing := [key.column for key in lookup.keys if key.column not in signature.names]:

@@ -40,7 +40,7 @@ def make_card(
 def _scores(metrics: Mapping[str, Any]) -> str:
     numbers = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
     lines = [f"| {key.replace('_', ' ')} | {value:.4g} |" for key, value in numbers.items()]
-    return "\n".join(["## How good, on held-out rows", "", "| measure | |", "|---|--:|", *lines])
+    return "\n".join(["## Performance on held-out rows", "", "| measure | |", "|---|--:|", *lines])
 
 
 def _inputs(signature: Signature) -> str:

@@ -103,7 +103,7 @@ def write_context(package: Path, folder: Path, *, name: str) -> Context:
     """
     manifest, files = read_files(package)
     if folder.exists() and any(folder.iterdir()) and not (folder / "Dockerfile").is_file():
-        raise PackageError(f"'{folder}' holds something else than a build context. Name an empty folder.")
+        raise PackageError(f"'{folder}' is not a build context. Name an empty folder.")
     pinned = _closure([*_SERVING, *_required(files)])
     python = json.loads(files["provenance.json"])["libraries"]["python"]
     tag, wheel, content = f"{name.replace('_', '-')}:{manifest.version}", *_own_wheel()

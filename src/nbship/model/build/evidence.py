@@ -86,7 +86,7 @@ def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signatur
             row = int(np.flatnonzero(~same)[0])
             raise SignatureError(
                 f"Golden row {row} gives the {kind} {given[row]} through the signature and {expected[kind][row]} by the estimator "
-                "on the frame. Let the signature's types be those of the training frame."
+                "on the frame. Use the training frame's types in the signature."
             )
 
 
@@ -107,5 +107,5 @@ def _pseudonyms(field: Field, rows: int) -> list[Any]:
     if field.example is not None:
         return [field.example] * rows
     raise SignatureError(
-        f"Field '{field.name}' is personal and may not be null. Give it an 'example' to put into packaged rows."
+        f"Field '{field.name}' is personal and may not be null. Give it an 'example' for the packaged rows."
     )

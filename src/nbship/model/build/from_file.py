@@ -118,7 +118,7 @@ def _given(estimator: Any, rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     first = steps_of(estimator)[0]
     if isinstance(first, ColumnFeatures):
         raise PackageError(
-            "This model takes columns through a feature function, which does not tell which. "
+            "This model takes columns through a feature function, so its inputs cannot be inferred. "
             "Package it in a notebook: `model.build_package(...)`."
         )
     names = getattr(estimator, "feature_names_in_", getattr(first, "feature_names_in_", None))

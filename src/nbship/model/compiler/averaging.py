@@ -31,7 +31,7 @@ def compile_model(steps: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]
         return Blend(tuple(_calibrated(each, before, trace) for each in last.calibrated_classifiers_))
     if kind in ("VotingClassifier", "VotingRegressor"):
         if getattr(last, "voting", "soft") != "soft":
-            raise NotCompilableError("VotingClassifier counts votes")
+            raise NotCompilableError("VotingClassifier votes by label")
         weights = last._weights_not_none or [1.0] * len(last.estimators_)
         return Blend(
             tuple(

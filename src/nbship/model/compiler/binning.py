@@ -66,7 +66,7 @@ def bin_inputs(traced: Traced, scores: Ensemble | Linear | None) -> Binned:
     most = max(map(len, samples))
     matrix = traced.values_of([_padded(sample, most) for sample in samples])
     if matrix.shape[1] != len(traced.origins):
-        raise NotCompilableError("the transformers give other columns than their types tell")
+        raise NotCompilableError("the transformers give other columns than their types say")
     return Binned(used, [inputs[place] for place in used], {place: matrix[: inputs[place].bins] for place in used})
 
 
@@ -99,7 +99,7 @@ def _thresholds(scores: Ensemble, origins: Sequence[Origin], sources: Sequence[S
             column = int(tree.column[node])
             if origins[column].rising and not sources[origins[column].source].text:
                 if node in tree.sets:
-                    raise NotCompilableError("a category is made of numbers that no encoder knows")
+                    raise NotCompilableError("a category holds numbers that no encoder knows")
                 found.add((column, float(tree.threshold[node])))
     return sorted(found)
 
