@@ -142,5 +142,7 @@ def test_a_size_is_read_in_bytes(root: Path, text: str, limit: int | None) -> No
 
 def test_what_is_no_size_is_refused(root: Path) -> None:
     (root / "nbship.yaml").write_text("project: {memory: lots}\n")
-    with pytest.raises(SettingsError, match=r"'project\.memory' as 'lots'\. Write a size such as '4 GB'"):
+    with pytest.raises(
+        SettingsError, match=r"'project\.memory' in nbship\.yaml is 'lots', .* Write a size such as '4 GB'"
+    ):
         project.load(root)
