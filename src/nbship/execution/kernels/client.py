@@ -169,8 +169,7 @@ class WarmParent:
                     connection.close()
                     if self._is_gone() or time.monotonic() > until:
                         raise DeadKernelError(
-                            "The fork server did not start. "
-                            f"Try `{sys.executable} -c 'import ipykernel.ipkernel'`."
+                            f"The fork server did not start. Try `{sys.executable} -c 'import ipykernel.ipkernel'`."
                         ) from error
                 time.sleep(0.002)
 
