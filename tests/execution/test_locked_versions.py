@@ -13,7 +13,9 @@ from .two_stages import call, write_project
 
 
 def test_another_version_than_the_locked_one_is_refused():
-    with pytest.raises(StageError, match=r"numpy 0\.1, as the lock file says, and .* is installed. Bring .* `uv sync`"):
+    with pytest.raises(
+        StageError, match=r"numpy 0\.1, as the lock file says, and .* is installed. Install .* `uv sync`"
+    ):
         refuse_other_versions("fit", ["numpy"], locked={"numpy": "0.1"})
 
 

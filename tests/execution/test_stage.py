@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from nbship.dvcstore.digests import Digests
 from nbship.errors import CellError, DeadKernelError, GateError, ParameterError, StageError, UndeclaredImportError
+from nbship.execution.kernels.forked import ForkedKernel
 from nbship.execution.reporting.records import read_records
 from nbship.execution.reporting.report import describe
 from nbship.execution.stage import Inputs, run_stage
@@ -164,13 +166,13 @@ def test_an_input_that_changes_during_the_run_fails_the_stage(place: Place):
 
 
 def test_a_product_that_is_not_made_fails_the_stage(place: Place):
-    with pytest.raises(StageError, match=r"without making 'products/sum\.json'"):
+    with pytest.raises(StageError, match=r"without writing 'products/sum\.json'"):
         place.run(OPEN)
     assert place.products() == []
 
 
 def test_a_module_that_no_import_names_fails_the_stage(place: Place):
-    with pytest.raises(UndeclaredImportError, match=r"loaded the module 'colours', which dvc.yaml does not know"):
+    with pytest.raises(UndeclaredImportError, match=r"loaded the module 'colours', which dvc.yaml does not declare"):
         place.run(OPEN, WORK, "__import__('colours.' + 'red')")
     assert place.products() == []
 
@@ -206,7 +208,7 @@ def test_a_parameter_that_the_cell_does_not_declare_is_refused(tmp_path: Path, n
 
 
 def test_settings_must_be_declared(place: Place):
-    with pytest.raises(CellError, match=r"reads the setting 'slices', which dvc.yaml does not know"):
+    with pytest.raises(CellError, match=r"reads the setting 'slices', which dvc.yaml does not declare"):
         place.run(OPEN, "stage.settings('slices')")
 
 
@@ -217,3 +219,25 @@ def test_what_a_terminal_or_a_session_sets_does_not_reach_the_kernel(place: Plac
         "import os\nprint(os.environ.get('COLUMNS'), os.environ.get('JPY_SESSION_NAME'), os.environ['PYTHONHASHSEED'])",
     )
     assert text(place.executed()["cells"][4]) == "None None 0\n"
+
+
+def test_modules_are_known_also_where_the_kernel_ends_at_once(place: Place, monkeypatch: pytest.MonkeyPatch):
+    """The kernel's last frame and its end are seen together, as on a busy machine."""
+    send, wait = ForkedKernel._send, ForkedKernel._wait
+    ending: set[int] = set()
+
+    def sent(self: ForkedKernel, *documents: Any) -> None:
+        send(self, *documents)
+        if {"do": "end"} in documents:
+            ending.add(id(self))
+
+    def waited(self: ForkedKernel, until: float | None) -> set[int]:
+        if id(self) in ending:
+            time.sleep(1)
+        return wait(self, until)
+
+    monkeypatch.setattr(ForkedKernel, "_send", sent)
+    monkeypatch.setattr(ForkedKernel, "_wait", waited)
+    with pytest.raises(UndeclaredImportError, match="loaded the module 'colours'"):
+        place.run(OPEN, WORK, "__import__('colours.' + 'red')")
+    assert ending

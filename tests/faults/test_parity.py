@@ -106,7 +106,7 @@ def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatc
         reference=frame, provenance=Provenance(),
     )  # fmt: skip
     assert predictor.load(tmp_path / "p").backend == "tables"
-    with pytest.raises(AcceptanceError, match=r"Package 'wrong' gives .* by its compiled tables, and"):
+    with pytest.raises(AcceptanceError, match=r"In package 'wrong', golden row .* by the lookup tables, but"):
         list(acceptance.prove(tmp_path / "p"))
 
 

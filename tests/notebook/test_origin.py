@@ -26,7 +26,7 @@ def test_the_pipeline_names_its_stage(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_pipeline_runs_another_stage(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NBSHIP_STAGE", "prepare")
-    with pytest.raises(StageError, match="Stage 'prepare' runs a notebook that opens stage 'train'"):
+    with pytest.raises(StageError, match="Stage 'prepare' runs a notebook that opens the stage 'train'"):
         find_origin("train", {}, product=INJECTED)
 
 

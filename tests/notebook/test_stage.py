@@ -69,7 +69,7 @@ def test_upstream_products_and_resources_must_be_there(root: Path):
     assert "'../products/data.json' is not there. Run `nbship run load` first." in failing(
         root, f"{opened}; s.upstream['load']['data']"
     )
-    assert "The resource '../data/table.csv' is not there. Bring it" in failing(root, f"{opened}; s.resources['table']")
+    assert "The resource '../data/table.csv' is not there. Get it" in failing(root, f"{opened}; s.resources['table']")
     (root / "products").mkdir()
     (root / "products/data.json").write_text("[]")
     assert by_hand(root, f"{opened}; show = s.upstream['load']['data']") == "../products/data.json"

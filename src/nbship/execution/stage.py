@@ -136,6 +136,10 @@ class _StageRun:
         clean = normalize(self.executed.notebook, root=project.root)
         if self.executed.failure:
             raise self.failed(clean, self.executed.failure)
+        if self.executed.modules is None:
+            raise StageError(
+                f"The kernel of stage '{stage.name}' ended without reporting its modules, so what it depends on is not known. Run it again."
+            )
         check_modules(self.executed.modules, project=project, stage=stage.name, declared=self.declared())
         self.write_notebook(clean)
         self.refuse_missing()

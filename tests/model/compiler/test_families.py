@@ -43,7 +43,7 @@ def test_a_family_packages_proves_itself_and_answers_as_scikit_learn(name: str, 
     packaged = predictor.load(path)
     told = json.loads((path / "acceptance.json").read_text())
     assert packaged.backend == told["path"] == FAMILIES[name].path, told
-    assert [proof.name for proof in acceptance.prove(path)].count("path") == 1
+    assert [proof.name for proof in acceptance.prove(path)].count("backend") == 1
     rows = make_rows(400, seed=3)
     rows.loc[::9, "town"] = "a town that no one has seen"
     answers = packaged.predict(rows)

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class Executed:
     failure
         None if every cell ran.
     modules
-        Files of the modules that the notebook loaded, by module name; empty after a failure.
+        Files of the modules that the notebook loaded, by module name; None where the kernel did not report them.
     notice
         What the user should know about how it was executed; usually empty.
     """
@@ -110,7 +110,7 @@ class Executed:
     notebook: dict[str, Any]
     failure: Failure | None
     usage: Usage
-    modules: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] | None = None
     notice: str = ""
 
 
@@ -157,7 +157,7 @@ def execute(
         run = _Run(copy, used, limits, listener)
         failure, account = run(cwd=cwd, env=env)
     usage = Usage(time.monotonic() - began, account.cpu, account.peak)
-    return Executed(copy, failure, usage, {} if failure else account.modules, notice)
+    return Executed(copy, failure, usage, None if failure else account.modules, notice)
 
 
 def _asked_kernel(notebook: Mapping[str, Any], name: str | None) -> tuple[str | None, str]:

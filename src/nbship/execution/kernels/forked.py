@@ -115,7 +115,9 @@ class ForkedKernel:
                 return answer
             ready = self._wait(until)
             if self._forked.fileno() in ready and (ending := self._forked.wait(0)):
-                self._drain(outputs)
+                # Its last frame may have come together with its end.
+                if (answer := self._drain(outputs)) is not None:
+                    return answer
                 raise KernelEnded(ending_in_words(ending.status), status=ending.status)
             for stream in self._streams:
                 if stream.file in ready:
@@ -161,17 +163,18 @@ class ForkedKernel:
             outputs.message(frame["kind"], content, buffers=buffers)
             self._go_on(outputs)
 
-    def _drain(self, outputs: Outputs) -> None:
-        """Take in what was written before the process ended."""
+    def _drain(self, outputs: Outputs) -> dict[str, Any] | None:
+        """Take in what was written before the process ended; return the frame that answers a request, if one came."""
         while True:
             self._hear()
             texts = [(stream.name, stream.read()) for stream in self._streams if stream.marks == self._done]
             for name, text in texts:
                 outputs.text(name, text)
             done = self._done
-            self._take(outputs)
+            if (answer := self._take(outputs)) is not None:
+                return answer
             if self._done == done and not any(text for _, text in texts):
-                return
+                return None
 
 
 class _Marked:

@@ -153,7 +153,10 @@ class ProcessKernel:
                 self._client.execute(code, silent=True, store_history=False, reply=True, timeout=_FAREWELL_SECONDS)
         self._manager.shutdown_wait_time = _FAREWELL_SECONDS
         self._shut_down(now=False)
-        return Account(**json.loads(path.read_text())) if path.is_file() else Account()
+        if path.is_file():
+            return Account(**json.loads(path.read_text()))
+        # Kernels of other languages have no modules of Python.
+        return Account() if self._native else Account(modules={})
 
     def stop(self) -> Account:
         """Kill the process and all that it started."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ class Reply:
 class Account:
     """What a kernel loaded and used: files of modules by name, seconds on the CPU, most memory in bytes (None: not known)."""
 
-    modules: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] | None = None
     cpu: float | None = None
     peak: int | None = None
 
