@@ -29,8 +29,10 @@ _LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot", "sklearn.pipeline", "sklea
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     own = private_settings(tmp_path_factory.mktemp("settings"))
+    # Each way chooses its own; one that an earlier test left in this process would reach ordinary kernels alone.
+    inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     own.pop("MPLBACKEND")
-    return {**os.environ, **PINNED, **own, "PWD_TOLD": "here", "TQDM_DISABLE": "1", "SOURCE_DATE_EPOCH": "0"}
+    return {**inherited, **PINNED, **own, "PWD_TOLD": "here", "TQDM_DISABLE": "1", "SOURCE_DATE_EPOCH": "0"}
 
 
 @pytest.fixture(scope="module")
