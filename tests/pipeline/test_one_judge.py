@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from execution.two_stages import write_project
 
 from nbship import project
 from nbship.dvcstore import Books, Digests, read_repository
@@ -110,10 +111,69 @@ def _writable(path: Path) -> Path:
     return path
 
 
-def _without_entry(root: Path) -> None:
+def _without_entry(root: Path, name: str = NAME, *, before: str | None = None) -> None:
     text = (root / "dvc.lock").read_text()
-    start = text.index(f"  {NAME}:\n")
-    (root / "dvc.lock").write_text(text[:start])
+    start = text.index(f"  {name}:\n")
+    end = len(text) if before is None else text.index(f"  {before}:\n")
+    (root / "dvc.lock").write_text(text[:start] + (text[end:] if start < end else ""))
+
+
+UNCHANGED = ("nothing", "the same bytes, written again", "outputs of the notebook", "a comment in params.yaml", "a block of another stage")  # fmt: skip
+
+# Of a project with two stages, where `fit` reads what `load` makes, and `load` reads a module.
+OF_TWO_STAGES: dict[str, Callable[[Path], None]] = {
+    "nothing": lambda root: None,
+    "a module": edit("src/colours/red.py", "number / 7", "number / 8"),
+    "a comment in a module": append("src/colours/red.py", "# of red\n"),
+    "a module that no stage imports": lambda root: (root / "src/colours/blue.py").write_text("x = 1\n") and None,
+    "a resource that is gone": lambda root: (root / "data/numbers.json").unlink(),
+    "what the stage before made": edit("products/data.json", "0", "1"),
+    "what the stage before made, gone": lambda root: (root / "products/data.json").unlink(),
+    "a parameter of the second stage": edit("params.yaml", "seed: 3", "seed: 4"),
+    "the second stage's notebook": edit("notebooks/20_fit.ipynb", "size=rows.shape", "size=(*rows.shape,)"),
+    "the first stage's entry in the lock": lambda root: _without_entry(root, "load", before="fit"),
+    "a renamed stage": lambda root: _rename_stage(root),
+    "a stage's product elsewhere": edit("pipeline.yaml", "products/values.json", "products/singular.json"),
+    "the cache": lambda root: shutil.rmtree(root / ".nbship/cache"),
+}
+
+
+def _rename_stage(root: Path) -> None:
+    edit("pipeline.yaml", "name: fit", "name: train")(root)
+    edit("pipeline.yaml", "{{fit.seed}}", "{{train.seed}}")(root)
+    edit("params.yaml", "fit:", "train:")(root)
+    edit("notebooks/20_fit.ipynb", "open_stage('fit')", "open_stage('train')")(root)
+
+
+@pytest.fixture(scope="module")
+def two_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_project(tmp_path_factory.mktemp("judged") / "two_stages")
+    for words in (("git", "init", "-q"), ("nbship", "sync"), ("nbship", "run")):
+        done = command(root, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+def judge(root: Path) -> tuple[dict[str, bool], dict[str, bool], dict[str, bool], list[str]]:
+    """Return which stages are stale by `nbship status`, `nbship run`, `dvc status`; and those that follow a stale one."""
+    sync(project.load(root))
+    here = project.load(root)
+    stages = read_status(here).stages
+    pipeline = read_pipeline(here)
+    # DVC judges by the copies, which `nbship run` and `dvc repro` write first.
+    write_copies(here, pipeline)
+    declared = declare(here, derive(here, pipeline, plan_stages(here, pipeline)))
+    store = Books(root, read_repository(root), Digests(root / ".nbship/cache/other.json"), order=declared)
+    told = command(root, "dvc", "status", "--json")
+    assert told.returncode == 0, told.stderr
+    changed = json.loads(told.stdout)
+    names = [stage.name for stage in stages]
+    return (
+        {stage.name: any(not reason.startswith("after ") for reason in stage.reasons) for stage in stages},
+        {name: not (store.has(name) and store.is_current(declared[name], store.inputs(declared[name]))) for name in names},
+        {name: name in changed for name in names},
+        [stage.name for stage in stages if any(reason.startswith("after ") for reason in stage.reasons)],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -121,19 +181,19 @@ def test_all_judges_agree(name: str, made: Path, tmp_path: Path) -> None:
     root = tmp_path / "one_notebook"
     shutil.copytree(made, root, symlinks=True)
     MUTATIONS[name](root)
-    sync(project.load(root))
-    here = project.load(root)
-    (status,) = read_status(here).stages
-    pipeline = read_pipeline(here)
-    # DVC judges by the copies, which `nbship run` and `dvc repro` write first.
-    write_copies(here, pipeline)
-    declared = declare(here, derive(here, pipeline, plan_stages(here, pipeline)))
-    books = Books(root, read_repository(root), Digests(root / ".nbship/cache/other.json"), order=declared)
-    stage = declared[NAME]
-    would_run = not (books.has(NAME) and books.is_current(stage, books.inputs(stage)))
-    told = command(root, "dvc", "status", "--json", NAME)
-    assert told.returncode == 0, told.stderr
-    by_dvc = bool(json.loads(told.stdout))
-    assert (status.stale, would_run) == (by_dvc, by_dvc), (status.reasons, told.stdout)
-    quiet = name in ("nothing", "the same bytes, written again", "outputs of the notebook", "a comment in params.yaml", "a block of another stage")  # fmt: skip
-    assert by_dvc != quiet
+    by_status, by_run, by_dvc, _ = judge(root)
+    assert (by_status, by_run) == (by_dvc, by_dvc)
+    assert by_dvc == {NAME: name not in UNCHANGED}
+
+
+@pytest.mark.parametrize("name", OF_TWO_STAGES)
+def test_all_judges_agree_about_two_stages(name: str, two_made: Path, tmp_path: Path) -> None:
+    root = tmp_path / "two_stages"
+    shutil.copytree(two_made, root, symlinks=True)
+    OF_TWO_STAGES[name](root)
+    by_status, by_run, by_dvc, after = judge(root)
+    if "gone" in name:
+        # `fit` cannot read what is gone, so DVC calls it stale; `nbship status` says that `load` makes it again.
+        by_status |= {stage: by_dvc[stage] for stage in after}
+    assert (by_status, by_run) == (by_dvc, by_dvc)
+    assert any(by_dvc.values()) != (name in ("nothing", "a module that no stage imports", "the cache"))
