@@ -1,4 +1,4 @@
-"""The Streamlit app. nbship makes the form from the model's signature; its texts are in nbship.yaml. Start it with `nbship app`."""
+"""The Streamlit app. nbship builds the form from the model's signature; titles and phrases are in nbship.yaml. Start it with `nbship app`."""
 
 from __future__ import annotations
 

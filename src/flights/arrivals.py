@@ -47,7 +47,7 @@ def inputs(flights: pd.DataFrame) -> pd.DataFrame:
 def labels(flights: pd.DataFrame) -> pd.DataFrame:
     """Return the labels of flights: their key, `label`, and the `time` from which it is known.
 
-    The label of a flight is known when it arrives; of a flight that never arrives, a day after its schedule.
+    The label of a flight is known when it arrives; of a flight that never arrives, a day after its scheduled arrival.
     """
     import pandas as pd
 

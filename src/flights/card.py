@@ -15,7 +15,7 @@ __all__ = ["card"]
 _TEXT = """# Will this flight be late?
 
 **Question.** At scheduled departure: will this flight out of New York arrive 15 or more minutes late, or never?
-The output is a probability, and a label from a threshold on.
+The outputs are a probability, and a label that compares it with a threshold.
 
 **Intended use:** planning ahead of a departure from Newark, John F. Kennedy or LaGuardia, such as rebooking and connections.
 **Out of scope:** safety, other airports, and judgements on carriers or crews.

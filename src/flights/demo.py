@@ -44,9 +44,8 @@ def main() -> int:
         shell("nbship", "labels", str(LABELS))
         shell("nbship", "monitor", "--from", WINDOW[0], "--to", WINDOW[1])
     except subprocess.CalledProcessError as error:
-        print(f"\n'{shlex.join(error.cmd)}' failed with exit code {error.returncode}; see above.", file=sys.stderr)
-        return int(error.returncode)
-    _closing(time.monotonic() - started)
+        return print_failure(error)
+    _print_closing(time.monotonic() - started)
     return 0
 
 
@@ -59,6 +58,13 @@ def shell(*words: str) -> None:
     """Print a command and run it."""
     print(f"$ {shlex.join(words)}", flush=True)
     subprocess.run(words, check=True)
+
+
+def print_failure(error: subprocess.CalledProcessError) -> int:
+    """Print which command failed, and return its exit code."""
+    command = error.cmd if isinstance(error.cmd, str) else shlex.join(error.cmd)
+    print(f"\n'{command}' failed with exit code {error.returncode}; see above.", file=sys.stderr)
+    return int(error.returncode)
 
 
 def _serve_one() -> None:
@@ -115,7 +121,7 @@ def golden_record() -> dict[str, object]:
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
 
 
-def _closing(seconds: float) -> None:
+def _print_closing(seconds: float) -> None:
     metrics = json.loads(Path("products/metrics/evaluate.json").read_text(encoding="utf-8"))
     title(f"Done in {seconds:.0f} s")
     print("Created")

@@ -37,10 +37,10 @@ def importance(estimator: Any, rows: pd.DataFrame, late: np.ndarray, *, seed: in
     import pandas as pd
 
     rng = np.random.default_rng(seed)
-    whole = auc(late, estimator.predict_proba(rows)[:, 1])
+    full = auc(late, estimator.predict_proba(rows)[:, 1])
     losses = {}
     for name, columns in GROUPS.items():
         order = rng.permutation(len(rows))
         shuffled = rows.assign(**{column: rows[column].iloc[order].set_axis(rows.index) for column in columns})
-        losses[name] = whole - auc(late, estimator.predict_proba(shuffled)[:, 1])
+        losses[name] = full - auc(late, estimator.predict_proba(shuffled)[:, 1])
     return pd.Series(losses).sort_values(ascending=False, kind="stable")

@@ -70,7 +70,7 @@ def _digest_of_folder(folder: Path) -> str:
 
 
 def _tables() -> dict[str, bytes]:
-    """The CSV files of the distribution; importing it fails, so its file list is read instead."""
+    """Return the CSV files of the distribution; importing it fails, so its file list is read instead."""
     try:
         listed = files(DISTRIBUTION) or []
     except PackageNotFoundError as error:
@@ -86,7 +86,7 @@ def _tables() -> dict[str, bytes]:
 
 
 def _write(target: Path, tables: Mapping[str, bytes]) -> None:
-    """Write each table atomically; an unknown file is an error, and is kept."""
+    """Write each table atomically; an unknown file is an error and is not deleted."""
     target.mkdir(exist_ok=True)
     for path in sorted(target.iterdir()):
         if path.name.startswith(_UNFINISHED):

@@ -8,7 +8,7 @@ __all__ = ["AFTER_DEPARTURE", "LATE_MINUTES", "is_late"]
 
 LATE_MINUTES = 15
 
-# Known only once the flight has left, or should have left: never a feature.
+# Known only after the scheduled departure: never features.
 AFTER_DEPARTURE = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
 
 

@@ -12,7 +12,7 @@ __all__ = ["FLIGHTS", "NULL", "PLANES", "WEATHER", "ZONES"]
 # How the raw files write null.
 NULL = "NA"
 
-# The time zone of every destination: airports.csv, and the four destinations that it lacks.
+# The time zone of every destination: airports.csv, and the four destinations that it does not list.
 ZONES = "\nUNION ALL\n".join(
     ["SELECT faa AS dest, tzone AS zone FROM airports WHERE tzone IS NOT NULL"]
     + [f"SELECT '{airport}' AS dest, '{zone}' AS zone" for airport, zone in sorted(ZONES_NOT_LISTED.items())]

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .demo import ROOT, free_port, golden_record, served, shell, title
+from .demo import ROOT, free_port, golden_record, print_failure, served, shell, title
 
 JSON = "-H 'content-type: application/json'"
 
@@ -32,8 +32,7 @@ def main() -> int:
             for line in lines.read_text().splitlines()[-3:]:
                 print(line)
         except subprocess.CalledProcessError as error:
-            print(f"\n'{error.cmd}' failed with exit code {error.returncode}; see above.", file=sys.stderr)
-            return int(error.returncode)
+            return print_failure(error)
     print("\nStart `nbship serve` and try it at its /docs page. `nbship keys add NAME` creates an API key.")
     return 0
 
@@ -51,9 +50,9 @@ def _requests(url: str, record: dict[str, Any]) -> None:
     _curl(f"{url}/metrics | grep -E '^nbship_(requests_total|request_rows_sum|model_info|resident)'")
 
 
-def _curl(words: str) -> str:
-    print(f"$ curl -s {words}", flush=True)
-    done = subprocess.run(f"curl -s {words}", shell=True, check=True, capture_output=True, text=True)
+def _curl(arguments: str) -> str:
+    print(f"$ curl -s {arguments}", flush=True)
+    done = subprocess.run(f"curl -s {arguments}", shell=True, check=True, capture_output=True, text=True)
     print(done.stdout.strip(), flush=True)
     return done.stdout
 

@@ -20,7 +20,7 @@ def signature(*, carriers: Sequence[str], dests: Sequence[str], threshold: float
     carriers, dests
         The codes seen in training; other codes are allowed.
     threshold
-        From this probability on the label is "late".
+        The label is "late" at or above this probability.
     """
     return Signature(
         inputs=(*_flight(carriers, dests), *_weather(), *_plane()),
