@@ -78,7 +78,7 @@ def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
 def test_the_graph_of_a_package_answers_without_nbship(folder: Path) -> None:
     invoke(command, ["build", "credit.skops", "--reference", "train.parquet"])
     result = invoke(command, ["onnx", "models/credit", "--to", "credit.onnx"])
-    assert "differ by up to" in result.stdout
+    assert "differ by at most" in result.stdout
     session = onnxruntime.InferenceSession("credit.onnx")
     rows = make_rows(200, seed=9)
     tensors = {}

@@ -32,7 +32,7 @@ def test_status_keeps_dvc_yaml_current_and_says_why_stages_would_run(
     code, out, _ = call(capsys, "status")
     assert code == 0
     assert out.splitlines() == [
-        "Brought up to date: dvc.yaml.",
+        "Updated dvc.yaml.",
         "load  would run: not run yet",
         "fit   would run: not run yet; after load",
         "0 of 2 stages are up to date.",
@@ -65,7 +65,7 @@ def test_an_edited_value_is_told_with_both_remedies(root: Path, capsys: pytest.C
 
 def test_check_judges_by_ploombers_own_reader(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call(capsys, "sync")
-    assert call(capsys, "check") == (0, "All is well.\n", "")
+    assert call(capsys, "check") == (0, "No problems found.\n", "")
     # Only Ploomber objects: a key that it does not have for notebooks, and that nbship leaves to it.
     replace(root / "pipeline.yaml", "name: load\n", "name: load\n    executor: nothing\n")
     code, _, err = call(capsys, "check")
@@ -81,7 +81,7 @@ def test_check_fix_tags_the_cell_that_sets_the_parameters(root: Path, capsys: py
     assert call(capsys, "check")[0] == 1
     assert call(capsys, "check", "--fix")[1] == "notebooks/fit.ipynb: added the tag, speed\n"
     assert call(capsys, "sync")[0] == 0
-    assert call(capsys, "check", "--fix") == (0, "All is well.\n", "")
+    assert call(capsys, "check", "--fix") == (0, "No problems found.\n", "")
     cells = json.loads(path.read_text())["cells"]
     assert cells[0]["source"] == "upstream = ['load']\nproduct = None\nseed = 3\nspeed = 2"
     assert len(cells) == 2

@@ -81,7 +81,7 @@ def test_results_of_another_platform_are_told_and_named_as_the_reason(
     here = this_platform()
     for _ in range(2):
         assert said(capsys).splitlines() == [
-            f"Made on another platform (darwin arm64; this one is {here}): load. To run them here (`nbship run --force`) may change their last digits.",
+            f"Built on another platform (darwin arm64; this one is {here}): load. Running them here (`nbship run --force`) may change their last digits.",
             "Nothing to run: all stages are up to date.",
         ]
     assert json.loads(said(capsys, "--json"))["stages"][0]["made_on"] == "darwin arm64"

@@ -116,7 +116,7 @@ def test_stopping_a_run_leaves_no_process_and_says_one_sentence(tmp_path: Path, 
     _, said = process.communicate(timeout=15)
     assert process.returncode == 1
     assert time.monotonic() - began < 3
-    assert said.splitlines() == ["nbship: Stopped. What was finished is kept; `nbship run` goes on from there."]
+    assert said.splitlines() == ["nbship: Stopped. Finished stages are recorded; `nbship run` continues from there."]
     assert not psutil.wait_procs(below, timeout=2)[1]
     assert not (root / "products/data.json").exists()
     assert json.loads((root / ".dvc/tmp/rwlock").read_text()) == {}

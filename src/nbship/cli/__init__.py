@@ -38,7 +38,7 @@ HIDDEN: Mapping[str, str] = {
     "merge-lock": "Merge two versions of dvc.lock (Git calls it).",
     "sync": "Write dvc.yaml and the parameters cells from pipeline.yaml and params.yaml.",
     "verify": "Verify a model package.",
-    "package": "Make packages of saved estimators; make wheels, ONNX graphs and containers of packages.",
+    "package": "Build packages from saved estimators; build wheels, ONNX graphs and containers from packages.",
 }
 
 
@@ -52,7 +52,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         command: click.Command = importlib.import_module(f".{cmd_name.replace('-', '_')}", __name__).command
-        command.name = cmd_name  # documentation and shell completion go by it; each function is called `command`
+        command.name = cmd_name  # documentation and shell completion show it; each function is called `command`
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -72,9 +72,9 @@ def nbship() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> Any:
-    """Run the command line; a mistake of the user's ends in one sentence, not in a traceback.
+    """Run the command line; an error is printed as one sentence, without a traceback.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the gate said no.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the model did not pass the gate.
     """
     try:
         return nbship.main(args=args, prog_name="nbship")

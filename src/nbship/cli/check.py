@@ -14,9 +14,10 @@ __all__ = ["command"]
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--fix", is_flag=True, help="Add missing parameters cells, tags and parameters to the notebooks.")
 def command(path: Path | None, fix: bool) -> None:
-    """Check a project: nbship.yaml, params.yaml, pipeline.yaml (also by Ploomber's own reader), the notebooks.
+    """Check a project's nbship.yaml, params.yaml, pipeline.yaml and notebooks.
 
-    PATH is the project's folder, or any in it; by default this one. It exits with code 1 if something is wrong.
+    PATH is the project's folder or a folder inside it (default: the working directory). pipeline.yaml is
+    also read with Ploomber's own reader. Exits with code 1 if there is a problem.
 
     \b
     Example:
@@ -36,4 +37,4 @@ def command(path: Path | None, fix: bool) -> None:
         click.echo(problem, err=True)
     if problems:
         sys.exit(1)
-    click.echo("All is well.")
+    click.echo("No problems found.")

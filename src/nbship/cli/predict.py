@@ -62,14 +62,14 @@ def command(
     target = _target(source, output, table=table, folder=deployment.state / "batches")
     read = Path(source)
     if query is not None:
-        # The query's result is kept: replays of the run read it.
+        # Replays of the run read the stored result of the query.
         read = target.with_name(f"{target.name}.input.parquet")
         save_query(source, query, read, signature=predictor.signature)
     with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
         summary = predict_file(predictor, log, source=read, target=target, ignore_extra=ignore_extra, progress=progress)
     if loads and output is not None and table is not None:
         load_table(target, output, table, run=summary.run.id)
-    click.echo(json.dumps(_content(summary)) if as_json else _words(summary, table or str(target)))
+    click.echo(json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(target)))
 
 
 def _target(source: str, output: str | None, *, table: str | None, folder: Path) -> Path:
@@ -110,7 +110,7 @@ def _count(source: Path) -> int:
     return max(1, begin.count(b"\n") * source.stat().st_size // len(begin))
 
 
-def _words(summary: BatchSummary, target: str) -> str:
+def _as_text(summary: BatchSummary, target: str) -> str:
     run = summary.run
     if summary.repeated:
         return f"'{target}' already has the {run.rows:,} predictions for this input by version {run.version}. Nothing to do."
@@ -120,7 +120,7 @@ def _words(summary: BatchSummary, target: str) -> str:
     return "\n".join(lines)
 
 
-def _content(summary: BatchSummary) -> dict[str, object]:
+def _as_json(summary: BatchSummary) -> dict[str, object]:
     run = summary.run
     rejected = None if summary.rejected_path is None else str(summary.rejected_path.absolute())
     return {

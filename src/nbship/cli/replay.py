@@ -52,12 +52,12 @@ def command(id: str, package: Path | None, model: str | None, as_json: bool) -> 
         found = replay(log, id, predictor=predictor)
     commit = None if deployment.project is None else commit_of(deployment.package, deployment.project.root)
     lineage = {"commit": commit, **predictor.package.provenance.to_json()}
-    click.echo(json.dumps(_content(found, lineage)) if as_json else "\n".join(_words(found, lineage)))
+    click.echo(json.dumps(_as_json(found, lineage)) if as_json else "\n".join(_as_text(found, lineage)))
     if not found.same:
         sys.exit(1)
 
 
-def _content(found: Replay, lineage: Mapping[str, Any]) -> dict[str, Any]:
+def _as_json(found: Replay, lineage: Mapping[str, Any]) -> dict[str, Any]:
     record = found.record
     return {
         "id": found.id, "same": found.same, "model": record.model, "version": record.version, "digest": record.digest,
@@ -66,7 +66,7 @@ def _content(found: Replay, lineage: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _words(found: Replay, lineage: Mapping[str, Any]) -> Iterator[str]:
+def _as_text(found: Replay, lineage: Mapping[str, Any]) -> Iterator[str]:
     record = found.record
     verdict = "same bytes" if found.same else "DIFFERENT bytes"
     yield f"{found.id}: {verdict}"
@@ -77,10 +77,10 @@ def _words(found: Replay, lineage: Mapping[str, Any]) -> Iterator[str]:
     yield f"  caller    {record.caller}"
     yield f"  package   {record.model} {record.version} (sha256 {record.digest})"
     for title, content in lineage.items():
-        yield from _part(title.replace("_", " "), content)
+        yield from _section(title.replace("_", " "), content)
 
 
-def _part(title: str, content: Any) -> Iterator[str]:
+def _section(title: str, content: Any) -> Iterator[str]:
     if isinstance(content, Mapping) and content:
         yield f"  {title}"
         for name, value in list(content.items())[:_SHOWN]:

@@ -17,18 +17,23 @@ __all__ = ["command"]
 
 @click.command()
 @click.argument("stages", metavar="[STAGE]...", nargs=-1)
-@click.option("-f", "--force", is_flag=True, help="Run the notebooks also where nothing changed.")
+@click.option("-f", "--force", is_flag=True, help="Run the notebooks even if nothing changed.")
 @click.option(
     "-S", "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Write a value to params.yaml first."
 )
 @click.option(
-    "-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Notebooks that run at a time."
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of notebooks to run at a time.",
 )
 def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], jobs: int) -> None:
     """Run what changed: notebooks, in order, to a model package.
 
-    STAGE runs that stage and those before it; without one, all. What is up to date does not run. It
-    exits with code 0 if all stages succeeded, 1 if a stage failed, 3 if the gate rejected the model.
+    STAGE is a stage to run, after the stages before it (default: all stages). Stages that are up to date are
+    skipped. Exits with code 0 if all stages succeeded, 1 if a stage failed, 3 if the gate rejected the model.
 
     \b
     Example:
@@ -46,16 +51,16 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
     try:
         summary = run(load(), stages, assignments=assignments, force=force, jobs=jobs)
     except KeyboardInterrupt:
-        click.echo("nbship: Stopped. What was finished is kept; `nbship run` goes on from there.", err=True)
+        click.echo("nbship: Stopped. Finished stages are recorded; `nbship run` continues from there.", err=True)
         sys.exit(1)
     if summary.failed:
         click.echo("\n" + describe(summary.failed, colour=sys.stderr.isatty()) + "\n", err=True)
     raise_for(summary)
-    click.echo(_words(summary))
+    click.echo(_as_text(summary))
 
 
 def _is_done(stages: Sequence[str]) -> bool:
-    """Tell whether nothing is left to do, at the cost of a look at each file, and say so."""
+    """Tell whether nothing is left to do, by the size and time of each file; if so, print it."""
     from ..pipeline import recall
     from ..project import find_root
 
@@ -67,11 +72,11 @@ def _is_done(stages: Sequence[str]) -> bool:
     return True
 
 
-def _words(summary: RunSummary) -> str:
+def _as_text(summary: RunSummary) -> str:
     counts = {
         "ran": len(summary.ran),
         "restored from earlier runs": len(summary.restored),
         "up to date": len(summary.up_to_date),
     }
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return f"{said or 'nothing to do'} · {summary.seconds:.1f} s"
+    listed = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{listed or 'nothing to do'} · {summary.seconds:.1f} s"

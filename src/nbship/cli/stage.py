@@ -17,7 +17,7 @@ __all__ = ["command"]
 @click.command()
 @click.argument("name", metavar="STAGE")
 def command(name: str) -> None:
-    """Run one stage's notebook, as dvc.yaml does: nothing before it, and no question whether it must.
+    """Run the notebook of one stage, even if it is up to date. dvc.yaml calls this command.
 
     \b
     Example:

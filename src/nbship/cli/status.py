@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 4
-_PAST = 20
+_PAST_RUNS = 20
 
 
 @click.command()
 @click.argument("stage", metavar="[STAGE]", required=False)
 @click.option(
-    "--history", is_flag=True, help="Show what past runs took: time, CPU, memory; of STAGE, or the last of each."
+    "--history", is_flag=True, help="Show time, CPU and memory of past runs of STAGE, or of the last run of each stage."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(stage: str | None, history: bool, as_json: bool) -> None:
     """Show what `nbship run` would run, and why: which file, parameter, library or upstream changed.
 
-    It runs nothing, keeps dvc.yaml current, and exits with code 0 also when stages would run.
+    Runs no stage, and updates dvc.yaml if it is not current. Exits with code 0 even if stages would run.
 
     \b
     Example:
@@ -38,15 +38,15 @@ def command(stage: str | None, history: bool, as_json: bool) -> None:
         click.echo(_history(stage, as_json=as_json))
         return
     if stage is not None:
-        raise click.UsageError("STAGE goes with --history; without it, the status is that of all stages.")
+        raise click.UsageError("STAGE needs --history. The status is always that of all stages.")
     status, elsewhere, written = _read()
     if written and not as_json:
-        click.echo(f"Brought up to date: {', '.join(written)}.")
-    click.echo(_json(status, elsewhere) if as_json else _text(status, elsewhere))
+        click.echo(f"Updated {', '.join(written)}.")
+    click.echo(_as_json(status, elsewhere) if as_json else _as_text(status, elsewhere))
 
 
 def _read() -> tuple[Status, Mapping[str, str], list[str]]:
-    """Return the status, stages whose results are another platform's, and what was written so that dvc.yaml is current."""
+    """Return the status, the stages whose results are of another platform, and the files that were updated."""
     from ..pipeline import quick_status
     from ..project import find_root
 
@@ -79,21 +79,21 @@ def _with_platform(stage: StageStatus, elsewhere: Mapping[str, str]) -> StageSta
     return replace(stage, reasons=(reason, *stage.reasons))
 
 
-def _json(status: Status, elsewhere: Mapping[str, str]) -> str:
+def _as_json(status: Status, elsewhere: Mapping[str, str]) -> str:
     stages = [{**asdict(stage), "stale": stage.stale, "made_on": elsewhere.get(stage.name)} for stage in status.stages]
     return json.dumps(
         {"current": status.current, "dvc_yaml_current": status.dvc_yaml_current, "stages": stages}, indent=2
     )
 
 
-def _text(status: Status, elsewhere: Mapping[str, str]) -> str:
+def _as_text(status: Status, elsewhere: Mapping[str, str]) -> str:
     stale = [stage for stage in status.stages if stage.stale]
     width = max((len(stage.name) for stage in stale), default=0)
     lines = [f"{stage.name:<{width}}  would run: {_reasons(stage)}" for stage in stale]
     fresh = [stage.name for stage in status.stages if not stage.stale]
     if moved := [name for name in fresh if name in elsewhere]:
         lines.append(
-            f"{_platforms(moved, elsewhere)} To run them here (`nbship run --force`) may change their last digits."
+            f"{_platforms(moved, elsewhere)} Running them here (`nbship run --force`) may change their last digits."
         )
     lines.append(
         "Nothing to run: all stages are up to date."
@@ -107,7 +107,7 @@ def _platforms(names: list[str], elsewhere: Mapping[str, str]) -> str:
     from ..pipeline import this_platform
 
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return f"Made on another platform ({elsewhere[names[0]]}; this one is {this_platform()}): {shown}."
+    return f"Built on another platform ({elsewhere[names[0]]}; this one is {this_platform()}): {shown}."
 
 
 def _reasons(stage: StageStatus) -> str:
@@ -131,4 +131,4 @@ def _history(stage: str | None, *, as_json: bool) -> str:
         return json.dumps([asdict(record) for record in records], indent=2)
     if not records:
         return f"No run {f'of {stage!r} ' if stage else ''}is recorded yet."
-    return describe_runs(records[-_PAST:] if stage else last_runs(records).values())
+    return describe_runs(records[-_PAST_RUNS:] if stage else last_runs(records).values())

@@ -23,7 +23,7 @@ __all__ = ["command"]
     flag_value="params",
     help="Where a parameters cell differs, write the value of params.yaml to it.",
 )
-@click.option("--strip", is_flag=True, help="Also take outputs out of the notebooks, as before a commit.")
+@click.option("--strip", is_flag=True, help="Also strip the outputs of the notebooks, as the commit hook does.")
 def command(check: bool, prefer: str | None, strip: bool) -> None:
     """Write dvc.yaml, and the parameters cells of the notebooks, from pipeline.yaml and params.yaml.
 
@@ -45,10 +45,11 @@ def command(check: bool, prefer: str | None, strip: bool) -> None:
         for name in dict.fromkeys([*stripped, *result.written]):
             click.echo(f"wrote {name}")
         if stripped:
-            sys.exit(1)  # so that a commit hook stops, and the stripped notebook is added
+            sys.exit(1)  # a commit hook stops, so that the stripped notebook can be added
     for edit in edits:
         click.echo(
-            f"{edit}: a run takes params.yaml. `nbship sync --from-notebook` keeps the notebook's, `--from-params` the other.",
+            f"{edit}. Runs use params.yaml. Run `nbship sync --from-notebook` to copy the notebook's value there, "
+            "or `--from-params` to replace it.",
             err=True,
         )
     if check:

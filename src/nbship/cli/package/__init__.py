@@ -1,4 +1,4 @@
-"""`nbship package`: a package of a saved estimator, and what is made of packages."""
+"""`nbship package`: build packages, and wheels, ONNX graphs and containers from them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["command"]
 
 @click.group()
 def command() -> None:
-    """Make a model package of a saved estimator; make wheels, ONNX graphs and containers of packages.
+    """Build a model package from a saved estimator; build wheels, ONNX graphs and containers from packages.
 
-    A pipeline makes its package by itself, with `model.build_package` in a notebook.
+    A pipeline needs no command for its package: a notebook builds it with `model.build_package`.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What is made of a package: wheel, ONNX graph, container context, signature."""
+"""Build from a package: wheel, ONNX graph, container context, signature."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def _of_package(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what each of these commands has: the package, by default the project's, and `--json`."""
+    """Add the argument `package` (default: the project's) and the options `--model` and `--json`."""
     package = click.argument("package", required=False, type=click.Path(path_type=Path))
     return package(
         model_option(click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function))
@@ -34,9 +34,9 @@ def _folder_of(package: Path | None, model: str | None) -> Path:
 @_of_package
 @click.option("--to", "folder", type=_FOLDER, default=Path("dist"), show_default=True, help="Where the wheel goes.")
 def wheel(package: Path | None, model: str | None, folder: Path, as_json: bool) -> None:
-    """Make a wheel that predicts wherever it is installed, without nbship or the project.
+    """Build a wheel that predicts without nbship or the project.
 
-    PACKAGE is a package's folder; by default the project's own. A signature beside the package goes along.
+    PACKAGE is a package folder (default: the project's package). A signature beside it is copied along.
 
     \b
     Example:
@@ -54,7 +54,7 @@ def wheel(package: Path | None, model: str | None, folder: Path, as_json: bool) 
     if as_json:
         click.echo(json.dumps({"wheel": str(made), "module": module}))
     else:
-        click.echo(f"'{made}': install it anywhere, then `import {module}; {module}.predict(rows)`.")
+        click.echo(f"Built '{made}'. Install it, then `import {module}; {module}.predict(rows)`.")
 
 
 @click.command()
@@ -73,7 +73,7 @@ def onnx(package: Path | None, model: str | None, file: Path, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({"onnx": str(file), "largest_difference": difference}))
     else:
-        click.echo(f"'{file}': the ONNX graph; outputs differ by up to {difference:.0e} on 10,000 generated rows.")
+        click.echo(f"Wrote '{file}'. Its outputs differ by at most {difference:.0e} on 10,000 generated rows.")
 
 
 @click.command()
@@ -98,8 +98,10 @@ def container(package: Path | None, model: str | None, folder: Path, as_json: bo
         about = {"tag": context.tag, "libraries": context.distributions, "bytes": context.size}
         click.echo(json.dumps({"container": str(folder), **about}))
         return
-    click.echo(f"'{folder}': build it with `docker build -t {context.tag} {folder}`; compose.yaml runs it.")
-    click.echo(f"  {context.distributions} libraries, {context.size / 1e6:.0f} MB installed, beside Python itself.")
+    click.echo(
+        f"Wrote '{folder}'. Build the image with `docker build -t {context.tag} {folder}`; compose.yaml runs it."
+    )
+    click.echo(f"  {context.distributions} libraries, {context.size / 1e6:.0f} MB installed, not counting Python.")
 
 
 @click.command()
@@ -110,7 +112,7 @@ def container(package: Path | None, model: str | None, folder: Path, as_json: bo
     required=True,
     envvar="NBSHIP_SIGNING_KEY",
     show_envvar=True,
-    help="The maker's Ed25519 private key (PEM).",
+    help="Your Ed25519 private key (PEM).",
 )
 def sign(package: Path | None, model: str | None, key: Path, as_json: bool) -> None:
     """Sign a package, into <package>.sig beside it.
@@ -125,4 +127,4 @@ def sign(package: Path | None, model: str | None, key: Path, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps({"signature": str(signature)}))
     else:
-        click.echo(f"'{signature}': the signature. `release.signers` in nbship.yaml names the signers that count.")
+        click.echo(f"Wrote '{signature}'. `release.signers` in nbship.yaml lists the allowed signers.")

@@ -1,4 +1,4 @@
-"""Packages of estimators that `model.save_estimator` wrote."""
+"""Build packages from estimators that `model.save_estimator` wrote."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ __all__ = ["build", "signature"]
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _reference = click.option("--reference", type=_FILE, required=True, help="The training rows (CSV, Parquet).")
 _keys = click.option("--key", "keys", multiple=True, help="A column that identifies a row; may be repeated.")
-_event_time = click.option("--event-time", help="The column that says when a row happened.")
+_event_time = click.option("--event-time", help="The column with the time of each row.")
 
 
 @click.command()
 @click.argument("model", type=_FILE)
 @_reference
-@click.option("--golden", type=_FILE, help="Rows whose outputs are kept as proof.  [default: of --reference, evenly]")
+@click.option(
+    "--golden",
+    type=_FILE,
+    help="Rows whose outputs the package must reproduce.  [default: evenly spaced rows of --reference]",
+)
 @click.option("--signature", type=_FILE, help="An edited signature.json.  [default: inferred from --reference]")
 @_keys
 @_event_time
@@ -32,7 +36,7 @@ def build(
     model: Path, reference: Path, golden: Path | None, signature: Path | None, keys: tuple[str, ...], event_time: str | None,
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Make the package of MODEL, a file that `model.save_estimator` wrote.
+    """Build the package of MODEL, a file that `model.save_estimator` wrote.
 
     The same estimator, rows and signature give the same bytes.
 
@@ -50,7 +54,9 @@ def build(
     if as_json:
         click.echo(json.dumps({"package": str(folder), "model": name, "version": made.version}))
     else:
-        click.echo(f"'{folder}': the package {name} {made.version}. `nbship verify {folder}` proves it.")
+        click.echo(
+            f"Built package '{name}', version {made.version}, in '{folder}'. Test it with `nbship verify {folder}`."
+        )
 
 
 @click.command()
@@ -58,12 +64,12 @@ def build(
 @_reference
 @_keys
 @_event_time
-@click.option("--limits", is_flag=True, help="Make the least and greatest numbers of --reference the limits.")
+@click.option("--limits", is_flag=True, help="Limit each number to its minimum and maximum in --reference.")
 @click.option("--output", type=_FILE, default=Path("signature.json"), show_default=True, help="The file to write.")
 def signature(
     model: Path, reference: Path, keys: tuple[str, ...], event_time: str | None, limits: bool, output: Path
 ) -> None:
-    """Infer the signature of MODEL from its training rows, for you to edit.
+    """Infer the signature of MODEL from its training rows, as a file to edit.
 
     \b
     Example:
@@ -73,4 +79,4 @@ def signature(
     from ...model.build import infer_signature
 
     output.write_bytes(infer_signature(model, reference, keys=keys, event_time=event_time, limits=limits))
-    click.echo(f"'{output}': edit it (units, limits, help, pii …), then build with `--signature {output}`.")
+    click.echo(f"Wrote '{output}'. Edit it (units, limits, help, pii …), then build with `--signature {output}`.")
