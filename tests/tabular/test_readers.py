@@ -8,7 +8,7 @@ import pytest
 
 from nbship.errors import EmptyDataError, SourceError
 from nbship.model.signature import Field
-from nbship.tabular.readers import columns_in, read_chunks
+from nbship.tabular.readers import read_chunks, read_column_names
 
 FIELDS = (
     Field("at", "datetime", timezone="America/New_York"),
@@ -121,15 +121,15 @@ def test_parts_are_bounded_and_count_on(tmp_path: Path, suffix: str) -> None:
 
 def test_files_that_are_no_table(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no file"):
-        columns_in(tmp_path / "nowhere.csv")
+        read_column_names(tmp_path / "nowhere.csv")
     with pytest.raises(SourceError, match=r"unsupported suffix. Use \.csv, \.jsonl or \.parquet"):
-        columns_in(tmp_path / "t.xlsx")
+        read_column_names(tmp_path / "t.xlsx")
     with pytest.raises(EmptyDataError, match="is empty"):
-        columns_in(csv(tmp_path, ""))
+        read_column_names(csv(tmp_path, ""))
     with pytest.raises(SourceError, match="'a' twice"):
-        columns_in(csv(tmp_path, "a,a\n"))
+        read_column_names(csv(tmp_path, "a,a\n"))
     with pytest.raises(SourceError, match="cannot be read"):
-        columns_in(csv(tmp_path, "this is text", "t.parquet"))
+        read_column_names(csv(tmp_path, "this is text", "t.parquet"))
     with pytest.raises(SourceError, match="cannot be read"):
         list(read_chunks(csv(tmp_path, "size,kind\n1,a,too,many\n"), FIELDS))
     (tmp_path / "l.csv").write_bytes(b"kind\n\xe9\n")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbship.errors import JsonError
-from nbship.tabular.strict_json import _parse_plain, _parse_thoroughly, parse_json
+from nbship.tabular.strict_json import _parse_any, _parse_flat, parse_json
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -17,7 +17,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-def test_what_is_json_is_read_as_it_is(value: object) -> None:
+def test_valid_json_is_parsed(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
     assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
 
@@ -41,21 +41,21 @@ def _pairs(pairs: list[tuple[str, object]]) -> str:
     | _RECORDS.map(_pairs)
     | st.lists(_RECORDS.map(_pairs), max_size=3).map(lambda each: f"[{','.join(each)}]")
 )
-def test_what_is_read_quickly_is_what_a_thorough_reading_finds(text: str) -> None:
+def test_both_parsers_return_the_same(text: str) -> None:
     body = text.encode("utf-8", "surrogatepass")
-    quick = _parse_plain(body)
+    quick = _parse_flat(body)
     if quick is not None:
-        assert repr(quick) == repr(_parse_thoroughly(body))
+        assert repr(quick) == repr(_parse_any(body))
 
 
-def test_plain_records_are_read_quickly() -> None:
-    assert _parse_plain(b'[{"at": "08:30", "b:c": 1, "x": 1.5}]') == [{"at": "08:30", "b:c": 1, "x": 1.5}]
-    assert _parse_plain(b'{"a": 1, "a": 2}') is None
-    assert _parse_plain(b'{"a": ":", "a": "::"}') is None
+def test_flat_records_take_the_fast_path() -> None:
+    assert _parse_flat(b'[{"at": "08:30", "b:c": 1, "x": 1.5}]') == [{"at": "08:30", "b:c": 1, "x": 1.5}]
+    assert _parse_flat(b'{"a": 1, "a": 2}') is None
+    assert _parse_flat(b'{"a": ":", "a": "::"}') is None
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_floats_come_through_to_the_bit(number: float) -> None:
+def test_floats_are_parsed_exactly(number: float) -> None:
     (read,) = parse_json(f"[{number!r}]".encode())
     assert repr(read) == repr(number)
 
@@ -91,7 +91,7 @@ def test_floats_come_through_to_the_bit(number: float) -> None:
         (b"[" * 100_000, "64 deep"),
     ],
 )
-def test_nonsense_is_refused_in_one_sentence(body: bytes, reason: str) -> None:
+def test_invalid_json_is_an_error_of_one_sentence(body: bytes, reason: str) -> None:
     with pytest.raises(JsonError, match=reason) as caught:
         parse_json(body)
     str(caught.value).encode()
@@ -104,7 +104,7 @@ def test_the_limits_themselves_are_allowed() -> None:
     assert parse_json(b'"' + b"[" * 100 + b'"') == "[" * 100
 
 
-def test_the_key_that_occurs_twice_is_named() -> None:
+def test_a_duplicate_key_is_named() -> None:
     with pytest.raises(JsonError) as caught:
         parse_json(b'{"weight": 1, "weight": 2}')
     assert [failure.field for failure in caught.value.fields] == ["weight"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, LogError, SchemaError
 from ..model.signature import Field, Signature, read_moment
 from ..prediction_log import BatchRun, Label, PredictionLog, as_json, batch_keys, keys_of, keys_of_frame, split_id
-from ..tabular import columns_in, read_chunks
+from ..tabular import read_chunks, read_column_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +175,7 @@ def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> La
     InvalidInputError
         If a value is invalid; no label is stored then.
     """
-    fields = _fields(columns_in(path), path, signature)
+    fields = _fields(read_column_names(path), path, signature)
     labels: list[Label] = []
     failures: list[InputFailure] = []
     for chunk in read_chunks(path, fields):

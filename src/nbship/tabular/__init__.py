@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .cells import read_cell
-from .readers import SUFFIXES, Chunk, columns_in, read_chunks, spans_in
+from .columns import parse_csv_value
+from .readers import SUFFIXES, Chunk, read_chunks, read_column_names, read_row_spans
 from .strict_json import parse_json
 from .writers import TableJoiner, TableWriter, publish
 
@@ -12,10 +12,10 @@ __all__ = [
     "Chunk",
     "TableJoiner",
     "TableWriter",
-    "columns_in",
+    "parse_csv_value",
     "parse_json",
     "publish",
-    "read_cell",
     "read_chunks",
-    "spans_in",
+    "read_column_names",
+    "read_row_spans",
 ]

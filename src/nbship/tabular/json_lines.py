@@ -1,4 +1,4 @@
-"""Lines of JSON, each a record as REST takes it."""
+"""JSON Lines: each line is a record, as in a REST request."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .strict_json import parse_json
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["keys_of_line", "read_lines"]
+__all__ = ["read_keys", "read_lines"]
 
 
-def keys_of_line(line: bytes) -> list[str]:
-    """Return the keys of a line's record; none of a line that holds none."""
+def read_keys(line: bytes) -> list[str]:
+    """Return the keys of a line's record; an invalid line has none."""
     record = _record(line)
     return [] if isinstance(record, str) else list(record)
 
@@ -26,36 +26,36 @@ def keys_of_line(line: bytes) -> list[str]:
 def read_lines(
     lines: Sequence[bytes], fields: Sequence[Field], index: range, *, ignore_extra: bool
 ) -> tuple[pd.DataFrame, list[InputFailure]]:
-    """Return the records that can be read as a typed frame, and what is wrong with the others."""
+    """Return the valid records as a typed frame, and the failures of the others."""
     import pandas as pd
 
     names = {field.name for field in fields}
-    failures, records, kept = [], [], []
+    failures, records, rows = [], [], []
     for row, line in zip(index, lines, strict=True):
         record = _record(line)
         if isinstance(record, str):
             failures.append(InputFailure(row, None, record))
             continue
         records.append({name: value for name, value in record.items() if name in names} if ignore_extra else record)
-        kept.append(row)
+        rows.append(row)
     columns, wrong = read_records(fields, records)
-    failures += [InputFailure(kept[failure.row or 0], failure.field, failure.reason) for failure in wrong]
-    refused = {failure.row for failure in failures}
-    right = [place for place, row in enumerate(kept) if row not in refused]
-    made = {}
+    failures += [InputFailure(rows[failure.row or 0], failure.field, failure.reason) for failure in wrong]
+    invalid = {failure.row for failure in failures}
+    valid = [position for position, row in enumerate(rows) if row not in invalid]
+    series = {}
     for field in fields:
-        values = to_array(field, [columns[field.name][place] for place in right])
-        made[field.name] = pd.Series(values, dtype=values.dtype)
+        values = to_array(field, [columns[field.name][position] for position in valid])
+        series[field.name] = pd.Series(values, dtype=values.dtype)
         if field.dtype == "datetime":
-            made[field.name] = made[field.name].dt.tz_localize("UTC")
-    frame = pd.DataFrame(made)
-    frame.index = pd.Index(np.array([kept[place] for place in right], dtype=np.int64))
+            series[field.name] = series[field.name].dt.tz_localize("UTC")
+    frame = pd.DataFrame(series)
+    frame.index = pd.Index(np.array([rows[position] for position in valid], dtype=np.int64))
     failures.sort(key=lambda failure: failure.row or 0)
     return frame, failures
 
 
 def _record(line: bytes) -> dict[str, Any] | str:
-    """Return the record of a line, or why it holds none."""
+    """Return the record of a line, or the reason why the line is invalid."""
     try:
         record = parse_json(line, what="line")
     except JsonError as error:

@@ -1,8 +1,8 @@
-"""Tables in CSV, JSON lines and Parquet files, read as a signature's fields say, a bounded part at a time.
+"""Read CSV, JSON Lines and Parquet files by the fields of a signature, in chunks.
 
-In CSV a cell is text: an empty one is null, `true` and `1` are true, times are ISO 8601 (or written as
-the field's `format` says), in the field's zone where they carry no offset. A line of JSON is a record, as
-REST takes it; what it leaves out that other lines give is null. What cannot be read is a failure of its row, never a guess.
+An empty CSV value is null, `true` and `1` are true, and timestamps are ISO 8601 (or in the field's `format`), in the
+field's time zone if they have no offset. A JSON line is a record, as in a REST request; a key that other lines have
+and it lacks is null. A value that cannot be read is a failure of its row.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from typing import TYPE_CHECKING
 
 from ..errors import EmptyDataError, InputFailure, SourceError
 from ..model.signature import Field
-from .cells import cells_of_arrow, cells_of_text, dtype_without_nulls
-from .json_lines import keys_of_line, read_lines
+from .columns import convert_arrow_column, dtype_without_nulls, parse_csv_column
+from .json_lines import read_keys, read_lines
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["SUFFIXES", "Chunk", "columns_in", "read_chunks", "spans_in"]
+__all__ = ["SUFFIXES", "Chunk", "read_chunks", "read_column_names", "read_row_spans"]
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 _BLOCK_BYTES = 8_000_000
-_LOOKED_AT = 1000
+_SAMPLED_LINES = 1000
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a table.
+    """A number of consecutive rows of a file.
 
     Attributes
     ----------
     frame
         The rows that could be read, typed; the index counts the file's rows from 0.
     failures
-        The cells that could not, by row of the file.
+        The values that could not, by row of the file.
     table, index
-        All rows of the part as they stand in the file (of JSON, each a `line`), and their numbers.
+        All rows of the chunk as they are in the file (of JSON Lines, one column `line`), and their row numbers.
     """
 
     frame: pd.DataFrame
@@ -52,7 +52,7 @@ class Chunk:
 
     @cached_property
     def raw(self) -> pd.DataFrame:
-        """All rows of the part as they stand in the file, with their numbers as the index."""
+        """All rows of the chunk as they are in the file, with their row numbers as the index."""
         import pandas as pd
 
         raw: pd.DataFrame = self.table.to_pandas(ignore_metadata=True)
@@ -60,13 +60,13 @@ class Chunk:
         return raw
 
 
-def columns_in(path: Path) -> list[str]:
-    """Return the names of a table's columns; of JSON lines, those that the first thousand lines have.
+def read_column_names(path: Path) -> list[str]:
+    """Return the column names of a file; of JSON Lines, the keys of the first thousand lines.
 
     Raises
     ------
     SourceError
-        If there is no such file, its kind is not known, or it cannot be read.
+        If the file does not exist, cannot be read, or has an unsupported suffix.
     """
     _check(path)
     try:
@@ -74,7 +74,7 @@ def columns_in(path: Path) -> list[str]:
     except (OSError, ValueError, csv.Error) as error:
         raise _unreadable(path, error) from error
     if not names:
-        raise EmptyDataError(f"'{path}' is empty. Give a table with a line of column names.")
+        raise EmptyDataError(f"'{path}' is empty. The first line must hold the column names.")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise SourceError(f"'{path}' has the column '{twice[0]}' twice. Keep one.")
@@ -88,13 +88,17 @@ def _names(path: Path) -> list[str]:
         return [str(name) for name in pq.read_schema(path).names]
     if path.suffix == ".jsonl":
         with path.open("rb") as lines:
-            return list(dict.fromkeys(name for line in islice(lines, _LOOKED_AT) for name in keys_of_line(line)))
+            return list(dict.fromkeys(name for line in islice(lines, _SAMPLED_LINES) for name in read_keys(line)))
     with path.open(newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file), [])
 
 
-def spans_in(path: Path, rows: int) -> list[range] | None:
-    """Return spans of a table, of so many rows at least but for the last, that can each be read by itself; None of text.
+def read_row_spans(path: Path, rows: int) -> list[range] | None:
+    """Return ranges of rows of a Parquet file that can be read separately; None for CSV and JSON Lines.
+
+    Row groups are merged until a range has at least `rows` rows; the last may have fewer:
+
+        row groups of 40, 40, 40, 40 and 10 rows, rows=70  ->  0-80, 80-160, 160-170
 
     Raises
     ------
@@ -106,13 +110,13 @@ def spans_in(path: Path, rows: int) -> list[range] | None:
     import pyarrow.parquet as pq
 
     try:
-        about = pq.read_metadata(path)
+        metadata = pq.read_metadata(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     spans, start, stop = [], 0, 0
-    for group in range(about.num_row_groups):
-        stop += about.row_group(group).num_rows
-        if stop - start >= rows or (group == about.num_row_groups - 1 and stop > start):
+    for group in range(metadata.num_row_groups):
+        stop += metadata.row_group(group).num_rows
+        if stop - start >= rows or (group == metadata.num_row_groups - 1 and stop > start):
             spans.append(range(start, stop))
             start = stop
     return spans
@@ -128,30 +132,32 @@ def read_chunks(
     ignore_extra: bool = True,
     coded: bool = False,
 ) -> Iterator[Chunk]:
-    """Read the fields' columns of a table, exactly `rows` rows at a time but for the last; other columns are only in `table`.
+    """Read the columns of the fields, `rows` rows at a time (the last chunk may be shorter).
+
+    Other columns are only in `Chunk.table`.
 
     Parameters
     ----------
     start, stop
-        The first row to read, and the first one that is not to be read any more.
+        The first row to read, and the row to stop before.
     ignore_extra
-        Whether keys of JSON lines that are no fields are passed over, instead of failures of their rows.
+        Ignore keys of JSON Lines that are not fields; otherwise they are failures of their rows.
     coded
-        Whether categories may come as pandas' categoricals, which cost less than texts.
+        Whether categories may be returned as pandas categoricals, which take less memory than strings.
 
     Raises
     ------
     SourceError
         If the file cannot be read, or a Parquet column has a type that its field cannot have.
     """
-    names = columns_in(path)
-    wanted = [one for one in fields if one.name in names]
+    names = read_column_names(path)
+    present = [one for one in fields if one.name in names]
     try:
-        categories = [one.name for one in wanted if one.dtype == "category"] if coded else []
+        categories = [one.name for one in present if one.dtype == "category"] if coded else []
         tables = _tables(path, rows, start, categories)
-        for table in _cut(tables if stop is None else _first(tables, stop - start), rows):
+        for table in _rechunk(tables if stop is None else _take_rows(tables, stop - start), rows):
             index = range(start, start + table.num_rows)
-            yield _typed(path, table, wanted, index, ignore_extra=ignore_extra, coded=coded)
+            yield _typed(path, table, present, index, ignore_extra=ignore_extra, coded=coded)
             start += table.num_rows
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
@@ -169,25 +175,25 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
     return SourceError(f"'{path}' cannot be read: {reason.rstrip('.')}. Correct the file, or give another.")
 
 
-def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Yield the same rows, cut anew: a part's rows depend on their numbers alone."""
+def _rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of `rows` rows, so that chunks do not depend on the blocks of the file."""
     import pyarrow as pa
 
-    waiting: list[pa.Table] = []
+    pending: list[pa.Table] = []
     count = 0
     for table in tables:
-        waiting.append(table)
+        pending.append(table)
         count += table.num_rows
         while count >= rows:
-            whole = pa.concat_tables(waiting) if len(waiting) > 1 else waiting[0]
-            yield whole.slice(0, rows)
-            waiting, count = [whole.slice(rows)], count - rows
+            joined = pa.concat_tables(pending) if len(pending) > 1 else pending[0]
+            yield joined.slice(0, rows)
+            pending, count = [joined.slice(rows)], count - rows
     if count:
-        yield pa.concat_tables(waiting) if len(waiting) > 1 else waiting[0]
+        yield pa.concat_tables(pending) if len(pending) > 1 else pending[0]
 
 
-def _first(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Yield the first so many rows."""
+def _take_rows(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the first `rows` rows."""
     while rows > 0 and (table := next(tables, None)) is not None:
         yield table.slice(0, rows)
         rows -= table.num_rows
@@ -215,7 +221,7 @@ def _parquet_tables(path: Path, rows: int, start: int, categories: Sequence[str]
                 start -= size
             else:
                 groups.append(group)
-        # Group by group: asked for all at once, Arrow keeps all that it has read.
+        # Read group by group: with all groups in one call, Arrow holds all that it has read in memory.
         for group in groups:
             for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
                 if batch.num_rows > start:
@@ -232,7 +238,7 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
         read_options=pc.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
         parse_options=pc.ParseOptions(newlines_in_values=True),
         convert_options=pc.ConvertOptions(
-            column_types=dict.fromkeys(columns_in(path), pa.string()), strings_can_be_null=False, check_utf8=True
+            column_types=dict.fromkeys(read_column_names(path), pa.string()), strings_can_be_null=False, check_utf8=True
         ),
     )
     with reader:
@@ -256,14 +262,14 @@ def _typed(
     if path.suffix == ".jsonl":
         frame, failures = read_lines(table.column("line").to_pylist(), fields, index, ignore_extra=ignore_extra)
         return Chunk(frame, tuple(failures), table, index)
-    convert = cells_of_text if path.suffix == ".csv" else partial(cells_of_arrow, coded=coded)
+    convert = parse_csv_column if path.suffix == ".csv" else partial(convert_arrow_column, coded=coded)
     columns, failures = {}, []
     for one in fields:
         values, wrong = convert(table.column(one.name), one)
-        # An object column stays one: pandas would make text of it, and NaN of null.
+        # The dtype is given: pandas would convert an object column to strings, and null to NaN.
         columns[one.name] = pd.Series(values, index=index, dtype=getattr(values, "dtype", None))
         failures += [InputFailure(index[position], one.name, reason) for position, reason in wrong.items()]
-    # The columns are nobody else's: putting them side by side in one block would copy them.
+    # No other code holds these arrays, so they need not be copied into one block.
     frame = pd.DataFrame(columns, index=index, copy=False)
     if failures:
         frame = frame.drop(index=sorted({failure.row or 0 for failure in failures}))

@@ -1,7 +1,7 @@
-"""Read JSON strictly: what one reader would take differently from another is refused.
+"""Read JSON strictly: input that parsers read differently is an error.
 
-JSON as RFC 8259 has it: no `NaN` or `Infinity`, no number beyond a double, no duplicate keys, no lone
-surrogates, UTF-8 only, bounded in depth (and in bytes, before it comes here).
+JSON as in RFC 8259: no `NaN` or `Infinity`, no number beyond a double, no duplicate keys, no lone
+surrogates, UTF-8 only, with a limit on depth (callers limit the size).
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from ..errors import JsonError
 __all__ = ["MAX_DEPTH", "parse_json"]
 
 MAX_DEPTH = 64
-_PLAIN_BYTES = 1 << 20
-# Beyond it readers differ in what a whole number is.
-_WHOLE = 2**63 - 1
+_MAX_FLAT_BYTES = 1 << 20
+# Parsers differ in how they read larger integers.
+_MAX_INTEGER = 2**63 - 1
 _DECODER = msgspec.json.Decoder()
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json(body: bytes, *, what: str = "body") -> Any:
-    """Return the value that a JSON text holds.
+    """Return the value of a JSON document.
 
     Parameters
     ----------
     what
-        What error messages call the text: a body, a line.
+        What error messages call the document: "body" or "line".
 
     Raises
     ------
     JsonError
-        If it is not strict JSON, or beyond the limits.
+        If it is not strict JSON, or exceeds a limit.
 
     >>> parse_json(b'{"x": 1.5}')
     {'x': 1.5}
@@ -46,11 +46,11 @@ def parse_json(body: bytes, *, what: str = "body") -> Any:
     ...
     nbship.errors.JsonError: The key 'x' occurs twice in one object. Send each key once.
     """
-    quick = _parse_plain(body)
-    return _parse_thoroughly(body, what) if quick is None else quick
+    value = _parse_flat(body)
+    return _parse_any(body, what) if value is None else value
 
 
-def _parse_thoroughly(body: bytes, what: str = "body") -> Any:
+def _parse_any(body: bytes, what: str = "body") -> Any:
     if not body.strip():
         raise JsonError(f"The {what} is empty. Send a JSON object, or a list of objects.")
     try:
@@ -59,7 +59,11 @@ def _parse_thoroughly(body: bytes, what: str = "body") -> Any:
         raise JsonError(f"The {what} is not UTF-8 (byte {error.start}). Send JSON in UTF-8.") from error
     try:
         value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_number, parse_int=_whole
+            text,
+            object_pairs_hook=_parse_object,
+            parse_constant=_reject_constant,
+            parse_float=_parse_float,
+            parse_int=_parse_int,
         )
     except json.JSONDecodeError as error:
         raise JsonError(f"The {what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
@@ -68,17 +72,20 @@ def _parse_thoroughly(body: bytes, what: str = "body") -> Any:
     if text.count("{") + text.count("[") > MAX_DEPTH:
         _check_depth(value)
     if _SURROGATE.search(text):
-        _check_texts(value)
+        _check_strings(value)
     return value
 
 
-def _parse_plain(body: bytes) -> Any:
-    """Return the value of a body that is plainly right: a flat record, or a list of them; None where it takes a closer look.
+def _parse_flat(body: bytes) -> Any:
+    """Return a flat record, or a list of them, parsed by the fast decoder; None if `_parse_any` must decide.
 
-    Without a backslash, each colon of the body stands in a text or between a key and its value. As many of the
-    latter as the records have keys are no key twice.
+    Without backslashes, each colon of the body is part of a string or follows a key. The decoder drops duplicate
+    keys, so a body has none if it has one colon per remaining key, not counting those in strings:
+
+        {"at": "12:30", "n": 1}    3 colons - 1 in a string = 2 keys
+        {"n": 1, "n": 2}           2 colons - 0             > 1 key
     """
-    if b"\\" in body or len(body) > _PLAIN_BYTES:
+    if b"\\" in body or len(body) > _MAX_FLAT_BYTES:
         return None
     try:
         value = _DECODER.decode(body)
@@ -96,7 +103,7 @@ def _parse_plain(body: bytes) -> Any:
                 if ":" in item:
                     colons += item.count(":")
             elif kind is int:
-                if not -_WHOLE <= item <= _WHOLE:
+                if not -_MAX_INTEGER <= item <= _MAX_INTEGER:
                     return None
             elif kind is dict or kind is list:
                 return None
@@ -105,28 +112,28 @@ def _parse_plain(body: bytes) -> Any:
     return value if body.count(b":") == colons else None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
         seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        shown = _shown(twice)
+        duplicate = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        shown = _shown(duplicate)
         raise JsonError(f"The key '{shown}' occurs twice in one object. Send each key once.", field=shown)
-    return made
+    return record
 
 
-def _refuse(word: str) -> NoReturn:
+def _reject_constant(word: str) -> NoReturn:
     raise JsonError(f"{word} is not JSON. Send null for a missing number.")
 
 
-def _number(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
         raise JsonError(f"The number {_shown(digits)} is too large. Send at most 1.7976931348623157e308.")
     return number
 
 
-def _whole(digits: str) -> int | float:
+def _parse_int(digits: str) -> int | float:
     if len(digits) > 400:
         raise JsonError(f"The number {_shown(digits)} has {len(digits)} digits. Send at most 400.")
     return int(digits)
@@ -141,24 +148,24 @@ def _check_depth(value: Any) -> None:
     raise _too_deep()
 
 
-def _check_texts(value: Any) -> None:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
+def _check_strings(value: Any) -> None:
+    pending = [value]
+    while pending:
+        item = pending.pop()
         if isinstance(item, str):
-            _check_text(item)
+            _check_string(item)
         elif isinstance(item, dict):
             for key in item:
-                _check_text(key)
-        waiting.extend(_inner(item))
+                _check_string(key)
+        pending.extend(_inner(item))
 
 
-def _check_text(text: str) -> None:
+def _check_string(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         shown = _shown(text)
-        raise JsonError(f"The text '{shown}' holds a lone surrogate. Send whole characters.") from error
+        raise JsonError(f"The string '{shown}' contains a lone surrogate. Send valid Unicode.") from error
 
 
 def _inner(value: Any) -> Iterator[Any]:
@@ -168,8 +175,8 @@ def _inner(value: Any) -> Iterator[Any]:
 
 
 def _shown(text: str) -> str:
-    kept = text if len(text) <= 40 else f"{text[:37]}..."
-    return kept.encode("ascii", "backslashreplace").decode() if not kept.isprintable() else kept
+    short = text if len(text) <= 40 else f"{text[:37]}..."
+    return short.encode("ascii", "backslashreplace").decode() if not short.isprintable() else short
 
 
 def _too_deep() -> JsonError:

@@ -1,4 +1,4 @@
-"""Write a table part by part to a CSV, JSON lines, Parquet or Arrow file, durable when it is closed."""
+"""Write tables to a CSV, JSON Lines, Parquet or Arrow file, flushed to disk when it is closed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _IDS = "prediction_id"
 
 
 class TableWriter:
-    """Appends tables of the same columns to one file; without a table there is no file.
+    """Appends tables with the same columns to one file; the first table creates the file.
 
     Parameters
     ----------
     suffix
-        The kind of the file, where its name does not tell.
+        The format, if the file name has another suffix.
     """
 
     def __init__(self, path: Path, *, suffix: str | None = None) -> None:
@@ -39,8 +39,8 @@ class TableWriter:
         self._file: Any = None
 
     @property
-    def text(self) -> bool:
-        """Whether the file is CSV, in which everything is text."""
+    def is_csv(self) -> bool:
+        """Whether the file is CSV."""
         return self._suffix == ".csv"
 
     def write(self, table: pa.Table) -> None:
@@ -54,7 +54,7 @@ class TableWriter:
             raise SourceError(f"'{self._path.parent}' cannot be written: {error.strerror or error}.") from error
 
     def close(self) -> None:
-        """Bring what was written to the disk."""
+        """Flush the file to disk and close it."""
         if self._tables is not None:
             self._tables.close()
             self._tables = None
@@ -69,34 +69,34 @@ class TableWriter:
     def _write_text(self, table: pa.Table) -> None:
         if self._file is None:
             self._file = self._path.open("wb")
-            if self.text:
-                self._file.write(_line(table.column_names))
-        self._file.write(_csv(table) if self.text else _lines(table))
+            if self.is_csv:
+                self._file.write(_csv_header(table.column_names))
+        self._file.write(_csv_rows(table) if self.is_csv else _json_lines(table))
 
     def _write_table(self, table: pa.Table) -> None:
         table = table.replace_schema_metadata(None)
         if self._tables is None:
-            self._tables = self._opened(table.schema)
+            self._tables = self._open(table.schema)
             self._schema = table.schema
         self._tables.write_table(table.cast(self._schema))
 
-    def _opened(self, schema: pa.Schema) -> Any:
+    def _open(self, schema: pa.Schema) -> Any:
         import pyarrow as pa
 
         if self._suffix == ".arrow":
             return pa.ipc.new_file(str(self._path), schema)
         import pyarrow.parquet as pq
 
-        # Ids are all different, and begin alike; numbers with fractions are seldom the same.
-        shared = [each.name for each in schema if each.name != _IDS and not pa.types.is_floating(each.type)]
+        # Dictionaries help neither ids, which are unique with a common prefix, nor floats, which seldom repeat.
+        repetitive = [each.name for each in schema if each.name != _IDS and not pa.types.is_floating(each.type)]
         delta = {_IDS: "DELTA_BYTE_ARRAY"} if _IDS in schema.names else None
-        return pq.ParquetWriter(self._path, schema, use_dictionary=shared, column_encoding=delta)
+        return pq.ParquetWriter(self._path, schema, use_dictionary=repetitive, column_encoding=delta)
 
 
 class TableJoiner:
-    """Writes the rows of part files, in order, to one file; without a part there is no file.
+    """Joins part files, in order, to one file; the first part creates the file.
 
-    Parts of a Parquet file are Arrow files; those of others are of their kind.
+    The parts of a Parquet file are Arrow files; other parts have the format of the file.
     """
 
     def __init__(self, target: Path) -> None:
@@ -104,7 +104,7 @@ class TableJoiner:
         self._target = target
         self._writer = TableWriter(target)
         self._file: Any = None
-        self._begun = False
+        self._has_rows = False
 
     def add(self, part: Path) -> None:
         """Append a part's rows."""
@@ -123,11 +123,11 @@ class TableJoiner:
 
     @property
     def path(self) -> Path | None:
-        """The file, or None where there was no part."""
+        """The file; None if no part was added."""
         return self._target if self._target.exists() else None
 
     def close(self) -> None:
-        """Bring it to the disk."""
+        """Flush the file to disk and close it."""
         self._writer.close()
         if self._file is not None:
             self._file.flush()
@@ -139,9 +139,9 @@ class TableJoiner:
         if self._file is None:
             self._file = self._target.open("wb")
         with part.open("rb") as file:
-            if self._begun and self._target.suffix == ".csv":
+            if self._has_rows and self._target.suffix == ".csv":
                 file.readline()
-            self._begun = True
+            self._has_rows = True
             while content := file.read(_COPY_BYTES):
                 self._file.write(content)
 
@@ -157,34 +157,34 @@ def publish(partial: Path, target: Path) -> None:
             os.close(folder)
 
 
-def _csv(table: pa.Table) -> bytes:
+def _csv_rows(table: pa.Table) -> bytes:
     import pyarrow as pa
     import pyarrow.csv as pc
 
     sink = pa.BufferOutputStream()
-    pc.write_csv(_spelt(table), sink, pc.WriteOptions(include_header=False))
+    pc.write_csv(_with_iso_timestamps(table), sink, pc.WriteOptions(include_header=False))
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
 
-def _spelt(table: pa.Table) -> pa.Table:
-    """Return a table whose times are texts in ISO 8601."""
+def _with_iso_timestamps(table: pa.Table) -> pa.Table:
+    """Return a table with its timestamps as ISO 8601 strings."""
     import pyarrow as pa
     import pyarrow.compute as compute
 
-    for place, column in enumerate(table.columns):
+    for position, column in enumerate(table.columns):
         if pa.types.is_timestamp(column.type):
             texts = compute.strftime(column, "%Y-%m-%dT%H:%M:%S%z" if column.type.tz else "%Y-%m-%dT%H:%M:%S")
-            table = table.set_column(place, table.column_names[place], texts)
+            table = table.set_column(position, table.column_names[position], texts)
     return table
 
 
-def _lines(table: pa.Table) -> bytes:
+def _json_lines(table: pa.Table) -> bytes:
     encode = msgspec.json.Encoder(decimal_format="number").encode
-    return b"".join(encode(row) + b"\n" for row in _spelt(table).to_pylist())
+    return b"".join(encode(row) + b"\n" for row in _with_iso_timestamps(table).to_pylist())
 
 
-def _line(names: Sequence[str]) -> bytes:
+def _csv_header(names: Sequence[str]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(names)
     return line.getvalue().encode()

@@ -18,7 +18,7 @@ from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaErr
 from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
-from ...tabular import SUFFIXES, TableJoiner, columns_in, publish
+from ...tabular import SUFFIXES, TableJoiner, publish, read_column_names
 from ..suggestions import nearest
 from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
@@ -133,7 +133,7 @@ def _folder(target: Path, run: str) -> PartitionFolder:
 
 
 def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) -> None:
-    names = columns_in(source)
+    names = read_column_names(source)
     missing = [field.name for field in signature.inputs if not field.optional and field.name not in names]
     if missing:
         near = nearest(missing[0], [name for name in names if name not in signature.names])

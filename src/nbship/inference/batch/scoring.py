@@ -14,7 +14,7 @@ from ...errors import InputFailure, InvalidInputError
 from ...model.backends import cores, use_cores
 from ...model.signature import Signature
 from ...predictor import PackagePredictor, Predictions
-from ...tabular import Chunk, TableWriter, read_chunks, spans_in
+from ...tabular import Chunk, TableWriter, read_chunks, read_row_spans
 from .output_tables import predicted_table, rejected_table
 from .partitions import Partition, PartitionFolder
 from .workers import Workers, can_fork
@@ -57,7 +57,7 @@ class Scoring:
         progress
             Called with the number of rows scored so far.
         """
-        spans = spans_in(self.source, self.partition_rows)
+        spans = read_row_spans(self.source, self.partition_rows)
         return self._sequentially(progress) if spans is None else self._in_parallel(spans, progress)
 
     def _sequentially(self, progress: Callable[[int], None]) -> Generator[tuple[int, Partition]]:
@@ -122,7 +122,7 @@ class Scoring:
                 frame, predictions, invalid = _predict(self.predictor, chunk.frame)
                 failures = [*chunk.failures, *invalid]
                 if predictions is not None:
-                    output.write(predicted_table(self.id, chunk, frame, predictions, signature, text=output.text))
+                    output.write(predicted_table(self.id, chunk, frame, predictions, signature, text=output.is_csv))
                 if failures:
                     rejected.write(rejected_table(chunk, failures))
                 partition = _added(partition, chunk, frame, failures, signature)

@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import InputFailure, RequestError
 from ...inference import Logged, PendingPredictions
 from ...model.signature import Signature
-from ...tabular import read_cell
+from ...tabular import parse_csv_value
 from ..http import PendingResponse, Request, Response, json_response
 from .native import begin, check_charset, read_json
 
@@ -121,7 +121,7 @@ def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequenc
                 # Keep the string: a timestamp without offset is read as in a file, in the field's time zone.
                 record[name] = record[name].strip() or None
             elif name in signature.names:
-                record[name], reason = read_cell(record[name], signature[name])
+                record[name], reason = parse_csv_value(record[name], signature[name])
                 if reason is not None:
                     failures.append(InputFailure(position, name, reason))
         found.append(record)

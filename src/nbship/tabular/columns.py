@@ -1,4 +1,4 @@
-"""Cells of tables, read as a field says: texts of CSV files, and columns of Arrow."""
+"""Columns of tabular files as typed arrays: CSV values are parsed, Arrow columns converted."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from ..model.signature import Field, read_moment
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["cells_of_arrow", "cells_of_text", "dtype_without_nulls", "read_cell"]
+__all__ = ["convert_arrow_column", "dtype_without_nulls", "parse_csv_column", "parse_csv_value"]
 
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_WHOLE = re.compile(r"[-+]?\d{1,18}(\.0*)?")
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_INTEGER = re.compile(r"[-+]?\d{1,18}(\.0*)?")
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def dtype_without_nulls(field: Field) -> str:
+    """Return the dtype of an integer or boolean field in a frame without invalid rows."""
     if field.nullable:
         return "float64"
     return "int64" if field.dtype == "int" else "bool"
 
 
-def cells_of_text(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, str]]:
+def parse_csv_column(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, str]]:
+    """Return the values of a CSV column, and the reasons for invalid values by position."""
     texts: list[str | None] = [text.strip() or None for text in column.to_pylist()]
     if field.dtype in ("string", "category"):
         return _objects([text or None for text in column.to_pylist()]), _empty(texts, field)
@@ -33,7 +35,7 @@ def cells_of_text(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int,
     wrong: dict[str, str] = {}
     for text in dict.fromkeys(texts):
         if text is not None:
-            known[text], reason = read_cell(text, field)
+            known[text], reason = parse_csv_value(text, field)
             if reason is not None:
                 wrong[text] = reason
     values = [None if text is None else known.get(text) for text in texts]
@@ -42,10 +44,10 @@ def cells_of_text(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int,
     return _array(values, field, clean=not failures), failures
 
 
-def read_cell(text: str, field: Field) -> tuple[Any, str | None]:
-    """Return the value that a cell of a CSV file means, and None; or the reason why it means none.
+def parse_csv_value(text: str, field: Field) -> tuple[Any, str | None]:
+    """Return the value of a string in a CSV file and None, or None and the reason why it is invalid.
 
-    >>> read_cell("3.0", Field("size", "int")), read_cell("", Field("size", "int"))
+    >>> parse_csv_value("3.0", Field("size", "int")), parse_csv_value("", Field("size", "int"))
     ((3, None), (None, None))
     """
     if field.dtype in ("string", "category"):
@@ -72,16 +74,16 @@ def _read_float(text: str, _: Field) -> float:
 
 
 def _read_int(text: str, _: Field) -> int:
-    # Whole numbers that once stood beside nulls are often written with a decimal point.
-    if not _WHOLE.fullmatch(text):
+    # pandas writes an integer column that has nulls with decimal points: 3.0.
+    if not _INTEGER.fullmatch(text):
         raise ValueError("is not an integer")
     return int(text.partition(".")[0])
 
 
 def _read_bool(text: str, _: Field) -> bool:
-    if text.lower() not in _TRUTH:
+    if text.lower() not in _BOOLEANS:
         raise ValueError("is neither true nor false")
-    return _TRUTH[text.lower()]
+    return _BOOLEANS[text.lower()]
 
 
 _READERS: dict[str, Callable[[str, Field], Any]] = {
@@ -104,8 +106,8 @@ def _array(values: list[Any], field: Field, *, clean: bool) -> Any:
     return np.array(values, dtype=dtype) if clean else _objects(values)
 
 
-def _texts(column: pa.ChunkedArray) -> Any:
-    """Return a column of texts as objects, of which each text is one."""
+def _strings(column: pa.ChunkedArray) -> Any:
+    """Return a column of strings as an object array with one object per distinct string."""
     import numpy as np
 
     coded = column.combine_chunks().dictionary_encode()
@@ -114,13 +116,13 @@ def _texts(column: pa.ChunkedArray) -> Any:
 
 
 def _categorical(column: pa.ChunkedArray) -> Any:
-    """Return a column of coded texts as a categorical."""
+    """Return a dictionary-encoded column of strings as a categorical."""
     import pandas as pd
 
     coded = column.unify_dictionaries().combine_chunks()
     known = coded.dictionary.to_pylist()
     if None in known or len(set(known)) < len(known):
-        return _texts(column.cast(column.type.value_type))
+        return _strings(column.cast(column.type.value_type))
     return pd.Categorical.from_codes(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), _objects(known))
 
 
@@ -132,13 +134,13 @@ def _objects(values: list[Any]) -> Any:
     return array
 
 
-def cells_of_arrow(column: pa.ChunkedArray, field: Field, *, coded: bool = False) -> tuple[Any, dict[int, str]]:
-    """Return a column's values, and what is wrong with some of them by their positions.
+def convert_arrow_column(column: pa.ChunkedArray, field: Field, *, coded: bool = False) -> tuple[Any, dict[int, str]]:
+    """Return the values of an Arrow column, and the reasons for invalid values by position.
 
     Parameters
     ----------
     coded
-        Whether categories may come as a categorical.
+        Whether a dictionary-encoded category field is returned as a categorical.
     """
     import numpy as np
     import pyarrow as pa
@@ -156,9 +158,9 @@ def cells_of_arrow(column: pa.ChunkedArray, field: Field, *, coded: bool = False
     if column.null_count and not field.nullable:
         failures = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "is empty")
     if field.dtype == "datetime":
-        return _moments(column, field, failures)
+        return _timestamps(column, field, failures)
     if field.dtype in ("string", "category"):
-        return _categorical(column) if coded else _texts(column), failures
+        return _categorical(column) if coded else _strings(column), failures
     if field.dtype == "float" or field.nullable:
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False), failures
     return _array(column.to_pylist(), field, clean=not failures), failures
@@ -178,14 +180,14 @@ def _fits(kind: pa.DataType, field: Field) -> bool:
     return types.is_null(kind) or bool(fitting.get(field.dtype, text))
 
 
-def _moments(column: pa.ChunkedArray, field: Field, failures: dict[int, str]) -> tuple[Any, dict[int, str]]:
+def _timestamps(column: pa.ChunkedArray, field: Field, failures: dict[int, str]) -> tuple[Any, dict[int, str]]:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.types as types
 
     if not types.is_timestamp(column.type):
         texts = column.cast(pa.string()).fill_null("")
-        return cells_of_text(texts, field)
+        return parse_csv_column(texts, field)
     zoned = column.type.tz is not None
     if not zoned and field.timezone is None:
         raise SourceError(f"Column '{field.name}' holds times without a zone. Write them with one.")
