@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nbship.errors import StageError
-from nbship.notebook.paths import Paths, unlink_links
+from nbship.notebook.paths import Paths, remove_links
 
 
 def test_one_product_is_the_notebook():
@@ -16,7 +16,7 @@ def test_one_product_is_the_notebook():
 def test_absolute_paths_become_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
-    paths = Paths.read({"data": str(tmp_path / "products" / "data.csv")}, kind="product", make=True)
+    paths = Paths.read({"data": str(tmp_path / "products" / "data.csv")}, kind="product", create_folders=True)
     assert paths["data"] == Path("../products/data.csv")
     assert (tmp_path / "products").is_dir()
 
@@ -40,6 +40,6 @@ def test_links_go_and_plain_files_stay(tmp_path: Path):
     cached.write_text("cached")
     plain.write_text("plain")
     os.link(cached, linked)
-    unlink_links([tmp_path / "out"])
+    remove_links([tmp_path / "out"])
     assert not linked.exists()
     assert (cached.read_text(), plain.read_text()) == ("cached", "plain")

@@ -1,4 +1,4 @@
-"""What a notebook imports: its stage's files, parameters and settings, and ways to write results.
+"""For notebooks: the files, parameters and settings of the stage, and functions that write results.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The environment that makes numbers repeatable, in the pipeline and by hand."""
+"""Environment variables that make results reproducible, in the pipeline and by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 __all__ = ["PINNED", "pin"]
 
-# One thread, one kernel of OpenBLAS, one zone, one locale: sums come in one order on every x86 machine.
+# One thread and one OpenBLAS kernel, so that every x86 machine adds in the same order; one time zone, one locale.
 PINNED: Mapping[str, str] = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -26,10 +26,10 @@ PINNED: Mapping[str, str] = {
 
 
 def pin() -> None:
-    """Pin a kernel that was started without the pipeline's environment.
+    """Set these variables in a kernel that was started without them.
 
-    Libraries that are imported later read the variables; for those already there the live thread
-    pools are limited. What the user has set is kept.
+    Libraries that are imported later read them; the thread pools of libraries already imported are limited.
+    Variables that are set already are not changed.
     """
     core = os.environ.get("OPENBLAS_CORETYPE")
     for variable, value in PINNED.items():
@@ -39,7 +39,7 @@ def pin() -> None:
     if "numpy" in sys.modules:
         _limit_pools()
         if core is None:
-            _warn_of_other_core()
+            _warn_if_other_core()
 
 
 def _limit_pools() -> None:
@@ -48,7 +48,7 @@ def _limit_pools() -> None:
     threadpool_limits(limits=1)
 
 
-def _warn_of_other_core() -> None:
+def _warn_if_other_core() -> None:
     from threadpoolctl import threadpool_info
 
     wanted = PINNED["OPENBLAS_CORETYPE"]

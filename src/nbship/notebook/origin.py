@@ -25,7 +25,7 @@ class Origin(Enum):
 
 @dataclass(frozen=True)
 class Context:
-    """What the pipeline tells a kernel through the environment.
+    """The stage that the pipeline runs, passed to its kernel as environment variables.
 
     Attributes
     ----------
@@ -46,8 +46,8 @@ class Context:
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables that carry this context."""
-        told = {"root": str(self.root), "params": list(self.params), "settings": list(self.settings)}
-        return {"NBSHIP_STAGE": self.stage, "NBSHIP_CONTEXT": json.dumps(told)}
+        content = {"root": str(self.root), "params": list(self.params), "settings": list(self.settings)}
+        return {"NBSHIP_STAGE": self.stage, "NBSHIP_CONTEXT": json.dumps(content)}
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Context | None:
@@ -55,15 +55,20 @@ class Context:
         stage = environ.get("NBSHIP_STAGE")
         if not stage or "NBSHIP_CONTEXT" not in environ:
             return None
-        told = json.loads(environ["NBSHIP_CONTEXT"])
-        return cls(stage=stage, root=Path(told["root"]), params=tuple(told["params"]), settings=tuple(told["settings"]))
+        content = json.loads(environ["NBSHIP_CONTEXT"])
+        return cls(
+            stage=stage,
+            root=Path(content["root"]),
+            params=tuple(content["params"]),
+            settings=tuple(content["settings"]),
+        )
 
 
 def find_origin(name: str, namespace: Mapping[str, Any], *, product: object, notebook: str = "") -> Origin:
     """Tell who runs stage `name`.
 
-    Ploomber's JupyterLab extension injects the very products that its pipeline would: what tells them
-    apart is the session that a Jupyter server or VS Code opened on this notebook.
+    Ploomber's JupyterLab extension injects the same products as `ploomber build`. The kernel is run by hand if a
+    Jupyter server or VS Code opened a session on this notebook.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Named paths, relative to the notebook's folder, with an answer for every wrong name."""
+"""Named paths, relative to the notebook's folder; an unknown name is an error with a suggestion."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Generic, TypeVar
 
 from ..errors import StageError
 
-__all__ = ["Paths", "relative", "unlink_links"]
+__all__ = ["Paths", "relative", "remove_links"]
 
 Item = TypeVar("Item")
 
 
 class Paths(Mapping[str, Item], Generic[Item]):
-    """A mapping that names the nearest key when one is wrong, and the remedy when a file is not there.
+    """A mapping that suggests a key for an unknown one, and a remedy for a missing file.
 
     Parameters
     ----------
     items
         Paths, or mappings of paths.
     kind
-        What the keys name, for messages.
+        What the keys name, for error messages.
     remedy
-        What to do when a path is looked up and nothing is there; empty: paths are not checked.
-    make
-        Make the folder that a path lies in when it is looked up.
+        What to do if a path that is looked up does not exist; empty: paths are not checked.
+    create_folders
+        Create the folder of a path when it is looked up.
 
     Examples
     --------
@@ -39,15 +39,15 @@ class Paths(Mapping[str, Item], Generic[Item]):
     nbship.errors.StageError: There is no product 'dat'. Did you mean 'data'?
     """
 
-    def __init__(self, items: Mapping[str, Item], *, kind: str, remedy: str = "", make: bool = False) -> None:
+    def __init__(self, items: Mapping[str, Item], *, kind: str, remedy: str = "", create_folders: bool = False) -> None:
         self._items = dict(items)
         self._kind = kind
         self._remedy = remedy
-        self._make = make
+        self._create_folders = create_folders
 
     @classmethod
-    def read(cls, given: object, *, kind: str, make: bool = False) -> Paths[Path]:
-        """Read what an injected cell says: a mapping of texts, one text (key `"nb"`), or nothing."""
+    def read(cls, given: object, *, kind: str, create_folders: bool = False) -> Paths[Path]:
+        """Read a value of the parameters cell: a mapping of strings, one string (key `"nb"`), or None."""
         if given is None:
             given = {}
         if isinstance(given, (str, os.PathLike)):
@@ -56,14 +56,16 @@ class Paths(Mapping[str, Item], Generic[Item]):
             raise StageError(
                 f"The {kind} in the parameters cell is a {type(given).__name__}. Leave it to nbship: write `None` there."
             )
-        return Paths({key: relative(Path(path)) for key, path in given.items()}, kind=kind, make=make)
+        return Paths(
+            {key: relative(Path(path)) for key, path in given.items()}, kind=kind, create_folders=create_folders
+        )
 
     def __getitem__(self, key: str) -> Item:
         if key not in self._items:
             raise StageError(f"There is no {self._kind} '{key}'. {self._hint(key)}")
         item = self._items[key]
         if isinstance(item, Path):
-            if self._make:
+            if self._create_folders:
                 item.parent.mkdir(parents=True, exist_ok=True)
             if self._remedy and not item.exists():
                 raise StageError(f"The {self._kind} '{item}' is not there. {self._remedy}")
@@ -89,12 +91,12 @@ class Paths(Mapping[str, Item], Generic[Item]):
 
 
 def relative(path: Path) -> Path:
-    """Return the path relative to the working directory, so that what a notebook shows is the same everywhere."""
+    """Return the path relative to the working directory, so that notebooks print the same on every machine."""
     return Path(os.path.relpath(path))
 
 
-def unlink_links(paths: Iterable[Path]) -> None:
-    """Remove files that share their bytes with a cache, so that writing in place does not corrupt it."""
+def remove_links(paths: Iterable[Path]) -> None:
+    """Remove files that are links into a cache, so that writing in place does not corrupt the cache."""
     for path in paths:
         files = path.rglob("*") if path.is_dir() and not path.is_symlink() else [path]
         for file in list(files):

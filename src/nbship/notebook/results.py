@@ -17,12 +17,12 @@ __all__ = ["canonical_json", "plot_records", "write_whole"]
 
 
 def canonical_json(content: object) -> str:
-    """Render as JSON with sorted keys and the shortest exact floats; NumPy's scalars and arrays are taken.
+    """Render as JSON with sorted keys and the shortest exact floats; NumPy scalars and arrays are converted.
 
     Raises
     ------
     StageError
-        For NaN, infinity, and what JSON cannot hold; the message names the place.
+        For NaN, infinity, and types that JSON does not have.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def canonical_json(content: object) -> str:
 
 
 def plot_records(records: object) -> list[dict[str, Any]]:
-    """Return plot records as a list; a DataFrame is taken row by row.
+    """Return plot records as a list; each row of a DataFrame is a record.
 
     >>> plot_records([{"x": 1, "y": 0.5, "series": "all"}])
     [{'x': 1, 'y': 0.5, 'series': 'all'}]
@@ -86,7 +86,7 @@ def _plain(value: Any, *, trail: str) -> Any:
     if isinstance(value, float):
         if math.isfinite(value):
             return float(value)
-        raise StageError(f"The result '{trail}' is {value}, which JSON has no number for. Leave it out, or write None.")
+        raise StageError(f"The result '{trail}' is {value}, which JSON cannot represent. Leave it out, or write None.")
     if isinstance(value, (dt.date, dt.datetime)):
         return value.isoformat()
     if isinstance(value, Path):
@@ -94,5 +94,5 @@ def _plain(value: Any, *, trail: str) -> Any:
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays
         return _plain(value.tolist(), trail=trail)
     raise StageError(
-        f"The result '{trail}' is a {type(value).__name__}, which JSON cannot hold. Convert it to a number, string, list or mapping."
+        f"The result '{trail}' is a {type(value).__name__}, which JSON cannot represent. Convert it to a number, string, list or mapping."
     )

@@ -1,4 +1,4 @@
-"""A stage as its notebook sees it."""
+"""Open a stage in its notebook."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import StageError
 from ..project import Project, find_root, load
 from .environment import pin
 from .origin import Context, Origin, find_origin
-from .paths import Paths, relative, unlink_links
+from .paths import Paths, relative, remove_links
 from .results import canonical_json, plot_records, write_whole
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ __all__ = ["OpenStage", "open_stage"]
 
 @dataclass(frozen=True)
 class OpenStage:
-    """The files, parameters and settings of the stage that a notebook is.
+    """The files, parameters and settings of a notebook's stage.
 
     Attributes
     ----------
     name
         The stage's name in `pipeline.yaml`.
     origin
-        Who runs the notebook. By hand, products lie in `.nbship/scratch/`.
+        Who runs the notebook. By hand, products are written to `.nbship/scratch/`.
     upstream
-        Products of the stages before this one: `stage.upstream["prepare"]["data"]` is a path.
+        Products of the upstream stages: `stage.upstream["prepare"]["data"]` is a path.
     product
         Where this stage's products go: `stage.product["model"]` is a path whose folder exists.
     resources
@@ -55,15 +55,15 @@ class OpenStage:
     _settings: tuple[str, ...] = field(repr=False, default=())
 
     def settings(self, key: str) -> Any:
-        """Return a key of `nbship.yaml`, such as `"slices"` or `"gates.auc"`, with defaults filled in.
+        """Return a setting of `nbship.yaml`, such as `"slices"` or `"monitoring.min_rows"`, or its default.
 
-        Write the key literally: it is found without running the notebook, and the stage runs again
-        when its value changes.
+        Write the key as a literal string: nbship reads it from the notebook's source, and runs the stage again
+        when the value changes.
 
         Raises
         ------
         StageError
-            If the stage does not declare the key, or `nbship.yaml` does not have it.
+            If the stage does not declare the key, or there is no such setting.
         """
         if self.origin is Origin.PIPELINE and not _covers(self._settings, key):
             raise StageError(
@@ -72,24 +72,24 @@ class OpenStage:
         return _setting(load(self._root), key)
 
     def metrics(self, values: Mapping[str, Any], *, key: str = "metrics") -> Path:
-        """Write metrics as the JSON product `key`; nested mappings are shown dotted by `dvc metrics`."""
+        """Write metrics as the JSON product `key`; `dvc metrics` shows nested mappings with dotted names."""
         return self.write_json(key, values)
 
     def plot(self, name: str, records: object) -> Path:
-        """Write the points of a plot, each `{"x": …, "y": …}` and perhaps `"series"`, as the product `plot_<name>`."""
+        """Write the points of a plot, each `{"x": …, "y": …}` with an optional `"series"`, as the product `plot_<name>`."""
         return self.write_json(f"plot_{name}", plot_records(records))
 
     def write_json(self, key: str, content: object) -> Path:
-        """Write any JSON product: sorted keys, exact floats, no NaN."""
+        """Write content as the JSON product `key`: sorted keys, exact floats, no NaN."""
         path = self.product[key]
         write_whole(path, canonical_json(content))
         return path
 
     def provenance(self) -> Provenance:
-        """Say what the stage and all before it were made from: digests of data, notebooks, code, lock; parameters."""
+        """Return the provenance of the stage and those before it: parameters, and digests of data, notebooks, code and lock."""
         from ..pipeline import provenance_inputs
 
-        # Not an import statement: else every stage would depend on the libraries that models need.
+        # With an import statement, every stage would depend on the libraries that models need.
         kind: type[Provenance] = import_module("..model.package.provenance", __package__).Provenance
         project = load(self._root)
         pipeline = _pipeline(project)
@@ -104,7 +104,7 @@ def open_stage(
     resources: object = None,
     namespace: Mapping[str, Any] | None = None,
 ) -> OpenStage:
-    """Open the stage that the calling notebook is.
+    """Open the stage of the calling notebook.
 
     In the pipeline and under bare Ploomber the products are the tracked ones. By hand (JupyterLab
     with or without Ploomber's extension, VS Code, `jupyter execute`) the notebook reads the
@@ -115,10 +115,9 @@ def open_stage(
     name
         The stage's name in `pipeline.yaml`.
     upstream, product, resources
-        What the parameters cell says; taken from the notebook's variables `upstream`, `product` and
-        `resources_` where left out.
+        Values of the parameters cell (default: the notebook's variables `upstream`, `product` and `resources_`).
     namespace
-        The notebook's variables; the caller's where left out.
+        The notebook's variables (default: the caller's).
 
     Raises
     ------
@@ -146,7 +145,7 @@ def open_stage(
         opened = _from_cell(
             name, origin, Context(name, project.root, tuple(spec.params), spec.settings), given, variables
         )
-        unlink_links(opened.product.values())
+        remove_links(opened.product.values())
         return opened
     return _by_hand(project, pipeline, spec, variables)
 
@@ -162,7 +161,7 @@ def _from_cell(
             {stage: Paths.read(paths, kind=f"product of stage '{stage}'") for stage, paths in upstream.items()},
             kind="upstream stage",
         ),
-        product=Paths.read(given["product"], kind="product", make=True),
+        product=Paths.read(given["product"], kind="product", create_folders=True),
         resources=Paths.read(given["resources"], kind="resource"),
         params={key: variables[key] for key in context.params if key in variables},
         _root=context.root,
@@ -183,7 +182,7 @@ def _by_hand(project: Project, pipeline: Pipeline, spec: Stage, variables: Mappi
         name=spec.name,
         origin=Origin.HAND,
         upstream=Paths(upstream, kind="upstream stage"),
-        product=Paths(_scratch(project, spec), kind="product", make=True),
+        product=Paths(_scratch(project, spec), kind="product", create_folders=True),
         resources=Paths(
             {key: relative(project.root / path) for key, path in spec.resources.items()},
             kind="resource",
