@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from nbship.project.plain_yaml import OddError, PlainText, parse_plain
+from nbship.project.plain_yaml import NotPlainError, Scalar, parse_plain
 
 SCALARS = st.sampled_from(
     [
@@ -92,7 +92,7 @@ NEAR = st.lists(
 def test_what_is_read_is_what_the_library_reads(text: str) -> None:
     try:
         content = parse_plain(text)
-    except OddError:
+    except NotPlainError:
         return
     assert repr(content) == repr(YAML(typ="safe", pure=True).load(text))
 
@@ -111,7 +111,7 @@ def test_what_is_read_is_what_the_library_reads(text: str) -> None:
     ],
 )
 def test_all_else_is_left_to_the_library(text: str) -> None:
-    with pytest.raises(OddError):
+    with pytest.raises(NotPlainError):
         parse_plain(text)
 
 
@@ -123,11 +123,11 @@ def test_the_files_of_the_reference_project_are_plain() -> None:
 
 
 def test_scalars_are_told_as_they_stand() -> None:
-    seen: list[PlainText] = []
-    parse_plain('a: "1"\nb: [x]\n', seen=seen)
-    assert seen == [
-        PlainText("a", True, False, True),
-        PlainText("1", False, True, True),
-        PlainText("b", True, False, True),
-        PlainText("x", False, False, True),
+    scalars: list[Scalar] = []
+    parse_plain('a: "1"\nb: [x]\n', scalars=scalars)
+    assert scalars == [
+        Scalar("a", True, False, True),
+        Scalar("1", False, True, True),
+        Scalar("b", True, False, True),
+        Scalar("x", False, False, True),
     ]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..project import read_kept, write_kept
+from ..project import read_cache_file, write_cache_file
 
 __all__ = ["Digests", "Mark", "mark_of", "md5_of_text"]
 
@@ -68,7 +68,7 @@ class Digests:
 
     def __init__(self, index: Path) -> None:
         self._index = index
-        found = read_kept(index)
+        found = read_cache_file(index)
         self._kept: dict[str, list[int | str]] = found if isinstance(found, dict) else {}
         self._changed = False
         self._saving = threading.Lock()
@@ -97,7 +97,7 @@ class Digests:
         with self._saving:
             if self._changed:
                 self._changed = False
-                write_kept(self._index, dict(self._kept))
+                write_cache_file(self._index, dict(self._kept))
 
     def _file(self, name: str, info: os.stat_result) -> str | None:
         kept = self._kept.get(name)

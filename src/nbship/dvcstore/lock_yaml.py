@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from ..errors import PipelineError
-from ..project import TYPED, OddError, parse_plain
+from ..project import TYPED_STRING, NotPlainError, parse_plain
 
 __all__ = ["WIDTH", "parse_block", "render_block", "render_entry"]
 
@@ -32,7 +32,7 @@ def render_block(name: str, entry: Mapping[str, Any]) -> str:
     try:
         _refuse_shared(entry, set())
         return f"  {_key(name, 2, WIDTH)}:\n" + "".join(_mapping(entry, 4, WIDTH))
-    except OddError:
+    except NotPlainError:
         return _dump({"stages": {name: entry}}, WIDTH).partition("\n")[2]
 
 
@@ -51,7 +51,7 @@ def render_entry(entry: Mapping[str, Any], *, width: int = WIDTH) -> str:
     try:
         _refuse_shared(entry, set())
         return "".join(_mapping(entry, 0, width))
-    except OddError:
+    except NotPlainError:
         return _dump(entry, width)
 
 
@@ -67,7 +67,7 @@ def parse_block(block: str) -> Any:
     try:
         (entry,) = parse_plain("stages:\n" + block)["stages"].values()
         return entry
-    except OddError:
+    except NotPlainError:
         return _load(block)
 
 
@@ -86,7 +86,7 @@ def _item(head: str, value: Any, indent: int, width: int) -> Iterator[str]:
     else:
         text = _scalar(value)
         if len(head) + len(text) > width - 2:
-            raise OddError
+            raise NotPlainError
         yield f"{head} {text}\n" if text else f"{head}\n"
 
 
@@ -108,7 +108,7 @@ def _sequence(values: list[Any], indent: int, width: int) -> Iterator[str]:
 
 def _key(key: object, indent: int, width: int) -> str:
     if not isinstance(key, str) or " " in key or indent + len(key) > min(width, _LONGEST_KEY) - 2:
-        raise OddError
+        raise NotPlainError
     return _scalar(key)
 
 
@@ -120,24 +120,24 @@ def _scalar(value: object) -> str:
     if type(value) is str:
         if not _PLAIN.fullmatch(value):
             return _as_written(value)
-        return f"'{value}'" if TYPED.fullmatch(value) else value
+        return f"'{value}'" if TYPED_STRING.fullmatch(value) else value
     if type(value) is bool:
         return "true" if value else "false"
     if type(value) is int:
         return repr(value)
     if type(value) is float and isfinite(value):
         return repr(value).lower()
-    raise OddError
+    raise NotPlainError
 
 
 @lru_cache(maxsize=4096)
 def _as_written(text: str) -> str:
     """Return a text in the quotes that ruamel.yaml gives it, if it stays on one line."""
     if not text.isprintable():
-        raise OddError
+        raise NotPlainError
     first, *more = _dump({"k": text}, 2**31 - 1).removesuffix("\n").split("\n")
     if more or not first.startswith("k: "):
-        raise OddError
+        raise NotPlainError
     return first.removeprefix("k: ")
 
 
@@ -145,7 +145,7 @@ def _refuse_shared(value: Any, seen: set[int]) -> None:
     """Refuse a container that occurs twice: YAML writes it once, with an anchor."""
     if isinstance(value, (Mapping, list)):
         if id(value) in seen:
-            raise OddError
+            raise NotPlainError
         seen.add(id(value))
         for inner in value.values() if isinstance(value, Mapping) else value:
             _refuse_shared(inner, seen)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import PipelineError
-from ..project import Project, read_kept, write_kept
+from ..project import Project, read_cache_file, write_cache_file
 from .file_index import index_of
 
 __all__ = ["LIBRARIES", "LOCK", "Libraries", "places", "read_libraries"]
@@ -80,13 +80,13 @@ def _locked(lock: Path, cache: Path, md5: str | None) -> tuple[Mapping[str, str]
     if kept is None:
         content = lock.read_bytes()
         kept = _parse_lock(content)
-        write_kept(cache, {"key": [hashlib.md5(content, usedforsecurity=False).hexdigest()], "kept": kept})
+        write_cache_file(cache, {"key": [hashlib.md5(content, usedforsecurity=False).hexdigest()], "kept": kept})
     versions, requirements = kept
     return versions, requirements
 
 
 def _kept(cache: Path, key: list[Any]) -> Any:
-    content = read_kept(cache)
+    content = read_cache_file(cache)
     return content["kept"] if isinstance(content, dict) and content.get("key") == key else None
 
 
@@ -124,7 +124,7 @@ def _installed(
         from .installed import ask_versions
 
         kept = ask_versions()
-        write_kept(cache, {"key": key, "kept": kept})
+        write_cache_file(cache, {"key": key, "kept": kept})
     versions, requirements = kept
     return versions, requirements
 
@@ -143,5 +143,5 @@ def _distributions(cache: Path, places: tuple[tuple[str, int], ...]) -> Mapping[
     from .installed import ask_modules
 
     modules = ask_modules()
-    write_kept(cache, {"key": key, "kept": modules})
+    write_cache_file(cache, {"key": key, "kept": modules})
     return modules

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..project import read_kept, write_kept
+from ..project import read_cache_file, write_cache_file
 
 __all__ = ["Memo", "code_mark"]
 
@@ -27,7 +27,7 @@ class Memo:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        found = read_kept(path)
+        found = read_cache_file(path)
         right = isinstance(found, dict) and found.get("code") == code_mark()
         self._kept: dict[str, Any] = found["answers"] if right else {}
         self._used: set[str] = set()
@@ -54,7 +54,7 @@ class Memo:
             kept = dict(self._kept)
             if len(kept) > _MOST:
                 kept = {key: answer for key, answer in kept.items() if key in self._used}
-            write_kept(self._path, {"code": code_mark(), "answers": kept})
+            write_cache_file(self._path, {"code": code_mark(), "answers": kept})
 
 
 @lru_cache(maxsize=1)

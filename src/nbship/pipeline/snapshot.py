@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..project import read_kept, write_kept
+from ..project import read_cache_file, write_cache_file
 from .file_index import index_at, list_code
 from .platforms import this_platform
 from .result_cache import code_mark
@@ -31,7 +31,7 @@ def recall(root: Path, *, name: str = "status") -> list[str] | None:
         Which snapshot.
     """
     cache = root / ".nbship" / "cache"
-    kept = read_kept(cache / f"{name}.json")
+    kept = read_cache_file(cache / f"{name}.json")
     if not isinstance(kept, dict) or kept.get("environment") != environment():
         return None
     index = index_at(cache)
@@ -63,7 +63,7 @@ def remember(root: Path, stages: Iterable[str], *, name: str = "status", extra: 
         "folders": {_relative(root, folder): mark for folder, mark in index.folders.items()},
         "files": {_relative(root, path): md5 for path, md5 in index.files.items()},
     }
-    write_kept(root / ".nbship" / "cache" / f"{name}.json", content)
+    write_cache_file(root / ".nbship" / "cache" / f"{name}.json", content)
 
 
 def environment() -> list[Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from .atomic_write import write_if_changed, write_whole
-from .cache_file import read_kept, write_kept
+from .cache_file import read_cache_file, write_cache_file
 from .database_urls import database_file
 from .folder import Project, find_root, load
 from .params import Value, read_params, render_params, same
-from .plain_yaml import TYPED, OddError, parse_plain
+from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
 from .settings import AppSection, Phrase, ServingSection, Settings, read_settings
 from .yaml import read_yaml
 
 __all__ = [
-    "TYPED",
+    "TYPED_STRING",
     "AppSection",
-    "OddError",
+    "NotPlainError",
     "Phrase",
     "Project",
     "ServingSection",
@@ -24,13 +24,13 @@ __all__ = [
     "find_root",
     "load",
     "parse_plain",
-    "read_kept",
+    "read_cache_file",
     "read_params",
     "read_settings",
     "read_yaml",
     "render_params",
     "same",
+    "write_cache_file",
     "write_if_changed",
-    "write_kept",
     "write_whole",
 ]

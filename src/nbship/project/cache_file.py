@@ -1,6 +1,9 @@
-"""What is kept to save time: JSON under `.nbship/cache/` that may be deleted, cut or changed by anyone.
+"""Cache files: JSON under `.nbship/cache/`, which may be deleted or damaged at any time.
 
-Its first line is the digest of the rest, so a damaged file is one that is not there.
+The first line is the digest of the rest, so that a damaged file reads as missing:
+
+    4b1c…e0
+    {"key": ["d41d8…"], "kept": …}
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ from typing import Any
 
 from .atomic_write import write_whole
 
-__all__ = ["read_kept", "write_kept"]
+__all__ = ["read_cache_file", "write_cache_file"]
 
 
-def read_kept(path: Path) -> Any:
-    """Return what was kept; None where nothing whole is."""
+def read_cache_file(path: Path) -> Any:
+    """Return the content of a cache file; None if it is missing or damaged."""
     try:
         digest, _, text = path.read_bytes().partition(b"\n")
         return json.loads(text) if digest.decode() == _digest(text) else None
@@ -24,8 +27,8 @@ def read_kept(path: Path) -> Any:
         return None
 
 
-def write_kept(path: Path, content: Any) -> None:
-    """Keep what JSON can hold."""
+def write_cache_file(path: Path, content: Any) -> None:
+    """Write content that JSON can represent."""
     text = json.dumps(content, separators=(",", ":"))
     write_whole(path, f"{_digest(text.encode())}\n{text}")
 

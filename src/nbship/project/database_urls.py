@@ -1,4 +1,4 @@
-"""URLs of databases that are files, in SQLAlchemy's spelling: three slashes and a relative path, four and an absolute one."""
+"""URLs of embedded databases, as in SQLAlchemy: three slashes before a relative path, four before an absolute one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EMBEDDED = ("duckdb", "sqlite")
 
 
 def database_file(url: str) -> Path | None:
-    """Return the file that a URL names; None where the URL names a server, or no file.
+    """Return the file of a database URL; None for a server or an in-memory database.
 
     >>> str(database_file("sqlite:///data/orders.db")), str(database_file("sqlite:////srv/orders.db"))
     ('data/orders.db', '/srv/orders.db')

@@ -1,4 +1,4 @@
-"""Find the project that a path lies in, and the folders that nbship keeps there."""
+"""Find a project, and its folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Project", "find_root", "load"]
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with a `pipeline.yaml`, and what its settings say.
+    """A folder with a `pipeline.yaml`, and its settings.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Project:
     settings
         `nbship.yaml` with defaults filled in.
     model
-        The model that is worked on, where the project has several.
+        The selected model, if the project has several.
     """
 
     root: Path
@@ -44,34 +44,34 @@ class Project:
 
     @property
     def timezone(self) -> ZoneInfo:
-        """The zone in which windows of time are read."""
+        """The time zone of windows."""
         return ZoneInfo(self.settings.project.timezone)
 
     @cached_property
     def params(self) -> Mapping[str, Value]:
-        """`params.yaml`, typed; empty where there is none."""
+        """The values of `params.yaml`; empty without the file."""
         return read_params(self.root / "params.yaml")
 
     @cached_property
     def values(self) -> Mapping[str, Value]:
-        """The settings as plain values, defaults filled in."""
+        """The settings as plain values, with defaults."""
         found: Mapping[str, Value] = msgspec.to_builtins(self.settings)
         return found
 
     @property
     def source(self) -> Path:
-        """The folder that holds the project's own modules."""
+        """The folder of the project's own modules."""
         return self.root / self.settings.project.source
 
     @cached_property
     def packages(self) -> Mapping[str, Path]:
-        """The folder of each model's package, by the model's name.
+        """The package folder of each model, by name.
 
-        A project without `models` in its settings has one: `model.path`, or what `pipeline.yaml` says, or
-        `models/<name>`.
+        Without `models` in its settings, a project has one: `model.path`, the product `package` of `pipeline.yaml`,
+        or `models/<name>`.
         """
         if not self.settings.models:
-            path = self.settings.model.path or _packaged_in(self.root) or f"models/{self.name}"
+            path = self.settings.model.path or _find_package_product(self.root) or f"models/{self.name}"
             return {Path(path).name: self.root / path}
         return {name: self.root / (entry.path or f"models/{name}") for name, entry in self.settings.models.items()}
 
@@ -82,7 +82,7 @@ class Project:
         Raises
         ------
         ProjectError
-            If the project has several models and none was chosen.
+            If the project has several models and none is selected.
         """
         if self.model:
             return self.packages[self.model]
@@ -91,7 +91,7 @@ class Project:
         return next(iter(self.packages.values()))
 
     def of_model(self, name: str) -> Project:
-        """Return the same project, to work on one of its models.
+        """Return the project with one of its models selected.
 
         Raises
         ------
@@ -104,23 +104,23 @@ class Project:
 
     @property
     def reports(self) -> Path:
-        """Monitoring reports, one folder a window; of several models, each in a folder of its own."""
+        """The folder of monitoring reports; in a project with several models, one folder for each."""
         folder = self.state / "monitoring"
         return folder / self.package.name if len(self.packages) > 1 else folder
 
     @property
     def cache(self) -> Path:
-        """What may always be deleted."""
+        """The folder of files that may be deleted at any time."""
         return self.root / ".nbship" / "cache"
 
     @property
     def scratch(self) -> Path:
-        """Results of runs by hand."""
+        """The folder for results of runs by hand."""
         return self.root / ".nbship" / "scratch"
 
     @property
     def state(self) -> Path:
-        """What must never be deleted: log, run records, reports. `NBSHIP_STATE` moves it."""
+        """The folder that must not be deleted: log, run records, reports. `NBSHIP_STATE` moves it."""
         moved = os.environ.get("NBSHIP_STATE")
         return Path(moved).absolute() if moved else self.root / ".nbship" / "state"
 
@@ -148,7 +148,7 @@ def load(start: Path | str | None = None, *, model: str | None = None) -> Projec
     Parameters
     ----------
     model
-        The model to work on, where the project has several. The variable `NBSHIP_MODEL` names the default.
+        The model to select, if the project has several (default: the variable `NBSHIP_MODEL`).
     """
     root = find_root(start)
     project = Project(root=root, settings=read_settings(root / "nbship.yaml"))
@@ -160,8 +160,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _packaged_in(root: Path) -> str | None:
-    """Return the first product called `package` in `pipeline.yaml`."""
+def _find_package_product(root: Path) -> str | None:
+    """Return the path of the first product `package` in `pipeline.yaml`."""
     for task in read_yaml(root / "pipeline.yaml", PipelineError).get("tasks") or ():
         product = task.get("product") if isinstance(task, Mapping) else None
         if isinstance(product, Mapping) and isinstance(product.get("package"), str):

@@ -1,8 +1,8 @@
-"""The plain part of YAML 1.2: what nearly every file of a project is written in, read in milliseconds.
+"""A parser for plain YAML 1.2, the part of the language that nearly all files of a project use.
 
-Blocks of mappings and lists, one-line `[…]` and `{…}`, numbers, truth values and text, each on one line, with
-comments. Where a text holds anything else, it is left to ruamel.yaml, which reads the whole language a
-hundred times slower; what is read here, is read as ruamel.yaml reads it.
+Plain YAML has block mappings and lists, one-line `[…]` and `{…}`, numbers, booleans and one-line strings, and
+comments. It is parsed a hundred times faster than by ruamel.yaml, with the same result; for other YAML, callers
+use ruamel.yaml.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-__all__ = ["TYPED", "OddError", "PlainText", "parse_plain", "parse_scalar"]
+__all__ = ["TYPED_STRING", "NotPlainError", "Scalar", "parse_plain", "parse_scalar"]
 
-# Plain text that ruamel.yaml's resolver for YAML 1.2 takes for a number, date, truth value or null.
-TYPED = re.compile(
+# Unquoted strings that ruamel.yaml resolves, for YAML 1.2, to a number, date, boolean or null.
+TYPED_STRING = re.compile(
     r"""[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)? | [-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
     | [-+]?\.[0-9_]+(?:[eE][-+][0-9]+)? | [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN)
     | [-+]?0b[01_]+ | [-+]?0o?[0-7_]+ | (?:[-+][0-9_]|[0-9])[0-9_]* | [-+]?0x[0-9a-fA-F_]+
@@ -29,138 +29,142 @@ _PLAIN = re.compile(rf"{_PART}(?: {_PART})*")
 _QUOTED = re.compile(r"""'([ -&(-~]*)'|"([ !#-\[\]-~]*)\"""")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)")
-_TRUTHS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 _KEY = re.compile(rf"""({_WORD}|'[^'\s:]*'|"[^"\s:\\]*"):(?: +|$)""")
 _DASHES = re.compile(r"- +(?=[^ #])")
 _END = re.compile(r" *(?: #.*)?")
 _FLOW = re.compile(rf"""-?{_WORD}(?: {_WORD})*|'[^']*'|"[^"]*\"""")
 _SEPARATOR = re.compile(r", *")
 _DASH = "-"
-_NOTHING = "\0"
+_NULL = "\0"
 _LONGEST_KEY = 500
-_Token: TypeAlias = "tuple[int, str, str]"  # indentation, key (a list's item: a dash), text; empty: what follows
+# Indentation, key (of a list item: a dash) and value; an empty value is nested in the tokens that follow.
+# "a:  # one\n- b: 1\n  c: [x]" is (0, "a", ""), (0, "-", ""), (2, "b", "1"), (2, "c", "[x]").
+_Token: TypeAlias = "tuple[int, str, str]"
 
 
-class OddError(Exception):
-    """The text holds what only ruamel.yaml reads."""
+class NotPlainError(Exception):
+    """The text is not plain YAML."""
 
 
 @dataclass(frozen=True)
-class PlainText:
-    """One scalar as it stands in a file."""
+class Scalar:
+    """One scalar of a file, with its text as written."""
 
     text: str
     is_key: bool
     is_quoted: bool
-    is_text: bool
+    is_string: bool
 
 
 @dataclass
 class _Reader:
     tokens: list[_Token]
-    seen: list[PlainText] | None = None
-    place: int = field(default=0)
+    scalars: list[Scalar] | None = None
+    position: int = field(default=0)
 
     def node(self) -> Any:
-        return self.sequence() if self.tokens[self.place][1] == _DASH else self.mapping()
+        return self.sequence() if self.tokens[self.position][1] == _DASH else self.mapping()
 
     def mapping(self) -> dict[str, Any]:
-        indent = self.tokens[self.place][0]
+        indent = self.tokens[self.position][0]
         found: dict[str, Any] = {}
-        while self._at(indent) and self.tokens[self.place][1] != _DASH:
-            _, word, text = self.tokens[self.place]
+        while self._at(indent) and self.tokens[self.position][1] != _DASH:
+            _, word, text = self.tokens[self.position]
             key = self.scalar(word, is_key=True)
             if key in found:
-                raise OddError
-            self.place += 1
-            found[key] = self.value(text) if text else self.inner(indent)
+                raise NotPlainError
+            self.position += 1
+            found[key] = self.value(text) if text else self.nested(indent)
         return found
 
     def sequence(self) -> list[Any]:
-        indent = self.tokens[self.place][0]
+        indent = self.tokens[self.position][0]
         found: list[Any] = []
-        while self._at(indent) and self.tokens[self.place][1] == _DASH:
-            text = self.tokens[self.place][2]
-            self.place += 1
-            deeper = self.place < len(self.tokens) and self.tokens[self.place][0] > indent
+        while self._at(indent) and self.tokens[self.position][1] == _DASH:
+            text = self.tokens[self.position][2]
+            self.position += 1
+            deeper = self.position < len(self.tokens) and self.tokens[self.position][0] > indent
             if deeper == bool(text):
-                raise OddError
-            found.append(self.node() if deeper else None if text == _NOTHING else self.value(text))
+                raise NotPlainError
+            found.append(self.node() if deeper else None if text == _NULL else self.value(text))
         return found
 
-    def inner(self, indent: int) -> Any:
-        """Read what stands below a key: deeper, or a list at its own depth; else nothing."""
-        if self.place == len(self.tokens):
+    def nested(self, indent: int) -> Any:
+        """Read the value below a key: indented, or a list at the indentation of the key; None without a value."""
+        if self.position == len(self.tokens):
             return None
-        depth, key, _ = self.tokens[self.place]
+        depth, key, _ = self.tokens[self.position]
         return self.node() if depth > indent or (depth == indent and key == _DASH) else None
 
     def _at(self, indent: int) -> bool:
-        return self.place < len(self.tokens) and self.tokens[self.place][0] == indent
+        return self.position < len(self.tokens) and self.tokens[self.position][0] == indent
 
     def value(self, text: str) -> Any:
         if text[0] not in "[{":
             return self.scalar(text)
         value, end = self.flow(text, 0)
         if end != len(text):
-            raise OddError
+            raise NotPlainError
         return value
 
     def flow(self, text: str, start: int) -> tuple[Any, int]:
         if text.startswith("[", start):
-            return self._items(text, start, "]", [], lambda found, at: self._listed(found, text, at))
+            return self._collection(text, start, "]", [], lambda found, at: self._add_item(found, text, at))
         if text.startswith("{", start):
-            return self._items(text, start, "}", {}, lambda found, at: self._named(found, text, at))
+            return self._collection(text, start, "}", {}, lambda found, at: self._add_entry(found, text, at))
         match = _FLOW.match(text, start)
         if match is None:
-            raise OddError
+            raise NotPlainError
         return self.scalar(match[0]), match.end()
 
-    def _items(self, text: str, start: int, close: str, found: Any, take: Callable[[Any, int], int]) -> tuple[Any, int]:
+    def _collection(
+        self, text: str, start: int, close: str, found: Any, add: Callable[[Any, int], int]
+    ) -> tuple[Any, int]:
         at = start + 1
         if text.startswith(close, at):
             return found, at + 1
         while True:
-            at = take(found, at)
+            at = add(found, at)
             if text.startswith(close, at):
                 return found, at + 1
             separator = _SEPARATOR.match(text, at)
             if separator is None:
-                raise OddError
+                raise NotPlainError
             at = separator.end()
 
-    def _listed(self, found: list[Any], text: str, at: int) -> int:
+    def _add_item(self, found: list[Any], text: str, at: int) -> int:
         value, end = self.flow(text, at)
         found.append(value)
         return end
 
-    def _named(self, found: dict[str, Any], text: str, at: int) -> int:
+    def _add_entry(self, found: dict[str, Any], text: str, at: int) -> int:
         match = _KEY.match(text, at)
         if match is None:
-            raise OddError
+            raise NotPlainError
         key = self.scalar(match[1], is_key=True)
         if key in found:
-            raise OddError
+            raise NotPlainError
         found[key], end = self.flow(text, match.end())
         return end
 
     def scalar(self, text: str, *, is_key: bool = False) -> Any:
         value = parse_scalar(text)
         if is_key and (not isinstance(value, str) or len(text) > _LONGEST_KEY):
-            raise OddError
-        if self.seen is not None:
+            raise NotPlainError
+        if self.scalars is not None:
             quoted = text[0] in "'\""
-            self.seen.append(PlainText(text[1:-1] if quoted else text, is_key, quoted, isinstance(value, str)))
+            self.scalars.append(Scalar(text[1:-1] if quoted else text, is_key, quoted, isinstance(value, str)))
         return value
 
 
-def parse_plain(text: str, *, seen: list[PlainText] | None = None) -> Any:
-    """Read plain YAML; `seen` receives every scalar as it stands there.
+def parse_plain(text: str, *, scalars: list[Scalar] | None = None) -> Any:
+    """Parse plain YAML; each scalar is appended to `scalars`.
 
     Raises
     ------
-    OddError
-        If the text holds more than that.
+    NotPlainError
+        If the text is not plain YAML.
 
     >>> parse_plain("a:  # one\\n- b: {c: 1.5, d: [x y, true]}\\n")
     {'a': [{'b': {'c': 1.5, 'd': ['x y', True]}}]}
@@ -168,23 +172,23 @@ def parse_plain(text: str, *, seen: list[PlainText] | None = None) -> Any:
     tokens = _tokens(text)
     if not tokens:
         return None
-    reader = _Reader(tokens, seen)
+    reader = _Reader(tokens, scalars)
     content = reader.node()
-    if reader.place != len(tokens) or tokens[0][0] != 0:
-        raise OddError
+    if reader.position != len(tokens) or tokens[0][0] != 0:
+        raise NotPlainError
     return content
 
 
-@lru_cache(maxsize=8192)  # the same keys stand on thousands of lines
+@lru_cache(maxsize=8192)  # lock files repeat the same keys thousands of times
 def parse_scalar(text: str) -> Any:
-    """Read one scalar.
+    """Parse one scalar.
 
     Raises
     ------
-    OddError
-        If it is none of the plain ones.
+    NotPlainError
+        If it is not plain.
     """
-    if _PLAIN.fullmatch(text) and not TYPED.fullmatch(text):
+    if _PLAIN.fullmatch(text) and not TYPED_STRING.fullmatch(text):
         return text
     if match := _QUOTED.fullmatch(text):
         return match[1] if match[1] is not None else match[2]
@@ -192,11 +196,11 @@ def parse_scalar(text: str) -> Any:
         return int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
-    if text in _TRUTHS:
-        return _TRUTHS[text]
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
     if text == "null":
         return None
-    raise OddError
+    raise NotPlainError
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -205,11 +209,11 @@ def _tokens(text: str) -> list[_Token]:
         rest = line.lstrip(" ")
         if not rest or rest[0] == "#":
             continue
-        _take(tokens, len(line) - len(rest), rest)
+        _add_tokens(tokens, len(line) - len(rest), rest)
     return tokens
 
 
-def _take(tokens: list[_Token], indent: int, rest: str) -> None:
+def _add_tokens(tokens: list[_Token], indent: int, rest: str) -> None:
     while rest[0] == _DASH and (match := _DASHES.match(rest)):
         rest = rest[match.end() :]
         if not _KEY.match(rest) and not _DASHES.match(rest) and rest.rstrip(" ") != _DASH:
@@ -218,17 +222,17 @@ def _take(tokens: list[_Token], indent: int, rest: str) -> None:
         tokens.append((indent, _DASH, ""))
         indent += match.end()
     if rest.rstrip(" ") == _DASH:
-        tokens.append((indent, _DASH, _NOTHING))
+        tokens.append((indent, _DASH, _NULL))
         return
     match = _KEY.match(rest)
     if match is None:
-        raise OddError
+        raise NotPlainError
     after = rest[match.end() :]
     tokens.append((indent, match[1], "" if after[:1] in ("", "#") else _value(after)))
 
 
 def _value(text: str) -> str:
-    """Return a value's text without the comment behind it."""
+    """Return a value without the comment after it."""
     if text[0] in "'\"":
         match = _QUOTED.match(text)
     elif text[0] in "[{":
@@ -236,11 +240,11 @@ def _value(text: str) -> str:
     else:
         return text.partition(" #")[0].rstrip(" ")
     if match is None or not _END.fullmatch(text, match.end()):
-        raise OddError
+        raise NotPlainError
     return match[0]
 
 
 def _uncommented(text: str) -> str:
     if "'" in text or '"' in text:
-        raise OddError
+        raise NotPlainError
     return text.partition(" #")[0].rstrip(" ")

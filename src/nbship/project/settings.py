@@ -1,4 +1,4 @@
-"""`nbship.yaml`: what a project decides where a default does not suit."""
+"""`nbship.yaml`: the settings of a project, with their defaults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings"
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
 _OVERRIDABLE = ("serving", "release", "log")
-# Sections that a later version reads. Until then a value would be read by no code, so it is an error.
+# Sections for a later version: no code reads them yet, so a value is an error.
 _PLANNED = ("alerts", "data", "gates", "schedules")
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
@@ -29,9 +29,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name, time zone and source folder of the project, and the limits of its stages.
 
-    `timeout` and `stage_timeout` are the seconds that one cell and one stage may take (0: no limit), `memory` what
-    a notebook may take (`"4 GB"`; empty: no limit). `secrets` names the environment variables whose values must
-    not be written anywhere.
+    `timeout` and `stage_timeout` limit the seconds of one cell and one stage (0: no limit), `memory` the memory of a
+    notebook (`"4 GB"`; empty: no limit). `secrets` names the environment variables whose values are redacted in
+    every output.
     """
 
     name: str = ""
@@ -53,13 +53,13 @@ class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the pipeline leaves a model's package; empty: `models/<name>`."""
+    """The folder of a model's package (default: `models/<name>`)."""
 
     path: str = ""
 
 
 class Phrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the app says of a probability below so many times the usual one."""
+    """The app's words for a probability of less than `below` times the baseline."""
 
     below: float
     words: str
@@ -67,7 +67,7 @@ class Phrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AppSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Words of the app: its title, what it asks, names of a field's values, phrases for a risk."""
+    """The texts of the app: title, introduction, names for the values of a field, phrases for a risk."""
 
     title: str = ""
     intro: str = ""
@@ -76,14 +76,14 @@ class AppSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The REST service, and the words of the app.
+    """The REST service and the app.
 
-    `auth` says how callers are told apart: `keys` (in the file `keys`, by default in the state folder), `proxy` (one of
-    `proxies` vouches for them), `none` (everybody may ask); empty: nobody but this machine is served. `probes_port` has
-    health and metrics on a port of their own (0: on the same). `root_path` is what a proxy puts before every path.
-    A request may have `max_bytes`, `max_rows`, and `receive_seconds` to arrive; `queue` requests may be under way.
-    When told to stop, the service is not ready for `drain_seconds` before it takes no more requests. `results` names the
-    output of a batch run whose predictions are found by key.
+    `auth` is the authentication: `keys` (API keys in the file `keys`, by default in the state folder), `proxy` (one of
+    `proxies` authenticates callers), `none`, or empty: only callers on this machine are served. `probes_port` serves
+    health checks and metrics on a port of their own (0: on the same). `root_path` is the path prefix that a proxy adds.
+    `max_bytes`, `max_rows` and `receive_seconds` limit a request, and `queue` the number of concurrent requests.
+    On shutdown, the service reports "not ready" for `drain_seconds` before it stops accepting requests. `results` is the
+    output of a batch run, whose predictions can be looked up by key.
     """
 
     host: str = "127.0.0.1"
@@ -105,11 +105,11 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where predictions are logged; empty: SQLite in the project's state folder.
+    """The prediction log (default: SQLite in the project's state folder).
 
-    `when_down` says what happens while a PostgreSQL database is away: `refuse` answers no prediction, `spool` keeps
-    them in a file of the state folder, and forwards them later. `retention_days` (0: for ever) is what `nbship log
-    prune` keeps.
+    `when_down` is the behaviour while a PostgreSQL database is unavailable: `refuse` rejects requests, `spool` stores
+    records in a file of the state folder and forwards them later. `retention_days` is the age from which
+    `nbship log prune` deletes records (0: never).
     """
 
     url: str = ""
@@ -118,22 +118,22 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which packages may be used: `signers` are files of Ed25519 public keys, one of which must have signed."""
+    """Which packages may be used: those signed with one of `signers`, files of Ed25519 public keys (empty: all)."""
 
     signers: list[str] = []
 
 
 class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The monitoring notebook and the least number of rows that a check needs."""
+    """The monitoring notebook, and the minimum number of rows for a check."""
 
     notebook: str = "notebooks/90_monitor.ipynb"
     min_rows: int = 200
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `nbship.yaml`.
+    """The content of `nbship.yaml`.
 
-    A project with several models names each in `models`, by the name that its package has.
+    A project with several models lists them in `models`, by the names of their packages.
     """
 
     project: ProjectSection = ProjectSection()
@@ -147,12 +147,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_bytes(text: int | str) -> int | None:
-    """Return a size such as `"4 GB"` or `"512MiB"` in bytes; None for none.
+    """Return a size such as `"4 GB"` or `"512MiB"` in bytes; None if it is empty or 0.
 
     Raises
     ------
     SettingsError
-        If it is no size.
+        If it is not a size.
     """
     if not text:
         return None
@@ -161,8 +161,8 @@ def read_bytes(text: int | str) -> int | None:
         raise SettingsError(
             f"'project.memory' in nbship.yaml is '{text}', which is not a size. Write a size such as '4 GB' or '512 MiB'."
         )
-    thousand = 1024 if match[3] else 1000
-    return int(float(match[1]) * thousand ** " KMGT".index((match[2] or " ").upper()))
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** " KMGT".index((match[2] or " ").upper()))
 
 
 def read_settings(path: Path) -> Settings:
@@ -171,10 +171,10 @@ def read_settings(path: Path) -> Settings:
     Raises
     ------
     SettingsError
-        For an unknown key (the nearest known one is suggested) or a value of a wrong type.
+        For an unknown key (with a suggestion) or a value of a wrong type.
     """
     found = read_yaml(path, SettingsError) if path.is_file() else {}
-    _refuse_unknown(found, Settings, where="")
+    _reject_unknown(found, Settings, where="")
     try:
         settings = msgspec.convert(_with_environment(found, os.environ), Settings, strict=False)
         ZoneInfo(settings.project.timezone)
@@ -184,7 +184,7 @@ def read_settings(path: Path) -> Settings:
             )
         read_bytes(settings.project.memory)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"'nbship.yaml' is wrong: {error}. Correct it there.") from error
+        raise SettingsError(f"'nbship.yaml' is not valid: {error}. Correct it there.") from error
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise SettingsError(
             f"'nbship.yaml' names an unknown time zone '{found['project']['timezone']}'. Use an IANA name such as 'America/New_York'."
@@ -197,18 +197,18 @@ def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> d
     for variable, value in environ.items():
         section, separator, key = variable.removeprefix("NBSHIP_").lower().partition("__")
         if variable.startswith("NBSHIP_") and separator and section in _OVERRIDABLE:
-            listed = typing.get_origin(_kind(section, key)) is list
+            listed = typing.get_origin(_type_of(section, key)) is list
             merged.setdefault(section, {})[key] = [each.strip() for each in value.split(",")] if listed else value
     return merged
 
 
-def _kind(section: str, key: str) -> Any:
-    """Return the type of a setting; None where there is none."""
+def _type_of(section: str, key: str) -> Any:
+    """Return the type of a setting; None for an unknown setting."""
     struct = typing.get_type_hints(Settings).get(section)
     return typing.get_type_hints(struct).get(key) if isinstance(struct, type) else None
 
 
-def _refuse_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, where: str) -> None:
+def _reject_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, where: str) -> None:
     known = typing.get_type_hints(struct)
     for key, value in found.items():
         if key in _PLANNED and not where:
@@ -220,8 +220,8 @@ def _refuse_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, w
             hint = f"Did you mean '{where}{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
             raise SettingsError(f"'nbship.yaml' has an unknown key '{where}{key}'. {hint}")
         if isinstance(value, Mapping) and isinstance(known[key], type) and issubclass(known[key], msgspec.Struct):
-            _refuse_unknown(value, known[key], where=f"{where}{key}.")
+            _reject_unknown(value, known[key], where=f"{where}{key}.")
         if key == "models" and not where and isinstance(value, Mapping):
             for name, entry in value.items():
                 if isinstance(entry, Mapping):
-                    _refuse_unknown(entry, ModelSection, where=f"models.{name}.")
+                    _reject_unknown(entry, ModelSection, where=f"models.{name}.")

@@ -1,4 +1,4 @@
-"""YAML as the whole of nbship reads it: version 1.2, as DVC does."""
+"""Read YAML files, in version 1.2 like DVC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NbshipError
-from .plain_yaml import OddError, parse_plain
+from .plain_yaml import NotPlainError, parse_plain
 
 __all__ = ["read_yaml"]
 
@@ -17,7 +17,7 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
     Raises
     ------
     NbshipError
-        The class `error`, if the file is not there, not YAML or not a mapping.
+        Of the class `error`, if the file is missing, not YAML or not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
         raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
     try:
         content = parse_plain(text)
-    except OddError:
+    except NotPlainError:
         content = _parse(text, path, error)
     if content is None:
         return {}
