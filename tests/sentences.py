@@ -1,5 +1,7 @@
 """Every sentence that a user can see, read from the source: `python -m tests.sentences [FOLDER …]` prints them.
 
+`all_remarks` returns what developers read: docstrings and comments.
+
 A sentence is a string of two or more words that is not a docstring, or the docstring of a command, which is its
 help. f-strings are shown with their expressions: `Task '{name}' needs …`. Strings below a call of an error class are
 errors; those that a name or a helper function brings there are found as the strings that they are.
@@ -8,16 +10,18 @@ errors; those that a name or a helper function brings there are found as the str
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 import sys
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["ROOT", "Sentence", "all_sentences", "error_classes", "raised_classes"]
+__all__ = ["ROOT", "Sentence", "all_remarks", "all_sentences", "error_classes", "raised_classes"]
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "nbship"
@@ -67,6 +71,25 @@ def all_sentences(folders: tuple[Path, ...] = FOLDERS) -> list[Sentence]:
             elif path.suffix == ".ipynb" and ".ipynb_checkpoints" not in path.parts:
                 found += _of_notebook(path)
     return found
+
+
+@cache
+def all_remarks(folder: Path) -> list[Sentence]:
+    """Return the docstrings and comments of the Python files below a folder; code in backticks is left out."""
+    found: list[Sentence] = []
+    for path in [folder] if folder.is_file() else sorted(folder.rglob("*.py")):
+        for line, kind, text in _remarks(path.read_text(encoding="utf-8")):
+            found.append(Sentence(_shown(path), line, kind, "", re.sub(r"`[^`]*`", "`…`", text)))
+    return found
+
+
+def _remarks(source: str) -> Iterator[tuple[int, str, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], "comment", token.string
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            yield getattr(node, "lineno", 1), "docstring", text
 
 
 def error_classes() -> set[str]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from sentences import SOURCE, Sentence, all_sentences, error_classes, raised_classes
+from sentences import ROOT, SOURCE, Sentence, all_remarks, all_sentences, error_classes, raised_classes
 
 # Paths of which every sentence has been read.
 READ = ("src/", "notebooks/", "app/")
+# Paths of which every docstring and comment has been read.
+FINISHED = (
+    *("app", "src/flights", "src/nbship/cli", "src/nbship/notebook", "src/nbship/project", "src/nbship/tabular"),
+    *("src/nbship/errors.py", "src/nbship/ids.py", "src/nbship/imports.py", "src/nbship/lazy.py"),
+    *("tests/cli", "tests/flights", "tests/notebook", "tests/notebooks", "tests/project", "tests/tabular"),
+)
 
 # Each wrong phrase, and the words to use.
 GLOSSARY = {
@@ -45,6 +51,15 @@ GLOSSARY = {
     r"\b(landing|books|upkeep|joints|draft)\b": "pending commit, DVC store, retention, joint tables, temporary file",
     r"\bwould like to\b|\bby itself alone\b": "say the thing",
 }
+# Phrases of docstrings and comments, in addition.
+REMARKS = GLOSSARY | {
+    r"\bat work\b": "running",
+    r"\bas (it|they) stands?\b": "as written",
+    r"\btells? (\w+ ){1,3}(apart|from)\b": "distinguish",
+    r"\bto the user's\b|\bis (the )?person's\b": "the user",
+    r"\bwhat (it|they|each) \w+ (is|are) a function of\b": "inputs, dependencies",
+    r"\bkeep what\b|\bwhat was learnt\b": "store, cached",
+}
 ACCEPTED = re.compile(r"refused connection|connection refused|Connection refused")
 # Their message is the reason, a clause of another sentence.
 CLAUSES = {"NotCompilableError"}
@@ -64,6 +79,25 @@ def sentences() -> list[Sentence]:
 def test_sentences_keep_to_the_glossary(phrase: str, instead: str) -> None:
     wrong = [str(each) for each in sentences() if re.search(phrase, ACCEPTED.sub("", each.text), re.IGNORECASE)]
     assert not wrong, f"Write '{instead}':\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("folder", FINISHED)
+def test_docstrings_and_comments_keep_to_the_glossary(folder: str) -> None:
+    remarks = all_remarks(ROOT / folder)
+    wrong = [
+        f"{each}\n  Write '{instead}'."
+        for each in remarks
+        for phrase, instead in REMARKS.items()
+        if re.search(phrase, ACCEPTED.sub("", each.text), re.IGNORECASE)
+    ]
+    assert remarks
+    assert not wrong, "\n".join(wrong)
+
+
+def test_docstrings_and_comments_are_found() -> None:
+    path = ROOT / "tests" / "sentences.py"
+    assert {each.kind for each in all_remarks(path)} == {"comment", "docstring"}
+    assert any(each.text.startswith("A string that a user can see.") for each in all_remarks(path))
 
 
 def messages() -> list[Sentence]:

@@ -32,7 +32,7 @@
     │   └── UnknownPredictionError
     ├── MonitoringError
     ├── ServingError            the service cannot start
-    └── RequestError            a request that cannot be answered, whatever transport it came by
+    └── RequestError            a request that cannot be answered, over any transport
         └── JsonError           a body or line that is not strict JSON
 
 A message states the fact, the subject in quotes, and the remedy. Errors carry their data as attributes and know no
@@ -189,7 +189,7 @@ class InputFailure:
     field
         Name of the input; None if the failure is about the whole row.
     reason
-        What is wrong and what is expected, without row and name.
+        The error and what is expected, without row and name.
     """
 
     row: int | None
@@ -267,10 +267,10 @@ class RequestError(NbshipError):
     Attributes
     ----------
     code
-        What is wrong, in one word of the service's protocol: "invalid_input", "too_large", "not_ready" … Each
-        transport has one table from these to its own statuses.
+        The error code, such as "invalid_input", "too_large" or "not_ready". Each transport maps it to a status of
+        its own.
     fields
-        The fields that are wrong.
+        The invalid fields.
     """
 
     def __init__(self, code: str, message: str, *, fields: Sequence[InputFailure] = ()) -> None:
@@ -279,7 +279,7 @@ class RequestError(NbshipError):
 
 
 class JsonError(RequestError):
-    """A text is not JSON as nbship reads it."""
+    """A document is not strict JSON."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__("invalid_json", message, fields=[InputFailure(None, field, message)] if field else ())

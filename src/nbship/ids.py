@@ -1,4 +1,4 @@
-"""Random numbers for ids: without a system call each, and independent of the seed that a notebook sets."""
+"""Random numbers for ids: generated without a system call, and independent of seeds set in notebooks."""
 
 from __future__ import annotations
 

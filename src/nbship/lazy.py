@@ -1,4 +1,4 @@
-"""Names that a package imports at first use: its face costs nothing until somebody looks at it.
+"""Names that a package imports at first use, so that importing the package is cheap.
 
 ::
 
@@ -7,7 +7,7 @@
     else:
         __getattr__ = lazy_names(__name__)
 
-Type checkers, the layers' contract and `nbship.imports` read the import statement as it stands.
+Type checkers, import-linter and `nbship.imports` read the import statements.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["lazy_names"]
 
 
 def lazy_names(package: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package: it imports what stands under `if TYPE_CHECKING` in its `__init__`."""
+    """Return the `__getattr__` of a package: it imports the names under `if TYPE_CHECKING` in its `__init__`."""
 
     @lru_cache(maxsize=1)
     def modules() -> Mapping[str, str]:
@@ -39,7 +39,7 @@ def lazy_names(package: str) -> Callable[[str], Any]:
         }
 
     def get(name: str) -> Any:
-        # Dunder names are asked for by the import system and by inspection, and are never lazy.
+        # The import system and `inspect` look up dunder names, which are never lazy.
         if name.startswith("__") or name not in modules():
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(modules()[name], package), name)

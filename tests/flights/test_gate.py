@@ -1,4 +1,4 @@
-"""The gate says no for each reason alone, and says which."""
+"""Each limit of the gate can reject a model, and is named as the reason."""
 
 from __future__ import annotations
 

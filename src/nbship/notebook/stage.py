@@ -204,7 +204,7 @@ def _scratch(project: Project, spec: Stage) -> dict[str, Path]:
 
 
 def _prefer_source(project: Project) -> None:
-    # An editable install may point at another checkout of the project than the one that is open.
+    # An editable install may point at another checkout of the project.
     source = str(project.source)
     if project.source.is_dir() and source not in sys.path[:1]:
         sys.path.insert(0, source)

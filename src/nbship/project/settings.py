@@ -67,7 +67,7 @@ class Phrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AppSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The texts of the app: title, introduction, names for the values of a field, phrases for a risk."""
+    """The wording of the app: title, introduction, names for the values of a field, phrases for a risk."""
 
     title: str = ""
     intro: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from ...errors import PackageError
-from ...imports import Imports, absolute, follow, passed_on, read_imports
+from ...imports import Imports, absolute_name, follow, lazy_imports, read_imports
 
 __all__ = ["runtime_files"]
 
@@ -61,8 +61,8 @@ def _read(name: str) -> Imports | None:
     tree = ast.parse((_ROOT / file).read_bytes())
     if not file.endswith("__init__.py"):
         return read_imports(tree, package=name.rpartition(".")[0])
-    lazy = [f"{_TOP}.lazy"] if passed_on(tree, package=name) else []
-    return Imports(tuple(lazy), passed_on(tree, package=name, eager=True))
+    lazy = [f"{_TOP}.lazy"] if lazy_imports(tree, package=name) else []
+    return Imports(tuple(lazy), lazy_imports(tree, package=name, eager=True))
 
 
 def _file_of(name: str) -> str | None:
@@ -76,7 +76,7 @@ def _cut(source: bytes, path: str, found: Collection[str]) -> bytes:
     package = f"{_TOP}.{path}".removesuffix("/__init__.py").removesuffix(".__init__.py").replace("/", ".")
 
     def goes_along(node: ast.stmt) -> bool:
-        return not (isinstance(node, ast.ImportFrom) and node.level) or _file_of(absolute(node, package)) in found
+        return not (isinstance(node, ast.ImportFrom) and node.level) or _file_of(absolute_name(node, package)) in found
 
     body: list[ast.stmt] = []
     names: set[str] = set()

@@ -120,7 +120,7 @@ class Sources:
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         self._index.note(file, md5)
         found = _module_imports(file, content, package)
-        memo.put(f"imports {package} {md5}", [list(found.names), dict(found.passed_on)])
+        memo.put(f"imports {package} {md5}", [list(found.names), dict(found.lazy)])
         return found
 
 
