@@ -15,7 +15,7 @@ export UV_LINK_MODE ?= copy
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-serve test lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser ci-artifacts
+.PHONY: help install run demo-serve test lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -105,6 +105,9 @@ ci-artifacts: ## Executed notebooks, reports and metric changes against main, fo
 
 browser: ## Chromium for the tests of the app and the reports (Debian, Ubuntu)
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
+
+r-kernel: ## R and its Jupyter kernel, for the tests of notebooks in R (Debian, Ubuntu)
+	@[ -e /usr/share/jupyter/kernels/ir ] || (apt-get update -qq && apt-get install -y -qq --no-install-recommends r-cran-irkernel)
 
 clean: ## Delete caches and the environment; never the state in .nbship/state
 	rm -rf .venv .nbship/cache .nbship/scratch .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
