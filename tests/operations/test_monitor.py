@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from nbship import project as projects
 from nbship.cli.monitor import command
-from nbship.errors import CellError, MonitoringError, ParameterError
+from nbship.errors import CellError, MonitoringError, NotebookError, ParameterError
 from nbship.model.package.manifest import make_manifest
 from nbship.monitoring.window import parse_window
 from nbship.operations import choose_window, monitor
@@ -148,6 +148,18 @@ def test_a_notebook_without_a_report_is_an_error(tmp_path: Path) -> None:
 def test_a_notebook_without_the_parameters_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="does not set 'window_to'"):
         monitor(_project(tmp_path, "window_from = None\nproduct = None"), WINDOW)
+
+
+def test_a_notebook_in_another_language_is_an_error(tmp_path: Path) -> None:
+    project = _project(tmp_path, PARAMETERS)
+    path = project.root / "notebooks/90_monitor.ipynb"
+    content = json.loads(path.read_text())
+    content["metadata"]["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
+    path.write_text(json.dumps(content))
+    with pytest.raises(
+        NotebookError, match=r"'notebooks/90_monitor.ipynb' is in R. Write the monitoring notebook in Python"
+    ):
+        monitor(project, WINDOW)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from stages import code_cell
 
 from nbship import project
-from nbship.errors import PipelineError
+from nbship.errors import NotebookError, PipelineError
 from nbship.pipeline import read_pipeline
 
 
@@ -148,3 +148,78 @@ def test_an_upstreams_executed_notebook_is_nothing_to_read(tmp_path: Path) -> No
 def test_what_is_declared_or_no_product_may_be_named(tmp_path: Path, cell: str, upstream: str) -> None:
     write(tmp_path, second={"data": "out/b.csv"}, cell=cell, upstream=upstream)
     assert len(read_pipeline(project.load(tmp_path)).stages) == 2
+
+
+def write_in_r(
+    root: Path,
+    code: str,
+    *,
+    extract: bool = False,
+    kernel: str = "ir",
+    upstream: tuple[str, ...] = (),
+    **task: Any,
+) -> Path:
+    """The same two stages, the second of them in R."""
+    write(root, **task)
+    content = json.loads((root / "pipeline.yaml").read_text())
+    content["meta"] = {"extract_upstream": extract}
+    content["tasks"][1]["upstream"] = list(upstream)
+    (root / "pipeline.yaml").write_text(json.dumps(content))
+    spec = {"name": kernel, "display_name": "R", "language": "R"}
+    notebook = {"cells": [code_cell(code)], "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+    (root / "notebooks/b.ipynb").write_text(json.dumps(notebook))
+    for name in ("R/features.R", "data/raw.csv"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("")
+    return root
+
+
+def test_the_upstream_of_another_language_is_declared_in_pipeline_yaml(tmp_path: Path) -> None:
+    root = write_in_r(tmp_path, "upstream <- list('a')", extract=True)
+    assert_refused(root, "'notebooks/b.ipynb' is in R, .* Add `extract_upstream: false` to 'meta' in pipeline.yaml")
+    stages = read_pipeline(project.load(write_in_r(tmp_path, "1", upstream=("a",)))).stages
+    assert (stages["b"].upstream, stages["b"].language, stages["a"].language) == (("a",), "R", "python")
+
+
+def test_a_notebook_in_another_language_names_its_kernel(tmp_path: Path) -> None:
+    with pytest.raises(NotebookError, match=r"'notebooks/b.ipynb' is in R and names no kernel. Choose one"):
+        read_pipeline(project.load(write_in_r(tmp_path, "1", kernel="")))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'source("../R/features.R")',
+        "source(file.path('..', 'R', 'features.R'))",
+        "source(here::here('R', 'features.R'))",
+        "Rscript ../R/features.R",
+    ],
+)
+def test_a_file_that_another_language_names_is_declared(tmp_path: Path, code: str) -> None:
+    assert_refused(
+        write_in_r(tmp_path, code),
+        "Stage 'b' names the file 'R/features.R' in notebooks/b.ipynb, and nbship cannot read what R code depends on. "
+        "Add 'features: R/features.R' to 'resources_' in the task's 'params'",
+    )
+    for declared in ("R/features.R", "R"):
+        root = write_in_r(tmp_path, code, params={"resources_": {"features": declared}})
+        assert read_pipeline(project.load(root)).stages["b"].resources
+
+
+def test_a_parameter_that_names_a_file_is_declared_as_well(tmp_path: Path) -> None:
+    assert_refused(write_in_r(tmp_path, "1", params={"path": "../data/raw.csv"}), "names the file 'data/raw.csv'")
+
+
+@pytest.mark.parametrize(
+    "code", ["# see data/raw.csv\n1", "setwd('../data')", 'read.csv("../out/a.csv")', "write.csv(x, '../out/b.csv')"]
+)
+def test_comments_folders_products_and_upstream_need_no_declaration(tmp_path: Path, code: str) -> None:
+    root = write_in_r(tmp_path, code, second={"data": "out/b.csv"}, upstream=("a",))
+    (root / "out/a.csv").write_text("")
+    (root / "out/b.csv").write_text("")
+    assert read_pipeline(project.load(root)).stages["b"].upstream == ("a",)
+
+
+def test_a_product_of_another_stage_needs_its_upstream_in_pipeline_yaml(tmp_path: Path) -> None:
+    root = write_in_r(tmp_path, 'read.csv("../out/a.csv")')
+    assert_refused(root, "which is not its upstream. Add 'a' to the task's 'upstream' in pipeline.yaml")

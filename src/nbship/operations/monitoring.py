@@ -13,13 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from .. import errors
-from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, ParameterError
+from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, NotebookError, ParameterError
 from ..execution import normalize, render_html, with_own_programs
 from ..execution.kernels import Failure, Listener, execute
 from ..execution.redaction import redact_executed, redactor
 from ..monitoring import Window, last_whole_month, open_model_log, parse_window, read_report
 from ..notebook import PINNED, write_whole
-from ..pipeline.inspection import find_parameters, literal, read_notebook, replace_values, source_of
+from ..pipeline.inspection import (
+    PYTHON,
+    find_parameters,
+    language_of,
+    literal,
+    read_notebook,
+    replace_values,
+    source_of,
+)
 from ..prediction_log import log_address
 from ..project import Project, Value
 from .freshness import is_current, mark, report_inputs
@@ -119,7 +127,10 @@ def _require_package(project: Project) -> None:
 
 
 def _require_notebook(project: Project) -> None:
-    read_notebook(_notebook(project), name=project.settings.monitoring.notebook)
+    name = project.settings.monitoring.notebook
+    language = language_of(read_notebook(_notebook(project), name=name)).name
+    if language != PYTHON:
+        raise NotebookError(f"'{name}' is in {language}. Write the monitoring notebook in Python.")
 
 
 def _require_log(project: Project) -> None:

@@ -10,7 +10,20 @@ from typing import Any
 
 from ..errors import NbshipError
 from ..project import Project, read_yaml, write_if_changed
-from .inspection import code_cells, find_parameters, literal, parse_cell, read_notebook, source_of
+from .inspection import (
+    PYTHON,
+    ParametersCell,
+    code_cells,
+    find_parameters,
+    is_installed,
+    kernel_name,
+    language_of,
+    literal,
+    missing_kernel,
+    parse_cell,
+    read_notebook,
+    source_of,
+)
 from .placeholders import resolve
 
 __all__ = ["find_problems", "fix_parameters"]
@@ -26,10 +39,14 @@ def find_problems(project: Project) -> Iterator[str]:
         yield str(error)
     for path in sorted((project.root / "notebooks").glob("*.ipynb")):
         try:
-            cell = find_parameters(read_notebook(path, name=path.name), name=path.name)
+            notebook = read_notebook(path, name=path.name)
+            cell = find_parameters(notebook, name=path.name)
         except NbshipError as error:
             yield str(error)
             continue
+        language, kernel = language_of(notebook).name, kernel_name(notebook)
+        if language != PYTHON and kernel and not is_installed(kernel):
+            yield f"'{path.name}' cannot run here. {missing_kernel(kernel, language)}"
         if cell is not None and not cell.tagged:
             yield f"The parameters cell of '{path.name}' has no tag, which Ploomber needs. `nbship check --fix` adds it."
 
@@ -51,6 +68,8 @@ def fix_parameters(project: Project) -> list[str]:
 def _fix(path: Path, values: dict[str, Any]) -> str:
     notebook = read_notebook(path, name=path.name)
     cell = find_parameters(notebook, name=path.name)
+    if language_of(notebook).name != PYTHON:
+        return _fix_tag(path, notebook, cell)
     missing = {name: value for name, value in values.items() if cell is None or name not in cell.assignments}
     if cell is not None and cell.tagged and not missing:
         return ""
@@ -77,6 +96,15 @@ def _fix(path: Path, values: dict[str, Any]) -> str:
             tags.append("parameters")
     _write(path, notebook)
     return f"added {said}"
+
+
+def _fix_tag(path: Path, notebook: dict[str, Any], cell: ParametersCell | None) -> str:
+    """Tag the parameters cell of a notebook in another language, whose values nbship cannot read."""
+    if cell is None or cell.tagged:
+        return ""
+    notebook["cells"][cell.index].setdefault("metadata", {}).setdefault("tags", []).append("parameters")
+    _write(path, notebook)
+    return "added the tag"
 
 
 def _assigning(notebook: dict[str, Any], values: dict[str, Any]) -> int | None:

@@ -16,9 +16,12 @@ from ..dvcstore import md5_of_text
 from ..project import Project, write_if_changed, write_whole
 from .file_index import index_of
 from .inspection import (
+    PYTHON,
     RESERVED,
     find_parameters,
     is_injected,
+    kernel_name,
+    language_of,
     literal,
     parse_notebook,
     read_content,
@@ -33,7 +36,7 @@ __all__ = ["copy_digest", "copy_path", "copy_text", "strip_notebook", "write_cop
 _CELL_METADATA = ("tags", "slideshow", "raw_mimetype")
 # Names of the parameters cell that are filled in when the stage runs.
 _FILLED = [name for name in RESERVED if name != "upstream"]
-# Editors write the kernel's name as it is installed there ("Python 3 (ipykernel)"); which kernel runs is not theirs to say.
+# Editors write the kernel's name as it is installed there ("Python 3 (ipykernel)"); which Python runs is not theirs to say.
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -53,9 +56,10 @@ def strip_notebook(notebook: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kernel(notebook: Mapping[str, Any]) -> Mapping[str, str]:
-    given = (notebook.get("metadata") or {}).get("kernelspec") or {}
-    language = str(given.get("language") or "python")
-    return _KERNEL if language.lower() == "python" else given
+    language = language_of(notebook).name
+    if language == PYTHON:
+        return _KERNEL
+    return {"display_name": language, "language": language, "name": kernel_name(notebook)}
 
 
 def _strip_cell(cell: Mapping[str, Any], place: int) -> dict[str, Any]:

@@ -87,8 +87,8 @@ def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[st
     plans: dict[str, Plan] = {}
     for stage in (pipeline.stages[name] for name in names):
         facts = read_facts(project, stage.notebook)
-        refuse_run(facts.runs, stage.notebook)
-        code = sources.follow(facts.imports, folder=stage.notebook.parent)
+        refuse_run(facts.reading.runs, stage.notebook)
+        code = sources.follow(facts.reading.imports, folder=stage.notebook.parent)
         before = [plans[name] for name in _ancestors(pipeline, stage.name)] if stage.package else []
         keys = _unique(key for keys in stage.param_keys.values() for key in keys)
         plans[stage.name] = Plan(
@@ -111,7 +111,9 @@ def imports_of(project: Project, pipeline: Pipeline, names: Iterable[str]) -> li
     """Return what the notebooks of some stages import from libraries: a glance, where a plan takes its time."""
     sources = Sources(project)
     notebooks = dict.fromkeys(pipeline.stages[name].notebook for name in names)
-    found = (sources.follow(read_facts(project, path).imports, folder=path.parent).imports for path in notebooks)
+    found = (
+        sources.follow(read_facts(project, path).reading.imports, folder=path.parent).imports for path in notebooks
+    )
     return list(dict.fromkeys(name for names in found for name in names))
 
 

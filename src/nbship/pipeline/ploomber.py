@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import PipelineError
 from ..project import Project, render_params
-from .inspection import read_facts
+from .inspection import PYTHON, is_installed, read_facts
 from .spec import Pipeline
 
 __all__ = ["validate"]
@@ -20,7 +20,7 @@ __all__ = ["validate"]
 def validate(project: Project, pipeline: Pipeline) -> None:
     """Let Ploomber read the pipeline; what it accepted is not asked again, since importing it takes seconds.
 
-    Without Ploomber (it is an extra), or without the data (it wants them there), nothing is asked; nor where
+    Without Ploomber (it is an extra), or without the data and kernels (it wants them there), nothing is asked; nor where
     a notebook has no tagged parameters cell, since Ploomber would write one of its own into it.
 
     Raises
@@ -33,7 +33,7 @@ def validate(project: Project, pipeline: Pipeline) -> None:
         not (project.root / path).exists() for stage in pipeline.stages.values() for path in stage.resources.values()
     ):
         return
-    if not all(_is_tagged(project, path) for path in pipeline.notebooks):
+    if not all(_is_tagged(project, path) and _has_kernel(project, path) for path in pipeline.notebooks):
         return
     accepted = project.cache / "ploomber-accepts"
     if accepted.is_file() and accepted.read_text(encoding="utf-8") == asked:
@@ -46,6 +46,11 @@ def validate(project: Project, pipeline: Pipeline) -> None:
 def _is_tagged(project: Project, path: PurePosixPath) -> bool:
     cell = read_facts(project, path).parameters
     return cell is not None and cell.tagged
+
+
+def _has_kernel(project: Project, path: PurePosixPath) -> bool:
+    facts = read_facts(project, path)
+    return facts.language == PYTHON or is_installed(facts.kernel)
 
 
 def _question(project: Project, pipeline: Pipeline) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..errors import ParameterError, PipelineError
+from ..errors import NotebookError, ParameterError, PipelineError
 from ..project import Project, Value, read_params
 from .file_index import Index, index_of
 from .graph import suggest, topological
-from .inspection import RESERVED, read_facts
+from .inspection import PYTHON, RESERVED, read_facts
 from .placeholders import references, resolve
 from .stages import COPIES_STAGE, Pipeline, Stage
 from .validation import refuse_clashes
@@ -112,8 +112,10 @@ def _stage(project: Project, task: Any, notebooks: dict[PurePosixPath, str], *, 
     params = {
         str(key): resolve(value, project.params, where=where) for key, value in given.items() if key not in RESERVED
     }
-    declared = set(cell.parameters) if cell else set()
-    _refuse_parameters(params, declared, where=where, notebook=str(source))
+    if facts.language == PYTHON:
+        _refuse_parameters(params, set(cell.parameters) if cell else set(), where=where, notebook=str(source))
+    else:
+        _refuse_unreadable(source, facts.language, kernel=facts.kernel, extract=extract)
     products = _products(task, project.params, where)
     return Stage(
         name=name,
@@ -125,8 +127,9 @@ def _stage(project: Project, task: Any, notebooks: dict[PurePosixPath, str], *, 
         products=products,
         notebook_keys=_notebook_keys(task, products, where),
         upstream=_upstream(task, assigned.get("upstream"), extract=extract, where=where, notebook=str(source)),
-        settings=facts.settings,
-        mentions=facts.paths,
+        settings=facts.reading.settings,
+        mentions=facts.reading.paths,
+        language=facts.language,
     )
 
 
@@ -226,6 +229,17 @@ def _refuse_parameters(params: Mapping[str, Value], declared: set[str], *, where
         raise ParameterError(
             f"{where} needs parameter '{name}', which {notebook} has in its parameters cell. "
             f"Give it under 'params' in pipeline.yaml, or move the line to another cell."
+        )
+
+
+def _refuse_unreadable(notebook: PurePosixPath, language: str, *, kernel: str, extract: bool) -> None:
+    """Refuse a notebook in another language for which `pipeline.yaml` leaves something to be read from its code."""
+    if not kernel:
+        raise NotebookError(f"'{notebook}' is in {language} and names no kernel. Choose one in an editor, and save it.")
+    if extract:
+        raise PipelineError(
+            f"'{notebook}' is in {language}, and the upstream of a stage can only be read from Python. "
+            "Add `extract_upstream: false` to 'meta' in pipeline.yaml, and give every task its 'upstream' there."
         )
 
 

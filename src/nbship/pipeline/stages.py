@@ -10,6 +10,7 @@ from typing import Any
 
 from ..project import Value
 from .graph import unknown_stage
+from .inspection import PYTHON
 
 __all__ = ["COPIES_STAGE", "Pipeline", "Stage"]
 
@@ -42,6 +43,8 @@ class Stage:
         The keys of `nbship.yaml` that the notebook reads.
     mentions
         Texts in the notebook's cells that could be paths.
+    language
+        What the notebook is written in.
     """
 
     name: str
@@ -55,6 +58,12 @@ class Stage:
     upstream: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     mentions: tuple[str, ...] = ()
+    language: str = PYTHON
+
+    @property
+    def is_python(self) -> bool:
+        """Whether nbship reads the notebook's imports, parameters and upstream from its code."""
+        return self.language == PYTHON
 
     @property
     def data_products(self) -> Mapping[str, PurePosixPath]:

@@ -66,6 +66,14 @@ class _Places:
         folder = self._folder(path.parent)
         return None if folder is None else _fold(posixpath.join(folder, path.name))
 
+    def is_file(self, path: PurePosixPath) -> bool:
+        return (self._root / path).is_file()
+
+    def with_above(self, path: PurePosixPath) -> Iterator[str | None]:
+        place = self(path)
+        yield place
+        yield from () if place is None else _above(place)
+
     def _lead(self, folder: PurePosixPath) -> str | None:
         # The path itself may be a link, as DVC makes them into its cache.
         real = Path(os.path.realpath(self._root / folder))
@@ -111,6 +119,21 @@ def _refuse_undeclared(stage: Stage, owners: Mapping[str, tuple[Stage, PurePosix
             owner = _owner(places(path), owners)
             if owner is not None and not _may_read(stage, *owner):
                 raise _undeclared(stage, text, *owner)
+    if not stage.is_python:
+        _refuse_unread(stage, owners, places)
+
+
+def _refuse_unread(stage: Stage, owners: Mapping[str, tuple[Stage, PurePosixPath]], places: _Places) -> None:
+    """Refuse a notebook that names a file which its task does not declare, where nbship cannot read what it imports."""
+    declared = {places(path) for path in (*stage.resources.values(), stage.notebook)}
+    for text in dict.fromkeys((*stage.mentions, *_texts(stage.params))):
+        found = [path for path in _meant(text, stage.notebook.parent) if places.is_file(path)]
+        known = any(_owner(places(path), owners) or not declared.isdisjoint(places.with_above(path)) for path in found)
+        if found and not known:
+            raise PipelineError(
+                f"Stage '{stage.name}' names the file '{found[0]}' in {stage.notebook}, and nbship cannot read what {stage.language} "
+                f"code depends on. Add '{found[0].stem}: {found[0]}' to 'resources_' in the task's 'params' in pipeline.yaml."
+            )
 
 
 def _may_read(stage: Stage, owner: Stage, path: PurePosixPath) -> bool:
@@ -122,6 +145,10 @@ def _undeclared(stage: Stage, text: str, owner: Stage, path: PurePosixPath) -> P
     if owner.name in stage.upstream:
         return PipelineError(f"{says}, an executed notebook or plot, which no stage can read. Read a product of data.")
     key = next(key for key, product in owner.products.items() if product == path)
+    if not stage.is_python:
+        return PipelineError(
+            f"{says}, which is not its upstream. Add '{owner.name}' to the task's 'upstream' in pipeline.yaml."
+        )
     return PipelineError(
         f"{says}, which is not its upstream. Add '{owner.name}' to `upstream` in the notebook, and read upstream['{owner.name}']['{key}']."
     )

@@ -7,10 +7,16 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["find_paths"]
+__all__ = ["find_paths", "find_written_paths"]
 
 _PATH = re.compile(r"[\w.~ /\\:@+=,-]*[./\\][\w.~ /\\:@+=,-]*")
 _LONGEST = 300
+# Other languages are not parsed: quoted text, words outside quotes, and calls that join quoted parts to a path.
+_COMMENT = re.compile(r"^\s*(?:#|//|--|%).*$", re.MULTILINE)
+_QUOTED = r"""(?:"[^"\n]*"|'[^'\n]*')"""
+_TEXT = re.compile(_QUOTED)
+_WORD = re.compile(r"[\w.~/@+-]+")
+_JOIN = re.compile(rf"\b(?:file\.path|joinpath|here)\(\s*({_QUOTED}(?:\s*,\s*{_QUOTED})*)\s*\)")
 # Calls that join their arguments to a path, by the last part of their name.
 _JOINING = {"Path", "PurePath", "PosixPath", "PurePosixPath", "join", "joinpath"}
 
@@ -21,8 +27,28 @@ def find_paths(trees: Iterable[ast.AST]) -> tuple[str, ...]:
     >>> find_paths([ast.parse("read(Path('..') / 'data' / 'a.csv')\\nread(ROOT / 'b' / 'c.csv')")])
     ('../data/a.csv', 'b/c.csv')
     """
-    found = {text for tree in trees for text in _texts(tree)}
-    return tuple(sorted(text for text in found if len(text) < _LONGEST and _PATH.fullmatch(text) and text.strip("./ ")))
+    return _paths(text for tree in trees for text in _texts(tree))
+
+
+def find_written_paths(sources: Iterable[str]) -> tuple[str, ...]:
+    """Return what could be a path in code of another language, sorted; lines that are comments hold none.
+
+    >>> find_written_paths(["# from old/a.csv\\nx <- read.csv(file.path('..', 'data', 'a.csv'))", "sort < ../b.csv"])
+    ('../b.csv', '../data/a.csv', 'a.csv', 'file.path', 'read.csv')
+    """
+    return _paths(text for source in sources for text in _written(_COMMENT.sub("", source)))
+
+
+def _paths(texts: Iterable[str]) -> tuple[str, ...]:
+    found = {text for text in texts if len(text) < _LONGEST and _PATH.fullmatch(text) and text.strip("./ ")}
+    return tuple(sorted(found))
+
+
+def _written(source: str) -> Iterator[str]:
+    yield from (quoted[1:-1] for quoted in _TEXT.findall(source))
+    yield from _WORD.findall(source)
+    for parts in _JOIN.findall(source):
+        yield posixpath.join(*(quoted[1:-1] for quoted in _TEXT.findall(parts)))
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

@@ -10,9 +10,11 @@ from typing import Any
 
 from ...project import Project
 from ..file_index import index_of
-from .cells import Assignment, ParametersCell, find_parameters, parse_notebook, read_content
-from .imports import cell_imports, find_run, parsed_cells, settings_read
-from .literals import find_paths
+from .assignments import Assignment
+from .cells import parse_notebook, read_content
+from .kernels import kernel_name
+from .languages import Reading, language_of
+from .parameters import ParametersCell, find_parameters
 
 __all__ = ["Facts", "read_facts"]
 
@@ -27,22 +29,17 @@ class Facts:
         Of the file that was looked into.
     parameters
         Its parameters cell, if it has one.
-    settings
-        The keys of `nbship.yaml` that it reads.
-    imports
-        Dotted names that its cells import, sorted.
-    paths
-        Texts in its cells that could be paths, sorted.
-    runs
-        A line that runs another file by `%run`, with its cell's number; empty if there is none.
+    language, kernel
+        Its language, and the name of the kernel that it asks for.
+    reading
+        What its cells say.
     """
 
     md5: str
     parameters: ParametersCell | None
-    settings: tuple[str, ...]
-    imports: tuple[str, ...]
-    paths: tuple[str, ...]
-    runs: str
+    language: str
+    kernel: str
+    reading: Reading
 
 
 def read_facts(project: Project, path: PurePosixPath) -> Facts:
@@ -68,14 +65,13 @@ def read_facts(project: Project, path: PurePosixPath) -> Facts:
 
 
 def _facts(md5: str, notebook: Mapping[str, Any], *, name: str) -> Facts:
-    cells = list(parsed_cells(notebook))
+    language = language_of(notebook)
     return Facts(
         md5=md5,
         parameters=find_parameters(notebook, name=name),
-        settings=settings_read(cells),
-        imports=cell_imports(cells),
-        paths=find_paths(cells),
-        runs=find_run(notebook),
+        language=language.name,
+        kernel=kernel_name(notebook),
+        reading=language.read(notebook),
     )
 
 
@@ -85,11 +81,13 @@ def _to_json(facts: Facts) -> list[Any]:
         *(cell.index, cell.source, cell.tagged),
         [[each.name, each.value, list(each.start), list(each.end)] for each in cell.assignments.values()],
     ]
-    return [found, list(facts.settings), list(facts.imports), list(facts.paths), facts.runs]
+    reading = facts.reading
+    read = [list(reading.settings), list(reading.imports), list(reading.paths), reading.runs]
+    return [found, facts.language, facts.kernel, read]
 
 
 def _from_json(md5: str, kept: list[Any]) -> Facts:
-    found, settings, imports, paths, runs = kept
+    found, language, kernel, (settings, imports, paths, runs) = kept
     cell = None
     if found:
         index, source, tagged, assignments = found
@@ -98,4 +96,4 @@ def _from_json(md5: str, kept: list[Any]) -> Facts:
             for name, value, start, end in assignments
         }
         cell = ParametersCell(index, source, tagged, by_name)
-    return Facts(md5, cell, tuple(settings), tuple(imports), tuple(paths), runs)
+    return Facts(md5, cell, language, kernel, Reading(tuple(settings), tuple(imports), tuple(paths), runs))

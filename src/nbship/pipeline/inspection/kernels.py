@@ -1,0 +1,50 @@
+"""The kernel that a notebook asks for, and whether it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["is_installed", "kernel_name", "missing_kernel"]
+
+# Where a language's usual kernel comes from.
+_INSTALL = {
+    "r": "In R, run `install.packages('IRkernel')` and `IRkernel::installspec()`.",
+    "julia": 'In Julia, run `using Pkg; Pkg.add("IJulia")`.',
+    "bash": "Run `pip install bash_kernel` and `python -m bash_kernel.install`.",
+    "sql": "Run `conda install -c conda-forge xeus-sql`.",
+}
+
+
+def kernel_name(notebook: Mapping[str, Any]) -> str:
+    """Return the name of the kernel that a notebook asks for; empty if it names none.
+
+    >>> kernel_name({"metadata": {"kernelspec": {"name": "ir", "language": "R"}}})
+    'ir'
+    """
+    metadata = notebook.get("metadata") or {}
+    return str((metadata.get("kernelspec") or {}).get("name") or "")
+
+
+def is_installed(name: str) -> bool:
+    """Tell whether a kernelspec of that name is installed.
+
+    >>> is_installed("python3"), is_installed("no-such-kernel")
+    (True, False)
+    """
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    return name in KernelSpecManager().find_kernel_specs()
+
+
+def missing_kernel(name: str, language: str) -> str:
+    """Say that a kernel is not installed, and how to get it, or which other one has its language."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    specs = KernelSpecManager().get_all_specs().items()
+    others = sorted(other for other, each in specs if each["spec"].get("language", "").lower() == language.lower())
+    if others:
+        remedy = f"Choose '{others[0]}', an installed kernel for {language}, in the notebook."
+    else:
+        remedy = _INSTALL.get(language.lower(), f"Install a Jupyter kernel for {language}.")
+    return f"The kernel '{name}' is not installed. {remedy}"
