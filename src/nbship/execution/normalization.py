@@ -1,6 +1,6 @@
 """Outputs without what changes from run to run: addresses, random ids, folders, timings.
 
-Numbers that a notebook prints are never touched: an address is rewritten only behind ` at `, an id
+Numbers that a notebook prints are never touched: an address is rewritten only behind ` at ` or `<environment: `, an id
 only where markup uses it as an identifier.
 """
 
@@ -17,7 +17,8 @@ __all__ = ["normalize"]
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _RANDOM = rf"{_UUID}|[0-9a-f]{{32}}"
-_ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]{6,16}\b")
+# Behind ` at ` in Python, and in R as it prints environments and functions.
+_ADDRESS = re.compile(r"(?:(?<= at )|(?<=<environment: )|(?<=<bytecode: )|(?<=<pointer: ))0x[0-9a-fA-F]{6,16}\b")
 _CELL_FILE = re.compile(r"[^\s'\"<>]*/ipykernel_\d+/(\d+\.py)")
 _PROGRESS = re.compile(r"(?m)(\d+%\|[^|\n]*\| *[\d.,kMG]+/[\d.,kMG]+|^\d+it|(?<=: )\d+it) \[[^\]\n]*\]")
 # Places in markup where a random text is an identifier, and not something that the notebook shows.

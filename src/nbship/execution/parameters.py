@@ -1,4 +1,7 @@
-"""The notebook that is executed: parameters filled in as literals, files named in one injected cell."""
+"""The notebook that is executed: parameters filled in as literals, files named in one injected cell.
+
+In another language than Python the injected cell holds the parameters as well, behind the cell that gives their defaults.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..pipeline import Pipeline, Stage
-from ..pipeline.inspection import RESERVED, ParametersCell, find_parameters, literal, replace_values
+from ..pipeline.inspection import RESERVED, ParametersCell, find_parameters, kernel_name, literal, replace_values
 from ..project import Value
 from .parameter_values import refuse_name, refuse_value
+from .translation import translate
 
 __all__ = ["INJECTED_ID", "check_parameters", "prepare"]
 
@@ -30,14 +34,25 @@ def prepare(notebook: dict[str, Any], *, pipeline: Pipeline, stage: Stage) -> di
     """
     name = str(stage.notebook)
     cell = find_parameters(notebook, name=name)
-    check_parameters(stage.params, cell, notebook=name)
+    source: str | None
+    if stage.is_python:
+        check_parameters(stage.params, cell, notebook=name)
+        source = _assigned(_files(pipeline, stage))
+    else:
+        source = translate(
+            stage.params,
+            _files(pipeline, stage),
+            kernel=kernel_name(notebook),
+            language=stage.language,
+            notebook=name,
+        )
     cells = [_with_id(inner, number) for number, inner in enumerate(notebook["cells"], start=1)]
-    place = 0
-    if cell is not None:
+    place = 0 if cell is None else cell.index + 1
+    if cell is not None and stage.is_python:
         texts = {key: literal(value) for key, value in stage.params.items()}
         cells[cell.index] = {**cells[cell.index], "source": replace_values(cell, texts)}
-        place = cell.index + 1
-    cells.insert(place, _injected(pipeline, stage))
+    if source is not None:
+        cells.insert(place, _injected(source))
     return {**notebook, "cells": cells, "nbformat_minor": max(5, notebook.get("nbformat_minor", 0))}
 
 
@@ -62,21 +77,27 @@ def check_parameters(params: Mapping[str, object], cell: ParametersCell | None, 
         refuse_value(name, value)
 
 
-def _injected(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
+def _files(pipeline: Pipeline, stage: Stage) -> dict[str, Value]:
     upstream: dict[str, Value] = {name: _located(pipeline.stages[name].data_products, stage) for name in stage.upstream}
-    lines = [
-        _NOTE,
-        f"upstream = {literal(upstream) if upstream else None}",
-        f"product = {literal(_located(stage.products, stage))}",
-        f"resources_ = {literal(_located(stage.resources, stage))}",
-    ]
+    return {
+        "upstream": upstream or None,
+        "product": _located(stage.products, stage),
+        "resources_": _located(stage.resources, stage),
+    }
+
+
+def _assigned(files: Mapping[str, Value]) -> str:
+    return "\n".join([_NOTE, *(f"{name} = {literal(value)}" for name, value in files.items())])
+
+
+def _injected(source: str) -> dict[str, Any]:
     return {
         "cell_type": "code",
         "execution_count": None,
         "id": INJECTED_ID,
         "metadata": {"tags": ["injected-parameters"]},
         "outputs": [],
-        "source": "\n".join(lines),
+        "source": source,
     }
 
 

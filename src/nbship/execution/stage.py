@@ -26,6 +26,9 @@ from .reporting import RunRecord, StageReport, append_record
 
 __all__ = ["Inputs", "run_stage"]
 
+# Of what a cell printed before it failed without a traceback.
+_PRINTED_LINES = 10
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -61,6 +64,7 @@ def run_stage(
     inputs: Inputs,
     environ: Mapping[str, str],
     parent: WarmParent | None = None,
+    stopped: Callable[[], bool] = lambda: False,
     on_cell: Callable[[int, int], None] | None = None,
     on_report: Callable[[StageReport], None] | None = None,
 ) -> StageReport:
@@ -72,6 +76,8 @@ def run_stage(
     ----------
     parent
         The process to fork the kernel from; None: one for this stage alone.
+    stopped
+        Whether the run was interrupted; asked while a kernel runs that is no fork of `parent`.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def run_stage(
     run = _StageRun(project, stage, pipeline, inputs)
     report = None
     try:
-        run(environ=environ, parent=parent, on_cell=on_cell)
+        run(environ=environ, parent=parent, stopped=stopped, on_cell=on_cell)
         report = run.report(began)
         return report
     except BaseException as error:
@@ -115,6 +121,7 @@ class _StageRun:
         *,
         environ: Mapping[str, str],
         parent: WarmParent | None,
+        stopped: Callable[[], bool],
         on_cell: Callable[[int, int], None] | None,
     ) -> None:
         project, stage = self.project, self.stage
@@ -124,14 +131,18 @@ class _StageRun:
         notebook = prepare(json.loads(self.inputs.copy.read_text()), pipeline=self.pipeline, stage=stage)
         self.remove_products()
         self.make_folders()
-        executed = execute(
-            notebook,
-            cwd=project.root / stage.notebook.parent,
-            env=kernel_environment(project, stage, environ=environ),
-            limits=_limits(project),
-            listener=Listener(cell=on_cell) if on_cell else Listener(),
-            parent=parent,
-        )
+        try:
+            executed = execute(
+                notebook,
+                cwd=project.root / stage.notebook.parent,
+                env=kernel_environment(project, stage, environ=environ),
+                limits=_limits(project),
+                listener=Listener(cell=on_cell) if on_cell else Listener(),
+                parent=parent,
+                stopped=stopped,
+            )
+        except DeadKernelError as error:
+            raise DeadKernelError(f"Stage '{stage.name}' cannot start '{stage.notebook}'. {error}") from error
         self.executed = redact_executed(executed, self.redact)
         clean = normalize(self.executed.notebook, root=project.root)
         if self.executed.failure:
@@ -194,7 +205,7 @@ class _StageRun:
             "ename": failure.ename,
             "evalue": failure.evalue,
             "source": "".join(cell["source"]),
-            "traceback": tuple(cell["outputs"][-1].get("traceback", ())) if cell["outputs"] else (),
+            "traceback": _trace(cell["outputs"]),
             "notebook": path.relative_to(self.project.root).as_posix(),
         }
         where = f"In [{self.failure['cell']}]" if self.failure["cell"] else f"{failure.cell + 1}"
@@ -239,10 +250,21 @@ def _notebook_product(stage: Stage) -> str:
 
 def _error(failure: Failure, *, stage: Stage, where: str) -> NbshipError:
     reason = _first(failure.evalue)
+    if not failure.ename and reason.isdigit():  # a shell has no exceptions
+        what = f"exit code {reason}"
+    else:  # R's kernel calls every error so, whose message begins with "Error" itself
+        what = reason if failure.ename in ("", "ERROR") else f"{failure.ename}: {reason}"
     if failure.kind == "error" and failure.ename == "GateError":
         return GateError(f"Stage '{stage.name}': {reason}")
     kind = CellError if failure.kind == "error" else DeadKernelError
-    return kind(f"Stage '{stage.name}' failed in cell {where} of '{stage.notebook}': {failure.ename}: {reason}")
+    return kind(f"Stage '{stage.name}' failed in cell {where} of '{stage.notebook}': {what}")
+
+
+def _trace(outputs: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the traceback that a cell ended with; what it printed last, where its language has none."""
+    trace = tuple(outputs[-1].get("traceback", ())) if outputs else ()
+    printed = "".join(str(output["text"]) for output in outputs if output["output_type"] == "stream")
+    return trace or tuple(printed.rstrip("\n").splitlines()[-_PRINTED_LINES:])
 
 
 def _dumps(notebook: dict[str, Any]) -> str:

@@ -83,7 +83,7 @@ def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: 
         pipeline=pipeline,
         inputs=stage_inputs(project, plan, digests=digests, marks=marks),
         environ=environ,
-        parent=find_parent(environ),
+        parent=find_parent(environ) if plan.stage.is_python else None,
         on_report=on_report,
     )
     index.save()

@@ -112,7 +112,8 @@ class Work:
                 self.project, plan, digests=self.digests, marks=self.marks, before=dependencies(inputs)
             ),
             environ=self.environ,
-            parent=self.parent(),
+            parent=self.parent() if plan.stage.is_python else None,
+            stopped=lambda: self.stopped,
             on_cell=lambda cell, cells: self.progress.at(name, cell=cell, cells=cells),
             on_report=reports.append,
         )

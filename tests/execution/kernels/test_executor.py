@@ -149,7 +149,7 @@ def test_a_python_kernel_that_is_not_here_is_this_python(tmp_path: Path):
 def test_a_kernel_of_another_language_that_is_not_here_is_an_error(tmp_path: Path):
     source = notebook("1 + 1")
     source["metadata"]["kernelspec"] = {"name": "no-such-kernel", "display_name": "R", "language": "R"}
-    with pytest.raises(DeadKernelError, match="'no-such-kernel', which is not installed"):
+    with pytest.raises(DeadKernelError, match="'no-such-kernel' is not installed"):
         execute(source, cwd=tmp_path, env=dict(os.environ))
 
 

@@ -22,6 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 from nbship.errors import ParameterError
 
 from ..notebooks import notebook, text
+from ..other_languages import install_bash
 from ..two_stages import call
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -224,6 +225,18 @@ def test_another_kernel_runs_in_a_process_of_its_own_and_that_is_said(
     place.run()
     assert text(place.saved()["cells"][0]) == "yes\n"
     assert "asks for the kernel 'other', so it ran in an ordinary process" in caplog.text
+
+
+def test_parameters_reach_another_language_as_they_are(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JUPYTER_PATH", install_bash(tmp_path / "jupyter"))
+    kernel = {"name": "bash", "display_name": "Bash", "language": "bash"}
+    place.write('printf %s "$label"', parameters="label=none", kernelspec=kernel, language_info={"name": "bash"})
+    place.run(parameters={"label": "a\tb $HOME é"})
+    cells = place.saved()["cells"]
+    assert cells[1]["source"] == "# Parameters\nlabel=$'a\\x09b $HOME é'"
+    assert text(cells[2]) == "a\tb $HOME é\n"
+    with pytest.raises(ParameterError, match="is a list of lists, which bash does not have"):
+        place.run(parameters={"label": [["a"]]})
 
 
 def test_notebooks_of_one_process_share_a_warm_parent_but_nothing_else(place: Place):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DeadKernelError
+from ...pipeline.inspection import is_installed, missing_kernel
 from .client import WarmParent, can_fork
 from .forked import ForkedKernel
 from .oom import out_of_memory_kills
@@ -123,6 +124,7 @@ def execute(
     listener: Listener = Listener(),
     parent: WarmParent | None = None,
     kernel: str | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Executed:
     """Execute a notebook as in a fresh kernel.
 
@@ -141,6 +143,8 @@ def execute(
         The warm parent to fork from; None: one for this notebook alone.
     kernel
         Name of the kernelspec to use; None: what the notebook says.
+    stopped
+        Whether the run was interrupted, so that a kernel that is no fork of `parent` ends.
 
     Raises
     ------
@@ -153,7 +157,7 @@ def execute(
         folder = Path(tempfile.mkdtemp(prefix="nbship-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         asked, notice = _asked_kernel(copy, kernel)
-        used = stack.enter_context(_kernel(asked, folder, limits=limits, env=env, parent=parent))
+        used = stack.enter_context(_kernel(asked, folder, limits=limits, env=env, parent=parent, stopped=stopped))
         run = _Run(copy, used, limits, listener)
         failure, account = run(cwd=cwd, env=env)
     usage = Usage(time.monotonic() - began, account.cpu, account.peak)
@@ -166,20 +170,24 @@ def _asked_kernel(notebook: Mapping[str, Any], name: str | None) -> tuple[str | 
     name = name or spec.get("name") or "python3"
     if name in ("python", "python3"):
         return None, "" if can_fork() else "This system cannot fork, so the notebook ran in an ordinary kernel."
-    from .process import installed_kernel
-
-    if installed_kernel(name):
-        return name, f"The notebook asks for the kernel '{name}', so it ran in an ordinary process."
-    if spec.get("language", "python") == "python":
+    language = spec.get("language") or "python"
+    if is_installed(name):
+        notice = f"The notebook asks for the kernel '{name}', so it ran in an ordinary process."
+        return name, notice if language == "python" else ""
+    if language == "python":
         return None, f"The notebook asks for the kernel '{name}', which is not installed; it ran with this Python."
-    raise DeadKernelError(
-        f"The notebook asks for the kernel '{name}', which is not installed. `jupyter kernelspec list` shows those that are."
-    )
+    raise DeadKernelError(missing_kernel(name, language))
 
 
 @contextlib.contextmanager
 def _kernel(
-    name: str | None, folder: Path, *, limits: Limits, env: Mapping[str, str], parent: WarmParent | None
+    name: str | None,
+    folder: Path,
+    *,
+    limits: Limits,
+    env: Mapping[str, str],
+    parent: WarmParent | None,
+    stopped: Callable[[], bool],
 ) -> Iterator[Kernel]:
     with contextlib.ExitStack() as stack:
         kernel: Kernel
@@ -189,7 +197,7 @@ def _kernel(
         else:
             from .process import ProcessKernel
 
-            kernel = ProcessKernel(folder, name=name)
+            kernel = ProcessKernel(folder, name=name, memory=limits.memory, stopped=stopped)
         stack.callback(kernel.close)
         yield kernel
 

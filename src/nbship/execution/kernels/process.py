@@ -9,17 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 from ...errors import DeadKernelError
 from .client import private_settings
+from .guard import Guard, limit_memory, usage
 from .outputs import Outputs
 from .protocol import Account, KernelEnded, KernelTimeoutError, Reply, ending_in_words
 
-__all__ = ["ProcessKernel", "installed_kernel"]
+__all__ = ["ProcessKernel"]
 
 _STARTUP_SECONDS, _FAREWELL_SECONDS, _TICK = 120.0, 5.0, 1.0
 # Runs in the kernel after the last cell, in a namespace of its own, and is not recorded in the notebook.
@@ -46,10 +47,23 @@ class ProcessKernel:
         A folder of the notebook's own, for sockets and for what is private.
     name
         Name of an installed kernelspec; None: this interpreter's ipykernel.
+    memory
+        Limit in bytes of its memory, where the system can limit another process.
+    stopped
+        Whether the run was interrupted: the kernel then ends within a second.
     """
 
-    def __init__(self, folder: Path, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str | None = None,
+        memory: int | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._folder, self._native = folder, name is None
+        self._memory, self._stopped = memory, stopped
+        self._guard: Guard | None = None
         self._manager = _manager(folder, name)
         self._client: Any = None
 
@@ -67,6 +81,9 @@ class ProcessKernel:
         log = (self._folder / "log").open("wb")
         with log:
             self._manager.start_kernel(cwd=str(cwd), env={**env, **own}, stdout=log, stderr=subprocess.STDOUT)
+        limit_memory(self._manager.provisioner.pid, self._memory)
+        if group := getattr(self._manager.provisioner, "pgid", None):
+            self._guard = Guard(group)
         self._client = self._manager.blocking_client()
         self._client.start_channels()
         try:
@@ -123,6 +140,8 @@ class ProcessKernel:
                 return reply
 
     def _next(self, until: float | None) -> dict[str, Any] | None:
+        if self._stopped():
+            raise KernelEnded("was stopped")
         left = _TICK if until is None else until - time.monotonic()
         if left <= 0:
             raise KernelTimeoutError
@@ -151,12 +170,13 @@ class ProcessKernel:
             code = f"__import__('builtins').exec({_PROBE!r}, {{'PATH': {str(path)!r}}})"
             with contextlib.suppress(TimeoutError, RuntimeError, Empty):
                 self._client.execute(code, silent=True, store_history=False, reply=True, timeout=_FAREWELL_SECONDS)
+        cpu, peak = (None, None) if self._native else usage(self._manager.provisioner.pid)
         self._manager.shutdown_wait_time = _FAREWELL_SECONDS
         self._shut_down(now=False)
         if path.is_file():
             return Account(**json.loads(path.read_text()))
         # Kernels of other languages have no modules of Python.
-        return Account() if self._native else Account(modules={})
+        return Account() if self._native else Account(modules={}, cpu=cpu, peak=peak)
 
     def stop(self) -> Account:
         """Kill the process and all that it started."""
@@ -175,16 +195,12 @@ class ProcessKernel:
     def close(self) -> None:
         """Let go of everything."""
         self._shut_down(now=True)
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
         if self._client is not None:
             self._client.stop_channels()
         self._manager.context.destroy(linger=0)
-
-
-def installed_kernel(name: str) -> bool:
-    """Tell whether a kernelspec of that name is installed."""
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    return name in KernelSpecManager().find_kernel_specs()
 
 
 def _manager(folder: Path, name: str | None) -> Any:

@@ -19,7 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
 from ...errors import ProjectError
-from ...pipeline.inspection import code_cells, parse_cell
+from ...pipeline.inspection import PYTHON, code_cells, language_of, parse_cell
 from ...project import find_root, load
 from ..kernels import Failure, Limits, Listener, execute, is_own, shared_parent
 from ..redaction import Redactor, redactor
@@ -87,7 +87,7 @@ def _execute(notebook: Any, kernel_name: str, progress: Progress, *, timeout: fl
         env=os.environ,
         limits=Limits(cell=timeout),
         listener=Listener(cell=progress.begin, done=progress.end, text=progress.text),
-        parent=shared_parent(os.environ, modules=_imported(notebook)),
+        parent=shared_parent(os.environ, modules=_imported(notebook)) if language_of(notebook).name == PYTHON else None,
         kernel="python3" if is_own(kernel_name) else kernel_name,
     )
     if executed.notice:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import ParameterError
-from ...pipeline.inspection import literal, parse_cell
+from ...pipeline.inspection import PYTHON, kernel_name, language_of, literal, parse_cell
 from ...project import same
 from ..parameter_values import refuse_name, refuse_value
 from ..redaction import Redactor
+from ..translation import translate
 
 __all__ = ["pass_parameters"]
 
@@ -34,16 +35,18 @@ def pass_parameters(nb: Any, secrets: Redactor) -> None:
         refuse_name(name)
         refuse_value(name, value)
     secrets.refuse(params, where="The command")
-    if _language(nb) == "python":
+    language = language_of(nb).name
+    if language != PYTHON:
+        # papermill would escape strings as Python does; `$` in a string of Julia is code.
+        source = translate(
+            params, {}, kernel=kernel_name(nb), language=language, notebook="the notebook", note="Parameters"
+        )
+        injected.source = source or injected.source
+    else:
         _refuse_converted(params, injected.source)
         _refuse_text(params, nb)
         comment = injected.source.partition("\n")[0]
         injected.source = "\n".join([comment, *(f"{name} = {literal(value)}" for name, value in params.items()), ""])
-
-
-def _language(nb: Any) -> str:
-    spec, language = nb.metadata.get("kernelspec", {}), nb.metadata.get("language_info", {})
-    return str(spec.get("language") or language.get("name") or "python").lower()
 
 
 def _refuse_converted(params: Mapping[str, Any], source: str) -> None:

@@ -1,0 +1,48 @@
+"""Notebooks and kernels of other languages, for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .notebooks import notebook
+
+
+def in_language(language: str, kernel: str, *sources: str, parameters: str | None = None) -> dict[str, Any]:
+    content = notebook(*sources, parameters=parameters)
+    content["metadata"]["kernelspec"] = {"name": kernel, "display_name": language, "language": language}
+    return content
+
+
+def install_bash(prefix: Path) -> str:
+    """Install bash's kernelspec below a folder, and return what `JUPYTER_PATH` must be to find it."""
+    return _install(prefix, "bash", "bash", "-m", "bash_kernel")
+
+
+def install_sql(prefix: Path) -> str:
+    """The same for the kernel of `sql_kernel`, named `sqlite`."""
+    return _install(prefix, "sqlite", "sql", str(Path(__file__).with_name("sql_kernel.py")))
+
+
+def _install(prefix: Path, name: str, language: str, *command: str) -> str:
+    folder = prefix / "kernels" / name
+    folder.mkdir(parents=True)
+    argv = [sys.executable, *command, "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": name, "language": language}))
+    return str(prefix)
+
+
+def require_r() -> None:
+    """Skip where R's kernel is not installed; continuous integration installs it."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    if "ir" in KernelSpecManager().find_kernel_specs():
+        return
+    if os.environ.get("CI"):
+        raise AssertionError("R's kernel is not there, and tests need it: `apt-get install r-cran-irkernel`.")
+    pytest.skip("R's kernel is not there (`apt-get install r-cran-irkernel`).")
