@@ -76,7 +76,6 @@ PUBLIC = {
         "canonical_json",
         "open_stage",
         "pin",
-        "write_whole",
     ],
     "nbship.predictor": [
         "ModelId",

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbship.errors import StageError
-from nbship.notebook.results import canonical_json, plot_records, write_whole
+from nbship.notebook.results import canonical_json, plot_records
 
 
 def test_same_numbers_same_text_whatever_their_library():
@@ -33,20 +31,3 @@ def test_a_frame_is_a_plot():
 def test_a_plot_without_y_is_refused():
     with pytest.raises(StageError, match="Record 0 of the plot has the columns 'x', 'mean'"):
         plot_records([{"x": 1, "mean": 2}])
-
-
-def test_writing_leaves_a_linked_cache_object_alone(tmp_path: Path):
-    cached, product = tmp_path / "cached", tmp_path / "product.json"
-    cached.write_text("old")
-    os.link(cached, product)
-    write_whole(product, "new")
-    assert (cached.read_text(), product.read_text()) == ("old", "new")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cached", "product.json"]
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
-    product = tmp_path / "product.json"
-    write_whole(product, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(product, "\ud800")
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]

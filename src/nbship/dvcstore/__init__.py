@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from .digests import Digests, md5_of_text
     from .gitignore import ignore_in_git
     from .lineage import commit_of
-    from .links import remove
     from .lock_entry import Difference, Entry, dependencies, differences
     from .lock_file import Lock, read_lock
     from .lock_yaml import render_entry
     from .locks import RepositoryLock, claims, one_run
     from .merge_driver import merge_lock_files
-    from .repair import heal_lock, remove_drafts
+    from .repair import heal_lock
     from .store import Books, Declared
     from .tracked_data import record_sources
     from .versions import TESTED, version_problem
@@ -51,8 +50,6 @@ __all__ = [
     "read_lock",
     "read_repository",
     "record_sources",
-    "remove",
-    "remove_drafts",
     "render_entry",
     "version_problem",
 ]

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..atomic_write import publish, remove
 from ..errors import StageError
 from .config import Repository
 from .digests import Digests, mark_of, md5_of_text
 from .hashing import Content, render_folder
-from .links import is_linked, link, reflink, remove
+from .links import is_linked, link, reflink
 
 __all__ = ["Objects"]
 
@@ -174,7 +175,7 @@ class Objects:
         target = self.path(md5)
         self._make_folder(target.parent)
         draft.chmod(_READ_ONLY)
-        draft.replace(target)
+        publish(draft, target)
         # However young it is, nobody else writes here.
         self._digests.keep(target, mark_of(target.stat())._replace(settled=True), md5.removesuffix(".dir"))
 

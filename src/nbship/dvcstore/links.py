@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["is_linked", "link", "reflink", "remove"]
+from ..atomic_write import remove, replacing
+
+__all__ = ["is_linked", "link", "reflink"]
 
 _FICLONE = 0x40049409  # of linux/fs.h: share the blocks of another file
 
@@ -18,18 +20,16 @@ def link(source: Path, path: Path, kinds: Iterable[str]) -> None:
     Whatever was there is replaced; the file appears whole or not at all.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.unlink(missing_ok=True)
-    for kind in (*kinds, "copy"):
-        try:
-            _WAYS[kind](source, draft)
-            break
-        except OSError:
-            draft.unlink(missing_ok=True)
-            if kind == "copy":
-                raise
-    remove(path)  # a rename over another name of the same file would do nothing
-    draft.replace(path)
+    with replacing(path) as temporary:
+        for kind in (*kinds, "copy"):
+            try:
+                _WAYS[kind](source, temporary)
+                break
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                if kind == "copy":
+                    raise
+        remove(path)  # a rename over another name of the same file would do nothing
 
 
 def reflink(source: Path, draft: Path) -> None:
@@ -53,14 +53,6 @@ def is_linked(path: Path, target: Path) -> bool:
     if path.is_symlink():
         return path.resolve() == target.resolve()
     return path.samefile(target)
-
-
-def remove(path: Path) -> None:
-    """Delete a file, a link or a folder with all in it; what is not there is fine."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 _WAYS: Mapping[str, Callable[[Path, Path], object]] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..project import write_whole
+from ..atomic_write import write_whole
 from .lock_file import read_lock
 
 __all__ = ["LockFile"]

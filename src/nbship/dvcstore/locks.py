@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import write_whole
 from .config import Repository
 
 __all__ = ["RepositoryLock", "claims", "one_run"]
@@ -107,9 +108,7 @@ def _edit(repository: Repository) -> Iterator[dict[str, Any]]:
     with _dvc_lock(repository, "rwlock.lock"):
         held = _read(path)
         yield held
-        draft = path.with_name(f"rwlock.{os.getpid()}.draft")
-        draft.write_text(json.dumps({kind: claims for kind, claims in held.items() if claims}), encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps({kind: claims for kind, claims in held.items() if claims}))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+from ..atomic_write import write_whole
 from ..errors import PipelineError
-from ..project import write_whole
 from .config import Repository
 from .lock_entry import Entry, run_key, run_value
 from .lock_yaml import parse_block, render_entry

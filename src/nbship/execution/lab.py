@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import write_whole
 from ..errors import NbshipError
 from ..notebook import PINNED
 from ..pipeline import plan_stages, read_pipeline
-from ..project import Project, load, write_whole
+from ..project import Project, load
 from .environment import with_own_programs
 from .kernels import shared_parent
 

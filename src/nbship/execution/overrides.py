@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import write_whole
 from ..errors import ParamsError
-from ..notebook import write_whole
 from ..project import Value, read_params
 
 __all__ = ["set_params"]
@@ -33,7 +33,7 @@ def set_params(path: Path, assignments: Sequence[str]) -> None:
             raise ParamsError(f"'{assignment}' is not an assignment. Write 'stage.parameter=value'.")
         text = _set(text, key.strip(), value.strip())
     if assignments:
-        write_whole(path, text)
+        write_whole(path, text, durable=True)
 
 
 def _set(text: str, key: str, value: str) -> str:

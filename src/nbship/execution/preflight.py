@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
-from ..dvcstore import Repository, claims, ignore_in_git, record_sources, remove_drafts
+from ..atomic_write import remove_temporary
+from ..dvcstore import Repository, claims, ignore_in_git, record_sources
 from ..errors import PipelineError, SourceError
 from ..notebook import Context
 from ..pipeline import COPIES_STAGE, index_of, sync
@@ -62,7 +63,7 @@ def open_run(work: Work, repository: Repository, names: Sequence[str], stack: Ex
 def _tidy(work: Work, names: Sequence[str]) -> None:
     """Delete what a killed run left half-written."""
     products = (path for name in names for path in work.declared[name].products)
-    remove_drafts(work.project.root / path for path in (*_OWN_FILES, *products))
+    remove_temporary(work.project.root / path for path in (*_OWN_FILES, *products))
     work.books.objects.sweep()
 
 

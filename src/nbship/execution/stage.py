@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..dvcstore import remove
+from ..atomic_write import remove, write_whole
 from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
 from ..pipeline import Pipeline, Stage, this_platform
-from ..project import Project, write_whole
+from ..project import Project
 from .environment import kernel_environment
 from .html import render_html
 from .kernels import Executed, Failure, Limits, Listener, WarmParent, execute

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..dvcstore import Digests, remove_drafts
+from ..atomic_write import remove_temporary
+from ..dvcstore import Digests
 from ..errors import NbshipError, StageError
 from ..pipeline import (
     COPIES_STAGE,
@@ -76,7 +77,7 @@ def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: 
         write_copies(project, pipeline)
         return
     plan = verify_stage(project, name, pipeline=pipeline)
-    remove_drafts(project.root / path for path in plan.stage.products.values())
+    remove_temporary(project.root / path for path in plan.stage.products.values())
     run_stage(
         project,
         plan.stage,

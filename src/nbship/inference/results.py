@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ..atomic_write import replacing
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Signature
 from ..prediction_log import BatchRun, PredictionLog, as_json, digest_of, keys_of, keys_of_frame, output_fields
@@ -100,9 +101,7 @@ def open_results(output: Path, *, package: Package, log: PredictionLog, folder: 
 
 
 def _build(index: Path, output: Path, signature: Signature, salt: bytes) -> None:
-    temporary = index.with_suffix(".draft")
-    temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(temporary)) as connection:
+    with replacing(index) as temporary, closing(sqlite3.connect(temporary)) as connection:
         connection.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
         for chunk in read_chunks(output, output_fields(signature)):
             keys = keys_of_frame(chunk.frame, signature, salt=salt)
@@ -114,4 +113,3 @@ def _build(index: Path, output: Path, signature: Signature, salt: bytes) -> None
                 "INSERT OR REPLACE INTO answers VALUES (?, ?)", zip(keys, map(as_json, rows), strict=True)
             )
         connection.commit()
-    temporary.replace(index)

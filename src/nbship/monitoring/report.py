@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..notebook import canonical_json, write_whole
+from ..atomic_write import write_whole
+from ..notebook import canonical_json
 from .conclusion import conclude
 from .drift import CHECKS_A_FIELD, Counted, drift
 from .performance import performance, slices
@@ -134,7 +135,7 @@ def build_report(
 
 def write_report(report: Mapping[str, Any], path: Path) -> Path:
     """Write a report as `report.json`, whole or not at all."""
-    write_whole(path, canonical_json(report))
+    write_whole(path, canonical_json(report), durable=True)
     return path
 
 

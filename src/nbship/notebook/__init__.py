@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from .environment import PINNED, pin
 from .origin import Context, Origin
-from .results import canonical_json, write_whole
+from .results import canonical_json
 from .stage import OpenStage, open_stage
 
-__all__ = ["PINNED", "Context", "OpenStage", "Origin", "canonical_json", "open_stage", "pin", "write_whole"]
+__all__ = ["PINNED", "Context", "OpenStage", "Origin", "canonical_json", "open_stage", "pin"]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import StageError
 
-__all__ = ["canonical_json", "plot_records", "write_whole"]
+__all__ = ["canonical_json", "plot_records"]
 
 
 def canonical_json(content: object) -> str:
@@ -56,24 +54,6 @@ def plot_records(records: object) -> list[dict[str, Any]]:
                 f"Record {position} of the plot has the columns {', '.join(map(repr, row))}. Name two of them 'x' and 'y'."
             )
     return listed
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; a link into a cache is replaced, never written through."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _plain(value: Any, *, trail: str) -> Any:

@@ -11,12 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..atomic_write import write_whole
 from ..errors import StageError
 from ..project import Project, find_root, load
 from .environment import pin
 from .origin import Context, Origin, find_origin
 from .paths import Paths, relative, remove_links
-from .results import canonical_json, plot_records, write_whole
+from .results import canonical_json, plot_records
 
 if TYPE_CHECKING:
     from ..model.package import Provenance
@@ -82,7 +83,7 @@ class OpenStage:
     def write_json(self, key: str, content: object) -> Path:
         """Write content as the JSON product `key`: sorted keys, exact floats, no NaN."""
         path = self.product[key]
-        write_whole(path, canonical_json(content))
+        write_whole(path, canonical_json(content), durable=True)
         return path
 
     def provenance(self) -> Provenance:

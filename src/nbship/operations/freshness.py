@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from .. import __version__
+from ..atomic_write import write_whole
 from ..monitoring import Window, open_model_log
 from ..project import Project
 
@@ -40,8 +41,7 @@ def is_current(project: Project, folder: Path, inputs: str) -> bool:
 
 def mark(project: Project, folder: Path, inputs: str) -> None:
     """Record the inputs of the report in a folder; without this record the report is written again."""
-    _mark(project, folder).parent.mkdir(parents=True, exist_ok=True)
-    _mark(project, folder).write_text(inputs, encoding="utf-8")
+    write_whole(_mark(project, folder), inputs)
 
 
 def _mark(project: Project, folder: Path) -> Path:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import errors
+from ..atomic_write import replacing_folder, write_whole
 from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, NotebookError, ParameterError
 from ..execution import normalize, render_html, with_own_programs
 from ..execution.kernels import Failure, Listener, execute
 from ..execution.redaction import redact_executed, redactor
 from ..monitoring import Window, last_whole_month, open_model_log, parse_window, read_report
-from ..notebook import PINNED, write_whole
+from ..notebook import PINNED
 from ..pipeline.inspection import (
     PYTHON,
     find_parameters,
@@ -99,7 +97,7 @@ def monitor(
     inputs = report_inputs(project, window)
     if not force and is_current(project, target, inputs):
         return Monitored(target, read_report(target / "report.json"), current=True)
-    with _replacing(target) as folder:
+    with replacing_folder(target) as folder:
         notebook = _filled(project, window, folder)
         listener = Listener(cell=on_cell) if on_cell else Listener()
         executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), listener=listener)
@@ -113,8 +111,12 @@ def monitor(
                 f"Notebook '{project.settings.monitoring.notebook}' wrote no report. "
                 "Call `monitoring.report_window(window_from, window_to, product=product)` in it."
             )
-        write_whole(folder / "report.ipynb", _dumps(clean))
-        write_whole(folder / "report.html", render_html(clean, title=f"{project.name} · {window.name}", code=False))
+        write_whole(folder / "report.ipynb", _dumps(clean), durable=True)
+        write_whole(
+            folder / "report.html",
+            render_html(clean, title=f"{project.name} · {window.name}", code=False),
+            durable=True,
+        )
     mark(project, target, inputs)
     return Monitored(target, read_report(target / "report.json"))
 
@@ -202,27 +204,6 @@ def _failed(project: Project, failure: Failure, notebook: dict[str, Any]) -> Nbs
         f"Notebook '{project.settings.monitoring.notebook}' failed in cell {f'In [{number}]' if number else failure.cell + 1}: "
         f"{failure.ename}: {message} Its outputs are in '{_shown(project, path)}'."
     )
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Yield a new folder, and replace `target` by it unless the block raises."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
-    old = folder.with_name(folder.name.replace(".new-", ".old-", 1))
-    try:
-        folder.chmod(0o755)
-        yield folder
-        if target.exists():
-            target.rename(old)
-        folder.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _dumps(notebook: dict[str, Any]) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import write_if_changed
 from ..errors import NbshipError
-from ..project import Project, read_yaml, write_if_changed
+from ..project import Project, read_yaml
 from .inspection import (
     PYTHON,
     ParametersCell,

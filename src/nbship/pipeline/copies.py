@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..atomic_write import write_if_changed, write_whole
 from ..dvcstore import md5_of_text
-from ..project import Project, write_if_changed, write_whole
+from ..project import Project
 from .file_index import index_of
 from .inspection import (
     PYTHON,

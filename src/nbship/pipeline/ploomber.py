@@ -9,6 +9,7 @@ import os
 import warnings
 from pathlib import Path, PurePosixPath
 
+from ..atomic_write import write_whole
 from ..errors import PipelineError
 from ..project import Project, render_params
 from .inspection import PYTHON, is_installed, read_facts
@@ -39,8 +40,7 @@ def validate(project: Project, pipeline: Pipeline) -> None:
     if accepted.is_file() and accepted.read_text(encoding="utf-8") == asked:
         return
     _ask(project)
-    accepted.parent.mkdir(parents=True, exist_ok=True)
-    accepted.write_text(asked, encoding="utf-8")
+    write_whole(accepted, asked)
 
 
 def _is_tagged(project: Project, path: PurePosixPath) -> bool:

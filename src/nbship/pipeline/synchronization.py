@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import replacing, write_if_changed
 from ..dvcstore import read_lock
 from ..errors import PipelineError
-from ..project import Project, Value, render_params, same, write_if_changed
+from ..project import Project, Value, render_params, same
 from .copies import copy_path, strip_notebook, write_copies
 from .dvc_yaml import derive, render
 from .file_index import index_of
@@ -210,10 +211,8 @@ def _keep_cells(project: Project) -> list[str]:
         for part in above:
             block = block[part]
         block[last] = value
-    draft = path.with_name(".params.yaml.draft")
-    with draft.open("w", encoding="utf-8") as file:
+    with replacing(path, durable=True) as temporary, temporary.open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
-    draft.replace(path)
     return ["params.yaml"]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..atomic_write import replacing
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Field, Signature
 from ..tabular import TableWriter
@@ -39,10 +40,10 @@ def export_records(
 
     if path.suffix != _SUFFIX:
         raise SourceError(f"'{path}' is not a {_SUFFIX} file. Give a path that ends with {_SUFFIX}.")
-    temporary = path.with_name(f".{path.name}.partial")
     labels = {label.prediction_id or label.keys: label for label in log.labels()}
-    writer, count = TableWriter(temporary, suffix=_SUFFIX), 0
-    try:
+    count = 0
+    with replacing(path, durable=True) as temporary:
+        writer = TableWriter(temporary, suffix=_SUFFIX)
         for part in log.chunks(start, end):
             rows = [{**record._asdict(), "label": _latest(labels, record.id, record.keys)} for record in part]
             writer.write(_table(pd.DataFrame(rows)[list(_TYPES)]))
@@ -50,9 +51,6 @@ def export_records(
         if not count:
             writer.write(_table(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TYPES.items()})))
         writer.close()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return count
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .atomic_write import write_if_changed, write_whole
 from .cache_file import read_cache_file, write_cache_file
 from .database_urls import database_file
 from .folder import Project, find_root, load
@@ -31,6 +30,4 @@ __all__ = [
     "render_params",
     "same",
     "write_cache_file",
-    "write_if_changed",
-    "write_whole",
 ]

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .atomic_write import write_whole
+from ..atomic_write import write_whole
 
 __all__ = ["read_cache_file", "write_cache_file"]
 

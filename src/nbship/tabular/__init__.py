@@ -5,7 +5,7 @@ from __future__ import annotations
 from .columns import parse_csv_value
 from .readers import SUFFIXES, Chunk, read_chunks, read_column_names, read_row_spans
 from .strict_json import parse_json
-from .writers import TableJoiner, TableWriter, publish
+from .writers import TableJoiner, TableWriter
 
 __all__ = [
     "SUFFIXES",
@@ -14,7 +14,6 @@ __all__ = [
     "TableWriter",
     "parse_csv_value",
     "parse_json",
-    "publish",
     "read_chunks",
     "read_column_names",
     "read_row_spans",

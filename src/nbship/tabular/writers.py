@@ -6,7 +6,6 @@ import csv
 import io
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from ..errors import SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TableJoiner", "TableWriter", "publish"]
+__all__ = ["TableJoiner", "TableWriter"]
 
 _COPY_BYTES = 1 << 24
 _IDS = "prediction_id"
@@ -144,17 +143,6 @@ class TableJoiner:
             self._has_rows = True
             while content := file.read(_COPY_BYTES):
                 self._file.write(content)
-
-
-def publish(partial: Path, target: Path) -> None:
-    """Give a finished file its name, durably."""
-    partial.replace(target)
-    with suppress(OSError):
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _csv_rows(table: pa.Table) -> bytes:

@@ -189,7 +189,9 @@ def test_a_run_stopped_at_its_very_end_loses_nothing(
             patch.setattr(batches.PartitionFolder, "remove", stopped)
         else:
             last = "rejected.csv" if stop == "output" else "nothing"
-            patch.setattr(batches, "publish", lambda made, to: real(made, to) if made.name == last else stopped())
+            patch.setattr(
+                batches, "publish", lambda made, to, **how: real(made, to, **how) if made.name == last else stopped()
+            )
         with pytest.raises(StoppedError):
             predict_file(loaded, log, source=source, target=target)
     run = predict_file(loaded, log, source=source, target=target).run

@@ -22,8 +22,10 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from ...atomic_write import publish
 from . import preload
 from .prefork import Spare, receive
 
@@ -53,7 +55,7 @@ def main() -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(order["address"] + ".new")
     listener.listen(64)
-    os.rename(order["address"] + ".new", order["address"])  # noqa: PTH104
+    publish(Path(order["address"] + ".new"), Path(order["address"]))
     _Parent(listener, lifeline, kinds, worker.refresh, set_by_imports, libc).serve()
 
 

@@ -12,9 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...atomic_write import remove_temporary, replacing
 from ...errors import SourceError
 from ...model.signature import Signature
-from ...tabular import TableWriter, publish
+from ...tabular import TableWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["is_database_url", "load_table", "save_query", "shown_url"]
 
 _ROWS = 50_000
+_ABANDONED = 24 * 3600  # seconds: a query's file that no process has written for a day
 
 
 def is_database_url(text: str) -> bool:
@@ -60,11 +62,11 @@ def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int
     with _failures(url, "read"):
         import sqlalchemy as sa
 
-        partial = path.with_name(f".{path.name}.partial")
-        writer, count = TableWriter(partial, suffix=".parquet"), 0
-        engine = sa.create_engine(url)
+        remove_temporary([path], age=_ABANDONED)
+        engine, count = sa.create_engine(url), 0
         try:
-            with engine.connect() as connection:
+            with replacing(path, durable=True) as temporary, engine.connect() as connection:
+                writer = TableWriter(temporary, suffix=".parquet")
                 options = {"stream_results": True, "yield_per": _ROWS}
                 result = connection.execution_options(**options).execute(sa.text(query))
                 names = list(result.keys())
@@ -73,12 +75,10 @@ def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int
                     table = _table(rows, names, types, signature)
                     writer.write(table)
                     count += table.num_rows
-            if not count:
-                raise SourceError(f"The query on '{shown_url(url)}' returned no rows. Correct the query.")
-            writer.close()
-            publish(partial, path)
+                if not count:
+                    raise SourceError(f"The query on '{shown_url(url)}' returned no rows. Correct the query.")
+                writer.close()
         finally:
-            partial.unlink(missing_ok=True)
             engine.dispose()
     return count
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from ...atomic_write import write_whole
 from ...errors import SourceError
 
 __all__ = ["Partition", "PartitionFolder", "remove_partitions"]
@@ -77,18 +77,7 @@ class PartitionFolder:
 
     def finish(self, number: int, partition: Partition) -> None:
         """Record, atomically, that a partition's files are complete and on disk."""
-        record = self._record(number)
-        temporary = record.with_suffix(".draft")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(partition))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(record)
-        folder = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self._record(number), msgspec.json.encode(partition), durable=True)
 
     def finished(self, number: int, start: int, rows: int | None = None) -> Partition | None:
         """Return a partition if it is finished: with this first row, this number of rows, and its files."""

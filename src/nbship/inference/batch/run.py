@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ...atomic_write import publish
 from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaError, SourceError
 from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
-from ...tabular import SUFFIXES, TableJoiner, publish, read_column_names
+from ...tabular import SUFFIXES, TableJoiner, read_column_names
 from ..suggestions import nearest
 from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
@@ -117,8 +118,8 @@ def predict_file(
         if rejected is None:
             rejected_path.unlink(missing_ok=True)
         else:
-            publish(rejected, rejected_path)
-        publish(output, target)
+            publish(rejected, rejected_path, durable=True)
+        publish(output, target, durable=True)
         folder.remove()
     return BatchSummary(run, rejected_path if run.rejected else None)
 
@@ -198,7 +199,7 @@ def _raise_no_output(
     """Raise why a run predicted no row."""
     reasons = [InputFailure(*each) for partition in partitions for each in partition.reasons][:REASONS]
     if rejected is not None:
-        publish(rejected, rejected_path)
+        publish(rejected, rejected_path, durable=True)
     folder.remove()
     if not reasons:
         raise EmptyDataError(f"'{source}' has no rows. Give a file with rows to predict.")

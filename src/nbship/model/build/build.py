@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...atomic_write import replacing_folder, write_whole
 from ...errors import GateError, PackageError, SignatureError
 from ..backends import dump_estimator, finds_outliers, input_of, load_estimator_bytes, steps_of, targets_of, types_in
 from ..compiler import choose_path
@@ -190,9 +189,7 @@ def _classified(target: Target, place: int) -> tuple[Output, ...]:
 
 def save_estimator(estimator: Any, path: Path | str) -> None:
     """Write a fitted estimator between two stages: the same estimator gives the same bytes."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(dump_estimator(estimator))
+    write_whole(Path(path), dump_estimator(estimator))
 
 
 def load_estimator(path: Path | str) -> Any:
@@ -227,16 +224,8 @@ def _nbship_version() -> str:
 
 def _write(target: Path, name: str, files: Mapping[str, bytes]) -> Manifest:
     manifest = make_manifest(name, files)
-    draft, old = (target.with_name(f".{target.name}.{os.getpid()}.{kind}") for kind in ("draft", "old"))
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with replacing_folder(target) as folder:
         for path, content in {**files, MANIFEST: manifest}.items():
-            (draft / path).parent.mkdir(parents=True, exist_ok=True)
-            (draft / path).write_bytes(content)
-        if target.exists():
-            target.rename(old)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
     return read_manifest(manifest)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...atomic_write import write_whole
 from ...errors import PackageError
 from ..canonical_zip import write_zip
 from ..package import ARCHIVE, GUARDED, MANIFEST, Manifest, Provenance, distributions_in, path_in, read_files
@@ -50,10 +51,7 @@ def build_wheel(package: Path | str, folder: Path | str) -> Path:
     needed = distributions_in({**runtime, **code})
     entries[f"{info}/METADATA"] = _metadata(manifest, version, provenance, needed=needed, card=files["MODEL_CARD.md"])
     target = Path(folder) / wheel_name(manifest)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(".draft")
-    draft.write_bytes(wheel_bytes(info, entries))
-    draft.replace(target)
+    write_whole(target, wheel_bytes(info, entries))
     return target
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...atomic_write import write_whole
 from ...errors import SignerError
 from .manifest import Manifest, read_files
 
@@ -60,9 +61,7 @@ def sign_package(package: Path, key: Path) -> Path:
         "signature": base64.b64encode(signed).decode(),
     }
     target = signature_path(package)
-    draft = target.with_suffix(".draft")
-    draft.write_text(json.dumps(told, indent=1) + "\n")
-    draft.replace(target)
+    write_whole(target, json.dumps(told, indent=1) + "\n")
     return target
 
 

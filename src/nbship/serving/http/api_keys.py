@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ...atomic_write import write_whole
 from ...errors import ServingError
 
 __all__ = ["ROLES", "Key", "KeyFile"]
@@ -118,11 +118,5 @@ class KeyFile:
         self._write(remaining)
 
     def _write(self, keys: Sequence[Key]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({"keys": [asdict(key) for key in keys]}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        write_whole(self.path, json.dumps({"keys": [asdict(key) for key in keys]}, indent=2), durable=True, mode=0o600)
         self._keys, self._seen = tuple(keys), None
