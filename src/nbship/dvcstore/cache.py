@@ -17,8 +17,8 @@ from pathlib import Path
 from ..atomic_write import publish, remove
 from ..errors import StageError
 from .config import Repository
-from .digests import Digests, mark_of, md5_of_text
-from .hashing import Content, render_folder
+from .digests import Digests, mark_of, md5_of_file, md5_of_text, render_folder
+from .hashing import Content
 from .links import is_linked, link, reflink
 
 __all__ = ["Objects"]
@@ -155,7 +155,7 @@ class Objects:
         if self._share is not None:
             try:
                 self._share(source, draft)
-                return _md5(draft)
+                return md5_of_file(draft)
             except OSError:
                 self._share = None
         return _copied(source, draft)
@@ -196,8 +196,3 @@ def _copied(source: Path, draft: Path) -> str:
             md5.update(part)
             writer.write(part)
     return md5.hexdigest()
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -8,13 +8,13 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ..project import read_cache_file, write_cache_file
 
-__all__ = ["Digests", "Mark", "mark_of", "md5_of_text"]
+__all__ = ["Digests", "Mark", "files_in", "mark_of", "md5_of_file", "md5_of_folder", "md5_of_text", "render_folder"]
 
 # A file changed twice within one tick of the file system's clock has one time: a mark so young proves nothing.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
@@ -30,6 +30,39 @@ def md5_of_text(text: str) -> str:
     'd41d8cd98f00b204e9800998ecf8427e'
     """
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def md5_of_file(path: Path | str) -> str:
+    """Return the md5 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def md5_of_folder(files: Mapping[str, str]) -> str:
+    """Return the digest of a folder, which ends with `.dir`, from its files: path within it -> md5.
+
+    >>> md5_of_folder({})
+    'd751713988987e9331980363e24189ce.dir'
+    """
+    return f"{md5_of_text(render_folder(files))}.dir"
+
+
+def render_folder(files: Mapping[str, str]) -> str:
+    """Return the listing of a folder, whose md5 is the folder's.
+
+    >>> render_folder({"b": "2", "a": "1"})
+    '[{"md5": "1", "relpath": "a"}, {"md5": "2", "relpath": "b"}]'
+    """
+    return json.dumps([{"md5": files[name], "relpath": name} for name in sorted(files)])
+
+
+def files_in(folder: Path | str) -> Iterator[tuple[str, str]]:
+    """Yield the path within the folder, and the whole path, of every file below it that DVC would look at."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _SKIPPED]
+        for found in (Path(place, name) for name in names):
+            if found.is_file():
+                yield found.relative_to(folder).as_posix(), str(found)
 
 
 class Mark(NamedTuple):
@@ -84,8 +117,14 @@ class Digests:
             return self._file(name, info)
         if not stat.S_ISDIR(info.st_mode):
             return None
-        listed = [{"md5": self.md5(found), "relpath": inner} for inner, found in sorted(_files(name))]
-        return md5_of_text(json.dumps(listed, sort_keys=True)) + ".dir"
+        files = self.files(name)
+        return None if files is None else md5_of_folder(files)
+
+    def files(self, folder: Path | str) -> dict[str, str] | None:
+        """Return the files of a folder: path within it -> md5; None if one vanishes meanwhile."""
+        found = {inner: self.md5(path) for inner, path in files_in(folder)}
+        known = {inner: md5 for inner, md5 in found.items() if md5 is not None}
+        return known if len(known) == len(found) else None
 
     def keep(self, path: Path | str, mark: Mark, md5: str) -> None:
         """Remember a digest that was found elsewhere, of the content that the file had when `mark` was taken."""
@@ -109,18 +148,8 @@ class Digests:
             time.sleep(2 * _TICK / 1e9)
             mark = mark_of(Path(name).stat())
         try:
-            with Path(name).open("rb") as file:
-                digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            digest = md5_of_file(name)
         except FileNotFoundError:
             return None
         self.keep(name, mark, digest)
         return digest
-
-
-def _files(folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the path within the folder, and the whole path, of every file below it."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _SKIPPED]
-        for found in (Path(place, name) for name in names):
-            if found.is_file():
-                yield found.relative_to(folder).as_posix(), str(found)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .digests import Digests, md5_of_text
+from .digests import Digests, md5_of_folder
 
-__all__ = ["Content", "read_content", "render_folder"]
-
-# What DVC never looks at.
-_SKIPPED = {".git", ".hg", ".dvc"}
+__all__ = ["Content", "read_content"]
 
 
 @dataclass(frozen=True)
@@ -61,28 +56,8 @@ def read_content(path: Path, digests: Digests) -> Content | None:
     return None if md5 is None else Content(md5, info.st_size, executable=bool(info.st_mode & 0o111))
 
 
-def render_folder(files: Mapping[str, str]) -> str:
-    """Return the listing of a folder, whose md5 is the folder's.
-
-    >>> render_folder({"b": "2", "a": "1"})
-    '[{"md5": "1", "relpath": "a"}, {"md5": "2", "relpath": "b"}]'
-    """
-    return json.dumps([{"md5": files[name], "relpath": name} for name in sorted(files)])
-
-
 def _folder(path: Path, digests: Digests) -> Content | None:
-    files: dict[str, str] = {}
-    size = 0
-    for found in _walk(path):
-        md5 = digests.md5(found)
-        if md5 is None:
-            return None
-        files[found.relative_to(path).as_posix()] = md5
-        size += found.stat().st_size
-    return Content(f"{md5_of_text(render_folder(files))}.dir", size, files)
-
-
-def _walk(path: Path) -> Iterator[Path]:
-    for folder, inner, names in os.walk(path):
-        inner[:] = [name for name in inner if name not in _SKIPPED]
-        yield from (found for found in (Path(folder, name) for name in names) if found.is_file())
+    files = digests.files(path)
+    if files is None:
+        return None
+    return Content(md5_of_folder(files), sum((path / name).stat().st_size for name in files), files)
