@@ -65,6 +65,8 @@ PUBLIC = {
         "open_model_log",
         "parse_window",
         "read_report",
+        "read_reports",
+        "report_paths",
         "report_window",
         "write_report",
     ],

@@ -17,8 +17,8 @@ from nbship.metrics import classification
 from nbship.monitoring import plots, tables
 from nbship.monitoring import table as table_module
 from nbship.monitoring.drift import Counted
-from nbship.monitoring.report import Compared, Observed, build_report, write_report
-from nbship.monitoring.trend import read_report
+from nbship.monitoring.report import Compared, Observed, build_report
+from nbship.monitoring.report_file import read_report, write_report
 from nbship.monitoring.window import parse_window
 from nbship.prediction_log import Record
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from ..monitoring import read_reports
 
 __all__ = ["Report", "month_of", "newest_reports"]
 
@@ -45,10 +47,9 @@ class Report:
 
 
 def newest_reports(folder: Path, *, count: int = 24) -> list[Report]:
-    """Return the reports in a folder, newest window first. Unreadable files are skipped."""
-    found = sorted(folder.glob("[!.]*/report.json"), key=lambda path: path.parent.name, reverse=True)
-    reports = [_read(path) for path in found[:count]]
-    return [report for report in reports if report is not None]
+    """Return the reports in a folder, newest window first. Unreadable and incomplete files are skipped."""
+    shown = (_report(path, content) for path, content in read_reports(folder, newest_first=True))
+    return list(islice(filter(None, shown), count))
 
 
 def month_of(timestamp: datetime, zone: ZoneInfo) -> tuple[date, date]:
@@ -61,29 +62,21 @@ def month_of(timestamp: datetime, zone: ZoneInfo) -> tuple[date, date]:
     return first, (first + timedelta(days=32)).replace(day=1)
 
 
-def _read(path: Path) -> Report | None:
+def _report(path: Path, content: Mapping[str, Any]) -> Report | None:
+    page = path.with_name("report.html")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        window = content["window"]
-        page = path.with_name("report.html")
         return Report(
-            window=f"{window['from']} to {window['to']}",
-            version=str(content["version"]),
-            verdict=str(content["verdict"]),
-            headline=str(content["headline"]),
-            advice=_words(content.get("advice")),
-            reasons=tuple(_words(reason) for reason in content.get("reasons") or ()),
+            window=f"{content['window']['from']} to {content['window']['to']}",
+            version=content["version"],
+            verdict=content["verdict"],
+            headline=content["headline"],
+            advice=content["advice"],
+            reasons=tuple(reason["reason"] for reason in content["reasons"]),
             numbers=tuple(_numbers(content)),
             html=page if page.is_file() else None,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):  # a notebook may write a report of its own
         return None
-
-
-def _words(item: Any) -> str:
-    if isinstance(item, Mapping):
-        return str(item.get("reason") or item.get("text") or "")
-    return "" if item is None else str(item)
 
 
 def _numbers(content: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:

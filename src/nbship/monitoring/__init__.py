@@ -10,8 +10,8 @@
 from __future__ import annotations
 
 from .observed import observe, open_model_log, report_window
-from .report import Compared, Observed, build_report, write_report
-from .trend import read_report
+from .report import Compared, Observed, build_report
+from .report_file import read_report, read_reports, report_paths, write_report
 from .window import Window, last_whole_month, parse_window
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "open_model_log",
     "parse_window",
     "read_report",
+    "read_reports",
+    "report_paths",
     "report_window",
     "write_report",
 ]

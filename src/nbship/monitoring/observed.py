@@ -18,7 +18,8 @@ from ..project import Project, load
 from .calendar import with_slices
 from .counting import compare
 from .outcomes import kind_of, with_outcomes
-from .report import Compared, Observed, build_report, write_report
+from .report import Compared, Observed, build_report
+from .report_file import write_report
 from .window import Window, parse_window
 
 if TYPE_CHECKING:

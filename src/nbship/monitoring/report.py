@@ -26,13 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic_write import write_whole
-from ..notebook import canonical_json
 from .conclusion import conclude
 from .drift import CHECKS_A_FIELD, Counted, drift
 from .performance import performance, slices
+from .report_file import FORMAT
 from .service import service, volume
-from .trend import FORMAT, trend
+from .trend import trend
 from .verdict import FALSE_ALARMS
 from .window import Window
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
     from ..prediction_log import Record
 
-__all__ = ["Compared", "Observed", "build_report", "write_report"]
+__all__ = ["Compared", "Observed", "build_report"]
 
 # Missing days, ranking and calibration, and all slices together.
 _OTHER_CHECKS = 4
@@ -131,12 +130,6 @@ def build_report(
         **conclude(sections),
     }
     return report | {"trend": trend(folder, report)}
-
-
-def write_report(report: Mapping[str, Any], path: Path) -> Path:
-    """Write a report as `report.json`, whole or not at all."""
-    write_whole(path, canonical_json(report), durable=True)
-    return path
 
 
 def _drift(compared: Compared, limits: Mapping[str, Any]) -> dict[str, Any]:

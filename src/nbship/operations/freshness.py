@@ -11,7 +11,7 @@ import msgspec
 
 from .. import __version__
 from ..atomic_write import write_whole
-from ..monitoring import Window, open_model_log
+from ..monitoring import Window, open_model_log, report_paths
 from ..project import Project
 
 __all__ = ["is_current", "mark", "report_inputs"]
@@ -54,5 +54,4 @@ def _files(project: Project, window: Window) -> Iterator[Path]:
     yield project.root / project.settings.monitoring.notebook
     if project.source.is_dir():
         yield from sorted(project.source.rglob("*.py"))
-    others = sorted(project.reports.glob("*/report.json"))
-    yield from (path for path in others if path.parent.name != window.name)
+    yield from (path for path in report_paths(project.reports) if path.parent.name != window.name)

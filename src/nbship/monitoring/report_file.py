@@ -1,0 +1,62 @@
+"""`report.json` on disk: one report, and all those in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..atomic_write import write_whole
+from ..errors import MonitoringError
+from ..notebook import canonical_json
+
+__all__ = ["FORMAT", "read_report", "read_reports", "report_paths", "write_report"]
+
+FORMAT = 1
+
+
+def write_report(report: Mapping[str, Any], path: Path) -> Path:
+    """Write a report as `report.json`, whole or not at all."""
+    write_whole(path, canonical_json(report), durable=True)
+    return path
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a `report.json`.
+
+    Raises
+    ------
+    MonitoringError
+        If it cannot be read, or its format is newer than this nbship.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        number = report["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MonitoringError(
+            f"The report '{path}' cannot be read: {error}. Delete its folder and run `nbship monitor` for that window again."
+        ) from error
+    if number != FORMAT:
+        raise MonitoringError(
+            f"The report '{path}' has format {number}; this nbship reads format {FORMAT}. Upgrade nbship."
+        )
+    return dict(report)
+
+
+def read_reports(folder: Path, *, newest_first: bool = False) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the path and content of each report in a folder, in the order of their windows.
+
+    Reports that cannot be read are skipped.
+    """
+    for path in sorted(report_paths(folder), reverse=newest_first):
+        try:
+            yield path, read_report(path)
+        except MonitoringError:
+            continue
+
+
+def report_paths(folder: Path) -> list[Path]:
+    """Return the paths of the reports in a folder, one folder a window, in the order of their windows."""
+    # A hidden folder is a report that is being written.
+    return sorted(path for path in folder.glob("*/report.json") if not path.parent.name.startswith("."))
