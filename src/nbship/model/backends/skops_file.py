@@ -13,10 +13,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...errors import CorruptPackageError
+from ..canonical_zip import write_zip
 
-__all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in", "write_archive"]
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+__all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
 
 # Beyond what skops trusts by default. The list lives here, with the loader, and never in a model's file.
 TRUSTED = frozenset(
@@ -61,7 +60,7 @@ def dump_estimator(estimator: Any) -> bytes:
         files: dict[str, str] = {}
         _renumber(schema, ids={}, files=files)
         entries = {new: archive.read(old) for old, new in files.items()}
-    return write_archive({**entries, "schema.json": json.dumps(schema, indent=1).encode()})
+    return write_zip({**entries, "schema.json": json.dumps(schema, indent=1).encode()})
 
 
 def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Mapping[str, str] | None = None) -> Any:
@@ -151,7 +150,7 @@ def _rename(data: bytes, renamed: Mapping[str, str]) -> bytes:
         entries = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(entries["schema.json"])
     _rename_modules(schema, renamed)
-    return write_archive({**entries, "schema.json": json.dumps(schema).encode()})
+    return write_zip({**entries, "schema.json": json.dumps(schema).encode()})
 
 
 def _rename_modules(node: Any, renamed: Mapping[str, str]) -> None:
@@ -163,14 +162,3 @@ def _rename_modules(node: Any, renamed: Mapping[str, str]) -> None:
     elif isinstance(node, list):
         for inner in node:
             _rename_modules(inner, renamed)
-
-
-def write_archive(entries: Mapping[str, bytes]) -> bytes:
-    """Return a zip archive whose bytes depend on the entries alone."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sorted(entries.items()):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
-    return buffer.getvalue()
