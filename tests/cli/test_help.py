@@ -46,11 +46,11 @@ def test_a_command_of_a_group_has_help_and_an_example(names: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("name", VISIBLE)
-def test_the_documentation_knows_the_command(name: str) -> None:
+def test_the_command_is_documented(name: str) -> None:
     assert f"nbship {name}" in PAGES
 
 
-def test_plumbing_is_hidden_from_the_first_screen() -> None:
+def test_plumbing_commands_are_hidden() -> None:
     text = nbship.get_help(click.Context(nbship, info_name="nbship"))
     assert all(f"\n  {name} " in text for name in VISIBLE)
     assert not any(f"\n  {name} " in text for name in HIDDEN)

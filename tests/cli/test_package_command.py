@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_saved_estimator_is_packaged_proven_and_answers(folder: Path) -> None:
+def test_a_saved_estimator_is_packaged_verified_and_predicts(folder: Path) -> None:
     told = invoke(
         command, ["build", "credit.skops", "--reference", "train.parquet", "--golden", "held_out.csv", "--json"]
     ).stdout.splitlines()
@@ -44,7 +44,7 @@ def test_a_saved_estimator_is_packaged_proven_and_answers(folder: Path) -> None:
     np.testing.assert_array_equal(model.predict(rows).probability, fitted("boosting").predict_proba(rows)[:, 1])
 
 
-def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
+def test_an_edited_signature_is_used(folder: Path) -> None:
     invoke(command, ["signature", "credit.skops", "--reference", "train.parquet"])
     signature = json.loads(Path("signature.json").read_text())
     assert not Path("models").exists()
@@ -75,7 +75,7 @@ def test_the_signature_is_written_edited_and_kept(folder: Path) -> None:
         invoke(command, given)
 
 
-def test_the_graph_of_a_package_answers_without_nbship(folder: Path) -> None:
+def test_the_onnx_graph_predicts_without_nbship(folder: Path) -> None:
     invoke(command, ["build", "credit.skops", "--reference", "train.parquet"])
     result = invoke(command, ["onnx", "models/credit", "--to", "credit.onnx"])
     assert "differ by at most" in result.stdout
@@ -103,7 +103,7 @@ def test_the_graph_of_a_package_answers_without_nbship(folder: Path) -> None:
         (["plain.skops", "--reference", "train.parquet"], r"was fitted without column names"),
     ],
 )
-def test_mistakes_are_named_with_their_remedy(given: list[str], message: str, folder: Path) -> None:
+def test_errors_have_a_remedy(given: list[str], message: str, folder: Path) -> None:
     pd.DataFrame({"other": [1]}).to_csv("narrow.csv", index=False)
     save_estimator(fitted("boosting")[-1], folder / "plain.skops")
     with pytest.raises(PackageError, match=message):

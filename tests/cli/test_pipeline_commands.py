@@ -26,9 +26,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     return int(ended.value.code or 0), said.out, said.err
 
 
-def test_status_keeps_dvc_yaml_current_and_says_why_stages_would_run(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_updates_dvc_yaml_and_gives_the_reasons(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "status")
     assert code == 0
     assert out.splitlines() == [
@@ -51,7 +49,7 @@ def test_sync_check_fails_until_dvc_yaml_is_written(root: Path, capsys: pytest.C
     assert call(capsys, "sync", "--check") == (0, "dvc.yaml is current.\n", "")
 
 
-def test_an_edited_value_is_told_with_both_remedies(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_edited_value_is_reported_with_both_remedies(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "dvc.lock").write_text(
         "schema: '2.0'\nstages:\n  load:\n    cmd: x\n    params:\n      params.yaml:\n        load.rate: 0.5\n"
     )
@@ -63,7 +61,7 @@ def test_an_edited_value_is_told_with_both_remedies(root: Path, capsys: pytest.C
     assert "--from-params" in err
 
 
-def test_check_judges_by_ploombers_own_reader(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_uses_ploombers_own_reader(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call(capsys, "sync")
     assert call(capsys, "check") == (0, "No problems found.\n", "")
     # Only Ploomber objects: a key that it does not have for notebooks, and that nbship leaves to it.
@@ -87,7 +85,7 @@ def test_check_fix_tags_the_cell_that_sets_the_parameters(root: Path, capsys: py
     assert len(cells) == 2
 
 
-def test_check_fix_adds_a_cell_where_none_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_fix_adds_a_missing_cell(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = root / "notebooks/load.ipynb"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "cells": content["cells"][1:]}))
@@ -104,7 +102,7 @@ def test_check_fix_adds_a_cell_where_none_is(root: Path, capsys: pytest.CaptureF
     ],
 )
 @pytest.mark.parametrize("command", ["status", "sync", "check"])
-def test_a_broken_file_is_one_sentence(
+def test_an_invalid_file_is_an_error_of_one_sentence(
     root: Path, capsys: pytest.CaptureFixture[str], command: str, file: str, text: str, said: str
 ) -> None:
     (root / file).write_text(text)
@@ -114,7 +112,7 @@ def test_a_broken_file_is_one_sentence(
     assert len(err.strip().splitlines()) == 1
 
 
-def test_check_warns_of_a_dvc_that_was_not_tested(
+def test_check_warns_about_an_untested_dvc(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert versions.version_problem() is None

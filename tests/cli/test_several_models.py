@@ -72,7 +72,7 @@ def test_replay_finds_the_package_by_its_digest(two_models: Path, capsys: pytest
     assert f"Pass the package with the digest {digest} with --package." in capsys.readouterr().err
 
 
-def test_the_log_of_all_models_or_of_one(two_models: Path) -> None:
+def test_the_log_is_exported_for_all_models_or_one(two_models: Path) -> None:
     for name in ("one", "two"):
         logged = find_deployment(model=name).open_logged(mode="rest")
         logged.respond([{**logged.package.example, "size": size} for size in (1, 2)])
@@ -86,7 +86,7 @@ def test_the_log_of_all_models_or_of_one(two_models: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["verify"], ["predict", "in.csv"], ["labels", "in.csv"], ["monitor"], ["serve"]])
-def test_which_model_is_asked_for(two_models: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_the_selected_model_is_used(two_models: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     Path("in.csv").write_text("a\n1\n")
     with pytest.raises(SystemExit) as caught:
         main(words)

@@ -46,7 +46,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
     return out + err
 
 
-def test_the_last_run_of_each_stage_is_a_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_has_one_line_per_stage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(
         root, replace(RECORD, seconds=9.0), RECORD, replace(RECORD, stage="fit", outcome="CellError", cpu_seconds=None)
     )
@@ -57,7 +57,7 @@ def test_the_last_run_of_each_stage_is_a_line(root: Path, capsys: pytest.Capture
     ]
 
 
-def test_one_stage_has_all_its_runs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_of_a_stage_has_all_its_runs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(root, RECORD, replace(RECORD, stage="fit"), replace(RECORD, seconds=1.0))
     assert [line.split()[4] for line in said(capsys, "--history", "load").splitlines()[1:]] == ["2.7", "1.0"]
     found = json.loads(said(capsys, "--history", "load", "--json"))
@@ -67,16 +67,14 @@ def test_one_stage_has_all_its_runs(root: Path, capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_no_runs_and_no_such_stage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_without_runs_or_of_an_unknown_stage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "--history") == "No run is recorded yet.\n"
     assert said(capsys, "--history", "load") == "No run of 'load' is recorded yet.\n"
     assert "has no stage 'laod'. Did you mean 'load'?" in said(capsys, "--history", "laod", code=1)
     assert "STAGE goes with --history" in said(capsys, "load", code=2)
 
 
-def test_results_of_another_platform_are_told_and_named_as_the_reason(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_status_names_results_of_another_platform(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(root, replace(RECORD, platform="darwin arm64"), replace(RECORD, stage="fit"))
     here = this_platform()
     for _ in range(2):
@@ -89,6 +87,8 @@ def test_results_of_another_platform_are_told_and_named_as_the_reason(
     assert f"load  would run: platform changed from darwin arm64 to {here}; out/first.csv is not what" in said(capsys)
 
 
-def test_records_without_vectors_are_of_this_platform(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_old_records_without_vector_extensions_match_this_platform(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     record(root, replace(RECORD, platform=" ".join(this_platform().split()[:2])))
     assert said(capsys) == "Nothing to run: all stages are up to date.\n"

@@ -30,7 +30,7 @@ def test_defaults_are_those_of_dvc(root: Path):
     assert (found.git, found.shared, found.hardlink_lock) == (None, False, False)
 
 
-def test_the_nearest_level_counts_and_paths_are_relative_to_their_file(root: Path):
+def test_the_most_specific_level_wins_and_paths_are_relative_to_their_file(root: Path):
     config(root, "--global", "cache.type", "symlink")
     config(root, "--global", "core.hardlink_lock", "true")
     config(root, "cache.type", "hardlink,copy")
@@ -42,7 +42,7 @@ def test_the_nearest_level_counts_and_paths_are_relative_to_their_file(root: Pat
     assert found.hardlink_lock
 
 
-def test_what_cannot_be_followed_is_refused(root: Path, tmp_path: Path):
+def test_unsupported_configuration_is_an_error(root: Path, tmp_path: Path):
     (root / ".dvc/config").write_text("[cache]\n    type = magic\n")
     with pytest.raises(PipelineError, match=r"cache type 'magic'\. Use one of reflink"):
         read_repository(root)

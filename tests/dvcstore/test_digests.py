@@ -12,7 +12,7 @@ import pytest
 from nbship.dvcstore.digests import Digests, mark_of
 
 
-def test_digests_are_those_that_dvc_records(tmp_path: Path) -> None:
+def test_digests_are_those_of_dvc(tmp_path: Path) -> None:
     names = ["a-b/x", "a/x", "a/é", "A", "b.txt"]
     for name in names:
         (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def test_digests_are_those_that_dvc_records(tmp_path: Path) -> None:
         assert f"md5: {digests.md5(tmp_path / name)}\n" in (tmp_path / f"{name}.dvc").read_text()
 
 
-def test_kept_digests_follow_the_file(tmp_path: Path) -> None:
+def test_cached_digests_follow_the_file(tmp_path: Path) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
     first = Digests(index)
@@ -41,9 +41,7 @@ def test_kept_digests_follow_the_file(tmp_path: Path) -> None:
     assert Digests(index).md5(tmp_path / "absent") is None
 
 
-def test_a_file_so_young_that_its_time_proves_nothing_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recent_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
     first = Digests(index)
@@ -53,7 +51,7 @@ def test_a_file_so_young_that_its_time_proves_nothing_is_read_again(
     assert Digests(index).md5(file) == hashlib.md5(b"read").hexdigest() != before
 
 
-def test_a_time_in_whole_seconds_proves_nothing_for_two(tmp_path: Path) -> None:
+def test_a_timestamp_in_full_seconds_is_unreliable_for_two_seconds(tmp_path: Path) -> None:
     file = tmp_path / "x"
     file.write_text("1")
     second = 1_000_000_000
@@ -74,7 +72,7 @@ def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("place", range(0, 200, 7))
-def test_every_damage_to_the_index_is_found(tmp_path: Path, place: int) -> None:
+def test_any_damage_to_the_cache_file_is_detected(tmp_path: Path, place: int) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
     time.sleep(0.06)
@@ -88,7 +86,7 @@ def test_every_damage_to_the_index_is_found(tmp_path: Path, place: int) -> None:
         assert Digests(index).md5(file) == right
 
 
-def test_a_digest_found_elsewhere_is_kept_until_the_file_changes(tmp_path: Path) -> None:
+def test_a_stored_digest_is_used_until_the_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "x"
     file.write_text("1")
     time.sleep(0.1)

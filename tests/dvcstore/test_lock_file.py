@@ -72,7 +72,7 @@ def test_an_entry_is_written_as_dvc_writes_it(entry: dict[str, Any]) -> None:
 
 
 @given(ENTRIES)
-def test_what_dvc_wrote_is_read_as_dvc_reads_it(entry: dict[str, Any]) -> None:
+def test_a_lock_file_of_dvc_is_read_as_by_dvc(entry: dict[str, Any]) -> None:
     text = dumps_yaml({"schema": "2.0", "stages": {"load": entry, "fit": {"cmd": "x"}}})
     expected = loads_yaml(text)["stages"]
     lock = parse_lock(text)
@@ -80,7 +80,7 @@ def test_what_dvc_wrote_is_read_as_dvc_reads_it(entry: dict[str, Any]) -> None:
     assert lock.text == text
 
 
-def test_an_object_that_stands_twice_gets_an_anchor_as_with_dvc() -> None:
+def test_a_repeated_object_gets_an_anchor_as_in_dvc() -> None:
     names = ["a", "b"]
     entry = {"cmd": "x", "params": {"params.yaml": {"load": {"names": names}, "load.names": names}}}
     assert render_entry(entry) == dumps_yaml(entry)
@@ -88,7 +88,7 @@ def test_an_object_that_stands_twice_gets_an_anchor_as_with_dvc() -> None:
     assert parse_block(render_block("load", entry)) == entry
 
 
-def test_stages_keep_their_place_and_new_ones_come_last() -> None:
+def test_stages_are_replaced_in_place_and_new_ones_added_at_the_end() -> None:
     lock = (
         Lock().with_stages({"a": {"cmd": "1"}, "b": {"cmd": "2"}}).with_stages({"c": {"cmd": "4"}, "a": {"cmd": "3"}})
     )
@@ -98,13 +98,13 @@ def test_stages_keep_their_place_and_new_ones_come_last() -> None:
     assert list(lock.without("b")) == ["a", "c"]
 
 
-def test_other_parts_of_the_file_stay() -> None:
+def test_other_parts_of_the_file_are_unchanged() -> None:
     text = "schema: '2.0'\ndatasets:\n- name: x\nstages:\n  a:\n    cmd: x\nmore:\n  b: 1\n"
     lock = parse_lock(text).with_stages({"b": {"cmd": "y"}})
     assert lock.text == text.replace("    cmd: x\n", "    cmd: x\n  b:\n    cmd: y\n")
 
 
-def test_a_file_laid_out_by_another_hand_is_read() -> None:
+def test_a_file_with_another_layout_is_read() -> None:
     lock = parse_lock('{"schema": "2.0", "stages": {"a": {"cmd": "x", "deps": [{"path": "b", "md5": "1"}]}}}')
     assert lock["a"]["deps"] == [{"path": "b", "md5": "1"}]
 
@@ -123,13 +123,13 @@ def test_a_file_laid_out_by_another_hand_is_read() -> None:
         "x",
     ],
 )
-def test_damage_is_named_with_the_command_that_heals(tmp_path: Path, text: str) -> None:
+def test_damage_is_an_error_with_the_command_that_repairs_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "dvc.lock").write_text(text)
     with pytest.raises(PipelineError, match=r"'dvc\.lock' is damaged: .* `git checkout dvc\.lock`, or delete it"):
         read_lock(tmp_path / "dvc.lock")
 
 
-def test_no_file_and_an_empty_one_are_an_empty_lock(tmp_path: Path) -> None:
+def test_a_missing_or_empty_file_reads_as_empty(tmp_path: Path) -> None:
     assert len(read_lock(tmp_path / "dvc.lock")) == 0
     (tmp_path / "dvc.lock").touch()
     assert read_lock(tmp_path / "dvc.lock").text == "schema: '2.0'\nstages:\n"

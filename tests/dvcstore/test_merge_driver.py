@@ -64,7 +64,7 @@ def test_a_stage_that_both_sides_changed_runs_again(repository: Path) -> None:
     assert (repository / "dvc.lock").read_text() == _lock(two="1")
 
 
-def test_a_damaged_lock_is_left_to_a_person(tmp_path: Path) -> None:
+def test_a_damaged_lock_file_is_a_conflict(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("base", "ours", "theirs")]
     for path in paths:
         path.write_text(_lock(one="1"))

@@ -19,14 +19,14 @@ from .two_stages import call, write_project
         (["stage", "fitt"], "has no stage 'fitt'. Did you mean 'fit'?"),
     ],
 )
-def test_a_mistake_is_one_sentence(project: Path, arguments: list[str], message: str):
+def test_an_error_is_one_sentence(project: Path, arguments: list[str], message: str):
     done = call(project, "nbship", *arguments)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_new_value_runs_what_reads_it_and_an_old_one_comes_back(project: Path):
+def test_a_new_value_runs_its_stages_and_an_old_one_is_restored(project: Path):
     done = call(project, "nbship", "run", "-S", "fit.seed=4")
     assert done.stdout.splitlines()[0] == "fit   started"
     assert "1 ran, 1 up to date" in done.stdout
@@ -41,7 +41,7 @@ def test_one_stage_runs_with_those_before_it(project: Path):
     assert "fit" not in done.stdout
 
 
-def test_an_import_that_dvc_does_not_know_is_refused_before_the_first_cell(project: Path):
+def test_an_undeclared_import_is_an_error_before_the_first_cell(project: Path):
     path = project / "notebooks/20_fit.ipynb"
     text = path.read_text()
     path.write_text(text.replace("import json\\n", "import json\\nfrom colours import red\\n"))
@@ -51,7 +51,7 @@ def test_an_import_that_dvc_does_not_know_is_refused_before_the_first_cell(proje
     assert "which dvc.yaml does not know. Run `nbship sync`, then again." in done.stderr
 
 
-def test_a_gate_that_says_no_ends_with_3(tmp_path: Path):
+def test_a_failed_gate_exits_with_code_3(tmp_path: Path):
     root = write_project(tmp_path)
     path = root / "notebooks/20_fit.ipynb"
     content = json.loads(path.read_text())
@@ -66,7 +66,7 @@ def test_a_gate_that_says_no_ends_with_3(tmp_path: Path):
     assert not (root / "products/metrics.json").exists()
 
 
-def test_data_that_is_not_there_has_a_remedy(tmp_path: Path):
+def test_missing_data_is_an_error_with_a_remedy(tmp_path: Path):
     root = write_project(tmp_path)
     (root / "data/numbers.json").unlink()
     done = call(root, "nbship", "run")
@@ -74,5 +74,5 @@ def test_data_that_is_not_there_has_a_remedy(tmp_path: Path):
     assert "Stage 'load' reads 'data/numbers.json', which is not there. Get it with `dvc pull`" in done.stderr
 
 
-def test_a_project_without_dvc_is_prepared(project: Path):
+def test_dvc_is_initialised_if_missing(project: Path):
     assert (project / ".dvc/config").is_file()

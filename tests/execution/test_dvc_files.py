@@ -75,7 +75,7 @@ def test_a_run_leaves_what_dvc_repro_leaves(fresh: Path, by_dvc: Path, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["hardlink", "symlink"])
-def test_products_are_linked_as_the_repository_wants(fresh: Path, by_dvc: Path, tmp_path: Path, kind: str) -> None:
+def test_products_are_linked_as_configured(fresh: Path, by_dvc: Path, tmp_path: Path, kind: str) -> None:
     root = clone(fresh, tmp_path / "project")
     call(root, "dvc", "config", "cache.type", kind)
     call(root, "dvc", "config", "--local", "cache.dir", str(tmp_path / "elsewhere"))
@@ -115,7 +115,7 @@ def test_remotes_and_the_rest_of_dvc_work(fresh: Path, by_dvc: Path, tmp_path: P
     nothing_to_do(root)
 
 
-def test_data_that_dvc_tracks_is_recorded_where_it_changed(tmp_path: Path) -> None:
+def test_changed_data_is_recorded_in_its_dvc_file(tmp_path: Path) -> None:
     root = write_project(tmp_path / "project")
     git(root, "init", "-q")
     call(root, "dvc", "init", "-q")
@@ -130,7 +130,7 @@ def test_data_that_dvc_tracks_is_recorded_where_it_changed(tmp_path: Path) -> No
     assert "data" not in call(root, "dvc", "status").stdout
 
 
-def test_data_that_dvc_tracks_comes_into_the_cache(tmp_path: Path) -> None:
+def test_tracked_data_is_added_to_the_cache(tmp_path: Path) -> None:
     """As in a clone whose data were installed, and not pulled."""
     root = write_project(tmp_path / "project")
     git(root, "init", "-q")
@@ -142,7 +142,7 @@ def test_data_that_dvc_tracks_comes_into_the_cache(tmp_path: Path) -> None:
         assert "not in cache" not in call(root, "dvc", "status").stdout
 
 
-def test_dvc_restores_what_a_run_made_and_a_run_what_dvc_made(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
+def test_dvc_and_runs_restore_each_others_products(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
     for first, second in (("nbship", "dvc"), ("dvc", "nbship")):
         root = clone(fresh, tmp_path / first)
         commands = {"nbship": ["nbship", "run"], "dvc": ["dvc", "repro"]}

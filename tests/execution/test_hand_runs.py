@@ -54,7 +54,7 @@ def test_jupyter_execute(project: Path):
     assert saved["cells"][2]["outputs"][0]["text"][0].startswith("hand ")
 
 
-def test_a_stage_whose_upstream_has_not_run_says_so(tmp_path: Path):
+def test_a_stage_without_its_upstream_products_is_an_error(tmp_path: Path):
     root = write_project(tmp_path)
     done = call(root, "jupyter", "execute", "notebooks/20_fit.ipynb")
     assert "'../products/data.json' is not there. Run `nbship run load` first." in done.stderr

@@ -12,14 +12,14 @@ from nbship.execution.locked_versions import refuse_other_versions
 from .two_stages import call, write_project
 
 
-def test_another_version_than_the_locked_one_is_refused():
+def test_an_installed_version_that_is_not_locked_is_an_error():
     with pytest.raises(
         StageError, match=r"numpy 0\.1, as the lock file says, and .* is installed. Install .* `uv sync`"
     ):
         refuse_other_versions("fit", ["numpy"], locked={"numpy": "0.1"})
 
 
-def test_the_locked_version_passes_and_what_is_not_installed_is_left_to_the_import():
+def test_the_locked_version_passes_and_missing_libraries_are_ignored():
     locked = {"numpy": f"0.1 {metadata.version('numpy')}", "no-such-library": "1"}
     assert refuse_other_versions("fit", ["numpy", "no-such-library"], locked=locked) is None
 

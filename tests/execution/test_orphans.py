@@ -62,7 +62,7 @@ def is_dvc(process: psutil.Process) -> bool:
 
 
 @pytest.mark.parametrize("command", [("dvc", "repro"), ("nbship", "run")], ids=["dvc", "nbship"])
-def test_a_killed_run_takes_its_stage_and_kernel_along(sleeping: Path, command: tuple[str, ...]):
+def test_stage_and_kernel_end_with_a_killed_run(sleeping: Path, command: tuple[str, ...]):
     process, below = started(sleeping, *command)
     assert len(below) >= 2
     os.kill(process.pid, signal.SIGKILL)
@@ -71,7 +71,7 @@ def test_a_killed_run_takes_its_stage_and_kernel_along(sleeping: Path, command: 
     assert not (sleeping / "dvc.lock").is_file() or "load:" not in (sleeping / "dvc.lock").read_text()
 
 
-def test_a_killed_stage_takes_its_kernel_along(sleeping: Path):
+def test_the_kernel_ends_with_a_killed_stage(sleeping: Path):
     assert call(sleeping, "nbship", "stage", "notebooks").returncode == 0
     process, below = started(sleeping, "nbship", "stage", "load")
     os.kill(process.pid, signal.SIGKILL)

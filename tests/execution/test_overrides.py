@@ -60,7 +60,7 @@ def test_one_value_changes_and_nothing_else(params: Path, assignment: str, old: 
         ("train.max_iter", "is not an assignment"),
     ],
 )
-def test_what_cannot_be_set_is_refused_and_nothing_written(params: Path, assignment: str, message: str):
+def test_an_invalid_assignment_writes_nothing(params: Path, assignment: str, message: str):
     with pytest.raises(ParamsError, match=message):
         set_params(params, ["data.month=8", assignment])
     assert params.read_text() == TEXT

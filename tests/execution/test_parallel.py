@@ -10,7 +10,7 @@ GRAPH = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": []}
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 4])
-def test_each_stage_comes_after_those_that_it_needs(jobs: int):
+def test_each_stage_runs_after_its_upstreams(jobs: int):
     done: list[str] = []
     together = threading.Semaphore(jobs)
 
@@ -27,7 +27,7 @@ def test_each_stage_comes_after_those_that_it_needs(jobs: int):
         assert done == ["a", "b", "c", "d", "e"]
 
 
-def test_none_begins_after_one_that_failed():
+def test_no_stage_starts_after_a_failure():
     begun: list[str] = []
     run_in_order(GRAPH, lambda name: begun.append(name) or name != "b", jobs=1)
     assert begun == ["a", "b"]
@@ -50,7 +50,7 @@ def test_an_error_is_raised_once_all_have_ended():
     assert ended == ["e"]
 
 
-def test_an_interrupt_stops_those_at_work(monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupt_stops_running_stages(monkeypatch: pytest.MonkeyPatch):
     stopped = threading.Event()
 
     def interrupted(*_: object, **__: object) -> None:

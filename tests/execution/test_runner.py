@@ -40,7 +40,7 @@ def edit(root: Path, name: str, cell: str) -> None:
     path.write_text(json.dumps(content))
 
 
-def test_what_changed_runs_and_is_told(project: Path):
+def test_changed_stages_run_and_are_reported(project: Path):
     summary, told = bring(project)
     assert (ran(summary), summary.up_to_date, told) == ([], ["load", "fit"], [])
     edit(project, "20_fit.ipynb", "print('more')")
@@ -49,7 +49,7 @@ def test_what_changed_runs_and_is_told(project: Path):
     assert told[0] == "fit   started"
 
 
-def test_products_that_are_lost_or_changed_come_back_without_a_run(project: Path):
+def test_lost_or_changed_products_are_restored_without_a_run(project: Path):
     kept = {path: path.read_bytes() for path in (project / "products").rglob("*.*") if path.name != ".gitignore"}
     (project / "products/data.json").unlink()
     (project / "products/20_fit.html").write_text("mine")
@@ -78,12 +78,12 @@ def test_a_stage_that_fails_stops_those_after_it(project: Path):
 
 
 @pytest.mark.parametrize(("error", "kind"), [("GateError", GateError), ("CellError", StageError)])
-def test_the_error_of_a_stage_is_raised_as_what_it_is(error: str, kind: type[Exception]):
+def test_the_error_of_a_stage_is_raised(error: str, kind: type[Exception]):
     with pytest.raises(kind, match="no"):
         raise_for(RunSummary(ran=[StageReport(stage="one", seconds=1.0, error=error, message="no")]))
 
 
-def test_another_run_and_dvc_are_waited_for(project: Path):
+def test_a_run_waits_for_another_run_and_for_dvc(project: Path):
     hold = (
         "import json, os, sys, time, zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/nbship.lock');"
         "json.dump({'write': {os.path.abspath('products'): {'pid': os.getpid(), 'cmd': 'x hold'}}}, open('.dvc/tmp/rwlock', 'w'));"
@@ -101,7 +101,7 @@ def test_another_run_and_dvc_are_waited_for(project: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_a_run_leaves_no_process_and_says_one_sentence(tmp_path: Path, number: signal.Signals):
+def test_stopping_a_run_leaves_no_process_and_prints_one_sentence(tmp_path: Path, number: signal.Signals):
     root = write_project(tmp_path)
     edit(root, "10_load.ipynb", "import os, time; open('../pid', 'w').write(str(os.getpid())); time.sleep(60)")
     programs = Path(sys.executable).parent

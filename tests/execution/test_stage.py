@@ -148,12 +148,12 @@ def test_a_cell_that_raises_leaves_the_partial_notebook_and_no_product(place: Pl
     assert place.outcomes() == ["ValueError"]
 
 
-def test_a_gate_that_says_no_is_its_own_error(place: Place):
+def test_a_failed_gate_is_a_gate_error(place: Place):
     with pytest.raises(GateError, match="Stage 'sum': The sum is too small"):
         place.run("from nbship.errors import GateError\nraise GateError('The sum is too small')")
 
 
-def test_a_dead_kernel_is_told_apart(place: Place):
+def test_a_dead_kernel_is_an_error_of_its_own(place: Place):
     with pytest.raises(DeadKernelError, match="was killed by SIGKILL"):
         place.run("import os\nos.kill(os.getpid(), 9)")
     assert place.executed(".nbship/scratch/sum/sum.ipynb")["cells"][2]["outputs"][-1]["ename"] == "DeadKernelError"
@@ -171,13 +171,13 @@ def test_a_product_that_is_not_made_fails_the_stage(place: Place):
     assert place.products() == []
 
 
-def test_a_module_that_no_import_names_fails_the_stage(place: Place):
+def test_an_undeclared_module_fails_the_stage(place: Place):
     with pytest.raises(UndeclaredImportError, match=r"loaded the module 'colours', which dvc.yaml does not declare"):
         place.run(OPEN, WORK, "__import__('colours.' + 'red')")
     assert place.products() == []
 
 
-def test_a_module_of_another_checkout_is_refused(place: Place, tmp_path: Path):
+def test_a_module_of_another_checkout_is_an_error(place: Place, tmp_path: Path):
     other = tmp_path / "other" / "colours"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("")
@@ -192,7 +192,7 @@ def test_a_module_of_another_checkout_is_refused(place: Place, tmp_path: Path):
 @pytest.mark.parametrize(
     "value", [(1, 2), float("nan"), b"x", {1: 2}, __import__("numpy").int64(5), __import__("datetime").date(2013, 1, 1)]
 )
-def test_a_parameter_that_cannot_be_passed_is_refused_before_the_first_cell(tmp_path: Path, value: Any):
+def test_a_parameter_that_cannot_be_passed_is_rejected_before_the_first_cell(tmp_path: Path, value: Any):
     place = Place(tmp_path, factor=value)
     (place.root / "products").mkdir()
     (place.root / "products/sum.json").write_text("old")
@@ -202,7 +202,7 @@ def test_a_parameter_that_cannot_be_passed_is_refused_before_the_first_cell(tmp_
 
 
 @pytest.mark.parametrize("name", ["facto", "x\nimport os", "class", "product"])
-def test_a_parameter_that_the_cell_does_not_declare_is_refused(tmp_path: Path, name: str):
+def test_an_undeclared_parameter_is_rejected(tmp_path: Path, name: str):
     with pytest.raises(ParameterError, match=r"does not declare the parameter|cannot be the name of a parameter"):
         Place(tmp_path, **{name: 1}).run(OPEN)
 
@@ -212,7 +212,7 @@ def test_settings_must_be_declared(place: Place):
         place.run(OPEN, "stage.settings('slices')")
 
 
-def test_what_a_terminal_or_a_session_sets_does_not_reach_the_kernel(place: Place):
+def test_variables_of_a_terminal_or_session_do_not_reach_the_kernel(place: Place):
     place.run(
         OPEN,
         WORK,
@@ -221,7 +221,7 @@ def test_what_a_terminal_or_a_session_sets_does_not_reach_the_kernel(place: Plac
     assert text(place.executed()["cells"][4]) == "None None 0\n"
 
 
-def test_modules_are_known_also_where_the_kernel_ends_at_once(place: Place, monkeypatch: pytest.MonkeyPatch):
+def test_modules_are_known_even_if_the_kernel_ends_at_once(place: Place, monkeypatch: pytest.MonkeyPatch):
     """The kernel's last frame and its end are seen together, as on a busy machine."""
     send, wait = ForkedKernel._send, ForkedKernel._wait
     ending: set[int] = set()

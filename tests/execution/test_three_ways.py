@@ -138,7 +138,7 @@ def test_outputs_are_those_of_an_ordinary_kernel(
         assert found[name][cell] == expected[name][cell], f"{name}, cell {cell}"
 
 
-def test_what_child_processes_print_is_never_lost(environ: Mapping[str, str], tmp_path: Path):
+def test_output_of_child_processes_is_never_lost(environ: Mapping[str, str], tmp_path: Path):
     cells = {
         "import os, subprocess\nos.system('echo system')": "system\n",
         "subprocess.run(['echo', 'inherited'])\nprint('then')": "inherited\nthen\n",

@@ -54,7 +54,7 @@ def test_runs_at_once_execute_each_stage_once(
         assert not (wrong := at_once(fresh, expected, runs=runs)), f"round {number}: {wrong}"
 
 
-def test_dvc_at_work_is_waited_for(tmp_path: Path) -> None:
+def test_a_run_waits_for_dvc(tmp_path: Path) -> None:
     root = write_graph(tmp_path / "project", {"a": [], "b": ["a"]}, work=f"{WORK}\nimport time; time.sleep(1)")
     bring(root)
     expected = products(root)
@@ -89,14 +89,14 @@ def test_dvc_does_not_disturb_a_run(tmp_path: Path) -> None:
     assert executions(root) == ["a"]
 
 
-def test_a_stage_that_begins_a_run_of_its_project_is_refused(tmp_path: Path) -> None:
+def test_a_stage_that_starts_a_run_of_its_project_is_an_error(tmp_path: Path) -> None:
     root = write_graph(
         tmp_path / "project", {"a": []}, work="import os\nassert os.system('nbship run') == 0, 'the run was refused'"
     )
     assert "the run was refused" in tried(root)
 
 
-def test_runs_that_do_not_wait_would_be_caught(
+def test_runs_without_locks_would_be_caught(
     fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "one_run", lambda *_, **__: contextlib.nullcontext())

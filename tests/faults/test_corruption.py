@@ -103,7 +103,9 @@ def outs(root: Path) -> Iterator[Mapping[str, str]]:
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_damage_is_found_before_use_and_heals(done: Path, expected: Mapping[str, bytes], full: bool, area: str) -> None:
+def test_damage_is_detected_before_use_and_repaired(
+    done: Path, expected: Mapping[str, bytes], full: bool, area: str
+) -> None:
     wrong = [text for text in damaged(done, expected, area, most=10_000 if full else 6) if text]
     assert wrong == []
 
@@ -119,7 +121,7 @@ def test_no_stage_runs_again_where_its_results_can_be_restored(done: Path) -> No
         assert executions(root) == [], area
 
 
-def test_records_that_are_damaged_are_passed_over(done: Path) -> None:
+def test_damaged_records_are_skipped(done: Path) -> None:
     path = done.with_name("runs.jsonl")
     shutil.copy(done / ".nbship/state/runs.jsonl", path)
     whole = len(list(read_records(path)))
@@ -130,7 +132,7 @@ def test_records_that_are_damaged_are_passed_over(done: Path) -> None:
     assert len(list(read_records(path))) == 3
 
 
-def test_a_cache_that_is_believed_by_its_names_would_be_caught(
+def test_a_cache_that_is_not_verified_would_be_caught(
     done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Objects, "_intact_file", lambda objects, md5: objects.path(md5).exists())

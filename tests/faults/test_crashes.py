@@ -83,7 +83,7 @@ def test_a_run_may_die_at_any_change_on_disk(fresh: Path, expected: Mapping[str,
 
 
 @pytest.mark.parametrize("of", ["cache/files", "cache/runs", "dvc.lock", ".dvc/tmp", "digests.json"])
-def test_a_run_may_die_at_any_change_of_the_books(
+def test_a_run_may_die_at_any_change_of_dvcs_files(
     fresh: Path, expected: Mapping[str, bytes], full: bool, of: str
 ) -> None:
     assert "".join(crashes(fresh, expected, of=of, ats=itertools.count(1) if full else (1, 4))) == ""
@@ -132,7 +132,7 @@ def test_any_process_of_a_run_may_be_killed(done: Path, expected: Mapping[str, b
     assert wrong == []
 
 
-def test_a_run_that_believes_the_lock_file_would_be_caught(
+def test_a_run_that_trusts_the_lock_file_would_be_caught(
     done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def believe(books: Books, stage: Declared, inputs: Entry) -> bool:

@@ -59,7 +59,7 @@ KILLED = (
 )
 
 
-def test_a_killed_kernel_is_told_in_its_cell_within_seconds(parent: WarmParent, full: bool) -> None:
+def test_a_killed_kernel_is_marked_in_its_cell_within_seconds(parent: WarmParent, full: bool) -> None:
     for number in range(50 if full else 5):
         sources = [source.format(number % 7 / 50) for source in KILLED]
         began = time.monotonic()
@@ -70,7 +70,7 @@ def test_a_killed_kernel_is_told_in_its_cell_within_seconds(parent: WarmParent, 
         assert_honest(done.notebook["cells"], ename="DeadKernelError")
 
 
-def test_an_engine_that_takes_no_notice_of_the_death_is_caught_by_that_check(tmp_path: Path) -> None:
+def test_an_engine_that_ignores_dead_kernels_would_be_caught(tmp_path: Path) -> None:
     """Papermill's own engine leaves such a notebook with nothing in the cell that died."""
     source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
     source.write_text(json.dumps(notebook(*(each.format(0) for each in KILLED))))
@@ -90,7 +90,7 @@ def test_a_kernel_that_hangs_and_ignores_interrupts_is_stopped_at_its_limit(pare
         assert_honest(done.notebook["cells"], ename="TimeoutError")
 
 
-def test_a_slow_cell_says_where_it_was_when_its_time_was_up(parent: WarmParent) -> None:
+def test_a_cell_that_times_out_has_a_traceback(parent: WarmParent) -> None:
     done = run(parent, "print('before')", "import time\nprint('begun')\ntime.sleep(100)", "", limits=Limits(stage=1))
     assert done.failure.evalue == "The notebook took longer than 1 s and was stopped."
     assert "time.sleep" in "".join(done.notebook["cells"][1]["outputs"][-1]["traceback"])
@@ -106,7 +106,7 @@ def test_a_notebook_beyond_its_memory_fails_in_its_cell(parent: WarmParent, full
         assert_honest(done.notebook["cells"], ename=done.failure.ename)
 
 
-def test_what_a_killed_notebook_started_ends_with_it(parent: WarmParent) -> None:
+def test_child_processes_end_with_a_killed_notebook(parent: WarmParent) -> None:
     started = "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)"
     done = run(parent, started, "import os\nos.kill(os.getpid(), 9)")
     pid = int(texts(done.notebook["cells"][0]))
@@ -155,7 +155,7 @@ def assert_bounded(parent: WarmParent, source: str) -> Executed:
     return done
 
 
-def test_a_flood_of_output_is_cut_in_the_middle_and_says_so(parent: WarmParent, full: bool) -> None:
+def test_excessive_output_is_truncated_in_the_middle_with_a_note(parent: WarmParent, full: bool) -> None:
     slow = () if full else ("a million lines", "a hundred thousand displays")
     for name in FLOODS.keys() - set(slow):
         done = assert_bounded(parent, FLOODS[name])
@@ -177,7 +177,7 @@ def test_without_limits_that_check_fails(parent: WarmParent, monkeypatch: pytest
         assert_bounded(parent, "print('x' * 20_000_000)")
 
 
-def test_floods_in_every_cell_stay_within_the_notebook(parent: WarmParent) -> None:
+def test_excessive_output_in_every_cell_stays_within_the_limit_of_the_notebook(parent: WarmParent) -> None:
     done = run(parent, *["print('x' * 3_000_000)"] * 12)
     assert done.failure is None
     assert len(json.dumps(done.notebook)) < 5_000_000
@@ -206,7 +206,7 @@ def test_a_thousand_notebooks_leave_nothing_behind(parent: WarmParent, full: boo
     assert after[1:] == before[1:]
 
 
-def test_text_and_displays_come_in_the_order_of_the_cell(parent: WarmParent) -> None:
+def test_text_and_displays_are_in_order(parent: WarmParent) -> None:
     """Also where a child process, a library and Python write in turn."""
     source = (
         "import os, subprocess\nfrom IPython.display import display\n"
@@ -221,7 +221,7 @@ def test_text_and_displays_come_in_the_order_of_the_cell(parent: WarmParent) -> 
         assert said == [f"python {number}\nlibrary\nchild\n" for number in range(20)]
 
 
-def test_what_comes_is_told_while_it_comes(parent: WarmParent) -> None:
+def test_output_is_reported_as_it_arrives(parent: WarmParent) -> None:
     heard: list[tuple[str, str]] = []
     seen: list[int] = []
     listener = Listener(text=lambda *text: heard.append(text), done=lambda index, cell: seen.append(index))

@@ -252,7 +252,7 @@ def parent() -> Iterator[WarmParent]:
 
 
 @pytest.mark.parametrize("kind", [Pipelines, Papermill, PapermillYaml], ids=lambda kind: kind.__name__)
-def test_parameters_arrive_as_they_are_or_are_refused(kind: Any, tmp_path: Path, parent: WarmParent, full: bool):
+def test_parameters_arrive_unchanged_or_are_rejected(kind: Any, tmp_path: Path, parent: WarmParent, full: bool):
     way = kind(tmp_path, parent) if kind is Pipelines else kind(tmp_path)
     passed = st.lists(st.tuples(names, plain), min_size=40, max_size=40) if kind is PapermillYaml else batches
     tally = all_tried(way, batches_of=passed, count=100 if full else 8)

@@ -148,7 +148,7 @@ def test_nothing_that_a_stage_writes_holds_a_secret(
 
 
 @pytest.mark.parametrize("cell", ERRORS)
-def test_nothing_that_a_failed_stage_leaves_or_says_holds_a_secret(
+def test_nothing_that_a_failed_stage_writes_or_prints_holds_a_secret(
     project: Path, secrets: Mapping[str, str], cell: str
 ):
     write(project, *LEAKS[:2], cell)
@@ -175,7 +175,7 @@ def test_nothing_that_papermill_writes_holds_a_secret(
     assert found(project, secrets) == []
 
 
-def test_a_secret_is_no_parameter(project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch):
+def test_a_secret_cannot_be_a_parameter(project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch):
     for name, value in secrets.items():
         with pytest.raises(ParameterError, match=f"the secret '{name}'"):
             bring(project, assignments=[f"leak.url=https://{value}@example.org"])
@@ -195,7 +195,7 @@ def test_a_secret_in_params_yaml_goes_nowhere_else(project: Path, secrets: Mappi
     assert {path for _, path in found(project, secrets)} == {"params.yaml"}
 
 
-def test_a_run_that_hides_nothing_would_be_caught(
+def test_a_run_without_redaction_would_be_caught(
     project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(stage, "redact_executed", lambda executed, _: executed)
@@ -203,7 +203,7 @@ def test_a_run_that_hides_nothing_would_be_caught(
     assert {name for name, _ in found(project, secrets)} == set(secrets)
 
 
-def test_an_engine_that_hides_nothing_would_be_caught(
+def test_an_engine_without_redaction_would_be_caught(
     project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(papermill_progress, "redacted", lambda value, _: value)

@@ -18,7 +18,7 @@ ROW = {
 }
 
 
-def test_every_line_has_as_many_cells_as_the_head() -> None:
+def test_every_row_has_as_many_columns_as_the_header() -> None:
     lines = table([ROW, {**ROW, "month": 12}]).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert lines[2].startswith("| July | 29,425 | 34.8% | **0.700** | 0.600 |")

@@ -22,7 +22,7 @@ def test_no_feature_of_the_model_separates_the_label(table: pd.DataFrame, joined
     assert find_leaks(table, joined["late"].to_numpy()) == []
 
 
-def test_the_inputs_do_not_either_but_for_the_tail_number_which_is_no_feature(joined: pd.DataFrame) -> None:
+def test_no_input_separates_the_label_except_the_tail_number(joined: pd.DataFrame) -> None:
     weather_and_plane = joined.drop(columns=["late", "scheduled_departure", "scheduled_arrival", "tailnum"])
     assert find_leaks(weather_and_plane, joined["late"].to_numpy()) == []
 

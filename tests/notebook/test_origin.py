@@ -30,15 +30,15 @@ def test_the_pipeline_runs_another_stage(monkeypatch: pytest.MonkeyPatch):
         find_origin("train", {}, product=INJECTED)
 
 
-def test_injected_products_mean_ploomber():
+def test_a_notebook_with_injected_products_is_run_by_ploomber():
     assert find_origin("train", {}, product=INJECTED) is Origin.PLOOMBER
 
 
-def test_nothing_injected_means_a_person():
+def test_a_notebook_without_injected_cell_runs_by_hand():
     assert find_origin("train", {}, product=None) is Origin.HAND
 
 
-def test_a_jupyter_session_means_a_person(monkeypatch: pytest.MonkeyPatch):
+def test_a_notebook_in_a_jupyter_session_runs_by_hand(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "/project/notebooks/50_train.ipynb")
     assert find_origin("train", {}, product=INJECTED, notebook="50_train.ipynb") is Origin.HAND
 
@@ -48,11 +48,11 @@ def test_ploomber_started_from_another_notebook(monkeypatch: pytest.MonkeyPatch)
     assert find_origin("train", {}, product=INJECTED, notebook="50_train.ipynb") is Origin.PLOOMBER
 
 
-def test_vs_code_means_a_person():
+def test_a_notebook_in_vs_code_runs_by_hand():
     assert find_origin("train", {"__vsc_ipynb_file__": "x"}, product=INJECTED) is Origin.HAND
 
 
-def test_context_travels_by_environment():
+def test_the_context_is_passed_as_environment_variables():
     context = Context(stage="train", root=Path("/project"), params=("rate",), settings=("slices",))
     assert Context.read(context.variables()) == context
     assert Context.read({}) is None

@@ -21,7 +21,7 @@ def test_absolute_paths_become_relative(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "products").is_dir()
 
 
-def test_a_file_that_is_not_there_has_a_remedy(tmp_path: Path):
+def test_a_missing_file_is_an_error_with_a_remedy(tmp_path: Path):
     paths = Paths(
         {"data": tmp_path / "data.csv"}, kind="product of stage 'load'", remedy="Run `nbship run load` first."
     )
@@ -29,12 +29,12 @@ def test_a_file_that_is_not_there_has_a_remedy(tmp_path: Path):
         paths["data"]
 
 
-def test_another_type_is_refused():
+def test_another_type_is_an_error():
     with pytest.raises(StageError, match="The product in the parameters cell is a list"):
         Paths.read(["a"], kind="product")
 
 
-def test_links_go_and_plain_files_stay(tmp_path: Path):
+def test_links_are_removed_and_files_kept(tmp_path: Path):
     cached, linked, plain = tmp_path / "cached", tmp_path / "out" / "linked", tmp_path / "out" / "plain"
     linked.parent.mkdir()
     cached.write_text("cached")

@@ -75,7 +75,7 @@ def test_upstream_products_and_resources_must_be_there(root: Path):
     assert by_hand(root, f"{opened}; show = s.upstream['load']['data']") == "../products/data.json"
 
 
-def test_wrong_names_are_answered_with_near_ones(root: Path):
+def test_unknown_names_get_a_suggestion(root: Path):
     assert "Did you mean 'fit'?" in failing(root, "notebook.open_stage('fitt')")
     opened = "s = notebook.open_stage('fit')"
     assert "There is no product 'metric'. Did you mean 'metrics'?" in failing(root, f"{opened}; s.product['metric']")
@@ -83,7 +83,7 @@ def test_wrong_names_are_answered_with_near_ones(root: Path):
     assert "does not have the setting 'sliced'" in failing(root, f"{opened}; s.settings('sliced')")
 
 
-def test_the_kernel_is_pinned_and_a_persons_choice_kept(root: Path):
+def test_variables_are_pinned_unless_set(root: Path):
     code = "import os; notebook.open_stage('fit'); show = [os.environ[n] for n in ('OMP_NUM_THREADS', 'TZ', 'LC_ALL')]"
     assert by_hand(root, code, LC_ALL="C") == ["1", "UTC", "C"]
 

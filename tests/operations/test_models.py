@@ -75,7 +75,7 @@ def test_the_default_window_is_that_of_the_model(root: Path) -> None:
     assert choose_window(projects.load(root, model="small"), None, None).end.year == 2024
 
 
-def test_a_prediction_of_another_model_leaves_a_report_current(root: Path, tmp_path: Path) -> None:
+def test_a_prediction_of_another_model_does_not_make_a_report_stale(root: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(root, tmp_path / "project"))
     small, other = (projects.load(copied, model=name) for name in ("small", "other"))
     window = monitoring.parse_window("2024-01-01", "2030-01-01", zone=small.timezone)

@@ -47,13 +47,15 @@ def show_output(content: dict[str, Any]) -> None:
         lambda content: content["cells"][1].update(source=["from own import features"]),
     ],
 )
-def test_what_editors_and_runs_leave_does_not_change_it(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
+def test_outputs_and_editor_metadata_do_not_change_the_copy(
+    root: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
     before = copy_of(root)
     edit(root, change)
     assert copy_of(root) == before
 
 
-def test_a_value_of_params_yaml_does_not_change_it(root: Path) -> None:
+def test_a_value_of_params_yaml_does_not_change_the_copy(root: Path) -> None:
     before = copy_of(root)
     replace(root / "params.yaml", "rate: 0.5", "rate: 0.7")
     replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.7")
@@ -71,13 +73,13 @@ def test_a_value_of_params_yaml_does_not_change_it(root: Path) -> None:
         ("pipeline.yaml", "first: out/first.csv\n      second", "second: out/first.csv\n      first"),
     ],
 )
-def test_what_the_stage_does_changes_it(root: Path, file: str, old: str, new: str) -> None:
+def test_edited_code_changes_the_copy(root: Path, file: str, old: str, new: str) -> None:
     before = copy_of(root)
     replace(root / file, old, new)
     assert copy_of(root) != before
 
 
-def test_names_of_an_upstreams_files_change_it_and_those_of_its_plots_do_not(root: Path) -> None:
+def test_names_of_upstream_files_change_the_copy_and_those_of_plots_do_not(root: Path) -> None:
     before = copy_of(root, "fit")
     replace(root / "pipeline.yaml", "plot_rate_by_hour:", "plot_rate:")
     assert copy_of(root, "fit") == before
@@ -85,7 +87,7 @@ def test_names_of_an_upstreams_files_change_it_and_those_of_its_plots_do_not(roo
     assert copy_of(root, "fit") != before
 
 
-def test_copies_that_are_current_are_not_written(root: Path) -> None:
+def test_current_copies_are_not_written(root: Path) -> None:
     loaded = project.load(root)
     pipeline = read_pipeline(loaded)
     written = write_copies(loaded, pipeline)

@@ -7,14 +7,14 @@ from importlib import metadata
 from nbship.pipeline.installed import ask_modules, ask_versions, normal_name
 
 
-def test_modules_are_those_that_the_standard_library_finds() -> None:
+def test_modules_agree_with_importlib_metadata() -> None:
     expected = {
         module: sorted(set(map(normal_name, names))) for module, names in metadata.packages_distributions().items()
     }
     assert ask_modules() == expected
 
 
-def test_versions_are_those_that_the_standard_library_finds() -> None:
+def test_versions_agree_with_importlib_metadata() -> None:
     versions, requirements = ask_versions()
     found = {normal_name(each.metadata["Name"]): each for each in metadata.distributions()}
     assert versions == {name: each.version for name, each in found.items()}

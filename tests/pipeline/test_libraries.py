@@ -16,14 +16,14 @@ def root(tmp_path: Path) -> Path:
     return write_project(tmp_path)
 
 
-def test_a_library_brings_what_it_requires_on_any_platform(root: Path) -> None:
+def test_a_library_includes_its_requirements_on_any_platform(root: Path) -> None:
     libraries = read_libraries(project.load(root))
     assert libraries.needed(["pandas"]) == ("numpy", "pandas", "tzdata")
     assert libraries.needed(["numpy"]) == ("numpy",)
     assert libraries.needed(["not_installed"]) == ()
 
 
-def test_what_is_locked_counts_and_not_what_is_installed(root: Path) -> None:
+def test_locked_versions_count_not_installed_ones(root: Path) -> None:
     assert json.loads(read_libraries(project.load(root)).to_json()) == {
         "numpy": "2.0",
         "pandas": "3.0",
@@ -38,7 +38,7 @@ def test_a_library_locked_for_several_platforms_has_all_versions(root: Path) -> 
     assert read_libraries(project.load(root)).versions["numpy"] == "1.9 2.0"
 
 
-def test_the_project_itself_is_no_library(root: Path) -> None:
+def test_the_project_itself_is_not_a_library(root: Path) -> None:
     replace(root / "uv.lock", 'version = "3.0"', 'version = "3.0"\nsource = { editable = "." }')
     assert "pandas" not in read_libraries(project.load(root)).versions
 

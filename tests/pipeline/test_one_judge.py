@@ -177,7 +177,7 @@ def judge(root: Path) -> tuple[dict[str, bool], dict[str, bool], dict[str, bool]
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_all_judges_agree(name: str, made: Path, tmp_path: Path) -> None:
+def test_status_run_and_dvc_agree(name: str, made: Path, tmp_path: Path) -> None:
     root = tmp_path / "one_notebook"
     shutil.copytree(made, root, symlinks=True)
     MUTATIONS[name](root)
@@ -187,7 +187,7 @@ def test_all_judges_agree(name: str, made: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OF_TWO_STAGES)
-def test_all_judges_agree_about_two_stages(name: str, two_made: Path, tmp_path: Path) -> None:
+def test_status_run_and_dvc_agree_about_two_stages(name: str, two_made: Path, tmp_path: Path) -> None:
     root = tmp_path / "two_stages"
     shutil.copytree(two_made, root, symlinks=True)
     OF_TWO_STAGES[name](root)

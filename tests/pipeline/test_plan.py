@@ -16,7 +16,7 @@ def root(tmp_path: Path) -> Path:
     return write_project(tmp_path)
 
 
-def test_the_stage_that_packages_depends_on_all_that_its_provenance_names(root: Path) -> None:
+def test_the_package_stage_depends_on_everything_in_its_provenance(root: Path) -> None:
     loaded = project.load(root)
     pipeline = read_pipeline(loaded)
     plan = plan_stages(loaded, pipeline)["fit"]
@@ -26,7 +26,7 @@ def test_the_stage_that_packages_depends_on_all_that_its_provenance_names(root: 
     assert set(plan.params) == {"load.rate", "load.month", "fit.seed"}
 
 
-def test_provenance_holds_digests_of_the_stage_and_all_before_it(root: Path) -> None:
+def test_provenance_has_digests_of_the_stage_and_its_ancestors(root: Path) -> None:
     loaded = project.load(root)
     pipeline = read_pipeline(loaded)
     made = provenance_inputs(loaded, pipeline, pipeline["load"])
@@ -51,7 +51,7 @@ def test_a_folder_of_data_has_a_digest_of_names_and_contents(root: Path) -> None
     assert digest() != before
 
 
-def test_data_that_is_not_there_is_named(root: Path) -> None:
+def test_missing_data_is_named(root: Path) -> None:
     (root / "data/raw.csv").unlink()
     loaded = project.load(root)
     pipeline = read_pipeline(loaded)

@@ -18,24 +18,24 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "memo.json"
 
 
-def test_answers_are_kept_if_json_gives_them_back_as_they_were(path: Path) -> None:
+def test_results_are_stored_if_they_survive_json(path: Path) -> None:
     again = Memo(path)
     assert again.get("list") == [1, {"a": None}]
     assert again.get("tuple") is None
     assert again.get("number as key") is None
 
 
-def test_answers_of_other_code_are_forgotten(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_of_other_code_are_discarded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result_cache, "code_mark", lambda: [["plan.py", 1, 1]])
     assert Memo(path).get("list") is None
 
 
-def test_a_damaged_file_is_one_that_is_not_there(path: Path) -> None:
+def test_a_damaged_file_reads_as_missing(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"null", b"true"))
     assert Memo(path).get("list") is None
 
 
-def test_of_very_many_answers_those_that_are_asked_for_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unused_results_are_dropped_above_the_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result_cache, "_MOST", 2)
     kept = Memo(path)
     kept.put("new", [1])

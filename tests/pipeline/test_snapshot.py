@@ -88,7 +88,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("pause", [0.0, 0.12], ids=["at once", "later"])
-def test_after_any_change_nothing_is_taken_for_up_to_date(root: Path, change: str, pause: float) -> None:
+def test_any_change_invalidates_the_snapshot(root: Path, change: str, pause: float) -> None:
     time.sleep(pause)  # files are too young for their times to prove something, or not
     recall(root, name="run")
     CHANGES[change](root)
@@ -107,13 +107,13 @@ def test_after_any_change_nothing_is_taken_for_up_to_date(root: Path, change: st
         lambda root: (root / "src/own/__pycache__").mkdir(),
     ],
 )
-def test_what_changes_nothing_costs_nothing(root: Path, harmless: Callable[[Path], object]) -> None:
+def test_an_unchanged_project_is_recalled(root: Path, harmless: Callable[[Path], object]) -> None:
     harmless(root)
     index_at.cache_clear()
     assert recall(root, name="run") == ["load", "fit"]
 
 
-def test_an_overridden_setting_is_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overridden_setting_invalidates_the_snapshot(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBSHIP_SERVING__PORT", "9000")
     assert recall(root, name="run") is None
 
@@ -124,7 +124,7 @@ def test_a_project_that_was_moved_is_still_up_to_date(root: Path, tmp_path: Path
     assert recall(moved, name="run") == ["load", "fit"]
 
 
-def test_a_change_in_mid_look_is_not_remembered(root: Path) -> None:
+def test_a_change_during_planning_is_not_remembered(root: Path) -> None:
     index = index_at(root / ".nbship/cache")
     (root / ".nbship/cache/run.json").unlink()
     index.begin()

@@ -65,13 +65,13 @@ def test_a_pipeline_is_read_with_typed_values(root: Path) -> None:
     assert {key: str(path) for key, path in stages["a"].data_products.items()} == {"data": "out/a.csv"}
 
 
-def test_stages_are_put_in_the_order_of_their_upstreams(root: Path) -> None:
+def test_stages_are_sorted_after_their_upstreams(root: Path) -> None:
     write_notebook(root / "notebooks/a.ipynb", parameters=["upstream = ['b']", "product = None", "rate = 1.0"])
     write_notebook(root / "notebooks/b.ipynb")
     assert list(read(root).stages) == ["b", "a"]
 
 
-def test_upstreams_may_stand_in_the_yaml(root: Path) -> None:
+def test_upstreams_may_be_given_in_pipeline_yaml(root: Path) -> None:
     assert read(root, meta={"extract_upstream": False}, b={"upstream": ["a"]}).stages["b"].upstream == ("a",)
 
 
@@ -102,7 +102,7 @@ def test_upstreams_may_stand_in_the_yaml(root: Path) -> None:
         ({"b": {"params": {"resources_": {"x": "out/a.csv"}}}}, "stage 'a' makes it. Name 'a' as its upstream"),
     ],
 )
-def test_a_mistake_is_one_sentence_with_subject_and_remedy(root: Path, changes: dict[str, Any], said: str) -> None:
+def test_an_error_is_one_sentence_with_subject_and_remedy(root: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(NbshipError, match=said) as caught:
         read(root, **changes)
     assert "\n" not in str(caught.value)
@@ -114,7 +114,7 @@ def test_a_broken_file_names_the_line(root: Path) -> None:
         read_pipeline(project.load(root))
 
 
-def test_a_circle_is_named(root: Path) -> None:
+def test_a_cycle_is_an_error(root: Path) -> None:
     write_notebook(root / "notebooks/a.ipynb", parameters=["upstream = ['b']", "product = None", "rate = 1.0"])
     with pytest.raises(CycleError, match="a → b → a"):
         read(root)
@@ -131,7 +131,7 @@ def test_an_unknown_stage_suggests_the_nearest(root: Path) -> None:
         read(root)["bb"]
 
 
-def test_what_was_read_is_read_again_only_when_something_changed(root: Path) -> None:
+def test_a_pipeline_is_read_again_only_after_a_change(root: Path) -> None:
     first = read(root)
     assert read_pipeline(project.load(root)) is first
     (root / "params.yaml").write_text("a: {rate: 0.2, names: [x, z], word: july}\n")

@@ -71,7 +71,7 @@ def test_a_change_is_named(root: Path, file: str, old: str, new: str, said: str)
     assert "modified:" in command(root, "dvc", "status").stdout
 
 
-def test_outputs_and_values_of_the_parameters_cell_are_no_change(root: Path) -> None:
+def test_outputs_and_values_of_the_parameters_cell_do_not_make_a_stage_stale(root: Path) -> None:
     path = root / "notebooks/progression.ipynb"
     text = path.read_text()
     path.write_text(
@@ -85,25 +85,25 @@ def test_outputs_and_values_of_the_parameters_cell_are_no_change(root: Path) -> 
     assert str(result.edits[0]) == "notebooks/progression.ipynb says trees = 70, params.yaml says progression.trees: 50"
 
 
-def test_an_edited_value_is_kept_where_asked(root: Path) -> None:
+def test_an_edited_value_is_kept_on_request(root: Path) -> None:
     path = root / "notebooks/progression.ipynb"
     path.write_text(path.read_text().replace("trees = 50", "trees = 70"))
     assert command(root, "nbship", "sync", "--from-notebook").returncode == 0
     assert (root / "params.yaml").read_text() == "progression:\n  trees: 70  # more is slower\n  seed: 0\n"
 
 
-def test_a_new_value_goes_to_the_cell_and_its_comment_stays(root: Path) -> None:
+def test_a_new_value_is_written_to_the_cell_and_its_comment_kept(root: Path) -> None:
     (root / "params.yaml").write_text("progression: {trees: 60, seed: 0}\n")
     sync(project.load(root))
     assert "trees = 60  # more is slower" in (root / "notebooks/progression.ipynb").read_text()
 
 
-def test_a_product_that_is_gone_is_missed(root: Path) -> None:
+def test_a_missing_product_makes_its_stage_stale(root: Path) -> None:
     (root / "products/metrics.json").unlink()
     assert reasons(root) == ("products/metrics.json is missing",)
 
 
-def test_another_version_of_a_library_makes_its_users_stale(root: Path) -> None:
+def test_a_new_library_version_makes_its_stages_stale(root: Path) -> None:
     lock = root / "dvc.lock"
     text = lock.read_text()
     recorded = next(line for line in text.splitlines() if line.strip().startswith("pandas:"))
@@ -113,7 +113,7 @@ def test_another_version_of_a_library_makes_its_users_stale(root: Path) -> None:
     )
 
 
-def test_sync_check_tells_a_stale_dvc_yaml(root: Path) -> None:
+def test_sync_check_finds_a_stale_dvc_yaml(root: Path) -> None:
     assert command(root, "nbship", "sync", "--check").returncode == 0
     (root / "pipeline.yaml").write_text(
         (root / "pipeline.yaml").read_text().replace("metrics: products/metrics.json", "metrics: products/m.json")

@@ -30,7 +30,7 @@ def synced(root: Path, **options: str) -> list[str]:
     return list(map(str, sync(project.load(root), ask_ploomber=False, **options).edits))
 
 
-def test_what_is_current_is_not_written(root: Path) -> None:
+def test_current_files_are_not_written(root: Path) -> None:
     files = [path for path in root.rglob("*") if path.is_file() and path.parent.name != "cache"]
     before = {path: path.stat().st_mtime_ns for path in files}
     assert sync(project.load(root), ask_ploomber=False).written == []
@@ -42,7 +42,7 @@ def test_ploomber_finds_the_parameters(root: Path) -> None:
     assert '"load": {"rate": 0.5, "month": "july"}' in (root / "env.yaml").read_text()
 
 
-def test_an_env_yaml_of_the_users_own_is_not_overwritten(root: Path) -> None:
+def test_a_users_own_env_yaml_is_not_overwritten(root: Path) -> None:
     (root / "env.yaml").unlink()
     (root / "env.yaml").write_text("mine: 1\n")
     with pytest.raises(PipelineError, match=r"Move its values to params\.yaml"):
@@ -50,14 +50,14 @@ def test_an_env_yaml_of_the_users_own_is_not_overwritten(root: Path) -> None:
     assert (root / "env.yaml").read_text() == "mine: 1\n"
 
 
-def test_new_values_go_to_the_cell_and_nothing_else_changes(root: Path) -> None:
+def test_new_values_are_written_to_the_cell_and_nothing_else_changes(root: Path) -> None:
     replace(root / "params.yaml", "rate: 0.5", "rate: 0.75")
     replace(root / "params.yaml", "month: july", "month: june")
     assert synced(root) == []
     assert cell(root) == 'upstream = None\nproduct = None\nrate = 0.75  # kept\ntitle = "to june"\nlimit = 3'
 
 
-def test_an_edited_value_is_named_and_left_alone(root: Path) -> None:
+def test_an_edited_value_is_reported_and_not_changed(root: Path) -> None:
     replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
     replace(root / "params.yaml", "rate: 0.5", "rate: 0.7")
     said = ["notebooks/load.ipynb says rate = 0.6, params.yaml says load.rate: 0.7"]
@@ -67,7 +67,7 @@ def test_an_edited_value_is_named_and_left_alone(root: Path) -> None:
     assert "rate = 0.7  # kept" in cell(root)
 
 
-def test_an_edited_value_goes_to_params_yaml_with_comments_kept(root: Path) -> None:
+def test_an_edited_value_is_written_to_params_yaml_with_its_comments(root: Path) -> None:
     replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
     assert synced(root, prefer="notebook") == []
     assert (root / "params.yaml").read_text().startswith("# The truth.\nload:\n  rate: 0.6  # a share\n")
@@ -79,7 +79,7 @@ def test_a_change_of_type_is_a_change(root: Path) -> None:
     assert "seed = 3.0" in (root / "notebooks/fit.ipynb").read_text()
 
 
-def test_a_value_made_of_parts_cannot_be_taken_from_the_notebook(root: Path) -> None:
+def test_a_value_of_several_placeholders_cannot_be_taken_from_the_notebook(root: Path) -> None:
     replace(root / "notebooks/load.ipynb", "to july", "to june")
     assert synced(root) == [
         """notebooks/load.ipynb says title = "to june", params.yaml makes 'to {{load.month}}' "to july\""""
@@ -89,14 +89,14 @@ def test_a_value_made_of_parts_cannot_be_taken_from_the_notebook(root: Path) -> 
     assert "month: july" in (root / "params.yaml").read_text()
 
 
-def test_two_cells_that_disagree_are_named(root: Path) -> None:
+def test_two_cells_with_different_values_are_an_error(root: Path) -> None:
     replace(root / "pipeline.yaml", "{{fit.seed}}", "{{load.rate}}")
     replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
     with pytest.raises(PipelineError, match=r"give 'load\.rate' different values, 0\.6 and 3"):
         synced(root, prefer="notebook")
 
 
-def test_outputs_are_taken_out_in_place(root: Path) -> None:
+def test_outputs_are_stripped_in_place(root: Path) -> None:
     path = root / "notebooks/load.ipynb"
     replace(path, '"outputs": []', '"outputs": [{"output_type": "stream", "name": "stdout", "text": "secret"}]')
     assert "notebooks/load.ipynb" in strip_in_place(project.load(root))

@@ -71,7 +71,7 @@ def test_a_product_outside_the_project(tmp_path: Path, path: str) -> None:
     assert_refused(write(tmp_path, second={"data": path}), f"product '{path}', which is not a path inside the project")
 
 
-def test_a_product_that_a_link_leads_outside(tmp_path: Path) -> None:
+def test_a_product_outside_the_project_through_a_link(tmp_path: Path) -> None:
     root = tmp_path / "project"
     root.mkdir()
     write(root, second={"data": "away/deep/b.csv"})
@@ -79,7 +79,7 @@ def test_a_product_that_a_link_leads_outside(tmp_path: Path) -> None:
     assert_refused(root, "product 'away/deep/b.csv', which a link leads out of the project")
 
 
-def test_a_product_that_is_itself_a_link_is_dvcs_way_to_keep_it(tmp_path: Path) -> None:
+def test_a_product_may_itself_be_a_link_into_dvcs_cache(tmp_path: Path) -> None:
     root = tmp_path / "project"
     root.mkdir()
     write(root)
@@ -89,14 +89,14 @@ def test_a_product_that_is_itself_a_link_is_dvcs_way_to_keep_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("path", [".NBSHIP/b.csv", "link/cache/b.csv", "dvc.lock", ".git/b"])
-def test_a_product_in_the_place_of_nbships_own_files(tmp_path: Path, path: str) -> None:
+def test_a_product_among_the_files_of_nbship(tmp_path: Path, path: str) -> None:
     write(tmp_path, second={"data": path})
     (tmp_path / "link").symlink_to(".nbship")
     assert_refused(tmp_path, "where nbship and DVC keep their own files")
 
 
 @pytest.mark.parametrize("path", ["out/a.csv", "Out/a.csv", "link/a.csv"])
-def test_a_resource_that_another_stage_makes(tmp_path: Path, path: str) -> None:
+def test_a_resource_that_another_stage_writes(tmp_path: Path, path: str) -> None:
     write(tmp_path, params={"resources_": {"data": path}})
     (tmp_path / "link").symlink_to("out")
     assert_refused(tmp_path, "but stage 'a' makes it. Name 'a' as its upstream instead")
@@ -130,7 +130,7 @@ def test_a_parameter_that_names_anothers_product(tmp_path: Path) -> None:
     assert_refused(write(tmp_path, params={"path": ["out/a.csv"]}), "Stage 'b' names 'out/a.csv'")
 
 
-def test_an_upstreams_executed_notebook_is_nothing_to_read(tmp_path: Path) -> None:
+def test_an_executed_notebook_of_an_upstream_cannot_be_read(tmp_path: Path) -> None:
     write(tmp_path, cell="open('../out/a.ipynb')", upstream="['a']")
     assert_refused(tmp_path, "makes 'out/a.ipynb', an executed notebook or plot, which no stage can read")
 
@@ -145,7 +145,7 @@ def test_an_upstreams_executed_notebook_is_nothing_to_read(tmp_path: Path) -> No
         ("open('../../out/a.csv')", "None"),
     ],
 )
-def test_what_is_declared_or_no_product_may_be_named(tmp_path: Path, cell: str, upstream: str) -> None:
+def test_declared_files_and_other_paths_may_be_named(tmp_path: Path, cell: str, upstream: str) -> None:
     write(tmp_path, second={"data": "out/b.csv"}, cell=cell, upstream=upstream)
     assert len(read_pipeline(project.load(tmp_path)).stages) == 2
 

@@ -50,9 +50,7 @@ def test_no_file_means_no_parameters(tmp_path: Path) -> None:
         ("- 1", "key: value"),
     ],
 )
-def test_a_spelling_that_readers_take_differently_is_refused_with_the_one_to_use(
-    tmp_path: Path, text: str, remedy: str
-) -> None:
+def test_an_ambiguous_value_is_an_error_with_the_spelling_to_use(tmp_path: Path, text: str, remedy: str) -> None:
     with pytest.raises(ParamsError, match=remedy) as caught:
         read_params(_write(tmp_path, text))
     assert "params.yaml" in str(caught.value)
@@ -66,7 +64,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), _VALUES, max_size=4))
-def test_rendered_parameters_read_the_same_in_both_dialects(params: dict[str, object]) -> None:
+def test_rendered_parameters_read_the_same_in_both_yaml_versions(params: dict[str, object]) -> None:
     yaml_1_1 = pytest.importorskip("yaml")
     text = render_params(params)
     for read in (yaml_1_1.safe_load(text), YAML(typ="safe", pure=True).load(text)):

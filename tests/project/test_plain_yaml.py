@@ -89,7 +89,7 @@ NEAR = st.lists(
 @given(TEXTS | NEAR)
 @example("a: 1\nb:\n- c: 2\n  d:\n  - e\n- f\n")
 @example("a:\n- b:\n- c:\n")
-def test_what_is_read_is_what_the_library_reads(text: str) -> None:
+def test_plain_yaml_is_parsed_as_by_ruamel(text: str) -> None:
     try:
         content = parse_plain(text)
     except NotPlainError:
@@ -110,7 +110,7 @@ def test_what_is_read_is_what_the_library_reads(text: str) -> None:
         "a: 'b\n  c'\n",
     ],
 )
-def test_all_else_is_left_to_the_library(text: str) -> None:
+def test_other_yaml_is_not_plain(text: str) -> None:
     with pytest.raises(NotPlainError):
         parse_plain(text)
 
@@ -122,7 +122,7 @@ def test_the_files_of_the_reference_project_are_plain() -> None:
         assert parse_plain(text) == YAML(typ="safe", pure=True).load(text), name
 
 
-def test_scalars_are_told_as_they_stand() -> None:
+def test_scalars_are_collected_as_written() -> None:
     scalars: list[Scalar] = []
     parse_plain('a: "1"\nb: [x]\n', scalars=scalars)
     assert scalars == [

@@ -47,14 +47,14 @@ def test_no_project_names_the_folder_and_the_file(tmp_path: Path) -> None:
         ("a: [", "not valid YAML"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence_with_its_subject(root: Path, text: str, message: str) -> None:
+def test_an_invalid_setting_is_an_error_of_one_sentence(root: Path, text: str, message: str) -> None:
     (root / "nbship.yaml").write_text(text)
     with pytest.raises(SettingsError, match=message):
         project.load(root)
 
 
 @pytest.mark.parametrize("key", ["alerts", "data", "gates", "schedules"])
-def test_a_key_that_no_code_reads_yet_is_refused(root: Path, key: str) -> None:
+def test_a_key_for_a_later_version_is_an_error(root: Path, key: str) -> None:
     (root / "nbship.yaml").write_text(f"{key}: {{}}\n")
     with pytest.raises(SettingsError, match=rf"'{key}', which this version of nbship does not read\. Remove it\."):
         project.load(root)
@@ -140,7 +140,7 @@ def test_a_size_is_read_in_bytes(root: Path, text: str, limit: int | None) -> No
     assert project.load(root).settings.project.memory_limit == limit
 
 
-def test_what_is_no_size_is_refused(root: Path) -> None:
+def test_an_invalid_size_is_an_error(root: Path) -> None:
     (root / "nbship.yaml").write_text("project: {memory: lots}\n")
     with pytest.raises(
         SettingsError, match=r"'project\.memory' in nbship\.yaml is 'lots', .* Write a size such as '4 GB'"

@@ -52,7 +52,7 @@ def test_csv_is_read_by_the_fields(tmp_path: Path) -> None:
     assert frame["new"].tolist() == [True, False]
 
 
-def test_what_cannot_be_read_is_a_failure_of_its_row(tmp_path: Path) -> None:
+def test_an_invalid_value_is_a_failure_of_its_row(tmp_path: Path) -> None:
     rows = [
         "2024-11-03 01:30,a,1,1,1,,1",
         "soon,a,1,1,1,,1",
@@ -81,7 +81,7 @@ def test_personal_values_are_not_shown(tmp_path: Path) -> None:
     assert [failure.reason for failure in chunk.failures] == ["is not an integer"]
 
 
-def test_floats_in_text_are_read_to_the_bit(tmp_path: Path) -> None:
+def test_floats_in_csv_are_parsed_exactly(tmp_path: Path) -> None:
     numbers = np.random.default_rng(0).normal(size=2000) * 10.0 ** np.random.default_rng(1).integers(-300, 300, 2000)
     chunk = one(csv(tmp_path, "x\n" + "\n".join(map(repr, numbers.tolist()))), (Field("x", "float"),))
     assert (chunk.frame["x"].to_numpy() == numbers).all()
@@ -96,13 +96,13 @@ def test_parquet_is_read_as_the_same_table(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(one(tmp_path / "n.parquet").frame, from_csv, check_index_type=False)
 
 
-def test_a_parquet_column_of_another_type_is_refused(tmp_path: Path) -> None:
+def test_a_parquet_column_of_another_type_is_an_error(tmp_path: Path) -> None:
     pd.DataFrame({"weight": ["heavy"]}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(SourceError, match="'weight' is of type"):
         one(tmp_path / "t.parquet")
 
 
-def test_a_null_in_parquet_where_none_may_be(tmp_path: Path) -> None:
+def test_a_null_in_a_required_parquet_column_is_a_failure(tmp_path: Path) -> None:
     pd.DataFrame({"size": pd.array([1, None, 3], dtype="Int64")}).to_parquet(tmp_path / "t.parquet")
     chunk = one(tmp_path / "t.parquet", (Field("size", "int"),))
     assert [(failure.row, failure.reason) for failure in chunk.failures] == [(1, "is empty")]
@@ -110,7 +110,7 @@ def test_a_null_in_parquet_where_none_may_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_parts_are_bounded_and_count_on(tmp_path: Path, suffix: str) -> None:
+def test_chunks_have_a_maximum_size_and_continuous_row_numbers(tmp_path: Path, suffix: str) -> None:
     frame = pd.DataFrame({"size": range(25)})
     path = tmp_path / f"t.{suffix}"
     frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
@@ -119,7 +119,7 @@ def test_parts_are_bounded_and_count_on(tmp_path: Path, suffix: str) -> None:
     assert [index for chunk in chunks for index in chunk.frame.index] == list(range(25))
 
 
-def test_files_that_are_no_table(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no file"):
         read_column_names(tmp_path / "nowhere.csv")
     with pytest.raises(SourceError, match=r"unsupported suffix. Use \.csv, \.jsonl or \.parquet"):

@@ -40,7 +40,7 @@ def test_cells_share_a_kernel_of_this_interpreter_in_the_folder(tmp_path: Path):
     nbformat.validate(nbformat.from_dict(done.notebook))
 
 
-def test_loaded_modules_are_told_and_the_question_leaves_no_trace(tmp_path: Path):
+def test_loaded_modules_are_reported_without_a_trace(tmp_path: Path):
     (tmp_path / "colours.py").write_text("RED = 1\n")
     done = run(tmp_path, "import colours\nopen = str = print = None")
     assert done.modules["colours"] == str(tmp_path / "colours.py")
@@ -56,7 +56,7 @@ def test_a_raising_cell_keeps_outputs_and_stops(tmp_path: Path):
     assert (third["outputs"], third["execution_count"]) == ([], None)
 
 
-def test_an_expected_error_is_no_failure(tmp_path: Path):
+def test_an_expected_error_is_not_a_failure(tmp_path: Path):
     source = notebook("1/0", "print('on')")
     source["cells"][0]["metadata"] = {"tags": ["raises-exception"]}
     done = execute(source, cwd=tmp_path, env=dict(os.environ))
@@ -122,7 +122,7 @@ def other_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "other"
 
 
-def test_a_notebook_that_asks_for_another_kernel_gets_it_and_that_is_said(tmp_path: Path, other_kernel: str):
+def test_a_requested_kernel_is_used_with_a_notice(tmp_path: Path, other_kernel: str):
     source = notebook("import os\nprint(os.environ['KERNEL'])", "1/0")
     source["metadata"]["kernelspec"] = {"name": other_kernel, "display_name": "Other", "language": "python"}
     done = execute(source, cwd=tmp_path, env=dict(os.environ))
@@ -138,7 +138,7 @@ def test_a_dead_kernel_of_another_kind_is_marked_as_well(tmp_path: Path, other_k
     assert "SIGKILL" in done.notebook["cells"][1]["outputs"][-1]["evalue"]
 
 
-def test_a_python_kernel_that_is_not_here_is_this_python(tmp_path: Path):
+def test_a_missing_python_kernel_is_replaced_by_this_python(tmp_path: Path):
     source = notebook("import sys\nprint(sys.executable)")
     source["metadata"]["kernelspec"] = {"name": "conda-env-theirs-py", "display_name": "Theirs", "language": "python"}
     done = execute(source, cwd=tmp_path, env=dict(os.environ))
@@ -146,14 +146,14 @@ def test_a_python_kernel_that_is_not_here_is_this_python(tmp_path: Path):
     assert "'conda-env-theirs-py', which is not installed; it ran with this Python" in done.notice
 
 
-def test_a_kernel_of_another_language_that_is_not_here_is_an_error(tmp_path: Path):
+def test_a_missing_kernel_of_another_language_is_an_error(tmp_path: Path):
     source = notebook("1 + 1")
     source["metadata"]["kernelspec"] = {"name": "no-such-kernel", "display_name": "R", "language": "R"}
     with pytest.raises(DeadKernelError, match="'no-such-kernel' is not installed"):
         execute(source, cwd=tmp_path, env=dict(os.environ))
 
 
-def test_where_nothing_can_be_forked_an_ordinary_kernel_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_fork_an_ordinary_kernel_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sources = ("print('one')\n'two'", "import sys\nprint('three', file=sys.stderr)", "1/0")
     forked = run(tmp_path, *sources)
     monkeypatch.setattr(engine, "can_fork", lambda: False)
@@ -162,7 +162,7 @@ def test_where_nothing_can_be_forked_an_ordinary_kernel_gives_the_same(tmp_path:
     assert ordinary.notebook == forked.notebook
 
 
-def test_a_parent_leaves_out_what_speaks_or_starts_a_thread_when_it_is_imported(tmp_path: Path):
+def test_libraries_that_print_or_start_threads_are_not_preloaded(tmp_path: Path):
     (tmp_path / "speaks.py").write_text("print('hello from an import')\n")
     (tmp_path / "threads.py").write_text(
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
@@ -194,7 +194,7 @@ def test_forks_share_neither_names_nor_random_numbers_nor_settings(tmp_path: Pat
     assert text(one[2]) == text(two[2]) == "(None, None, 8)\n"
 
 
-def test_a_parent_whose_starter_is_killed_leaves_no_folder_behind(tmp_path: Path):
+def test_a_fork_server_leaves_no_folder_if_its_owner_is_killed(tmp_path: Path):
     code = (
         "import os, time\nfrom nbship.execution.kernels.client import WarmParent\n"
         "parent = WarmParent.start(env=os.environ)\nparent._connect().close()\nprint(parent.address, flush=True)\ntime.sleep(60)"

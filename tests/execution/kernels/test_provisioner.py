@@ -82,7 +82,7 @@ def gone(pid: int, *, within: float = 2.0) -> bool:
     return True
 
 
-def test_the_kernelspec_stands_for_the_python_that_it_runs(kernelspec: dict[str, Any]):
+def test_a_kernelspec_of_this_python_is_recognised(kernelspec: dict[str, Any]):
     assert kernelspec["argv"] == [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     assert kernelspec["metadata"]["kernel_provisioner"] == {"provisioner_name": "nbship"}
     assert (kernelspec["display_name"], kernelspec["language"]) == ("Python 3 (ipykernel)", "python")
@@ -101,7 +101,7 @@ def test_a_kernel_is_a_fork_with_its_own_folder_environment_and_arguments(
     assert "ordinary process" not in capfd.readouterr().err
 
 
-def test_kernels_share_a_parent_and_nothing_else(start: Callable[..., Kernel]):
+def test_kernels_share_only_the_fork_server(start: Callable[..., Kernel]):
     first, second = start(), start()
     assert first.ask("import os; print(os.getppid())") == second.ask("import os; print(os.getppid())")
     first.ask("import json, random\njson.mark = x = 1")
@@ -140,14 +140,14 @@ def test_shutdown_leaves_nothing(start: Callable[..., Kernel], now: bool):
     assert not kernel.manager.has_kernel
 
 
-def test_a_kernel_that_is_asked_to_end_does_what_python_does_at_its_end(start: Callable[..., Kernel], tmp_path: Path):
+def test_a_kernel_that_shuts_down_runs_pythons_exit_functions(start: Callable[..., Kernel], tmp_path: Path):
     kernel = start()
     kernel.ask(f"import atexit\natexit.register(lambda: open({str(tmp_path / 'ended')!r}, 'w'));")
     kernel.manager.shutdown_kernel()
     assert (tmp_path / "ended").exists()
 
 
-def test_a_kernel_that_dies_is_seen_to_be_dead(start: Callable[..., Kernel]):
+def test_a_dead_kernel_is_detected(start: Callable[..., Kernel]):
     kernel = start()
     kernel.client.execute("import os\nos.kill(os.getpid(), 9)")
     until = time.monotonic() + 5
@@ -157,7 +157,7 @@ def test_a_kernel_that_dies_is_seen_to_be_dead(start: Callable[..., Kernel]):
     assert kernel.manager.provisioner.process.poll() == -signal.SIGKILL
 
 
-def test_when_the_parent_is_killed_the_next_kernel_gets_a_new_one(start: Callable[..., Kernel]):
+def test_a_killed_fork_server_is_replaced(start: Callable[..., Kernel]):
     parent = int(start().ask("import os; print(os.getppid())"))
     os.kill(parent, signal.SIGKILL)
     assert gone(parent)
@@ -178,7 +178,7 @@ time.sleep(60)
 """
 
 
-def test_kernel_and_parent_end_with_their_client(kernelspec: dict[str, Any]):
+def test_kernel_and_fork_server_end_with_their_client(kernelspec: dict[str, Any]):
     with subprocess.Popen([sys.executable, "-c", CLIENT], stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout
         pids = [int(pid) for pid in client.stdout.readline().split()]
@@ -196,7 +196,7 @@ def test_kernel_and_parent_end_with_their_client(kernelspec: dict[str, Any]):
     ],
     ids=["environment", "pipe", "option"],
 )
-def test_what_cannot_be_forked_is_an_ordinary_process_and_the_log_says_why(
+def test_a_kernel_that_cannot_be_forked_is_started_with_a_logged_reason(
     start: Callable[..., Kernel], caplog: pytest.LogCaptureFixture, change: dict[str, Any], reason: str
 ):
     kernel = start(**change)
@@ -206,12 +206,10 @@ def test_what_cannot_be_forked_is_an_ordinary_process_and_the_log_says_why(
     )
 
 
-def test_it_is_an_ordinary_process_where_nothing_can_be_forked(
-    start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch
-):
+def test_without_fork_kernels_are_ordinary_processes(start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("nbship.execution.kernels.provisioner.shared_parent", lambda _: None)
     assert start().ask("import os; print(os.getppid())") == str(os.getpid())
 
 
-def test_one_parent_serves_this_process_however_often_it_is_asked_for():
+def test_a_process_has_one_fork_server():
     assert shared_parent(os.environ) is shared_parent(os.environ)

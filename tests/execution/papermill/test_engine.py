@@ -89,7 +89,7 @@ def settled(content: Any) -> Any:
     ids=["all", "an error", "exit", "exit with a status", "no code"],
 )
 @pytest.mark.parametrize("parameters", [None, {"x": 0}], ids=["plain", "with parameters"])
-def test_the_saved_notebook_is_the_one_that_papermill_makes(place: Place, sources: tuple[str, ...], parameters: Any):
+def test_the_saved_notebook_is_that_of_papermill(place: Place, sources: tuple[str, ...], parameters: Any):
     place.write(*sources, parameters="x = 0")
     raised = []
     for engine in (None, "nbship"):
@@ -102,7 +102,7 @@ def test_the_saved_notebook_is_the_one_that_papermill_makes(place: Place, source
     assert settled(place.saved()) == settled(place.saved(None))
 
 
-def test_tags_of_cells_are_followed(place: Place):
+def test_cell_tags_are_respected(place: Place):
     path = place.write("1 / 0", "print('skipped')", "print('on')")
     content = json.loads(path.read_text())
     content["cells"][0]["metadata"]["tags"] = ["raises-exception"]
@@ -142,7 +142,7 @@ def test_a_cell_that_takes_too_long_is_marked(place: Place):
     assert (text(cell), cell["metadata"]["papermill"]["status"]) == ("here\n", "failed")
 
 
-def test_the_command_says_that_the_kernel_died_as_papermill_does(place: Place):
+def test_a_dead_kernel_is_reported_as_by_papermill(place: Place):
     place.write("import os\nos._exit(1)")
     done = call(place.root, "papermill", "in.ipynb", "out.ipynb", "--engine", "nbship")
     assert done.returncode == 138
@@ -157,7 +157,7 @@ def test_the_command_says_that_the_kernel_died_as_papermill_does(place: Place):
      datetime.date(2013, 1, 1), decimal.Decimal("1.5"), Path("x")],
     ids=repr,
 )  # fmt: skip
-def test_a_value_that_would_become_text_is_refused_before_anything_is_written(place: Place, value: Any):
+def test_a_value_that_papermill_would_convert_is_rejected_before_anything_is_written(place: Place, value: Any):
     place.write("open('ran', 'w')", parameters="x = 0")
     with pytest.raises(ParameterError, match=r"The parameter 'x' .* cannot be passed as it is.* (Pass|Use|Put|Remove)"):
         place.run(parameters={"x": value})
@@ -165,7 +165,7 @@ def test_a_value_that_would_become_text_is_refused_before_anything_is_written(pl
 
 
 @pytest.mark.parametrize("name", ["x\nopen('ran', 'w')\ny", "x; y", "class", "__builtins__", "_", "In", "ﬁ", "x y"])
-def test_a_name_that_is_no_plain_name_is_refused(place: Place, name: str):
+def test_an_invalid_parameter_name_is_rejected(place: Place, name: str):
     place.write("1", parameters="x = 0")
     with pytest.raises(ParameterError, match="cannot be the name of a parameter"):
         place.run(parameters={name: 1})
@@ -173,14 +173,14 @@ def test_a_name_that_is_no_plain_name_is_refused(place: Place, name: str):
 
 
 @pytest.mark.parametrize(("usual", "given"), [("True", "false"), ("True", "no"), ("3", "three"), ("0.5", "half")])
-def test_text_for_a_number_or_a_truth_value_is_refused(place: Place, usual: str, given: str):
+def test_a_string_for_a_number_or_boolean_is_rejected(place: Place, usual: str, given: str):
     place.write("open('ran', 'w')", parameters=f"names = sorted([])  # no literal\nx = {usual}")
     with pytest.raises(ParameterError, match=f"'x' is the text '{given}', and the notebook has x = {usual}"):
         place.run(parameters={"x": given})  # what papermill makes of `-p x false`
     assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
 
 
-def test_values_arrive_as_they_are(place: Place):
+def test_values_arrive_unchanged(place: Place):
     values = {
         "a": 1, "b": -0.0, "c": True, "d": None, "e": 'a "b" \'c\' \\ \n \t é € 🚀 {x} %time !ls ?', "f": [1, [2.5, None]],
         "g": {"k y": {"z": [False]}, "": ""}, "h": 10**30, "i": 1e300, "j": "'''", "k": "%matplotlib", "l": "x?",
@@ -211,7 +211,7 @@ def test_outputs_go_to_the_log_and_to_files_as_they_come(place: Place, tmp_path:
     assert ((tmp_path / "so.txt").read_text(), (tmp_path / "se.txt").read_text()) == ("out\n", "err\n")
 
 
-def test_another_kernel_runs_in_a_process_of_its_own_and_that_is_said(
+def test_another_kernel_runs_in_a_separate_process_with_a_notice(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     folder = tmp_path / "jupyter" / "kernels" / "other"
@@ -239,7 +239,7 @@ def test_parameters_reach_another_language_as_they_are(place: Place, tmp_path: P
         place.run(parameters={"label": [["a"]]})
 
 
-def test_notebooks_of_one_process_share_a_warm_parent_but_nothing_else(place: Place):
+def test_notebooks_of_one_process_share_only_the_fork_server(place: Place):
     place.write("import os, builtins\nprint(os.getppid())\nprint(hasattr(builtins, 'left'))\nbuiltins.left = 1")
     said = []
     for _ in range(2):

@@ -47,7 +47,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @given(value=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=8))
-def test_a_secret_is_found_in_every_spelling(spelling: str, value: str):
+def test_a_secret_is_found_in_every_encoding(spelling: str, value: str):
     shown = SPELLINGS[spelling](value)
     hidden = Redactor({"TOKEN": value})(f"before {shown} after")
     assert "[TOKEN]" in hidden
@@ -75,7 +75,7 @@ def test_the_longer_of_two_secrets_is_found_whole():
 
 
 @pytest.mark.parametrize("cut", range(6, 30, 4))
-def test_a_flood_that_is_cut_through_a_secret_holds_neither_part_of_it(cut: int, tmp_path: Path):
+def test_truncated_output_contains_no_part_of_a_secret(cut: int, tmp_path: Path):
     value = "Zq8vN3kLp0TyRw5XeMbCdFgHjUiOaS72941"
     before, after = f"'x' * (500_000 - {cut}) + held + 'x' * 900_000", f"'x' * 900_000 + held + 'x' * (500_000 - {cut})"
     source = "import os\nheld = os.environ['TOKEN']"
@@ -100,7 +100,7 @@ def test_outputs_widgets_and_the_failure_are_redacted():
     assert redact_executed(executed, Redactor({})) is executed
 
 
-def test_a_parameter_that_holds_a_secret_is_refused_without_telling_it():
+def test_a_parameter_with_a_secret_is_rejected_without_showing_it():
     redact = Redactor({"TOKEN": "sesame"})
     redact.refuse({"rows": 3, "names": ["open"]}, where="params.yaml")
     with pytest.raises(ParameterError, match=r"'url' the value of the secret 'TOKEN'.*os\.environ") as caught:

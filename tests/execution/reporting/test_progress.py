@@ -8,7 +8,7 @@ from nbship.execution.reporting.progress import LiveProgress, PlainProgress
 from nbship.execution.reporting.report import StageReport
 
 
-def test_a_log_has_a_line_for_each_beginning_and_end():
+def test_a_log_has_a_line_for_each_start_and_end():
     told = io.StringIO()
     progress = PlainProgress(file=told)
     progress.begin(["one", "three"])
@@ -25,7 +25,7 @@ def test_a_log_has_a_line_for_each_beginning_and_end():
     ]
 
 
-def test_a_terminal_shows_a_line_for_each_stage_that_runs_and_one_for_all():
+def test_a_terminal_shows_running_stages_and_counts():
     console = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
     progress = LiveProgress(console=console)
     progress.begin(["one", "two", "three", "four"])

@@ -50,13 +50,13 @@ def code_of(root: Path, *sources: str) -> tuple[list[str], tuple[str, ...]]:
     return [str(path) for path in found.modules], found.libraries
 
 
-def test_imports_are_followed_through_modules_wherever_they_stand(root: Path) -> None:
+def test_imports_are_followed_through_modules(root: Path) -> None:
     modules, libraries = code_of(root, "from own.features import x", "import sklearn.linear_model, os")
     assert modules == [f"src/own/{name}.py" for name in ("__init__", "deep", "features", "zones")]
     assert libraries == ("numpy", "sklearn")
 
 
-def test_a_module_that_nothing_imports_is_no_dependency(root: Path) -> None:
+def test_a_module_that_is_not_imported_is_not_a_dependency(root: Path) -> None:
     assert "src/own/other.py" not in code_of(root, "import own.features")[0]
 
 
@@ -94,7 +94,7 @@ def test_settings_are_found_where_they_are_written_literally() -> None:
     assert settings_read(parsed_cells({"cells": cells})) == ("gates.auc", "slices")
 
 
-def test_what_libraries_give_is_named_in_full(root: Path) -> None:
+def test_library_imports_have_full_names(root: Path) -> None:
     cell = {"cell_type": "code", "source": "from sklearn.tree import export_text\nimport own.features", "metadata": {}}
     found = read_code(root, [cell])
     assert found.imports == ("numpy", "sklearn", "sklearn.tree", "sklearn.tree.export_text")
