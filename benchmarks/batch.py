@@ -28,14 +28,14 @@ def run() -> str:
         seconds = in_turn(
             {
                 "scikit-learn": lambda: estimator.predict_proba(frame),
-                "nbship tables": lambda: packaged.model.answer(columns),
+                "nbship tables": lambda: packaged.model.predict(columns),
                 "nbship Predictor, rows checked": lambda: packaged.predict(frame),
             },
             rounds=3,
         )
         expected = estimator.predict_proba(frame)[:, 1]
         apart = {"scikit-learn": 0.0}
-        apart["nbship tables"] = abs(packaged.model.answer(columns).probability - expected).max()
+        apart["nbship tables"] = abs(packaged.model.predict(columns).probability - expected).max()
         apart["nbship Predictor, rows checked"] = apart["nbship tables"]
     for name, each in measured(ROWS).items():
         seconds[name], apart[name] = each["batch"], each["difference"]

@@ -40,10 +40,10 @@ def _generated(folder: Path) -> str:
     given = packaged.predict(sample).probability
     expected = estimator.predict_proba(sample)[:, 1]
     row: dict[str, Any] = sample.dropna().to_dict("records")[0]
-    tables = packaged.model.path
+    tables = packaged.model.backend
     values = [row[name] for name in tables.names]
     seconds = _timed(estimator, row, {"nbship Predictor, checked by the signature": lambda: packaged.predict([row])})
-    seconds |= in_turn({"nbship tables alone": lambda: tables.single(values)}, rounds=15, repeat=2_000)
+    seconds |= in_turn({"nbship tables alone": lambda: tables.score_row(values)}, rounds=15, repeat=2_000)
     seconds |= {name: each["row"] for name, each in measured(100_000).items()}
     notes = f"Answered by {packaged.backend}; largest difference over 20,000 rows: {abs(given - expected).max():.0e}."
     return f"Generated data, 100 trees:\n\n{table(seconds, floor=_FLOOR, unit='µs')}\n\n{notes}"

@@ -71,7 +71,7 @@ def make_signature() -> Signature:
     )
 
 
-def usual(*, impute: bool = True) -> ColumnTransformer:
+def preprocessing(*, impute: bool = True) -> ColumnTransformer:
     """Imputed, scaled numbers; one-hot categories."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler()) if impute else RobustScaler()
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=0.05, sparse_output=False)
@@ -112,40 +112,40 @@ def _of(columns: Callable[[], Any], estimator: Callable[[], Any], target: str = 
 
 BOOST: dict[str, Any] = {"max_iter": 15, "random_state": 0, "early_stopping": False}
 FAMILIES = {
-    "logistic": _of(usual, lambda: linear_model.LogisticRegression(max_iter=500)),
+    "logistic": _of(preprocessing, lambda: linear_model.LogisticRegression(max_iter=500)),
     "logistic, three classes": _of(varied, lambda: linear_model.LogisticRegression(max_iter=500), "multiclass"),
     "ridge": _of(varied, linear_model.Ridge, "value"),
-    "lasso": _of(usual, lambda: linear_model.Lasso(0.01), "value"),
-    "poisson": _of(usual, linear_model.PoissonRegressor, "positive"),
-    "linear support vectors": _of(usual, svm.LinearSVC),
-    "tree": _of(usual, lambda: tree.DecisionTreeClassifier(max_depth=7, random_state=0)),
-    "boosting": _of(usual, lambda: ensemble.HistGradientBoostingClassifier(**BOOST)),
-    "boosting, missing values": _of(lambda: usual(impute=False), lambda: ensemble.HistGradientBoostingClassifier(**BOOST, max_leaf_nodes=50)),
+    "lasso": _of(preprocessing, lambda: linear_model.Lasso(0.01), "value"),
+    "poisson": _of(preprocessing, linear_model.PoissonRegressor, "positive"),
+    "linear support vectors": _of(preprocessing, svm.LinearSVC),
+    "tree": _of(preprocessing, lambda: tree.DecisionTreeClassifier(max_depth=7, random_state=0)),
+    "boosting": _of(preprocessing, lambda: ensemble.HistGradientBoostingClassifier(**BOOST)),
+    "boosting, missing values": _of(lambda: preprocessing(impute=False), lambda: ensemble.HistGradientBoostingClassifier(**BOOST, max_leaf_nodes=50)),
     "boosting, many leaves": _of(ordinal, lambda: ensemble.HistGradientBoostingRegressor(**BOOST, max_leaf_nodes=200, min_samples_leaf=2), "value"),
     "boosting, categories": _of(ordinal, lambda: ensemble.HistGradientBoostingClassifier(**BOOST, categorical_features=[0, 1])),
     "boosting, three classes": _of(varied, lambda: ensemble.HistGradientBoostingClassifier(**BOOST), "multiclass"),
     "boosting, gamma": _of(ordinal, lambda: ensemble.HistGradientBoostingRegressor(**BOOST, loss="gamma"), "positive"),
-    "gradient boosting": _of(usual, lambda: ensemble.GradientBoostingClassifier(n_estimators=15, random_state=0)),
-    "gradient boosting, exponential": _of(usual, lambda: ensemble.GradientBoostingClassifier(loss="exponential", n_estimators=15, random_state=0)),
+    "gradient boosting": _of(preprocessing, lambda: ensemble.GradientBoostingClassifier(n_estimators=15, random_state=0)),
+    "gradient boosting, exponential": _of(preprocessing, lambda: ensemble.GradientBoostingClassifier(loss="exponential", n_estimators=15, random_state=0)),
     "gradient boosting, three classes": _of(varied, lambda: ensemble.GradientBoostingClassifier(n_estimators=8, random_state=0), "multiclass"),
-    "gradient boosting, value": _of(usual, lambda: ensemble.GradientBoostingRegressor(n_estimators=15, random_state=0), "value"),
-    "forest": _of(usual, lambda: ensemble.RandomForestClassifier(15, random_state=0)),
-    "forest, three classes": _of(lambda: usual(impute=False), lambda: ensemble.RandomForestClassifier(10, min_samples_leaf=5, random_state=0), "multiclass"),
-    "extra trees": _of(usual, lambda: ensemble.ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0), "value"),
-    "support vectors": _of(usual, svm.SVC, path="onnx"),
-    "neighbours": _of(usual, neighbors.KNeighborsClassifier, path="sklearn"),
-    "naive Bayes": _of(usual, naive_bayes.GaussianNB, path="onnx"),
-    "network": _of(usual, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="onnx"),
-    "stacking": _of(usual, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="onnx"),
-    "voting": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft", weights=[2, 1])),
-    "voting with naive Bayes": _of(usual, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
-    "voting, value": _of(usual, lambda: ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.HistGradientBoostingRegressor(**BOOST))]), "value"),
-    "transformed target": _of(usual, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value", path="sklearn"),
-    "isolation forest": _of(usual, lambda: ensemble.IsolationForest(n_estimators=20, random_state=0), path="sklearn"),
-    "calibrated": _of(usual, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3)),
+    "gradient boosting, value": _of(preprocessing, lambda: ensemble.GradientBoostingRegressor(n_estimators=15, random_state=0), "value"),
+    "forest": _of(preprocessing, lambda: ensemble.RandomForestClassifier(15, random_state=0)),
+    "forest, three classes": _of(lambda: preprocessing(impute=False), lambda: ensemble.RandomForestClassifier(10, min_samples_leaf=5, random_state=0), "multiclass"),
+    "extra trees": _of(preprocessing, lambda: ensemble.ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0), "value"),
+    "support vectors": _of(preprocessing, svm.SVC, path="onnx"),
+    "neighbours": _of(preprocessing, neighbors.KNeighborsClassifier, path="sklearn"),
+    "naive Bayes": _of(preprocessing, naive_bayes.GaussianNB, path="onnx"),
+    "network": _of(preprocessing, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="onnx"),
+    "stacking": _of(preprocessing, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="onnx"),
+    "voting": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft", weights=[2, 1])),
+    "voting with naive Bayes": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
+    "voting, value": _of(preprocessing, lambda: ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.HistGradientBoostingRegressor(**BOOST))]), "value"),
+    "transformed target": _of(preprocessing, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value", path="sklearn"),
+    "isolation forest": _of(preprocessing, lambda: ensemble.IsolationForest(n_estimators=20, random_state=0), path="sklearn"),
+    "calibrated": _of(preprocessing, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3)),
     "calibrated boosting": _of(ordinal, lambda: CalibratedClassifierCV(ensemble.HistGradientBoostingClassifier(**BOOST), cv=3, method="isotonic")),
-    "calibrated, three classes": _of(usual, lambda: CalibratedClassifierCV(svm.LinearSVC(), cv=3), "multiclass"),
-    "calibrated support vectors": _of(usual, lambda: CalibratedClassifierCV(svm.SVC(), cv=3), path="onnx"),
+    "calibrated, three classes": _of(preprocessing, lambda: CalibratedClassifierCV(svm.LinearSVC(), cv=3), "multiclass"),
+    "calibrated support vectors": _of(preprocessing, lambda: CalibratedClassifierCV(svm.SVC(), cv=3), path="onnx"),
 }  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def test_the_code_of_two_packages_stays_separate(tmp_path: Path, shop_package: C
     with importable(broken.parent):
         first, second = predictor.load(shop_package("linear")), predictor.load(tmp_path / "other")
         assert first.version != second.version
-        functions = [model.model.path._function for model in (first, second)]
+        functions = [model.model.backend._function for model in (first, second)]
         assert [function.__globals__["amounts"].FACTOR for function in functions] == [1.0, 2.0]
         assert outputs(first.predict([ONE])).keys() == {"label", "probability"}
         assert "shop" not in sys.modules

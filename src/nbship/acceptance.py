@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
 from .model.backends import BOUND, ONNX, TABLES
-from .model.package import GOLDEN_OUTPUT, GUARDED, Manifest
+from .model.package import GOLDEN_OUTPUT, PINNED_LIBRARIES, Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
     manifest, libraries = predictor.package.manifest, predictor.package.provenance.libraries
     size = sum(size for _, size in manifest.files.values())
     yield Proof("digests", f"{len(manifest.files)} files ({size / 1e6:.1f} MB) match the manifest")
-    guarded = ("python", *GUARDED[predictor.backend])
+    guarded = ("python", *PINNED_LIBRARIES[predictor.backend])
     named = [f"{name} {libraries[name]}" for name in guarded if name in libraries]
     checked = "installed versions not compared" if other_versions else "same as installed"
     yield Proof("versions", f"{', '.join(named)}: {checked}")

@@ -101,7 +101,7 @@ class PackagePredictor:
     @property
     def backend(self) -> str:
         """The backend: "tables", "onnx" or "sklearn"."""
-        return self.model.path.name
+        return self.model.backend.name
 
     @property
     def quick(self) -> bool:
@@ -129,10 +129,10 @@ class PackagePredictor:
             With all invalid fields of all rows.
         """
         if isinstance(rows, list) and len(rows) == 1:
-            single = self.model.answer_single(rows[0])
-            if single is not None:
-                return self.model.columns_of([single])
-        return self.model.answer(self.model.complete(read_rows(self.signature, rows, coded=self.model.takes_codes)))
+            outputs = self.model.predict_record(rows[0])
+            if outputs is not None:
+                return self.model.collect([outputs])
+        return self.model.predict(self.model.complete(read_rows(self.signature, rows, coded=self.model.accepts_codes)))
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
         """Return the outputs of `predict` as plain values, one dictionary per record.
@@ -143,9 +143,9 @@ class PackagePredictor:
             With all invalid fields of all rows.
         """
         if len(rows) == 1:
-            single = self.model.answer_single(rows[0])
-            if single is not None:
-                return RecordPredictions([single], self.models)
+            found = self.model.predict_record(rows[0])
+            if found is not None:
+                return RecordPredictions([found], self.models)
         columns = {kind: column.tolist() for kind, column in self.predict(rows).columns().items()}
         outputs = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         return RecordPredictions(outputs, self.models * len(outputs))

@@ -127,9 +127,9 @@ def test_nothing_that_is_sent_breaks_the_service(small_package: Path, tmp_path: 
     "broken",
     [
         "import json; from nbship.serving.protocols import native; native.parse_json = json.loads",
-        "from nbship.model.signature.outputs import OutputReader; real = OutputReader.single\n"
+        "from nbship.model.signature.outputs import OutputReader; real = OutputReader.read_row\n"
         "def rounded(self, scores):\n    return {k: v if isinstance(v, int) else round(v, 6) for k, v in real(self, scores).items()}\n"
-        "OutputReader.single = rounded",
+        "OutputReader.read_row = rounded",
     ],
     ids=["lenient JSON", "rounded answers"],
 )

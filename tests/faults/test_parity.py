@@ -28,7 +28,7 @@ COMPILED = [name for name, family in FAMILIES.items() if family.path == "tables"
 
 def choice_of(name: str) -> choose.Choice:
     columns = read_rows(make_signature(), make_rows()).columns
-    return choose.choose_path(fitted(name), make_signature(), columns=columns, code={})
+    return choose.choose_backend(fitted(name), make_signature(), columns=columns, code={})
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -90,7 +90,7 @@ def test_tables_that_are_a_little_wrong_are_not_chosen(
     choice = choice_of("boosting, categories")
     assert "tables.npz" not in choice.files
     assert choice.name == choice.report["path"] != "tables"
-    assert choice.report["tables"].startswith("Not proven: answers differ")
+    assert choice.report["tables"].startswith("Not proven: outputs differ")
 
 
 def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatc
     right = averaging.compile_model
     monkeypatch.setattr(choose, "compile_model", lambda *args, **options: forgetful(right(*args, **options)))
     monkeypatch.setattr(choose, "largest_difference", lambda *args: 0.0)
-    monkeypatch.setattr("nbship.model.build.evidence._refuse_difference", lambda *args: None)
+    monkeypatch.setattr("nbship.model.build.evidence._check_parity", lambda *args: None)
     frame = make_rows()
     golden = frame.head(600).assign(town=lambda rows: rows["town"].where(np.arange(600) % 2 == 0, "unseen"))
     build_package(
@@ -153,4 +153,4 @@ def test_graphs_that_are_a_little_wrong_are_not_chosen(name: str, monkeypatch: p
     )
     choice = choice_of(name)
     assert choice.name == "sklearn"
-    assert choice.report["onnx"].startswith("Not proven: answers differ")
+    assert choice.report["onnx"].startswith("Not proven: outputs differ")

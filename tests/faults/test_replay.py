@@ -65,6 +65,6 @@ def test_rows_of_a_batch_replay_to_the_same_bytes(small_package: Path, tmp_path:
 def test_answers_that_hang_on_their_company_are_found_out(
     small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = OutputReader.many
-    monkeypatch.setattr(OutputReader, "many", lambda self, scores: many(self, scores * (1 + 1e-15 * len(scores))))
+    read = OutputReader.read
+    monkeypatch.setattr(OutputReader, "read", lambda self, scores: read(self, scores * (1 + 1e-15 * len(scores))))
     assert differing(small_package, tmp_path, count=300) > 0

@@ -1,4 +1,4 @@
-"""Models with several outputs, the probability of each class, models of matrices: packaged, proven, answered."""
+"""Models with several targets, with a probability for each class, and models fitted on a matrix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from families import fitted, make_rows, make_signature, make_target, usual
+from families import fitted, make_rows, make_signature, make_target, preprocessing
 from servers import running
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -42,9 +42,9 @@ def package(folder: Path, estimator: Any, signature: Signature, rows: Any = ROWS
 
 
 @pytest.mark.parametrize("regression", [DecisionTreeRegressor(max_depth=5), MultiOutputRegressor(LinearRegression())])
-def test_several_numbers(regression: Any, tmp_path: Path) -> None:
+def test_a_regression_with_several_targets(regression: Any, tmp_path: Path) -> None:
     targets = np.column_stack([make_target(ROWS, "value"), make_target(ROWS, "positive")])
-    estimator = make_pipeline(usual(), regression).fit(ROWS, targets)
+    estimator = make_pipeline(preprocessing(), regression).fit(ROWS, targets)
     named = (Output("score", "float", "value"), Output("price", "float", "value", target=1, unit="€"))
     for outputs, names in (((), ["value", "value.value_1"]), (named, ["value", "value.price"])):
         model = package(tmp_path / names[1], estimator, replace(make_signature(), outputs=outputs))
@@ -54,9 +54,11 @@ def test_several_numbers(regression: Any, tmp_path: Path) -> None:
         np.testing.assert_allclose(answers.to_frame().to_numpy(), expected, rtol=1e-12)
 
 
-def test_several_labels(tmp_path: Path) -> None:
+def test_a_classifier_with_several_targets(tmp_path: Path) -> None:
     targets = np.column_stack([make_target(ROWS, "binary").astype(str).astype(object), make_target(ROWS, "multiclass")])
-    estimator = make_pipeline(usual(), RandomForestClassifier(10, max_depth=6, random_state=0)).fit(ROWS, targets)
+    estimator = make_pipeline(preprocessing(), RandomForestClassifier(10, max_depth=6, random_state=0)).fit(
+        ROWS, targets
+    )
     answers = package(tmp_path, estimator, make_signature()).predict(ROWS.head(60))
     assert list(answers.columns()) == ["label", "probability", "label.label_1", "probability.probability_1"]
     first, second = estimator.predict_proba(ROWS.head(60))
@@ -86,7 +88,7 @@ def test_the_probability_of_each_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "estimator", [make_pipeline(StandardScaler(), LogisticRegression()), HistGradientBoostingClassifier(max_iter=10)]
 )
-def test_a_model_of_a_matrix(estimator: Any, tmp_path: Path) -> None:
+def test_a_model_fitted_on_a_matrix(estimator: Any, tmp_path: Path) -> None:
     matrix = np.random.default_rng(0).normal(size=(900, 4))
     estimator.fit(matrix, matrix[:, 0] + matrix[:, 1] ** 2 > 1)
     signature = Signature.infer(matrix)
@@ -100,15 +102,15 @@ def test_a_model_of_a_matrix(estimator: Any, tmp_path: Path) -> None:
         model.predict(matrix[:, :3])
 
 
-def test_an_output_of_a_target_that_there_is_not_is_refused(tmp_path: Path) -> None:
+def test_an_output_of_an_unknown_target_is_an_error(tmp_path: Path) -> None:
     signature = replace(make_signature(), outputs=(Output("level", "int", "label", target=2),))
-    with pytest.raises(SignatureError, match=r"'level' is of target 2, and the model has 1"):
+    with pytest.raises(SignatureError, match=r"'level' has target 2, but the model has 1 target, counted from 0"):
         package(tmp_path, fitted("logistic"), signature)
 
 
 def test_several_outputs_are_served_logged_and_replayed(tmp_path: Path) -> None:
     targets = np.column_stack([make_target(ROWS, "binary").astype(str).astype(object), make_target(ROWS, "multiclass")])
-    model = package(tmp_path, make_pipeline(usual(), DecisionTreeClassifier(max_depth=4)).fit(ROWS, targets), make_signature())  # fmt: skip
+    model = package(tmp_path, make_pipeline(preprocessing(), DecisionTreeClassifier(max_depth=4)).fit(ROWS, targets), make_signature())  # fmt: skip
     names = ["label", "probability", "label.label_1", "probability.probability_1"]
     record = ROWS.iloc[0].astype(object).where(ROWS.iloc[0].notna(), None).to_dict()
     with running(Service(lambda: Logged(model, open_log(tmp_path / "predictions.sqlite"), mode="rest"))) as client:
@@ -123,6 +125,6 @@ def test_several_outputs_are_served_logged_and_replayed(tmp_path: Path) -> None:
     scored = pd.read_csv(tmp_path / "out.csv", dtype=str)
     assert list(scored.columns) == ["prediction_id", *names]
     for id in (answer["id"], scored["prediction_id"][7]):
-        told = json.loads(invoke(replay, [id, *packaged, "--json"]).stdout)
-        assert told["same"]
-        assert list(told["logged"]) == names
+        result = json.loads(invoke(replay, [id, *packaged, "--json"]).stdout)
+        assert result["same"]
+        assert list(result["logged"]) == names

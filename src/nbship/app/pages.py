@@ -179,7 +179,7 @@ def _show_prediction(logged: Logged, failures: Mapping[str | None, str], phrases
 
 def _other_outputs(signature: Signature, prediction: Mapping[str, Any]) -> dict[str, str]:
     """Return title -> value of the outputs beside the main label, probability or value."""
-    others = {name: output for name, output in signature.answers.items() if name != output.kind}
+    others = {name: output for name, output in signature.output_columns.items() if name != output.kind}
     return {output.title or output.name: _format(prediction[name], output) for name, output in others.items()}
 
 

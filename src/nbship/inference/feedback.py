@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, LogError, SchemaError
-from ..model.signature import Field, Signature, read_moment
+from ..model.signature import Field, Signature, read_timestamp
 from ..prediction_log import BatchRun, Label, PredictionLog, as_json, batch_keys, keys_of, keys_of_frame, split_id
 from ..tabular import read_chunks, read_column_names
 
@@ -74,7 +74,7 @@ def _label(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> 
         at=datetime.now(UTC),
         prediction_id=row.get("id"),
         keys=keys_of(row["key"], signature, salt=log.salt) if row.get("id") is None else None,
-        time=None if time is None else read_moment(time, Field("time", "datetime")),
+        time=None if time is None else read_timestamp(time, Field("time", "datetime")),
         model=log.model,
     )
 
@@ -148,7 +148,7 @@ def _wrong_time(value: Any, name: str, field: Field) -> Iterator[tuple[str, str]
     try:
         if not isinstance(value, str):
             raise ValueError("is not a string in ISO 8601")
-        read_moment(value, field)
+        read_timestamp(value, field)
     except (ValueError, OverflowError) as error:
         yield name, str(error)
 

@@ -123,7 +123,12 @@ def _contract(package: Package) -> object:
     signature = package.signature
     name = package.id.name
     inputs = [(field.name, field.dtype, field.key) for field in signature.inputs]
-    return name, inputs, signature.event_time, [(name, output.dtype) for name, output in signature.answers.items()]
+    return (
+        name,
+        inputs,
+        signature.event_time,
+        [(name, output.dtype) for name, output in signature.output_columns.items()],
+    )
 
 
 def _at(failure: InputFailure, numbers: Sequence[int]) -> InputFailure:

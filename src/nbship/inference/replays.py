@@ -104,7 +104,7 @@ def _replay_row(log: PredictionLog, id: str, predictor: PackagePredictor) -> Rep
             f"The batch run of '{id}' has no prediction for row {number}. Use an id from its output."
         )
     inputs, outputs = found
-    logged = {name: outputs[name].tolist()[0] for name in predictor.signature.answers}
+    logged = {name: outputs[name].tolist()[0] for name in predictor.signature.output_columns}
     again = next(output_records(predictor.predict(inputs.reset_index(drop=True))))
     return Replay(id, run, _as_text(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
 

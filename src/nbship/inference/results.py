@@ -105,7 +105,7 @@ def _build(index: Path, output: Path, signature: Signature, salt: bytes) -> None
         connection.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
         for chunk in read_chunks(output, output_fields(signature)):
             keys = keys_of_frame(chunk.frame, signature, salt=salt)
-            frame = chunk.frame[["prediction_id", *signature.answers]]
+            frame = chunk.frame[["prediction_id", *signature.output_columns]]
             columns = (frame[name].tolist() for name in frame)
             rows = (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
             # If a key occurs twice, the last row counts.

@@ -1,4 +1,4 @@
-"""The model package: signature, provenance, files and digests; how it is built and read."""
+"""Build and read model packages: signature, provenance, files and digests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zip archives whose bytes depend on their entries alone."""
+"""Write zip archives without times, so that equal entries give equal bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_zip(entries: Mapping[str, bytes], *, compressed: bool = False) -> bytes:
-    """Return a zip archive whose bytes depend on the entries alone; they keep their order."""
+    """Return a zip archive of the entries, in their order; its bytes depend on the entries alone."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in entries.items():

@@ -21,24 +21,25 @@ __all__ = ["ColumnFeatures"]
 class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg, unused-ignore]
     """A project's feature function as the first step of a scikit-learn pipeline.
 
-    The function takes columns (see the module's table) and returns features as a dict of arrays of
-    the same length: numbers, truth values, or texts (object arrays of `str` and None). It must be
-    defined at the top level of a module of the project, so that the package can name it.
+    The function takes columns, as `nbship.model.signature.columns` describes them, and returns features as a
+    dictionary of arrays of the same length: numbers, booleans, or strings (object arrays of `str` and None). It must
+    be defined at the top level of a module of the project, so that the package can import it by name.
 
-    Out comes a float64 matrix: **text features first**, as codes (0, 1, … in alphabetical order of
-    the `max_categories` most frequent training values; all others, seen or not, share the next
-    code; null is NaN), then the numbers, both in the function's order. So the first
-    `len(categorical)` columns are the categorical ones, for `HistGradientBoosting…(categorical_features=[0, 1])`
-    or for a `OneHotEncoder(handle_unknown="ignore")` on these indices.
+    The transformer returns a float64 matrix: **string features first**, as codes, then the numbers, both in the
+    function's order. The `max_categories` most frequent training values have the codes 0, 1, … in alphabetical order;
+    all other values share the next code, and null is NaN. The first `len(categorical)` columns are therefore the
+    categorical ones, for `HistGradientBoosting…(categorical_features=[0, 1])` or for a
+    `OneHotEncoder(handle_unknown="ignore")` on these indices.
 
     Parameters
     ----------
     function
         `function(columns) -> {name: array}`.
     categorical
-        Names of the text features, in the order wanted. None: as the function gives them.
+        Names of the string features, in the order of their columns. None: the order in which the function returns
+        them.
     max_categories
-        At most so many codes for a text feature, the one for "others" not counted.
+        The largest number of codes of a string feature, not counting the code for other values.
 
     Examples
     --------
@@ -67,7 +68,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self.max_categories = max_categories
 
     def fit(self, X: Columns | pd.DataFrame, y: Any = None) -> ColumnFeatures:  # noqa: N803
-        """Learn the order of the features and the codes of the text ones."""
+        """Learn the order of the features, and the codes of the string features."""
         features = compute(self.function, columns_of(X))
         strings = [name for name, values in features.items() if np.asarray(values).dtype.kind in "OUST"]
         if self.categorical is not None and set(strings) != set(self.categorical):
@@ -87,10 +88,13 @@ class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return self.encode(compute(self.function, columns_of(X)))
 
     def encode(self, features: Mapping[str, Column]) -> Column:
-        """Return features, as the function gives them, as the matrix that `transform` gives."""
+        """Encode features that the function has returned; `transform` calls both."""
         missing = [name for name in (*self.categories_, *self.numbers_) if name not in features]
         if missing:
-            raise SignatureError(f"The feature function gave no '{missing[0]}', which it gave in training.")
+            raise SignatureError(
+                f"The feature function did not return '{missing[0]}', which it returned in training. "
+                "Return the same features for every input."
+            )
         columns: list[Any] = [_encode(features[name], codes) for name, codes in self._encoders().items()]
         columns += [np.asarray(features[name], dtype=np.float64) for name in self.numbers_]
         matrix = np.empty((len(columns[0]), len(columns)))
@@ -99,12 +103,12 @@ class ColumnFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return matrix
 
     def get_feature_names_out(self, input_features: Any = None) -> Column:
-        """Return the features' names, in the order of the matrix."""
+        """Return the names of the features, in the order of the matrix columns."""
         check_is_fitted(self, "categories_")
         return np.array([*self.categories_, *self.numbers_], dtype=object)
 
     def __getstate__(self) -> dict[str, Any]:
-        # The encoders are made from `categories_` again, and are no part of what is saved.
+        # The codes follow from `categories_`, so they are not saved.
         return {name: value for name, value in super().__getstate__().items() if name != "_codes"}
 
     def __sklearn_tags__(self) -> Any:
@@ -132,6 +136,6 @@ def _codes(categories: Mapping[str, list[str]]) -> dict[str, dict[str | None, fl
 
 
 def _encode(values: Column, codes: Mapping[str | None, float]) -> list[float]:
-    """Return each text's code; texts that have none share the code after the last."""
+    """Return the code of each string; unknown strings share the code after the last."""
     other = float(len(codes) - 1)
     return [codes.get(value, other) for value in values]

@@ -101,7 +101,7 @@ def output_fields(signature: Signature, *, keys: bool = True) -> tuple[Field, ..
     key_fields = [signature[name] for name in signature.keys] if keys else []
     outputs = [
         Field(name, output.dtype if output.dtype != "category" else "string")
-        for name, output in signature.answers.items()
+        for name, output in signature.output_columns.items()
     ]
     return (*key_fields, Field("prediction_id", "string"), *outputs)
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ..model.signature import Field, Signature, parse_moment, read_moment
+from ..model.signature import Field, Signature, parse_timestamp, read_timestamp
 from .records import pseudonym
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _is_null(value: Any) -> bool:
 def to_utc(value: Any, field: Field) -> datetime:
     """Return a timestamp from a record, a form or a frame in UTC."""
     if isinstance(value, str):
-        return read_moment(value, field)
+        return read_timestamp(value, field)
     time: datetime = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
     if time.tzinfo is None:
         time = time.replace(tzinfo=ZoneInfo(field.timezone or "UTC"))
@@ -121,7 +121,7 @@ def to_utc(value: Any, field: Field) -> datetime:
 
 
 def _zone(value: Any, field: Field) -> str | None:
-    time = parse_moment(value, field) if isinstance(value, str) else value
+    time = parse_timestamp(value, field) if isinstance(value, str) else value
     if time.tzinfo is None:
         return field.timezone
     return str(getattr(time.tzinfo, "key", None) or time.strftime("%z"))

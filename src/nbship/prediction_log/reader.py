@@ -110,7 +110,7 @@ def _from_records(records: Sequence[Record], signature: Signature, log: Predicti
     outputs = [msgspec.json.decode(record.outputs or "{}") for record in predicted]
     columns: dict[str, Any] = {field.name: _input(inputs, field) for field in signature.inputs}
     columns = {_name(name): column for name, column in columns.items()}
-    for name, output in signature.answers.items():
+    for name, output in signature.output_columns.items():
         columns[name] = _column(outputs, name, output.dtype)
     columns |= {
         name: [getattr(record, name) for record in predicted] for name in ("event_time", "mode", "caller", "version")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
-from ..model.signature import Field, read_moment
+from ..model.signature import Field, read_timestamp
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,7 +90,7 @@ _READERS: dict[str, Callable[[str, Field], Any]] = {
     "float": _read_float,
     "int": _read_int,
     "bool": _read_bool,
-    "datetime": read_moment,
+    "datetime": read_timestamp,
 }
 
 

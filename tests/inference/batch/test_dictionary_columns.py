@@ -55,7 +55,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> predictor.PackagePredict
         reference=rows, provenance=small_provenance(), card="# Coded\n",
     )  # fmt: skip
     found = predictor.load(folder)
-    assert found.model.takes_codes
+    assert found.model.accepts_codes
     return found
 
 

@@ -33,7 +33,7 @@ def small_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "CHUNK_ROWS", 10)
     monkeypatch.setattr(batches, "PARTITION_ROWS", 30)
     monkeypatch.setattr(scoring, "can_fork", lambda: True)
-    monkeypatch.setattr(scoring, "cores", lambda: 3)
+    monkeypatch.setattr(scoring, "available_cores", lambda: 3)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def test_boosting_with_categorical_features_is_loaded() -> None:
     np.testing.assert_array_equal(loaded.predict_proba(rows), estimator.predict_proba(rows))
 
 
-def test_what_a_partial_calls_is_audited_as_well() -> None:
+def test_the_function_of_a_partial_is_audited() -> None:
     data = dump_estimator(FunctionTransformer(partial(io.open_code, "x")))
     assert zipfile.is_zipfile(io.BytesIO(data))
     with pytest.raises(CorruptPackageError, match="not trusted"):

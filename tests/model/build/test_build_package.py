@@ -17,7 +17,7 @@ from nbship.errors import GateError, PackageError, SignatureError
 from nbship.model import Field, Output, Signature, load_estimator, save_estimator
 
 
-def test_it_holds_what_a_package_holds(shop_package: Callable[[str], Path]) -> None:
+def test_a_package_has_all_its_files(shop_package: Callable[[str], Path]) -> None:
     folder = shop_package("binary")
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {
@@ -32,7 +32,7 @@ def test_it_holds_what_a_package_holds(shop_package: Callable[[str], Path]) -> N
         assert (each["sha256"], each["size"]) == (hashlib.sha256(content).hexdigest(), len(content))
 
 
-def test_personal_values_are_nowhere_in_it(shop_package: Callable[[str], Path]) -> None:
+def test_a_package_holds_no_personal_values(shop_package: Callable[[str], Path]) -> None:
     golden = pd.read_parquet(shop_package("binary") / "golden.parquet")
     assert golden["customer"].tolist()[:2] == ["customer-0", "customer-1"]
     assert len(golden) == 600
@@ -40,7 +40,7 @@ def test_personal_values_are_nowhere_in_it(shop_package: Callable[[str], Path]) 
         assert b"person 17" not in path.read_bytes()
 
 
-def test_the_card_tells_purpose_limits_numbers_and_inputs(shop_package: Callable[[str], Path]) -> None:
+def test_the_card_has_purpose_limits_metrics_and_inputs(shop_package: Callable[[str], Path]) -> None:
     card = (shop_package("binary") / "MODEL_CARD.md").read_text()
     for words in ("Which orders come back?", "Made for tests.", "0.7512", "`price`", "€", "looked up in `rain`"):
         assert words in card
@@ -56,15 +56,15 @@ def test_two_fits_in_two_processes_give_the_same_bytes(shop_source: Path, tmp_pa
             "for kind in ('binary', 'linear'): print(build_shop(Path(sys.argv[1]) / kind, kind).digest)",
         ]
     )
-    made = [
+    built = [
         subprocess.run(
             [sys.executable, "-W", "error", "-c", script, str(tmp_path / seed)],
             env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True,
         ).stdout.split()
         for seed in ("1", "2")
     ]  # fmt: skip
-    assert made[0] == made[1]
-    assert len(set(made[0])) == 2
+    assert built[0] == built[1]
+    assert len(set(built[0])) == 2
 
 
 def test_plain_skops_reads_the_model(shop_source: Path, shop_package: Callable[[str], Path]) -> None:
@@ -76,7 +76,7 @@ def test_plain_skops_reads_the_model(shop_source: Path, shop_package: Callable[[
         assert estimator.predict_proba(make_orders(5)).shape == (5, 2)
 
 
-def test_an_estimator_goes_between_stages(shop_source: Path, shop_estimator, tmp_path: Path) -> None:
+def test_a_saved_estimator_loads_unchanged(shop_source: Path, shop_estimator, tmp_path: Path) -> None:
     estimator = shop_estimator("forest")
     with importable(shop_source):
         save_estimator(estimator, tmp_path / "a" / "model.skops")
@@ -86,7 +86,7 @@ def test_an_estimator_goes_between_stages(shop_source: Path, shop_estimator, tmp
     assert (tmp_path / "b.skops").read_bytes() == (tmp_path / "a" / "model.skops").read_bytes()
 
 
-def test_a_no_of_the_gate_leaves_the_old_package(shop_source: Path, shop_estimator, tmp_path: Path) -> None:
+def test_a_gate_that_fails_keeps_the_old_package(shop_source: Path, shop_estimator, tmp_path: Path) -> None:
     estimator = shop_estimator("forest")
     with importable(shop_source):
         first = build_shop(tmp_path / "shop", estimator=estimator)
@@ -102,7 +102,7 @@ def test_a_no_of_the_gate_leaves_the_old_package(shop_source: Path, shop_estimat
     assert [path.name for path in tmp_path.iterdir()] == ["shop"]
 
 
-def test_what_does_not_fit_is_refused_and_leaves_nothing(shop_source: Path, shop_estimator, tmp_path: Path) -> None:
+def test_an_invalid_signature_or_golden_set_writes_nothing(shop_source: Path, shop_estimator, tmp_path: Path) -> None:
     estimator, good = shop_estimator("forest"), shop_signature()
     wrong_class = replace(good, outputs=(Output("label", "string", "label", classes=("yes", "no")),))
     needs = replace(good, inputs=tuple(field for field in good.inputs if field.name != "price"))
@@ -124,8 +124,8 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(shop_source: Path, shop
     assert [path.name for path in tmp_path.iterdir()] == ["fine"]
 
 
-def test_an_answer_that_differs_from_the_estimators_is_refused(shop_source: Path, tmp_path: Path) -> None:
-    """The packaged code is not what the estimator was fitted with: the module was edited in between."""
+def test_outputs_that_differ_from_the_estimator_are_an_error(shop_source: Path, tmp_path: Path) -> None:
+    """The module was edited after the estimator was fitted, so the packaged code is not the code of the training."""
     source = write_project(tmp_path / "src")
     with importable(source):
         from orders import make_estimator
@@ -133,7 +133,7 @@ def test_an_answer_that_differs_from_the_estimators_is_refused(shop_source: Path
         estimator = make_estimator("linear")
         amounts = source / "shop" / "amounts.py"
         amounts.write_text(amounts.read_text().replace("FACTOR = 1.0", "FACTOR = 1.5"))
-        with pytest.raises(SignatureError, match="Golden row 0 gives"):
+        with pytest.raises(SignatureError, match="Golden row 0 has"):
             build_shop(tmp_path / "shop", estimator=estimator)
 
 
@@ -165,5 +165,5 @@ def test_a_lookup_without_a_table_cannot_be_packaged(shop_source: Path, shop_est
     from nbship.data.lookups import Lookup
 
     bare = Lookup("rain", keys=rain().keys, columns=rain().columns)
-    with importable(shop_source), pytest.raises(PackageError, match="has no table to package"):
+    with importable(shop_source), pytest.raises(PackageError, match="has no table"):
         build_shop(tmp_path / "shop", estimator=shop_estimator("forest"), lookups=(bare,))

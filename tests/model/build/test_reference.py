@@ -30,7 +30,7 @@ def columns() -> dict[str, np.ndarray]:
     return {"n": numbers, "k": kinds, "t": np.array(["secret"] * 5000, dtype=object), "b": numbers > 0}
 
 
-def test_counts_are_kept_and_rows_are_not(columns: dict[str, np.ndarray]) -> None:
+def test_counts_are_stored_and_rows_are_not(columns: dict[str, np.ndarray]) -> None:
     labels = columns["n"] > 1
     described = describe(columns, SIGNATURE, outputs={"label": labels, "probability": np.linspace(0, 1, 5000)})
     assert described["n"].missing == 500
@@ -50,7 +50,7 @@ def test_counts_are_kept_and_rows_are_not(columns: dict[str, np.ndarray]) -> Non
     assert dump_reference(again) == dump_reference(described)
 
 
-def test_new_values_are_counted_alike(columns: dict[str, np.ndarray]) -> None:
+def test_new_values_are_counted_in_the_same_bins(columns: dict[str, np.ndarray]) -> None:
     described = describe(columns, SIGNATURE, outputs={})
     for name in ("n", "k", "t"):
         counts, missing, unseen = count(columns[name], described[name])
@@ -63,13 +63,13 @@ def test_new_values_are_counted_alike(columns: dict[str, np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("values", [[], [np.nan] * 5, [3.0] * 600, [1.0, np.nan]])
-def test_odd_columns_are_described(values: list[float]) -> None:
+def test_columns_of_unusual_values_have_a_distribution(values: list[float]) -> None:
     signature = Signature((Field("n", "float", nullable=True),))
     each = load_reference(dump_reference(describe({"n": np.array(values)}, signature, outputs={})))["n"]
     assert each.rows == len(values)
 
 
-def test_a_package_holds_inputs_lookups_and_outputs(shop_package: Callable[[str], Path]) -> None:
+def test_the_reference_covers_inputs_lookups_and_outputs(shop_package: Callable[[str], Path]) -> None:
     described = load_reference((shop_package("binary") / "reference.parquet").read_bytes())
     assert described.keys() == {"shop", "customer", "price", "pieces", "gift", "rain", "label", "probability"}
     orders = columns_of(make_orders())
@@ -77,6 +77,6 @@ def test_a_package_holds_inputs_lookups_and_outputs(shop_package: Callable[[str]
     assert described["customer"].kind == "text"
 
 
-def test_damage_is_told() -> None:
+def test_a_damaged_reference_is_an_error() -> None:
     with pytest.raises(CorruptPackageError, match=r"'reference.parquet' cannot be read"):
         load_reference(b"PAR1")

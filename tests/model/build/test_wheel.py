@@ -33,7 +33,7 @@ def test_the_same_package_gives_the_same_bytes(shop_wheel: Path, shop_package, t
     assert build_wheel(shop_package("binary"), tmp_path).read_bytes() == shop_wheel.read_bytes()
 
 
-def test_nothing_of_ours_lies_at_top_level(shop_wheel: Path) -> None:
+def test_no_nbship_module_is_at_top_level(shop_wheel: Path) -> None:
     with zipfile.ZipFile(shop_wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
         metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
@@ -43,13 +43,13 @@ def test_nothing_of_ours_lies_at_top_level(shop_wheel: Path) -> None:
     assert "nbship" not in metadata.partition("\n\n")[0]
 
 
-def test_a_wheel_whose_fitted_model_answers_needs_scikit_learn(tmp_path: Path) -> None:
+def test_a_wheel_with_the_sklearn_backend_needs_scikit_learn(tmp_path: Path) -> None:
     metadata, names = wheel_of("transformed target", tmp_path)
     assert "Requires-Dist: scikit-learn==" in metadata
     assert any(name.endswith("backends/sklearn.py") for name in names)
 
 
-def test_a_wheel_that_answers_by_onnx_needs_its_runtime(tmp_path: Path) -> None:
+def test_a_wheel_with_the_onnx_backend_needs_onnx_runtime(tmp_path: Path) -> None:
     metadata, names = wheel_of("naive Bayes", tmp_path)
     assert "Requires-Dist: onnxruntime==" in metadata
     assert "scikit-learn" not in metadata.partition("\n\n")[0]
@@ -69,22 +69,22 @@ def wheel_of(family: str, folder: Path) -> tuple[str, list[str]]:
         return metadata, archive.namelist()
 
 
-def test_only_the_predicting_part_goes_along() -> None:
-    parts = set(runtime_files({}, path="sklearn"))
+def test_only_prediction_modules_are_included() -> None:
+    parts = set(runtime_files({}, backend="sklearn"))
     assert {"predictor.py", "model/package/loaded.py", "data/lookups.py", "errors.py"} <= parts
     assert (
         not {"model/build/build.py", "model/build/evidence.py", "model/build/wheel.py", "model/build/card.py"} & parts
     )
-    metrics = runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"}, path="tables")
+    metrics = runtime_files({"shop/a.py": b"from nbship.metrics import classification\n"}, backend="tables")
     assert {"metrics/__init__.py", "metrics/probabilities.py"} <= set(metrics)
     assert "model/signature/columns.py" in runtime_files(
-        {"shop/a.py": b"from nbship.model import to_local\n"}, path="tables"
+        {"shop/a.py": b"from nbship.model import to_local\n"}, backend="tables"
     )
     with pytest.raises(PackageError, match=r"'code/shop/a.py' imports 'nbship.nowhere.thing'"):
-        runtime_files({"shop/a.py": b"from nbship.nowhere import thing\n"}, path="tables")
+        runtime_files({"shop/a.py": b"from nbship.nowhere import thing\n"}, backend="tables")
 
 
-def test_a_wheel_is_loaded_and_verified_as_a_folder_is(shop_wheel: Path, shop_package, tmp_path: Path) -> None:
+def test_a_wheel_is_verified_and_loaded_like_a_folder(shop_wheel: Path, shop_package, tmp_path: Path) -> None:
     orders = make_orders(100, seed=5)
     folder, wheel = (predictor.load(path) for path in (shop_package("binary"), shop_wheel))
     assert wheel.version == folder.version
@@ -102,17 +102,17 @@ def test_a_wheel_is_loaded_and_verified_as_a_folder_is(shop_wheel: Path, shop_pa
 @pytest.mark.parametrize(
     ("name", "module"), [("risk", "risk_model"), ("Risk 2-b", "risk_2_b_model"), ("7up", "model_7up_model")]
 )
-def test_names_become_modules(name: str, module: str) -> None:
+def test_a_model_name_becomes_a_module_name(name: str, module: str) -> None:
     assert module_name(name) == module
 
 
-def test_the_command_says_how_to_use_it(shop_package, tmp_path: Path) -> None:
+def test_the_command_shows_how_to_use_the_wheel(shop_package, tmp_path: Path) -> None:
     result = CliRunner().invoke(
         command, ["wheel", str(shop_package("binary")), "--to", str(tmp_path), "--json"], catch_exceptions=False
     )
-    told = json.loads(result.stdout)
-    assert told["module"] == "shop_model"
-    assert Path(told["wheel"]).is_file()
+    printed = json.loads(result.stdout)
+    assert printed["module"] == "shop_model"
+    assert Path(printed["wheel"]).is_file()
 
 
 SCRIPT = """
@@ -136,7 +136,7 @@ print(json.dumps([shop_model.__version__, [field.name for field in shop_model.si
 
 @pytest.mark.timeout(240)
 def test_it_predicts_in_an_empty_environment(shop_wheel: Path, shop_package, tmp_path: Path) -> None:
-    """Installed by uv into a new environment, with nothing but what the wheel itself asks for."""
+    """uv installs the wheel into a new environment, with its dependencies only."""
     uv = Path(__import__("uv").find_uv_bin())
     environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)

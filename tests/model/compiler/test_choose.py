@@ -1,4 +1,4 @@
-"""A scikit-learn that the compiler does not know: scikit-learn itself answers, and the package says why."""
+"""With an unknown version of scikit-learn, the package uses the scikit-learn backend and stores the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sklearn
 from families import FAMILIES, fitted, make_rows, make_signature
 from sklearn.base import BaseEstimator
 
-from nbship.model.compiler.choose import Choice, choose_path
+from nbship.model.compiler.choose import Choice, choose_backend
 from nbship.model.signature import columns_of
 
 COMPILER = "nbship.model.compiler."
@@ -21,7 +21,7 @@ COMPILER = "nbship.model.compiler."
 
 @contextmanager
 def watched(hidden: str | None = None) -> Iterator[set[str]]:
-    """Yield the attributes that the compiler reads of estimators; `hidden` is not there, for the compiler alone."""
+    """Yield the attributes of estimators that the compiler reads; the attribute `hidden` does not exist for it."""
     read: set[str] = set()
 
     def get(self: Any, name: str) -> Any:
@@ -39,10 +39,10 @@ def watched(hidden: str | None = None) -> Iterator[set[str]]:
 
 
 def choice_of(name: str) -> Choice:
-    return choose_path(fitted(name), make_signature(), columns=columns_of(make_rows()), code={})
+    return choose_backend(fitted(name), make_signature(), columns=columns_of(make_rows()), code={})
 
 
-# Of `families.FAMILIES`, those that together have every attribute that the compiler reads of any of them.
+# Families of models that together have every attribute that the compiler reads.
 READING = ["logistic, three classes", "tree", "boosting, categories", "gradient boosting", "voting", "voting with naive Bayes", "calibrated", "calibrated boosting"]  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def attributes_of(name: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("name", READING)
-def test_an_attribute_that_is_gone_ends_no_packaging(name: str) -> None:
+def test_a_missing_private_attribute_does_not_stop_packaging(name: str) -> None:
     before = READING[: READING.index(name)]
     hidden = attributes_of(name).difference(*map(attributes_of, before))
     assert hidden
@@ -62,7 +62,7 @@ def test_an_attribute_that_is_gone_ends_no_packaging(name: str) -> None:
     for attribute in sorted(hidden):
         with watched(hidden=attribute):
             gone[attribute] = choice_of(name)
-    # What is taken is proven, whatever was hidden; what is not taken says why.
+    # With any attribute hidden, the chosen backend has a proof, and the others have a reason.
     for choice in gone.values():
         assert choice.name == "tables" or choice.report["tables"].startswith(("Not compiled: ", "Not proven: "))
     assert name == "voting with naive Bayes" or any(choice.name != "tables" for choice in gone.values())
@@ -73,10 +73,10 @@ def test_every_attribute_of_every_family_is_hidden_once(full: bool) -> None:
     assert frozenset().union(*map(attributes_of, names)) <= frozenset().union(*map(attributes_of, READING))
 
 
-def test_a_version_that_was_not_tested_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untested_version_is_named_as_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     with watched() as read:
         choice_of("logistic")
     monkeypatch.setattr(sklearn, "__version__", "9.1.0")
     with watched(hidden="coef_" if "coef_" in read else sorted(read)[0]):
-        told = choice_of("logistic").report["tables"]
-    assert "tested with scikit-learn 1.7 to 1.9, not with 9.1.0 (AttributeError" in told
+        reason = choice_of("logistic").report["tables"]
+    assert "tested with scikit-learn 1.7 to 1.9, not with 9.1.0 (AttributeError" in reason

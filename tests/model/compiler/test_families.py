@@ -1,4 +1,4 @@
-"""Every family of models packages, proves itself, and answers as scikit-learn does."""
+"""Packages of every family of models predict the outputs of scikit-learn."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def expected(name: str, rows: pd.DataFrame) -> tuple[str, Any]:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_family_packages_proves_itself_and_answers_as_scikit_learn(name: str, tmp_path: Path) -> None:
+def test_each_family_builds_verifies_and_predicts_the_outputs_of_scikit_learn(name: str, tmp_path: Path) -> None:
     path = build(tmp_path, name)
     packaged = predictor.load(path)
-    told = json.loads((path / "acceptance.json").read_text())
-    assert packaged.backend == told["path"] == FAMILIES[name].path, told
+    report = json.loads((path / "acceptance.json").read_text())
+    assert packaged.backend == report["path"] == FAMILIES[name].path, report
     assert [proof.name for proof in acceptance.prove(path)].count("backend") == 1
     rows = make_rows(400, seed=3)
-    rows.loc[::9, "town"] = "a town that no one has seen"
+    rows.loc[::9, "town"] = "an unknown town"
     answers = packaged.predict(rows)
     kind, values = expected(name, rows)
     if kind == "label":
@@ -60,15 +60,15 @@ def test_a_family_packages_proves_itself_and_answers_as_scikit_learn(name: str, 
         record = rows.iloc[place].astype(object).where(rows.iloc[place].notna(), None).to_dict()
         for one, all_ in zip(packaged.predict([record]).columns().values(), answers.columns().values(), strict=True):
             assert one[0] == all_[place]
-    # To the bit, whatever company a row is in.
+    # Bit for bit, whatever other rows are in the request.
     for place, size in ((9, 1), (123, 1), (200, 2), (31, 3), (300, 17)):
         few = packaged.predict(rows.iloc[place : place + size]).columns()
         for some, all_ in zip(few.values(), answers.columns().values(), strict=True):
             assert some.tolist() == all_[place : place + size].tolist()
 
 
-def test_what_does_not_compile_says_why(tmp_path: Path) -> None:
-    told = json.loads((build(tmp_path, "neighbours") / "acceptance.json").read_text())
-    assert told["tables"] == "Not compiled: KNeighborsClassifier is neither an ensemble of trees nor linear."
-    told = json.loads((build(tmp_path, "transformed target") / "acceptance.json").read_text())
-    assert told["onnx"].startswith("Not converted: skl2onnx: Unable to find a shape calculator for type")
+def test_a_model_that_does_not_compile_has_a_reason(tmp_path: Path) -> None:
+    report = json.loads((build(tmp_path, "neighbours") / "acceptance.json").read_text())
+    assert report["tables"] == "Not compiled: KNeighborsClassifier is neither an ensemble of trees nor a linear model."
+    report = json.loads((build(tmp_path, "transformed target") / "acceptance.json").read_text())
+    assert report["onnx"].startswith("Not converted: skl2onnx: Unable to find a shape calculator for type")

@@ -1,4 +1,4 @@
-"""Generated pipelines and rows: whatever is packaged answers as scikit-learn does, by whichever path."""
+"""Packages of generated pipelines predict the outputs of scikit-learn for generated rows, with every backend."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NEED_VALUES = ["logistic", "bayes", "gradient", "ridge", "poisson"]
 
 @st.composite
 def pipelines(draw: st.DrawFn) -> tuple[Any, str]:
-    """Return an unfitted pipeline and the kind of target that it learns."""
+    """Return an unfitted pipeline and the kind of its target."""
     kind = draw(st.sampled_from(["logistic", "bayes", "gradient", "histogram", "forest", "tree", "ridge", "poisson", "histogram value", "trees value"]))  # fmt: skip
     impute = kind in NEED_VALUES or draw(st.booleans())
     parts: list[tuple[str, Any, list[str]]] = []
@@ -111,7 +111,9 @@ def packaged(estimator: Any, folder: Any) -> PackagePredictor:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=pipelines(), sent=st.lists(records, min_size=1, max_size=12))
-def test_generated_pipelines_answer_as_scikit_learn(made: tuple[Any, str], sent: list[dict], folder: Any) -> None:
+def test_generated_pipelines_predict_the_outputs_of_scikit_learn(
+    made: tuple[Any, str], sent: list[dict], folder: Any
+) -> None:
     estimator, target = made
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -139,7 +141,7 @@ def test_generated_pipelines_answer_as_scikit_learn(made: tuple[Any, str], sent:
 
 
 def frame_of(sent: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return records as the frame that the estimator was fitted on."""
+    """Return records as a frame for the estimator."""
     frame = pd.DataFrame(sent)
     texts = {name: frame[name].astype(object).where(frame[name].notna(), None) for name in ("colour", "town")}
     return frame.astype(dict.fromkeys(NUMBERS, float)).assign(**texts)[list(ROWS.columns)]
@@ -150,17 +152,17 @@ values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text
 
 @settings(max_examples=300, deadline=None)
 @given(sent=st.lists(st.dictionaries(st.sampled_from([*ROWS.columns, "else"]), values), min_size=1, max_size=4))
-def test_generated_nonsense_is_refused_or_typed(sent: list[dict[str, Any]]) -> None:
-    """Every wrong field of every row is named; what passes has the signature's types."""
+def test_generated_records_are_rejected_or_typed(sent: list[dict[str, Any]]) -> None:
+    """Every invalid field of every row is named; valid columns have the types of the signature."""
     signature = make_signature()
     try:
         rows = read_rows(signature, sent)
     except InvalidInputError as error:
-        told = {(failure.row, failure.field) for failure in error.failures}
+        failed = {(failure.row, failure.field) for failure in error.failures}
         for row, record in enumerate(sent):
             missing = {field.name for field in signature.inputs} - record.keys()
-            assert {(row, name) for name in missing} <= told
-            assert not ("else" in record and (row, "else") not in told)
-        assert {row for row, _ in told} <= set(range(len(sent)))
+            assert {(row, name) for name in missing} <= failed
+            assert not ("else" in record and (row, "else") not in failed)
+        assert {row for row, _ in failed} <= set(range(len(sent)))
     else:
         assert {name: len(column) for name, column in rows.columns.items()} == dict.fromkeys(signature.names, len(sent))

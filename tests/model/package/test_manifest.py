@@ -20,7 +20,7 @@ def package(shop_package: Callable[[str], Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(shop_package("forest"), tmp_path / "package"))
 
 
-def test_the_version_is_the_manifests_digest(package: Path) -> None:
+def test_the_version_is_the_digest_of_the_manifest(package: Path) -> None:
     manifest, files = read_files(package)
     assert manifest.digest.startswith(manifest.version)
     assert len(manifest.version) == 12
@@ -39,7 +39,7 @@ def test_a_flipped_byte_is_found_in_every_file(package: Path) -> None:
                 flipped, _ = read_files(package)
             except PackageError:
                 continue
-            # Of the manifest itself, a byte that changes neither a path nor a digest makes another version.
+            # A byte of the manifest that is in no path and in no digest gives another version of the package.
             assert path.name == "MANIFEST.json"
             assert flipped.version != read_manifest(whole).version
         path.write_bytes(whole)
@@ -52,19 +52,22 @@ def test_a_flipped_byte_is_found_in_every_file(package: Path) -> None:
         (lambda p: (p / "signature.json").unlink(), "'signature.json' is missing"),
         (lambda p: (p / "extra.txt").write_text("x"), "'extra.txt' was added"),
         (lambda p: (p / "code" / "shop" / "more.py").write_text("x"), "'code/shop/more.py' was added"),
-        (lambda p: (p / "golden.parquet").write_bytes(b""), "'golden.parquet' .* is not what was packaged"),
+        (
+            lambda p: (p / "golden.parquet").write_bytes(b""),
+            "'golden.parquet' .* has changed since the package was built",
+        ),
         (lambda p: (p / "MANIFEST.json").write_text("{"), "is not a manifest"),
         (lambda p: (p / "MANIFEST.json").unlink(), "no model package"),
         (lambda p: (p / "MODEL_CARD.md").rename(p / "CARD.md"), "'CARD.md' was added"),
     ],
 )
-def test_a_changed_package_is_refused_by_name(package: Path, change: Callable[[Path], object], message: str) -> None:
+def test_a_changed_file_is_rejected_by_name(package: Path, change: Callable[[Path], object], message: str) -> None:
     change(package)
     with pytest.raises(PackageError, match=message):
         predictor.load(package)
 
 
-def test_links_are_refused(package: Path, tmp_path: Path) -> None:
+def test_links_are_rejected(package: Path, tmp_path: Path) -> None:
     (package / "signature.json").rename(tmp_path / "elsewhere.json")
     (package / "signature.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(CorruptPackageError, match=r"'signature.json' .* is a link"):
@@ -72,20 +75,20 @@ def test_links_are_refused(package: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "a/../../b", "a\\b", "./a"])
-def test_a_manifest_that_leaves_its_folder_is_refused(path: str) -> None:
+def test_a_path_outside_the_package_is_rejected(path: str) -> None:
     content = {"format": 1, "name": "x", "files": [{"path": path, "sha256": "0" * 64, "size": 0}]}
-    with pytest.raises(CorruptPackageError, match="leaves the package"):
+    with pytest.raises(CorruptPackageError, match="is outside the package"):
         read_manifest(json.dumps(content).encode())
 
 
-def test_another_format_is_told(package: Path) -> None:
+def test_an_unknown_format_is_reported(package: Path) -> None:
     content = json.loads((package / "MANIFEST.json").read_text())
     (package / "MANIFEST.json").write_text(json.dumps({**content, "format": 2}))
     with pytest.raises(PackageError, match="has format 2"):
         predictor.load(package)
 
 
-def test_an_archive_is_held_to_its_manifest(package: Path) -> None:
+def test_an_archive_is_checked_against_its_manifest(package: Path) -> None:
     manifest, files = read_files(package)
     raw = {"MANIFEST.json": (package / "MANIFEST.json").read_bytes(), **files}
     assert read_archive(write_zip(raw), where="here")[0] == manifest

@@ -1,4 +1,4 @@
-"""A package is signed by its maker; a project that names signers uses no other package."""
+"""A project that names signers loads only packages that they signed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nbship.predictor import read_package
 
 
 def write_key(folder: Path, name: str, *, ssh: bool = False) -> Path:
-    """Write a pair of keys, and return the private one's path; the public one ends in `.pub`."""
+    """Write a key pair, and return the path of the private key; the path of the public key ends in `.pub`."""
     key = ed25519.Ed25519PrivateKey.generate()
     raw, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (folder / name).write_bytes(key.private_bytes(serialization.Encoding.PEM, raw, no))
@@ -48,43 +48,43 @@ def project(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("signer", ["maker", "lead"])
-def test_a_signed_package_is_used(project: Path, signer: str) -> None:
+def test_a_package_of_an_allowed_signer_loads(project: Path, signer: str) -> None:
     first = sign_package(project / "models/small", project / signer)
     content = first.read_bytes()
     assert sign_package(project / "models/small", project / signer).read_bytes() == content
     assert find_deployment().load().name == "small"
-    told = CliRunner().invoke(verify, [], catch_exceptions=False).stdout
-    assert told.startswith("signer       signed by 'sha256:")
-    assert "golden rows" in told
+    stored = CliRunner().invoke(verify, [], catch_exceptions=False).stdout
+    assert stored.startswith("signer       signed by 'sha256:")
+    assert "golden rows" in stored
 
 
-def test_an_unsigned_package_is_not_used(project: Path) -> None:
-    with pytest.raises(SignerError, match=r"is not signed, and 'release.signers' asks for it"):
+def test_an_unsigned_package_is_rejected(project: Path) -> None:
+    with pytest.raises(SignerError, match=r"is not signed, but 'release.signers' requires a signature"):
         find_deployment().load()
 
 
-def test_a_strangers_package_is_not_used(project: Path) -> None:
+def test_a_package_of_another_signer_is_rejected(project: Path) -> None:
     sign_package(project / "models/small", project / "stranger")
-    with pytest.raises(SignerError, match=r"who is not among 'release\.signers'"):
+    with pytest.raises(SignerError, match=r"whose key is not in 'release\.signers'"):
         find_deployment().load()
 
 
-def test_a_signature_of_another_version_is_not_taken(project: Path, other_package: Path) -> None:
+def test_a_signature_of_another_version_is_rejected(project: Path, other_package: Path) -> None:
     signature = sign_package(project / "models/small", project / "maker")
     shutil.rmtree(project / "models/small")
     shutil.copytree(other_package, project / "models/small")
-    with pytest.raises(SignerError, match="is not one of version"):
+    with pytest.raises(SignerError, match="does not belong to version"):
         find_deployment().load()
-    told = json.loads(signature.read_text())
-    signature.write_text(json.dumps({**told, "signature": "AAAA"}))
-    with pytest.raises(SignerError, match="is not one of version"):
+    stored = json.loads(signature.read_text())
+    signature.write_text(json.dumps({**stored, "signature": "AAAA"}))
+    with pytest.raises(SignerError, match="does not belong to version"):
         find_deployment().load()
 
 
-def test_no_flipped_bit_of_a_signature_passes(project: Path) -> None:
+def test_every_flipped_bit_of_a_signature_is_found(project: Path) -> None:
     signature = sign_package(project / "models/small", project / "maker")
     place, manifest = find_deployment(), read_package(project / "models/small")[0]
-    content, told = signature.read_bytes(), json.loads(signature.read_text())
+    content, stored = signature.read_bytes(), json.loads(signature.read_text())
     for byte in range(len(content)):
         changed = bytearray(content)
         changed[byte] ^= 1
@@ -93,19 +93,19 @@ def test_no_flipped_bit_of_a_signature_passes(project: Path) -> None:
             place.check_signer(manifest)
         except SignerError:
             continue
-        # What is said of the manifest for people's eyes, and white space, prove nothing, and are not looked at.
+        # White space and the digest of the manifest, which is there for readers, are not part of the check.
         now = json.loads(signature.read_text())
-        assert {name: now.get(name) for name in ("signer", "signature")} == {name: told[name] for name in ("signer", "signature")}  # fmt: skip
+        assert {name: now.get(name) for name in ("signer", "signature")} == {name: stored[name] for name in ("signer", "signature")}  # fmt: skip
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"signer": 1, "signature": "!"}', b"\xff", b"[" * 100_000])
-def test_nonsense_is_no_signature(project: Path, content: bytes) -> None:
+def test_a_malformed_signature_is_rejected(project: Path, content: bytes) -> None:
     (project / "models/small.sig").write_bytes(content)
-    with pytest.raises(SignerError, match="is no signature"):
+    with pytest.raises(SignerError, match="is not a signature"):
         find_deployment().load()
 
 
-def test_wrong_keys_are_named(project: Path) -> None:
+def test_an_unusable_key_is_named(project: Path) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     raw, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (project / "rsa").write_bytes(key.private_bytes(serialization.Encoding.PEM, raw, no))
@@ -132,8 +132,8 @@ def test_a_wheel_has_its_signature_beside_it(project: Path) -> None:
         )
 
     assert Path(run("sign")["signature"]).is_file()
-    told = run("wheel")
-    assert find_deployment(Path(told["wheel"])).load().name == "small"
-    Path(f"{told['wheel']}.sig").unlink()
+    stored = run("wheel")
+    assert find_deployment(Path(stored["wheel"])).load().name == "small"
+    Path(f"{stored['wheel']}.sig").unlink()
     with pytest.raises(SignerError, match="is not signed"):
-        find_deployment(Path(told["wheel"])).load()
+        find_deployment(Path(stored["wheel"])).load()

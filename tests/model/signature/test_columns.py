@@ -23,20 +23,20 @@ def frame() -> pd.DataFrame:
     return pd.DataFrame({"size": random.integers(0, 10, 300), "kind": pd.Series(kind, dtype=object)})
 
 
-def test_texts_come_first_as_codes(frame: pd.DataFrame) -> None:
+def test_string_features_come_first_as_codes(frame: pd.DataFrame) -> None:
     fitted = ColumnFeatures(features, categorical=("kind",)).fit(frame)
     assert fitted.get_feature_names_out().tolist() == ["kind", "double", "big"]
     matrix = fitted.transform({"size": np.array([3, 6, 1]), "kind": np.array(["b", None, "new"], dtype=object)})
     np.testing.assert_array_equal(matrix, [[1, 6, 0], [np.nan, 12, 1], [3, 2, 0]])
 
 
-def test_rare_and_unseen_texts_share_a_code(frame: pd.DataFrame) -> None:
+def test_rare_and_unknown_strings_share_a_code(frame: pd.DataFrame) -> None:
     fitted = ColumnFeatures(features, max_categories=2).fit(frame)
     matrix = fitted.transform({"size": np.array([1, 1, 1]), "kind": np.array(["a", "c", "new"], dtype=object)})
     assert matrix[:, 0].tolist() == [0, 2, 2]
 
 
-def test_it_is_a_step_like_any_other(frame: pd.DataFrame) -> None:
+def test_it_works_as_a_pipeline_step(frame: pd.DataFrame) -> None:
     pipeline = make_pipeline(ColumnFeatures(features), DecisionTreeClassifier(max_depth=3))
     scores = cross_val_score(pipeline, frame, frame["size"] > 5, cv=3)
     assert scores.min() == 1.0
@@ -59,7 +59,7 @@ def test_mistakes_are_named(frame: pd.DataFrame) -> None:
         columns_of(pd.DataFrame({"at": pd.to_datetime(["2024-01-01"])}))
 
 
-def test_types_of_columns() -> None:
+def test_columns_have_the_documented_types() -> None:
     columns = columns_of(
         pd.DataFrame(
             {

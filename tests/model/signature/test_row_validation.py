@@ -69,7 +69,7 @@ def test_records_and_frames_become_the_same_columns() -> None:
         assert same, name
 
 
-def test_a_frame_from_records_with_nulls_is_taken() -> None:
+def test_a_frame_from_records_with_nulls_is_valid() -> None:
     frame = pd.DataFrame([GOOD, {**GOOD, "stops": 2}])
     assert read_rows(SIGNATURE, frame).columns["stops"][1] == 2.0
     typed = frame.assign(stops=pd.array([None, 2], dtype="Int64"), kind=pd.Categorical(["a", "b"]))
@@ -88,7 +88,7 @@ def test_a_frame_from_records_with_nulls_is_taken() -> None:
         ("exact", "2024-07-01T08:00:00"), ("exact", ""), ("exact", math.nan),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_refused(field: str, value: Any) -> None:
+def test_an_invalid_value_is_rejected(field: str, value: Any) -> None:
     assert wrong([GOOD, {**GOOD, field: value}]) == [(1, field)]
 
 
@@ -96,19 +96,19 @@ def test_a_wrong_value_is_refused(field: str, value: Any) -> None:
     "column", [np.array([1, 2**53 + 1]), pd.array([1, 2**53 + 1], dtype="Int64"), np.array([1.0, 2.0**53])]
 )
 @pytest.mark.parametrize("field", ["stops", "many"])
-def test_a_whole_number_of_a_frame_is_kept_exactly_or_refused_by_its_row(field: str, column: Any) -> None:
+def test_an_integer_in_a_frame_is_exact_or_rejected_with_its_row(field: str, column: Any) -> None:
     if field == "many" and getattr(column.dtype, "kind", "") == "f":
         column = column.astype(np.int64)
     frame = pd.DataFrame([GOOD, GOOD]).assign(**{field: column})
     assert wrong(frame) == [(1, field)]
 
 
-def test_large_measures_are_read_as_columns() -> None:
+def test_large_floats_are_read_as_columns() -> None:
     frame = pd.DataFrame([GOOD, GOOD]).assign(price=[1e300, -1e300])
     assert read_rows(SIGNATURE, frame).columns["price"].tolist() == [1e300, -1e300]
 
 
-def test_an_ambiguous_time_is_taken_with_its_offset() -> None:
+def test_an_ambiguous_time_needs_an_offset() -> None:
     for offset, hour in (("-04:00", 5), ("-05:00", 6)):
         columns = read_rows(SIGNATURE, [{**GOOD, "at": f"2024-11-03T01:30:00{offset}"}]).columns
         assert columns["at"][0] == np.datetime64(f"2024-11-03T0{hour}:30", "us")
@@ -116,7 +116,7 @@ def test_an_ambiguous_time_is_taken_with_its_offset() -> None:
     assert read_rows(SIGNATURE, [{**GOOD, "at": moment}]).columns["at"][0] == np.datetime64("2024-11-03T06:30", "us")
 
 
-def test_every_wrong_field_of_every_row_is_named_at_once() -> None:
+def test_every_invalid_field_of_every_row_is_named_at_once() -> None:
     broken = {**GOOD, "flag": None, "size": "x", "colour": 1}
     del broken["kind"]
     assert set(wrong([broken, GOOD, {**GOOD, "count": -1}])) == {
@@ -134,7 +134,7 @@ def test_every_wrong_field_of_every_row_is_named_at_once() -> None:
     assert wrong(frame.head(0)) == [(None, None)]
 
 
-def test_messages_suggest_and_do_not_tell_what_is_personal() -> None:
+def test_messages_suggest_names_and_hide_personal_values() -> None:
     with pytest.raises(InvalidInputError, match="did you mean 'count'"):
         read_rows(SIGNATURE, [{**GOOD, "cuont": 3}])
     with pytest.raises(InvalidInputError) as caught:
@@ -142,7 +142,7 @@ def test_messages_suggest_and_do_not_tell_what_is_personal() -> None:
     assert "4711" not in str(caught.value)
 
 
-def test_what_is_left_out_is_told_from_null() -> None:
+def test_an_absent_field_is_not_the_same_as_null() -> None:
     without = {name: value for name, value in GOOD.items() if name != "extra"}
     rows = read_rows(SIGNATURE, [GOOD, without, {**GOOD, "extra": None}])
     assert rows.absent["extra"].tolist() == [False, True, False]

@@ -51,7 +51,7 @@ def test_fields_are_inferred_and_completed(frame: pd.DataFrame) -> None:
     assert signature["count"].unit == "pieces"
 
 
-def test_limits_are_those_that_were_seen_where_that_is_asked_for(frame: pd.DataFrame) -> None:
+def test_limits_are_inferred_on_request(frame: pd.DataFrame) -> None:
     assert all(field.minimum is None for field in Signature.infer(frame).inputs)
     signature = Signature.infer(frame, limits=True, fields={"price": {"maximum": 10.0}})
     assert [(field.name, field.minimum, field.maximum) for field in signature.inputs if field.minimum is not None] == [
@@ -59,7 +59,7 @@ def test_limits_are_those_that_were_seen_where_that_is_asked_for(frame: pd.DataF
     ]  # fmt: skip
 
 
-def test_times_tell_their_zone_and_texts_their_format() -> None:
+def test_time_zones_and_formats_are_inferred() -> None:
     frame = pd.DataFrame(
         {
             "local": pd.date_range("2024-01-01", periods=3, tz="Europe/Berlin", unit="us"),
@@ -80,19 +80,19 @@ def test_times_tell_their_zone_and_texts_their_format() -> None:
 @pytest.mark.parametrize(
     ("values", "stated", "message"),
     [
-        (pd.date_range("2024-01-01", periods=2), {}, "times without a zone.*Europe/Berlin.*tz_localize"),
+        (pd.date_range("2024-01-01", periods=2), {}, "timestamps without a time zone.*Europe/Berlin.*tz_localize"),
         (["01/02/2024", "03/04/2024"], {"dtype": "datetime"}, "fit both %d/%m/%Y and %m/%d/%Y"),
         (["noon", "1.2.2024"], {"dtype": "datetime"}, "not all written in one format"),
     ],
 )
-def test_times_that_may_mean_two_things_are_asked_about(values: Any, stated: dict, message: str) -> None:
+def test_an_ambiguous_time_column_is_an_error(values: Any, stated: dict, message: str) -> None:
     with pytest.raises(SignatureError, match=message):
         Signature.infer(pd.DataFrame({"at": values}), fields={"at": stated})
     given = {"dtype": "datetime", "timezone": "UTC", "format": "%d/%m/%Y"}
     assert Signature.infer(pd.DataFrame({"at": values}), fields={"at": given})["at"].timezone == "UTC"
 
 
-def test_json_keeps_all_and_says_little(frame: pd.DataFrame) -> None:
+def test_json_is_complete_without_default_values(frame: pd.DataFrame) -> None:
     signature = Signature(
         inputs=Signature.infer(frame, event_time="at").inputs,
         outputs=(Output("late", "bool", "label", classes=(False, True), threshold=0.4),),
@@ -114,16 +114,16 @@ def test_json_keeps_all_and_says_little(frame: pd.DataFrame) -> None:
         ({"dtype": "int", "optional": True}, "nullable=True"),
         ({"dtype": "int", "nullable": True, "lookup": "x"}, "optional=True"),
         ({"dtype": "float", "minimum": "0"}, "'x' has a minimum that is not a number"),
-        ({"dtype": "datetime", "minimum": "2024-01-01"}, "ISO 8601 text with an offset"),
+        ({"dtype": "datetime", "minimum": "2024-01-01"}, "ISO 8601 timestamp with an offset"),
         ({"dtype": "datetime", "timezone": "New York"}, "unknown time zone 'New York'"),
     ],
 )
-def test_a_contradictory_field_is_refused(options: dict, message: str) -> None:
+def test_a_contradictory_field_is_an_error(options: dict, message: str) -> None:
     with pytest.raises(SignatureError, match=message):
         Field("x", **options)
 
 
-def test_a_contradictory_signature_is_refused(frame: pd.DataFrame) -> None:
+def test_a_contradictory_signature_is_an_error(frame: pd.DataFrame) -> None:
     with pytest.raises(SignatureError, match="no inputs"):
         Signature(())
     with pytest.raises(SignatureError, match="'a' twice"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import InputFailure, InvalidInputError
-from ...model.backends import cores, use_cores
+from ...model.backends import available_cores, limit_cores
 from ...model.signature import Signature
 from ...predictor import PackagePredictor, Predictions
 from ...tabular import Chunk, TableWriter, read_chunks, read_row_spans
@@ -86,7 +86,7 @@ class Scoring:
         missing = [number for number in range(len(spans)) if finished(number) is None]
         report = _counter(progress, sum(len(span) for number, span in enumerate(spans) if number not in missing))
         # ONNX and scikit-learn use threads of their own.
-        count = min(cores(), _MAX_WORKERS) if self.predictor.backend == "tables" and can_fork() else 0
+        count = min(available_cores(), _MAX_WORKERS) if self.predictor.backend == "tables" and can_fork() else 0
         with Workers(score, missing, prepare=self._prepare, count=count, report=report) as workers:
             for number in range(len(spans)):
                 workers.wait_for(lambda number=number: finished(number) is not None)  # type: ignore[misc]
@@ -95,7 +95,7 @@ class Scoring:
     def _prepare(self) -> None:
         """In a worker: close the parent's lock, and use one core."""
         self.folder.close()
-        use_cores(1)
+        limit_cores(1)
 
     def _chunks(self, start: int, stop: int | None = None) -> Iterator[Chunk]:
         fields = self.predictor.signature.inputs
@@ -106,7 +106,7 @@ class Scoring:
             start=start,
             stop=stop,
             ignore_extra=self.ignore_extra,
-            coded=self.predictor.model.takes_codes,
+            coded=self.predictor.model.accepts_codes,
         )
 
     def _score(self, number: int, start: int, chunks: Iterable[Chunk], report: Callable[[int], None]) -> Partition:

@@ -1,4 +1,4 @@
-"""How a fitted estimator is stored: one module a format."""
+"""The backends that compute the scores of a packaged model: lookup tables, ONNX and scikit-learn."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ...lazy import lazy_names
 
 if TYPE_CHECKING:
     from .averages import Blend, Calibration, Member
-    from .lookup_tables import Input, Tables, cores, use_cores
+    from .lookup_tables import Input, Tables, available_cores, limit_cores
     from .onnx import ABOUT, NULL, Graph, Onnx
-    from .sklearn import Fitted, finds_outliers, input_of, named_or_not, scores_of, steps_of, targets_of
+    from .sklearn import Fitted, finds_outliers, input_of, match_fitted_names, scores_of, steps_of, targets_of
     from .skops_file import dump_estimator, load_estimator_bytes, types_in
     from .tables import Compiled
     from .tables_file import dump_tables
@@ -32,25 +32,24 @@ __all__ = [
     "Member",
     "Onnx",
     "Tables",
-    "cores",
+    "available_cores",
     "dump_estimator",
     "dump_tables",
     "finds_outliers",
     "input_of",
+    "limit_cores",
     "load_estimator_bytes",
-    "named_or_not",
+    "match_fitted_names",
     "scores_of",
     "steps_of",
     "targets_of",
     "types_in",
-    "use_cores",
 ]
 
 
+# The files that a package has if its backend needs them.
 TABLES = "tables.npz"
-
-
 ONNX = "model.onnx"
 
-
+# Backend -> the largest allowed difference from scikit-learn, absolute or relative.
 BOUND = {"tables": 1e-12, "onnx": 1e-6, "sklearn": 1e-12}

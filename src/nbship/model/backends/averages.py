@@ -1,4 +1,4 @@
-"""Compiled models that are averaged, each calibrated before: calibrated classifiers, soft votes."""
+"""Averages of compiled models, with calibration: calibrated classifiers and soft votes."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 @dataclass(frozen=True)
 class Calibration:
-    """Curves from a model's sums to probabilities.
+    """Calibration curves, from the sums of a model to probabilities.
 
     Attributes
     ----------
     kind
-        "sigmoid": 1 / (1 + exp(a s + b)), a curve holding a and b. "isotonic": straight lines between points, a curve
-        holding their abscissas, then their ordinates.
-    places, curves
-        Of which classes the curves are.
+        "sigmoid": 1 / (1 + exp(a s + b)); a curve holds a and b. "isotonic": linear interpolation between points; a
+        curve holds their x values, then their y values.
+    class_indices, curves
+        The class of each curve, and its curve.
     classes
-        How many classes there are.
+        The number of classes.
     """
 
     kind: str
-    places: tuple[int, ...]
+    class_indices: tuple[int, ...]
     curves: tuple[Array, ...]
     classes: int
 
     def apply(self, sums: Array) -> Array:
-        """Return the probabilities of sums, shape (rows, classes)."""
+        """Return calibrated probabilities, shape (rows, classes)."""
         found = np.zeros((len(sums), self.classes))
-        # A classifier of two classes tells of the second alone.
+        # With two classes there is one curve, for the second class.
         own = sums[:, 1:] if self.classes == 2 and sums.shape[1] == 2 else sums
-        for column, (place, curve) in enumerate(zip(self.places, self.curves, strict=True)):
-            found[:, place] = self._calibrated(own[:, column], curve)
+        for column, (index, curve) in enumerate(zip(self.class_indices, self.curves, strict=True)):
+            found[:, index] = self._calibrated(own[:, column], curve)
         if self.classes == 2:
             found[:, 0] = 1.0 - found[:, 1]
         else:
@@ -61,7 +61,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Member:
-    """One of the models, the curves that calibrate it, and what it weighs."""
+    """One of the averaged models, with its calibration and its weight."""
 
     tables: Tables | Blend
     calibration: Calibration | None = None
@@ -70,7 +70,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Blend:
-    """The weighted mean of members' scores; it answers as `Tables` do."""
+    """The weighted mean of the scores of several models, with the interface of `Tables`."""
 
     members: tuple[Member, ...]
 
@@ -78,7 +78,7 @@ class Blend:
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
-        """The inputs of all members, each with the bins that any of them tells apart."""
+        """The inputs of all members, each with the cuts and categories of all members."""
         found: dict[str, list[Input]] = {}
         for member in self.members:
             for each in member.tables.inputs:
@@ -87,35 +87,35 @@ class Blend:
 
     @property
     def compares(self) -> bool:
-        """Whether numbers are only compared, and never computed with."""
+        """Whether the model only compares numbers and never calculates with them."""
         return all(member.tables.compares for member in self.members)
 
     @cached_property
-    def _taken(self) -> list[list[int]]:
-        places = {each.name: place for place, each in enumerate(self.inputs)}
-        return [[places[each.name] for each in member.tables.inputs] for member in self.members]
+    def _input_indices(self) -> list[list[int]]:
+        indices = {each.name: index for index, each in enumerate(self.inputs)}
+        return [[indices[each.name] for each in member.tables.inputs] for member in self.members]
 
     def scores(self, columns: Sequence[Array]) -> Array:
-        """Return the mean scores, shape (rows, outputs); a row's do not depend on the rows beside it."""
+        """Return the mean scores, shape (rows, outputs); those of a row do not depend on other rows."""
         return self._mean(
             [
-                member.tables.scores([columns[place] for place in taken])
-                for member, taken in zip(self.members, self._taken, strict=True)
+                member.tables.scores([columns[index] for index in taken])
+                for member, taken in zip(self.members, self._input_indices, strict=True)
             ]
         )
 
-    def single(self, values: Sequence[Any]) -> list[float]:
-        """Return the scores of one row, to the bit those of `scores`."""
-        told = [
-            np.array([member.tables.single([values[place] for place in taken])])
-            for member, taken in zip(self.members, self._taken, strict=True)
+    def score_row(self, values: Sequence[Any]) -> list[float]:
+        """Return the scores of one row, bit for bit those of `scores`."""
+        scores_of_members = [
+            np.array([member.tables.score_row([values[index] for index in taken])])
+            for member, taken in zip(self.members, self._input_indices, strict=True)
         ]
-        found: list[float] = self._mean(told)[0].tolist()
+        found: list[float] = self._mean(scores_of_members)[0].tolist()
         return found
 
-    def _mean(self, told: Sequence[Array]) -> Array:
+    def _mean(self, scores_of_members: Sequence[Array]) -> Array:
         total: Any = 0.0
-        for member, scores in zip(self.members, told, strict=True):
+        for member, scores in zip(self.members, scores_of_members, strict=True):
             own = scores if member.calibration is None else member.calibration.apply(scores)
             total = total + (own if member.weight == 1.0 else own * member.weight)
         return np.asarray(total / sum(member.weight for member in self.members))

@@ -1,4 +1,4 @@
-"""In which bin of its input a value lies: one value at a time, or a column at once."""
+"""Find the bin of a value, for one value or a whole column."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["NumberBins", "TextBins"]
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _CELLS = 2048
-# Fewer bins than this are found faster by bisection.
+# With fewer cuts than this, bisection is faster than the grid.
 _FEW = 24
 
 
 class TextBins:
-    """Bins of texts: one each, one for others, one for null.
+    """Bins of strings: one for each known string, one for all others, one for null.
 
     >>> bins = TextBins(("blue", "red"), start=10)
     >>> [bins.of(text) for text in ("red", "green", None)]
@@ -35,11 +35,11 @@ class TextBins:
         self.of: Callable[[Any], int] = self._codes.__getitem__
 
     def of_codes(self, column: Codes) -> Array:
-        """Return the bin of each text, which `fill` takes too."""
+        """Return the bin of each row, as an integer column that `fill` accepts."""
         return np.array([self.of(text) for text in column.known], dtype=np.intp)[column.codes]
 
     def fill(self, column: Array, out: Array) -> None:
-        """Write the bin of each text of a column."""
+        """Write the bin of each string in a column."""
         out[:] = (
             column
             if column.dtype.kind == "i"
@@ -55,10 +55,15 @@ class _Codes(dict[Any, int]):
 
 
 class NumberBins:
-    """Bins of numbers, each up to a cut; one for larger numbers, one for NaN.
+    """Bins of numbers: one up to each cut, one for larger numbers, one for NaN.
 
-    A column's are found through a grid of cells of equal width: a cell tells how many cuts lie in cells before it,
-    and the few cuts in a cell are compared. As the cell never falls where the number rises, this is exact.
+    A column uses a grid of cells of equal width. For each cell, a table holds the number of cuts in earlier cells;
+    the few cuts in the cell itself are compared. This is exact: rounding may move a number to a neighbouring cell, but
+    it moves cuts in the same way, and a larger number never has a smaller cell.
+
+    For example, with 4 cells and the cuts 0, 1, 7, 8, a cell is 2 wide and the cuts lie in the cells 0, 0, 3, 3. The
+    number 6.5 lies in cell 3, before which there are 2 cuts. 7 < 6.5 is false, so its bin is 2: above the cuts 0 and
+    1, and at most 7.
 
     >>> bins = NumberBins(np.array([0.5, 2.0]), start=10)
     >>> [bins.of(number) for number in (0.5, 1.0, 3, float("nan"))]
@@ -84,13 +89,13 @@ class NumberBins:
     def fill(self, column: Array, out: Array) -> None:
         """Write the bin of each number of a column."""
         if not 0 < self._steps <= 8:
-            # NaN sorts after all numbers: one bin too early.
+            # searchsorted puts NaN after all cuts, into the bin of larger numbers; the bin of NaN is the next one.
             np.add(self._cuts.searchsorted(column), np.isnan(column), out=out)
         else:
             self._before.take(self._cells(column), out=out, mode="clip")
             for _ in range(self._steps):
                 out += self._ends.take(out, mode="clip") < column
-            # NaN is above no cut, and in the first bin so far.
+            # Comparisons with NaN are false, so NaN is still in the first bin.
             np.copyto(out, len(self._cuts) + 1, where=np.isnan(column))
         out += self._start
 
@@ -98,7 +103,7 @@ class NumberBins:
         with np.errstate(over="ignore", invalid="ignore"):
             cells = np.subtract(numbers, self._cuts[0])
             cells *= self._scale
-        # Of NaN and a number, these take the number.
+        # fmax and fmin replace NaN by the limit, so that the cast to an integer is defined.
         np.fmax(cells, 0.0, out=cells)
         np.fmin(cells, _CELLS - 1.0, out=cells)
         found: Array = cells.astype(np.intp)

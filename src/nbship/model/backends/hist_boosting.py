@@ -1,7 +1,7 @@
-"""Histogram boosting with categorical features, without its detour on every call.
+"""Histogram boosting with categorical features, without scikit-learn's preprocessor.
 
-scikit-learn sends each row through a `ColumnTransformer` that renumbers the categories: two thirds
-of the time of one row. The same numbers come from one search a column.
+scikit-learn passes each call through a `ColumnTransformer` that renumbers the categories, which takes two thirds of
+the time of one row. One search per column gives the same numbers.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CategoryNumbers", "shorten"]
+__all__ = ["CategoryNumbers", "replace_preprocessor"]
 
 
 class CategoryNumbers:
-    """What the renumbering does, on a float matrix: categories first, by their rank; unknown ones are NaN.
+    """Replaces categories by their ranks in a float matrix, and moves them to the front; unknown categories are NaN.
 
     Parameters
     ----------
     categories
-        Known values of each categorical column, sorted, NaN left out.
+        The sorted known values of each categorical column, without NaN.
     mask
-        Which columns are categorical.
+        Whether each column is categorical.
     """
 
     def __init__(self, categories: Sequence[Any], mask: Any) -> None:
@@ -31,17 +31,17 @@ class CategoryNumbers:
         self._order = np.concatenate([self._columns, np.flatnonzero(~np.asarray(mask))])
 
     def transform(self, matrix: Any) -> Any:
-        """Return the matrix as the trees take it, shape (rows, features)."""
+        """Return the matrix for the trees, shape (rows, features)."""
         taken = np.ascontiguousarray(matrix[:, self._order], dtype=np.float64)
-        for place, known in enumerate(self._categories):
-            values = taken[:, place]
+        for index, known in enumerate(self._categories):
+            values = taken[:, index]
             ranks = np.minimum(np.searchsorted(known, values), len(known) - 1)
-            taken[:, place] = np.where(known[ranks] == values, ranks, np.nan)
+            taken[:, index] = np.where(known[ranks] == values, ranks, np.nan)
         return taken
 
 
-def shorten(estimator: Any) -> Any:
-    """Return an estimator, its last step shortened where that is a boosting over a float matrix."""
+def replace_preprocessor(estimator: Any) -> Any:
+    """Replace the preprocessor of a histogram boosting over a float matrix, if it is the last step; return the estimator."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     encoder = getattr(getattr(last, "_preprocessor", None), "named_transformers_", {}).get("encoder")
     if type(last).__name__.startswith("HistGradientBoosting") and encoder is not None and _numeric(encoder, last):

@@ -1,9 +1,12 @@
-"""Models compiled to tables: numbers and texts in, scores out, with NumPy alone.
+"""Models compiled to lookup tables: numbers and strings in, scores out, with NumPy alone.
 
-Each input is cut into bins between which no test of any tree tells a difference. For each bin, a table holds
-for every tree the set of leaves that the input does not rule out, as bits; the AND over the inputs leaves one
-bit a tree, the leaf. (The idea is QuickScorer's, Lucchese et al., SIGIR 2015; here the bins' sets are exact,
-so that no order of leaves is needed.) A linear model adds a weight and a table entry an input.
+Each input is divided into bins, within which every value passes the same tests of all trees. For each bin, a table
+holds the leaves of every tree that are still possible, as bits. The AND over the inputs leaves one bit per tree, the
+leaf. (The idea is that of QuickScorer, Lucchese et al., SIGIR 2015; here the leaf sets of the bins are exact, so that
+the order of the leaves does not matter.) A linear model adds a weighted value and a table entry for each input.
+
+For example, a tree tests age <= 30, and on its right side city = Paris; its leaves are bits 0, 1 and 2. Age 40 leaves
+the bits 110, and Paris leaves 011. The AND is 010: leaf 1.
 """
 
 from __future__ import annotations
@@ -21,16 +24,16 @@ from ..signature import Codes
 from .bins import NumberBins, TextBins
 from .leaf_sums import LeafSums
 
-__all__ = ["Input", "Tables", "cores", "use_cores"]
+__all__ = ["Input", "Tables", "available_cores", "limit_cores"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
-# Bins of so many rows stay near to the core.
+# The number of rows that are binned at a time, so that their bins stay in the cache.
 _BINNED_ROWS = 1 << 14
-# From so many rows on, threads save more than they cost: NumPy lets others run while it works.
+# From this number of rows, threads pay off: NumPy releases the interpreter lock while it works.
 _MANY = 50_000
-_most: list[int] = []
-# Exponentials of larger numbers may overflow, which is no fault, but warns.
+_limit: list[int] = []
+# exp(709.8) overflows with a warning; beyond this limit `_linked` calculates, with the warning off.
 _FAR = 700.0
 
 
@@ -40,22 +43,22 @@ class Input:
 
     Attributes
     ----------
-    name, text
-        Whether it holds text; else numbers, where null is NaN.
+    name, is_string
+        The name, and whether its values are strings; otherwise they are numbers, and null is NaN.
     known
-        Of text: the values with a bin of their own, in the order of the bins. The next bin is for others, the last for null.
+        Of strings: the values with a bin of their own. The next bin is for all others, the last bin for null.
     cuts
-        Of numbers: upper ends of the bins, ascending. After them come a bin for larger numbers, and one for NaN.
+        Of numbers: the upper ends of the bins, ascending. The next bin is for larger numbers, the last bin for NaN.
     """
 
     name: str
-    text: bool
+    is_string: bool
     known: tuple[str, ...] = ()
     cuts: Array | None = None
 
     @property
     def bins(self) -> int:
-        """How many bins there are."""
+        """The number of bins."""
         return (len(self.known) if self.cuts is None else len(self.cuts)) + 2
 
 
@@ -66,15 +69,15 @@ class Tables:
     Attributes
     ----------
     inputs
-        In the order in which `scores` takes them; their bins follow each other in the tables.
+        The inputs, in the order of the columns of `scores`; their bins follow each other in the tables.
     base
-        What each output's sum starts from, shape (outputs,).
+        The initial value of each sum, shape (outputs,).
     link, divisor
-        What is done to the sums: they are divided, then "identity", "exp", "expit", "expit of twice", "softmax",
+        The function from sums to scores: division, then "identity", "exp", "expit", "expit of twice", "softmax",
         or "decision" (1 for the class with the largest sum, 0 for others; of one sum, its sign).
     leaves, values, outputs
-        Of trees: leaf sets, shape (bins, words), and values, shape (words, bits + 1, outputs or 1); the first is that of
-        no leaf. `outputs`: word -> output that it adds to, -1 for all.
+        Of trees: leaf sets, shape (bins, words), and values, shape (words, bits + 1, outputs or 1), the first of which
+        means no leaf. `outputs` has, for each word, the output that it adds to; -1 for all outputs.
     weights, centres, additions
         Of linear models: shape (inputs, outputs), (inputs,), (bins, outputs).
     """
@@ -92,12 +95,12 @@ class Tables:
 
     @property
     def compares(self) -> bool:
-        """Whether numbers are only compared, and never computed with."""
+        """Whether the model only compares numbers and never calculates with them."""
         return self.leaves is not None
 
     @cached_property
     def trees(self) -> LeafSums | None:
-        """The sums of leaves; None of a linear model."""
+        """The sums of leaf values; None for a linear model."""
         if self.leaves is None or self.values is None or self.outputs is None:
             return None
         return LeafSums(self.leaves, [each.bins for each in self.inputs], self.values, self.outputs, self.base)
@@ -115,14 +118,14 @@ class Tables:
         return [bins.of for bins in self._bins]
 
     def scores(self, columns: Sequence[Array | Codes]) -> Array:
-        """Return the linked sums, shape (rows, outputs); a row's do not depend on the rows beside it."""
+        """Return the scores, shape (rows, outputs); those of a row do not depend on other rows."""
         rows = len(columns[0])
         given = [
             bins.of_codes(column) if isinstance(column, Codes) and isinstance(bins, TextBins) else np.asarray(column)
             for column, bins in zip(columns, self._bins, strict=True)
         ]
         sums = np.empty((rows, len(self.base)))
-        threads = cores() if rows >= _MANY else 1
+        threads = available_cores() if rows >= _MANY else 1
         if threads == 1:
             self._fill(given, sums, range(rows))
         else:
@@ -132,56 +135,56 @@ class Tables:
                 list(pool.map(lambda span: self._fill(given, sums, span), spans))
         return self._linked(sums)
 
-    def single(self, values: Sequence[Any]) -> list[float]:
-        """Return the scores of one row, to the bit those of `scores`.
+    def score_row(self, values: Sequence[Any]) -> list[float]:
+        """Return the scores of one row, bit for bit those of `scores`.
 
         Parameters
         ----------
         values
-            A number (NaN for null) or text (None for null) for each input.
+            A number (NaN for null) or string (None for null) for each input.
         """
         bins = [of(value) for of, value in zip(self._bin_of, values, strict=True)]
         trees = self.trees
         if trees is not None:
-            sums = trees.single(bins)
+            sums = trees.sum_row(bins)
         else:
-            kinds = [object if each.text else np.float64 for each in self.inputs]
+            kinds = [object if each.is_string else np.float64 for each in self.inputs]
             row = [np.array([value], dtype=kind) for value, kind in zip(values, kinds, strict=True)]
             sums = self._weighted(row, np.array(bins)[:, None])[0].tolist()
         if self.link == "expit" and sums[0] > -_FAR:
-            chance = 1 / (1 + np.exp(-sums[0]).item())
-            return [1 - chance, chance]
+            probability = 1 / (1 + np.exp(-sums[0]).item())
+            return [1 - probability, probability]
         found: list[float] = self._linked(np.array([sums]))[0].tolist()
         return found
 
-    def _placed(self, columns: Sequence[Array]) -> Array:
-        """Return the place in the tables of each row's value of each input, shape (inputs, rows)."""
+    def _binned(self, columns: Sequence[Array]) -> Array:
+        """Return the bin of each input of each row, shape (inputs, rows)."""
         found = np.empty((len(self.inputs), len(columns[0])), dtype=np.intp)
         for out, column, bins in zip(found, columns, self._bins, strict=True):
             bins.fill(column, out)
         return found
 
     def _fill(self, columns: Sequence[Array], sums: Array, span: range) -> None:
-        """Write the sums of a span of rows."""
-        room = self.trees.room(len(span)) if self.trees is not None else None
+        """Write the sums of a range of rows."""
+        buffers = self.trees.allocate_buffers(len(span)) if self.trees is not None else None
         for start in range(span.start, span.stop, _BINNED_ROWS):
             rows = slice(start, min(start + _BINNED_ROWS, span.stop))
             part = [column[rows] for column in columns]
-            if self.trees is not None and room is not None:
-                self.trees.many(self._placed(part), sums[rows], room)
+            if self.trees is not None and buffers is not None:
+                self.trees.sum_rows(self._binned(part), sums[rows], buffers)
             else:
-                sums[rows] = self._weighted(part, self._placed(part))
+                sums[rows] = self._weighted(part, self._binned(part))
 
     def _weighted(self, columns: Sequence[Array], bins: Array) -> Array:
         assert self.weights is not None
         assert self.centres is not None
         assert self.additions is not None
         sums = np.repeat(self.base[None, :], bins.shape[1], axis=0)
-        for place, column in enumerate(columns):
-            sums += self.additions[bins[place]]
-            if self.inputs[place].cuts is not None and self.weights[place].any():
-                number = np.asarray(column, dtype=np.float64) - self.centres[place]
-                sums += np.where(np.isnan(number), 0.0, number)[:, None] * self.weights[place]
+        for index, column in enumerate(columns):
+            sums += self.additions[bins[index]]
+            if self.inputs[index].cuts is not None and self.weights[index].any():
+                number = np.asarray(column, dtype=np.float64) - self.centres[index]
+                sums += np.where(np.isnan(number), 0.0, number)[:, None] * self.weights[index]
         return sums
 
     def _linked(self, sums: Array) -> Array:
@@ -194,11 +197,11 @@ class Tables:
             if self.link == "exp":
                 return np.asarray(np.exp(sums))
             if self.link in ("expit", "expit of twice"):
-                chance = 1 / (1 + np.exp(-sums if self.link == "expit" else -2 * sums))
-                return np.concatenate([1 - chance, chance], axis=1)
+                probability = 1 / (1 + np.exp(-sums if self.link == "expit" else -2 * sums))
+                return np.concatenate([1 - probability, probability], axis=1)
             if self.link == "softmax":
                 powers = np.exp(sums - sums.max(axis=1, keepdims=True))
-                # Column by column: a sum along rows may add in an order that hangs on their number.
+                # Add column by column: the order in which NumPy sums along rows depends on the number of rows.
                 total = powers[:, 0].copy()
                 for output in range(1, powers.shape[1]):
                     total += powers[:, output]
@@ -206,13 +209,13 @@ class Tables:
         return sums
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if _most:
-        return _most[0]
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if _limit:
+        return _limit[0]
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def use_cores(most: int) -> None:
-    """Let this process use no more than so many: others work beside it."""
-    _most[:] = [most]
+def limit_cores(limit: int) -> None:
+    """Limit the cores that this process uses, for a worker beside other workers."""
+    _limit[:] = [limit]

@@ -12,18 +12,18 @@ import numpy as np
 
 from ...errors import CorruptPackageError, PackageError
 from ..signature import Column, Columns, Target, compute
-from .lookup_tables import cores
+from .lookup_tables import available_cores
 from .tables import array_of, function_of
 
 __all__ = ["ABOUT", "NULL", "Graph", "Onnx"]
 
-# What stands for null in a tensor of texts, which knows none.
+# Null in a string tensor, which has no null of its own.
 NULL = "\x00"
-# The model's property that holds the classes and the feature function.
+# The metadata property of the model with its classes and feature function.
 ABOUT = "model"
-# Products of matrices add in an order that depends on their shape, so all get blocks of one shape.
+# The order of addition in a matrix product depends on its shape, so every call has a block of the same shape.
 _BLOCK = 16
-# Blocks from which on threads save more than they cost.
+# From this number of blocks, threads pay off.
 _MANY = 256
 
 
@@ -33,27 +33,27 @@ class Graph:
     Attributes
     ----------
     about
-        "classes", "function" and "probabilistic", as it was drawn with.
+        "classes", "function" and "probabilistic", which were stored with the graph.
     """
 
     def __init__(self, data: bytes) -> None:
         self._session = _session(data)
-        # ONNX Runtime's reductions add in an order that depends on the alignment of a row in memory: rows 0 and 1 of
-        # a block of 7 features differ in the last bit. In such a graph each row gets a block of its own.
+        # The order of addition in ONNX Runtime's reductions depends on the alignment of a row in memory: with 7
+        # features, equal rows 0 and 1 of a block differ in the last bit. With reductions, each row has its own block.
         self._rows = 1 if b"Reduce" in data else _BLOCK
         self.about = _about(self._session)
-        self._texts = {each.name: each.type == "tensor(string)" for each in self._session.get_inputs()}
+        self._is_string = {each.name: each.type == "tensor(string)" for each in self._session.get_inputs()}
 
     def scores(self, inputs: Columns) -> Column:
         """Return the scores, shape (rows, scores)."""
-        tensors = {name: _tensor(inputs[name], text=text) for name, text in self._texts.items()}
+        tensors = {name: _tensor(inputs[name], is_string=is_string) for name, is_string in self._is_string.items()}
         rows = len(next(iter(inputs.values())))
         starts = range(0, rows, self._rows)
         run = partial(self._block, tensors)
         if len(starts) < _MANY:
             found = [run(start) for start in starts]
         else:
-            with ThreadPoolExecutor(cores()) as pool:
+            with ThreadPoolExecutor(available_cores()) as pool:
                 found = list(pool.map(run, starts))
         return np.concatenate(found)
 
@@ -68,12 +68,12 @@ class Graph:
 
 
 class Onnx:
-    """A package's ONNX graph behind its feature function, ready to answer.
+    """The feature function and the ONNX graph of a package, ready to predict.
 
     Attributes
     ----------
     targets
-        What the scores are of: one target.
+        The one target of the scores.
     """
 
     name = "onnx"
@@ -95,11 +95,11 @@ def _about(session: Any) -> Mapping[str, Any]:
         about = json.loads(session.get_modelmeta().custom_metadata_map[ABOUT])
         return {name: about[name] for name in ("classes", "function", "probabilistic")}
     except (KeyError, ValueError, TypeError):
-        raise CorruptPackageError("'model.onnx' does not describe its outputs. Make the package again.") from None
+        raise CorruptPackageError("'model.onnx' does not describe its outputs. Build the package again.") from None
 
 
-def _tensor(column: Column, *, text: bool) -> Any:
-    if not text:
+def _tensor(column: Column, *, is_string: bool) -> Any:
+    if not is_string:
         return column.astype(np.float64)[:, None]
     found = np.empty((len(column), 1), dtype=object)
     found[:, 0] = [NULL if value is None or value != value else value for value in column.tolist()]
@@ -119,6 +119,6 @@ def _session(data: bytes) -> Any:
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        # Its errors have no common class of their own.
+        # ONNX Runtime has no common base class for its exceptions.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CorruptPackageError(f"'model.onnx' cannot be loaded: {reason[:200]}. Make the package again.") from error
+        raise CorruptPackageError(f"'model.onnx' cannot be loaded: {reason[:200]}. Build the package again.") from error

@@ -11,32 +11,32 @@ import numpy as np
 
 from ..features import ColumnFeatures
 from ..signature import Column, Columns, Signature, Target
-from .hist_boosting import shorten
+from .hist_boosting import replace_preprocessor
 from .skops_file import load_estimator_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Fitted", "finds_outliers", "input_of", "named_or_not", "scores_of", "steps_of", "targets_of"]
+__all__ = ["Fitted", "finds_outliers", "input_of", "match_fitted_names", "scores_of", "steps_of", "targets_of"]
 
 _BLOCK = 256
-# Up to so many rows, threads cost more than they save: they wait for each other longer than they work.
+# Up to this number of rows, one thread is faster: threads would wait longer than they work.
 _FEW = 5_000
 
 
 class Fitted:
-    """A fitted estimator, ready to answer.
+    """A fitted estimator, ready to predict.
 
     Attributes
     ----------
     targets
-        What the scores are of.
+        The targets of the scores.
     """
 
     name = "sklearn"
 
     def __init__(self, data: bytes, *, renamed: Mapping[str, str], signature: Signature) -> None:
-        self.estimator = shorten(load_estimator_bytes(data, code=renamed, renamed=renamed))
+        self.estimator = replace_preprocessor(load_estimator_bytes(data, code=renamed, renamed=renamed))
         self.targets = targets_of(
             self.estimator, several=1 + max((each.target for each in signature.outputs), default=0)
         )
@@ -56,16 +56,16 @@ class Fitted:
             return self._call(lambda given: scores_of(self.estimator, self.targets, given), data)
 
     def _call(self, function: Callable[[Any], Column], data: Any) -> Column:
-        """Call an estimator so that no row's numbers hang on how many rows there are.
+        """Call an estimator such that the scores of a row do not depend on the number of rows.
 
-        Products of matrices add in an order that depends on their shape, so these get blocks of one shape.
+        The order of addition in a matrix product depends on its shape, so every call has a block of the same shape.
         """
         if self._row_by_row:
             return function(data)
         return np.concatenate([function(block)[:rows] for block, rows in _blocks(data)])
 
 
-# Estimators whose answer for a row is computed from that row alone, number by number.
+# Estimators without matrix products: the calculations for a row do not depend on the number of rows.
 _ROW_BY_ROW = {
     *("ColumnFeatures", "ColumnTransformer", "FeatureUnion", "FunctionTransformer", "SimpleImputer", "str"),
     *("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "OneHotEncoder", "OrdinalEncoder", "NoneType"),
@@ -76,12 +76,12 @@ _ROW_BY_ROW = {
 
 
 def targets_of(estimator: Any, *, several: int) -> tuple[Target, ...]:
-    """Return what a fitted estimator tells; `several` is how many numbers a regression gives."""
+    """Return the targets of a fitted estimator; `several` is the number of values that a regression returns."""
     if finds_outliers(estimator):
         return Target(np.array([-1, 1]), probabilistic=False), Target(start=2)
     classes = getattr(estimator, "classes_", None)
     if classes is None:
-        return tuple(Target(start=place) for place in range(several))
+        return tuple(Target(start=index) for index in range(several))
     probabilistic = hasattr(estimator, "predict_proba")
     found: list[Target] = []
     for each in classes if isinstance(classes, (list, tuple)) else [classes]:
@@ -90,14 +90,14 @@ def targets_of(estimator: Any, *, several: int) -> tuple[Target, ...]:
 
 
 def finds_outliers(estimator: Any) -> bool:
-    """Return whether an estimator tells -1 for an outlier and 1 for others, and by how much."""
+    """Return whether an estimator is an outlier detector: it predicts -1 for outliers and 1 for others."""
     from sklearn.base import is_outlier_detector
 
     return bool(is_outlier_detector(estimator))
 
 
 def scores_of(estimator: Any, targets: Sequence[Target], data: Any) -> Column:
-    """Return an estimator's scores, shape (rows, scores): probabilities, 1 for the class, or values."""
+    """Return the scores of an estimator, shape (rows, scores): probabilities, 1 for the predicted class, or values."""
     if finds_outliers(estimator):
         labels = np.asarray(estimator.predict(data))[:, None]
         return np.column_stack([labels == targets[0].classes, estimator.decision_function(data)])
@@ -105,21 +105,21 @@ def scores_of(estimator: Any, targets: Sequence[Target], data: Any) -> Column:
         values = np.asarray(estimator.predict(data), dtype=np.float64)
         return values.reshape(len(values), -1)
     if targets[0].probabilistic:
-        told = estimator.predict_proba(data)
-        return np.asarray(np.concatenate(told, axis=1) if isinstance(told, list) else told, dtype=np.float64)
+        parts = estimator.predict_proba(data)
+        return np.asarray(np.concatenate(parts, axis=1) if isinstance(parts, list) else parts, dtype=np.float64)
     labels = np.asarray(estimator.predict(data))
     labels = labels.reshape(len(labels), -1)
-    parts = [labels[:, [place]] == each.classes for place, each in enumerate(targets)]
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    chosen = [labels[:, [index]] == each.classes for index, each in enumerate(targets)]
+    return np.concatenate(chosen, axis=1).astype(np.float64)
 
 
 def input_of(estimator: Any, columns: Columns, signature: Signature) -> Any:
-    """Return columns as what an estimator was fitted on: a frame, or a matrix where it knows no names."""
-    return named_or_not(estimator, to_frame(columns, signature))
+    """Return columns as the input of an estimator: a frame, or a matrix if it was fitted without names."""
+    return match_fitted_names(estimator, to_frame(columns, signature))
 
 
-def named_or_not(estimator: Any, frame: pd.DataFrame) -> Any:
-    """Return a frame, or the matrix of it where the estimator was fitted on one without names."""
+def match_fitted_names(estimator: Any, frame: pd.DataFrame) -> Any:
+    """Return the frame, or its matrix if the estimator was fitted without names."""
     first = steps_of(estimator)[0]
     named = any(hasattr(each, "feature_names_in_") for each in (estimator, first)) or isinstance(first, ColumnFeatures)
     return frame if named else frame.to_numpy(dtype=np.float64)
@@ -154,16 +154,16 @@ def _flat(estimator: Any) -> Iterator[Any]:
 def _blocks(data: Any) -> Iterator[tuple[Any, int]]:
     rows = len(data) if not isinstance(data, Mapping) else len(next(iter(data.values())))
     for start in range(0, rows, _BLOCK):
-        places = np.minimum(np.arange(start, start + _BLOCK), rows - 1)
+        indices = np.minimum(np.arange(start, start + _BLOCK), rows - 1)
         if isinstance(data, Mapping):
-            taken: Any = {name: column[places] for name, column in data.items()}
+            taken: Any = {name: column[indices] for name, column in data.items()}
         else:
-            taken = getattr(data, "iloc", data)[places]
+            taken = getattr(data, "iloc", data)[indices]
         yield taken, min(_BLOCK, rows - start)
 
 
 def to_frame(columns: Columns, signature: Signature) -> pd.DataFrame:
-    """Return columns as the frame that an estimator was trained on: times are zoned UTC, texts are objects."""
+    """Return columns as a frame like that of the training: timestamps in UTC, strings as objects."""
     import pandas as pd
 
     frame = pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype) for name in signature.names})

@@ -1,7 +1,7 @@
-"""Estimators as skops files, in one canonical form: the same model gives the same bytes.
+"""Estimators as skops files in a canonical form: the same model gives the same bytes.
 
-As skops writes them, files hold memory addresses and times. Here identities are numbered in the
-order in which they appear, and the archive's entries carry no time.
+skops writes memory addresses and times. Here, object ids are numbered in order of appearance, and the entries of the
+archive have no time.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ..canonical_zip import write_zip
 
 __all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
 
-# Beyond what skops trusts by default. The list lives here, with the loader, and never in a model's file.
+# Trusted in addition to the types that skops trusts. The list is here, in the loader, and never in a model file.
 TRUSTED = frozenset(
     {
-        # Boosting with categorical features holds a partial of this check; what a partial calls is audited by its own name.
+        # Boosting with categorical features holds a partial of `check_array`. The function of a partial is audited itself.
         "functools.partial",
         "sklearn.utils.validation.check_array",
         "numpy.dtype",
@@ -64,19 +64,19 @@ def dump_estimator(estimator: Any) -> bytes:
 
 
 def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Mapping[str, str] | None = None) -> Any:
-    """Load an estimator, its types audited first.
+    """Load an estimator after an audit of its types.
 
     Parameters
     ----------
     code
         Top-level packages of verified project code, whose types are trusted.
     renamed
-        Top-level package as the file calls it -> as it is called here.
+        Name of a top-level package in the file -> its name in this process.
 
     Raises
     ------
     CorruptPackageError
-        If the file needs a type that is not trusted, or is no skops file.
+        If the file needs a type that is not trusted, or is not a skops file.
     """
     import skops.io
 
@@ -84,10 +84,10 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
     renamed = {"nbship": own, **(renamed or {})}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            # As `dump_estimator` writes it: what an entry unpacks to cannot be larger than the file.
+            # `dump_estimator` does not compress, so an entry cannot unpack to more than the size of the file.
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise CorruptPackageError(
-                    "The model file is compressed, and nbship writes no compressed ones. Make the package again."
+                    "The model file is compressed, but nbship writes model files without compression. Build the package again."
                 )
         data = _rename(data, renamed)
         trusted = {
@@ -99,11 +99,11 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
         raise
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CorruptPackageError(f"The model file cannot be loaded: {reason}. Make the package again.") from error
+        raise CorruptPackageError(f"The model file cannot be loaded: {reason}. Build the package again.") from error
 
 
 def types_in(data: bytes) -> list[str]:
-    """Return the types of a skops file that skops does not trust by itself."""
+    """Return the types in a skops file that skops does not trust by default."""
     import skops.io
 
     return list(skops.io.get_untrusted_types(data=data))
@@ -132,7 +132,7 @@ def _renumber(node: Any, *, ids: dict[Any, int], files: dict[str, str]) -> None:
             _renumber(inner, ids=ids, files=files)
     elif isinstance(node, dict):
         if "__id__" in node:
-            # Whether two equal literals are one object is chance; so each is its own.
+            # Equal literals may or may not be one object, depending on the interpreter: number each occurrence.
             key = len(ids), "literal" if node.get("__loader__") == "JsonNode" else node["__id__"]
             node["__id__"] = ids.setdefault(key if key[1] == "literal" else node["__id__"], len(ids) + 1)
         for name, inner in node.items():

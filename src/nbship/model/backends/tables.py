@@ -1,4 +1,4 @@
-"""The model of a package as tables: no scikit-learn, no pandas."""
+"""The model of a package as lookup tables, without scikit-learn and pandas."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Compiled", "array_of", "function_of"]
 
 
 class Compiled:
-    """A compiled model, ready to answer.
+    """A compiled model, ready to predict.
 
     Attributes
     ----------
     targets
-        What the scores are of: one target.
+        The one target of the scores.
     names
-        Of the tables' inputs.
+        The names of the inputs.
     """
 
     name = "tables"
@@ -38,31 +38,33 @@ class Compiled:
     def scores(self, columns: Columns) -> Column:
         """Return probabilities, shape (rows, classes), or values, shape (rows, 1)."""
         given = columns if self._function is None else compute(self._function, columns)
-        return self.tables.scores([_taken(given[each.name], text=each.text) for each in self.tables.inputs])
+        return self.tables.scores(
+            [_as_input(given[each.name], is_string=each.is_string) for each in self.tables.inputs]
+        )
 
     @property
-    def takes_values(self) -> bool:
-        """Whether it takes the fields' values themselves; else a feature function takes their columns."""
+    def reads_fields(self) -> bool:
+        """Whether the inputs are the fields themselves; otherwise a feature function computes them from columns."""
         return self._function is None
 
-    def single(self, values: Sequence[Any]) -> list[float]:
+    def score_row(self, values: Sequence[Any]) -> list[float]:
         """Return the scores of one row from the values of `names`."""
-        return self.tables.single(values)
+        return self.tables.score_row(values)
 
-    def single_of(self, columns: Columns) -> list[float]:
+    def score_columns(self, columns: Columns) -> list[float]:
         """Return the scores of one row from columns of length one."""
         given = columns if self._function is None else compute(self._function, columns)
-        return self.tables.single([given[name].item() for name in self.names])
+        return self.tables.score_row([given[name].item() for name in self.names])
 
 
-def _taken(column: Any, *, text: bool) -> Any:
-    if text and isinstance(column, Codes):
+def _as_input(column: Any, *, is_string: bool) -> Any:
+    if is_string and isinstance(column, Codes):
         return column
-    return np.asarray(column, dtype=object if text else np.float64)
+    return np.asarray(column, dtype=object if is_string else np.float64)
 
 
 def array_of(values: Sequence[Any]) -> Column:
-    """Return classes as an array: texts are objects."""
+    """Return classes as an array; strings as objects."""
     if isinstance(values[0], str):
         column = np.empty(len(values), dtype=object)
         column[:] = values
@@ -71,9 +73,9 @@ def array_of(values: Sequence[Any]) -> Column:
 
 
 def function_of(name: str, renamed: Mapping[str, str]) -> Any:
-    """Return a function of the package's own code, named as module:function."""
+    """Return a function of the packaged code, by its name `module:function`."""
     module, _, function = name.partition(":")
     top, dot, rest = module.partition(".")
     if top not in renamed:
-        raise CorruptPackageError(f"The model needs '{name}', which is not in the package's code. Make it again.")
+        raise CorruptPackageError(f"The model needs '{name}', which is not in the code of the package. Build it again.")
     return getattr(importlib.import_module(f"{renamed[top]}{dot}{rest}"), function)

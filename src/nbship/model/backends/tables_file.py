@@ -1,4 +1,4 @@
-"""Compiled tables as a file: `tables.npz`, arrays of numbers and one JSON description; the same tables give the same bytes."""
+"""Compiled tables as a file: `tables.npz`, numeric arrays and a JSON description. Equal tables give equal bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ARRAYS = ("base", "leaves", "values", "outputs", "weights", "centres", "additio
 
 
 def dump_tables(tables: Tables | Blend, about: Mapping[str, Any]) -> bytes:
-    """Return the bytes of `tables.npz`; `about` is kept with them, as JSON."""
+    """Return the bytes of `tables.npz`; `about` is stored with the tables, as JSON."""
     arrays, described = _dumped(tables)
     described |= {"format": FORMAT, "about": about}
     arrays["described"] = np.frombuffer(json.dumps(described, sort_keys=True).encode(), dtype=np.uint8)
@@ -36,33 +36,36 @@ def dump_tables(tables: Tables | Blend, about: Mapping[str, Any]) -> bytes:
 
 
 def _dumped(tables: Tables | Blend) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the arrays, and what is said of them."""
+    """Return the arrays and their description."""
     arrays: dict[str, Any] = {}
     if isinstance(tables, Blend):
         members = []
-        for place, member in enumerate(tables.members):
+        for index, member in enumerate(tables.members):
             inner, described = _dumped(member.tables)
             described["weight"] = member.weight
             if (curves := member.calibration) is not None:
-                kept = {"kind": curves.kind, "places": list(curves.places), "classes": curves.classes}
-                described["calibration"] = kept
+                described["calibration"] = {
+                    "kind": curves.kind,
+                    "places": list(curves.class_indices),
+                    "classes": curves.classes,
+                }
                 inner |= {f"curve{number}": curve for number, curve in enumerate(curves.curves)}
             members.append(described)
-            arrays |= {f"{place}.{name}": array for name, array in inner.items()}
+            arrays |= {f"{index}.{name}": array for name, array in inner.items()}
         return arrays, {"members": members}
     arrays |= {name: getattr(tables, name) for name in _ARRAYS if getattr(tables, name) is not None}
-    arrays |= {f"cuts{place}": each.cuts for place, each in enumerate(tables.inputs) if each.cuts is not None}
-    inputs = [{"name": each.name, "text": each.text, "known": list(each.known)} for each in tables.inputs]
+    arrays |= {f"cuts{index}": each.cuts for index, each in enumerate(tables.inputs) if each.cuts is not None}
+    inputs = [{"name": each.name, "text": each.is_string, "known": list(each.known)} for each in tables.inputs]
     return arrays, {"inputs": inputs, "link": tables.link, "divisor": tables.divisor}
 
 
 def load_tables(data: bytes) -> tuple[Tables | Blend, Mapping[str, Any]]:
-    """Read what `dump_tables` wrote.
+    """Read the bytes of `tables.npz`.
 
     Raises
     ------
     CorruptPackageError
-        If it is something else.
+        If the bytes are not such a file.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -72,27 +75,27 @@ def load_tables(data: bytes) -> tuple[Tables | Blend, Mapping[str, Any]]:
             arrays = {name: file[name] for name in file.files}
         described = json.loads(arrays.pop("described").tobytes())
         if described["format"] != FORMAT:
-            raise ValueError(f"format {described['format']}, and {FORMAT} is known")
+            raise ValueError(f"its format is {described['format']}, not {FORMAT}")
         return _loaded(arrays, described), described["about"]
     except (ValueError, KeyError, TypeError, OSError, EOFError, RecursionError, zipfile.BadZipFile) as error:
-        raise CorruptPackageError(f"'tables.npz' cannot be read: {error}. Make the package again.") from error
+        raise CorruptPackageError(f"'tables.npz' cannot be read: {error}. Build the package again.") from error
 
 
 def _loaded(arrays: Mapping[str, Any], described: Mapping[str, Any]) -> Tables | Blend:
     if "members" in described:
-        return Blend(tuple(_member(arrays, place, each) for place, each in enumerate(described["members"])))
+        return Blend(tuple(_member(arrays, index, each) for index, each in enumerate(described["members"])))
     inputs = tuple(
-        Input(each["name"], each["text"], tuple(each["known"]), arrays.get(f"cuts{place}"))
-        for place, each in enumerate(described["inputs"])
+        Input(each["name"], each["text"], tuple(each["known"]), arrays.get(f"cuts{index}"))
+        for index, each in enumerate(described["inputs"])
     )
-    kept = {name: arrays[name] for name in _ARRAYS if name in arrays}
-    return Tables(inputs, link=described["link"], divisor=described["divisor"], **kept)
+    stored = {name: arrays[name] for name in _ARRAYS if name in arrays}
+    return Tables(inputs, link=described["link"], divisor=described["divisor"], **stored)
 
 
-def _member(arrays: Mapping[str, Any], place: int, described: Mapping[str, Any]) -> Member:
-    inner = {name.removeprefix(f"{place}."): array for name, array in arrays.items() if name.startswith(f"{place}.")}
+def _member(arrays: Mapping[str, Any], index: int, described: Mapping[str, Any]) -> Member:
+    inner = {name.removeprefix(f"{index}."): array for name, array in arrays.items() if name.startswith(f"{index}.")}
     calibration = None
-    if (kept := described.get("calibration")) is not None:
-        curves = tuple(inner[f"curve{number}"] for number in range(len(kept["places"])))
-        calibration = Calibration(kept["kind"], tuple(kept["places"]), curves, kept["classes"])
+    if (stored := described.get("calibration")) is not None:
+        curves = tuple(inner[f"curve{number}"] for number in range(len(stored["places"])))
+        calibration = Calibration(stored["kind"], tuple(stored["places"]), curves, stored["classes"])
     return Member(_loaded(inner, described), calibration, described["weight"])

@@ -1,4 +1,4 @@
-"""Making a package: files, proofs, reference, card, wheel, container. Never part of a wheel."""
+"""Build a package: files, evidence, reference, card, wheel, container. Never part of a wheel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build a model package: a folder that holds all that a prediction needs, and proves it."""
+"""Build a model package: a folder with everything that predictions need, and the evidence that they are right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from ...atomic_write import replacing_folder, write_whole
 from ...errors import GateError, PackageError, SignatureError
 from ..backends import dump_estimator, finds_outliers, input_of, load_estimator_bytes, steps_of, targets_of, types_in
-from ..compiler import choose_path
+from ..compiler import choose_backend
 from ..features import ColumnFeatures
 from ..package import (
     MANIFEST,
@@ -58,66 +58,66 @@ def build_package(
     metrics: Mapping[str, Any] | None = None,
     verdict: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Build the package of a fitted estimator; the folder appears whole, or is left as it was.
+    """Build the package of a fitted estimator. If it fails, the folder does not change.
 
     Parameters
     ----------
     folder
-        Where the package goes; what lies there is replaced.
+        The folder of the package; an earlier package is replaced.
     estimator
-        A fitted scikit-learn estimator or pipeline, which takes a frame of the signature's fields.
+        A fitted scikit-learn estimator or pipeline; its input is a frame with the fields of the signature.
     signature
-        What it takes. Outputs that it does not name are made from the estimator.
+        The inputs of the model. Outputs are inferred from the estimator if the signature has none.
     golden
-        Rows (at least 500, or all that there are) whose answers every copy of the package must give.
+        Held-out rows, at least 500 if there are as many. Every copy of the package must reproduce their outputs.
     reference
-        The training rows, lookups included: their distributions are kept, never the rows.
+        The training rows, with looked-up values. The package stores their distributions, and never the rows.
     card
-        The model card as Markdown, or `purpose`, `limits` and `metrics` from which it is written.
+        The model card as Markdown, or a mapping with `purpose`, `limits` and `metrics`.
     metrics
-        How good the model was on held-out rows, as monitoring compares with.
+        Metrics on held-out rows, the baseline for monitoring.
     verdict
-        Of the gate: `passed` and `reasons`.
+        Verdict of the gate: `passed` and `reasons`.
 
     Raises
     ------
     GateError
-        If the verdict is no.
+        If the verdict is that the model did not pass.
     SignatureError
         If there is no signature, or it does not fit the estimator or the rows.
     PackageError
         If there are too few golden rows, or the model cannot be stored.
     """
     if verdict is not None and not verdict.get("passed"):
-        reasons = "; ".join(map(str, verdict.get("reasons", ()))) or "it gives no reason"
-        raise GateError(f"The gate rejected model '{name}': {reasons}. No package was made.")
+        reasons = "; ".join(map(str, verdict.get("reasons", ()))) or "no reason given"
+        raise GateError(f"The gate rejected model '{name}': {reasons}. No package was built.")
     if signature is None:
         raise SignatureError(f"Model '{name}' has no signature. Infer one: model.Signature.infer(training_frame).")
     if len(golden) < _LEAST_GOLDEN <= len(reference):
         raise PackageError(
-            f"Model '{name}' has {len(golden)} golden rows. Give at least {_LEAST_GOLDEN} held-out rows."
+            f"Model '{name}' has {len(golden)} golden rows. Pass at least {_LEAST_GOLDEN} held-out rows."
         )
     target = Path(folder)
     signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator, signature, golden))
-    _refuse_misfit(signature, lookups)
-    # A signature that names a target or class that there is not is refused before any work.
+    _check_lookups(signature, lookups)
+    # Fails early, before the slow steps, if the signature names a target or class that the estimator does not have.
     OutputReader(signature, targets_of(estimator, several=1 + max(each.target for each in signature.outputs)))
     data = dump_estimator(estimator)
     code = collect_code(types_in(data))
-    choice = choose_path(
+    choice = choose_backend(
         estimator,
         signature,
         columns=read_rows(signature, reference[[n for n in signature.names if n in reference]]).columns,
         code=code,
     )
-    needed = sorted(distributions_in({**runtime_files(code, path=choice.name), **code}))
+    needed = sorted(distributions_in({**runtime_files(code, backend=choice.name), **code}))
     libraries = _libraries(needed)
     files = {
         "model.skops": data,
         "signature.json": json_bytes(signature.to_json()),
         "provenance.json": json_bytes(replace(provenance, libraries=libraries).to_json()),
         "requirements.txt": "".join(f"{each}=={libraries[each]}\n" for each in needed).encode(),
-        **mlflow_files(code, path=choice.name, python=libraries["python"]),
+        **mlflow_files(code, backend=choice.name, python=libraries["python"]),
         **{f"code/{path}": content for path, content in code.items()},
         **dump_lookups(lookups),
         **choice.files,
@@ -126,7 +126,7 @@ def build_package(
         name,
         files,
         signature,
-        path=choice.report,
+        report=choice.report,
         estimator=estimator,
         golden=golden,
         reference=reference,
@@ -137,8 +137,8 @@ def build_package(
     return _write(target, name, files)
 
 
-def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup]) -> None:
-    """Refuse a signature that names lookups that there are not."""
+def _check_lookups(signature: Signature, lookups: Sequence[Lookup]) -> None:
+    """Check that every lookup field has a lookup, and every lookup its keys."""
     given = {lookup.name: lookup for lookup in lookups}
     for field in signature.inputs:
         if field.lookup is not None and field.name not in getattr(given.get(field.lookup), "columns", ()):
@@ -153,13 +153,13 @@ def _refuse_misfit(signature: Signature, lookups: Sequence[Lookup]) -> None:
 
 
 def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> tuple[Output, ...]:
-    """Return the outputs of an estimator: label and probability of a classifier, value of a regression, for each target."""
+    """Return the outputs of an estimator for each target: label and probability of a class, or value of a regression."""
     if finds_outliers(estimator):
         label = Output("label", "int", "label", classes=(-1, 1), title="Label", help="-1 for an outlier")
         return label, Output("score", "float", "value", target=1, title="Score", help="Below 0 for an outlier")
     if getattr(estimator, "classes_", None) is not None:
         return tuple(
-            output for place, each in enumerate(targets_of(estimator, several=1)) for output in _classified(each, place)
+            output for index, each in enumerate(targets_of(estimator, several=1)) for output in _classified(each, index)
         )
     sample = read_rows(signature, rows[[name for name in signature.names if name in rows]].head(1)).columns
     takes_columns = isinstance(steps_of(estimator)[0], ColumnFeatures)
@@ -168,43 +168,43 @@ def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> t
     if several == 1:
         return (Output("value", "float", "value", title="Value"),)
     return tuple(
-        Output(f"value_{place}", "float", "value", target=place, title=f"Value {place}") for place in range(several)
+        Output(f"value_{index}", "float", "value", target=index, title=f"Value {index}") for index in range(several)
     )
 
 
-def _classified(target: Target, place: int) -> tuple[Output, ...]:
+def _classified(target: Target, index: int) -> tuple[Output, ...]:
     assert target.classes is not None
     values = tuple(target.classes.tolist())
     dtype = {bool: "bool", int: "int", float: "float"}.get(type(values[0]), "string")
-    suffix, title = (f"_{place}", f" {place}") if place else ("", "")
-    label = Output(f"label{suffix}", dtype, "label", classes=values, target=place, title=f"Label{title}")
+    suffix, title = (f"_{index}", f" {index}") if index else ("", "")
+    label = Output(f"label{suffix}", dtype, "label", classes=values, target=index, title=f"Label{title}")
     if not target.probabilistic:
         return (label,)
     positive = values[1] if len(values) == 2 else None
     probability = Output(
-        f"probability{suffix}", "float", "probability", positive=positive, target=place, title=f"Probability{title}"
+        f"probability{suffix}", "float", "probability", positive=positive, target=index, title=f"Probability{title}"
     )
     return (label, probability)
 
 
 def save_estimator(estimator: Any, path: Path | str) -> None:
-    """Write a fitted estimator between two stages: the same estimator gives the same bytes."""
+    """Write a fitted estimator to a skops file, for a later stage. Equal estimators give equal bytes."""
     write_whole(Path(path), dump_estimator(estimator))
 
 
 def load_estimator(path: Path | str) -> Any:
-    """Read what `save_estimator` wrote; types of the project's own modules are trusted, as its code runs anyway.
+    """Read an estimator that `save_estimator` wrote. Types of project modules are trusted.
 
     Raises
     ------
     CorruptPackageError
-        If the file is damaged, or needs a type from elsewhere.
+        If the file is damaged, or needs a type that is not trusted.
     """
     return load_own(Path(path).read_bytes())
 
 
 def load_own(data: bytes) -> Any:
-    """Read an estimator from the bytes of its file, as `load_estimator` does."""
+    """Load an estimator from bytes; see `load_estimator`."""
     own = {name.partition(".")[0] for name in types_in(data) if collect_code([name])}
     return load_estimator_bytes(data, code=own)
 

@@ -1,4 +1,4 @@
-"""The model card: what a model is for, what it takes, how good it was."""
+"""The model card: purpose, limits, performance, inputs and outputs of a model."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["make_card"]
 
 def make_card(
     name: str,
-    told: str | Mapping[str, Any],
+    text: str | Mapping[str, Any],
     *,
     signature: Signature,
     metrics: Mapping[str, Any] | None,
     libraries: Mapping[str, str],
 ) -> str:
-    """Return the card as Markdown: what the data scientist told, then what the package knows by itself.
+    """Return the card as Markdown: first the text of the data scientist, then generated sections.
 
     Parameters
     ----------
-    told
-        Markdown; or a mapping with `purpose`, `limits` and `metrics`.
+    text
+        Markdown, or a mapping with `purpose`, `limits` and `metrics`.
     """
-    if isinstance(told, str):
-        sections = [told.strip() or f"# {name}"]
+    if isinstance(text, str):
+        sections = [text.strip() or f"# {name}"]
         scores = metrics
     else:
-        sections = [f"# {name}", str(told.get("purpose", ""))]
-        sections += [f"## Limits\n\n{told['limits']}"] if told.get("limits") else []
-        scores = metrics or told.get("metrics")
+        sections = [f"# {name}", str(text.get("purpose", ""))]
+        sections += [f"## Limits\n\n{text['limits']}"] if text.get("limits") else []
+        scores = metrics or text.get("metrics")
         sections += [_scores(scores)] if scores else []
     sections += [_inputs(signature), _outputs(signature), _made(libraries)]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -68,7 +68,8 @@ def _limit(limit: Any) -> str:
 
 def _outputs(signature: Signature) -> str:
     lines = [
-        f"| {name} | {output.dtype} | {output.title or output.name} |" for name, output in signature.answers.items()
+        f"| {name} | {output.dtype} | {output.title or output.name} |"
+        for name, output in signature.output_columns.items()
     ]
     return "\n".join(["## Outputs", "", "| output | type | meaning |", "|---|---|---|", *lines])
 

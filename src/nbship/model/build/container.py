@@ -1,6 +1,6 @@
-"""The build context of a container image that serves a package: no Git, no DVC, no notebooks in it.
+"""Write the build context of a container image that serves a package, without Git, DVC and notebooks.
 
-The image runs as a user of its own on a root that may be read-only; what must last is on the volume `/state`.
+The image runs as an unprivileged user and works with a read-only root; persistent data are on the volume `/state`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .wheel import wheel_bytes
 
 __all__ = ["Context", "write_context"]
 
-# What serving imports; the package says which libraries its model needs.
+# The libraries that serving imports; requirements.txt of the package names the libraries of the model.
 _SERVING = (
     "click", "httptools", "msgspec", "prometheus-client", "psycopg", "psycopg-binary", "ruamel.yaml", "uvicorn", "uvloop",
 )  # fmt: skip
@@ -66,9 +66,9 @@ services:
     volumes: ["state:/state"]
     environment:
       # keys: `docker compose run --rm --entrypoint nbship {name} keys add shop --role predict --package /srv/model`.
-      # proxy: one of NBSHIP_SERVING__PROXIES vouches for callers. none: everybody may ask.
+      # proxy: a proxy in NBSHIP_SERVING__PROXIES authenticates callers. none: every request is accepted.
       NBSHIP_SERVING__AUTH: keys
-      # Of several machines: a log in PostgreSQL, and a spool on the volume for the time that it is away.
+      # For several machines: the log is in PostgreSQL, with a spool on the volume while PostgreSQL is down.
       # NBSHIP_LOG__URL: postgresql://user@host/database
       # NBSHIP_LOG__WHEN_DOWN: spool
 volumes:
@@ -78,14 +78,14 @@ volumes:
 
 @dataclass(frozen=True)
 class Context:
-    """What was written.
+    """A build context.
 
     Attributes
     ----------
     tag
         A name for the image: the model and its version.
     distributions, size
-        How many libraries it installs, and how many bytes they are.
+        The number of installed libraries, and their size in bytes.
     """
 
     tag: str
@@ -94,7 +94,7 @@ class Context:
 
 
 def write_context(package: Path, folder: Path, *, name: str) -> Context:
-    """Write the build context of a package, verified first, into a folder of its own.
+    """Verify a package, and write its build context to a folder.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def write_context(package: Path, folder: Path, *, name: str) -> Context:
     """
     manifest, files = read_files(package)
     if folder.exists() and any(folder.iterdir()) and not (folder / "Dockerfile").is_file():
-        raise PackageError(f"'{folder}' is not a build context. Name an empty folder.")
+        raise PackageError(f"'{folder}' is not empty and is not a build context. Name an empty folder.")
     pinned = _closure([*_SERVING, *_required(files)])
     python = json.loads(files["provenance.json"])["libraries"]["python"]
     tag, wheel, content = f"{name.replace('_', '-')}:{manifest.version}", *_own_wheel()
@@ -121,13 +121,13 @@ def write_context(package: Path, folder: Path, *, name: str) -> Context:
 
 
 def _required(files: Mapping[str, bytes]) -> list[str]:
-    """Return the libraries that the package's requirements name."""
+    """Return the libraries in the requirements of the package."""
     lines = files["requirements.txt"].decode().splitlines()
     return [re.split(r"[=<>!~\[; ]", line, maxsplit=1)[0] for line in lines if line.strip()]
 
 
 def _closure(names: Iterable[str]) -> dict[str, metadata.Distribution]:
-    """Return these libraries and all that they need, as they are installed here."""
+    """Return the installed distributions of libraries and of their dependencies."""
     from packaging.requirements import Requirement
 
     found: dict[str, metadata.Distribution] = {}
@@ -154,7 +154,7 @@ def _size(distribution: metadata.Distribution) -> int:
 
 
 def _own_wheel() -> tuple[str, bytes]:
-    """Return the name and the bytes of a wheel of the nbship that runs here, without what works on notebooks."""
+    """Return the name and the bytes of a wheel of the running nbship, without the parts for notebooks."""
     own = metadata.distribution("nbship")
     root = Path(sys.modules["nbship"].__file__ or "").parent
     info = f"nbship-{own.version}.dist-info"

@@ -1,6 +1,6 @@
-"""What a package proves itself by: golden rows with their outputs, and how the training rows were distributed.
+"""The evidence in a package: golden rows with their outputs, and the distributions of the training rows.
 
-The outputs are those of the packaged model, loaded from the very files that are packaged.
+The outputs come from the packaged model, loaded from the same files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import SignatureError
-from ..backends import BOUND, named_or_not, scores_of, targets_of
+from ..backends import BOUND, match_fitted_names, scores_of, targets_of
 from ..package import GOLDEN_OUTPUT, Package, PackagedModel, json_bytes, make_manifest, parquet_bytes, read_manifest
 from ..signature import Field, OutputReader, Signature, example_record, read_rows
 from .reference import describe, dump_reference
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gather_evidence"]
 
-_LOOKED_AT = 1000
+_EXAMPLE_CANDIDATES = 1000
 
 
 def gather_evidence(
@@ -29,29 +29,29 @@ def gather_evidence(
     files: Mapping[str, bytes],
     signature: Signature,
     *,
-    path: Mapping[str, Any],
+    report: Mapping[str, Any],
     estimator: Any,
     golden: pd.DataFrame,
     reference: pd.DataFrame,
     metrics: Mapping[str, Any] | None,
     verdict: Mapping[str, Any] | None,
 ) -> dict[str, bytes]:
-    """Let the packaged model itself, loaded from its files, answer the golden rows and the reference."""
+    """Predict the golden and the reference rows with the packaged model, and return the files with the results."""
     model = PackagedModel(Package(read_manifest(make_manifest(name, files)), files))
-    _refuse_difference(model, estimator, signature, golden)
+    _check_parity(model, estimator, signature, golden)
     rows = _without_personal(golden[[n for n in signature.names if n in golden]], signature)
-    answers = model.answer(model.complete(read_rows(signature, rows)))
+    predictions = model.predict(model.complete(read_rows(signature, rows)))
     columns = model.complete(read_rows(signature, reference[[n for n in signature.names if n in reference]]))
-    outputs = model.answer(columns).columns()
+    outputs = model.predict(columns).columns()
     acceptance = {
         "format": 1,
-        **path,
+        **report,
         "golden_rows": len(rows),
         "example": example_record(_records(rows), signature),
         "metrics": metrics or {},
         "verdict": verdict or {},
     }
-    shown = rows.assign(**{f"{GOLDEN_OUTPUT}{kind}": values for kind, values in answers.columns().items()})
+    shown = rows.assign(**{f"{GOLDEN_OUTPUT}{kind}": values for kind, values in predictions.columns().items()})
     return {
         "golden.parquet": parquet_bytes(shown),
         "reference.parquet": dump_reference(describe(columns, signature, outputs=outputs)),
@@ -61,23 +61,26 @@ def gather_evidence(
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        dict(zip(map(str, rows), row, strict=True)) for row in rows.head(_LOOKED_AT).itertuples(index=False, name=None)
+        dict(zip(map(str, rows), row, strict=True))
+        for row in rows.head(_EXAMPLE_CANDIDATES).itertuples(index=False, name=None)
     ]
 
 
-def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signature, golden: pd.DataFrame) -> None:
-    """Refuse a package that does not answer as the estimator does on the training side."""
+def _check_parity(model: PackagedModel, estimator: Any, signature: Signature, golden: pd.DataFrame) -> None:
+    """Check that the packaged model and the estimator give the same outputs for the golden rows."""
     if not set(signature.names) <= set(golden):
         return
     frame = golden[list(signature.names)]
     columns = model.complete(read_rows(signature, frame))
-    targets = targets_of(estimator, several=len(model.path.targets))
+    targets = targets_of(estimator, several=len(model.backend.targets))
     expected = (
-        OutputReader(signature, targets).many(scores_of(estimator, targets, named_or_not(estimator, frame))).columns()
+        OutputReader(signature, targets)
+        .read(scores_of(estimator, targets, match_fitted_names(estimator, frame)))
+        .columns()
     )
-    bound = BOUND[model.path.name]
-    # Numbers first: they say more of a difference than the labels that follow from them.
-    for kind, given in sorted(model.answer(columns).columns().items(), key=lambda each: each[1].dtype.kind != "f"):
+    bound = BOUND[model.backend.name]
+    # Compare numbers before labels: a difference of probabilities says more than the label that follows from it.
+    for kind, given in sorted(model.predict(columns).columns().items(), key=lambda each: each[1].dtype.kind != "f"):
         if given.dtype.kind == "f":
             same = np.isclose(given, expected[kind], rtol=bound, atol=bound, equal_nan=True)
         else:
@@ -85,7 +88,7 @@ def _refuse_difference(model: PackagedModel, estimator: Any, signature: Signatur
         if not same.all():
             row = int(np.flatnonzero(~same)[0])
             raise SignatureError(
-                f"Golden row {row} gives the {kind} {given[row]} through the signature and {expected[kind][row]} by the estimator "
+                f"Golden row {row} has the {kind} {given[row]} through the signature, but {expected[kind][row]} from the estimator "
                 "on the frame. Use the training frame's types in the signature."
             )
 
@@ -107,5 +110,5 @@ def _pseudonyms(field: Field, rows: int) -> list[Any]:
     if field.example is not None:
         return [field.example] * rows
     raise SignatureError(
-        f"Field '{field.name}' is personal and may not be null. Give it an 'example' for the packaged rows."
+        f"Field '{field.name}' holds personal data and is not nullable. Set its 'example', which replaces the values in golden rows."
     )

@@ -1,4 +1,4 @@
-"""A package of an estimator that was saved to a file, for projects without a package stage; and its ONNX graph."""
+"""Build a package from a saved estimator, for projects without a package stage; export ONNX graphs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GOLDEN = 1000
 def infer_signature(
     model: Path, reference: Path, *, keys: Sequence[str] = (), event_time: str | None = None, limits: bool = False
 ) -> bytes:
-    """Return `signature.json`, inferred from the training rows, for a person to edit."""
+    """Return `signature.json`, inferred from the training rows, for the user to edit."""
     rows = _given(_estimator(model), _read(reference), reference)
     return json_bytes(Signature.infer(rows, keys=keys, event_time=event_time, limits=limits).to_json())
 
@@ -41,15 +41,17 @@ def package_saved(
     Parameters
     ----------
     reference, golden
-        CSV or Parquet files of training rows, and of held-out ones; without these, golden rows are drawn evenly
+        CSV or Parquet files with training rows and held-out rows. Without held-out rows, golden rows are sampled evenly
         from the training rows.
     signature
-        An edited `signature.json`; without it, it is inferred.
+        An edited `signature.json`; without one, the signature is inferred.
 
     Raises
     ------
     PackageError
-        If a file cannot be read, or has not the model's columns; `SignatureError` if the signature does not fit.
+        If a file cannot be read, or does not have the model's columns.
+    SignatureError
+        If the signature does not fit.
     """
     estimator = _estimator(model)
     rows = _given(estimator, _read(reference), reference)
@@ -68,7 +70,7 @@ def package_saved(
 
 
 def write_onnx(package: Path, target: Path) -> float:
-    """Write a package's model as an ONNX graph, verified first; return how far its answers differ on generated rows.
+    """Verify a package and write its model as an ONNX graph. Return the largest difference on generated rows.
 
     Raises
     ------
@@ -114,11 +116,11 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _given(estimator: Any, rows: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return the columns that the estimator takes."""
+    """Return the columns that the estimator needs."""
     first = steps_of(estimator)[0]
     if isinstance(first, ColumnFeatures):
         raise PackageError(
-            "This model takes columns through a feature function, so its inputs cannot be inferred. "
+            "The model has a feature function, so its inputs cannot be inferred. "
             "Package it in a notebook: `model.build_package(...)`."
         )
     names = getattr(estimator, "feature_names_in_", getattr(first, "feature_names_in_", None))
@@ -126,7 +128,7 @@ def _given(estimator: Any, rows: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise PackageError("The model was fitted without column names. Fit it on a frame, or call `model.build_package(...)` in a notebook.")  # fmt: skip
     missing = [name for name in names if name not in rows]
     if missing:
-        raise PackageError(f"'{path}' has no column '{missing[0]}', which the model takes. Its columns: {', '.join(map(str, rows))}.")  # fmt: skip
+        raise PackageError(f"'{path}' has no column '{missing[0]}', which the model needs. Its columns: {', '.join(map(str, rows))}.")  # fmt: skip
     return rows[list(names)]
 
 

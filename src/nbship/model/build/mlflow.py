@@ -1,8 +1,8 @@
-"""What makes a package an MLflow model: `MLmodel`, and the predicting part of nbship as `runtime.zip`.
+"""The files that make a package an MLflow model: `MLmodel`, and the prediction code of nbship as `runtime.zip`.
 
-MLflow puts the archive on the import path, and imports its loader from there: neither nbship nor the project need
-be installed. Imported from an archive, modules leave no compiled files in the package. The loader is named by its
-content, so that packages of several versions of nbship live in one process.
+MLflow adds the archive to the import path and imports the loader from it, so neither nbship nor the project need be
+installed. Python writes no .pyc files for modules of an archive, which would change the package. The name of the
+loader contains a digest of its code, so that packages of several versions of nbship can be loaded in one process.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["RUNTIME", "mlflow_files"]
 RUNTIME = "runtime.zip"
 
 
-def mlflow_files(code: Mapping[str, bytes], *, path: str, python: str) -> dict[str, bytes]:
-    """Return the package's files that MLflow needs.
+def mlflow_files(code: Mapping[str, bytes], *, backend: str, python: str) -> dict[str, bytes]:
+    """Return the files that MLflow needs.
 
     Parameters
     ----------
     code
         Path below `code/` -> source.
-    path
-        How the package answers: "tables", "onnx" or "sklearn".
+    backend
+        "tables", "onnx" or "sklearn".
     python
-        The version of Python, as in "3.11".
+        The version of Python, such as "3.11".
     """
-    runtime = runtime_files(code, path=path)
+    runtime = runtime_files(code, backend=backend)
     digest = hashlib.sha256(write_zip(dict(sorted(runtime.items())))).hexdigest()
     top = f"nbship_runtime_{digest[:12]}"
     described = f"""flavors:

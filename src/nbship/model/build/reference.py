@@ -1,8 +1,9 @@
-"""How inputs and predictions were distributed in training: counts of bins and categories, never rows.
+"""The distributions of inputs and predictions in training: counts of bins and categories, never rows.
 
-`reference.parquet` holds one row for each bin, category, and for missing values. Numbers are counted
-in at most 100 bins between their quantiles, and one on either side for what lies outside all that was
-seen; a bin holds the values above its lower edge, up to its upper one. Free text and personal fields are only counted as missing or not.
+`reference.parquet` has one row for each bin and category, and one for missing values. Numbers have at most 100 bins
+between their quantiles, and one bin on either side for values outside the range of the training data. A bin holds the
+values above its lower edge, up to and including its upper edge. For free text and personal data, only missing and
+present values are counted.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ _BINS = 100
 
 @dataclass(frozen=True)
 class Distribution:
-    """One field's counts.
+    """The counts of one field.
 
     Attributes
     ----------
     kind
-        "number" (bins), "category", or "text" (missing or not).
+        "number" (bins), "category", or "text" (only missing or not).
     role
         "input" or "output".
     edges
-        Of bins: shape (bins + 1,), the outer ones infinite.
+        The edges of bins, shape (bins + 1,); the outer edges are infinite.
     categories
-        Of categories, sorted.
+        The sorted categories.
     counts
-        Rows in each bin or category; for text, one number: rows with a value.
+        The number of rows in each bin or category; for text, one number: rows with a value.
     missing
         Rows without a value.
     """
@@ -51,7 +52,7 @@ class Distribution:
 
     @property
     def rows(self) -> int:
-        """All rows counted."""
+        """The number of all rows."""
         return int(self.counts.sum()) + self.missing
 
 
@@ -88,14 +89,14 @@ def _numbers(values: Column, role: str) -> Distribution:
     inner = known
     if len(known):
         between = np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower")
-        # The outer bins hold what lies outside all that was seen.
+        # The outer bins are for values outside the range of the training data, so they are empty here.
         inner = np.unique(np.concatenate([[np.nextafter(known[0], -np.inf)], between, [known[-1]]]))
     edges = np.concatenate([[-np.inf], inner, [np.inf]])
     return Distribution("number", role, _in_bins(known, edges), int(len(values) - len(known)), edges=edges)
 
 
 def _in_bins(values: Column, edges: Column) -> Column:
-    # One sort and a few searches in it are several times faster than a search of the edges for each value.
+    # Sorting once and searching for each edge is several times faster than searching the edges for each value.
     upto = np.searchsorted(np.sort(values), edges[1:-1], side="right")
     return np.diff(upto, prepend=0, append=len(values))
 
@@ -109,7 +110,7 @@ def _categories(values: Column, role: str) -> Distribution:
 
 
 def _frequencies(values: Column) -> tuple[dict[str, int], int]:
-    """Return how often each text occurs, and how many are missing."""
+    """Return the frequency of each string, and the number of missing values."""
     import pandas as pd
 
     codes, names = pd.factorize(values)
@@ -132,12 +133,13 @@ def count(values: Column, like: Distribution) -> tuple[Column, int, dict[str, in
     Parameters
     ----------
     values
-        Numbers (NaN is missing) or texts (None is missing), shape (n,).
+        Numbers (NaN is missing) or strings (None is missing), shape (n,).
 
     Returns
     -------
     tuple
-        Counts as `like.counts` has them, rows without a value, and category -> rows of what `like` does not have.
+        The counts in the order of `like.counts`, the number of missing values, and the frequencies of categories that
+        `like` does not have.
     """
     if like.kind == "number":
         numbers = values.astype(np.float64)
@@ -173,11 +175,11 @@ def dump_reference(distributions: Mapping[str, Distribution]) -> bytes:
 
 def _rows(name: str, each: Distribution) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    for place, number in enumerate(each.counts.tolist()):
+    for index, number in enumerate(each.counts.tolist()):
         lower, upper = (
-            (float(each.edges[place]), float(each.edges[place + 1])) if each.edges is not None else (None, None)
+            (float(each.edges[index]), float(each.edges[index + 1])) if each.edges is not None else (None, None)
         )
-        category = each.categories[place] if each.categories is not None else None
+        category = each.categories[index] if each.categories is not None else None
         rows.append((name, each.role, each.kind, lower, upper, category, number))
     return [*rows, (name, each.role, "missing", None, None, None, each.missing)]
 
@@ -188,7 +190,7 @@ def load_reference(data: bytes) -> dict[str, Distribution]:
     Raises
     ------
     CorruptPackageError
-        If they are not what `dump_reference` writes.
+        If the bytes are not such a file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -200,7 +202,7 @@ def load_reference(data: bytes) -> dict[str, Distribution]:
             fields.setdefault((row["field"], row["role"]), []).append(row)
         return {name: _distribution(role, inner) for (name, role), inner in fields.items()}
     except (pa.ArrowInvalid, KeyError, IndexError) as error:
-        raise CorruptPackageError(f"'reference.parquet' cannot be read: {error}. Make the package again.") from error
+        raise CorruptPackageError(f"'reference.parquet' cannot be read: {error}. Build the package again.") from error
 
 
 def _distribution(role: str, rows: list[dict[str, Any]]) -> Distribution:

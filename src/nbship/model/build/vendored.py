@@ -1,7 +1,7 @@
-"""The predicting part of nbship: the modules that a wheel takes along.
+"""The modules of nbship that a package needs for predictions, for its wheel and for MLflow.
 
-Found from the imports themselves, so that a new module cannot be forgotten. Packages' `__init__`
-are cut down to what goes along: they would pull in the builder.
+They are found by following imports, so that a new module cannot be forgotten. Each `__init__` is reduced to the
+imports of included modules; as it is, it would import the code that builds packages.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ __all__ = ["runtime_files"]
 
 _ROOT = Path(__file__).parents[2]
 
-# Path -> what loads models that answer in other ways: it stays behind.
 _TOP = "nbship"
 _FITTED, _ONNX = "nbship.model.backends.sklearn", "nbship.model.backends.onnx"
-_BEHIND = {"tables": (_FITTED, _ONNX), "onnx": (_FITTED,), "sklearn": (_ONNX,)}
+# Backend -> the modules of other backends, which are excluded.
+_EXCLUDED = {"tables": (_FITTED, _ONNX), "onnx": (_FITTED,), "sklearn": (_ONNX,)}
 
 
-def runtime_files(code: Mapping[str, bytes], *, path: str) -> dict[str, bytes]:
-    """Return the modules of nbship that predicting and a package's own code need, with all that these import.
+def runtime_files(code: Mapping[str, bytes], *, backend: str) -> dict[str, bytes]:
+    """Return the modules of nbship that predictions and the packaged code need, with their imports.
 
     Parameters
     ----------
     code
         Path below `code/` -> source.
-    path
-        How the package answers: "tables", "onnx" or "sklearn".
+    backend
+        "tables", "onnx" or "sklearn".
 
     Raises
     ------
     PackageError
-        If the code imports a part of nbship that there is not.
+        If the code imports a module that nbship does not have.
     """
     used = {file: read_imports(ast.parse(content)).names for file, content in code.items()}
     own = [(file, name) for file, names in used.items() for name in names if name.startswith("nbship.")]
     for file, name in own:
-        _refuse_unknown(name, file)
-    found, _ = follow(["nbship.predictor", *(name for _, name in own)], _read, without=_BEHIND[path])
+        _check_import(name, file)
+    found, _ = follow(["nbship.predictor", *(name for _, name in own)], _read, without=_EXCLUDED[backend])
     files = {file: (_ROOT / file).read_bytes() for file in filter(None, map(_file_of, found))}
-    return {file: _cut(data, file, files) if file.endswith("__init__.py") else data for file, data in files.items()}
+    return {file: _reduced(data, file, files) if file.endswith("__init__.py") else data for file, data in files.items()}
 
 
-def _refuse_unknown(name: str, user: str) -> None:
+def _check_import(name: str, user: str) -> None:
     base = name.removesuffix(".*").rpartition(".")[0]
     if _file_of(name.removesuffix(".*")) is None and _file_of(base) is None:
         raise PackageError(f"'code/{user}' imports '{name}', which nbship does not have. Correct the import.")
 
 
 def _read(name: str) -> Imports | None:
-    """Return what a module of nbship imports; of a package's `__init__`, no more than is asked of it."""
+    """Return the imports of a module of nbship. An `__init__` counts only with the names that importers request."""
     file = _file_of(name)
     if file is None:
         return None
@@ -66,23 +66,23 @@ def _read(name: str) -> Imports | None:
 
 
 def _file_of(name: str) -> str | None:
-    place = name.removeprefix(_TOP).removeprefix(".").replace(".", "/")
-    options = (f"{place}/__init__.py".lstrip("/"), f"{place}.py")
+    stem = name.removeprefix(_TOP).removeprefix(".").replace(".", "/")
+    options = (f"{stem}/__init__.py".lstrip("/"), f"{stem}.py")
     return next((option for option in options if (_ROOT / option).is_file()), None)
 
 
-def _cut(source: bytes, path: str, found: Collection[str]) -> bytes:
-    """Return an `__init__` without the imports of modules that stay behind."""
+def _reduced(source: bytes, path: str, found: Collection[str]) -> bytes:
+    """Return an `__init__` without the imports of excluded modules."""
     package = f"{_TOP}.{path}".removesuffix("/__init__.py").removesuffix(".__init__.py").replace("/", ".")
 
-    def goes_along(node: ast.stmt) -> bool:
+    def is_included(node: ast.stmt) -> bool:
         return not (isinstance(node, ast.ImportFrom) and node.level) or _file_of(absolute_name(node, package)) in found
 
     body: list[ast.stmt] = []
     names: set[str] = set()
-    for node in filter(goes_along, ast.parse(source).body):
+    for node in filter(is_included, ast.parse(source).body):
         if isinstance(node, ast.If):
-            node.body = [inner for inner in node.body if goes_along(inner)]
+            node.body = [inner for inner in node.body if is_included(inner)]
             names |= _bound(node.body)
         if not _is_all(node) and not (isinstance(node, ast.If) and not node.body):
             body.append(node)
@@ -91,7 +91,7 @@ def _cut(source: bytes, path: str, found: Collection[str]) -> bytes:
 
 
 def _bound(nodes: Iterable[ast.stmt]) -> set[str]:
-    """Return the names that relative imports and assignments give."""
+    """Return the names that relative imports and assignments define."""
     imported = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 1]
     assigned = [node for node in nodes if isinstance(node, ast.Assign)]
     names = {alias.name for node in imported for alias in node.names}

@@ -1,8 +1,7 @@
-"""A package as a wheel that needs nothing but third-party libraries.
+"""A package as a wheel whose only dependencies are third-party libraries.
 
-It holds the package, in one archive, and the predicting part of nbship under a name of its own, so
-that neither nbship nor the project need be installed, nor get in the way where they are. The same
-package gives the same bytes.
+It holds the package as one archive, and the prediction code of nbship under a private name. nbship and the project
+need not be installed, and do not conflict with the wheel if they are. Equal packages give equal bytes.
 """
 
 from __future__ import annotations
@@ -17,29 +16,38 @@ from pathlib import Path
 from ...atomic_write import write_whole
 from ...errors import PackageError
 from ..canonical_zip import write_zip
-from ..package import ARCHIVE, GUARDED, MANIFEST, Manifest, Provenance, distributions_in, path_in, read_files
+from ..package import (
+    ARCHIVE,
+    MANIFEST,
+    PINNED_LIBRARIES,
+    Manifest,
+    Provenance,
+    backend_of,
+    distributions_in,
+    read_files,
+)
 from .vendored import runtime_files
 
 __all__ = ["build_wheel", "module_name", "wheel_bytes", "wheel_name"]
 
 _RUNTIME = "_runtime"
-# A model's numbers hang on the minor versions of these.
-_GUARDED = {library for libraries in GUARDED.values() for library in libraries}
+# The wheel requires the same minor version of these, which can change the outputs of a model.
+_PINNED = {library for libraries in PINNED_LIBRARIES.values() for library in libraries}
 
 
 def build_wheel(package: Path | str, folder: Path | str) -> Path:
-    """Write the wheel of the package in a folder, verified first, and return its path.
+    """Verify the package in a folder, write its wheel, and return the path of the wheel.
 
     Raises
     ------
     PackageError
-        If there is no package, it is damaged, or its code needs a part of nbship that cannot go along.
+        If there is no package, a file differs from the manifest, or its code needs a module that nbship does not have.
     """
     manifest, files = read_files(Path(package))
     raw = {MANIFEST: (Path(package) / MANIFEST).read_bytes(), **files}
     name, version = module_name(manifest.name), _version(manifest)
     code = {path.removeprefix("code/"): content for path, content in files.items() if path.startswith("code/")}
-    runtime = runtime_files(code, path=path_in(files))
+    runtime = runtime_files(code, backend=backend_of(files))
     provenance = Provenance.from_json(json.loads(files["provenance.json"]))
     entries = {
         f"{name}/__init__.py": _init(manifest).encode(),
@@ -56,7 +64,7 @@ def build_wheel(package: Path | str, folder: Path | str) -> Path:
 
 
 def wheel_bytes(info: str, entries: Mapping[str, bytes]) -> bytes:
-    """Return the bytes of a pure wheel with these files, its `METADATA` among them in the folder `info`."""
+    """Return the bytes of a pure wheel; the files include `METADATA` in the folder `info`."""
     whole = dict(entries)
     whole[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: nbship\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     whole[f"{info}/RECORD"] = _record(whole, f"{info}/RECORD")
@@ -64,7 +72,7 @@ def wheel_bytes(info: str, entries: Mapping[str, bytes]) -> bytes:
 
 
 def module_name(model: str) -> str:
-    """Return the name under which a model's wheel is imported.
+    """Return the import name of the wheel of a model.
 
     >>> module_name("credit risk-2")
     'credit_risk_2_model'
@@ -74,12 +82,13 @@ def module_name(model: str) -> str:
 
 
 def wheel_name(manifest: Manifest) -> str:
-    """Return the file name of a package's wheel."""
+    """Return the file name of the wheel of a package."""
     return f"{module_name(manifest.name)}-{_version(manifest)}-py3-none-any.whl"
 
 
 def _version(manifest: Manifest) -> str:
-    # Digits alone would be read as a number, and lose leading zeros: then more digits are taken.
+    # A local version of digits alone is an integer, and loses leading zeros: 0+012345678901 would become
+    # 0+12345678901. Add digits until there is a letter.
     length = next(n for n in range(12, 65) if n == 64 or not manifest.digest[:n].isdigit())
     return f"0+{manifest.digest[:length]}"
 
@@ -96,7 +105,7 @@ __version__ = "{manifest.version}"
 
 @_cache
 def load():
-    """Load the model, verified first; further calls return the same one."""
+    """Verify and load the model; later calls return the same object."""
     from .{_RUNTIME} import predictor
 
     return predictor.load(_Path(__file__).with_name("{ARCHIVE}"))
@@ -104,8 +113,8 @@ def load():
 
 def predict(rows):
     """Predict for a DataFrame or a list of records; returns a DataFrame with a column for each output."""
-    answers = load().predict(rows).to_frame()
-    return answers.set_axis(rows.index) if hasattr(rows, "index") and hasattr(rows, "columns") else answers
+    frame = load().predict(rows).to_frame()
+    return frame.set_axis(rows.index) if hasattr(rows, "index") and hasattr(rows, "columns") else frame
 
 
 def __getattr__(name):
@@ -119,7 +128,7 @@ def _metadata(manifest: Manifest, version: str, provenance: Provenance, *, neede
     libraries = provenance.libraries
     missing = sorted(needed - libraries.keys())
     if missing:
-        raise PackageError(f"The package does not name the version of '{missing[0]}' that it needs. Make it again.")
+        raise PackageError(f"The package does not name the version of its dependency '{missing[0]}'. Build it again.")
     lines = [
         "Metadata-Version: 2.4",
         f"Name: {module_name(manifest.name)}",
@@ -136,7 +145,7 @@ def _metadata(manifest: Manifest, version: str, provenance: Provenance, *, neede
 
 def _range(name: str, version: str) -> str:
     major, minor = version.split(".")[:2]
-    return f"=={major}.{minor}.*" if name in _GUARDED else f">={major}.{minor},<{int(major) + 1}"
+    return f"=={major}.{minor}.*" if name in _PINNED else f">={major}.{minor},<{int(major) + 1}"
 
 
 def _record(entries: Mapping[str, bytes], own: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Fitted estimators that average others: which, how they are calibrated, and what they weigh."""
+"""Compile estimators that average others: calibrated classifiers and voting."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["compile_model"]
 
 
 def compile_model(steps: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Tables | Blend:
-    """Compile a pipeline, or the members of the one that averages others.
+    """Compile a pipeline; if its last step averages estimators, compile each of them.
 
     Raises
     ------
     NotCompilableError
-        With the reason.
+        With the reason, as a clause.
     """
     *before, last = steps
-    last = _thawed(last)
+    last = _unfrozen(last)
     kind = type(last).__name__ if type(last).__module__.startswith("sklearn.") else ""
     if kind == "CalibratedClassifierCV":
         return Blend(tuple(_calibrated(each, before, trace) for each in last.calibrated_classifiers_))
@@ -43,7 +43,7 @@ def compile_model(steps: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]
 
 
 def _calibrated(each: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Member:
-    """Return a member whose sums are calibrated: those of its decision function, or else its probabilities."""
+    """Return a calibrated member; the curves apply to its decision function, or to probabilities if it has none."""
     tables = _compiled(each.estimator, before, trace)
     if hasattr(each.estimator, "decision_function"):
         if isinstance(tables, Blend):
@@ -51,18 +51,18 @@ def _calibrated(each: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]
         tables = replace(tables, link="identity")
     if each.method not in ("sigmoid", "isotonic"):
         raise NotCompilableError(f"CalibratedClassifierCV calibrates by {each.method}")
-    places = np.searchsorted(each.classes, each.estimator.classes_).tolist()
+    class_indices = np.searchsorted(each.classes, each.estimator.classes_).tolist()
     if len(each.classes) == 2:
-        places = [1]
+        class_indices = [1]
     curves = [_curve(calibrator, each.method) for calibrator in each.calibrators]
-    return Member(tables, Calibration(each.method, tuple(places), tuple(curves), len(each.classes)))
+    return Member(tables, Calibration(each.method, tuple(class_indices), tuple(curves), len(each.classes)))
 
 
 def _compiled(inner: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Tables | Blend:
-    return compile_model([*before, *steps_of(_thawed(inner))], trace)
+    return compile_model([*before, *steps_of(_unfrozen(inner))], trace)
 
 
-def _thawed(estimator: Any) -> Any:
+def _unfrozen(estimator: Any) -> Any:
     while type(estimator).__name__ == "FrozenEstimator":
         estimator = estimator.estimator
     return estimator
@@ -71,5 +71,4 @@ def _thawed(estimator: Any) -> Any:
 def _curve(calibrator: Any, method: str) -> Any:
     if method == "sigmoid":
         return np.array([calibrator.a_, calibrator.b_], dtype=np.float64)
-    # A curve of one point is level.
     return np.concatenate([calibrator.X_thresholds_, calibrator.y_thresholds_]).astype(np.float64)

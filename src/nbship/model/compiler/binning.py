@@ -1,7 +1,8 @@
-"""Inputs cut into bins between which no test of a model tells a difference.
+"""Divide inputs into bins, within which every value passes the same tests of a model.
 
-Where the bins end is found by bisection over the floating-point numbers, so that imputing, scaling and rounding to
-float32 are folded into the trees' thresholds without a rounding of ours.
+The ends of the bins are found by bisection over the floating-point numbers, through scikit-learn's own transformers.
+Imputing, scaling and rounding to float32 so become part of the bins, and no arithmetic of nbship can round
+differently.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ _MOST = np.finfo(np.float64).max
 
 @dataclass(frozen=True)
 class Binned:
-    """Inputs cut into bins, and the matrix in each of them.
+    """The bins of the inputs, and the matrix row of each bin.
 
     Attributes
     ----------
     used
-        The sources that the matrix is made of.
+        The indices of the sources that the matrix depends on.
     inputs
-        Their bins.
+        The bins of these sources.
     values
-        Source -> the matrix's rows in its bins, shape (bins, columns); other sources' columns are meaningless there.
+        Source -> the matrix row of each of its bins, shape (bins, columns). Only columns of that source are valid.
     """
 
     used: Sequence[int]
@@ -43,31 +44,32 @@ class Binned:
 
 
 def bin_inputs(traced: Traced, scores: Ensemble | Linear | None) -> Binned:
-    """Cut the inputs into bins between which no test of the trees, and no step of a transformer, tells a difference."""
+    """Divide the inputs into bins, within which every value passes the same tests and has the same transformed value."""
     used = sorted({origin.source for origin in traced.origins})
     if not used:
-        raise NotCompilableError("the model takes no column")
+        raise NotCompilableError("the model has no input column")
     cuts = _cuts(traced, scores)
     inputs, samples = [], []
-    for place, source in enumerate(traced.sources):
-        if source.text:
-            texts = traced.domains.get(place, [])
-            known = tuple(text for text in texts if text != UNSEEN)
+    for index, source in enumerate(traced.sources):
+        if source.is_string:
+            strings = traced.domains.get(index, [])
+            known = tuple(string for string in strings if string != UNSEEN)
             inputs.append(Input(source.name, True, known=known))
-            # Where no other text may come, or no null, these bins are never used: any value will do.
-            fill = texts[0] if texts else None
-            other = UNSEEN if UNSEEN in texts or not texts else fill
-            samples.append(objects([*known, other, None if place in traced.nullable else fill]))
+            # A category that is not open has no other strings, and a field that is not nullable no null. Their bins are
+            # never used, but need a value that the transformers accept.
+            fill = strings[0] if strings else None
+            other = UNSEEN if UNSEEN in strings or not strings else fill
+            samples.append(objects([*known, other, None if index in traced.nullable else fill]))
         else:
-            inputs.append(Input(source.name, False, cuts=cuts[place]))
-            beyond = np.nextafter(cuts[place][-1], np.inf) if len(cuts[place]) else 0.0
-            null = np.nan if place in traced.nullable else 0.0
-            samples.append(np.concatenate([cuts[place], [beyond, null]]))
-    most = max(map(len, samples))
-    matrix = traced.values_of([_padded(sample, most) for sample in samples])
+            inputs.append(Input(source.name, False, cuts=cuts[index]))
+            beyond = np.nextafter(cuts[index][-1], np.inf) if len(cuts[index]) else 0.0
+            null = np.nan if index in traced.nullable else 0.0
+            samples.append(np.concatenate([cuts[index], [beyond, null]]))
+    longest = max(map(len, samples))
+    matrix = traced.values_of([_padded(sample, longest) for sample in samples])
     if matrix.shape[1] != len(traced.origins):
-        raise NotCompilableError("the transformers give other columns than their types say")
-    return Binned(used, [inputs[place] for place in used], {place: matrix[: inputs[place].bins] for place in used})
+        raise NotCompilableError("the transformers return other columns than their types imply")
+    return Binned(used, [inputs[index] for index in used], {index: matrix[: inputs[index].bins] for index in used})
 
 
 def _padded(values: Any, length: int) -> Any:
@@ -75,9 +77,9 @@ def _padded(values: Any, length: int) -> Any:
 
 
 def _cuts(traced: Traced, scores: Ensemble | Linear | None) -> dict[int, Any]:
-    """Return where the bins of each number end."""
+    """Return the upper ends of the bins of each numeric source."""
     sources, origins = traced.sources, traced.origins
-    found = {place: set(source.steps) for place, source in enumerate(sources) if not source.text}
+    found = {index: set(source.steps) for index, source in enumerate(sources) if not source.is_string}
     wanted = _thresholds(scores, origins, sources) if isinstance(scores, Ensemble) else []
     exact = [pair for pair in wanted if origins[pair[0]].same and not scores.narrow] if wanted else []  # type: ignore[union-attr]
     for column, threshold in exact:
@@ -88,24 +90,24 @@ def _cuts(traced: Traced, scores: Ensemble | Linear | None) -> dict[int, Any]:
         for (column, _), end in zip(searched, ends, strict=True):
             if np.isfinite(end):
                 found[origins[column].source].add(end)
-    return {place: np.array(sorted(ends), dtype=np.float64) for place, ends in found.items()}
+    return {index: np.array(sorted(ends), dtype=np.float64) for index, ends in found.items()}
 
 
 def _thresholds(scores: Ensemble, origins: Sequence[Origin], sources: Sequence[Source]) -> list[tuple[int, float]]:
-    """Return the tests (column, threshold) on columns that rise with a number."""
+    """Return the tests (column, threshold) on columns that increase with a numeric source."""
     found = set()
     for tree, _ in scores.trees:
         for node in np.flatnonzero(tree.left >= 0).tolist():
             column = int(tree.column[node])
-            if origins[column].rising and not sources[origins[column].source].text:
+            if origins[column].rising and not sources[origins[column].source].is_string:
                 if node in tree.sets:
-                    raise NotCompilableError("a category holds numbers that no encoder knows")
+                    raise NotCompilableError("a categorical split tests numbers without an encoder")
                 found.add((column, float(tree.threshold[node])))
     return sorted(found)
 
 
 def _bisect(pairs: Sequence[tuple[int, float]], traced: Traced, *, narrow: bool) -> Any:
-    """Return for each test the largest number that passes it; infinite where all or none do."""
+    """Return the largest number that passes each test; inf if all numbers pass, -inf if none does."""
     sources, origins = traced.sources, traced.origins
     columns = np.array([column for column, _ in pairs])
     thresholds = np.array([threshold for _, threshold in pairs])
@@ -120,12 +122,12 @@ def _bisect(pairs: Sequence[tuple[int, float]], traced: Traced, *, narrow: bool)
             values = numbers
         else:
             given = []
-            for place, source in enumerate(sources):
-                if source.text:
-                    given.append(objects([traced.first_text(place)] * (int(rows.max()) + 1)))
+            for index, source in enumerate(sources):
+                if source.is_string:
+                    given.append(objects([traced.first_string(index)] * (int(rows.max()) + 1)))
                 else:
                     column = np.zeros(int(rows.max()) + 1)
-                    column[rows[owners == place]] = numbers[owners == place]
+                    column[rows[owners == index]] = numbers[owners == index]
                     given.append(column)
             values = traced.values_of(given)[rows, columns]
         with np.errstate(over="ignore"):
@@ -134,7 +136,7 @@ def _bisect(pairs: Sequence[tuple[int, float]], traced: Traced, *, narrow: bool)
     low, high = np.full(len(pairs), _order(-_MOST)), np.full(len(pairs), _order(_MOST))
     none, everything = ~passes(_number(low)), passes(_number(high))
     while (low < high).any():
-        # The upper middle, without overflow.
+        # The middle of two integers, rounded up, without the overflow of (low + high + 1) // 2 near 2**63.
         middle = (low | high) - ((low ^ high) >> 1)
         right = passes(_number(middle))
         low, high = np.where(right, middle, low), np.where(right, high, middle - 1)
@@ -142,7 +144,11 @@ def _bisect(pairs: Sequence[tuple[int, float]], traced: Traced, *, narrow: bool)
 
 
 def _order(number: float) -> int:
-    """Return a whole number that orders as the floating-point number does."""
+    """Return an integer that sorts like the floating-point number; neighbouring floats have neighbouring integers.
+
+    For example, 1.0 has the bits 0x3FF0…0 and the next float 0x3FF0…1, so their integers are neighbours, and bisection
+    needs 64 steps. Negative floats sort by magnitude without the sign bit: -1.0 becomes -0x3FF0…0.
+    """
     bits = int(np.float64(number).view(np.int64))
     return bits if bits >= 0 else -(bits & 0x7FFFFFFFFFFFFFFF)
 

@@ -1,4 +1,4 @@
-"""Choose the way in which a package answers: the fastest that is proven to answer as scikit-learn does."""
+"""Choose the backend of a package: the fastest whose scores are proven to be those of scikit-learn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .estimators import Ensemble, read_scores
 from .parity import ROWS, generate_rows, largest_difference
 from .trace import Traced, trace_features, trace_fields
 
-__all__ = ["TESTED", "Choice", "choose_path", "export_onnx"]
+__all__ = ["TESTED", "Choice", "choose_backend", "export_onnx"]
 
 # The oldest and the newest scikit-learn whose fitted estimators the compiler is tested with.
 TESTED = ((1, 7), (1, 9))
@@ -39,16 +39,16 @@ TESTED = ((1, 7), (1, 9))
 
 @dataclass(frozen=True)
 class Choice:
-    """How a package answers, and why.
+    """The backend of a package, and the reason.
 
     Attributes
     ----------
     name
         "tables", "onnx" or "sklearn".
     files
-        The file that this path reads, beside the fitted estimator: `tables.npz`, `model.onnx`, or none.
+        The file of the backend: `tables.npz`, `model.onnx`, or none for "sklearn".
     report
-        What `acceptance.json` says of it: `path`, the proof, and why faster paths were not taken.
+        For `acceptance.json`: `path` (the backend), the proof, and why faster backends were not chosen.
     """
 
     name: str
@@ -58,24 +58,24 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Model:
-    """A fitted estimator, as the compiler and the converter take it.
+    """A fitted estimator, prepared for the compiler and the ONNX converter.
 
     Attributes
     ----------
     steps
-        After the feature function, if there is one.
+        The steps after the feature function, or all steps.
     trace
-        Traces steps to the inputs.
+        The function that traces steps back to the inputs.
     expected
-        Columns of the inputs -> the scores that the estimator gives.
+        The function from columns of the inputs to the scores of the estimator.
     real
-        Values of the inputs.
+        Training values of the inputs.
     about
-        Classes, and the name of the feature function.
+        The classes, and the name of the feature function.
     nullable, closed
-        Inputs that may be null (None: all), and those of which no other text may come.
-    truths
-        Inputs that are false or true: no number lies between.
+        The nullable inputs (None: all), and the categories that are not open.
+    booleans
+        The boolean inputs: generated values are 0 or 1.
     """
 
     steps: Sequence[Any]
@@ -85,16 +85,16 @@ class _Model:
     about: Mapping[str, Any]
     nullable: Set[str] | None
     closed: Set[str]
-    truths: Set[str] = frozenset()
+    booleans: Set[str] = frozenset()
 
 
-def choose_path(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> Choice:
-    """Compile an estimator, or else convert it, and compare it with itself on generated rows.
+def choose_backend(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> Choice:
+    """Compile an estimator, or convert it to ONNX, and compare the scores on generated rows.
 
     Parameters
     ----------
     columns
-        The training rows: what generated rows are drawn from, beside the ends of the tables' bins.
+        The training rows. Generated rows combine their values with the ends of bins.
     code
         The package's modules, path -> source; the feature function must be in one of them.
     """
@@ -103,25 +103,25 @@ def choose_path(estimator: Any, signature: Signature, *, columns: Columns, code:
         model = _read(estimator, signature, columns=columns, code=code)
     except Exception as error:
         return Choice("sklearn", {}, {"path": "sklearn", "tables": f"Not compiled: {_reason(error)}."})
-    ways = {"tables": (TABLES, "compiled", _compile), "onnx": (ONNX, "converted", _convert_faster)}
-    for name, (file, done, make) in ways.items():
+    candidates = {"tables": (TABLES, "compiled", _compile), "onnx": (ONNX, "converted", _convert_faster)}
+    for name, (file, done, build) in candidates.items():
         try:
-            data, most = make(model)
+            data, most = build(model)
         except Exception as error:
             report[name] = f"Not {done}: {_reason(error)}."
             continue
         if most <= BOUND[name]:
             proof = {"rows": ROWS, "largest_difference": most, "bound": BOUND[name]}
             return Choice(name, {file: data}, {"path": name, "proof": proof, **report})
-        report[name] = f"Not proven: answers differ by up to {most:.1e}."
+        report[name] = f"Not proven: outputs differ by up to {most:.1e}."
     return Choice("sklearn", {}, {"path": "sklearn", **report})
 
 
 def _reason(error: Exception) -> str:
-    """Return, as a clause, why an estimator does not compile.
+    """Return the reason why an estimator does not compile, as a clause.
 
-    The compiler reads attributes of fitted estimators that are not public. Where another scikit-learn has changed
-    them, whatever error that gives means the same: scikit-learn itself must answer, which it always can.
+    The compiler reads private attributes of fitted estimators. Another version of scikit-learn may have changed them,
+    with any exception as the result. The package then uses the scikit-learn backend, which always works.
     """
     if isinstance(error, NotCompilableError):
         return str(error)
@@ -136,12 +136,12 @@ def _reason(error: Exception) -> str:
 def export_onnx(
     estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]
 ) -> tuple[bytes, float]:
-    """Return an estimator as an ONNX graph, and how far its answers differ on generated rows.
+    """Return an estimator as an ONNX graph, and the largest difference of its scores on generated rows.
 
     Raises
     ------
     NotCompilableError
-        With the reason.
+        With the reason, as a clause.
     """
     try:
         return _convert(_read(estimator, signature, columns=columns, code=code))
@@ -152,7 +152,7 @@ def export_onnx(
 
 
 def _compile(model: _Model) -> tuple[bytes, float]:
-    """Return the bytes of tables, and how far their answers differ from the estimator's."""
+    """Return the bytes of lookup tables, and the largest difference of their scores."""
     tables = compile_model(model.steps, model.trace)
     rows = _rows(model, tables.inputs, exact=tables.compares)
     most = largest_difference(tables.scores([rows[each.name] for each in tables.inputs]), model.expected(rows))
@@ -160,25 +160,27 @@ def _compile(model: _Model) -> tuple[bytes, float]:
 
 
 def _convert_faster(model: _Model) -> tuple[bytes, float]:
-    """Convert what a graph answers sooner than scikit-learn does."""
+    """Convert an estimator that is faster as an ONNX graph than in scikit-learn."""
     last = model.steps[-1]
     if type(last).__module__.startswith("sklearn.neighbors."):
-        raise NotCompilableError("a graph would compare every row with all that were learned, which is slower")
+        raise NotCompilableError(
+            "as a graph, nearest neighbors compare every row with all training rows, which is slower"
+        )
     try:
         trees = isinstance(read_scores(last), Ensemble)
     except NotCompilableError:
         trees = False
     if trees:
-        raise NotCompilableError("a graph of trees that do not fit into tables is slower than scikit-learn")
+        raise NotCompilableError("as a graph, trees that are too large for tables are slower than scikit-learn")
     return _convert(model)
 
 
 def _convert(model: _Model) -> tuple[bytes, float]:
-    """Return the bytes of an ONNX graph, and how far its answers differ from the estimator's."""
+    """Return the bytes of an ONNX graph, and the largest difference of its scores."""
     if find_spec("onnx") is None or find_spec("onnxruntime") is None or find_spec("skl2onnx") is None:
-        raise NotCompilableError("that needs `pip install 'nbship[onnx]'`")
+        raise NotCompilableError("conversion to ONNX needs `pip install 'nbship[onnx]'`")
     from ..backends import Graph
-    from .onnx_graph import draw
+    from .onnx_graph import build_graph
 
     traced, last = _most_traced(model)
     about = {**model.about, "probabilistic": hasattr(last, "predict_proba")}
@@ -186,12 +188,12 @@ def _convert(model: _Model) -> tuple[bytes, float]:
     reason = NotCompilableError("no conversion was tried")
     for narrow in (False, True):
         try:
-            data, binned = draw(last, traced, about=about, narrow=narrow)
+            data, binned = build_graph(last, traced, about=about, narrow=narrow)
             rows = _rows(model, binned.inputs, exact=False)
             found.append((largest_difference(Graph(data).scores(rows), model.expected(rows)), data))
         except (NotCompilableError, CorruptPackageError) as error:
             reason = NotCompilableError(str(error).removesuffix("."))
-        # Float32 is for what double precision cannot do.
+        # Float32 is only for estimators that skl2onnx cannot convert in double precision.
         if found and found[-1][0] <= BOUND["onnx"]:
             break
     if not found:
@@ -201,12 +203,12 @@ def _convert(model: _Model) -> tuple[bytes, float]:
 
 
 def _most_traced(model: _Model) -> tuple[Traced, Any]:
-    """Return as many steps traced as can be, and the rest as one estimator."""
+    """Trace as many steps as possible, and return the other steps as one estimator."""
     from sklearn.pipeline import Pipeline
 
     for split in range(len(model.steps) - 1, -1, -1):
         rest = model.steps[split:]
-        last = rest[0] if len(rest) == 1 else Pipeline([(str(place), step) for place, step in enumerate(rest)])
+        last = rest[0] if len(rest) == 1 else Pipeline([(str(index), step) for index, step in enumerate(rest)])
         try:
             return model.trace([*model.steps[:split], last]), last
         except NotCompilableError as error:
@@ -217,10 +219,10 @@ def _most_traced(model: _Model) -> tuple[Traced, Any]:
 def _read(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> _Model:
     steps = steps_of(estimator)
     if finds_outliers(estimator):
-        raise NotCompilableError(f"{type(steps[-1]).__name__} finds outliers")
+        raise NotCompilableError(f"{type(steps[-1]).__name__} is an outlier detector")
     classes = getattr(estimator, "classes_", None)
     if isinstance(classes, list) or any(output.target for output in signature.outputs):
-        raise NotCompilableError("it has several outputs")
+        raise NotCompilableError("it has several targets")
     about: dict[str, Any] = {"classes": None if classes is None else np.asarray(classes).tolist(), "function": None}
     if isinstance(steps[0], ColumnFeatures):
         features = steps[0]
@@ -265,13 +267,13 @@ def _function_name(features: ColumnFeatures, code: Mapping[str, bytes]) -> str:
 
 def _rows(model: _Model, inputs: Sequence[Input], *, exact: bool) -> dict[str, Column]:
     found = generate_rows(inputs, model.real, nullable=model.nullable, closed=model.closed, exact=exact)
-    for name in model.truths & found.keys():
+    for name in model.booleans & found.keys():
         found[name] = np.where(np.isnan(found[name]), np.nan, found[name] > 0.5)
     return found
 
 
 def _blank(signature: Signature, rows: int) -> dict[str, Column]:
-    """Return columns of every field, for those that the tables do not take."""
+    """Return placeholder columns for all fields, for those that the model does not use."""
     found: dict[str, Column] = {}
     for field in signature.inputs:
         if field.dtype == "datetime":

@@ -1,8 +1,8 @@
-"""Where each column of a model's matrix comes from, through fitted scikit-learn transformers.
+"""Trace each column of a model's matrix through fitted scikit-learn transformers to its input.
 
-A model compiles to tables where every column of its matrix is a function of one input. Which input,
-and how the function can change along it, is told by the transformers' types: the values themselves
-are then computed by scikit-learn, never imitated.
+A model compiles to tables if every column of its matrix is a function of one input. The types of the transformers
+determine the input and how the function can change (in steps, increasing, affine). The values themselves are computed
+by scikit-learn and never reimplemented.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ class Source:
     Attributes
     ----------
     name
-        Of the field or feature.
-    text
-        Whether it holds text; else numbers, where null is NaN.
+        Name of the field or feature.
+    is_string
+        Whether its values are strings; otherwise they are numbers, and null is NaN.
     known
-        The texts that some transformer tells apart.
+        The strings that a transformer encodes.
     steps
-        Numbers c such that columns that only change in steps do so between c and the next larger number.
+        The steps of step functions: each number c after which the value may change, up to the next larger float.
     """
 
     name: str
-    text: bool
+    is_string: bool
     known: set[str] = field(default_factory=set)
     steps: set[float] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How one column of the matrix comes from a source.
+    """The source of one column of the matrix, and the function between them.
 
     Attributes
     ----------
     source
-        Position among the sources.
+        Index of the source.
     same
-        Whether the column's value is the source's, nulls aside.
+        Whether the column equals the source, except for null.
     rising
-        Whether a larger number never gives a smaller value; else the value changes at the source's steps only.
+        Whether the function never decreases; otherwise it changes only at the steps of the source.
     centre, slope
-        Of an affine column: `(x - centre) * slope` and a constant. Slope None: it is not affine.
+        Of an affine function: `(x - centre) * slope` plus a constant. Slope None: the function is not affine.
     """
 
     source: int
@@ -65,12 +65,12 @@ class Origin:
 
 
 def trace(transformer: Any, origins: Sequence[Origin], sources: Sequence[Source]) -> list[Origin]:
-    """Return the origins of a transformer's output, given those of its input; learns the sources' values and steps.
+    """Return the origins of the output columns of a transformer, and add its strings and steps to the sources.
 
     Raises
     ------
     NotCompilableError
-        If a column would come from several inputs, or the transformer is not known here.
+        If a column depends on several inputs, or the transformer is not supported.
     """
     if transformer is None or isinstance(transformer, str):
         return [] if transformer == "drop" else list(origins)
@@ -89,7 +89,7 @@ def _pipeline(pipeline: Any, origins: list[Origin], sources: Sequence[Source]) -
 def _columns(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
     found: list[Origin] = []
     for name, step, _ in transformer.transformers_:
-        taken = [origins[place] for place in transformer._transformer_to_input_indices[name]]
+        taken = [origins[index] for index in transformer._transformer_to_input_indices[name]]
         found += trace(step, taken, sources) if taken else []
     return found
 
@@ -101,7 +101,7 @@ def _union(union: Any, origins: list[Origin], sources: Sequence[Source]) -> list
 def _function(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
     function = transformer.func.func if isinstance(transformer.func, partial) else transformer.func
     if function is not None and getattr(function, "__name__", "") != "check_array":
-        raise NotCompilableError("FunctionTransformer computes with a function of its own")
+        raise NotCompilableError("FunctionTransformer calls a custom function")
     return origins
 
 
@@ -122,7 +122,7 @@ def _scaler(transformer: Any, origins: list[Origin], sources: Sequence[Source]) 
             replace(origin, same=False, slope=affine, centre=centre if origin.same else origin.centre),
         )
         if slope < 0:
-            raise NotCompilableError(f"{type(transformer).__name__} turns the order of numbers round")
+            raise NotCompilableError(f"{type(transformer).__name__} reverses the order of numbers")
     return found
 
 
@@ -131,7 +131,7 @@ def _binarizer(transformer: Any, origins: list[Origin], sources: Sequence[Source
 
 
 def _imputer(imputer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
-    if any(not sources[origin.source].text for origin in origins) and not _is_nan(imputer.missing_values):
+    if any(not sources[origin.source].is_string for origin in origins) and not _is_nan(imputer.missing_values):
         raise NotCompilableError("SimpleImputer replaces values other than missing ones")
     if any(_is_nan(value) for value in imputer.statistics_) and not imputer.keep_empty_features:
         raise NotCompilableError("SimpleImputer leaves out columns that held no value")
@@ -139,7 +139,7 @@ def _imputer(imputer: Any, origins: list[Origin], sources: Sequence[Source]) -> 
 
 
 def _indicator(indicator: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
-    return [_stepwise(origins[place]) for place in indicator.features_]
+    return [_stepwise(origins[index]) for index in indicator.features_]
 
 
 def _one_hot(encoder: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
@@ -160,7 +160,7 @@ def _encoded(encoder: Any, origins: list[Origin], sources: Sequence[Source], *, 
     for origin, categories, width in zip(origins, encoder.categories_, widths, strict=True):
         source = sources[origin.source]
         _need_steps_of(origin, source, encoder)
-        if source.text:
+        if source.is_string:
             source.known |= {str(value) for value in categories.tolist() if isinstance(value, str)}
         else:
             numbers = np.asarray([value for value in categories.tolist() if value is not None], dtype=np.float64)
@@ -172,16 +172,16 @@ def _encoded(encoder: Any, origins: list[Origin], sources: Sequence[Source], *, 
 
 def _bins(discretizer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
     found = []
-    for place, origin in enumerate(origins):
+    for index, origin in enumerate(origins):
         _need_steps_of(origin, sources[origin.source], discretizer)
-        sources[origin.source].steps |= set(np.nextafter(discretizer.bin_edges_[place][1:-1], -np.inf).tolist())
-        width = 1 if discretizer.encode == "ordinal" else int(discretizer.n_bins_[place])
+        sources[origin.source].steps |= set(np.nextafter(discretizer.bin_edges_[index][1:-1], -np.inf).tolist())
+        width = 1 if discretizer.encode == "ordinal" else int(discretizer.n_bins_[index])
         found += [_stepwise(origin)] * width
     return found
 
 
 def _selector(selector: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
-    return [origins[place] for place in selector.get_support(indices=True)]
+    return [origins[index] for index in selector.get_support(indices=True)]
 
 
 def _stepwise(origin: Origin) -> Origin:
@@ -189,9 +189,9 @@ def _stepwise(origin: Origin) -> Origin:
 
 
 def _need_steps_of(origin: Origin, source: Source, transformer: Any) -> None:
-    """Refuse a step at a number that is no longer the source's: where it lies there is not known."""
-    if origin.rising and not origin.same and not source.text:
-        raise NotCompilableError(f"{type(transformer).__name__} comes after another change of its column")
+    """Raise an error if a transformer with steps comes after another transformer, as the steps of its source are unknown."""
+    if origin.rising and not origin.same and not source.is_string:
+        raise NotCompilableError(f"{type(transformer).__name__} comes after another transformer of its column")
 
 
 def _is_nan(value: Any) -> bool:

@@ -1,6 +1,6 @@
-"""Compile a fitted pipeline to tables.
+"""Compile a fitted pipeline to lookup tables.
 
-scikit-learn itself computes what stands in the tables: one value of each bin goes through the fitted transformers.
+scikit-learn computes the entries of the tables: one value of each bin goes through the fitted transformers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .trace import Traced, affine_columns
 
 __all__ = ["compile_tables"]
 
-# Of the tables in memory; what would take more is left to scikit-learn.
+# The largest size of tables in memory, in bytes; a larger model uses another backend.
 _LARGEST = 64 << 20
 
 
@@ -29,7 +29,7 @@ def compile_tables(estimator: Any, traced: Traced) -> Tables:
     Raises
     ------
     NotCompilableError
-        With the reason.
+        With the reason, as a clause.
     """
     scores = read_scores(estimator)
     binned = bin_inputs(traced, scores)
@@ -48,24 +48,24 @@ def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Table
         raise NotCompilableError(f"its tables would take {size / 1e6:,.0f} MB")
     table = np.full((bins[-1], starts[-1]), (1 << bits) - 1, dtype=np.uint32 if bits == 32 else np.uint64)
     outputs = scores.trees[0][0].values.shape[1]
-    kept = np.full((starts[-1], bits + 1, outputs), -0.0)
-    first = {place: int(bins[number]) for number, place in enumerate(used)}
+    leaf_values = np.full((starts[-1], bits + 1, outputs), -0.0)
+    first = {index: int(bins[number]) for number, index in enumerate(used)}
     narrowed = {
-        place: each.astype(np.float32).astype(np.float64) if scores.narrow else each for place, each in values.items()
+        index: each.astype(np.float32).astype(np.float64) if scores.narrow else each for index, each in values.items()
     }
     for number, (tree, _) in enumerate(scores.trees):
         own = leaves[number]
         flat = np.full((words[number] * bits, outputs), -0.0)
         flat[: len(own)] = tree.values[own]
         span = slice(starts[number], starts[number + 1])
-        kept[span, 1:] = flat.reshape(words[number], bits, outputs)
-        # Bits beyond the leaves are never set.
+        leaf_values[span, 1:] = flat.reshape(words[number], bits, outputs)
+        # The last word may have more bits than there are leaves: clear the spare bits.
         table[:, span] &= _interval(0, len(own), words[number], bits)
         for node, (begin, middle, end) in _spans(tree, own).items():
             column = int(tree.column[node])
-            place = origins[column].source
-            left = tree.goes_left(node, narrowed[place][:, column])
-            rows = slice(first[place], first[place] + len(left))
+            index = origins[column].source
+            left = tree.goes_left(node, narrowed[index][:, column])
+            rows = slice(first[index], first[index] + len(left))
             out = np.where(
                 left[:, None],
                 _interval(middle, end, words[number], bits),
@@ -78,13 +78,13 @@ def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Table
         link=scores.link,
         divisor=scores.divisor,
         leaves=table,
-        values=kept,
+        values=leaf_values,
         outputs=np.repeat([-1 if output is None else output for _, output in scores.trees], words).astype(np.int32),
     )
 
 
 def _leaves(tree: Tree) -> list[int]:
-    """Return a tree's leaves from left to right."""
+    """Return the leaves of a tree, from left to right."""
     found, waiting = [], [0]
     while waiting:
         node = waiting.pop()
@@ -96,9 +96,9 @@ def _leaves(tree: Tree) -> list[int]:
 
 
 def _spans(tree: Tree, leaves: Sequence[int]) -> dict[int, tuple[int, int, int]]:
-    """Return for each inner node where its leaves begin, its right ones begin, and all end."""
-    place = {leaf: number for number, leaf in enumerate(leaves)}
-    ends: dict[int, tuple[int, int]] = {leaf: (number, number + 1) for leaf, number in place.items()}
+    """Return for each inner node the first leaf below it, the first leaf of its right child, and the end of its leaves."""
+    index = {leaf: number for number, leaf in enumerate(leaves)}
+    ends: dict[int, tuple[int, int]] = {leaf: (number, number + 1) for leaf, number in index.items()}
     found: dict[int, tuple[int, int, int]] = {}
     waiting = [(0, False)]
     while waiting:
@@ -115,7 +115,11 @@ def _spans(tree: Tree, leaves: Sequence[int]) -> dict[int, tuple[int, int, int]]
 
 
 def _interval(begin: int, end: int, words: int, bits: int) -> Any:
-    """Return the words whose bits from `begin` up to `end` are set."""
+    """Return words with the bits from `begin` up to `end` set.
+
+    For example, the interval 30 to 34 sets the last 2 bits of the first word of 32 bits and the first 2 bits of the
+    second: [0xC0000000, 0x00000003].
+    """
     whole = (1 << end) - (1 << begin)
     every = (1 << bits) - 1
     return np.array(
@@ -129,17 +133,17 @@ def _linear(scores: Linear, traced: Traced, binned: Binned) -> Tables:
     weights = np.zeros((len(used), outputs))
     affine, centres, at_centres = affine_columns(traced)
     additions = []
-    for number, place in enumerate(used):
+    for number, index in enumerate(used):
         table = np.zeros((inputs[number].bins, outputs))
         for column, origin in enumerate(origins):
-            if origin.source != place:
+            if origin.source != index:
                 continue
             if affine[column]:
                 weights[number] += scores.weights[:, column] * origin.slope
                 table[:-1] += scores.weights[:, column] * at_centres[column]
-                table[-1] += scores.weights[:, column] * values[place][-1, column]
+                table[-1] += scores.weights[:, column] * values[index][-1, column]
             else:
-                table += values[place][:, column, None] * scores.weights[:, column]
+                table += values[index][:, column, None] * scores.weights[:, column]
         additions.append(table)
     return Tables(
         tuple(inputs),

@@ -1,6 +1,6 @@
-"""Fitted estimators as what they compute: sums of trees' leaves, or of weighted columns, and a link.
+"""The calculation of a fitted estimator: a sum of leaf values or of weighted columns, and a link function.
 
-Read from scikit-learn's fitted attributes, in the order in which scikit-learn adds.
+It is read from scikit-learn's fitted attributes. The order of the sums is that of scikit-learn.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["Ensemble", "Linear", "Tree", "read_scores"]
 
 @dataclass(frozen=True)
 class Tree:
-    """A decision tree over the matrix's columns; a value at most the threshold goes left.
+    """A decision tree over the columns of the matrix; values up to the threshold go left.
 
     Attributes
     ----------
     left, right
-        Children, shape (nodes,); -1 at leaves.
+        Indices of the children, shape (nodes,); -1 for leaves.
     column, threshold, missing_left
         The test of each inner node.
     values
-        Of each node, shape (nodes, outputs).
+        The values of each node, shape (nodes, outputs).
     sets
-        Node that tests a category -> which of the numbers 0 to 255 go left, and which are known.
+        For each node with a categorical split: whether each category from 0 to 255 goes left, and whether it is known.
     """
 
     left: Any
@@ -41,7 +41,7 @@ class Tree:
     sets: Mapping[int, tuple[Any, Any]] = field(default_factory=dict)
 
     def goes_left(self, node: int, values: Any) -> Any:
-        """Return whether each value of the node's column goes left."""
+        """Return whether each value of the column of a node goes left."""
         missing = np.isnan(values)
         if node in self.sets:
             left, known = self.sets[node]
@@ -54,18 +54,18 @@ class Tree:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Trees whose values are added up, one after another.
+    """Trees whose values are added in order.
 
     Attributes
     ----------
     trees
-        Each with the output that it adds to; None: a value for each output.
+        The trees, each with the output that it adds to; None: it has a value for each output.
     base
-        What the sum starts from, shape (outputs,).
+        The initial value of the sums, shape (outputs,).
     narrow
-        Whether columns are rounded to float32 before they are compared.
+        Whether columns are rounded to float32 before the tests.
     link, divisor
-        What is done to the sums: divided, then "identity", "exp", "expit", "expit of twice", "softmax".
+        The function from sums to scores: division, then "identity", "exp", "expit", "expit of twice", "softmax".
     """
 
     trees: Sequence[tuple[Tree, int | None]]
@@ -85,12 +85,12 @@ class Linear:
 
 
 def read_scores(estimator: Any) -> Ensemble | Linear:
-    """Return what a fitted estimator computes.
+    """Return the calculation of a fitted estimator.
 
     Raises
     ------
     NotCompilableError
-        If it is neither an ensemble of trees nor linear, or not of a kind that is known here.
+        If it is neither an ensemble of trees nor a linear model, or its type is not supported.
     """
     kind = type(estimator).__name__
     if type(estimator).__module__.startswith("sklearn."):
@@ -104,7 +104,7 @@ def read_scores(estimator: Any) -> Ensemble | Linear:
             return _forest(estimator, [estimator])
         if kind in _CLASSIFIERS or kind in _REGRESSIONS:
             return _linear(estimator)
-    raise NotCompilableError(f"{kind} is neither an ensemble of trees nor linear")
+    raise NotCompilableError(f"{kind} is neither an ensemble of trees nor a linear model")
 
 
 _FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
@@ -119,7 +119,7 @@ _REGRESSIONS = {
 
 def _histogram_boosting(boosting: Any) -> Ensemble:
     base = np.asarray(boosting._baseline_prediction, dtype=np.float64).reshape(-1)
-    known, places = boosting._bin_mapper.make_known_categories_bitsets()
+    known, indices = boosting._bin_mapper.make_known_categories_bitsets()
     trees = []
     for iteration in boosting._predictors:
         for output, predictor in enumerate(iteration):
@@ -134,7 +134,7 @@ def _histogram_boosting(boosting: Any) -> Ensemble:
                 sets={
                     int(node): (
                         _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]),
-                        _bits(known[places[nodes["feature_idx"][node]]]),
+                        _bits(known[indices[nodes["feature_idx"][node]]]),
                     )
                     for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf)
                 },
@@ -152,14 +152,14 @@ def _bits(words: Any) -> Any:
 
 def _gradient_boosting(boosting: Any) -> Ensemble:
     if boosting.init is not None and boosting.init != "zero":
-        raise NotCompilableError(f"{type(boosting).__name__} starts from an estimator of its own")
+        raise NotCompilableError(f"{type(boosting).__name__} starts from a custom estimator (init=…)")
     base = boosting._raw_predict_init(np.zeros((1, boosting.n_features_in_), dtype=np.float32))
     trees = []
     for stage in boosting.estimators_:
         for output, each in enumerate(stage):
             tree = _tree(each.tree_)
             values = boosting.learning_rate * tree.values
-            # Its own traversal knows no missing values: a comparison with one is false.
+            # Gradient boosting does not support missing values: a comparison with NaN is false, so NaN goes right.
             never = np.zeros_like(tree.missing_left)
             trees.append(
                 (Tree(tree.left, tree.right, tree.column, tree.threshold, never, values), output),

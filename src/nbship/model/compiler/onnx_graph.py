@@ -1,10 +1,11 @@
 """Fitted pipelines as ONNX graphs in double precision.
 
-What comes before the last step is written from its traced columns, with scikit-learn's own values in the tables;
-so are ensembles of trees and linear models. skl2onnx converts other estimators.
+The steps before the last are written from their traced columns, with tables of values that scikit-learn computed.
+Ensembles of trees and linear models are written directly; skl2onnx converts other estimators.
 
-A graph takes one tensor of shape (rows, 1) for each input, doubles and texts, where null is NaN or `NULL`. It
-gives `scores`, doubles of shape (rows, classes) or (rows, 1), and of a classifier the `label` of the largest.
+A graph has one input tensor of shape (rows, 1) for each input, of doubles (null is NaN) or strings (null is `NULL`).
+Its output `scores` has the shape (rows, classes) or (rows, 1). The output `label` of a classifier is the class with
+the largest score.
 """
 
 from __future__ import annotations
@@ -24,23 +25,25 @@ from .onnx_trees import sum_trees
 from .onnx_writer import DOUBLE, FLOAT, INT64, OPSET, Writer
 from .trace import Traced, affine_columns
 
-__all__ = ["draw"]
+__all__ = ["build_graph"]
 
 
-def draw(estimator: Any, traced: Traced, *, about: Mapping[str, Any], narrow: bool = False) -> tuple[bytes, Binned]:
+def build_graph(
+    estimator: Any, traced: Traced, *, about: Mapping[str, Any], narrow: bool = False
+) -> tuple[bytes, Binned]:
     """Return the ONNX graph of a traced pipeline's last step, and the bins of its inputs.
 
     Parameters
     ----------
     about
-        What the graph is to say of itself: classes, feature function.
+        Metadata of the graph: the classes and the feature function.
     narrow
-        Whether skl2onnx converts the estimator to float32, which more of them can.
+        Whether skl2onnx converts to float32, which it supports for more estimators than double precision.
 
     Raises
     ------
     NotCompilableError
-        With the reason.
+        With the reason, as a clause.
     """
     try:
         scores = read_scores(estimator)
@@ -71,14 +74,14 @@ def _classes(classes: Sequence[Any]) -> Any:
 
 
 def _bin(graph: Writer, each: Any) -> str:
-    """Return the bin of each row, shape (rows,)."""
+    """Add nodes for the bin of an input in each row, shape (rows,), and return their output."""
     flat = graph.constant(np.array([-1]))
-    if each.text:
+    if each.is_string:
         if NULL in each.known:
-            raise NotCompilableError(f"'{each.name}' knows the text that stands for null")
+            raise NotCompilableError(f"'{each.name}' has a category that is the encoding of null")
         texts = [*each.known, NULL]
-        places = [*range(len(each.known)), len(each.known) + 1]
-        found = graph.add("LabelEncoder", each.name, domain="ai.onnx.ml", keys_strings=texts, values_int64s=places, default_int64=len(each.known))  # fmt: skip
+        indices = [*range(len(each.known)), len(each.known) + 1]
+        found = graph.add("LabelEncoder", each.name, domain="ai.onnx.ml", keys_strings=texts, values_int64s=indices, default_int64=len(each.known))  # fmt: skip
         return graph.add("Reshape", found, flat)
     missing = graph.add("Reshape", graph.add("IsNaN", each.name), flat)
     null = graph.constant(np.array(each.bins - 1))
@@ -90,21 +93,21 @@ def _bin(graph: Writer, each: Any) -> str:
 
 
 def _matrix(graph: Writer, traced: Traced, binned: Binned, bins: Sequence[str]) -> str:
-    """Return the matrix: affine columns computed, others read from tables."""
+    """Add nodes for the matrix: affine columns are calculated, other columns are read from tables."""
     affine, centres, at_centres = affine_columns(traced)
     parts, order = [], []
-    for number, place in enumerate(binned.used):
-        own = [column for column, origin in enumerate(traced.origins) if origin.source == place]
+    for number, index in enumerate(binned.used):
+        own = [column for column, origin in enumerate(traced.origins) if origin.source == index]
         straight = [column for column in own if affine[column]]
         if straight:
             name = binned.inputs[number].name
             slopes = np.array([[traced.origins[column].slope for column in straight]])
-            apart = graph.add("Sub", name, graph.constant(centres[[place]]))
+            apart = graph.add("Sub", name, graph.constant(centres[[index]]))
             line = graph.add("Add", graph.add("Mul", apart, graph.constant(slopes)), graph.constant(at_centres[straight]))  # fmt: skip
-            null = graph.constant(binned.values[place][-1:, straight])
+            null = graph.constant(binned.values[index][-1:, straight])
             parts.append(graph.add("Where", graph.add("IsNaN", name), null, line))
         if stepped := [column for column in own if not affine[column]]:
-            parts.append(graph.add("Gather", graph.constant(binned.values[place][:, stepped]), bins[number], axis=0))
+            parts.append(graph.add("Gather", graph.constant(binned.values[index][:, stepped]), bins[number], axis=0))
         order += [*straight, *stepped]
     return graph.add("Gather", graph.add("Concat", *parts, axis=1), graph.constant(np.argsort(order)), axis=1)
 
@@ -135,14 +138,14 @@ def _one_hot(graph: Writer, chosen: str, among: Any) -> str:
 
 
 def _converted(graph: Writer, estimator: Any, matrix: str, *, narrow: bool) -> str:
-    """Return the scores of an estimator that skl2onnx converts."""
+    """Add nodes for an estimator that skl2onnx converts, and return the scores."""
     import skl2onnx
     from skl2onnx.common import data_types
 
     classes = getattr(estimator, "classes_", None)
     probabilistic = classes is not None and hasattr(estimator, "predict_proba")
     if hasattr(estimator, "flatten_transform"):
-        # It shapes what `transform` gives, and skl2onnx knows one shape only.
+        # flatten_transform changes the output of `transform` only, but skl2onnx supports just one value.
         estimator = copy(estimator).set_params(flatten_transform=False)
     kind = data_types.FloatTensorType if narrow else data_types.DoubleTensorType
     try:
@@ -155,7 +158,7 @@ def _converted(graph: Writer, estimator: Any, matrix: str, *, narrow: bool) -> s
                 target_opset={"": OPSET, "ai.onnx.ml": 3},
             )
     except Exception as error:
-        # It knows no common class of errors: what it cannot convert, it tells in many ways.
+        # skl2onnx has no common base class for its exceptions.
         raise NotCompilableError(f"skl2onnx: {str(error).strip().splitlines()[0]}") from error
     given = graph.add("Cast", matrix, to=FLOAT) if narrow else matrix
     outputs = graph.include(model, given)

@@ -1,4 +1,4 @@
-"""Ensembles of trees as the ONNX operator of these."""
+"""Ensembles of trees as the ONNX operator `TreeEnsemble`."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from .trace import Traced
 
 __all__ = ["sum_trees"]
 
-# A test of categories: its column, and which bins go left.
+# A categorical split: its column, and whether each bin goes left.
 _Test: TypeAlias = tuple[int, bytes]
 
 
 def sum_trees(graph: Writer, scores: Ensemble, traced: Traced, binned: Binned, bins: Sequence[str]) -> str:
-    """Return the sums of trees, which test the values in the bins: all values in a bin pass the same tests."""
+    """Add nodes for the sums of trees, which test one value per bin: all values of a bin pass the same tests."""
     from onnx import numpy_helper
 
     parts: list[str] = []
-    place_of: dict[int | _Test, int] = {}
+    column_of: dict[int | _Test, int] = {}
     masks, tests = _masks(scores, traced, binned)
-    for number, place in enumerate(binned.used):
-        columns = [column for column, origin in enumerate(traced.origins) if origin.source == place]
-        values = binned.values[place][:, columns]
-        # Numbers beyond float32 become infinite, as they do in scikit-learn.
+    for number, index in enumerate(binned.used):
+        columns = [column for column, origin in enumerate(traced.origins) if origin.source == index]
+        values = binned.values[index][:, columns]
+        # Numbers beyond the range of float32 become infinite, as in scikit-learn.
         with np.errstate(over="ignore"):
             values = values.astype(np.float32).astype(np.float64) if scores.narrow else values
-        own = [key for key in masks if traced.origins[key[0]].source == place]
+        own = [key for key in masks if traced.origins[key[0]].source == index]
         keys: list[int | _Test] = [*columns, *own]
-        place_of |= {key: len(place_of) + offset for offset, key in enumerate(keys)}
+        column_of |= {key: len(column_of) + offset for offset, key in enumerate(keys)}
         table = np.column_stack([values, *(masks[key] for key in own)])
         parts.append(graph.add("Gather", graph.constant(table), bins[number], axis=0))
     matrix = graph.add("Concat", *parts, axis=1)
@@ -41,7 +41,7 @@ def sum_trees(graph: Writer, scores: Ensemble, traced: Traced, binned: Binned, b
     for tree, output in scores.trees:
         targets = [output] if output is not None else range(tree.values.shape[1])
         for part, target in enumerate(targets):
-            trees.add(tree, tree.values[:, part], target, tests, place_of)
+            trees.add(tree, tree.values[:, part], target, tests, column_of)
     arrays = {"nodes_splits": np.array(trees.splits), "leaf_weights": np.array(trees.weights)}
     sums = graph.add(
         "TreeEnsemble", matrix, domain="ai.onnx.ml", n_targets=len(scores.base), aggregate_function=1, post_transform=0,
@@ -54,7 +54,7 @@ def sum_trees(graph: Writer, scores: Ensemble, traced: Traced, binned: Binned, b
 
 
 def _masks(scores: Ensemble, traced: Traced, binned: Binned) -> tuple[dict[_Test, Any], dict[tuple[int, int], _Test]]:
-    """Return the tests of categories, 0 in the bins that go left, shape (bins,); and which nodes of which trees test so."""
+    """Return the categorical splits as columns, 0 for bins that go left and 1 for others, and the split of each node."""
     found, tests = {}, {}
     for tree, _ in scores.trees:
         for node in tree.sets:
@@ -66,7 +66,7 @@ def _masks(scores: Ensemble, traced: Traced, binned: Binned) -> tuple[dict[_Test
 
 
 class _Trees:
-    """Trees as the lists that the operator takes."""
+    """Trees as the attribute lists of the operator."""
 
     def __init__(self) -> None:
         self.splits: list[float] = []
@@ -77,9 +77,9 @@ class _Trees:
         }
 
     def add(
-        self, tree: Tree, values: Any, target: int, tests: Mapping[tuple[int, int], _Test], place_of: Mapping[Any, int]
+        self, tree: Tree, values: Any, target: int, tests: Mapping[tuple[int, int], _Test], column_of: Mapping[Any, int]
     ) -> None:
-        """Add a tree whose leaves hold `values` for one target."""
+        """Add a tree with leaf values for one target."""
         inner = np.flatnonzero(tree.left >= 0).tolist()
         leaves = np.flatnonzero(tree.left < 0).tolist()
         start, first = len(self.splits), len(self.weights)
@@ -91,7 +91,7 @@ class _Trees:
         for node in inner:
             test = tests.get((id(tree), node))
             self._node(
-                place_of[int(tree.column[node]) if test is None else test],
+                column_of[int(tree.column[node]) if test is None else test],
                 0.5 if test else float(tree.threshold[node]),
                 bool(tree.missing_left[node]),
                 where[int(tree.left[node])],
@@ -102,8 +102,8 @@ class _Trees:
 
     def _node(self, column: int, split: float, missing: bool, left: tuple[int, int], right: tuple[int, int]) -> None:
         self.splits.append(split)
-        told = {"nodes_featureids": column, "nodes_missing_value_tracks_true": int(missing)}
-        told |= {"nodes_truenodeids": left[0], "nodes_trueleafs": left[1]}
-        told |= {"nodes_falsenodeids": right[0], "nodes_falseleafs": right[1]}
-        for name, value in told.items():
+        attributes = {"nodes_featureids": column, "nodes_missing_value_tracks_true": int(missing)}
+        attributes |= {"nodes_truenodeids": left[0], "nodes_trueleafs": left[1]}
+        attributes |= {"nodes_falsenodeids": right[0], "nodes_falseleafs": right[1]}
+        for name, value in attributes.items():
             self.lists[name].append(value)

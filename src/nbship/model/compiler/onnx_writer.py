@@ -1,4 +1,4 @@
-"""ONNX graphs as they are written, node by node."""
+"""Write ONNX graphs, node by node."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["DOUBLE", "FLOAT", "INT64", "OPSET", "Writer"]
 
 OPSET = 21
 _IR = 10
-# Types, as TensorProto numbers them.
+# Values of TensorProto.DataType.
 FLOAT, INT64, DOUBLE = 1, 7, 11
 
 
 class Writer:
-    """Nodes and constants of a graph that is being written."""
+    """The nodes and constants of an unfinished graph."""
 
     def __init__(self, *, trees: int) -> None:
         self._trees = trees
@@ -46,7 +46,7 @@ class Writer:
         return name
 
     def include(self, model: Any, matrix: str) -> list[str]:
-        """Add another model's graph on a matrix, and return its outputs."""
+        """Add the graph of another model with the matrix as its input, and return its outputs."""
         from onnx import compose
 
         inner = compose.add_prefix(model, "m_").graph
@@ -56,11 +56,13 @@ class Writer:
         return [str(output.name) for output in inner.output]
 
     def finish(self, binned: Binned, classes: Sequence[Any] | None, *, about: Mapping[str, Any]) -> bytes:
-        """Return the model's bytes."""
+        """Return the bytes of the model."""
         from onnx import TensorProto, checker, helper
 
         kinds = {True: TensorProto.STRING, False: TensorProto.DOUBLE}
-        inputs = [helper.make_tensor_value_info(each.name, kinds[each.text], ["rows", 1]) for each in binned.inputs]
+        inputs = [
+            helper.make_tensor_value_info(each.name, kinds[each.is_string], ["rows", 1]) for each in binned.inputs
+        ]
         width = 1 if classes is None else len(classes)
         outputs = [helper.make_tensor_value_info("scores", TensorProto.DOUBLE, ["rows", width])]
         if classes is not None:

@@ -1,4 +1,4 @@
-"""What a path is proven by: rows that lie where it could go wrong, and how far its scores are from the estimator's."""
+"""Compare a backend with its estimator, on generated rows at the values where a backend could be wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..signature import Column, Columns
 
 __all__ = ["ROWS", "generate_rows", "largest_difference"]
 
-# Rows that are generated to compare the two.
+# The number of generated rows.
 ROWS = 10_000
 
 
@@ -26,18 +26,18 @@ def generate_rows(
     count: int = ROWS,
     seed: int = 0,
 ) -> dict[str, Column]:
-    """Return rows that lie where tables could go wrong: at the ends of bins and one float beside them, null, unseen.
+    """Generate rows with training values, ends of bins, the floats next to them, nulls and unknown strings.
 
     Parameters
     ----------
     real
-        Values to draw from as well.
+        Training values of the inputs.
     nullable
         Inputs that may be null; None: all.
     closed
-        Texts that are one of those known.
+        Categories that are not open: they have no unknown strings.
     exact
-        Whether numbers far beyond all that was seen may be among them: trees compare, and do not compute.
+        Whether to include numbers far beyond the training values, for models that only compare numbers.
     """
     random = np.random.default_rng(seed)
     found = {}
@@ -46,7 +46,7 @@ def generate_rows(
         drawn = random.integers(0, max(1, len(pool)), count)
         seen = real[each.name]
         column = seen[random.integers(0, len(seen), count)]
-        column = column.astype(object if each.text else np.float64)
+        column = column.astype(object if each.is_string else np.float64)
         if len(pool):
             odd = random.random(count) < 0.5
             column[odd] = pool[drawn[odd]]
@@ -60,7 +60,7 @@ def _pool(each: Input, *, closed: bool, exact: bool) -> tuple[Column, Any]:
     if each.cuts is not None:
         numbers = [each.cuts, np.nextafter(each.cuts, np.inf), np.nextafter(each.cuts, -np.inf)]
         if exact:
-            # Beyond float32's whole numbers, and beyond all that was seen.
+            # Signed zeros, integers that float32 cannot represent, and numbers of extreme size.
             numbers.append(np.array([0.0, -0.0, 2.0**24 + 1, -(2.0**24) - 1, 1e30, -1e30, 5e-324]))
         return np.concatenate(numbers), np.nan
     texts = [*each.known, *(() if closed else ("", "never seen", each.name))]
@@ -70,7 +70,7 @@ def _pool(each: Input, *, closed: bool, exact: bool) -> tuple[Column, Any]:
 
 
 def largest_difference(given: Column, expected: Column) -> float:
-    """Return how far apart scores are, relative to those above one; infinite where labels or missing scores differ."""
+    """Return the largest difference of scores, relative for scores above 1; inf if a label or a NaN differs."""
     if given.shape != expected.shape or (np.isnan(given) != np.isnan(expected)).any():
         return float("inf")
     if given.shape[1] > 1 and (given.argmax(axis=1) != expected.argmax(axis=1)).any():

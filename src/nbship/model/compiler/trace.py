@@ -1,4 +1,4 @@
-"""A fitted pipeline up to its last step: the matrix that it makes, and where each of its columns comes from."""
+"""Trace the matrix that the last step of a fitted pipeline receives back to the inputs of the pipeline."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from .column_origins import Origin, Source, trace
 
 __all__ = ["UNSEEN", "Traced", "affine_columns", "objects", "trace_features", "trace_fields"]
 
-# Stands for every text that no transformer knows.
-UNSEEN = "\x00 a text that no one has seen"
+# Represents every string that no transformer knows.
+UNSEEN = "\x00unseen"
 Transform = Callable[[Sequence[Any]], Any]
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A fitted pipeline up to its last step: where each column of the last step's matrix comes from.
+    """A fitted pipeline up to its last step, with the origin of each column of the matrix.
 
     Attributes
     ----------
     sources, origins
-        Inputs, and for each column of the matrix its origin among them.
+        The inputs, and the origin of each column of the matrix.
     values_of
-        An array for each source -> the matrix, by scikit-learn.
+        The function from an array for each source to the matrix; scikit-learn calculates it.
     domains
-        Text source -> the texts that may come.
+        String source -> its possible strings.
     nullable
-        Sources that may be null.
+        The nullable sources.
     """
 
     sources: Sequence[Source]
@@ -42,72 +42,74 @@ class Traced:
     domains: Mapping[int, list[str]]
     nullable: set[int]
 
-    def first_text(self, place: int) -> str | None:
-        """Return a text that may come."""
-        return next(iter(self.domains.get(place, [])), None)
+    def first_string(self, index: int) -> str | None:
+        """Return a possible string of a source."""
+        return next(iter(self.domains.get(index, [])), None)
 
 
 def trace_fields(steps: Sequence[Any], signature: Signature, *, frame: Callable[[Mapping[str, Any]], Any]) -> Traced:
-    """Trace a pipeline that takes a frame of the signature's fields.
+    """Trace a pipeline whose input is a frame with the fields of the signature.
 
     Parameters
     ----------
     steps
-        Fitted transformers, and an estimator last.
+        Fitted transformers, and the estimator as the last step.
     frame
-        Makes the frame that the pipeline takes, from arrays of texts (object) and numbers (float64) of the fields that matter.
+        The function from arrays of strings (object) and numbers (float64) to the frame for the pipeline.
 
     Raises
     ------
     NotCompilableError
-        With the reason.
+        With the reason, as a clause.
     """
-    # A time is no number: what takes it without a feature function fails in scikit-learn as well.
+    # Timestamps cannot be inputs of a table; scikit-learn cannot use them without a feature function either.
     sources = [Source(field.name, field.dtype in ("string", "category", "datetime")) for field in signature.inputs]
-    origins = [Origin(place) for place in range(len(sources))]
+    origins = [Origin(index) for index in range(len(sources))]
     origins = _traced(steps, origins, sources)
     used = {origin.source for origin in origins}
-    for place in sorted(used):
-        if signature.inputs[place].dtype == "datetime":
-            raise NotCompilableError(f"field '{sources[place].name}' is a time, and no feature function reads it")
+    for index in sorted(used):
+        if signature.inputs[index].dtype == "datetime":
+            raise NotCompilableError(
+                f"field '{sources[index].name}' is a timestamp, which only a feature function can use"
+            )
     domains: dict[int, list[str]] = {}
-    for place, field in enumerate(signature.inputs):
-        if sources[place].text and field.dtype != "datetime":
+    for index, field in enumerate(signature.inputs):
+        if sources[index].is_string and field.dtype != "datetime":
             closed = field.categories is not None and not field.open
-            domains[place] = sorted(field.categories or ()) if closed else [*sorted(sources[place].known), UNSEEN]
+            domains[index] = sorted(field.categories or ()) if closed else [*sorted(sources[index].known), UNSEEN]
 
     def values_of(columns: Sequence[Any]) -> Any:
-        return _through(steps, frame({sources[place].name: columns[place] for place in used}))
+        return _through(steps, frame({sources[index].name: columns[index] for index in used}))
 
-    nullable = {place for place, field in enumerate(signature.inputs) if field.nullable}
+    nullable = {index for index, field in enumerate(signature.inputs) if field.nullable}
     return Traced(sources, origins, values_of, domains, nullable)
 
 
 def trace_features(steps: Sequence[Any], categories: Mapping[str, Sequence[str]], numbers: Sequence[str]) -> Traced:
-    """Trace what follows a project's feature function: steps on its matrix of codes, then numbers.
+    """Trace the steps after a feature function, whose input is a matrix of codes, then numbers.
 
     Parameters
     ----------
     categories
-        Text feature -> its texts, in the order of their codes; all others share the next code.
+        String feature -> its strings, in the order of their codes; all other strings share the next code.
     numbers
-        The other features.
+        The names of the other features.
     """
     sources = [*(Source(name, True) for name in categories), *(Source(name, False) for name in numbers)]
-    origins = _traced(steps, [Origin(place) for place in range(len(sources))], sources)
+    origins = _traced(steps, [Origin(index) for index in range(len(sources))], sources)
     known = list(categories.values())
-    domains = {place: [*texts, UNSEEN] for place, texts in enumerate(known)}
+    domains = {index: [*texts, UNSEEN] for index, texts in enumerate(known)}
 
     def values_of(columns: Sequence[Any]) -> Any:
         matrix = np.empty((len(columns[0]), len(sources)))
-        for place, column in enumerate(columns):
-            if place < len(known):
+        for index, column in enumerate(columns):
+            if index < len(known):
                 codes: dict[str | None, float] = {
                     None: np.nan,
-                    **{text: float(code) for code, text in enumerate(known[place])},
+                    **{text: float(code) for code, text in enumerate(known[index])},
                 }
-                column = [codes.get(text, float(len(known[place]))) for text in column]
-            matrix[:, place] = column
+                column = [codes.get(text, float(len(known[index]))) for text in column]
+            matrix[:, index] = column
         return _through(steps, matrix)
 
     return Traced(sources, origins, values_of, domains, set(range(len(sources))))
@@ -121,7 +123,7 @@ def _traced(steps: Sequence[Any], origins: list[Origin], sources: Sequence[Sourc
 
 
 def _through(steps: Sequence[Any], data: Any) -> Any:
-    """Return the matrix that the last step computes on, float64."""
+    """Return the input of the last step, as a float64 matrix."""
     from sklearn import config_context
 
     with config_context(assume_finite=True), warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -136,34 +138,35 @@ def _through(steps: Sequence[Any], data: Any) -> Any:
             return np.asarray(dense, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise NotCompilableError(
-                f"a value that the signature allows is rejected: {str(error).splitlines()[0]}"
+                f"a transformer rejects a value that the signature allows: {str(error).splitlines()[0]}"
             ) from error
 
 
 def affine_columns(traced: Traced) -> tuple[list[bool], Any, Any]:
-    """Return which columns are affine in a number, each source's centre, and the matrix's row at the centres.
+    """Return whether each column is affine, the centre of each source, and the matrix row at the centres.
 
     Raises
     ------
     NotCompilableError
-        If a column rises with a number and is not affine.
+        If a column increases with a number and is not affine.
     """
     sources, origins = traced.sources, traced.origins
-    affine = [origin.slope is not None and not sources[origin.source].text for origin in origins]
+    affine = [origin.slope is not None and not sources[origin.source].is_string for origin in origins]
     centres = np.zeros(len(sources))
     for column, origin in enumerate(origins):
         if affine[column]:
             centres[origin.source] = origin.centre
-        elif origin.rising and not sources[origin.source].text:
-            raise NotCompilableError("a column is clipped, and the model weighs it")
+        elif origin.rising and not sources[origin.source].is_string:
+            raise NotCompilableError("a linear model has a clipped column")
     row = [
-        objects([traced.first_text(place)]) if source.text else centres[[place]] for place, source in enumerate(sources)
+        objects([traced.first_string(index)]) if source.is_string else centres[[index]]
+        for index, source in enumerate(sources)
     ]
     return affine, centres, traced.values_of(row)[0]
 
 
 def objects(values: Sequence[Any]) -> Any:
-    """Return values as an array of objects."""
+    """Return values as an object array."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column

@@ -1,10 +1,10 @@
-"""Reading a package: manifest, digests, code, provenance and the loaded model."""
+"""Read a package: manifest, digests, code, provenance and the loaded model."""
 
 from __future__ import annotations
 
 from .archive import ARCHIVE, read_archive, read_wheel
 from .code import collect_code, distributions_in
-from .loaded import GUARDED, PackagedModel, path_in
+from .loaded import PINNED_LIBRARIES, PackagedModel, backend_of
 from .lookup_files import dump_lookups, load_lookups, parquet_bytes
 from .manifest import GOLDEN_OUTPUT, MANIFEST, Manifest, json_bytes, make_manifest, read_files, read_manifest
 from .package import ModelId, Package, file_of
@@ -14,13 +14,14 @@ from .signing import check_signer, sign_package
 __all__ = [
     "ARCHIVE",
     "GOLDEN_OUTPUT",
-    "GUARDED",
     "MANIFEST",
+    "PINNED_LIBRARIES",
     "Manifest",
     "ModelId",
     "Package",
     "PackagedModel",
     "Provenance",
+    "backend_of",
     "check_signer",
     "collect_code",
     "distributions_in",
@@ -30,7 +31,6 @@ __all__ = [
     "load_lookups",
     "make_manifest",
     "parquet_bytes",
-    "path_in",
     "read_archive",
     "read_files",
     "read_manifest",

@@ -1,7 +1,7 @@
-"""A package's own project code, imported from its verified bytes, apart from everything else.
+"""Import the project code of a package from its verified bytes, isolated from installed modules.
 
-Its modules live under a name of their own, so that neither an installed version of the project nor
-another package's code gets in the way. Inside, `import shop` means the packaged one.
+The modules get a prefix that is unique to the package, so that an installed version of the project, or the code of
+another package, never conflicts. Inside the code, `import shop` imports the packaged module.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _OWN = __name__.rsplit(".", 3)[0]
 
 
 def install_code(digest: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
-    """Make packaged modules importable; the same digest is installed once.
+    """Make packaged modules importable; a second call with the same digest does nothing.
 
     Parameters
     ----------
     digest
-        Of the package: the modules are named after it.
+        Digest of the package, the source of the prefix.
     files
         Path below `code/` -> source.
 
     Returns
     -------
     Mapping
-        Top-level package, as the code calls it -> as it is called here.
+        Name of a top-level package in the code -> its name in this process.
     """
     tops = sorted({path.split("/")[0].removesuffix(".py") for path in files})
     if not tops:
@@ -88,8 +88,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def _path(self, fullname: str) -> str | None:
         if not fullname.startswith(f"{self._prefix}."):
             return None
-        place = fullname.removeprefix(f"{self._prefix}.").replace(".", "/")
-        return next((path for path in (f"{place}/__init__.py", f"{place}.py") if path in self._files), None)
+        stem = fullname.removeprefix(f"{self._prefix}.").replace(".", "/")
+        return next((path for path in (f"{stem}/__init__.py", f"{stem}.py") if path in self._files), None)
 
 
 def _importer(names: Mapping[str, str]) -> Any:
@@ -109,12 +109,12 @@ def _importer(names: Mapping[str, str]) -> Any:
 
 
 def collect_code(types: Sequence[str]) -> Mapping[str, bytes]:
-    """Return the project modules that define these types, and those that they import, as `code/` holds them.
+    """Return the project modules that define these types, and the modules that they import, as files of `code/`.
 
     Parameters
     ----------
     types
-        Dotted names; libraries and nbship itself are left out.
+        Dotted names. Types of libraries and of nbship are skipped.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def collect_code(types: Sequence[str]) -> Mapping[str, bytes]:
     """
     if any(name.startswith("__main__.") for name in types):
         raise PackageError(
-            "The model uses a function or class that is defined in the notebook, where no server finds it. "
+            "The model uses a function or class that is defined in the notebook, which a server cannot import. "
             "Move it to a module of the project, and import it."
         )
     found, _ = follow([part for name in types for part in with_parents(name.rpartition(".")[0])], _project_imports)
@@ -144,7 +144,7 @@ def _project_imports(name: str) -> Imports | None:
 
 
 def _project_file(name: str) -> Path | None:
-    """Return the file of a module that is neither a library nor nbship."""
+    """Return the file of a project module; None for libraries, the standard library and nbship."""
     if not name or name.partition(".")[0] in {"nbship", _OWN, *sys.stdlib_module_names}:
         return None
     try:
@@ -158,7 +158,7 @@ def _project_file(name: str) -> Path | None:
 
 
 def distributions_in(code: Mapping[str, bytes]) -> set[str]:
-    """Return the distributions that modules import; the standard library, nbship and their own packages left out.
+    """Return the distributions that modules import, except the standard library, nbship and the modules themselves.
 
     Parameters
     ----------

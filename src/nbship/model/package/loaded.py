@@ -1,4 +1,4 @@
-"""The model of a package, from its verified files: columns in, answers out."""
+"""The model of a package, loaded from its verified files: columns in, outputs out."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from .package import Package, file_of
 if TYPE_CHECKING:
     from ...data import Lookup
 
-__all__ = ["GUARDED", "PackagedModel", "Path", "path_in"]
+__all__ = ["PINNED_LIBRARIES", "Backend", "PackagedModel", "backend_of"]
 
-# Path -> the libraries whose minor versions a model's numbers hang on.
-GUARDED = {"tables": ("numpy",), "onnx": ("numpy", "onnxruntime"), "sklearn": ("scikit-learn", "numpy", "skops")}
+# Backend -> libraries whose minor version can change the outputs of a model.
+PINNED_LIBRARIES = {
+    "tables": ("numpy",),
+    "onnx": ("numpy", "onnxruntime"),
+    "sklearn": ("scikit-learn", "numpy", "skops"),
+}
 
 
-class Path(Protocol):
-    """A way in which a package's model answers: compiled tables, an ONNX graph, or the fitted estimator."""
+class Backend(Protocol):
+    """What computes the scores of a model: lookup tables, an ONNX graph, or the fitted estimator."""
 
     @property
     def name(self) -> str:
@@ -33,7 +37,7 @@ class Path(Protocol):
 
     @property
     def targets(self) -> Sequence[Target]:
-        """What the scores are of."""
+        """The targets of the scores."""
         ...
 
     def scores(self, columns: Columns) -> Column:
@@ -42,29 +46,31 @@ class Path(Protocol):
 
 
 class PackagedModel:
-    """What a package's files hold, ready to answer."""
+    """The model of a package, ready to predict."""
 
     def __init__(self, package: Package, *, other_versions: bool = False) -> None:
         files, self.signature = package.files, package.signature
         if not other_versions:
-            _refuse_versions(package.provenance.libraries, name=package.id.name, path=path_in(files))
+            _check_versions(package.provenance.libraries, name=package.id.name, backend=backend_of(files))
         code = {path.removeprefix("code/"): data for path, data in files.items() if path.startswith("code/")}
         renamed = install_code(package.id.digest, code)
-        self.path = _path(files, renamed, self.signature)
-        self._tables = self.path if isinstance(self.path, Compiled) else None
+        self.backend = _load_backend(files, renamed, self.signature)
+        self._tables = self.backend if isinstance(self.backend, Compiled) else None
         self._reader = RecordReader(self.signature)
         names = self.signature.names
-        self._taken = [names.index(name) for name in self._tables.names if name in names] if self._tables else []
-        self._outputs = OutputReader(self.signature, self.path.targets)
+        self._field_indices = (
+            [names.index(name) for name in self._tables.names if name in names] if self._tables else []
+        )
+        self._outputs = OutputReader(self.signature, self.backend.targets)
         self.lookups: tuple[Lookup, ...] = load_lookups(files)
 
     @property
-    def takes_codes(self) -> bool:
-        """Whether `answer` takes `Codes` for columns of texts: where nothing is computed on them or looked up."""
-        return self._tables is not None and self._tables.takes_values and not self.lookups
+    def accepts_codes(self) -> bool:
+        """Whether `predict` accepts `Codes` for string columns: no feature function and no lookup reads them."""
+        return self._tables is not None and self._tables.reads_fields and not self.lookups
 
     def complete(self, rows: Rows) -> Columns:
-        """Return the columns that the model computes on, lookups included."""
+        """Return the columns that the model needs, with absent values looked up."""
         columns = dict(rows.columns)
         for lookup in self.lookups:
             absent = {name: mask for name, mask in rows.absent.items() if name in lookup.columns}
@@ -72,41 +78,41 @@ class PackagedModel:
                 columns = lookup.attach(columns, absent=absent)
         return columns
 
-    def answer_single(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the outputs for one record, as plain values, where tables give them at once; None where `answer` must look closer.
+    def predict_record(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the outputs of one record as plain values, bit for bit those of `predict`; the fast record path.
 
-        They are those of `answer`, to the bit.
+        None if the backend has no lookup tables, or the record needs the full validation.
         """
         tables = self._tables
         found = None if tables is None else self._reader.read(record)
         if tables is None or found is None:
             return None
         values, absent = found
-        if tables.takes_values and not (absent and self.lookups):
-            scores = tables.single([values[place] for place in self._taken])
+        if tables.reads_fields and not (absent and self.lookups):
+            scores = tables.score_row([values[index] for index in self._field_indices])
         else:
-            scores = tables.single_of(self.complete(self._reader.rows(values, absent)))
-        return self._outputs.single(scores)
+            scores = tables.score_columns(self.complete(self._reader.rows(values, absent)))
+        return self._outputs.read_row(scores)
 
-    def columns_of(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
-        """Return plain outputs, as `answer_single` gives them, as `answer` does."""
-        return self._outputs.columns(rows)
+    def collect(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
+        """Return outputs of `predict_record` as columns."""
+        return self._outputs.collect(rows)
 
-    def answer(self, columns: Columns) -> Predictions:
+    def predict(self, columns: Columns) -> Predictions:
         """Predict from complete columns.
 
-        A row's answer does not depend on the rows beside it, to the bit.
+        The outputs of a row are bit for bit the same whatever other rows are in `columns`.
         """
-        return self._outputs.many(self.path.scores(columns))
+        return self._outputs.read(self.backend.scores(columns))
 
 
-def path_in(files: Container[str]) -> str:
-    """Return the way in which a package with these files answers."""
+def backend_of(files: Container[str]) -> str:
+    """Return the backend of a package with these files: "tables", "onnx" or "sklearn"."""
     return "tables" if TABLES in files else "onnx" if ONNX in files else "sklearn"
 
 
-def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Path:
-    """Return the way in which this package answers, which was chosen when it was made."""
+def _load_backend(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Backend:
+    """Load the backend that was chosen when the package was built."""
     if TABLES in files:
         return Compiled(files[TABLES], renamed=renamed)
     if ONNX in files:
@@ -118,16 +124,20 @@ def _path(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Sig
     return Fitted(file_of(files, "model.skops"), renamed=renamed, signature=signature)
 
 
-def _refuse_versions(libraries: Mapping[str, str], *, name: str, path: str) -> None:
+def _check_versions(libraries: Mapping[str, str], *, name: str, backend: str) -> None:
     here = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    here |= {library: _version(library, name) for library in GUARDED[path] if library in libraries}
+    here |= {library: _version(library, name) for library in PINNED_LIBRARIES[backend] if library in libraries}
     for library, version in here.items():
-        made = libraries.get(library, version)
-        if _minor(made) != _minor(version):
-            remedy = f"Install it: `pip install '{library}=={made}'`" if library != "python" else f"Use Python {made}"
+        packaged = libraries.get(library, version)
+        if _minor(packaged) != _minor(version):
+            remedy = (
+                f"Install it: `pip install '{library}=={packaged}'`"
+                if library != "python"
+                else f"Use Python {packaged}"
+            )
             raise VersionMismatchError(
-                f"Package '{name}' was made with {library} {made}, and here is {version}. {remedy}, make the package again here, "
-                "or prove that it answers as it did: `--other-versions`."
+                f"Package '{name}' was built with {library} {packaged}, but {version} is installed. {remedy}, build the package again here, "
+                "or check that its outputs are unchanged: `--other-versions`."
             )
 
 
@@ -136,7 +146,7 @@ def _version(library: str, name: str) -> str:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
         raise VersionMismatchError(
-            f"Package '{name}' answers with {library}, which is not installed. Install it: `pip install {library}`."
+            f"Package '{name}' needs {library}, which is not installed. Install it: `pip install {library}`."
         ) from None
 
 

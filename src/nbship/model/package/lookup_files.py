@@ -1,4 +1,4 @@
-"""Lookup tables as a package holds them: `lookups.json`, and `lookups/<name>.parquet` for each."""
+"""The lookups of a package: `lookups.json`, and one `lookups/<name>.parquet` for each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["dump_lookups", "load_lookups", "parquet_bytes"]
 
 
 def dump_lookups(lookups: Sequence[Lookup]) -> dict[str, bytes]:
-    """Return the files of these lookups; without lookups there are none."""
+    """Return the files of lookups; without lookups, no files."""
     if not lookups:
         return {}
     listed, files = [], {}
     for lookup in lookups:
         if lookup.table is None:
-            raise PackageError(f"Lookup '{lookup.name}' has no table to package. Give it one: Lookup(…, table=frame).")
+            raise PackageError(f"Lookup '{lookup.name}' has no table. Pass one: Lookup(…, table=frame).")
         keys = [{"column": key.column, "to": key.to, "floor": key.floor} for key in lookup.keys]
         listed.append({"name": lookup.name, "keys": keys, "columns": list(lookup.columns)})
         wanted = [*dict.fromkeys([*(key.to for key in lookup.keys), *lookup.columns])]
@@ -54,11 +54,11 @@ def load_lookups(files: Mapping[str, bytes]) -> tuple[Lookup, ...]:
             for each in json.loads(files["lookups.json"])
         )
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CorruptPackageError(f"The package's lookups cannot be read: {error}. Make the package again.") from error
+        raise CorruptPackageError(f"The package's lookups cannot be read: {error}. Build the package again.") from error
 
 
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
-    """Return a frame as Parquet whose bytes depend on its values and types alone."""
+    """Return a frame as Parquet; the bytes depend only on its values and types."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

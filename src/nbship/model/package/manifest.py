@@ -1,4 +1,4 @@
-"""A package's files and their digests: verified, all of them, before any is parsed."""
+"""The files of a package and their digests: every file is verified before any file is parsed."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ = [
     "verify_files",
 ]
 
-# How the columns of golden.parquet begin that hold outputs.
+# Prefix of the output columns in golden.parquet.
 GOLDEN_OUTPUT = "output:"
 
 MANIFEST = "MANIFEST.json"
 FORMAT = 1
-# No file of a package is larger; a manifest that says otherwise is not read.
+# The largest size of a file, in bytes; a package with a larger one is rejected before it is read into memory.
 _LARGEST = 4 << 30
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a package is, by content.
+    """The manifest of a package, which identifies it by content.
 
     Attributes
     ----------
     name
-        Of the model.
+        Name of the model.
     digest
         sha256 of `MANIFEST.json`, which holds the digests of all other files.
     files
@@ -70,7 +70,9 @@ def read_manifest(data: bytes) -> Manifest:
     Raises
     ------
     CorruptPackageError
-        If they are no manifest of a format that is known here.
+        If the bytes are not a manifest.
+    PackageError
+        If the format of the package is unknown.
     """
     try:
         content = json.loads(data)
@@ -78,20 +80,22 @@ def read_manifest(data: bytes) -> Manifest:
         files = {each["path"]: (str(each["sha256"]), int(each["size"])) for each in content["files"]}
         manifest = Manifest(str(content["name"]), hashlib.sha256(data).hexdigest(), files)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorruptPackageError(f"'{MANIFEST}' is not a manifest: {error!r}. Make the package again.") from error
+        raise CorruptPackageError(f"'{MANIFEST}' is not a manifest: {error!r}. Build the package again.") from error
     if version != FORMAT:
         raise PackageError(
-            f"The package has format {version}; this nbship reads format {FORMAT}. Install a nbship that reads it."
+            f"The package has format {version}; this version of nbship reads format {FORMAT}. Install a version that reads format {version}."
         )
     for path in files:
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or str(pure) != path or "\\" in path or "\0" in path:
-            raise CorruptPackageError(f"'{MANIFEST}' names the path '{path}', which leaves the package. Do not use it.")
+            raise CorruptPackageError(
+                f"'{MANIFEST}' names the path '{path}', which is outside the package. Do not use this package."
+            )
     return manifest
 
 
 def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
-    """Read a package's files, each checked against the manifest; what is returned is what was checked.
+    """Read the files of a package, and check each against the manifest; the returned bytes are the checked bytes.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """
     if not (folder / MANIFEST).is_file():
         raise PackageError(
-            f"There is no model package in '{folder}': it holds no '{MANIFEST}'. Make one with `nbship run`."
+            f"There is no model package in '{folder}': it has no '{MANIFEST}'. Build one with `nbship run`."
         )
     manifest = read_manifest((folder / MANIFEST).read_bytes())
     present = {
@@ -112,7 +116,7 @@ def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     }
     for name, path in present.items():
         if path.is_symlink() or any((folder / parent).is_symlink() for parent in PurePosixPath(name).parents):
-            raise CorruptPackageError(f"'{name}' in package '{folder}' is a link. Make the package again.")
+            raise CorruptPackageError(f"'{name}' in package '{folder}' is a link. Build the package again.")
     files = {}
     for name in sorted(manifest.files.keys() & present.keys()):
         if present[name].stat().st_size != manifest.files[name][1] or manifest.files[name][1] > _LARGEST:
@@ -131,11 +135,13 @@ def verify_files(manifest: Manifest, files: Mapping[str, bytes], *, present: set
         If a file was changed, added or removed.
     """
     for name in sorted(present - manifest.files.keys()):
-        raise CorruptPackageError(f"'{name}' was added to package '{where}' after it was made. Make the package again.")
+        raise CorruptPackageError(
+            f"'{name}' was added to package '{where}' after it was built. Build the package again."
+        )
     for name, (digest, size) in manifest.files.items():
         if name not in files:
             raise CorruptPackageError(
-                f"'{name}' is missing from package '{where}'. Make the package again, or `dvc checkout` it."
+                f"'{name}' is missing from package '{where}'. Build the package again, or `dvc checkout` it."
             )
         if len(files[name]) != size or hashlib.sha256(files[name]).hexdigest() != digest:
             raise _changed(name, where)
@@ -143,10 +149,10 @@ def verify_files(manifest: Manifest, files: Mapping[str, bytes], *, present: set
 
 def _changed(name: str, where: str) -> CorruptPackageError:
     return CorruptPackageError(
-        f"'{name}' in package '{where}' is not what was packaged. Make the package again, or `dvc checkout` it."
+        f"'{name}' in package '{where}' has changed since the package was built. Build the package again, or `dvc checkout` it."
     )
 
 
 def json_bytes(content: Any) -> bytes:
-    """Return JSON whose bytes depend on the content alone: sorted keys, no NaN."""
+    """Return content as JSON with sorted keys and without NaN, so that equal content gives equal bytes."""
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

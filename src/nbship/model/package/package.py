@@ -1,4 +1,4 @@
-"""What a package says of its model: who it is, what it takes and gives, where it comes from, rows to try."""
+"""The description of a packaged model: id, signature, provenance, card and example record."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["ModelId", "Package", "file_of"]
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """Which model predicted.
+    """The id of a model.
 
     Attributes
     ----------
     name
-        Of the model.
+        Name of the model.
     version
         The first 12 hex digits of `digest`.
     digest
-        sha256 of the package's manifest, which is the package by content.
+        sha256 of the package's manifest, which identifies the package by content.
     """
 
     name: str
@@ -37,7 +37,7 @@ class ModelId:
 
 
 class Package:
-    """A package's verified files, and what they say; nothing in it predicts.
+    """The verified files of a package, and the descriptions in them. `PackagedModel` predicts.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Package:
     id
         Name, version and digest of the model.
     signature, provenance
-        What the model takes and gives, and where it comes from.
+        The model's inputs and outputs, and the data, code and parameters that it was built from.
     """
 
     def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
@@ -64,9 +64,9 @@ class Package:
 
     @cached_property
     def example(self) -> dict[str, Any]:
-        """A golden row as a client sends it, without what is looked up."""
+        """A golden row as a client sends it, without optional fields."""
         accepted: dict[str, Any] = json.loads(self.files["acceptance.json"])
-        # Older packages hold it in their golden rows alone, which take pyarrow to read.
+        # Older packages have no example in acceptance.json. Their golden rows have one, but need pyarrow.
         found: dict[str, Any] | None = accepted.get("example")
         if found is not None:
             return {name: found[name] for name in self.signature.names if name in found}
@@ -74,7 +74,7 @@ class Package:
 
     @cached_property
     def baseline(self) -> float | None:
-        """The mean probability of the golden rows, which were drawn from all rows; None for other kinds of models."""
+        """The mean probability of the positive class over the golden rows; None for models without a positive class."""
         output = self.signature.output("probability")
         if output is None or output.positive is None:
             return None
@@ -89,10 +89,10 @@ def file_of(files: Mapping[str, bytes], path: str) -> bytes:
     Raises
     ------
     CorruptPackageError
-        If it is not there.
+        If the package does not have it.
     """
     if path not in files:
-        raise CorruptPackageError(f"The package has no '{path}'. Make it again.")
+        raise CorruptPackageError(f"The package has no '{path}'. Build it again.")
     return files[path]
 
 
@@ -100,7 +100,7 @@ def _json(files: Mapping[str, bytes], path: str) -> Any:
     try:
         return json.loads(file_of(files, path))
     except ValueError as error:
-        raise CorruptPackageError(f"'{path}' of the package is not JSON. Make the package again.") from error
+        raise CorruptPackageError(f"'{path}' of the package is not JSON. Build the package again.") from error
 
 
 def _golden(files: Mapping[str, bytes], columns: list[str]) -> list[dict[str, Any]]:
@@ -110,10 +110,12 @@ def _golden(files: Mapping[str, bytes], columns: list[str]) -> list[dict[str, An
     try:
         content = files["golden.parquet"]
         present = set(pq.read_schema(io.BytesIO(content)).names)
-        kept = [name for name in columns if name in present]
-        rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(content), columns=kept).to_pylist()
+        columns = [name for name in columns if name in present]
+        rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(content), columns=columns).to_pylist()
     except (KeyError, pa.ArrowInvalid) as error:
-        raise CorruptPackageError(f"'golden.parquet' of the package cannot be read: {error}. Make it again.") from error
+        raise CorruptPackageError(
+            f"'golden.parquet' of the package cannot be read: {error}. Build it again."
+        ) from error
     if not rows:
-        raise CorruptPackageError("'golden.parquet' of the package has no rows. Make it again.")
+        raise CorruptPackageError("'golden.parquet' of the package has no rows. Build it again.")
     return rows

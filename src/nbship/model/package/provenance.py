@@ -1,4 +1,4 @@
-"""Where a package comes from, by content: no clock time and no commit."""
+"""What a package was built from, by content: no clock time and no commit."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["Provenance"]
 
 @dataclass(frozen=True)
 class Provenance:
-    """Digests (sha256) of all that a model was made from.
+    """Digests (sha256) of the data, notebooks and modules that a model was built from.
 
     Attributes
     ----------
     data, notebooks, modules
-        Path relative to the project's root -> digest; of a notebook, that of its copy without outputs.
+        Path relative to the project's root -> digest. The digest of a notebook is that of its copy without outputs.
     params
         Stage -> parameter -> value.
     lock
         Digest of the lock file, or None.
     libraries
-        Distribution -> version of what the model runs on; filled in when the package is built.
+        Distribution -> version of the libraries that the model needs; filled in when the package is built.
 
     Examples
     --------
@@ -38,11 +38,11 @@ class Provenance:
     libraries: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `provenance.json` holds."""
+        """Return the content of `provenance.json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Provenance:
-        """Read what `to_json` returned; unknown keys of later versions are left out."""
+        """Read the content of `provenance.json`; keys of later versions are ignored."""
         known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
         return cls(**known)

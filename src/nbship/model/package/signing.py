@@ -1,7 +1,7 @@
-"""Who made a package: an Ed25519 signature of its manifest's digest, in a file beside it.
+"""Sign packages and check signatures: an Ed25519 signature of the manifest's digest, in a file beside the package.
 
-The manifest holds the digest of every file, so to sign it is to sign them all. `<package>.sig` lies beside the
-package and not in it: a package is the same whether and by whomever it is signed.
+The manifest holds the digest of every file, so a signature of the manifest covers them all. `<package>.sig` is
+beside the package and not in it, so that signing does not change the package.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["check_signer", "sign_package", "signature_path"]
 
 FORMAT = 1
-# So that a signature of a manifest is one of nothing else.
+# Domain separation: the same key may sign other things, and no such signature is one of a manifest.
 _PURPOSE = b"nbship package manifest\n"
 
 
 def signature_path(package: Path) -> Path:
-    """Return where the signature of a package (folder, wheel or archive) lies.
+    """Return the path of the signature of a package (folder, wheel or archive).
 
     >>> signature_path(Path("models/credit")).as_posix()
     'models/credit.sig'
@@ -37,7 +37,7 @@ def signature_path(package: Path) -> Path:
 
 
 def sign_package(package: Path, key: Path) -> Path:
-    """Sign a package folder, verified first, and return the signature's path; the same key gives the same bytes.
+    """Verify and sign a package folder, and return the path of the signature; the same key gives the same bytes.
 
     Parameters
     ----------
@@ -49,61 +49,61 @@ def sign_package(package: Path, key: Path) -> Path:
     SignerError
         If the key cannot be read.
     PackageError
-        If there is no package, or it is damaged.
+        If there is no package, or a file differs from the manifest.
     """
     private = _private_key(key)
     manifest, _ = read_files(package)
     signed = private.sign(_PURPOSE + manifest.digest.encode())
-    told = {
+    content = {
         "format": FORMAT,
         "manifest": manifest.digest,
         "signer": _fingerprint(private.public_key()),
         "signature": base64.b64encode(signed).decode(),
     }
     target = signature_path(package)
-    write_whole(target, json.dumps(told, indent=1) + "\n")
+    write_whole(target, json.dumps(content, indent=1) + "\n")
     return target
 
 
 def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) -> str:
-    """Return the fingerprint of the signer of a package, who must be one of these.
+    """Check that a package is signed by one of the allowed signers, and return the fingerprint of its signer.
 
     Parameters
     ----------
     manifest
-        What was read of it: nothing else is vouched for.
+        The manifest of the loaded files; the signature must be of this manifest.
     signers
-        Ed25519 public keys, in PEM or as OpenSSH writes them.
+        Ed25519 public keys in PEM or OpenSSH format.
 
     Raises
     ------
     SignerError
-        If the package is not signed, the signature is not one of this manifest, or not by one of these.
+        If the package is not signed, the signature is of another manifest, or the signer is not allowed.
     """
     from cryptography.exceptions import InvalidSignature
 
     path = signature_path(package)
     try:
-        told = json.loads(path.read_bytes())
-        signer, signed = str(told["signer"]), base64.b64decode(told["signature"], validate=True)
-        if told["format"] != FORMAT:
-            raise ValueError(f"format {told['format']}")
+        content = json.loads(path.read_bytes())
+        signer, signed = str(content["signer"]), base64.b64decode(content["signature"], validate=True)
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}")
     except FileNotFoundError:
         raise SignerError(
-            f"Package '{package}' is not signed, and 'release.signers' asks for it. Sign it: `nbship package sign --key KEY`."
+            f"Package '{package}' is not signed, but 'release.signers' requires a signature. Sign it: `nbship package sign --key KEY`."
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SignerError(f"'{path}' is no signature: {error!r}. Sign the package again.") from error
+        raise SignerError(f"'{path}' is not a signature: {error!r}. Sign the package again.") from error
     known = {_fingerprint(key): key for key in map(_public_key, signers)}
     if signer not in known:
         raise SignerError(
-            f"Package '{package}' is signed by {signer[:40]}, who is not among 'release.signers'. Add the key there, or do not use it."
+            f"Package '{package}' is signed by {signer[:40]}, whose key is not in 'release.signers'. Add the key, or do not use the package."
         )
     try:
         known[signer].verify(signed, _PURPOSE + manifest.digest.encode())
     except InvalidSignature:
         raise SignerError(
-            f"The signature of package '{package}' is not one of version {manifest.version}. Sign it again, or do not use it."
+            f"The signature of package '{package}' does not belong to version {manifest.version}. Sign it again, or do not use it."
         ) from None
     return signer
 
@@ -116,9 +116,11 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SignerError(f"The key '{path}' cannot be read: {error}. Give an Ed25519 key in PEM.") from error
+        raise SignerError(
+            f"The key '{path}' cannot be read: {error}. Name an Ed25519 private key in PEM format."
+        ) from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise SignerError(f"The key '{path}' is not an Ed25519 key. Make one: `openssl genpkey -algorithm ed25519`.")
+        raise SignerError(f"The key '{path}' is not an Ed25519 key. Create one: `openssl genpkey -algorithm ed25519`.")
     return key
 
 
@@ -132,12 +134,12 @@ def _public_key(path: Path) -> Ed25519PublicKey:
         ssh = content.startswith(b"ssh-")
         key = serialization.load_ssh_public_key(content) if ssh else serialization.load_pem_public_key(content)
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise SignerError(f"The signer's key '{path}' cannot be read: {error}. Give an Ed25519 public key.") from error
+        raise SignerError(f"The signer's key '{path}' cannot be read: {error}. Name an Ed25519 public key.") from error
     if not isinstance(key, ed25519.Ed25519PublicKey):
-        raise SignerError(f"The signer's key '{path}' is not an Ed25519 public key. Give one.")
+        raise SignerError(f"The signer's key '{path}' is not an Ed25519 public key. Name one.")
     return key
 
 
 def _fingerprint(key: Ed25519PublicKey) -> str:
-    """Return a key's name, as `sha256:` and the first 32 hex digits of its raw bytes' digest."""
+    """Return `sha256:` and the first 32 hex digits of the digest of the raw key."""
     return f"sha256:{hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32]}"

@@ -1,4 +1,4 @@
-"""The contract of a model: fields, their checks, columns and outputs."""
+"""The contract of a model: fields, validation, columns and outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .fast_record import RecordReader
 from .fields import Field, Output
 from .outputs import OutputReader, Predictions, Target
 from .signature import Signature
-from .timestamps import parse_moment, read_moment
+from .timestamps import parse_timestamp, read_timestamp
 from .validation import Rows, read_records, read_rows, to_array
 
 __all__ = [
@@ -26,10 +26,10 @@ __all__ = [
     "columns_of",
     "compute",
     "example_record",
-    "parse_moment",
-    "read_moment",
+    "parse_timestamp",
     "read_records",
     "read_rows",
+    "read_timestamp",
     "to_array",
     "to_local",
 ]

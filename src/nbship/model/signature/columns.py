@@ -1,6 +1,6 @@
 """Columns: a mapping of names to arrays, on which a project's features are computed.
 
-The same function runs on the training frame, on a million rows and on one. Types of columns:
+The same feature function runs on the training frame, on a million rows and on one row. Array types:
 
 =================  ==================================================
 field              array
@@ -32,19 +32,20 @@ __all__ = ["Codes", "Column", "Columns", "columns_of", "compute", "frame_of", "t
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Columns: TypeAlias = Mapping[str, Column]
 
+# Up to this many times, zoneinfo is faster than the import of pandas and the building of an index.
 _FEW = 64
 
 
 @dataclass(frozen=True)
 class Codes:
-    """A column of few texts, of which each is written once; as an array, it is the column of its texts.
+    """A column of strings with few distinct values, dictionary-encoded. `np.asarray` decodes it.
 
     Attributes
     ----------
     codes
-        Row -> place in `known`, the last one of null.
+        For each row, the index of its value in `known`.
     known
-        The texts; None comes last.
+        The distinct strings, and None as the last entry.
 
     >>> np.asarray(Codes(np.array([1, 0, 2]), np.array(["a", "b", None])))
     array(['b', 'a', None], dtype=object)
@@ -61,7 +62,13 @@ class Codes:
 
 
 def compute(function: Callable[[Columns], Mapping[str, Column]], columns: Columns) -> Mapping[str, Column]:
-    """Return a project's features of these columns; a column that they lack is named."""
+    """Call a project's feature function.
+
+    Raises
+    ------
+    SignatureError
+        If the function reads a column that is missing; the message names it.
+    """
     try:
         return function(columns)
     except KeyError as error:
@@ -74,9 +81,9 @@ def compute(function: Callable[[Columns], Mapping[str, Column]], columns: Column
 
 
 def columns_of(data: Columns | pd.DataFrame) -> Columns:
-    """Return a frame's columns as arrays; a mapping of arrays is returned as it is.
+    """Return the columns of a frame as arrays; a mapping of arrays is returned unchanged.
 
-    Times must carry a zone, and become UTC.
+    Timestamps must have a time zone, and are converted to UTC.
     """
     if isinstance(data, Mapping):
         return data
@@ -89,7 +96,7 @@ def frame_of(matrix: Column, names: Sequence[str]) -> pd.DataFrame:
     Raises
     ------
     SignatureError
-        If it has another shape.
+        If the shape does not fit the names.
     """
     import pandas as pd
 
@@ -109,7 +116,7 @@ def _column(series: pd.Series[Any], name: str) -> Column:
     if types.is_datetime64_any_dtype(series):
         if getattr(series.dtype, "tz", None) is None:
             raise SignatureError(
-                f"Column '{name}' holds times without a time zone. Give it one: frame['{name}'].dt.tz_localize(…)."
+                f"Column '{name}' holds timestamps without a time zone. Set one: frame['{name}'].dt.tz_localize(…)."
             )
         utc: Column = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
         return utc
@@ -124,7 +131,7 @@ def _column(series: pd.Series[Any], name: str) -> Column:
 
 
 def to_local(times: Column, zone: str) -> Column:
-    """Return UTC times as local wall-clock times of an IANA zone (datetime64[us], no zone).
+    """Convert UTC timestamps to the wall-clock time of an IANA zone (datetime64[us], no zone).
 
     >>> to_local(np.array(["2013-07-01T12:00"], dtype="datetime64[us]"), "America/New_York")
     array(['2013-07-01T08:00:00.000000'], dtype='datetime64[us]')
@@ -142,5 +149,5 @@ def _local(time: np.datetime64, zone: ZoneInfo) -> Any:
 
     if np.isnat(time):
         return time
-    moment: Any = time.item()
-    return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    timestamp: Any = time.item()
+    return timestamp.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)

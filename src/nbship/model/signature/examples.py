@@ -1,4 +1,4 @@
-"""A record that a model takes, as a client sends it: for forms, descriptions and a first try."""
+"""An example record as a client sends it: for forms, the OpenAPI description and the README of a client."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["example_record"]
 
 
 def example_record(rows: Sequence[Mapping[str, Any]], signature: Signature) -> dict[str, Any]:
-    """Return a row without what is looked up: the first one without nulls, or the first.
+    """Return the first row without nulls, or else the first row; optional fields are left out.
 
     Parameters
     ----------
     rows
-        At least one, of plain values; times have a zone, or are in UTC.
+        At least one row of plain values; timestamps have a zone, or are in UTC.
     """
     fields = [field for field in signature.inputs if not field.optional]
     plain = [

@@ -1,6 +1,6 @@
-"""One record, read without arrays: the usual value of a field takes one comparison.
+"""The fast record path: one record is validated without arrays, with one comparison for an ordinary value.
 
-Whatever is not plainly right is left to `rows`, which finds out what is wrong and says so.
+A record with any value that fails its comparison is left to `validation`, which describes each failure.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ABSENT = object()
 _ONE = np.ones(1, dtype=bool)
 
 
-class _DoubtError(Exception):
-    """The value, or the record, needs a closer look."""
+class _FallbackError(Exception):
+    """The record needs the full validation."""
 
 
 class RecordReader:
-    """Reads single records by a signature.
+    """Reads one record at a time by a signature.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class RecordReader:
         self._fields = [(field.name, _reader(field), _null(field), field.optional) for field in signature.inputs]
 
     def read(self, record: Mapping[str, Any]) -> tuple[list[Any], tuple[str, ...]] | None:
-        """Return a value for each field and the names of those left out; None where a closer look is needed."""
+        """Return a value for each field and the names of absent fields; None if the record needs the full validation."""
         if type(record) is not dict:
             return None
         values: list[Any] = []
@@ -58,12 +58,12 @@ class RecordReader:
                     values.append(null)
                 else:
                     values.append(read(value))
-        except _DoubtError:
+        except _FallbackError:
             return None
         return (values, absent) if len(record) + len(absent) == len(values) else None
 
     def rows(self, values: list[Any], absent: tuple[str, ...]) -> Rows:
-        """Return what was read as columns of one row, but for those left out that are looked up."""
+        """Return values as columns of one row; absent fields that a lookup provides have no column."""
         columns = {
             field.name: to_array(field, [value])
             for field, value in zip(self._signature.inputs, values, strict=True)
@@ -77,41 +77,41 @@ def _null(field: Field) -> Any:
 
 
 def _reader(field: Field) -> Callable[[Any], Any]:
-    closer = _closer(field)
+    full = _full_reader(field)
     if field.dtype in ("float", "int"):
         low: Any = -LARGEST if field.minimum is None else field.minimum
         high: Any = LARGEST if field.maximum is None else field.maximum
-        return _number(float if field.dtype == "float" else int, max(low, -LARGEST), min(high, LARGEST), closer)
+        return _number(float if field.dtype == "float" else int, max(low, -LARGEST), min(high, LARGEST), full)
     if field.dtype == "category" and field.categories and not field.open:
         known = frozenset(field.categories)
-        return lambda value: value if type(value) is str and value in known else closer(value)
+        return lambda value: value if type(value) is str and value in known else full(value)
     if field.dtype in ("category", "string") and (field.open or not field.categories):
-        # Half a character, which is what a closer look finds, is not ASCII.
-        return lambda value: value if type(value) is str and value.isascii() else closer(value)
+        # The full validation rejects lone surrogates, which are not ASCII; this check is cheaper than a search for them.
+        return lambda value: value if type(value) is str and value.isascii() else full(value)
     if field.dtype == "bool":
-        return lambda value: value if value is True or value is False else closer(value)
-    return closer
+        return lambda value: value if value is True or value is False else full(value)
+    return full
 
 
-def _number(plain: type, low: Any, high: Any, closer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _number(plain: type, low: Any, high: Any, full: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
-        # NaN is in no range.
-        return value if type(value) is plain and low <= value <= high else closer(value)
+        # A comparison with NaN is false, so NaN takes the full validation.
+        return value if type(value) is plain and low <= value <= high else full(value)
 
     return read
 
 
-def _closer(field: Field) -> Callable[[Any], Any]:
+def _full_reader(field: Field) -> Callable[[Any], Any]:
     thorough, null = READERS[field.dtype], _null(field)
 
     def read(value: Any) -> Any:
         if value is None:
             if field.nullable:
                 return null
-            raise _DoubtError
+            raise _FallbackError
         found, reason = thorough(field, value)
         if reason is not None:
-            raise _DoubtError
+            raise _FallbackError
         return null if found is None else found
 
     return read

@@ -25,24 +25,24 @@ class Field:
     name, dtype
         `dtype` is one of "bool", "int", "float", "string", "category", "datetime".
     nullable
-        Whether null is an answer. Nullable whole numbers and truth values become float columns.
+        Whether null is allowed. Nullable integers and booleans become float columns.
     minimum, maximum
-        Limits, inclusive, enforced where given; of a datetime, ISO 8601 text with an offset.
+        Inclusive limits; those of a datetime are ISO 8601 strings with an offset.
     categories, open
-        The known values of a category; others are refused unless `open`.
+        The known values of a category; other values are rejected unless `open`.
     optional, lookup
-        Whether the field may be left out: it is then looked up in the lookup of that name, or null.
+        Whether the field may be left out: its value then comes from the lookup of this name, or is null.
     key
-        Whether the field is part of what identifies a row.
+        Whether the field is part of the key that identifies a row.
     pii
-        Whether the value is personal: never echoed in messages, replaced in packaged rows, a pseudonym in the log.
-        "drop" leaves it out of the log altogether.
+        Whether the value is personal data: messages never show it, golden rows hold a replacement, and the prediction
+        log a pseudonym. "drop" keeps it out of the log altogether.
     title, unit, help, example
-        What a person reads in a form.
+        Shown in forms and in the OpenAPI description.
     timezone
-        Of a datetime: the zone of values without an offset. Without it an offset is required.
+        Of a datetime: the time zone of values without an offset. If None, an offset is required.
     format
-        Of a datetime: how text that is not ISO 8601 is written in files (`strptime` codes).
+        Of a datetime: the `strptime` format of values in files that are not ISO 8601.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def _contradictions(field: Field) -> Iterable[tuple[bool, str]]:
     yield field.dtype not in DTYPES, f"has the unknown dtype '{field.dtype}'. Use one of {', '.join(DTYPES)}"
     yield (
         field.dtype == "category" and not field.categories and not field.open,
-        "is a category without categories. List them, or say open=True",
+        "is a category without categories. List them, or set open=True",
     )
     yield (
         field.categories is not None and field.dtype != "category",
@@ -89,20 +89,29 @@ def _contradictions(field: Field) -> Iterable[tuple[bool, str]]:
     )
     yield (
         field.optional and not field.nullable,
-        "may be left out, but not be null. Say nullable=True: what is left out and not found is null",
+        "is optional but not nullable. Set nullable=True: a value that is left out and not looked up is null",
     )
     yield (
         field.lookup is not None and not field.optional,
-        f"comes from the lookup '{field.lookup}' but may not be left out. Say optional=True",
+        f"comes from the lookup '{field.lookup}' but is not optional. Set optional=True",
     )
-    yield field.pii not in (False, True, "drop"), f"has the pii '{field.pii}'. Say true, false, or 'drop'"
-    yield field.pii == "drop" and field.key, "is a key, by which records are found, and is to be dropped. Say pii=True"
+    yield (
+        field.pii not in (False, True, "drop"),
+        f"has the unknown pii setting '{field.pii}'. Use true, false or 'drop'",
+    )
+    yield (
+        field.pii == "drop" and field.key,
+        "is a key and has pii='drop', but the log finds records by their key. Set pii=True, which logs a pseudonym",
+    )
     if field.dtype in ("int", "float"):
         for name in ("minimum", "maximum"):
             yield not _is_number(getattr(field, name)), f"has a {name} that is not a number"
     if field.dtype == "datetime":
         for name in ("minimum", "maximum"):
-            yield _without_offset(getattr(field, name)), f"has a {name} that is not ISO 8601 text with an offset"
+            yield (
+                _without_offset(getattr(field, name)),
+                f"has a {name} that is not an ISO 8601 timestamp with an offset",
+            )
         yield _unknown_zone(field.timezone), f"names an unknown time zone '{field.timezone}'. Use an IANA name"
 
 
@@ -133,17 +142,17 @@ class Output:
     Attributes
     ----------
     kind
-        "label" (a class), "probability" (of `positive`, or of the label where that is None) or
-        "value" (a number).
+        "label" (a class), "probability" (of `positive`, or of the predicted label if that is None) or "value" (a
+        number).
     classes
-        Of a label: the classes in the order of the estimator's `classes_`.
+        Of a label: the classes, in the order of the estimator's `classes_`.
     positive
-        Of a probability: the class that it speaks of.
+        Of a probability: its class.
     threshold
-        Of a binary label: the least probability of the positive class for that class to be the
-        label. None takes the likelier class.
+        Of a binary label: the smallest probability of the positive class at which it is the label. None: the class
+        with the larger probability is the label.
     target
-        Which of the model's targets it is of, from 0 on, where there are several.
+        Index of the target, for a model with several targets.
     """
 
     name: str

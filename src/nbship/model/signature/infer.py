@@ -12,14 +12,14 @@ import numpy as np
 from ...errors import SignatureError
 from .columns import Column, frame_of
 from .fields import Field, Scalar
-from .timestamps import parse_moment
+from .timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["infer_fields"]
 
-# Above this many different texts a column is free text, not a category.
+# A column with more distinct strings than this is free text, not a category.
 _MOST_CATEGORIES = 100
 
 
@@ -33,24 +33,24 @@ def infer_fields(
 ) -> tuple[Field, ...]:
     """Infer a field for each column of the training frame (or matrix: `x0`, `x1`, …), in its order.
 
-    Types come from the columns' types; a column is nullable where it holds nulls or its type does
-    (`Int64`, `boolean`); texts of at most 100 different values are categories. Times give their zone, and
-    texts that are stated to be times give their format. Limits are inferred where that is asked for: what was seen is
-    rarely all that may come, and what lies beyond a limit is refused.
+    The dtype of a field comes from the dtype of the column. A column is nullable if it holds nulls or its dtype can
+    (`Int64`, `boolean`). A string column with at most 100 distinct values is a category. The time zone comes from
+    zoned timestamps, and the format from strings of fields with `dtype: datetime`. Limits are inferred on request
+    only: training data rarely contain every valid value, and values beyond a limit are rejected.
 
     Parameters
     ----------
     keys
         Columns that identify a row.
     lookups
-        Lookup name -> columns that may be left out and are then looked up.
+        Lookup name -> columns that are looked up if they are left out.
     fields
-        Column -> attributes of its `Field` that replace or complete the inferred ones.
+        Column -> attributes of its `Field` that override the inferred ones.
     limits
-        Whether the least and the largest number that was seen are the limits of a field.
+        Whether the smallest and the largest number in the frame become the limits of a field.
     """
     if isinstance(frame, np.ndarray):
-        frame = frame_of(frame, [f"x{place}" for place in range(frame.shape[-1])])
+        frame = frame_of(frame, [f"x{index}" for index in range(frame.shape[-1])])
     unknown = [name for name in (*keys, *fields, *(c for cs in lookups.values() for c in cs)) if name not in frame]
     if unknown:
         raise SignatureError(
@@ -102,7 +102,7 @@ def _infer_dtype(column: pd.Series[Any], name: str) -> str:
 
 
 def _time_attributes(present: pd.Series[Any], name: str, *, stated: Mapping[str, Any]) -> dict[str, str]:
-    """Return the zone of times, or the format of texts, where they tell it."""
+    """Return the time zone of timestamps, or the format of strings, where the values determine it."""
     from pandas.api import types
 
     found: dict[str, str] = {}
@@ -110,10 +110,10 @@ def _time_attributes(present: pd.Series[Any], name: str, *, stated: Mapping[str,
         zone = getattr(getattr(present.dtype, "tz", None), "key", None)
         if getattr(present.dtype, "tz", None) is None and not stated.get("timezone"):
             raise SignatureError(
-                f"Column '{name}' holds times without a zone. Say which: "
-                f"Signature.infer(…, fields={{'{name}': {{'timezone': 'Europe/Berlin'}}}}), or give it one: dt.tz_localize(…)."
+                f"Column '{name}' holds timestamps without a time zone. Name it: "
+                f"Signature.infer(…, fields={{'{name}': {{'timezone': 'Europe/Berlin'}}}}), or set it: dt.tz_localize(…)."
             )
-        # Times in UTC were often converted to it: that says nothing of times without an offset.
+        # Local timestamps are often converted to UTC for training: UTC is no evidence for the zone of values without offset.
         if zone not in (None, "UTC", "Etc/UTC"):
             found["timezone"] = zone
     elif "format" not in stated and (written := _format_of(list(map(str, present)), name)):
@@ -121,17 +121,17 @@ def _time_attributes(present: pd.Series[Any], name: str, *, stated: Mapping[str,
     return found
 
 
-def _format_of(texts: Sequence[str], name: str) -> str | None:
-    """Return the one format in which all texts are times; None for ISO 8601."""
+def _format_of(strings: Sequence[str], name: str) -> str | None:
+    """Return the only format in which all strings are timestamps; None for ISO 8601."""
     from pandas.tseries.api import guess_datetime_format
 
-    if all(_reads(text, None) for text in texts):
+    if all(_reads(text, None) for text in strings):
         return None
-    # Day or month first may only show in a later text.
+    # "01/02/2024" fits both day first and month first; a later "13/02/2024" decides.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        guesses = {guess_datetime_format(text, dayfirst=first) for text in texts[:1000] for first in (False, True)}
-    fitting = sorted(guess for guess in guesses if guess and all(_reads(text, guess) for text in texts))
+        guesses = {guess_datetime_format(text, dayfirst=first) for text in strings[:1000] for first in (False, True)}
+    fitting = sorted(guess for guess in guesses if guess and all(_reads(text, guess) for text in strings))
     if len(fitting) == 1:
         return fitting[0]
     why = f"fit both {' and '.join(fitting)}" if fitting else "are not all written in one format"
@@ -143,7 +143,7 @@ def _format_of(texts: Sequence[str], name: str) -> str | None:
 
 def _reads(text: str, written: str | None) -> bool:
     with suppress(ValueError):
-        parse_moment(text, Field("time", "datetime", format=written))
+        parse_timestamp(text, Field("time", "datetime", format=written))
         return True
     return False
 

@@ -16,7 +16,13 @@ _ALWAYS = ("name", "dtype", "title", "unit", "help")
 
 
 def read_item(kind: type[T], item: Any) -> T:
-    """Return the field or output that an item means; whatever is wrong with it is named."""
+    """Build a field or an output from an item of `signature.json`.
+
+    Raises
+    ------
+    SignatureError
+        If the item has no name, or has an unknown or invalid attribute.
+    """
     what = kind.__name__
     if not isinstance(item, Mapping) or "name" not in item:
         raise SignatureError(f"The signature cannot be read: {what.lower()} {item!r:.60} has no name. Give it one.")
@@ -33,7 +39,7 @@ def read_item(kind: type[T], item: Any) -> T:
 
 
 def item_json(item: Any) -> dict[str, Any]:
-    """Return the item of a field or an output; attributes at their default are left out."""
+    """Return a field or an output as an item of `signature.json`, without attributes that have their default value."""
     content = {}
     for attribute in fields(item):
         value = getattr(item, attribute.name)

@@ -1,4 +1,4 @@
-"""From a model's scores to its outputs, as the signature names them."""
+"""From the scores of a model to the outputs that its signature names."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["OutputReader", "Predictions", "Target"]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Outputs, one array each, of shape (rows,); what the model does not have is None.
+    """Outputs of a model, arrays of shape (rows,); None for an output that the model does not have.
 
     Attributes
     ----------
     label
         The class.
     probability
-        Of the positive class, or of the label where the signature names none; 0 to 1.
+        Of the positive class, or of the predicted label if the signature names no positive class; 0 to 1.
     value
-        The number that a regression gives, in the signature's unit.
+        The predicted number, in the unit that the signature gives.
     more
-        `<kind>.<name>` -> array, for every further output of a kind: of another target, or the probability of another class.
+        `<kind>.<name>` -> array, for every further output of a kind: of another target or another class.
     """
 
     label: Column | None = None
@@ -41,13 +41,13 @@ class Predictions:
     more: Mapping[str, Column] = field(default_factory=dict)
 
     def columns(self) -> dict[str, Column]:
-        """Return the outputs that there are."""
+        """Return the outputs that are not None, by column name."""
         found = {"label": self.label, "probability": self.probability, "value": self.value, **self.more}
         return {kind: column for kind, column in found.items() if column is not None}
 
     @classmethod
     def of_records(cls, records: Sequence[Mapping[str, Any]]) -> Predictions:
-        """Return the outputs of records, given as plain values, as columns."""
+        """Return records of plain values as columns."""
         names = records[0] if records else ()
         return _predictions({name: _column([record[name] for record in records]) for name in names})
 
@@ -63,16 +63,16 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Target:
-    """One thing that a model tells: which of its scores, and what they mean.
+    """One target of a model: the columns of its scores, and their meaning.
 
     Attributes
     ----------
     classes
-        Of a classifier, in the order of its scores; None of a number.
+        Of a classifier, in the order of its scores; None for a regression.
     probabilistic
-        Whether a classifier's scores are probabilities; else they are 1 for the class, and 0 for others.
+        Whether a classifier's scores are probabilities; if not, they are 1 for the predicted class and 0 for others.
     start
-        The first of its scores.
+        The index of its first score.
     """
 
     classes: Column | None = None
@@ -81,12 +81,12 @@ class Target:
 
     @property
     def stop(self) -> int:
-        """The first score that is not its own."""
+        """The index after its last score."""
         return self.start + (1 if self.classes is None else len(self.classes))
 
 
 class OutputReader:
-    """Reads outputs from scores.
+    """Turns scores into outputs.
 
     Raises
     ------
@@ -95,52 +95,54 @@ class OutputReader:
     """
 
     def __init__(self, signature: Signature, targets: Sequence[Target]) -> None:
-        signature = replace(signature, outputs=_whole(signature.outputs, targets[0]))
+        signature = replace(signature, outputs=_with_defaults(signature.outputs, targets[0]))
         self._plan: list[tuple[str, Output, Target, int | None, float | None]] = []
-        for column, output in signature.answers.items():
+        for column, output in signature.output_columns.items():
             if output.target >= len(targets):
                 raise SignatureError(
-                    f"Output '{output.name}' is of target {output.target}, and the model has {len(targets)}, from 0 on."
+                    f"Output '{output.name}' has target {output.target}, but the model has {len(targets)} {'target' if len(targets) == 1 else 'targets'}, counted from 0."
                 )
             target = targets[output.target]
-            self._plan.append((column, output, target, *_threshold(output, target, _place(output, target), signature)))
+            self._plan.append(
+                (column, output, target, *_threshold(output, target, _class_index(output, target), signature))
+            )
         self._labels = {id(target): target.classes.tolist() for target in targets if target.classes is not None}
 
-    def many(self, scores: Column) -> Predictions:
-        """Return the outputs of rows from their scores, shape (rows, scores)."""
+    def read(self, scores: Column) -> Predictions:
+        """Return the outputs of rows, given their scores, shape (rows, scores)."""
         found: dict[str, Column] = {}
-        for column, output, target, place, threshold in self._plan:
+        for column, output, target, index, threshold in self._plan:
             own = scores[:, target.start : target.stop]
             if output.kind == "value":
                 found[column] = np.ascontiguousarray(own[:, 0])
             elif output.kind == "probability":
-                found[column] = own.max(axis=1) if place is None else np.ascontiguousarray(own[:, place])
+                found[column] = own.max(axis=1) if index is None else np.ascontiguousarray(own[:, index])
             else:
                 assert target.classes is not None
                 likeliest = own.argmax(axis=1)
-                if threshold is not None and place is not None:
-                    likeliest = np.where(own[:, place] >= threshold, place, 1 - place)
+                if threshold is not None and index is not None:
+                    likeliest = np.where(own[:, index] >= threshold, index, 1 - index)
                 found[column] = target.classes[likeliest]
         return _predictions(found)
 
-    def single(self, scores: Sequence[float]) -> dict[str, Any]:
-        """Return the outputs of one row as plain values, to the bit those of `many`."""
+    def read_row(self, scores: Sequence[float]) -> dict[str, Any]:
+        """Return the outputs of one row as plain values, bit for bit those of `read`."""
         found: dict[str, Any] = {}
-        for column, output, target, place, threshold in self._plan:
+        for column, output, target, index, threshold in self._plan:
             own = scores[target.start : target.stop]
             if output.kind == "value":
                 found[column] = own[0]
             elif output.kind == "probability":
-                found[column] = max(own) if place is None else own[place]
+                found[column] = max(own) if index is None else own[index]
             else:
                 likeliest = own.index(max(own))
-                if threshold is not None and place is not None:
-                    likeliest = place if own[place] >= threshold else 1 - place
+                if threshold is not None and index is not None:
+                    likeliest = index if own[index] >= threshold else 1 - index
                 found[column] = self._labels[id(target)][likeliest]
         return found
 
-    def columns(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
-        """Return plain values by kind, one mapping a row, as columns."""
+    def collect(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
+        """Return rows of plain values, as `read_row` gives them, as columns."""
         found: dict[str, Any] = {}
         for column, output, target, _, _ in self._plan:
             kind = target.classes.dtype if output.kind == "label" and target.classes is not None else np.dtype(float)
@@ -149,15 +151,15 @@ class OutputReader:
         return _predictions(found)
 
 
-def _whole(outputs: Sequence[Output], first: Target) -> tuple[Output, ...]:
-    """Return the outputs, with those of the first target that are always told."""
+def _with_defaults(outputs: Sequence[Output], first: Target) -> tuple[Output, ...]:
+    """Return the outputs, completed by the default outputs of the first target."""
     kinds = {output.kind for output in outputs}
     missing = ["value"] if first.classes is None else ["label", *(["probability"] if first.probabilistic else [])]
     return (*(Output(kind, "", kind) for kind in missing if kind not in kinds), *outputs)
 
 
-def _place(output: Output, target: Target) -> int | None:
-    """Return where the class that a probability speaks of is among the target's; refuse classes that there are not."""
+def _class_index(output: Output, target: Target) -> int | None:
+    """Return the index of the class of a probability; raise an error if the target does not have a named class."""
     if target.classes is None:
         return None
     classes: list[Any] = target.classes.tolist()
@@ -170,15 +172,15 @@ def _place(output: Output, target: Target) -> int | None:
 
 
 def _threshold(
-    output: Output, target: Target, place: int | None, signature: Signature
+    output: Output, target: Target, index: int | None, signature: Signature
 ) -> tuple[int | None, float | None]:
-    """Return for a label with a threshold the place of the class whose probability is compared with it."""
+    """Return, for a label with a threshold, the index of the class whose probability is compared with it."""
     if output.kind != "label" or output.threshold is None or target.classes is None or len(target.classes) != 2:
-        return place, None
+        return index, None
     for other in signature.outputs:
         if other.kind == "probability" and other.target == output.target and other.positive is not None:
-            return _place(other, target), output.threshold
-    return place, None
+            return _class_index(other, target), output.threshold
+    return index, None
 
 
 def _column(values: list[Any]) -> Column:

@@ -1,4 +1,4 @@
-"""Values as they come, one at a time: read as a field says, or refused with the reason."""
+"""Parse single values by their field: each parser returns the value, or the reason why it is not valid."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from .fields import Field
-from .timestamps import read_moment
+from .timestamps import read_timestamp
 
 __all__ = ["LARGEST", "READERS", "kind_of"]
 
-# From the next on, floating-point numbers skip whole ones, and two may become one.
+# The largest integer below which float64 holds every integer: 2**53 and 2**53 + 1 are the same float64.
 LARGEST = 2**53 - 1
 
 _Read = tuple[Any, "str | None"]
@@ -33,7 +33,7 @@ def _read_int(field: Field, value: Any) -> _Read:
         if not whole:
             return value, f"is {_shown(field, value)}, not an integer"
     if abs(value) > LARGEST:
-        return value, "is larger than any number that can be kept exactly"
+        return value, "is too large to be stored exactly"
     return int(value), _out_of_range(field, value)
 
 
@@ -43,7 +43,7 @@ def _read_float(field: Field, value: Any) -> _Read:
     try:
         number = float(value)
     except OverflowError:
-        return value, "is larger than any number that can be kept"
+        return value, "is too large to be stored"
     if math.isnan(number) and field.nullable:
         return None, None
     if not math.isfinite(number):
@@ -51,13 +51,13 @@ def _read_float(field: Field, value: Any) -> _Read:
     return number, _out_of_range(field, number)
 
 
-def _read_text(field: Field, value: Any) -> _Read:
+def _read_string(field: Field, value: Any) -> _Read:
     if not isinstance(value, str):
-        return value, f"is {_shown(field, value)}, not text"
+        return value, f"is {_shown(field, value)}, not a string"
     if any("\ud800" <= character <= "\udfff" for character in value):
         return value, "holds a lone surrogate"
     if field.categories is not None and not field.open and value not in field.categories:
-        return value, _unseen(field, value)
+        return value, _unknown_category(field, value)
     return value, None
 
 
@@ -68,44 +68,44 @@ def _read_datetime(field: Field, value: Any) -> _Read:
                 return value, "has no offset, as in 2024-01-31T08:00:00+00:00"
             value = value.isoformat()
         else:
-            moment = value.astimezone(UTC)
-            return moment.replace(tzinfo=None), _out_of_time(field, moment)
+            timestamp = value.astimezone(UTC)
+            return timestamp.replace(tzinfo=None), _outside_limits(field, timestamp)
     if not isinstance(value, str):
-        return value, f"is {_shown(field, value)}, not a time in ISO 8601"
+        return value, f"is {_shown(field, value)}, not a timestamp in ISO 8601"
     try:
-        moment = read_moment(value, field)
+        timestamp = read_timestamp(value, field)
     except (ValueError, OverflowError) as error:
         return value, str(error)
-    return moment.replace(tzinfo=None), _out_of_time(field, moment)
+    return timestamp.replace(tzinfo=None), _outside_limits(field, timestamp)
 
 
 READERS: Mapping[str, Callable[[Field, Any], _Read]] = {
     "bool": _read_bool,
     "int": _read_int,
     "float": _read_float,
-    "string": _read_text,
-    "category": _read_text,
+    "string": _read_string,
+    "category": _read_string,
     "datetime": _read_datetime,
 }
 
 
 def _out_of_range(field: Field, value: Any) -> str | None:
     if field.minimum is not None and value < field.minimum:
-        return f"is {_shown(field, value)}, below the least, {field.minimum:g}"
+        return f"is {_shown(field, value)}, below the minimum, {field.minimum:g}"
     if field.maximum is not None and value > field.maximum:
-        return f"is {_shown(field, value)}, above the most, {field.maximum:g}"
+        return f"is {_shown(field, value)}, above the maximum, {field.maximum:g}"
     return None
 
 
-def _out_of_time(field: Field, moment: datetime) -> str | None:
-    if field.minimum is not None and moment < datetime.fromisoformat(str(field.minimum)):
+def _outside_limits(field: Field, timestamp: datetime) -> str | None:
+    if field.minimum is not None and timestamp < datetime.fromisoformat(str(field.minimum)):
         return f"is before {field.minimum}"
-    if field.maximum is not None and moment > datetime.fromisoformat(str(field.maximum)):
+    if field.maximum is not None and timestamp > datetime.fromisoformat(str(field.maximum)):
         return f"is after {field.maximum}"
     return None
 
 
-def _unseen(field: Field, value: str) -> str:
+def _unknown_category(field: Field, value: str) -> str:
     known = field.categories or ()
     near = difflib.get_close_matches(value, known, n=1)
     listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
@@ -118,6 +118,6 @@ def _shown(field: Field, value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return what JSON calls a value of this type."""
-    names = {dict: "object", list: "list", str: "text", bool: "boolean", type(None): "null"}
+    """Return the JSON name of a value's type."""
+    names = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
     return names.get(type(value), "number" if isinstance(value, (int, float)) else type(value).__name__)

@@ -1,7 +1,7 @@
-"""What a model takes and gives: fields with types, limits and meaning.
+"""The inputs and outputs of a model: fields with types, limits and meaning.
 
-The signature is the contract of a package. Rows are checked against it (`inputs`), forms and API
-descriptions are made from it, and it is written to the package as `signature.json`.
+The signature is the contract of a package. Rows are validated by it, forms and OpenAPI descriptions are generated
+from it, and the package stores it as `signature.json`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["Signature"]
 
 @dataclass(frozen=True)
 class Signature:
-    """Inputs and outputs of a model, and which input tells the time of a row.
+    """Inputs and outputs of a model, and the name of the input that is the event time of a row.
 
-    `outputs` may be left empty where a package is built: they are then made from the estimator.
+    `outputs` may be empty when a package is built: they are then inferred from the estimator.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Signature:
             self.event_time not in names or self[self.event_time].dtype != "datetime" or self[self.event_time].nullable
         ):
             raise SignatureError(
-                f"The event time '{self.event_time}' is not a field of dtype datetime that is never null. Name one, or none."
+                f"The event time '{self.event_time}' is not a field of dtype 'datetime' that is not nullable. Name such a field, or leave event_time out."
             )
 
     @cached_property
@@ -94,15 +94,15 @@ class Signature:
         return next((output for output in self.outputs if output.kind == kind), None)
 
     @cached_property
-    def answers(self) -> dict[str, Output]:
-        """Column of an answer -> output: the first output of a kind has the kind's name, others `<kind>.<name>`."""
+    def output_columns(self) -> dict[str, Output]:
+        """Column -> output: the first output of a kind has the column `<kind>`, further ones `<kind>.<name>`."""
         found: dict[str, Output] = {}
         for output in self.outputs:
             found[f"{output.kind}.{output.name}" if output.kind in found else output.kind] = output
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `signature.json` holds; attributes at their default are left out."""
+        """Return the content of `signature.json`, without attributes that have their default value."""
         return {
             "event_time": self.event_time,
             "inputs": [item_json(field) for field in self.inputs],
@@ -111,7 +111,7 @@ class Signature:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Signature:
-        """Read what `to_json` returned.
+        """Read the content of `signature.json`.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class Signature:
             )
         except KeyError as error:
             raise SignatureError(
-                f"The signature cannot be read: it has no '{error.args[0]}'. Infer one anew."
+                f"The signature cannot be read: it has no '{error.args[0]}'. Infer it again."
             ) from error
         except TypeError as error:
             raise SignatureError(f"The signature cannot be read: {error}.") from error

@@ -1,6 +1,6 @@
-"""Rows as they come, checked against the signature, to columns as features are computed on.
+"""Validate rows by the signature, and turn them into the columns that features are computed on.
 
-Records (from JSON) and frames give the same columns. Every wrong field of every row is found, in one go.
+Records (from JSON) and frames give the same columns. One call finds every invalid field of every row.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Rows:
-    """Checked rows.
+    """Validated rows.
 
     Attributes
     ----------
     columns
         One array for each field of the signature.
     absent
-        Field -> mask of the rows that left it out, for fields that some row left out.
+        Field -> mask of the rows without it, for fields that are absent from some row.
     """
 
     columns: Mapping[str, Column]
@@ -49,19 +49,19 @@ class Rows:
 def read_rows(
     signature: Signature, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column, *, coded: bool = False
 ) -> Rows:
-    """Check rows (records, a frame, or a matrix of the fields in order) and return them as columns.
+    """Validate rows (records, a frame, or a matrix with the fields as columns, in order) and return them as columns.
 
     Parameters
     ----------
     coded
-        Whether a frame's categoricals may become `Codes`.
+        Whether categorical columns of a frame may be returned as `Codes`.
 
     Raises
     ------
     InvalidInputError
-        With every wrong field of every row.
+        With every invalid field of every row.
     SignatureError
-        If a matrix has more or fewer columns than the signature fields.
+        If the number of columns of a matrix is not the number of fields.
     """
     if isinstance(rows, Sequence):
         return _read_records(signature, rows)
@@ -72,15 +72,15 @@ def read_rows(
 
 def _read_records(signature: Signature, rows: Sequence[Mapping[str, Any]]) -> Rows:
     if not rows:
-        raise InvalidInputError([InputFailure(None, None, "there are no rows; give at least one")])
+        raise InvalidInputError([InputFailure(None, None, "there are no rows; send at least one")])
     failures: list[InputFailure] = []
     known = set(signature.names)
     listed: Sequence[Any] = rows
-    for place, row in enumerate(listed):
+    for index, row in enumerate(listed):
         if not isinstance(row, Mapping):
-            failures.append(InputFailure(place, None, f"is a {kind_of(row)}, not an object with fields"))
+            failures.append(InputFailure(index, None, f"is a {kind_of(row)}, not an object with fields"))
         elif not known.issuperset(row):
-            failures += [_unknown(name, known, row=place) for name in row if name not in known]
+            failures += [_unknown(name, known, row=index) for name in row if name not in known]
     if any(failure.field is None for failure in failures):
         raise InvalidInputError(failures)
     columns, absent = {}, {}
@@ -96,9 +96,9 @@ def _read_records(signature: Signature, rows: Sequence[Mapping[str, Any]]) -> Ro
 def read_records(
     fields: Sequence[Field], rows: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, list[Any]], list[InputFailure]]:
-    """Return each field's values in records, None for null, and all that is wrong with them."""
+    """Return the values of each field, None for null, and every failure."""
     known = {field.name for field in fields}
-    failures = [_unknown(name, known, row=place) for place, row in enumerate(rows) for name in row if name not in known]
+    failures = [_unknown(name, known, row=index) for index, row in enumerate(rows) for name in row if name not in known]
     return {field.name: _values(field, rows, failures)[0] for field in fields}, failures
 
 
@@ -118,28 +118,28 @@ def _read_field(
 def _values(
     field: Field, rows: Sequence[Mapping[str, Any]], failures: list[InputFailure]
 ) -> tuple[list[Any], list[int]]:
-    """Return a field's values, and the rows that left it out."""
+    """Return the values of a field, and the indices of the rows without it."""
     read = READERS[field.dtype]
     values: list[Any] = []
     left_out: list[int] = []
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         value = row.get(field.name, _ABSENT)
         reason = None
         if value is _ABSENT:
-            left_out.append(place)
+            left_out.append(index)
             value, reason = None, None if field.optional else "is missing"
         elif value is None:
             reason = None if field.nullable else "is null"
         else:
             value, reason = read(field, value)
         if reason is not None:
-            failures.append(InputFailure(place, field.name, reason))
+            failures.append(InputFailure(index, field.name, reason))
         values.append(value)
     return values, left_out
 
 
 def to_array(field: Field, values: list[Any]) -> Column:
-    """Return values that were read, None for null, as the column of a field."""
+    """Return parsed values, None for null, as the column of a field."""
     if field.dtype in ("string", "category"):
         column = np.empty(len(values), dtype=object)
         column[:] = values
@@ -166,7 +166,7 @@ def _read_frame(signature: Signature, frame: pd.DataFrame, *, coded: bool) -> Ro
         if field.name not in frame.columns and not field.optional
     ]
     if not len(frame):
-        failures.append(InputFailure(None, None, "there are no rows; give at least one"))
+        failures.append(InputFailure(None, None, "there are no rows; send at least one"))
     if failures:
         raise InvalidInputError(failures)
     columns, absent = {}, {}
@@ -184,7 +184,7 @@ def _read_frame(signature: Signature, frame: pd.DataFrame, *, coded: bool) -> Ro
 
 
 def _read_series(field: Field, series: pd.Series[Any], failures: list[InputFailure]) -> Column:
-    """Read a column at once where its type is the field's; value by value where it is not."""
+    """Read a column as a whole if its dtype fits the field, otherwise value by value."""
     column = _plain_column(field, series)
     wrong = None if column is None else list(_failures(field, column))
     if column is not None and not wrong:
@@ -197,7 +197,7 @@ def _read_series(field: Field, series: pd.Series[Any], failures: list[InputFailu
 
 
 def _read_codes(field: Field, series: pd.Series[Any]) -> Any:
-    """Return a categorical of texts as codes; None where it is none, or where some value takes a closer look."""
+    """Return a valid categorical column of strings as codes; None for other columns."""
     categories = getattr(series.dtype, "categories", None)
     if categories is None or field.dtype != "category":
         return None
@@ -208,7 +208,7 @@ def _read_codes(field: Field, series: pd.Series[Any]) -> Any:
     if null.any():
         codes[null] = len(categories)
     used = known[:-1] if not null.any() else known
-    return None if any(_wrong_texts(field, used)) else Codes(codes, known)
+    return None if any(_string_failures(field, used)) else Codes(codes, known)
 
 
 def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
@@ -225,9 +225,9 @@ def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
 
 
 def _failures(field: Field, column: Column) -> Iterator[str]:
-    """Yield what is wrong with some value of a column, by kind; then values are looked at one by one."""
+    """Yield a keyword for each kind of failure in a column; the caller then reads value by value, to find the rows."""
     if column.dtype.kind == "O":
-        yield from _wrong_texts(field, column)
+        yield from _string_failures(field, column)
         return
     null = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column.astype(np.float64, copy=False))
     if null.any() and not field.nullable:
@@ -236,7 +236,7 @@ def _failures(field: Field, column: Column) -> Iterator[str]:
         if field.minimum is not None or field.maximum is not None:
             yield "limits are checked value by value"
         return
-    # Of NaN and a number, these take the number.
+    # fmin and fmax ignore NaN, so these are the limits of the values that are not null.
     least, most = np.fmin.reduce(column), np.fmax.reduce(column)
     if (field.minimum is not None and least < field.minimum) or (field.maximum is not None and most > field.maximum):
         yield "range"
@@ -244,22 +244,22 @@ def _failures(field: Field, column: Column) -> Iterator[str]:
     if not null.all() and not -largest <= float(least) <= float(most) <= largest:
         yield "size"
     if field.dtype == "int" and column.dtype.kind == "f" and (column[~null] != np.floor(column[~null])).any():
-        yield "whole"
+        yield "fraction"
 
 
-def _wrong_texts(field: Field, column: Column) -> Iterator[str]:
+def _string_failures(field: Field, column: Column) -> Iterator[str]:
     try:
-        texts = set(column.tolist())
+        strings = set(column.tolist())
     except TypeError:
-        yield "not text"
+        yield "not strings"
         return
-    if None in texts and not field.nullable:
+    if None in strings and not field.nullable:
         yield "null"
-    texts.discard(None)
+    strings.discard(None)
     allowed = None if field.open or field.categories is None else set(field.categories)
-    for text in texts:
+    for text in strings:
         if type(text) is not str or not text.isprintable() or (allowed is not None and text not in allowed):
-            yield "text"
+            yield "string"
 
 
 def _is_null(value: Any) -> bool:

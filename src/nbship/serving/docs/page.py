@@ -79,7 +79,7 @@ def docs_page(
     outputs = [
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(output.dtype)}</td>"
         f"<td>{escape(_sentence(output.title, output.help, output.unit))}</td></tr>"
-        for name, output in signature.answers.items()
+        for name, output in signature.output_columns.items()
     ]
     return _PAGE.substitute(
         model=escape(model),

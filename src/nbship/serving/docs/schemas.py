@@ -59,7 +59,7 @@ def _record_schema(fields: Sequence[Field]) -> dict[str, Any]:
 
 def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
     """Return all schemas of the OpenAPI document."""
-    outputs = {name: _output_schema(output) for name, output in signature.answers.items()}
+    outputs = {name: _output_schema(output) for name, output in signature.output_columns.items()}
     text, boolean = {"type": "string"}, {"type": "boolean"}
     prediction = {"id": text, "model": text, "version": text, **outputs}
     keys = [signature[name] for name in signature.keys]

@@ -32,7 +32,7 @@ def server_metadata() -> dict[str, Any]:
 
 def metadata(served: Logged) -> dict[str, Any]:
     """Return the model's name, version and tensors."""
-    outputs = [(name, output.dtype) for name, output in served.signature.answers.items()]
+    outputs = [(name, output.dtype) for name, output in served.signature.output_columns.items()]
     return {
         "name": served.package.id.name,
         "versions": [model.version for model in served.models],
@@ -99,7 +99,7 @@ def _columns(tensors: Any, rest: memoryview) -> dict[str, list[Any]]:
 
 def _requested(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bool]]:
     """Return the requested outputs, each with whether it is requested in binary form."""
-    known = [*served.signature.answers, IDS]
+    known = [*served.signature.output_columns, IDS]
     default = parameter_of(content, "binary_data_output") is True
     outputs = content.get("outputs", [])
     if outputs == []:
@@ -122,7 +122,7 @@ def _respond(pending: PendingPredictions, requested: Sequence[tuple[str, bool]],
     predicted, ids = pending.predicted.outputs, pending.ids
     outputs, parts = [], []
     for name, binary in requested:
-        dtype = "string" if name == IDS else pending.by.signature.answers[name].dtype
+        dtype = "string" if name == IDS else pending.by.signature.output_columns[name].dtype
         datatype = DATATYPES.get(dtype, "BYTES")
         values = list(ids) if name == IDS else [row[name] for row in predicted]
         tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": [len(values)]}
