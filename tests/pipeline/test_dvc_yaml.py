@@ -47,7 +47,7 @@ def test_dvc_yaml_has_all_dependencies_and_products(root: Path) -> None:
         ],
     }
     assert content["stages"]["load"] == {
-        "cmd": "nbship stage load",
+        "cmd": "nbship stage load --inputs 28b0e979",
         "deps": [
             ".nbship/cache/notebooks/load.ipynb",
             "src/own/__init__.py",

@@ -16,6 +16,7 @@ __all__ = ["command"]
 
 @click.command()
 @click.argument("name", metavar="STAGE")
+@click.option("--inputs", metavar="DIGEST", expose_value=False, help="Ignored: where it changes, DVC runs the stage.")
 def command(name: str) -> None:
     """Run the notebook of one stage, even if it is up to date. dvc.yaml calls this command.
 

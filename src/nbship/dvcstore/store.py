@@ -28,6 +28,8 @@ class Declared:
 
     Attributes
     ----------
+    command
+        What DVC calls to run it.
     params
         File -> key -> value.
     kept
@@ -39,16 +41,12 @@ class Declared:
     """
 
     name: str
+    command: str
     files: tuple[str, ...]
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
     tracked: tuple[str, ...] = ()
     always: bool = False
-
-    @property
-    def command(self) -> str:
-        """What DVC calls to run it."""
-        return f"nbship stage {self.name}"
 
     @property
     def products(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ def declare(project: Project, dvc_yaml: Mapping[str, Any]) -> Mapping[str, Decla
 def _declared(name: str, content: Mapping[str, Any], values: _Values) -> Declared:
     return Declared(
         name=name,
+        command=content["cmd"],
         files=tuple(content.get("deps", ())),
         params={file: {key: values(file, key) for key in keys} for file, keys in _keys(content.get("params", ()))},
         kept=tuple(content.get("outs", ())),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..dvcstore import render_entry
+from ..dvcstore import md5_of_text, render_entry
 from ..errors import PipelineError, UndeclaredImportError
 from ..project import Project, read_yaml
 from .libraries import LIBRARIES, LOCK
@@ -46,12 +47,12 @@ def _copies_stage(project: Project, pipeline: Pipeline, plans: Iterable[Plan]) -
 
 
 def _stage(plan: Plan) -> dict[str, Any]:
-    stage: dict[str, Any] = {"cmd": f"nbship stage {plan.stage.name}", "deps": list(map(str, plan.files))}
-    params: list[Any] = list(plan.params)
+    files, params = list(map(str, plan.files)), list[Any](plan.params)
     if plan.settings:
         params.append({"nbship.yaml": list(plan.settings)})
     if plan.libraries:
         params.append({str(LIBRARIES): list(plan.libraries)})
+    stage: dict[str, Any] = {"cmd": f"nbship stage {plan.stage.name} --inputs {_digest(files, params)}", "deps": files}
     if params:
         stage["params"] = params
     products = plan.stage.products
@@ -59,6 +60,15 @@ def _stage(plan: Plan) -> dict[str, Any]:
     metrics = [{str(path): {"cache": False}} for key, path in products.items() if key.startswith("metrics")]
     plots = [_plot(key, path) for key, path in products.items() if key.startswith("plot_")]
     return stage | {name: items for name, items in (("outs", outs), ("metrics", metrics), ("plots", plots)) if items}
+
+
+def _digest(files: Iterable[str], params: Iterable[Any]) -> str:
+    """Return a short digest of what a stage depends on: of the names, not of their values.
+
+    DVC compares what is declared now, and does not see what is gone from the list. A deleted module, or a deleted
+    setting whose default counts again, would leave the stage as it is; another command makes DVC run it.
+    """
+    return md5_of_text(json.dumps([sorted(files), *params]))[:8]
 
 
 def _plot(key: str, path: PurePosixPath) -> dict[str, Any]:
@@ -127,7 +137,8 @@ def _verify(project: Project, plan: Plan, written: Mapping[str, Any]) -> None:
             f"Stage '{name}' imports '{_dotted(project, modules[0])}', which dvc.yaml does not know. Run `nbship sync`, then again."
         )
     if dict(found) != wanted:
-        part = next(key for key in {**wanted, **found} if found.get(key) != wanted.get(key))
+        parts = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+        part = next((key for key in parts if key != "cmd"), "cmd")
         raise PipelineError(
             f"The '{part}' of stage '{name}' in dvc.yaml are not those of pipeline.yaml and its notebook. Run `nbship sync`, then again."
         )

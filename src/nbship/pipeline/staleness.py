@@ -130,11 +130,14 @@ class _Judge:
     def __call__(self, plan: Plan) -> Iterator[str]:
         declared = self._declared[plan.stage.name]
         # Copies of notebooks are digested as they would be written now.
-        for each in self._differences(declared, self._digest):
+        found = list(self._differences(declared, self._digest))
+        for each in found:
             if each.kind == "stage":
                 yield "not run yet"
             elif each.kind == "command":
-                yield "its command changed"
+                # It holds a digest of the list of inputs; what joined or left the list is a difference of its own.
+                if len(found) == 1:
+                    yield "its command changed"
             elif each.kind == "dependency":
                 yield from self._dependency(each, plan, declared)
             elif each.kind == "parameter":
