@@ -81,7 +81,7 @@ def test_check_fix_tags_the_cell_that_sets_the_parameters(root: Path, capsys: py
     assert call(capsys, "sync")[0] == 0
     assert call(capsys, "check", "--fix") == (0, "No problems found.\n", "")
     cells = json.loads(path.read_text())["cells"]
-    assert cells[0]["source"] == "upstream = ['load']\nproduct = None\nseed = 3\nspeed = 2"
+    assert "".join(cells[0]["source"]) == "upstream = ['load']\nproduct = None\nseed = 3\nspeed = 2"
     assert len(cells) == 2
 
 
@@ -90,7 +90,7 @@ def test_check_fix_adds_a_missing_cell(root: Path, capsys: pytest.CaptureFixture
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "cells": content["cells"][1:]}))
     assert call(capsys, "check", "--fix")[1].startswith("notebooks/load.ipynb: added a parameters cell\n")
-    assert 'rate = 0.5\ntitle = "to july"\nlimit = 3' in json.loads(path.read_text())["cells"][0]["source"]
+    assert 'rate = 0.5\ntitle = "to july"\nlimit = 3' in "".join(json.loads(path.read_text())["cells"][0]["source"])
 
 
 @pytest.mark.parametrize(

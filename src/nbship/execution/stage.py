@@ -14,6 +14,7 @@ from typing import Any
 from ..atomic_write import remove, write_whole
 from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
 from ..pipeline import Pipeline, Stage, this_platform
+from ..pipeline.inspection import render_notebook
 from ..project import Project
 from .environment import kernel_environment
 from .html import render_html
@@ -176,7 +177,7 @@ class _StageRun:
             if path.suffix == ".html":
                 write_whole(path, render_html(notebook, title=self.stage.name))
             else:
-                write_whole(path, _dumps(notebook))
+                write_whole(path, render_notebook(notebook))
 
     def refuse_missing(self) -> None:
         missing = [str(path) for path in self.stage.products.values() if not (self.project.root / path).exists()]
@@ -198,7 +199,7 @@ class _StageRun:
 
     def failed(self, notebook: dict[str, Any], failure: Failure) -> NbshipError:
         path = self.project.scratch / self.stage.name / self.stage.notebook.name
-        write_whole(path, _dumps(notebook))
+        write_whole(path, render_notebook(notebook))
         cell = notebook["cells"][failure.cell]
         self.failure = {
             "cell": cell.get("execution_count"),
@@ -265,11 +266,6 @@ def _trace(outputs: list[dict[str, Any]]) -> tuple[str, ...]:
     trace = tuple(outputs[-1].get("traceback", ())) if outputs else ()
     printed = "".join(str(output["text"]) for output in outputs if output["output_type"] == "stream")
     return trace or tuple(printed.rstrip("\n").splitlines()[-_PRINTED_LINES:])
-
-
-def _dumps(notebook: dict[str, Any]) -> str:
-    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace").decode()  # half a character, as a cell may print
 
 
 def _first(text: str) -> str:

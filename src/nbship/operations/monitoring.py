@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from ..pipeline.inspection import (
     language_of,
     literal,
     read_notebook,
+    render_notebook,
     replace_values,
     source_of,
 )
@@ -111,7 +111,7 @@ def monitor(
                 f"Notebook '{project.settings.monitoring.notebook}' wrote no report. "
                 "Call `monitoring.report_window(window_from, window_to, product=product)` in it."
             )
-        write_whole(folder / "report.ipynb", _dumps(clean), durable=True)
+        write_whole(folder / "report.ipynb", render_notebook(clean), durable=True)
         write_whole(
             folder / "report.html",
             render_html(clean, title=f"{project.name} · {window.name}", code=False),
@@ -197,18 +197,13 @@ def _failed(project: Project, failure: Failure, notebook: dict[str, Any]) -> Nbs
     if isinstance(known, type) and issubclass(known, NbshipError):
         return MonitoringError(message)
     path = project.scratch / "monitor" / "report.ipynb"
-    write_whole(path, _dumps(notebook))
+    write_whole(path, render_notebook(notebook))
     number = notebook["cells"][failure.cell].get("execution_count")
     kind = CellError if failure.kind == "error" else DeadKernelError
     return kind(
         f"Notebook '{project.settings.monitoring.notebook}' failed in cell {f'In [{number}]' if number else failure.cell + 1}: "
         f"{failure.ename}: {message} Its outputs are in '{_shown(project, path)}'."
     )
-
-
-def _dumps(notebook: dict[str, Any]) -> str:
-    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace").decode()  # a cell may print a lone surrogate
 
 
 def _shown(project: Project, path: Path) -> str:

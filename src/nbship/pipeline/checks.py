@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from .inspection import (
     missing_kernel,
     parse_cell,
     read_notebook,
+    render_notebook,
     source_of,
 )
 from .placeholders import resolve
@@ -122,7 +122,7 @@ def _assigning(notebook: dict[str, Any], values: dict[str, Any]) -> int | None:
 
 
 def _write(path: Path, notebook: dict[str, Any]) -> None:
-    write_if_changed(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    write_if_changed(path, render_notebook(notebook, lines=True, sort_keys=False))
 
 
 def _first_code(notebook: dict[str, Any]) -> int:

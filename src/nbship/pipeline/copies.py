@@ -26,6 +26,7 @@ from .inspection import (
     literal,
     parse_notebook,
     read_content,
+    render_notebook,
     replace_values,
     source_of,
 )
@@ -117,7 +118,7 @@ def _copy_text(pipeline: Pipeline, stage: Stage, content: bytes) -> str:
         given = _given(stage)
         texts = {name: given.get(name, "None") for name in cell.assignments if name in given or name in _FILLED}
         notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return render_notebook(notebook)
 
 
 def _given(stage: Stage) -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ..project import Project, Value, render_params, same
 from .copies import copy_path, strip_notebook, write_copies
 from .dvc_yaml import derive, render
 from .file_index import index_of
-from .inspection import find_parameters, literal, read_facts, read_notebook, replace_values
+from .inspection import find_parameters, literal, read_facts, read_notebook, render_notebook, replace_values
 from .placeholders import resolve, whole_key
 from .plan import Plan
 from .ploomber import validate
@@ -133,7 +132,7 @@ def strip_in_place(project: Project) -> list[str]:
     for name in sorted(map(str, notebooks)):
         path = project.root / name
         if path.is_file() and write_if_changed(
-            path, _dumps(strip_notebook(read_notebook(path, name=name)), sort_keys=True)
+            path, render_notebook(strip_notebook(read_notebook(path, name=name)), lines=True)
         ):
             stripped.append(name)
     return stripped
@@ -151,7 +150,7 @@ def _write_cell(project: Project, stage: Stage, texts: Mapping[str, str]) -> Non
     cell = find_parameters(notebook, name=str(stage.notebook))
     assert cell is not None
     notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
-    write_if_changed(path, _dumps(notebook))
+    write_if_changed(path, render_notebook(notebook, lines=True, sort_keys=False))
 
 
 def _differences(project: Project, stage: Stage) -> list[Edit]:
@@ -243,15 +242,3 @@ def _write_environment(project: Project) -> None:
         )
     link.unlink(missing_ok=True)
     link.symlink_to(Path(".nbship/env.yaml"))
-
-
-def _dumps(notebook: Mapping[str, Any], *, sort_keys: bool = False) -> str:
-    """Return a notebook's text as Jupyter writes it; Jupyter sorts keys, and other editors' order is kept."""
-    content = {**notebook, "cells": list(_with_lines(notebook["cells"]))}
-    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=sort_keys) + "\n"
-
-
-def _with_lines(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for cell in cells:
-        source = cell.get("source", "")
-        yield {**cell, "source": source.splitlines(keepends=True) if isinstance(source, str) else source}

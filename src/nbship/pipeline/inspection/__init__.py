@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from .assignments import literal
-from .cells import RESERVED, code_cells, is_injected, parse_notebook, read_content, read_notebook, source_of
+from .cells import (
+    RESERVED,
+    code_cells,
+    is_injected,
+    parse_notebook,
+    read_content,
+    read_notebook,
+    render_notebook,
+    source_of,
+)
 from .imports import Sources, refuse_run
 from .kernels import is_installed, kernel_name, missing_kernel
 from .languages import PYTHON, Language, language_of
@@ -31,6 +40,7 @@ __all__ = [
     "read_facts",
     "read_notebook",
     "refuse_run",
+    "render_notebook",
     "replace_values",
     "source_of",
 ]

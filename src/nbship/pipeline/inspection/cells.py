@@ -16,6 +16,7 @@ __all__ = [
     "parse_notebook",
     "read_content",
     "read_notebook",
+    "render_notebook",
     "source_of",
     "tags_of",
 ]
@@ -68,6 +69,26 @@ def parse_notebook(content: bytes, *, name: str) -> dict[str, Any]:
     if not isinstance(cells, list) or notebook.get("nbformat") != 4 or not all(map(_is_cell, cells)):
         raise NotebookError(f"'{name}' is not a notebook of format 4. Save it again in a current editor.")
     return notebook
+
+
+def render_notebook(notebook: Mapping[str, Any], *, lines: bool = False, sort_keys: bool = True) -> str:
+    """Return a notebook's JSON, indented as Jupyter does; a lone surrogate becomes an escape.
+
+    Parameters
+    ----------
+    lines
+        Store each source as a list of lines, as Jupyter does, so that Git compares lines.
+    sort_keys
+        Jupyter sorts keys; a person's file keeps its order where only a cell is edited.
+    """
+    content = {**notebook, "cells": list(map(_in_lines, notebook["cells"]))} if lines else notebook
+    text = json.dumps(content, indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _in_lines(cell: Mapping[str, Any]) -> dict[str, Any]:
+    source = cell.get("source", "")
+    return {**cell, "source": source.splitlines(keepends=True) if isinstance(source, str) else source}
 
 
 def _is_cell(cell: object) -> bool:
