@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..atomic_write import write_whole
 from ..errors import StageError
 from ..project import Project, find_root, load
+from ..text import value_at
 from .environment import pin
 from .origin import Context, Origin, find_origin
 from .paths import Paths, relative, remove_links
@@ -224,9 +225,7 @@ def _covers(declared: tuple[str, ...], key: str) -> bool:
 def _setting(project: Project, key: str) -> Any:
     import msgspec
 
-    value: Any = msgspec.to_builtins(project.settings)
-    for part in key.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            raise StageError(f"'nbship.yaml' does not have the setting '{key}'. Add it there.")
-        value = value[part]
-    return value
+    try:
+        return value_at(msgspec.to_builtins(project.settings), key)
+    except KeyError:
+        raise StageError(f"'nbship.yaml' does not have the setting '{key}'. Add it there.") from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import PipelineError
 from ..project import Value
+from ..text import value_at
 
 __all__ = ["flat_keys", "look_up", "references", "resolve", "whole_key"]
 
@@ -73,14 +74,14 @@ def look_up(params: Mapping[str, Value], key: str, *, where: str) -> Value:
     PipelineError
         If `params` lacks it; the nearest key is suggested.
     """
-    found: Any = params
-    for part in key.split("."):
-        if not isinstance(found, Mapping) or part not in found:
-            near = difflib.get_close_matches(key, list(flat_keys(params)), n=1, cutoff=0.5)
-            hint = f"Did you mean '{{{{{near[0]}}}}}'?" if near else f"Add '{key}' to params.yaml."
-            raise PipelineError(f"{where} in pipeline.yaml asks for '{{{{{key}}}}}', which params.yaml lacks. {hint}")
-        found = found[part]
-    return found  # type: ignore[no-any-return]
+    try:
+        return value_at(params, key)  # type: ignore[no-any-return]
+    except KeyError:
+        near = next(iter(difflib.get_close_matches(key, list(flat_keys(params)), n=1, cutoff=0.5)), None)
+        hint = f"Did you mean '{{{{{near}}}}}'?" if near else f"Add '{key}' to params.yaml."
+        raise PipelineError(
+            f"{where} in pipeline.yaml asks for '{{{{{key}}}}}', which params.yaml lacks. {hint}"
+        ) from None
 
 
 def flat_keys(params: Mapping[str, Value]) -> Iterator[str]:

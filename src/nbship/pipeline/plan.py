@@ -11,13 +11,14 @@ from typing import Any
 
 from ..errors import PipelineError, SettingsError
 from ..project import Project, read_yaml
+from ..text import value_at
 from .copies import copy_path, copy_text
 from .graph import ancestors
 from .inspection import Sources, read_facts, refuse_run
 from .libraries import LOCK, read_libraries
 from .spec import Pipeline, Stage
 
-__all__ = ["Plan", "imports_of", "look_into", "plan_stage", "plan_stages", "provenance_inputs"]
+__all__ = ["Plan", "imports_of", "plan_stage", "plan_stages", "provenance_inputs"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Plan:
         versions = read_libraries(project).versions
         return {
             "params": dict(self.stage.params),
-            "settings": {key: look_into(project.values, key) for key in self.settings},
+            "settings": {key: value_at(project.values, key, default=None) for key in self.settings},
             "libraries": {name: versions.get(name) for name in self.libraries},
         }
 
@@ -100,7 +101,7 @@ def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[st
             ),
             lineage=_lineage(project, before) if stage.package else (),
             params=_unique([*keys, *(key for plan in before for key in plan.params)]),
-            settings=tuple(key for key in stage.settings if look_into(written, key) is not None),
+            settings=tuple(key for key in stage.settings if value_at(written, key, default=None) is not None),
             libraries=needed(code.libraries),
             imports=code.imports,
         )
@@ -176,13 +177,6 @@ def _sha256(path: Path) -> str:
 def _settings_written(project: Project) -> Mapping[str, Any]:
     path = project.root / "nbship.yaml"
     return read_yaml(path, SettingsError) if path.is_file() else {}
-
-
-def look_into(settings: Any, key: str) -> Any:
-    """Return the value of a dotted key; None if there is none."""
-    for part in key.split("."):
-        settings = settings.get(part) if isinstance(settings, Mapping) else None
-    return settings
 
 
 def _unique(items: Iterable[Any]) -> tuple[Any, ...]:
