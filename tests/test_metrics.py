@@ -94,7 +94,7 @@ def test_regression_is_never_nan(actual: list[float], value: list[float]) -> Non
 @pytest.mark.parametrize(
     ("actual", "probability", "message"),
     [
-        ([0, 1], [0.5], "2 outcomes and 1 predictions"),
+        ([0, 1], [0.5], "2 outcomes and 1 prediction"),
         ([0, 2], [0.5, 0.5], "must be 0 or 1"),
         ([0, None], [0.5, 0.5], "must be 0 or 1"),
         ([0, 1], [0.5, float("nan")], "must be between 0 and 1"),

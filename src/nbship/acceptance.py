@@ -15,6 +15,7 @@ from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
 from .model.backends import BOUND, ONNX, TABLES
 from .model.package import GOLDEN_OUTPUT, PINNED_LIBRARIES, Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
+from .text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
     predictor = load(path, other_versions=other_versions)
     manifest, libraries = predictor.package.manifest, predictor.package.provenance.libraries
     size = sum(size for _, size in manifest.files.values())
-    yield Proof("digests", f"{len(manifest.files)} files ({size / 1e6:.1f} MB) match the manifest")
+    yield Proof("digests", f"{counted(len(manifest.files), 'file')} ({size / 1e6:.1f} MB) match the manifest")
     guarded = ("python", *PINNED_LIBRARIES[predictor.backend])
     named = [f"{name} {libraries[name]}" for name in guarded if name in libraries]
     checked = "installed versions not compared" if other_versions else "same as installed"

@@ -1,13 +1,61 @@
-"""Look-up by a dotted key."""
+"""Parts of messages (the nearest known name, bounded lists, counts), and look-up by a dotted key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["value_at"]
+__all__ = ["counted", "did_you_mean", "listed", "nearest", "similar", "value_at"]
 
 _REQUIRED = object()
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most similar to `name`, or None if no name is similar.
+
+    >>> nearest("orgin", ["origin", "dest"])
+    'origin'
+    """
+    return next(iter(similar(name, known, most=1)), None)
+
+
+def similar(name: str, known: Iterable[str], *, most: int) -> list[str]:
+    """Return the known names that are similar to `name`, most similar first."""
+    return difflib.get_close_matches(name, list(known), n=most)
+
+
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:
+    """Return a question with the nearest known name, or another sentence if no name is similar.
+
+    >>> did_you_mean("trian", ["train", "prepare"], otherwise="Add it.")
+    "Did you mean 'train'?"
+    >>> did_you_mean("x", ["train", "prepare"], otherwise="Add it.")
+    'Add it.'
+    """
+    near = nearest(name, known)
+    return otherwise if near is None else f"Did you mean '{near}'?"
+
+
+def listed(names: Iterable[object], *, most: int = 12, separator: str = ", ", quoted: bool = False) -> str:
+    """Return names in one line, the first of many.
+
+    >>> listed(["a", "b", "c", "d"], most=2), listed("ab", quoted=True)
+    ('a, b and 2 more', "'a', 'b'")
+    """
+    texts = [f"'{name}'" if quoted else str(name) for name in names]
+    text, more = separator.join(texts[:most]), len(texts) - most
+    end = separator.strip(", ")  # a semicolon stays before "and"
+    return text if more <= 0 else f"{text}{end} and {more:,} more"
+
+
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "record"), counted(1200, "record"), counted(0, "entry", "entries")
+    ('1 record', '1,200 records', '0 entries')
+    """
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def value_at(content: Any, key: str, *, default: Any = _REQUIRED) -> Any:

@@ -55,7 +55,7 @@ def test_forget_deletes_the_records_of_a_person(small_package: Path, logged_rows
     size = logged_rows[0]["size"]
     about = sum(each["size"] == size for each in logged_rows)
     result = invoke(command, ["forget", "--field", "size", "--value", str(size), "--package", str(small_package)])
-    assert result.stdout == f"{about} records deleted\n"
+    assert result.stdout == f"{about} record{'s' if about > 1 else ''} deleted\n"
     with find_deployment(small_package).open_log() as log:
         assert all(json.loads(each.inputs or "{}").get("size") != size for each in log.recent(9) if each.outputs)
         signature = predictor.load(small_package).signature

@@ -71,7 +71,7 @@ def test_history_without_runs_or_of_an_unknown_stage(root: Path, capsys: pytest.
     assert said(capsys, "--history") == "No run is recorded yet.\n"
     assert said(capsys, "--history", "load") == "No run of 'load' is recorded yet.\n"
     assert "has no stage 'laod'. Did you mean 'load'?" in said(capsys, "--history", "laod", code=1)
-    assert "STAGE goes with --history" in said(capsys, "load", code=2)
+    assert "STAGE needs --history" in said(capsys, "load", code=2)
 
 
 def test_status_names_results_of_another_platform(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,7 @@ def test_a_source_replaces_the_table() -> None:
 
 def test_mistakes_are_named() -> None:
     table = pd.DataFrame({"id": [1, 1], "x": [1, 2]})
-    with pytest.raises(SchemaError, match="1 rows with a duplicate key"):
+    with pytest.raises(SchemaError, match="1 row with a duplicate key"):
         Lookup("things", keys=("id",), columns=("x",), table=table)
     with pytest.raises(SchemaError, match="no column 'y'"):
         Lookup("things", keys=("id",), columns=("y",), table=table)

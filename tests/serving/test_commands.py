@@ -146,7 +146,7 @@ def test_bad_rows_are_counted(nbship, small_package: Path, tmp_path: Path, table
     table.write_text(table.read_text() + "soon,a,1,1\n")
     done = nbship("predict", "in.csv", "--package", str(small_package))
     assert done.returncode == 0, done.stderr
-    assert "1 rows rejected: see 'in_predictions.csv.rejected.csv'" in done.stdout
+    assert "1 row rejected: see 'in_predictions.csv.rejected.csv'" in done.stdout
     assert len(pd.read_csv(tmp_path / "in_predictions.csv")) == 20
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..text import counted
 from .options import model_option
 
 __all__ = ["command"]
@@ -37,6 +38,8 @@ def command(file: Path, package: Path | None, model: str | None, as_json: bool) 
     if as_json:
         click.echo(json.dumps({**asdict(counts), "unmatched": counts.unmatched}))
         return
-    click.echo(f"{counts.accepted:,} labels: {counts.matched:,} match a logged prediction, {counts.unmatched:,} do not")
+    click.echo(
+        f"{counted(counts.accepted, 'label')}: {counts.matched:,} match a logged prediction, {counts.unmatched:,} do not"
+    )
     if counts.known:
         click.echo(f"{counts.known:,} of them were already in the log")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from ..text import counted
 from .options import model_option
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def export(
     with deployment.open_log(model) as log:
         count = export_records(log, file, start=_day(first, deployment), end=_day(last, deployment))
     click.echo(
-        json.dumps({"records": count, "output": str(file)}) if as_json else f"{count:,} records exported to '{file}'"
+        json.dumps({"records": count, "output": str(file)})
+        if as_json
+        else f"{counted(count, 'record')} exported to '{file}'"
     )
 
 
@@ -91,7 +94,7 @@ def forget(field: str, value: str, package: Path | None, model: str | None, as_j
         # If no model has the field, the first signature raises the error.
         for name, signature in (having or signatures).items():
             count += forget_subject(log if len(signatures) == 1 else log.of_model(name), signature, {field: value})
-    click.echo(json.dumps({"forgotten": count}) if as_json else f"{count:,} records deleted")
+    click.echo(json.dumps({"forgotten": count}) if as_json else f"{counted(count, 'record')} deleted")
 
 
 @command.command()
@@ -117,7 +120,7 @@ def prune(before: str | None, package: Path | None, model: str | None, as_json: 
         start = datetime.now(UTC) - timedelta(days=days)
     with deployment.open_log(model) as log:
         count = log.prune(start)
-    click.echo(json.dumps({"deleted": count}) if as_json else f"{count:,} entries deleted")
+    click.echo(json.dumps({"deleted": count}) if as_json else f"{counted(count, 'entry', 'entries')} deleted")
 
 
 def _day(text: str | None, deployment: Deployment) -> datetime | None:

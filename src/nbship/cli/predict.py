@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..text import counted
 from .options import model_option
 
 if TYPE_CHECKING:
@@ -113,10 +114,10 @@ def _count(source: Path) -> int:
 def _as_text(summary: BatchSummary, target: str) -> str:
     run = summary.run
     if summary.repeated:
-        return f"'{target}' already has the {run.rows:,} predictions for this input by version {run.version}. Nothing to do."
-    lines = [f"{run.rows:,} rows predicted by {run.model} {run.version} in {run.seconds:.1f} s: '{target}'"]
+        return f"'{target}' already has the {counted(run.rows, 'prediction')} for this input by version {run.version}. Nothing to do."
+    lines = [f"{counted(run.rows, 'row')} predicted by {run.model} {run.version} in {run.seconds:.1f} s: '{target}'"]
     if summary.rejected_path is not None:
-        lines.append(f"{run.rejected:,} rows rejected: see '{summary.rejected_path}' for the reasons")
+        lines.append(f"{counted(run.rejected, 'row')} rejected: see '{summary.rejected_path}' for the reasons")
     return "\n".join(lines)
 
 

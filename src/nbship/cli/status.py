@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..text import listed
+
 if TYPE_CHECKING:
     from ..pipeline import StageStatus, Status
 
@@ -106,14 +108,11 @@ def _as_text(status: Status, elsewhere: Mapping[str, str]) -> str:
 def _platforms(names: list[str], elsewhere: Mapping[str, str]) -> str:
     from ..pipeline import this_platform
 
-    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return f"Built on another platform ({elsewhere[names[0]]}; this one is {this_platform()}): {shown}."
+    return f"Built on another platform ({elsewhere[names[0]]}; this one is {this_platform()}): {listed(names, most=_SHOWN)}."
 
 
 def _reasons(stage: StageStatus) -> str:
-    shown = "; ".join(stage.reasons[:_SHOWN])
-    more = len(stage.reasons) - _SHOWN
-    return f"{shown}; and {more} more" if more > 0 else shown
+    return listed(stage.reasons, most=_SHOWN, separator="; ")
 
 
 def _history(stage: str | None, *, as_json: bool) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from ..errors import DataError, SchemaError
+from ..text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,7 +190,7 @@ class TableSource:
         whole = frame.dropna(subset=list(keys)).sort_values(list(keys), kind="stable")
         if duplicates := int(whole.duplicated(list(keys)).sum()):
             raise SchemaError(
-                f"The table of lookup '{name}' has {duplicates} rows with a duplicate key. Keep one row per key."
+                f"The table of lookup '{name}' has {counted(duplicates, 'row')} with a duplicate key. Keep one row per key."
             )
         return cls(
             keys={key: _values(whole[key], key) for key in keys},

@@ -6,12 +6,12 @@ quarantined with the reason; too many such rows fail the table.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import EmptyDataError, SchemaError, SchemaFailure
+from ..text import counted, listed, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,7 @@ def validate(frame: pd.DataFrame, table: Table) -> Validation:
     """
     if len(frame) < table.min_rows:
         raise EmptyDataError(
-            f"Table '{table.name}' has {len(frame)} rows, fewer than the required {table.min_rows}. Check the window and the source."
+            f"Table '{table.name}' has {counted(len(frame), 'row')}, fewer than the required {table.min_rows}. Check the window and the source."
         )
     _check_structure(frame, table)
     rows = frame[list(table.columns)].reset_index(drop=True)
@@ -144,8 +144,8 @@ def _check_structure(frame: pd.DataFrame, table: Table) -> None:
     failures = []
     for name, column in table.columns.items():
         if name not in frame:
-            near = difflib.get_close_matches(name, [str(found) for found in frame.columns], n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            near = nearest(name, map(str, frame.columns))
+            hint = f" (did you mean '{near}'?)" if near else ""
             failures.append(SchemaFailure(table.name, name, f"exists{hint}", len(frame)))
         elif not _is_kind(frame[name], column.kind):
             failures.append(
@@ -231,8 +231,8 @@ def _check_bad_rows(bad: int, rows: int, *, table: Table, failures: Sequence[Sch
 
 
 def _bounded(failures: Sequence[SchemaFailure]) -> str:
-    shown = "; ".join(
-        f"'{failure.column or 'row'} {failure.expectation}' fails in {failure.rows} rows" for failure in failures[:5]
+    texts = (
+        f"'{failure.column or 'row'} {failure.expectation}' fails in {counted(failure.rows, 'row')}"
+        for failure in failures
     )
-    more = len(failures) - 5
-    return shown + (f"; and {more} more" if more > 0 else "")
+    return listed(texts, most=5, separator="; ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from ..atomic_write import write_whole
 from ..errors import ParamsError
 from ..project import Value, read_params
+from ..text import similar
 
 __all__ = ["set_params"]
 
@@ -70,7 +70,7 @@ def _leaves(params: Mapping[str, Value], *, trail: str = "") -> dict[str, Value]
 def _hint(key: str, known: Mapping[str, Value]) -> str:
     if any(name.startswith(f"{key}.") for name in known):
         return f"It is a block; name one of its values, such as '{next(name for name in known if name.startswith(f'{key}.'))}'."
-    near = difflib.get_close_matches(key, known, n=3)
+    near = similar(key, known, most=3)
     near = near or [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]][:3]
     if near:
         return f"Did you mean {' or '.join(map(repr, near))}?"

@@ -5,7 +5,6 @@ In another language than Python the injected cell holds the parameters as well, 
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -15,6 +14,7 @@ from ..errors import ParameterError
 from ..pipeline import Pipeline, Stage
 from ..pipeline.inspection import RESERVED, ParametersCell, find_parameters, kernel_name, literal, replace_values
 from ..project import Value
+from ..text import did_you_mean
 from .parameter_values import refuse_name, refuse_value
 from .translation import translate
 
@@ -71,8 +71,7 @@ def check_parameters(params: Mapping[str, object], cell: ParametersCell | None, 
         if name in RESERVED:
             raise ParameterError(f"'{name}' cannot be the name of a parameter: it names files. Use another name.")
         if name not in declared:
-            near = difflib.get_close_matches(name, declared, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Add it to the parameters cell of {notebook}."
+            hint = did_you_mean(name, declared, otherwise=f"Add it to the parameters cell of {notebook}.")
             raise ParameterError(f"'{notebook}' does not declare the parameter '{name}'. {hint}")
         refuse_value(name, value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageEr
 from ..pipeline import Pipeline, Stage, this_platform
 from ..pipeline.inspection import render_notebook
 from ..project import Project
+from ..text import listed
 from .environment import kernel_environment
 from .html import render_html
 from .kernels import Executed, Failure, Limits, Listener, WarmParent, execute
@@ -183,7 +184,7 @@ class _StageRun:
         missing = [str(path) for path in self.stage.products.values() if not (self.project.root / path).exists()]
         if missing:
             raise StageError(
-                f"Stage '{self.stage.name}' finished without writing {_listed(missing)}. "
+                f"Stage '{self.stage.name}' finished without writing {listed(missing, most=5, quoted=True)}. "
                 f"Write it in {self.stage.notebook}, or remove it from the task's 'product' in pipeline.yaml."
             )
 
@@ -194,7 +195,7 @@ class _StageRun:
             names = ["params.yaml or nbship.yaml"]
         if names:
             raise StageError(
-                f"{_listed(names)} changed while stage '{self.stage.name}' ran, so its results match neither version. Run it again."
+                f"{listed(names, most=5, quoted=True)} changed while stage '{self.stage.name}' ran, so its results match neither version. Run it again."
             )
 
     def failed(self, notebook: dict[str, Any], failure: Failure) -> NbshipError:
@@ -270,9 +271,3 @@ def _trace(outputs: list[dict[str, Any]]) -> tuple[str, ...]:
 
 def _first(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else "no message"
-
-
-def _listed(names: Iterable[str]) -> str:
-    listed = [f"'{name}'" for name in names]
-    shown = ", ".join(listed[:5])
-    return shown + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
+from ..text import counted
 
 __all__ = ["Floats", "Measures", "check_lengths", "finite_of", "number_or_none", "outcomes_of", "probabilities_of"]
 
@@ -49,7 +50,9 @@ def floats_of(values: ArrayLike, what: str) -> Floats:
 
 def check_lengths(first: Floats, second: Floats) -> None:
     if first.size != second.size:
-        raise DataError(f"There are {first.size} outcomes and {second.size} predictions. Pass one of each per row.")
+        raise DataError(
+            f"There are {counted(first.size, 'outcome')} and {counted(second.size, 'prediction')}. Pass one of each per row."
+        )
 
 
 def number_or_none(value: Any) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
+from ..text import listed
 from .probabilities import classification
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def by_slice(
     columns = [by] if isinstance(by, str) else list(by)
     for column in (*columns, actual, predicted):
         if column not in frame.columns:
-            raise DataError(f"There is no column '{column}'. Columns: {_few(frame.columns)}.")
+            raise DataError(f"There is no column '{column}'. Columns: {listed(frame.columns, quoted=True)}.")
     outcomes, predictions = frame[actual].to_numpy(), frame[predicted].to_numpy()
     return [
         {"slice": column, "value": value, **measure(outcomes[rows], predictions[rows])}
@@ -101,8 +102,3 @@ def _plain(value: Any) -> Any:
 def _natural(value: Any) -> tuple[bool, float, str]:
     text = isinstance(value, str)
     return text, 0.0 if text else float(value), value if text else ""
-
-
-def _few(names: Any) -> str:
-    listed = [f"'{name}'" for name in names]
-    return ", ".join(listed[:12]) + (f" and {len(listed) - 12} more" if len(listed) > 12 else "")

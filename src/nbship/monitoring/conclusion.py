@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..text import counted, listed
 from .verdict import ALERT, INSUFFICIENT, OK, WARNING, worst
 
 __all__ = ["conclude"]
@@ -101,7 +102,7 @@ def _drift_words(sections: Mapping[str, Any]) -> list[str]:
     fields = [record["field"] for record in _by_size(_findings(sections["drift"]))]
     words = []
     if fields:
-        words.append(f"{len(fields)} of {len(sections['drift'])} inputs drifted ({_listed(fields, 3)})")
+        words.append(f"{len(fields)} of {len(sections['drift'])} inputs drifted ({listed(fields, most=3)})")
     if sections["prediction_drift"]["verdict"] in _FINDINGS:
         words.append("the distribution of the predictions drifted")
     return words
@@ -112,12 +113,12 @@ def _other_words(sections: Mapping[str, Any]) -> list[str]:
     slices = [f"{row['slice']} {_value(row['value'])}" for row in _findings(sections["slices"])]
     if slices:
         words.append(
-            f"{_several(len(slices), 'slice is', 'slices are')} less well calibrated than the whole window ({_listed(slices, 3)})"
+            f"{counted(len(slices), 'slice is', 'slices are')} less well calibrated than the whole window ({listed(slices, most=3)})"
         )
     if sections["volume"].get("unreadable"):
         words.append("rows of batch runs can no longer be read")
     elif sections["volume"]["verdict"] in _FINDINGS:
-        words.append(f"{_several(len(sections['volume']['missing_days']), 'day has', 'days have')} no predictions")
+        words.append(f"{counted(len(sections['volume']['missing_days']), 'day has', 'days have')} no predictions")
     if sections["service"]["requests"] and sections["service"]["verdict"] in _FINDINGS:
         words.append(f"{sections['service']['share_errors']:.1%} of the requests failed")
     return words
@@ -129,7 +130,9 @@ def _advice(sections: Mapping[str, Any]) -> str:
     gaps = [record["field"] for record in sections["drift"] if _is_gap(record)]
     advice = []
     if gaps:
-        advice.append(f"First check the source of {_listed(gaps)}: more values are missing or new than in training.")
+        advice.append(
+            f"First check the source of {listed(gaps, most=4)}: more values are missing or new than in training."
+        )
     if found - {"mean probability against rate"}:
         advice.append("Retrain with this window's rows, and compare before you promote.")
     elif found:
@@ -185,14 +188,6 @@ def _value(value: Any) -> str:
 
 def _findings(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [record for record in records if record["verdict"] in _FINDINGS]
-
-
-def _listed(names: Sequence[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _several(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
 
 
 def _sentence(parts: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..text import listed
 from .verdict import ALERT, INSUFFICIENT, OK, WARNING
 from .window import Window
 
@@ -114,8 +115,10 @@ def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, m
     # Were rows spread evenly, a day would stay empty with the probability exp(-rows a day) (Poisson).
     usual = rows / max(1, days - len(missing))
     if missing and days * math.exp(-usual) < alpha:
-        listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        return {"verdict": WARNING, "reason": f"No predictions on {len(missing)} of {days} days: {listed}."}
+        return {
+            "verdict": WARNING,
+            "reason": f"No predictions on {len(missing)} of {days} days: {listed(missing, most=5)}.",
+        }
     return {"verdict": OK, "reason": f"{rows} rows on {days - len(missing)} of {days} days."}
 
 

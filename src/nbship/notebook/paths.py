@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from ..errors import StageError
+from ..text import did_you_mean, listed
 
 __all__ = ["Paths", "relative", "remove_links"]
 
@@ -84,10 +84,8 @@ class Paths(Mapping[str, Item], Generic[Item]):
         return repr({key: str(item) if isinstance(item, Path) else item for key, item in self._items.items()})
 
     def _hint(self, key: str) -> str:
-        if near := difflib.get_close_matches(str(key), self._items, n=1):
-            return f"Did you mean '{near[0]}'?"
-        known = ", ".join(map(repr, self._items))
-        return f"Known: {known}. Add it to pipeline.yaml." if known else "Add it to pipeline.yaml."
+        known = f"Known: {listed(self._items, quoted=True)}. " if self._items else ""
+        return did_you_mean(str(key), self._items, otherwise=f"{known}Add it to pipeline.yaml.")
 
 
 def relative(path: Path) -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from ..errors import CycleError, PipelineError, UnknownStageError
+from ..text import did_you_mean, listed
 
 __all__ = ["ancestors", "descendants", "suggest", "topological", "unknown_stage"]
 
@@ -78,11 +78,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     'There are: train, prepare.'
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f"Did you mean '{near[0]}'?"
-    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    return f"There are: {shown}." if names else "There is none."
+    return did_you_mean(name, names, otherwise=f"There are: {listed(names)}." if names else "There is none.")
 
 
 def unknown_stage(name: str, known: Iterable[str]) -> UnknownStageError:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import PipelineError
 from ..project import Value
-from ..text import value_at
+from ..text import nearest, value_at
 
 __all__ = ["flat_keys", "look_up", "references", "resolve", "whole_key"]
 
@@ -77,7 +76,7 @@ def look_up(params: Mapping[str, Value], key: str, *, where: str) -> Value:
     try:
         return value_at(params, key)  # type: ignore[no-any-return]
     except KeyError:
-        near = next(iter(difflib.get_close_matches(key, list(flat_keys(params)), n=1, cutoff=0.5)), None)
+        near = nearest(key, flat_keys(params))
         hint = f"Did you mean '{{{{{near}}}}}'?" if near else f"Add '{key}' to params.yaml."
         raise PipelineError(
             f"{where} in pipeline.yaml asks for '{{{{{key}}}}}', which params.yaml lacks. {hint}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ..errors import PipelineError, ProjectError
+from ..text import listed
 from .params import Value, read_params
 from .settings import Settings, read_settings
 from .yaml import read_yaml
@@ -87,7 +88,9 @@ class Project:
         if self.model:
             return self.packages[self.model]
         if len(self.packages) > 1:
-            raise ProjectError(f"This project has the models {_listed(self.packages)}. Choose one: `--model NAME`.")
+            raise ProjectError(
+                f"This project has the models {listed(self.packages, quoted=True)}. Choose one: `--model NAME`."
+            )
         return next(iter(self.packages.values()))
 
     def of_model(self, name: str) -> Project:
@@ -99,7 +102,9 @@ class Project:
             If it has no model of this name.
         """
         if name not in self.packages:
-            raise ProjectError(f"This project has no model '{name}', but {_listed(self.packages)}. Choose one of them.")
+            raise ProjectError(
+                f"This project has no model '{name}', but {listed(self.packages, quoted=True)}. Choose one of them."
+            )
         return replace(self, model=name)
 
     @property
@@ -154,10 +159,6 @@ def load(start: Path | str | None = None, *, model: str | None = None) -> Projec
     project = Project(root=root, settings=read_settings(root / "nbship.yaml"))
     chosen = model or os.environ.get("NBSHIP_MODEL")
     return project.of_model(chosen) if chosen else project
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _find_package_product(root: Path) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import typing
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from ..errors import SettingsError
+from ..text import nearest
 from .yaml import read_yaml
 
 __all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings"]
@@ -216,8 +216,8 @@ def _reject_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, w
                 f"'nbship.yaml' has the key '{key}', which this version of nbship does not read. Remove it."
             )
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.4)
-            hint = f"Did you mean '{where}{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
+            near = nearest(str(key), known)
+            hint = f"Did you mean '{where}{near}'?" if near else f"Known keys: {', '.join(known)}."
             raise SettingsError(f"'nbship.yaml' has an unknown key '{where}{key}'. {hint}")
         if isinstance(value, Mapping) and isinstance(known[key], type) and issubclass(known[key], msgspec.Struct):
             _reject_unknown(value, known[key], where=f"{where}{key}.")

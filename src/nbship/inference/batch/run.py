@@ -20,7 +20,7 @@ from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
 from ...tabular import SUFFIXES, TableJoiner, read_column_names
-from ..suggestions import nearest
+from ...text import listed, nearest
 from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
 from .scoring import REASONS, Scoring
@@ -139,15 +139,13 @@ def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) ->
     if missing:
         near = nearest(missing[0], [name for name in names if name not in signature.names])
         hint = f" Rename '{near}', or add the column." if near else " Add it."
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise SchemaError(f"'{source}' lacks the required column '{missing[0]}'{more}.{hint}")
+        raise SchemaError(f"'{source}' lacks the required column {listed(missing, most=1, quoted=True)}.{hint}")
     unknown = [name for name in names if name not in signature.names]
     if unknown and not ignore_extra:
         near = nearest(unknown[0], [name for name in signature.names if name not in names])
         hint = f" Did you mean '{near}'?" if near else ""
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise SchemaError(
-            f"'{source}' has the unknown column '{unknown[0]}'{more}.{hint} Remove it, or pass --ignore-extra."
+            f"'{source}' has the unknown column {listed(unknown, most=1, quoted=True)}.{hint} Remove it, or pass --ignore-extra."
         )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from ...errors import SignatureError
+from ...text import did_you_mean
 
 __all__ = ["item_json", "read_item"]
 
@@ -29,8 +29,7 @@ def read_item(kind: type[T], item: Any) -> T:
     known = [attribute.name for attribute in fields(kind)]  # type: ignore[arg-type]
     for name in item:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Use one of {', '.join(known)}."
+            hint = did_you_mean(name, known, otherwise=f"Use one of {', '.join(known)}.")
             raise SignatureError(f"{what} '{item['name']}' has the unknown attribute '{name}'. {hint}")
     try:
         return kind(**item)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import SignatureError
+from ...text import counted
 from .columns import Column
 from .fields import Output
 from .signature import Signature
@@ -100,7 +101,7 @@ class OutputReader:
         for column, output in signature.output_columns.items():
             if output.target >= len(targets):
                 raise SignatureError(
-                    f"Output '{output.name}' has target {output.target}, but the model has {len(targets)} {'target' if len(targets) == 1 else 'targets'}, counted from 0."
+                    f"Output '{output.name}' has target {output.target}, but the model has {counted(len(targets), 'target')}, counted from 0."
                 )
             target = targets[output.target]
             self._plan.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...text import nearest
 from .fields import Field
 from .timestamps import read_timestamp
 
@@ -107,9 +107,9 @@ def _outside_limits(field: Field, timestamp: datetime) -> str | None:
 
 def _unknown_category(field: Field, value: str) -> str:
     known = field.categories or ()
-    near = difflib.get_close_matches(value, known, n=1)
+    near = nearest(value, known)
     listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {listed}"
+    hint = f"did you mean '{near}'?" if near else f"known: {listed}"
     return f"is {_shown(field, value)}, which is not a known category; {hint}"
 
 

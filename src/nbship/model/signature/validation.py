@@ -5,7 +5,6 @@ Records (from JSON) and frames give the same columns. One call finds every inval
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputFailure, InvalidInputError
+from ...text import nearest
 from .columns import Codes, Column, columns_of, frame_of
 from .fields import Field
 from .parsing import LARGEST, READERS, kind_of
@@ -152,8 +152,8 @@ def to_array(field: Field, values: list[Any]) -> Column:
 
 
 def _unknown(name: object, known: set[str], *, row: int | None) -> InputFailure:
-    near = difflib.get_close_matches(str(name), sorted(known), n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "leave it out"
+    near = nearest(str(name), sorted(known))
+    hint = f"did you mean '{near}'?" if near else "leave it out"
     return InputFailure(row, str(name), f"is not a field of the model; {hint}")
 
 

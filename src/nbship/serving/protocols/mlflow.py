@@ -12,6 +12,7 @@ from ...errors import InputFailure, RequestError
 from ...inference import Logged, PendingPredictions
 from ...model.signature import Signature
 from ...tabular import parse_csv_value
+from ...text import counted
 from ..http import PendingResponse, Request, Response, json_response
 from .native import begin, check_charset, read_json
 
@@ -128,7 +129,9 @@ def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequenc
     if failures:
         request.rows, request.invalid_field = len(found), failures[0].field
         raise RequestError(
-            "invalid_input", f"{len(failures)} values cannot be read_json. See 'fields' for each.", fields=failures
+            "invalid_input",
+            f"{counted(len(failures), 'value')} cannot be read. See 'fields' for each.",
+            fields=failures,
         )
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputFailure, RequestError
+from ...text import counted
 
 __all__ = ["DATATYPES", "NUMPY", "invalid", "parameter_of", "to_bytes", "values_of"]
 
@@ -38,7 +39,7 @@ def values_of(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[l
     else:
         values = _flat(tensor.get("data"))
     if len(values) != shape[0]:
-        raise invalid(name, f"has {len(values)} values, but its shape has {shape[0]} rows")
+        raise invalid(name, f"has {counted(len(values), 'value')}, but its shape has {counted(shape[0], 'row')}")
     return [_plain(value, datatype) for value in values], rest
 
 
