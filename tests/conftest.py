@@ -14,8 +14,12 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from environments import environment_of_its_own
 from orders import build_shop, importable, make_estimator, write_project
 from packages import build_small, make_rows
+from skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["environment_of_its_own", "pytest_make_collect_report", "pytest_runtest_makereport"]
 
 # A loaded machine is slow, which is no failure; continuous integration looks at the same examples each time.
 settings.register_profile("nbship", deadline=None, derandomize=bool(os.environ.get("CI")))

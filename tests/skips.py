@@ -1,0 +1,38 @@
+"""In continuous integration a skipped test is a failure: what it needs has to be there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pytest
+
+# What may be skipped in continuous integration too: the beginning of the reason, and why.
+ALLOWED = {
+    "scikit-learn reads estimators of its own minor version only": "a run with another scikit-learn cannot read them",
+}
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+
+
+def fail_if_skipped(report: _Report) -> _Report:
+    """Turn the report of a skipped test or module into that of a failed one, in continuous integration."""
+    expected_to_fail = hasattr(report, "wasxfail")
+    if not os.environ.get("CI") or not report.skipped or expected_to_fail:
+        return report
+    reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(tuple(ALLOWED)):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, which is a failure in continuous integration: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    return fail_if_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    return fail_if_skipped((yield))
