@@ -11,6 +11,7 @@ import nbformat
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
+from wakeful import WakefulManager
 
 from nbship.pipeline.spec import read_pipeline
 from nbship.project import load
@@ -101,7 +102,7 @@ def test_run_all_by_hand_gives_the_pipelines_numbers_and_touches_no_product(proj
     for stage in read_pipeline(load(project)).stages.values():
         notebook = nbformat.read(project / stage.notebook, as_version=4)
         folder = {"metadata": {"path": str((project / stage.notebook).parent)}}
-        NotebookClient(notebook, timeout=120, resources=folder).execute()
+        NotebookClient(notebook, kernel_manager_class=WakefulManager, timeout=120, resources=folder).execute()
         scratch = project / ".nbship" / "scratch" / stage.name
         for key, path in stage.products.items():
             if key not in stage.notebook_keys and path.suffix in (".json", ".parquet"):
