@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from waiting import PATIENCE, wait_until
 
 from nbship.serving.uvicorn_server import config_of
 
@@ -28,11 +28,10 @@ def running(app: Any, *, lifespan: str = "on") -> Iterator[httpx.Client]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        while not server.started:
-            assert thread.is_alive(), "The server did not start."
-            time.sleep(0.005)
+        wait_until(lambda: server.started or not thread.is_alive())
+        assert thread.is_alive(), "The server did not start."
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
             yield client
     finally:
         server.should_exit = True
@@ -57,5 +56,5 @@ def serving(
         finally:
             if server.poll() is None:
                 server.terminate()
-            server.wait(20)
+            server.wait(PATIENCE)
             drain.join()

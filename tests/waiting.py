@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+
+# A minute tells "never" from "not yet", also on a machine that others use.
+PATIENCE = 60.0
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Return when the condition holds; fail if it does not in so many seconds."""
-    end = time.monotonic() + seconds
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return when the condition holds; fail if it does not within a minute."""
+    end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, f"It did not happen in {seconds} s."
+        assert time.monotonic() < end, f"It did not happen in {PATIENCE:.0f} s."
         time.sleep(0.01)
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """Fail if the block takes longer than a minute."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < PATIENCE, f"It took longer than {PATIENCE:.0f} s."
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process lives: one that ended and was not waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nbship.dvcstore import digests as digests_module
 from nbship.dvcstore.digests import Digests, mark_of
 
 
@@ -41,9 +42,19 @@ def test_cached_digests_follow_the_file(tmp_path: Path) -> None:
     assert Digests(index).md5(tmp_path / "absent") is None
 
 
-def test_a_recent_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def look_after(monkeypatch: pytest.MonkeyPatch, file: Path, seconds: float) -> None:
+    """Let it be so long since a file was last changed."""
+    info = file.stat()
+    now = max(info.st_mtime_ns, info.st_ctime_ns) + round(seconds * 1e9)
+    monkeypatch.setattr(digests_module.time, "time_ns", lambda: now)
+
+
+def test_a_recent_file_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
+    look_after(monkeypatch, file, 0.01)
     first = Digests(index)
     before = first.md5(file)
     first.save()
@@ -51,19 +62,22 @@ def test_a_recent_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert Digests(index).md5(file) == hashlib.md5(b"read").hexdigest() != before
 
 
-def test_a_timestamp_in_full_seconds_is_unreliable_for_two_seconds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seconds", "settled"), [(0.1, False), (1.9, False), (2.1, True)])
+def test_a_timestamp_in_full_seconds_is_unreliable_for_two_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, settled: bool
+) -> None:
     file = tmp_path / "x"
     file.write_text("1")
     second = 1_000_000_000
     os.utime(file, ns=(0, time.time_ns() // second * second))
-    time.sleep(0.1)
-    assert not mark_of(file.stat()).settled
+    look_after(monkeypatch, file, seconds)
+    assert mark_of(file.stat()).settled is settled
 
 
 def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
-    time.sleep(0.1)
+    look_after(monkeypatch, file, 0.1)
     first = Digests(index)
     before = first.md5(file)
     first.save()
@@ -72,10 +86,10 @@ def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("place", range(0, 200, 7))
-def test_any_damage_to_the_cache_file_is_detected(tmp_path: Path, place: int) -> None:
+def test_any_damage_to_the_cache_file_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
-    time.sleep(0.06)
+    look_after(monkeypatch, file, 0.1)
     first = Digests(index)
     right = first.md5(file)
     first.save()
@@ -86,10 +100,12 @@ def test_any_damage_to_the_cache_file_is_detected(tmp_path: Path, place: int) ->
         assert Digests(index).md5(file) == right
 
 
-def test_a_stored_digest_is_used_until_the_file_changes(tmp_path: Path) -> None:
+def test_a_stored_digest_is_used_until_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "x"
     file.write_text("1")
-    time.sleep(0.1)
+    look_after(monkeypatch, file, 0.1)
     digests = Digests(tmp_path / "index.json")
     digests.keep(file, mark_of(file.stat()), "known")
     assert digests.md5(file) == "known"

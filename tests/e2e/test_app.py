@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from browser import free_port, new_page, require_browser, wait_for
 from packages import build_small
+from waiting import PATIENCE
 
 from nbship.model import Field
 from nbship.prediction_log import open_log
@@ -36,16 +37,16 @@ def address(package: Path, state: Path) -> Iterator[str]:
     with (state / "app.log").open("w") as output:
         server = subprocess.Popen(command, cwd=state, env=environ, stdout=output, stderr=output)
         try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, state / "app.log", seconds=60)
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, state / "app.log")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(timeout=20)
+            server.wait(PATIENCE)
 
 
 @pytest.fixture
 def page(address: str):
-    with new_page(height=900, seconds=30) as page:
+    with new_page(height=900) as page:
         page.goto(address)
         page.get_by_role("button", name="Predict").wait_for()
         yield page

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from services import postgres_url
+from waiting import PATIENCE
 
 from nbship.cli.package import command
 from nbship.errors import LogError
@@ -103,7 +104,7 @@ def contained(
         yield url, server
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        server.wait(PATIENCE)
         if url:
             drain.join()
         server.stdout.close()
@@ -159,7 +160,7 @@ def test_it_serves_without_root_home_or_a_disk_but_the_volume(
 def test_a_log_that_would_go_with_the_container_is_refused(installed: Path, context: Path, base: Path) -> None:
     with contained(installed, context, base, state=base / "elsewhere") as (url, server):
         assert not url
-        assert server.wait(20) == 1
+        assert server.wait(PATIENCE) == 1
         assert "Mount a volume at" in server.told  # type: ignore[attr-defined]
         assert "Traceback" not in server.told  # type: ignore[attr-defined]
 

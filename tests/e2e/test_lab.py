@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from browser import free_port, new_page, require_browser, wait_for
+from waiting import PATIENCE
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -55,17 +56,17 @@ def address(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=project, env={**os.environ, **own}, stdout=log, stderr=log)
         try:
-            wait_for(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, folder / "log", seconds=60)
+            wait_for(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, folder / "log")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(PATIENCE)
     assert "ordinary process" not in (folder / "log").read_text()
 
 
 @pytest.fixture
 def page(address: str) -> Iterator[Any]:
-    with new_page(height=1400, seconds=60) as page:
+    with new_page(height=1400) as page:
         page.goto(f"{address}/lab/tree/notebooks/20_fit.ipynb?reset&token={TOKEN}")
         idle(page)
         yield page

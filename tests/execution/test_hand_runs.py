@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from jupyter_client import BlockingKernelClient
 from ruamel.yaml import YAML
+from waiting import PATIENCE, wait_until
 
 from .two_stages import call, write_project
 
@@ -82,8 +82,15 @@ class Server:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read() or b"null")
+
+    def answers(self) -> bool:
+        try:
+            self.ask("GET", "status")
+        except OSError:
+            return False
+        return True
 
     def run_all(self, path: str, cells: list[dict[str, Any]]) -> str:
         session = self.ask(
@@ -99,10 +106,10 @@ class Server:
             said.extend(message["content"].get("traceback", []))
 
         try:
-            client.wait_for_ready(timeout=60)
+            client.wait_for_ready(timeout=PATIENCE)
             for cell in cells:
                 if cell["cell_type"] == "code":
-                    reply = client.execute_interactive(cell["source"], timeout=60, output_hook=take)
+                    reply = client.execute_interactive(cell["source"], timeout=PATIENCE, output_hook=take)
                     assert reply["content"]["status"] == "ok", "\n".join(said)
         finally:
             client.stop_channels()
@@ -135,16 +142,9 @@ def lab(project: Path, folder: Path, *, extension: bool) -> Iterator[Server]:
         )
     try:
         server = Server(f"http://127.0.0.1:{port}", runtime)
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                server.ask("GET", "status")
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, (folder / "log").read_text()
-                time.sleep(0.3)
+        wait_until(lambda: process.poll() is not None or server.answers())
+        assert process.poll() is None, (folder / "log").read_text()
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(PATIENCE)

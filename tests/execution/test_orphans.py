@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from waiting import PATIENCE, is_running, wait_until
 
 from .two_stages import call, write_project
 
@@ -22,7 +22,7 @@ def sleeping(tmp_path: Path) -> Path:
     path = root / "notebooks/10_load.ipynb"
     content = json.loads(path.read_text())
     content["cells"][-1]["source"] += (
-        "\nimport os, time, pathlib\npathlib.Path('../pid').write_text(str(os.getpid()))\ntime.sleep(120)"
+        "\nimport os, time, pathlib\npathlib.Path('../pid').write_text(str(os.getpid()))\ntime.sleep(1000)"
     )
     path.write_text(json.dumps(content))
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)
@@ -40,17 +40,9 @@ def started(root: Path, *command: str) -> tuple[subprocess.Popen[bytes], list[ps
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 90
-    while not (root / "pid").is_file():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: (root / "pid").is_file() or process.poll() is not None)
+    assert process.poll() is None
     return process, psutil.Process(process.pid).children(recursive=True)
-
-
-def gone(processes: list[psutil.Process], *, seconds: float) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
 
 
 def is_dvc(process: psutil.Process) -> bool:
@@ -66,8 +58,8 @@ def test_stage_and_kernel_end_with_a_killed_run(sleeping: Path, command: tuple[s
     process, below = started(sleeping, *command)
     assert len(below) >= 2
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=20)
-    assert gone([each for each in below if not is_dvc(each)], seconds=2 if command[0] == "nbship" else 10)
+    process.wait(PATIENCE)
+    wait_until(lambda: not any(is_running(each.pid) for each in below if not is_dvc(each)))
     assert not (sleeping / "dvc.lock").is_file() or "load:" not in (sleeping / "dvc.lock").read_text()
 
 
@@ -75,5 +67,5 @@ def test_the_kernel_ends_with_a_killed_stage(sleeping: Path):
     assert call(sleeping, "nbship", "stage", "notebooks").returncode == 0
     process, below = started(sleeping, "nbship", "stage", "load")
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=20)
-    assert gone(below, seconds=10)
+    process.wait(PATIENCE)
+    wait_until(lambda: not any(is_running(each.pid) for each in below))

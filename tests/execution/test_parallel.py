@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from waiting import PATIENCE
 
 from nbship.execution.parallel import run_in_order
 
@@ -39,7 +40,7 @@ def test_an_error_is_raised_once_all_have_ended():
 
     def work(name: str) -> bool:
         if name == "a":
-            begun.wait(10)
+            begun.wait(PATIENCE)
             raise ValueError("no")
         begun.set()
         ended.append(name)
@@ -58,5 +59,5 @@ def test_an_interrupt_stops_running_stages(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr("nbship.execution.parallel.wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_in_order({"a": []}, lambda name: stopped.wait(10), jobs=1, stop=stopped.set)
+        run_in_order({"a": []}, lambda name: stopped.wait(PATIENCE), jobs=1, stop=stopped.set)
     assert stopped.is_set()

@@ -7,12 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from nbship.execution.kernels import executor as engine
 from nbship.execution.kernels.client import PARENT, WarmParent, private_settings
@@ -101,8 +101,7 @@ def forked_cells(root: Path, environ: Mapping[str, str], names: Collection[str])
 
 def forked_kernels(root: Path, environ: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
     with WarmParent.start(_LIBRARIES, env=environ) as parent:
-        while not Path(parent.address).exists():
-            time.sleep(0.05)
+        wait_until(Path(parent.address).exists)
         warm = {PARENT: parent.address, "JUPYTER_DEFAULT_PROVISIONER_NAME": "nbship"}
         return with_nbclient(root, {**environ, **warm}, names)
 

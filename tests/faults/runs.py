@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import sys
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 
 import psutil
 from execution.graphs import executions, products
+from waiting import wait_until
 
 from nbship.errors import NbshipError
 from nbship.execution.reporting.progress import PlainProgress
@@ -30,9 +30,9 @@ _CONTEXT = multiprocessing.get_context("fork")
 _MARK = "NBSHIP_TESTED_RUN"
 
 
-def bring(root: Path, **options: Any) -> list[str]:
+def bring(root: Path, *, told: io.StringIO | None = None, **options: Any) -> list[str]:
     """Run in this process; return what was said."""
-    told = io.StringIO()
+    told = told or io.StringIO()
     index_at.cache_clear()  # as a process of its own begins
     raise_for(run(load(root), progress=PlainProgress(file=told), **options))
     return told.getvalue().splitlines()
@@ -64,16 +64,15 @@ class Started:
         own = [psutil.Process(self.process.pid)] if self.process.is_alive() else []
         return own + [process for process in psutil.process_iter() if _is_marked(process, self.mark)]
 
-    def ends_wholly(self, *, within: float) -> bool:
+    def ends_wholly(self) -> bool:
         """Tell whether no process of the run is alive soon after it has ended."""
         self.process.join()
-        until = time.monotonic() + within
-        while alive := self.alive():
-            if time.monotonic() > until:
-                for process in alive:
-                    process.kill()
-                return False
-            time.sleep(0.05)
+        try:
+            wait_until(lambda: not self.alive())
+        except AssertionError:
+            for process in self.alive():
+                process.kill()
+            return False
         return True
 
 

@@ -55,7 +55,7 @@ def _wait_until_ready(url: str) -> None:
         except httpx.TransportError:
             return False
 
-    wait_until(is_ready, seconds=10)
+    wait_until(is_ready)
 
 
 def _ask(url: str, ids: list[str]) -> None:

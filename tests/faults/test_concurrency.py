@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from execution.graphs import DIAMOND, WORK, executions, products, write_graph
 from runs import Started, bring, is_whole, tried
+from waiting import wait_until
 
 from nbship.execution import preflight, runner
 
 pytestmark = pytest.mark.timeout(7200)
+# A stage that comes to its end when the project holds a file `go`.
+HELD = "import time\nwhile not pathlib.Path('../go').exists(): time.sleep(0.05)"
+
+
+class Letting(io.StringIO):
+    """Text that makes the file `go` as soon as it says that somebody waits."""
+
+    def __init__(self, go: Path) -> None:
+        super().__init__()
+        self._go = go
+
+    def write(self, text: str) -> int:
+        if "Waiting" in text:
+            self._go.touch()
+        return super().write(text)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +54,7 @@ def at_once(fresh: Path, expected: Mapping[str, bytes], *, runs: int) -> str:
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(fresh, root, symlinks=True)
     started = [Started(root, {"jobs": 1 + number % 2}) for number in range(runs)]
-    whole = [each.ends_wholly(within=2) for each in started]
+    whole = [each.ends_wholly() for each in started]
     codes = [each.process.exitcode for each in started]
     ran = executions(root)
     if not all(whole) or any(codes) or sorted(ran) != sorted(DIAMOND):
@@ -55,8 +71,10 @@ def test_runs_at_once_execute_each_stage_once(
 
 
 def test_a_run_waits_for_dvc(tmp_path: Path) -> None:
-    root = write_graph(tmp_path / "project", {"a": [], "b": ["a"]}, work=f"{WORK}\nimport time; time.sleep(1)")
+    root = write_graph(tmp_path / "project", {"a": [], "b": ["a"]}, work=f"{WORK}\n{HELD}")
+    (root / "go").touch()
     bring(root)
+    (root / "go").unlink()
     expected = products(root)
     executions(root)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -66,25 +84,25 @@ def test_a_run_waits_for_dvc(tmp_path: Path) -> None:
         env={**os.environ, "PATH": path},
         stdout=subprocess.DEVNULL,
     ) as dvc:
-        while not executions(root):
-            assert dvc.poll() is None
-            time.sleep(0.05)
-        told = bring(root)
+        wait_until(lambda: executions(root) or dvc.poll() is not None)
+        assert dvc.poll() is None
+        told = Letting(root / "go")
+        bring(root, told=told)
     assert dvc.returncode == 0
-    assert "is running here. Waiting for it to finish." in told[0]
+    assert "is running here. Waiting for it to finish." in told.getvalue().splitlines()[0]
     assert executions(root) == ["b"]
     assert products(root) == expected
 
 
 def test_dvc_does_not_disturb_a_run(tmp_path: Path) -> None:
-    root = write_graph(tmp_path / "project", {"a": []}, work=f"{WORK}\nimport time; time.sleep(3)")
+    root = write_graph(tmp_path / "project", {"a": []}, work=f"{WORK}\n{HELD}")
     started = Started(root)
-    while not (root / "ran.log").exists():
-        time.sleep(0.05)
+    wait_until((root / "ran.log").exists)
     done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode
     assert "is busy, it is being blocked by" in done.stderr
-    assert started.ends_wholly(within=2)
+    (root / "go").touch()
+    assert started.ends_wholly()
     assert started.process.exitcode == 0
     assert executions(root) == ["a"]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from rest_server import RECORD, memory_of
 from servers import serving
+from waiting import PATIENCE
 
 from nbship import predictor
 
@@ -76,13 +77,19 @@ def bodies(seed: int) -> Iterator[tuple[str, bytes, dict[str, str]]]:
         yield path, body, {} if kind is None else {"content-type": kind}
 
 
-def attack(client: httpx.Client, package: Path, *, count: int, seed: int) -> list[str]:
-    """Send so many requests; return what is wrong with the answers."""
+def processor_seconds(pid: int) -> float:
+    """Return what a process has used of the processor, whatever else the machine does."""
+    used = psutil.Process(pid).cpu_times()
+    return float(used.user + used.system)
+
+
+def attack(client: httpx.Client, package: Path, *, server: int, count: int, seed: int) -> list[str]:
+    """Send so many requests to a server's process; return what is wrong with the answers."""
     loaded, wrong = predictor.load(package), []
     for (path, body, headers), _ in zip(bodies(seed), range(count), strict=False):
-        began = time.monotonic()
+        before = processor_seconds(server)
         answer = client.post(path, content=body, headers=headers)
-        if time.monotonic() - began > 2:
+        if processor_seconds(server) - before > 2:
             wrong.append(f"{path} took long: {body[:80]!r}")
         wrong += [
             f"{problem}: {path} {body[:200]!r} -> {answer.status_code} {answer.text[:200]}"
@@ -115,10 +122,10 @@ def problems(answer: httpx.Response, path: str, body: bytes, loaded: Any) -> Ite
 
 
 def test_nothing_that_is_sent_breaks_the_service(small_package: Path, tmp_path: Path, full: bool) -> None:
-    with serving(small_package, tmp_path) as (url, server), httpx.Client(base_url=url, timeout=30) as client:
-        assert attack(client, small_package, count=500, seed=0) == []
+    with serving(small_package, tmp_path) as (url, server), httpx.Client(base_url=url, timeout=PATIENCE) as client:
+        assert attack(client, small_package, server=server.pid, count=500, seed=0) == []
         before = memory_of(server.pid)
-        assert attack(client, small_package, count=100_000 if full else 1500, seed=1) == []
+        assert attack(client, small_package, server=server.pid, count=100_000 if full else 1500, seed=1) == []
         assert memory_of(server.pid) - before < 50e6
         assert client.post("/predict", json=RECORD).status_code == 200
 
@@ -134,5 +141,8 @@ def test_nothing_that_is_sent_breaks_the_service(small_package: Path, tmp_path: 
     ids=["lenient JSON", "rounded answers"],
 )
 def test_a_service_that_is_broken_is_found_out(small_package: Path, tmp_path: Path, broken: str) -> None:
-    with serving(small_package, tmp_path, script=broken) as (url, _), httpx.Client(base_url=url, timeout=30) as client:
-        assert attack(client, small_package, count=1500, seed=1)
+    with (
+        serving(small_package, tmp_path, script=broken) as (url, server),
+        httpx.Client(base_url=url, timeout=PATIENCE) as client,
+    ):
+        assert attack(client, small_package, server=server.pid, count=1500, seed=1)

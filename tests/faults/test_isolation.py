@@ -9,6 +9,7 @@ import httpx
 import pytest
 from rest_server import RECORD
 from servers import serving
+from waiting import PATIENCE
 
 from nbship import predictor
 
@@ -30,7 +31,7 @@ async def rounds(url: str, expected: list[float], *, count: int) -> int:
     wrong = 0
     rows = [{**RECORD, "size": 1 + place % 9, "line": "abc"[place % 3], "weight": float(place)} for place in range(64)]
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=PATIENCE) as client:
         for number in range(count):
             poisoned = number % 64
             asked = [{**row, "size": "poison"} if place == poisoned else row for place, row in enumerate(rows)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from waiting import PATIENCE
 
 from nbship.errors import LogError
 from nbship.prediction_log import GroupCommit
@@ -19,14 +20,14 @@ def test_items_submitted_during_a_commit_share_the_next_one() -> None:
     def commit(group):
         groups.append(list(group))
         started.set()
-        go.wait(5)
+        go.wait(PATIENCE)
         return durable(group)
 
     commits = GroupCommit(commit)
     first = commits.submit(0)
     leader = threading.Thread(target=commits.flush)
     leader.start()
-    assert started.wait(5)
+    assert started.wait(PATIENCE)
     rest = [commits.submit(number) for number in range(1, 50)]
     assert not first.done
     followers = [threading.Thread(target=commits.flush) for _ in range(5)]
@@ -34,7 +35,7 @@ def test_items_submitted_during_a_commit_share_the_next_one() -> None:
         each.start()
     go.set()
     for each in [leader, *followers]:
-        each.join(5)
+        each.join(PATIENCE)
     for pending in [first, *rest]:
         pending.check()
     assert groups == [[0], list(range(1, 50))]
@@ -128,18 +129,18 @@ def test_try_flush_does_not_wait_for_another_writer() -> None:
 
     def commit(group):
         writing.set()
-        go.wait(5)
+        go.wait(PATIENCE)
         return durable(group)
 
     commits = GroupCommit(commit, try_commit=durable)
     commits.submit(1)
     writer = threading.Thread(target=commits.flush)
     writer.start()
-    assert writing.wait(5)
+    assert writing.wait(PATIENCE)
     waiting = commits.submit(2)
     assert not commits.try_flush()
     go.set()
-    writer.join(5)
+    writer.join(PATIENCE)
     commits.flush()
     waiting.check()
 

@@ -79,7 +79,7 @@ def test_entries_written_while_the_database_is_unavailable_reach_it_once(switch:
         with pytest.raises(LogError, match="connection refused"):
             log.find(second.id)
         switch.down = False
-        wait_until(lambda: not waiting(spool), seconds=20)
+        wait_until(lambda: not waiting(spool))
         log.append(third)
         assert {one.id for one in log.recent(9)} == {first.id, second.id, third.id}
         assert (log.labels(), log.batches()) == ([label], [run])
@@ -127,6 +127,6 @@ def test_entries_written_during_forwarding_are_stored_with_the_spooled_ones(swit
         new = [record() for _ in range(300)]
         for each, log in zip(new, [one, other] * 150, strict=True):
             log.append(each)
-        wait_until(lambda: not waiting(spool), seconds=20)
+        wait_until(lambda: not waiting(spool))
         assert {each.id for each in one.recent(9999)} == {each.id for each in [*spooled, *new]}
         assert len(one.labels()) == 200

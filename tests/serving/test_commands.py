@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from waiting import PATIENCE, wait_until
 
 from nbship import cli
 
@@ -57,19 +57,20 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").is_success
+    except httpx.HTTPError:
+        return False
+
+
 @contextmanager
 def served(package: Path, cwd: Path, *, port: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "nbship", "serve", str(package), "--port", str(port)]
     server = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        for _ in range(200):
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").is_success:
-                    break
-            except httpx.HTTPError:
-                pass
-            assert server.poll() is None, server.stderr.read()
-            time.sleep(0.1)
+        wait_until(lambda: server.poll() is not None or is_ready(port))
+        assert server.poll() is None, server.stderr.read()
         yield server
     finally:
         server.kill()
@@ -93,11 +94,11 @@ def test_serve_prints_its_address_predicts_and_stops(nbship, small_package: Path
         assert f"http://127.0.0.1:{port}" in lines[0]
         assert "small" in lines[0]
         command = lines[4].strip()
-        answered = subprocess.run(["sh", "-c", f"{command} -s"], capture_output=True, text=True, timeout=20)
+        answered = subprocess.run(["sh", "-c", f"{command} -s"], capture_output=True, text=True, timeout=PATIENCE)
         answer = json.loads(answered.stdout)
         assert set(answer) == {"id", "model", "version", "label", "probability"}
         server.send_signal(stop)
-        assert server.wait(timeout=10) == 0
+        assert server.wait(PATIENCE) == 0
         *requests, last = server.stdout.read().splitlines()
         assert last == "Stopped."
         asked = json.loads(requests[-1])

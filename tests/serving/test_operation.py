@@ -9,13 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from servers import running, serving
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from nbship import predictor
 from nbship.errors import ServingError
@@ -62,8 +61,7 @@ def test_callers_need_a_key_with_the_role(small_package: Path, tmp_path: Path) -
         with open_log(tmp_path / "log.sqlite") as log:
             assert {record.caller for record in log.recent(9)} == {"shop"}
         keys.revoke("shop")
-        time.sleep(1.1)
-        assert client.post("/predict", json=RECORD, headers={"x-api-key": shop}).status_code == 401
+        wait_until(lambda: client.post("/predict", json=RECORD, headers={"x-api-key": shop}).status_code == 401)
 
 
 def test_only_the_declared_proxy_vouches_for_callers(small_package: Path, tmp_path: Path) -> None:
@@ -116,7 +114,7 @@ def test_slow_or_endless_requests_are_disconnected(small_package: Path, tmp_path
         host, port = url.removeprefix("http://").split(":")
 
         def ask(*parts: bytes) -> bytes:
-            with socket.create_connection((host, int(port)), timeout=20) as line:
+            with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
                 for part in parts:
                     try:
                         line.sendall(part)
@@ -168,7 +166,6 @@ def test_metrics_count_requests_and_rows(small_package: Path, tmp_path: Path) ->
 def check_metrics(text: str) -> None:
     """Check metrics with Prometheus' own tool."""
     if shutil.which("promtool") is None:
-        assert not os.environ.get("CI"), "promtool is not there: .ci/run installs it."
         pytest.skip("promtool (Debian: prometheus) is not installed")
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -194,7 +191,7 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
         workers = working()
         assert len(workers) == 2
         os.kill(int(min(workers)), signal.SIGKILL)
-        wait_until(lambda: len(working() - workers) == 1, seconds=20)
+        wait_until(lambda: len(working() - workers) == 1)
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(10))
         assert count() == 50
         # Probes and metrics are served on their own port only.
@@ -206,13 +203,19 @@ def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tm
 
 
 def test_a_service_drains_before_it_stops(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NBSHIP_SERVING__DRAIN_SECONDS", "2")
+    monkeypatch.setenv("NBSHIP_SERVING__DRAIN_SECONDS", "600")
     with serving(small_package, tmp_path) as (url, server):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: httpx.get(f"{url}/v2/health/ready").status_code == 503, seconds=2)
+        wait_until(lambda: httpx.get(f"{url}/v2/health/ready").status_code == 503)
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
-        assert server.wait(10) == 0
+        # Who asks twice does not want to wait.
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(PATIENCE) == 0
+    monkeypatch.setenv("NBSHIP_SERVING__DRAIN_SECONDS", "0.2")
+    with serving(small_package, tmp_path) as (url, server):
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(PATIENCE) == 0
 
 
 def test_serving_below_a_path_prefix(small_package: Path, tmp_path: Path) -> None:

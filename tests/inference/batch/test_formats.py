@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from packages import make_rows
 from services import postgres_url
+from waiting import wait_until
 
 from nbship import predictor
 from nbship.errors import InvalidInputError, SourceError
@@ -213,6 +213,9 @@ def test_two_processes_cannot_write_the_same_output(
     assert predict_file(loaded, log, source=source, target=target, progress=other).run.rows == 230
 
 
+ENDLESS = "import time; from nbship.inference.batch import run; run.digest_of = lambda _: time.sleep(1000);"
+
+
 def test_a_killed_command_resumes(tmp_path: Path, small_package: Path, rows: pd.DataFrame) -> None:
     script = (
         "import sys; from nbship.inference.batch import run; from nbship import cli;"
@@ -221,18 +224,16 @@ def test_a_killed_command_resumes(tmp_path: Path, small_package: Path, rows: pd.
     source = write(pd.concat([rows] * 20), tmp_path / "in.parquet")
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}
 
-    def start(target: str) -> subprocess.Popen[bytes]:
+    def start(target: str, *, change: str = "") -> subprocess.Popen[bytes]:
         words = ["predict", str(source), target, "--package", str(small_package), "--json"]
-        return subprocess.Popen(
-            [sys.executable, "-c", script, *words], cwd=tmp_path, env=environ, stdout=subprocess.PIPE
-        )
+        command = [sys.executable, "-c", f"{change}{script}", *words]
+        return subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE)
 
     whole = json.loads(start("whole.parquet").communicate()[0])
     for kill in range(3):
-        process = start("out.parquet")
-        end = time.monotonic() + 30
-        while len(list(tmp_path.glob(".out.parquet.*/*.json"))) < 30 * (kill + 1) and time.monotonic() < end:
-            time.sleep(0.01)
+        # However late it is looked at, it is not at its end: that it comes to when nothing stops it.
+        process = start("out.parquet", change=ENDLESS)
+        wait_until(lambda kill=kill: len(list(tmp_path.glob(".out.parquet.*/*.json"))) >= 30 * (kill + 1))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert not (tmp_path / "out.parquet").exists()

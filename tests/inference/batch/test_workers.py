@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from packages import make_rows
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from nbship import predictor
 from nbship.errors import SourceError
@@ -120,18 +121,25 @@ def test_an_error_in_a_worker_is_raised_by_the_parent(
 
 def test_workers_end_with_the_command(tmp_path: Path, small_package: Path, source: Path) -> None:
     script = (
-        "import sys, time; from nbship.inference.batch import run, scoring; from nbship import cli;"
-        "run.PARTITION_ROWS = 30; scoring.Scoring._score = lambda *_: time.sleep(60); cli.main(sys.argv[1:])"
+        "import os, sys, time; from nbship.inference.batch import run, scoring; from nbship import cli;"
+        "scoring.Scoring._score = lambda *_: (open(f'working{os.getpid()}', 'w'), time.sleep(1000));"
+        "run.PARTITION_ROWS = 30; cli.main(sys.argv[1:])"
     )
     words = ["predict", str(source), "out.parquet", "--package", str(small_package)]
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path / "state")}
     for sent, status in ((signal.SIGKILL, -9), (signal.SIGINT, 1)):
         process = subprocess.Popen([sys.executable, "-c", script, *words], cwd=tmp_path, env=environ)
-        wait_until(lambda process=process: len(children(process.pid)) > 1, seconds=10)
+        wait_until(lambda process=process: all_work(process.pid, tmp_path))
         workers = children(process.pid)
         process.send_signal(sent)
-        assert process.wait(10) == status
-        wait_until(lambda workers=workers: not any(map(is_alive, workers)), seconds=10)
+        assert process.wait(PATIENCE) == status
+        wait_until(lambda workers=workers: not any(map(is_alive, workers)))
+
+
+def all_work(pid: int, folder: Path) -> bool:
+    """Tell whether the workers score and their parent waits: Python loses an interrupt that comes while it forks."""
+    at_work = [worker for worker in children(pid) if (folder / f"working{worker}").exists()]
+    return len(at_work) > 1 and psutil.Process(pid).status() == psutil.STATUS_SLEEPING
 
 
 def children(pid: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,10 +13,11 @@ import httpx
 import pytest
 from servers import running
 from services import postgres_url
+from waiting import PATIENCE, wait_until
 
 from nbship import predictor
 from nbship.inference import Logged
-from nbship.prediction_log import PredictionLog, open_log
+from nbship.prediction_log import PredictionLog, SqlLog, open_log, sqlite
 from nbship.project import ServingSection
 from nbship.serving import Service
 
@@ -36,22 +37,26 @@ def ask(client: httpx.Client, count: int) -> list[str]:
     return [answer.json()["id"] for answer in answers]
 
 
-def test_a_locked_log_delays_predictions_only(small_package: Path, tmp_path: Path) -> None:
-    path = tmp_path / "log.sqlite"
+def test_a_locked_log_delays_predictions_only(
+    small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flushing, flush = tmp_path / "log.sqlite", threading.Event(), SqlLog.flush
+    monkeypatch.setattr(SqlLog, "flush", lambda log: (flushing.set(), flush(log)))
+    # Predictions wait for the lock as long as the test holds it.
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 3_600_000)
     with running(service(small_package, open_log(path))) as client, ThreadPoolExecutor(1) as asking:
         ask(client, 2)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
+            flushing.clear()
             ids = asking.submit(ask, client, 8)
-            time.sleep(0.3)
+            wait_until(flushing.is_set)
+            # If it waited for the log, it would wait for ever, as the predictions do.
             for _ in range(5):
-                started = time.monotonic()
                 assert client.get("/v2/health/live").status_code == 200
-                assert time.monotonic() - started < 1
             assert not ids.done()
             other.execute("ROLLBACK")
-        ids.result(20)
-        ids = [*ids.result(), *ask(client, 8)]
+        ids = [*ids.result(PATIENCE), *ask(client, 8)]
     with open_log(path) as log:
         assert log.known(ids) == set(ids)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from servers import running
+from waiting import PATIENCE
 
 GET = b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -27,7 +28,7 @@ def dial():
         address = (client.base_url.host, client.base_url.port)
 
         def connect() -> socket.socket:
-            return socket.create_connection(address, timeout=5)
+            return socket.create_connection(address, timeout=PATIENCE)
 
         yield connect
 
