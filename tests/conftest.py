@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,10 @@ from packages import build_small, make_rows
 from skips import pytest_make_collect_report, pytest_runtest_makereport
 
 __all__ = ["environment_of_its_own", "pytest_make_collect_report", "pytest_runtest_makereport"]
+
+# Background processes of a shell ignore SIGINT, and so would the processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine is slow, which is no failure; continuous integration looks at the same examples each time.
 settings.register_profile("nbship", deadline=None, derandomize=bool(os.environ.get("CI")))

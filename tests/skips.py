@@ -1,4 +1,4 @@
-"""In continuous integration a skipped test is a failure: what it needs has to be there."""
+"""In continuous integration a skipped test is a failure: everything that tests need must be installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-# What may be skipped in continuous integration too: the beginning of the reason, and why.
+# Tests that may be skipped in continuous integration: the start of the reason, and why.
 ALLOWED = {
     "scikit-learn reads estimators of its own minor version only": "a run with another scikit-learn cannot read them",
 }

@@ -1,4 +1,4 @@
-"""No test may fail because the machine is busy: what takes long there is counted or waited for, not timed."""
+"""No test fails because the machine is busy: tests count work and wait for events, and never compare times."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ TESTS = Path(__file__).parent
 CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "thread_time", "timeit", "repeat", "elapsed"}
 CLOCKS |= {f"{name}_ns" for name in CLOCKS}
 WAITING = {"wait", "join", "result", "wait_for", "wait_procs", "wait_until", "timeout", "communicate"}
-# Files and functions that read a clock for a good reason.
+# Functions that may compare times, and why.
 TIMED = {
-    ("waiting.py", "wait_until"): "the one patient bound",
-    ("waiting.py", "in_time"): "the one patient bound",
+    ("waiting.py", "wait_until"): "the generous bound of all tests",
+    ("waiting.py", "in_time"): "the generous bound of all tests",
 }
-# Files that pause, although they wait for nothing to happen.
+# Files that may sleep, and why.
 PAUSES = {
-    "waiting.py": "between two looks",
-    "faults/test_crashes.py": "kills at moments that are drawn",
-    "faults/test_long_batches.py": "kills at several moments, and looks at memory from time to time",
-    "faults/test_power_loss.py": "cuts the power at several moments",
-    "faults/test_acknowledged.py": "kills at several moments",
+    "waiting.py": "the pause between two checks",
+    "faults/test_crashes.py": "kills at random times",
+    "faults/test_long_batches.py": "kills at several times, and samples memory",
+    "faults/test_power_loss.py": "cuts the power at several times",
+    "faults/test_acknowledged.py": "kills at several times",
     "faults/test_hostile_clients.py": "slow clients are slow",
-    "pipeline/test_snapshot.py": "young files and old ones; either must hold",
-    "execution/test_stage.py": "a busy machine, played",
+    "pipeline/test_snapshot.py": "checks recent files and older ones, with one result",
+    "execution/test_stage.py": "simulates a busy machine",
 }
-# Short waits that are to come to their end.
+# Functions that may wait for less than a minute, and why.
 SHORT = {
-    ("faults/test_honest_notebooks.py", "_watch"): "looks at memory from time to time",
-    ("execution/papermill/test_engine.py", "test_a_cell_that_takes_too_long_is_marked"): "the limit that is tested",
+    ("faults/test_honest_notebooks.py", "_watch"): "samples memory",
+    ("execution/papermill/test_engine.py", "test_a_cell_that_takes_too_long_is_marked"): "tests this limit",
 }
 
 
 def found_in(source: str, *, name: str = "test.py") -> Iterator[str]:
-    """Yield what a busy machine would make fail in a file of tests."""
+    """Yield the problems of a test file: lines that fail on a busy machine."""
     tree = ast.parse(source)
     for function in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]:
         where = function.name if isinstance(function, ast.FunctionDef) else ""
@@ -46,11 +46,11 @@ def found_in(source: str, *, name: str = "test.py") -> Iterator[str]:
         for node in own:
             at = f"{name}:{getattr(node, 'lineno', 0)}"
             if (name, where) not in TIMED and _compares(node, measured):
-                yield f"{at} compares measured time. Count what is done, or use waiting.wait_until or waiting.in_time."
+                yield f"{at} compares a measured time. Count work, or use `waiting.wait_until` or `waiting.in_time`."
             if name not in PAUSES and _sleeps(node):
-                yield f"{at} sleeps and hopes. Wait for what is to happen with waiting.wait_until."
+                yield f"{at} sleeps. Wait for the event with `waiting.wait_until`."
             if (name, where) not in SHORT and (seconds := _limit(node)) is not None and seconds < PATIENCE:
-                yield f"{at} waits for {seconds} s only. Use waiting.PATIENCE."
+                yield f"{at} waits for only {seconds} s. Use `waiting.PATIENCE`."
 
 
 def _within(function: ast.AST) -> Iterator[ast.AST]:
@@ -66,7 +66,7 @@ def _name_of(node: ast.AST) -> str:
 
 
 def _is_measured(node: ast.AST, measured: set[str]) -> bool:
-    """Tell whether a value comes from a clock."""
+    """Return whether an expression reads a clock."""
     return any(
         (
             isinstance(each, ast.Call)
@@ -80,7 +80,7 @@ def _is_measured(node: ast.AST, measured: set[str]) -> bool:
 
 
 def _measured_names(nodes: list[ast.AST]) -> set[str]:
-    """Return the names of what is made from clocks."""
+    """Return the names of variables computed from clocks."""
     measured: set[str] = set()
     before = -1
     while before != len(measured):
@@ -127,7 +127,7 @@ def _limit(node: ast.AST) -> float | None:
     return next((each for each in numbers if type(each) in (int, float)), None)
 
 
-def test_a_busy_machine_makes_no_test_fail() -> None:
+def test_no_test_depends_on_speed() -> None:
     files = {path.relative_to(TESTS).as_posix(): path.read_text() for path in sorted(TESTS.rglob("*.py"))}
     assert [problem for name, source in files.items() for problem in found_in(source, name=name)] == []
 
@@ -147,7 +147,7 @@ def test_a_busy_machine_makes_no_test_fail() -> None:
         "wait_until(ended, seconds=2)",
     ],
 )
-def test_what_a_busy_machine_makes_fail_is_found(line: str) -> None:
+def test_lines_that_depend_on_speed_are_found(line: str) -> None:
     assert list(found_in(line))
 
 
@@ -162,7 +162,7 @@ def test_what_a_busy_machine_makes_fail_is_found(line: str) -> None:
         "','.join(names)",
     ],
 )
-def test_what_a_busy_machine_does_not_change_is_let_be(line: str) -> None:
+def test_other_lines_are_allowed(line: str) -> None:
     assert not list(found_in(line))
 
 

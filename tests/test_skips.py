@@ -38,7 +38,7 @@ def test_a_skip_is_a_failure_in_continuous_integration_only(tmp_path: Path, sour
 
 
 @pytest.mark.parametrize("name", ["in a test", "a module"])
-def test_workers_report_it_too(tmp_path: Path, name: str) -> None:
+def test_workers_report_a_skip_as_a_failure(tmp_path: Path, name: str) -> None:
     done = run(tmp_path, SKIPPED[name], "-n", "1", CI="true")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert "a failure in continuous integration: no service" in done.stdout
@@ -54,7 +54,7 @@ def test_workers_report_it_too(tmp_path: Path, name: str) -> None:
     ],
     ids=["passed", "expected to fail", "expected to fail, found late", "on the list"],
 )
-def test_other_tests_are_let_be(tmp_path: Path, source: str) -> None:
+def test_other_tests_are_unaffected(tmp_path: Path, source: str) -> None:
     assert run(tmp_path, source, CI="true").returncode == pytest.ExitCode.OK
 
 

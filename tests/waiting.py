@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import psutil
 
-# A minute tells "never" from "not yet", also on a machine that others use.
+# Enough for anything that happens at all, even on a busy machine.
 PATIENCE = 60.0
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Return when the condition holds; fail if it does not within a minute."""
+    """Return once the condition holds; fail if it does not within a minute."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"It did not happen in {PATIENCE:.0f} s."
@@ -29,7 +29,7 @@ def in_time() -> Iterator[None]:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process lives: one that ended and was not waited for does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Kernels whose client does not oversleep what they say."""
+"""Kernels for nbclient without the stall of jupyter/jupyter_client#1059."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["WakefulManager"]
 
 
 class WakefulSession(Session):
-    """Sends as jupyter_client does, and looks then for what came meanwhile.
+    """Checks a socket for incoming messages after each send.
 
-    Its `send` uses a socket behind asyncio's back. If a message comes at that moment, asyncio is never told of it, and
-    the client waits until the next one comes, which may be never (jupyter/jupyter_client#1059).
+    `Session.send` bypasses the asyncio socket. If a message arrives at that moment, asyncio gets no event for it, and
+    the client waits until its timeout.
     """
 
     def send(self, stream: Any, *arguments: Any, **options: Any) -> Any:
         sent = super().send(stream, *arguments, **options)
         if isinstance(stream, zmq.asyncio.Socket):
-            stream.get(zmq.EVENTS)  # schedules what is there
+            stream.get(zmq.EVENTS)  # schedules a read of what has arrived
         return sent
 
 

@@ -42,19 +42,17 @@ def test_cached_digests_follow_the_file(tmp_path: Path) -> None:
     assert Digests(index).md5(tmp_path / "absent") is None
 
 
-def look_after(monkeypatch: pytest.MonkeyPatch, file: Path, seconds: float) -> None:
-    """Let it be so long since a file was last changed."""
+def set_clock_after(monkeypatch: pytest.MonkeyPatch, file: Path, seconds: float) -> None:
+    """Set the clock to a time after the last change of a file."""
     info = file.stat()
     now = max(info.st_mtime_ns, info.st_ctime_ns) + round(seconds * 1e9)
     monkeypatch.setattr(digests_module.time, "time_ns", lambda: now)
 
 
-def test_a_recent_file_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recent_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
-    look_after(monkeypatch, file, 0.01)
+    set_clock_after(monkeypatch, file, 0.01)
     first = Digests(index)
     before = first.md5(file)
     first.save()
@@ -70,14 +68,14 @@ def test_a_timestamp_in_full_seconds_is_unreliable_for_two_seconds(
     file.write_text("1")
     second = 1_000_000_000
     os.utime(file, ns=(0, time.time_ns() // second * second))
-    look_after(monkeypatch, file, seconds)
+    set_clock_after(monkeypatch, file, seconds)
     assert mark_of(file.stat()).settled is settled
 
 
 def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
-    look_after(monkeypatch, file, 0.1)
+    set_clock_after(monkeypatch, file, 0.1)
     first = Digests(index)
     before = first.md5(file)
     first.save()
@@ -89,7 +87,7 @@ def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Monke
 def test_any_damage_to_the_cache_file_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")
-    look_after(monkeypatch, file, 0.1)
+    set_clock_after(monkeypatch, file, 0.1)
     first = Digests(index)
     right = first.md5(file)
     first.save()
@@ -100,12 +98,10 @@ def test_any_damage_to_the_cache_file_is_detected(tmp_path: Path, monkeypatch: p
         assert Digests(index).md5(file) == right
 
 
-def test_a_stored_digest_is_used_until_the_file_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stored_digest_is_used_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "x"
     file.write_text("1")
-    look_after(monkeypatch, file, 0.1)
+    set_clock_after(monkeypatch, file, 0.1)
     digests = Digests(tmp_path / "index.json")
     digests.keep(file, mark_of(file.stat()), "known")
     assert digests.md5(file) == "known"

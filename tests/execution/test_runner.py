@@ -83,8 +83,8 @@ def test_the_error_of_a_stage_is_raised(error: str, kind: type[Exception]):
         raise_for(RunSummary(ran=[StageReport(stage="one", seconds=1.0, error=error, message="no")]))
 
 
-class Answering(io.StringIO):
-    """Text that another process gets an empty line for, each time that it says somebody waits."""
+class ReplyOnWaiting(io.StringIO):
+    """Text that sends an empty line to another process each time it reports waiting."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ def test_a_run_waits_for_another_run_and_for_dvc(project: Path):
     with subprocess.Popen(command, cwd=project, text=True, **pipes) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        _, told = bring(project, told=Answering(holder))
+        _, told = bring(project, told=ReplyOnWaiting(holder))
         # It lets go of each only when it is waited for, and the run came to its end after that.
         assert holder.wait(PATIENCE) == 0
     assert told[0] == "Another `nbship run` is running here. Waiting for it to finish."

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.timeout(7200)
 HELD = "import time\nwhile not pathlib.Path('../go').exists(): time.sleep(0.05)"
 
 
-class Letting(io.StringIO):
-    """Text that makes the file `go` as soon as it says that somebody waits."""
+class ReleaseOnWaiting(io.StringIO):
+    """Text that creates the file `go` once it reports waiting."""
 
     def __init__(self, go: Path) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def test_a_run_waits_for_dvc(tmp_path: Path) -> None:
     ) as dvc:
         wait_until(lambda: executions(root) or dvc.poll() is not None)
         assert dvc.poll() is None
-        told = Letting(root / "go")
+        told = ReleaseOnWaiting(root / "go")
         bring(root, told=told)
     assert dvc.returncode == 0
     assert "is running here. Waiting for it to finish." in told.getvalue().splitlines()[0]
