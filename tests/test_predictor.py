@@ -131,8 +131,11 @@ def test_another_library_version_is_an_error_with_a_remedy(library: str, shop_pa
     provenance = json.loads(files["provenance.json"])
     provenance["libraries"][library] = "1.2.0" if library != "python" else "3.9"
     changed = {**files, "provenance.json": json.dumps(provenance).encode()}
-    with pytest.raises(VersionMismatchError, match="Use Python 3.9" if library == "python" else f"{library}==1.2.0"):
+    with pytest.raises(
+        VersionMismatchError, match="Use Python 3.9" if library == "python" else f"{library}==1.2.0"
+    ) as error:
         predictor.load_files(*repacked(changed))
+    assert error.value.library == library
 
 
 def test_tables_predict_with_any_installed_scikit_learn(shop_package: Callable[[str], Path]) -> None:

@@ -11,8 +11,12 @@ from sentences import ROOT, SOURCE, Sentence, all_remarks, all_sentences, error_
 READ = ("src/", "notebooks/", "app/")
 # Paths of which every docstring and comment has been read.
 FINISHED = (
+    *("src/nbship/data", "src/nbship/inference", "src/nbship/metrics", "src/nbship/model", "src/nbship/monitoring"),
+    *("src/nbship/app", "src/nbship/operations", "src/nbship/prediction_log", "src/nbship/serving"),
+    *("src/nbship/training.py", "tests/app", "tests/data", "tests/inference", "tests/model", "tests/monitoring"),
+    *("tests/operations", "tests/prediction_log", "tests/serving"),
     *("app", "src/flights", "src/nbship/cli", "src/nbship/notebook", "src/nbship/project", "src/nbship/tabular"),
-    *("src/nbship/errors.py", "src/nbship/ids.py", "src/nbship/imports.py", "src/nbship/lazy.py"),
+    *("src/nbship/errors.py", "src/nbship/ids.py", "src/nbship/imports.py", "src/nbship/lazy.py", "src/nbship/text.py"),
     *("tests/cli", "tests/flights", "tests/notebook", "tests/notebooks", "tests/project", "tests/tabular"),
 )
 

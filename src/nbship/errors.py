@@ -35,8 +35,9 @@
     └── RequestError            a request that cannot be answered, over any transport
         └── JsonError           a body or line that is not strict JSON
 
-A message states the fact, the subject in quotes, and the remedy. Errors carry their data as attributes and know no
-HTTP status codes.
+A message states the fact, the subject in quotes, and the remedy. Errors that a
+program may handle in detail have attributes: `failures`, `code` and `fields`, `id`, `library`. None knows HTTP status
+codes.
 """
 
 from __future__ import annotations
@@ -242,7 +243,17 @@ class SignerError(PackageError):
 
 
 class VersionMismatchError(PackageError):
-    """A package was built with library versions that this environment does not have."""
+    """A package was built with library versions that this environment does not have.
+
+    Attributes
+    ----------
+    library
+        The first library whose version differs, or that is not installed.
+    """
+
+    def __init__(self, message: str, *, library: str = "") -> None:
+        self.library = library
+        super().__init__(message)
 
 
 class LogError(NbshipError):
@@ -251,6 +262,10 @@ class LogError(NbshipError):
 
 class UnknownPredictionError(LogError):
     """The prediction log has no record with this id."""
+
+    def __init__(self, message: str, *, id: str = "") -> None:
+        self.id = id
+        super().__init__(message)
 
 
 class MonitoringError(NbshipError):

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["counted", "did_you_mean", "listed", "nearest", "similar", "value_at"]
+__all__ = ["counted", "did_you_mean", "listed", "nearest", "plural", "similar", "value_at"]
 
 _REQUIRED = object()
 
@@ -55,7 +55,16 @@ def counted(number: int, noun: str, nouns: str | None = None) -> str:
     >>> counted(1, "record"), counted(1200, "record"), counted(0, "entry", "entries")
     ('1 record', '1,200 records', '0 entries')
     """
-    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+    return f"{number:,} {plural(number, noun, nouns)}"
+
+
+def plural(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return the noun, or another word, for a number of things.
+
+    >>> plural(1, "row"), plural(2, "row"), plural(2, "has", "have")
+    ('row', 'rows', 'have')
+    """
+    return noun if number == 1 else nouns or f"{noun}s"
 
 
 def value_at(content: Any, key: str, *, default: Any = _REQUIRED) -> Any:

@@ -1,4 +1,4 @@
-"""Bad rows are set aside and counted; a wrong table is refused as a whole."""
+"""Invalid rows are quarantined and counted; a table of the wrong structure is an error."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_missing_and_mistyped_column_is_named_at_once() -> None:
 
 def test_too_many_bad_rows_fail_the_table() -> None:
     strict = Table("planes", PLANES.columns, max_bad_share=0.3)
-    with pytest.raises(SchemaError, match=r"1 bad rows of 3, more than the allowed 30\.00%") as caught:
+    with pytest.raises(SchemaError, match=r"1 bad row of 3, more than the allowed 30\.00%") as caught:
         validate(planes(kind=["jet", "kite", "jet"]), strict)
     assert caught.value.failures[0].rows == 1
 

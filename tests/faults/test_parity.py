@@ -1,7 +1,7 @@
-"""Compiled tables answer as scikit-learn does, where they could go wrong; and what is not so is found.
+"""Compiled tables give the scores of scikit-learn where they could be wrong, and wrong tables are found.
 
-Rows lie at the ends of the tables' bins and one float beside them, beyond float32's whole numbers, at null and at
-texts that no one has seen.
+Generated rows have the ends of bins and the floats next to them, integers that float32 cannot represent, null and
+unknown strings.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def choice_of(name: str) -> choose.Choice:
 
 
 @pytest.mark.parametrize("name", COMPILED)
-def test_ten_thousand_rows_get_the_same_answers(name: str, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_thousand_rows_get_the_same_outputs(name: str, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     generate = choose.generate_rows
     for seed in range(20 if full else 1):
         monkeypatch.setattr(
@@ -45,7 +45,7 @@ def test_ten_thousand_rows_get_the_same_answers(name: str, full: bool, monkeypat
 
 
 def rounded(tables: Tables) -> Tables:
-    """As if thresholds had been converted to float32, as other converters do."""
+    """Round thresholds to float32, as other converters do."""
     inputs = [
         each if each.cuts is None else replace(each, cuts=np.sort(each.cuts.astype(np.float32).astype(np.float64)))
         for each in tables.inputs
@@ -54,7 +54,7 @@ def rounded(tables: Tables) -> Tables:
 
 
 def one_off(tables: Tables) -> Tables:
-    """As if a threshold itself went to the right."""
+    """Send values equal to a threshold to the right."""
     inputs = [
         each if each.cuts is None else replace(each, cuts=np.nextafter(each.cuts, -np.inf)) for each in tables.inputs
     ]
@@ -62,7 +62,7 @@ def one_off(tables: Tables) -> Tables:
 
 
 def blind(tables: Tables) -> Tables:
-    """As if a missing number were a large one."""
+    """Treat missing numbers as large ones."""
     at, table = 0, tables.leaves.copy()
     for each in tables.inputs:
         at += each.bins
@@ -72,7 +72,7 @@ def blind(tables: Tables) -> Tables:
 
 
 def forgetful(tables: Tables) -> Tables:
-    """As if a text that is not known were the first that is."""
+    """Treat unknown strings as the first known string."""
     at, table = 0, tables.leaves.copy()
     for each in tables.inputs:
         if each.cuts is None and each.name == "town":
@@ -82,7 +82,7 @@ def forgetful(tables: Tables) -> Tables:
 
 
 @pytest.mark.parametrize("damage", [rounded, one_off, blind, forgetful])
-def test_tables_that_are_a_little_wrong_are_not_chosen(
+def test_slightly_wrong_tables_are_not_chosen(
     damage: Callable[[Tables], Tables], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = averaging.compile_model
@@ -93,8 +93,8 @@ def test_tables_that_are_a_little_wrong_are_not_chosen(
     assert choice.report["tables"].startswith("Not proven: outputs differ")
 
 
-def test_tables_that_became_wrong_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package whose tables and golden outputs agree, and are wrong: the fitted model beside them tells."""
+def test_wrong_tables_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables and the golden outputs agree and are both wrong; the fitted estimator in the package differs."""
     right = averaging.compile_model
     monkeypatch.setattr(choose, "compile_model", lambda *args, **options: forgetful(right(*args, **options)))
     monkeypatch.setattr(choose, "largest_difference", lambda *args: 0.0)
@@ -144,7 +144,7 @@ def test_what_compiles_is_exported_to_onnx_with_the_same_answers(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["naive Bayes", "network"])
-def test_graphs_that_are_a_little_wrong_are_not_chosen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slightly_wrong_graphs_are_not_chosen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnx_graph._matrix
     monkeypatch.setattr(
         onnx_graph,

@@ -62,7 +62,7 @@ def test_rows_of_a_batch_replay_to_the_same_bytes(small_package: Path, tmp_path:
         assert all(replay(log, id, predictor=loaded).same for id in (ids if full else ids[::25]))
 
 
-def test_answers_that_hang_on_their_company_are_found_out(
+def test_outputs_that_depend_on_other_rows_are_found(
     small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = OutputReader.read

@@ -66,7 +66,7 @@ def remade(package: Path, target: Path, *, library: str = "python", step: int = 
 
 
 @pytest.mark.parametrize(("path", "library", "step"), CASES)
-def test_the_next_minor_is_refused_with_the_remedy(
+def test_another_minor_version_is_rejected_with_a_remedy(
     packages, path: str, library: str, step: int, tmp_path: Path
 ) -> None:
     other = remade(packages[path], tmp_path / "p", library=library, step=step)
@@ -83,7 +83,7 @@ def test_other_versions_that_answer_otherwise_are_refused(packages, tmp_path: Pa
             acceptance.load_proven(*predictor.read_package(remade(package, tmp_path / path, wrong=True)))
 
 
-def test_a_loader_that_looks_at_no_version_would_be_caught(
+def test_a_loader_without_the_version_check_would_be_caught(
     packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loaded, "_check_versions", lambda *args, **options: None)

@@ -69,7 +69,9 @@ def test_predictions_are_found_by_key(client: httpx.Client, small_package: Path,
         assert field in [each["field"] for each in refused.json()["error"]["fields"]]
 
 
-def test_files_that_are_no_results_of_this_package(small_package: Path, other_package: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_results_of_this_package_are_errors(
+    small_package: Path, other_package: Path, tmp_path: Path
+) -> None:
     make_rows(20, seed=3).to_parquet(tmp_path / "in.parquet")
     loaded, other = predictor.load(small_package), predictor.load(other_package)
     with open_log(tmp_path / "log.sqlite") as log:

@@ -65,7 +65,7 @@ def test_values_outside_the_training_data_have_a_bin() -> None:
     assert record["distribution"][-1] == {"label": "> 1", "reference": 0.0, "current": 0.05}
 
 
-def test_categories_new_ones_and_missing_ones() -> None:
+def test_new_and_missing_categories_are_counted() -> None:
     rng = np.random.default_rng(3)
     before = rng.choice(np.array(["a", "b", None], dtype=object), 9000)
     now = rng.choice(np.array(["a", "b", "c", None], dtype=object), 3000)
@@ -83,7 +83,7 @@ def test_free_text_is_only_checked_for_missing_values() -> None:
     assert _drift(reference, other)["verdict"] == "alert"
 
 
-def test_a_field_that_is_not_there() -> None:
+def test_a_missing_field_is_counted_as_missing() -> None:
     for reference in (_reference(np.arange(500.0)), _reference(np.array(["a"] * 500, dtype=object), "category")):
         assert _drift(reference, None)["verdict"] == "alert"
 

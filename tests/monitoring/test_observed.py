@@ -74,7 +74,7 @@ def test_a_window_like_the_training_data(
     assert json.loads((project.scratch / "monitor" / "report.json").read_text()) == json.loads(json.dumps(report))
 
 
-def test_what_was_left_out_is_looked_up_for_drift_and_slices(project: projects.Project, log: SqlLog) -> None:
+def test_absent_inputs_are_looked_up_for_drift_and_slices(project: projects.Project, log: SqlLog) -> None:
     _score(project, log, make_rows(400, seed=3)[OWN])
     observed = observe(project, monitoring.parse_window("2024-01-01", "2024-06-01", zone=project.timezone))
     limit = next(field for field in observed.fields if field.name == "limit")
@@ -83,7 +83,7 @@ def test_what_was_left_out_is_looked_up_for_drift_and_slices(project: projects.P
     assert observed.frame["grade"].tolist() == observed.frame["line"].map({"a": 1.0, "b": 2.0, "c": 3.0}).tolist()
 
 
-def test_a_window_holds_single_predictions_and_batch_runs(
+def test_a_window_holds_rest_predictions_and_batch_runs(
     project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _score(project, log, make_rows(300, seed=3)[OWN])
@@ -94,7 +94,7 @@ def test_a_window_holds_single_predictions_and_batch_runs(
     Logged(predictor.load(project.package), log).predict(records)
     report = _report(project, monkeypatch, "2024-01-01", "2024-06-01")
     assert report["volume"]["by_mode"] == {"batch": 300, "python": 5}
-    assert report["service"]["requests"] == 0  # they were answered today, and the window is of 2024
+    assert report["service"]["requests"] == 0  # the requests are of today, and the window is in 2024
 
 
 def test_inputs_that_drifted_are_named(project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,7 @@ def test_at_most_one_report_in_a_hundred_raises_a_false_alarm() -> None:
 def test_drifted_inputs_with_good_performance_need_no_retraining() -> None:
     report = _report(_frame(1, 4000), shift=1.0)
     assert report["verdict"] == "alert"
-    assert report["headline"].startswith("1 of 1 inputs drifted (x)")
+    assert report["headline"].startswith("1 of 1 input drifted (x)")
     assert "no need to retrain" in report["advice"]
     _draw_everything(report)
 
@@ -151,7 +151,7 @@ def test_no_change_without_labels_is_insufficient_and_not_ok() -> None:
 def test_few_rows_are_insufficient_in_every_section(rows: int) -> None:
     report = _report(_frame(1, rows), shift=30.0)
     assert report["verdict"] == "insufficient"
-    assert report["headline"].startswith(f"Too little data to judge: {rows} rows")
+    assert report["headline"].startswith(f"Too little data to judge: {rows} row{'s' * (rows > 1)};")
     for name in ("volume", "prediction_drift", "performance"):
         assert report[name]["verdict"] == "insufficient"
     assert {record["verdict"] for record in report["drift"]} == {"insufficient"}

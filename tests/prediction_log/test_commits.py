@@ -95,7 +95,7 @@ def test_an_interrupted_commit_fails_its_items() -> None:
         pending.check()
 
 
-def test_a_closed_group_commit_takes_no_items() -> None:
+def test_a_closed_group_commit_accepts_no_items() -> None:
     commits = GroupCommit(durable)
     last = commits.submit(0)
     commits.close()

@@ -154,8 +154,9 @@ def test_every_reader_returns_only_the_served_entries_of_its_model(tmp_path: Pat
         assert [name for name, right in read.items() if not right] == []
         writing = {"append", "check", "close", "find", "forget", "of_model", "prune", "flush", "try_flush", "submit"}
         assert {name for name in vars(SqlLog) if not name.startswith("_")} - writing - {"salt"} == read.keys()
-        with pytest.raises(UnknownPredictionError):
+        with pytest.raises(UnknownPredictionError) as unknown:
             log.find(other.id)
+        assert unknown.value.id == other.id
         assert log.forget({"x": "1.5"}) == 2
         assert [each.label for each in whole.labels()] == ["2"]
         assert log.prune(end) == 1

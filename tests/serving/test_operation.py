@@ -64,7 +64,7 @@ def test_callers_need_a_key_with_the_role(small_package: Path, tmp_path: Path) -
         wait_until(lambda: client.post("/predict", json=RECORD, headers={"x-api-key": shop}).status_code == 401)
 
 
-def test_only_the_declared_proxy_vouches_for_callers(small_package: Path, tmp_path: Path) -> None:
+def test_only_a_declared_proxy_authenticates_callers(small_package: Path, tmp_path: Path) -> None:
     trusting = open_access(ServingSection(auth="proxy", proxies=["127.0.0.0/8"]), state=tmp_path)
     with running(service(small_package, tmp_path, access=trusting)) as client:
         assert client.post("/predict", json=RECORD, headers={"x-forwarded-user": "ann"}).status_code == 200
@@ -75,7 +75,9 @@ def test_only_the_declared_proxy_vouches_for_callers(small_package: Path, tmp_pa
         assert [record.caller for record in log.recent(9)] == ["10.2.2.2", "ann"]
     other = open_access(ServingSection(auth="proxy", proxies=["10.0.0.5"]), state=tmp_path)
     with running(service(small_package, tmp_path, access=other)) as client:
-        assert client.post("/predict", json=RECORD).status_code == 403
+        rejected = client.post("/predict", json=RECORD)
+        assert rejected.status_code == 403
+        assert "The address '127.0.0.1' is not a trusted proxy" in rejected.json()["error"]["message"]
         assert client.get("/v2/health/ready").status_code == 200
 
 
@@ -171,7 +173,7 @@ def check_metrics(text: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_workers_are_summed_and_survive_the_death_of_one(small_package: Path, tmp_path: Path) -> None:
+def test_metrics_are_summed_over_workers_and_survive_a_dead_one(small_package: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         probes = free.getsockname()[1]

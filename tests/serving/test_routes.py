@@ -1,4 +1,4 @@
-"""The table of routes, the OpenAPI document made from it, and the table of statuses."""
+"""The table of routes, the OpenAPI document generated from it, and the table of statuses."""
 
 from __future__ import annotations
 

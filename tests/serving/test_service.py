@@ -32,7 +32,7 @@ def wrong(response) -> dict:
     return error
 
 
-def test_one_record_gets_one_answer_that_is_logged(client: httpx.Client, log: SqlLog, example: dict) -> None:
+def test_a_record_gets_a_prediction_that_is_logged(client: httpx.Client, log: SqlLog, example: dict) -> None:
     response = client.post("/predict", json=example)
     assert response.status_code == 200
     answer = response.json()
@@ -56,7 +56,7 @@ def test_a_list_gets_a_list_in_order(client: httpx.Client, log: SqlLog, example:
     assert [json.loads(log.find(answer["id"]).inputs)["size"] for answer in answers] == [1, 5, 9, 5]
 
 
-def test_every_wrong_field_of_every_row_is_named(client: httpx.Client, log: SqlLog, example: dict) -> None:
+def test_every_invalid_field_of_every_row_is_named(client: httpx.Client, log: SqlLog, example: dict) -> None:
     rows = [example, {**example, "size": "big", "linee": 1}, {key: example[key] for key in example if key != "line"}]
     response = client.post("/predict", json=rows)
     assert response.status_code == 422
@@ -88,7 +88,7 @@ def test_every_wrong_field_of_every_row_is_named(client: httpx.Client, log: SqlL
         (b"{}", 422, "invalid_input"),
     ],
 )
-def test_nonsense_is_refused(client: httpx.Client, body: bytes, status: int, code: str) -> None:
+def test_an_invalid_body_is_rejected(client: httpx.Client, body: bytes, status: int, code: str) -> None:
     for path in ("/predict", "/feedback"):
         response = client.post(path, content=body, headers=JSON)
         assert response.status_code == status
@@ -102,7 +102,7 @@ def test_nonsense_is_refused(client: httpx.Client, body: bytes, status: int, cod
         "2024-13-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "\N{GRINNING FACE}",
     ],
 )  # fmt: skip
-def test_no_value_of_any_field_is_a_mistake_of_the_service(client: httpx.Client, example: dict, value: object) -> None:
+def test_no_field_value_is_an_internal_error(client: httpx.Client, example: dict, value: object) -> None:
     for name in example:
         response = client.post("/predict", json={**example, name: value})
         assert response.status_code in (200, 422), (name, value, response.text)
@@ -110,7 +110,7 @@ def test_no_value_of_any_field_is_a_mistake_of_the_service(client: httpx.Client,
             assert [field["field"] for field in wrong(response)["fields"]] == [name]
 
 
-def test_the_kind_of_body_must_be_json(client: httpx.Client, example: dict) -> None:
+def test_the_content_type_must_be_json(client: httpx.Client, example: dict) -> None:
     assert client.post("/predict", content=json.dumps(example)).is_success
     form = client.post(
         "/predict", content=json.dumps(example), headers={"content-type": "application/x-www-form-urlencoded"}
@@ -127,7 +127,7 @@ def test_the_kind_of_body_must_be_json(client: httpx.Client, example: dict) -> N
     ).is_success
 
 
-def test_a_large_body_is_refused_before_it_is_read(client: httpx.Client) -> None:
+def test_a_large_body_is_rejected_before_it_is_read(client: httpx.Client) -> None:
     assert client.post("/predict", content=b" " * 10_000_001, headers=JSON).status_code == 413
     parts = (b" " * 1_000_000 for _ in range(11))
     response = client.post("/predict", content=parts, headers=JSON)
@@ -210,7 +210,7 @@ def test_feedback_by_id_and_key(client: httpx.Client, log: SqlLog, example: dict
         ({"key": {"at": "2024-01-01T00:00:00Z", "line": "a"}, "label": 1, "extra": 1}, "extra"),
     ],
 )
-def test_wrong_feedback_names_the_field_and_stores_nothing(
+def test_invalid_feedback_names_the_field_and_stores_nothing(
     client: httpx.Client, log: SqlLog, told: dict, field: str | None
 ) -> None:
     response = client.post("/feedback", json=[told])
@@ -219,7 +219,7 @@ def test_wrong_feedback_names_the_field_and_stores_nothing(
     assert log.labels() == []
 
 
-def test_no_answer_leaves_unlogged(client: httpx.Client, tmp_path: Path, example: dict) -> None:
+def test_no_prediction_is_returned_unless_it_is_logged(client: httpx.Client, tmp_path: Path, example: dict) -> None:
     path = tmp_path / "log.sqlite"
     assert client.post("/predict", json=example).is_success
     path.rename(tmp_path / "away.sqlite")
@@ -239,7 +239,7 @@ def test_no_answer_leaves_unlogged(client: httpx.Client, tmp_path: Path, example
             log.find("0")
 
 
-def test_before_and_after_its_life_the_service_is_not_ready(small_package: Path, tmp_path: Path) -> None:
+def test_the_service_is_not_ready_before_start_and_after_stop(small_package: Path, tmp_path: Path) -> None:
     loaded = predictor.load(small_package)
     service = Service(lambda: Logged(loaded, open_log(tmp_path / "log.sqlite")))
     with running(service, lifespan="off") as client:

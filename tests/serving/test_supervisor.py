@@ -10,12 +10,12 @@ from nbship.serving import bind, check_address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
-def test_loopback_is_served(host: str) -> None:
+def test_a_loopback_address_needs_no_authentication(host: str) -> None:
     check_address(host, ServingSection())
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", ""])
-def test_other_machines_are_not(host: str) -> None:
+def test_other_addresses_need_an_authentication_setting(host: str) -> None:
     with pytest.raises(ServingError, match="reachable from other machines"):
         check_address(host, ServingSection())
     for auth in ("keys", "proxy", "none"):

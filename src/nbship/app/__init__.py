@@ -1,4 +1,4 @@
-"""The Streamlit app, made from a model's signature and the project's settings."""
+"""The Streamlit app, generated from a model's signature and the project's settings."""
 
 from __future__ import annotations
 

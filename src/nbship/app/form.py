@@ -37,7 +37,7 @@ class Widget:
     kind
         `choice`, `text`, `integer`, `number`, `switch` or `timestamp`.
     label, help
-        Texts of the widget.
+        The label and the help of the widget.
     start
         The initial value; None for an empty widget.
     names

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..text import counted
+from ..text import counted, plural
 from .options import model_option
 
 __all__ = ["command"]
@@ -39,7 +39,7 @@ def command(file: Path, package: Path | None, model: str | None, as_json: bool) 
         click.echo(json.dumps({**asdict(counts), "unmatched": counts.unmatched}))
         return
     click.echo(
-        f"{counted(counts.accepted, 'label')}: {counts.matched:,} match a logged prediction, {counts.unmatched:,} do not"
+        f"{counted(counts.accepted, 'label')}: {counts.matched:,} {plural(counts.matched, 'matches', 'match')} a logged prediction, {counts.unmatched:,} {plural(counts.unmatched, 'does', 'do')} not"
     )
     if counts.known:
-        click.echo(f"{counts.known:,} of them were already in the log")
+        click.echo(f"{counts.known:,} of them {plural(counts.known, 'was', 'were')} already in the log")

@@ -47,5 +47,5 @@ def command(package: Path | None, model: str | None, other_versions: bool, **opt
     from ..serving import serve
 
     given = {name: value for name, value in options.items() if value is not None}
-    serve(find_deployment(package, model=model), options=given, other_versions=other_versions, say=click.echo)
+    serve(find_deployment(package, model=model), options=given, other_versions=other_versions, write_line=click.echo)
     click.echo("Stopped.")

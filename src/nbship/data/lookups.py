@@ -24,7 +24,7 @@ __all__ = ["Key", "Lookup", "LookupSource", "TableSource"]
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _FLOORS = {"D": "datetime64[D]", "h": "datetime64[h]", "min": "datetime64[m]", "s": "datetime64[s]"}
-# Up to this number of rows a dict is faster than a vectorised join.
+# Up to this number of rows, a dictionary is faster than a vectorised join.
 _FEW = 256
 
 

@@ -225,7 +225,7 @@ def _reasons(frame: pd.DataFrame, broken: Sequence[tuple[str | None, str, pd.Ser
 def _check_bad_rows(bad: int, rows: int, *, table: Table, failures: Sequence[SchemaFailure]) -> None:
     if bad > table.max_bad_share * rows:
         raise SchemaError(
-            f"Table '{table.name}' has {bad} bad rows of {rows}, more than the allowed {table.max_bad_share:.2%}: {_bounded(failures)}. Correct the source.",
+            f"Table '{table.name}' has {counted(bad, 'bad row')} of {rows}, more than the allowed {table.max_bad_share:.2%}: {_bounded(failures)}. Correct the source.",
             failures=failures,
         )
 

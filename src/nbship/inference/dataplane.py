@@ -1,6 +1,6 @@
-"""What every transport shares: rows within limits in, logged predictions out; feedback; results by key.
+"""Logged predictions, feedback and results by key, for every transport.
 
-Nothing here knows HTTP: what is wrong is raised with a code, and each transport has one table of its own statuses.
+Nothing here knows HTTP: errors have a code, which each transport maps to its own statuses.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ __all__ = ["accept_feedback", "find_results", "start_prediction"]
 def start_prediction(
     served: Logged, rows: Sequence[Any], *, most_rows: int, caller: str = "", trace: str | None = None
 ) -> PendingPredictions:
-    """Predict for the rows of a request, whatever protocol they came by.
+    """Predict for the rows of a request, in any protocol.
 
     Returns
     -------
-    What may be answered once it is in the log; invalid rows are logged too, and raised by its `check`.
+    The predictions, which may be returned once their commit is done. A request with invalid rows is logged too; `check`
+    of the result raises its error.
 
     Raises
     ------
     RequestError
-        If there are no rows, too many, or rows that are not objects.
+        If there are no rows, or too many.
+    InvalidInputError
+        If a row is not an object.
     LogError
         If the log is closed.
     """
@@ -37,14 +40,14 @@ def start_prediction(
 
 
 def accept_feedback(served: Logged, rows: Sequence[Any], *, most_rows: int) -> LabelCounts:
-    """Store what truly happened, reported by prediction id or by key.
+    """Store actual outcomes, reported by prediction id or by key.
 
     Raises
     ------
     RequestError
-        As `start_prediction` does.
+        If there are no rows, or too many.
     InvalidInputError
-        With every wrong field of every row.
+        With every invalid field of every row.
     LogError
         If the log cannot be written.
     """
@@ -53,20 +56,20 @@ def accept_feedback(served: Logged, rows: Sequence[Any], *, most_rows: int) -> L
 
 
 def find_results(results: Results | None, rows: Sequence[Any], *, most_rows: int) -> list[dict[str, Any] | None]:
-    """Return what a batch run predicted for each key; None for a key that it did not have.
+    """Return the prediction of a batch run for each key; None for a key that the run does not have.
 
     Raises
     ------
     RequestError
-        If no results are served, or as `start_prediction` does.
+        If no results are served, there are no rows, or too many.
     InvalidInputError
-        With every wrong field of every row.
+        With every invalid field of every row.
     """
     if results is None:
         raise RequestError("not_found", "No results are served. Name them: `nbship serve --results scored.parquet`.")
     check_rows(rows, most_rows)
     wrong = [
-        InputFailure(number, name[:80], "is not known here; send 'key' with the key columns")
+        InputFailure(number, name[:80], "is an unknown field; send 'key' with the key columns")
         for number, row in enumerate(rows)
         for name in row
         if name != "key"
@@ -77,7 +80,7 @@ def find_results(results: Results | None, rows: Sequence[Any], *, most_rows: int
 
 
 def check_rows(rows: Sequence[Any], most: int) -> None:
-    """Raise RequestError unless there are rows, no more than `most`, and all are objects."""
+    """Check that there are rows, at most `most`, and that all are objects."""
     if not rows:
         raise RequestError("invalid_input", "The list is empty. Send at least one record.")
     if len(rows) > most:
@@ -95,5 +98,5 @@ def check_rows(rows: Sequence[Any], most: int) -> None:
 
 
 def _kind(value: Any) -> str:
-    names = {list: "a list", str: "text", bool: "a boolean", type(None): "null"}
+    names = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")

@@ -58,7 +58,7 @@ class Deployment:
         return self if self.project is None else replace(self, project=self.project.of_model(name))
 
     def each_model(self) -> list[Deployment]:
-        """Return the deployments of all models of the project, or of the one that was chosen."""
+        """Return the deployments of all models of the project, or of the chosen model."""
         if self.given is not None or self.project is None or self.project.model or len(self.project.packages) == 1:
             return [self]
         return [self.of_model(name) for name in self.project.packages]
@@ -89,7 +89,8 @@ class Deployment:
         Parameters
         ----------
         other_versions
-            Accept other library versions than the package was made with, if its golden rows get their outputs.
+            Accept other library versions than those that the package was built with, if the golden rows get the same
+            outputs.
         """
         self.require_package()
         manifest, files = read_package(self.package)
@@ -125,7 +126,7 @@ class Deployment:
         return log if model is None else log.of_model(model)
 
     def open_logged(self, *, mode: str, other_versions: bool = False) -> Logged:
-        """Load the package and open the log, to answer and log predictions."""
+        """Load the package and open the log, for logged predictions."""
         predictor = self.load(other_versions=other_versions)
         return Logged(predictor, self.open_log(predictor.name), mode=mode)
 

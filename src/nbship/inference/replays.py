@@ -29,9 +29,9 @@ class Replay:
     record
         The record of the prediction, or of its batch run.
     inputs
-        JSON text of the row.
+        The row, as JSON.
     logged, again
-        JSON texts of the outputs: as logged, and as predicted now.
+        The outputs as JSON: as logged, and as predicted now.
     """
 
     id: str
@@ -54,7 +54,7 @@ def replay(log: PredictionLog, id: str, *, predictor: PackagePredictor) -> Repla
     UnknownPredictionError
         If the log has no prediction with this id.
     LogError
-        If another package made it, the request was rejected, or its personal inputs were not stored.
+        If another package predicted, the request was rejected, or its personal inputs were not stored.
     """
     if split_id(id) is not None:
         return _replay_row(log, id, predictor)
@@ -101,12 +101,12 @@ def _replay_row(log: PredictionLog, id: str, predictor: PackagePredictor) -> Rep
     found = _row(run, predictor.signature, number)
     if found is None:
         raise UnknownPredictionError(
-            f"The batch run of '{id}' has no prediction for row {number}. Use an id from its output."
+            f"The batch run of '{id}' has no prediction for row {number}. Use an id from its output.", id=id
         )
     inputs, outputs = found
     logged = {name: outputs[name].tolist()[0] for name in predictor.signature.output_columns}
     again = next(output_records(predictor.predict(inputs.reset_index(drop=True))))
-    return Replay(id, run, _as_text(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
+    return Replay(id, run, _as_json_row(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
 
 
 def _row(run: BatchRun, signature: Signature, number: int) -> tuple[pd.DataFrame, pd.DataFrame] | None:
@@ -116,7 +116,7 @@ def _row(run: BatchRun, signature: Signature, number: int) -> tuple[pd.DataFrame
     return None
 
 
-def _as_text(frame: pd.DataFrame) -> str:
+def _as_json_row(frame: pd.DataFrame) -> str:
     row: Mapping[Any, Any] = frame.iloc[0].to_dict()
     return as_json({name: None if value != value else _plain(value) for name, value in row.items()})
 

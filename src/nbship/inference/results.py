@@ -62,9 +62,9 @@ class Results:
         row = self._index.execute("SELECT answer FROM answers WHERE key = ?", (text,)).fetchone()
         if row is None:
             return None
-        answer: dict[str, Any] = msgspec.json.decode(row[0])
-        about = {"id": answer.pop("prediction_id"), "model": self.run.model, "version": self.run.version}
-        return {**about, **answer}
+        outputs: dict[str, Any] = msgspec.json.decode(row[0])
+        about = {"id": outputs.pop("prediction_id"), "model": self.run.model, "version": self.run.version}
+        return {**about, **outputs}
 
     def close(self) -> None:
         """Close the index."""
@@ -89,9 +89,9 @@ def open_results(output: Path, *, package: Package, log: PredictionLog, folder: 
     digest = digest_of(output)
     run = next((run for run in log.batches() if run.output_digest == digest), None)
     if run is None or run.digest != package.id.digest:
-        made = f"version {run.version} made it" if run else "the prediction log has no batch run with this output"
+        reason = f"version {run.version} wrote it" if run else "the prediction log has no batch run with this output"
         raise SourceError(
-            f"'{output}' was not made by version {package.id.version}: {made}. Run 'nbship predict' with this package."
+            f"'{output}' was not written by version {package.id.version}: {reason}. Run 'nbship predict' with this package."
         )
     index = folder / f"{digest}.sqlite"
     if not index.is_file():
@@ -108,7 +108,7 @@ def _build(index: Path, output: Path, signature: Signature, salt: bytes) -> None
             frame = chunk.frame[["prediction_id", *signature.output_columns]]
             columns = (frame[name].tolist() for name in frame)
             rows = (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
-            # If a key occurs twice, the last row counts.
+            # A key may occur in several rows: the last row replaces the others.
             connection.executemany(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?)", zip(keys, map(as_json, rows), strict=True)
             )

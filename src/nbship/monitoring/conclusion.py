@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..text import counted, listed
+from ..text import counted, listed, plural
 from .verdict import ALERT, INSUFFICIENT, OK, WARNING, worst
 
 __all__ = ["conclude"]
@@ -102,7 +102,9 @@ def _drift_words(sections: Mapping[str, Any]) -> list[str]:
     fields = [record["field"] for record in _by_size(_findings(sections["drift"]))]
     words = []
     if fields:
-        words.append(f"{len(fields)} of {len(sections['drift'])} inputs drifted ({listed(fields, most=3)})")
+        words.append(
+            f"{len(fields)} of {len(sections['drift'])} {plural(len(sections['drift']), 'input')} drifted ({listed(fields, most=3)})"
+        )
     if sections["prediction_drift"]["verdict"] in _FINDINGS:
         words.append("the distribution of the predictions drifted")
     return words

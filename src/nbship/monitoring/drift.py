@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..text import plural
 from .distance import chi_squared, jensen_shannon, jensen_shannon_noise, kolmogorov_smirnov, proportions, psi, psi_noise
 from .verdict import ALERT, INSUFFICIENT, OK, WARNING, Thresholds, grade, worst
 
@@ -36,14 +37,14 @@ _SHOWN = 12
 
 @dataclass(frozen=True)
 class Counted:
-    """How often each bin or category of a field occurred.
+    """The frequencies of the bins or categories of a field.
 
     Attributes
     ----------
     labels
         Bins from low to high, or categories.
     counts
-        Rows in each, shape (len(labels),).
+        The number of rows in each, shape (len(labels),).
     missing
         Rows without a value.
     ordered
@@ -54,7 +55,7 @@ class Counted:
         Of a reference: rows whose category occurred only once; they estimate the share of rows with a category not
         seen before (Good 1953).
     fine
-        Counts of the finer bins that these were merged from.
+        The counts of the finer bins before merging.
     """
 
     labels: tuple[str, ...]
@@ -112,7 +113,7 @@ def drift(name: str, reference: Counted, current: Counted | None, *, alpha: floa
         "distribution": _distribution(reference, current),
     }
     if min(reference.rows, current.rows) < min_rows:
-        reason = f"{current.rows} rows, and {reference.rows} in the reference; a verdict needs {min_rows}."
+        reason = f"{current.rows} {plural(current.rows, 'row')}, and {reference.rows} in the reference; a verdict needs {min_rows}."
         return record | {"checks": [], "verdict": INSUFFICIENT, "reason": reason}
     checks = [
         _distribution_check(r, c, record, alpha),
@@ -187,7 +188,7 @@ def _new_check(reference: Counted, current: Counted, alpha: float) -> dict[str, 
     p_value = _poisson_tail(unseen, expected)
     verdict = grade(_share(unseen, current), _NEW, p_value=p_value, alpha=alpha)
     named = ", ".join(f"'{name}'" for name in _most(current.new, 3))
-    reason = f"{len(current.new)} values that are not in the training data, in {_share(unseen, current):.1%} of the rows: {named}."
+    reason = f"{len(current.new)} {plural(len(current.new), 'value that is', 'values that are')} not in the training data, in {_share(unseen, current):.1%} of the rows: {named}."
     return {"check": "new categories", "p_value": p_value, "verdict": verdict, "reason": reason}
 
 
@@ -221,12 +222,12 @@ def _share(rows: int, counted: Counted) -> float:
 def _distribution(reference: Counted, current: Counted) -> list[dict[str, Any]]:
     """Shares for a plot: all bins, or the most frequent categories."""
     both = reference.counts + current.counts
-    kept = list(range(len(reference.labels)))
+    shown = list(range(len(reference.labels)))
     if not reference.ordered and len(reference.labels) > _SHOWN:
-        kept = sorted(np.argsort(-both, kind="stable")[:_SHOWN].tolist())
-    kept = [k for k in kept if both[k]]
-    rows = [_bar(reference.labels[k], reference.counts[k], current.counts[k], reference, current) for k in kept]
-    rest = [k for k in range(len(reference.labels)) if k not in set(kept)]
+        shown = sorted(np.argsort(-both, kind="stable")[:_SHOWN].tolist())
+    shown = [k for k in shown if both[k]]
+    rows = [_bar(reference.labels[k], reference.counts[k], current.counts[k], reference, current) for k in shown]
+    rest = [k for k in range(len(reference.labels)) if k not in set(shown)]
     if both[rest].sum():
         rows.append(_bar("others", reference.counts[rest].sum(), current.counts[rest].sum(), reference, current))
     for label, before, now in (

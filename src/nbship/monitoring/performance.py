@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics import Measures, by_slice, calibration_curve, classification, regression
+from ..text import plural
 from .verdict import INSUFFICIENT, OK, Thresholds, grade, worst
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def _two_sided(difference: float, error: float) -> float:
 
 def _reason(rows: int, labelled: int, min_rows: int) -> str:
     if labelled == 0:
-        return f"None of {rows} rows has a label yet."
+        return f"None of {rows} {plural(rows, 'row')} has a label yet."
+    share = f"{labelled} of {rows} {plural(rows, 'row')} {plural(labelled, 'has', 'have')} a label"
     if labelled < min_rows:
-        return f"{labelled} of {rows} rows have a label; a verdict needs {min_rows}."
-    return f"{labelled} of {rows} rows have a label."
+        return f"{share}; a verdict needs {min_rows}."
+    return f"{share}."

@@ -28,8 +28,8 @@ def input_drift(report: Mapping[str, Any]) -> Figure | None:
         [r["field"] for r in records], [r["psi"] for r in records], color=[_COLOURS[r["verdict"]] for r in records]
     )
     right = min(1.0, max(0.3, *(r["psi"] for r in records)) * 1.15)
-    for place, record in enumerate(records):
-        axes.text(min(record["psi"], right * 0.93) + right * 0.01, place, f"{record['psi']:.2f}", va="center", fontsize=8, color="white" if record["psi"] > right * 0.93 else "black")  # fmt: skip
+    for position, record in enumerate(records):
+        axes.text(min(record["psi"], right * 0.93) + right * 0.01, position, f"{record['psi']:.2f}", va="center", fontsize=8, color="white" if record["psi"] > right * 0.93 else "black")  # fmt: skip
     for limit, name in _LIMITS:
         axes.axvline(limit, color=_COLOURS[name], linewidth=1, linestyle="--", label=f"{name} from {limit}")
     axes.set(xlim=(0, right), xlabel="Population stability index against the training data")
@@ -91,16 +91,16 @@ def by_day(report: Mapping[str, Any]) -> Figure | None:
     import matplotlib.pyplot as plt
 
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 4), sharex=True, layout="constrained", height_ratios=(1, 2))
-    places = range(len(days))
-    top.bar(places, [day["rows"] for day in days], color=_BEFORE)
+    positions = range(len(days))
+    top.bar(positions, [day["rows"] for day in days], color=_BEFORE)
     top.set_ylabel("Rows")
-    bottom.plot(places, _gaps(days, "mean_predicted"), color=_NOW, marker=".", label="mean prediction")
+    bottom.plot(positions, _gaps(days, "mean_predicted"), color=_NOW, marker=".", label="mean prediction")
     if any(day["labelled"] for day in days):
-        bottom.plot(places, _gaps(days, "mean_actual"), color=_TRUTH, marker=".", label="observed")
+        bottom.plot(positions, _gaps(days, "mean_actual"), color=_TRUTH, marker=".", label="observed")
     bottom.set(ylabel="Daily mean", ylim=(0, None))
     bottom.legend(frameon=False)
     step = max(1, -(-len(days) // 12))
-    bottom.set_xticks(places[::step], [day["date"][5:] for day in days[::step]])
+    bottom.set_xticks(positions[::step], [day["date"][5:] for day in days[::step]])
     for axes in (top, bottom):
         _plain(axes)
     return _done(figure)
@@ -135,30 +135,30 @@ def over_windows(report: Mapping[str, Any]) -> Figure | None:
 
     measure = "auc" if "auc" in rows[-1] else "mae"
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained")
-    places, names = range(len(rows)), [row["from"] for row in rows]
+    positions, names = range(len(rows)), [row["from"] for row in rows]
     values = [_or_nan(row.get(measure)) for row in rows]
     held_out = (report["performance"]["reference"] or {}).get(measure)
-    left.plot(places, values, color=_NOW, marker="o", label="window")
+    left.plot(positions, values, color=_NOW, marker="o", label="window")
     if held_out is not None:
         left.axhline(held_out, color=_BEFORE, linewidth=1, linestyle="--", label="held-out data")
     left.legend(frameon=False, fontsize=8)
     if measure == "auc":
         left.set_ylim(0.5, 1.0)  # from chance to perfect: small changes look small
     left.set_title({"auc": "AUC", "mae": "Mean absolute error"}[measure], loc="left", fontsize=10)
-    right.bar(places, [row["inputs_moved"] for row in rows], color=[_COLOURS[row["verdict"]] for row in rows])
+    right.bar(positions, [row["inputs_moved"] for row in rows], color=[_COLOURS[row["verdict"]] for row in rows])
     right.set_title("Inputs that drifted", loc="left", fontsize=10)
     for axes in (left, right):
         _plain(axes)
-        axes.set_xticks(places, names, rotation=30, ha="right")
+        axes.set_xticks(positions, names, rotation=30, ha="right")
     return _done(figure)
 
 
 def _slice(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    places = range(len(rows))
+    positions = range(len(rows))
     predicted, actual = ("mean_probability", "base_rate") if "base_rate" in rows[0] else ("mean_value", "mean_actual")
-    axes.bar(places, [row[actual] for row in rows], color=[_bar_colour(row) for row in rows], label="observed")
-    axes.plot(places, [row[predicted] for row in rows], linestyle="", marker="_", markersize=14, markeredgewidth=2.5, color=_NOW, label="mean prediction")  # fmt: skip
-    axes.set_xticks(places, ["missing" if row["value"] is None else str(row["value"]) for row in rows])
+    axes.bar(positions, [row[actual] for row in rows], color=[_bar_colour(row) for row in rows], label="observed")
+    axes.plot(positions, [row[predicted] for row in rows], linestyle="", marker="_", markersize=14, markeredgewidth=2.5, color=_NOW, label="mean prediction")  # fmt: skip
+    axes.set_xticks(positions, ["missing" if row["value"] is None else str(row["value"]) for row in rows])
     axes.set_xlim(-0.7, max(len(rows), 8) - 0.3)  # few bars stay slim
     axes.tick_params(axis="x", labelrotation=90 if max(len(str(row["value"])) for row in rows) > 4 else 0)
 
@@ -172,12 +172,12 @@ def _bar_colour(row: Mapping[str, Any]) -> str:
 def _shares(axes: Axes, bars: Sequence[Mapping[str, Any]]) -> None:
     import numpy as np
 
-    places = np.arange(len(bars))
-    axes.bar(places - 0.2, [bar["reference"] for bar in bars], width=0.4, color=_BEFORE, label="training data")
-    axes.bar(places + 0.2, [bar["current"] for bar in bars], width=0.4, color=_NOW, label="this window")
+    positions = np.arange(len(bars))
+    axes.bar(positions - 0.2, [bar["reference"] for bar in bars], width=0.4, color=_BEFORE, label="training data")
+    axes.bar(positions + 0.2, [bar["current"] for bar in bars], width=0.4, color=_NOW, label="this window")
     long = len(bars) > 6 or max(len(bar["label"]) for bar in bars) > 6
     axes.set_xticks(
-        places, [bar["label"] for bar in bars], rotation=60 if long else 0, ha="right" if long else "center"
+        positions, [bar["label"] for bar in bars], rotation=60 if long else 0, ha="right" if long else "center"
     )
     axes.tick_params(axis="x", labelsize=8)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..text import listed
+from ..text import listed, plural
 from .verdict import ALERT, INSUFFICIENT, OK, WARNING
 from .window import Window
 
@@ -27,7 +27,7 @@ def volume(
 ) -> dict[str, Any]:
     """Count a window's predictions by day, by mode and by version of the model.
 
-    A day without rows is a warning if the usual number of rows per day makes an empty day improbable.
+    A day without rows is a warning if the mean number of rows per day makes an empty day improbable.
 
     Parameters
     ----------
@@ -105,28 +105,33 @@ def _days(frame: pd.DataFrame, window: Window) -> list[dict[str, Any]]:
 def _judge_runs(unreadable: Sequence[str]) -> dict[str, Any] | None:
     if not unreadable:
         return None
-    more = f" So are those of {len(unreadable) - 1} more." if len(unreadable) > 1 else ""
+    others = len(unreadable) - 1
+    more = f" {others} more {plural(others, 'run is', 'runs are')} affected." if others else ""
     return {"verdict": WARNING, "reason": f"Rows of a batch run are missing. {unreadable[0]}{more}"}
 
 
 def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, min_rows: int) -> dict[str, Any]:
     if rows < min_rows:
-        return {"verdict": INSUFFICIENT, "reason": f"{rows} rows; a verdict needs {min_rows}."}
-    # Were rows spread evenly, a day would stay empty with the probability exp(-rows a day) (Poisson).
-    usual = rows / max(1, days - len(missing))
-    if missing and days * math.exp(-usual) < alpha:
+        return {"verdict": INSUFFICIENT, "reason": f"{rows} {plural(rows, 'row')}; a verdict needs {min_rows}."}
+    # If rows arrive at random, a day is empty with the probability exp(-rows per day) (Poisson). For example, 10 rows per
+    # day leave a day of a month empty with the probability 31 * exp(-10) = 0.0014.
+    per_day = rows / max(1, days - len(missing))
+    if missing and days * math.exp(-per_day) < alpha:
         return {
             "verdict": WARNING,
-            "reason": f"No predictions on {len(missing)} of {days} days: {listed(missing, most=5)}.",
+            "reason": f"No predictions on {len(missing)} of {days} {plural(days, 'day')}: {listed(missing, most=5)}.",
         }
-    return {"verdict": OK, "reason": f"{rows} rows on {days - len(missing)} of {days} days."}
+    return {
+        "verdict": OK,
+        "reason": f"{rows} {plural(rows, 'row')} on {days - len(missing)} of {days} {plural(days, 'day')}.",
+    }
 
 
 def _judge_errors(requests: int, errors: int) -> dict[str, Any]:
     if not requests:
         return {"verdict": INSUFFICIENT, "reason": "No requests in this window."}
     share = errors / requests
-    reason = f"{errors} of {requests} requests failed."
+    reason = f"{errors} of {requests} {plural(requests, 'request')} failed."
     if errors < 3 or share < _WARNING_SHARE:
         return {"verdict": OK, "reason": reason}
     return {"verdict": ALERT if share >= _ALERT_SHARE else WARNING, "reason": reason}

@@ -33,7 +33,7 @@ def report_inputs(project: Project, window: Window) -> str:
 
 
 def is_current(project: Project, folder: Path, inputs: str) -> bool:
-    """Return whether the report in a folder was made from these inputs."""
+    """Return whether the report in a folder was written for these inputs."""
     marked = _mark(project, folder)
     whole = all((folder / f"report.{suffix}").is_file() for suffix in ("ipynb", "html", "json"))
     return whole and marked.is_file() and marked.read_text(encoding="utf-8") == inputs

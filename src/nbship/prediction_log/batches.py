@@ -59,7 +59,8 @@ def find_run(log: PredictionLog, id: str) -> tuple[BatchRun, int]:
     runs = log.batch(parts[0]) if parts else []
     if parts is None or not runs:
         raise UnknownPredictionError(
-            f"The prediction log has no record '{id}'. Use an id from a response, or from the column 'prediction_id' of a batch output."
+            f"The prediction log has no record '{id}'. Use an id from a response, or from the column 'prediction_id' of a batch output.",
+            id=id,
         )
     return intact_run(runs), parts[1]
 

@@ -20,6 +20,7 @@ _COMMIT_SECONDS, _ENTRY_SECONDS = 0.001, 0.0001
 # After two slow commits in a row, the event loop commits for at most 1/100 of its time.
 _BACKOFF = 100
 
+# The outcome of items whose transaction ended without a result, as after a KeyboardInterrupt.
 _INTERRUPTED = (
     "Writing to the prediction log was interrupted, so the record may or may not be in it. Look for it in the log."
 )

@@ -10,7 +10,8 @@ from .rows import Entry
 
 __all__ = ["FORMAT", "Connection", "Database"]
 
-# Of the tables. 2: `records` has a `trace`.
+# The format of the tables. Format 2 added `trace` to `records`; format 3 added `role` to `records` and `model` to
+# `labels`.
 FORMAT = 3
 
 

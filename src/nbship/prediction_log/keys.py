@@ -50,7 +50,7 @@ def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> S
 
 
 def keys_of(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> str | None:
-    """Return the JSON text of a row's key columns, or None if the model has none.
+    """Return the key columns of a row as JSON, or None if the model has none.
 
     >>> signature = Signature(inputs=(Field("at", "datetime", key=True), Field("size", "float")))
     >>> keys_of({"at": "2024-07-01T08:00:00-04:00", "size": 1.0}, signature, salt=b"")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["batch_keys", "predictions"]
 
 _ABOUT = ("prediction_id", "event_time", "answered_at", "mode", "caller", "version")
-_TAKEN = {*_ABOUT, "label", "probability", "value", "actual", "actual_time"}
+# Columns of the result; an input with one of these names gets the prefix `input_`.
+_RESERVED = {*_ABOUT, "label", "probability", "value", "actual", "actual_time"}
 
 
 def predictions(log: PredictionLog, signature: Signature, *, start: datetime, end: datetime) -> pd.DataFrame:
@@ -125,7 +126,7 @@ def _from_records(records: Sequence[Record], signature: Signature, log: Predicti
 
 
 def _name(name: str) -> str:
-    return f"input_{name}" if name in _TAKEN else name
+    return f"input_{name}" if name in _RESERVED else name
 
 
 def _input(rows: Sequence[dict[str, Any]], field: Field) -> Any:
@@ -176,6 +177,7 @@ def _join_labels(frame: pd.DataFrame, log: PredictionLog) -> None:
     by_id = {label.prediction_id: label for label in labels if label.prediction_id is not None}
     by_key = {label.keys: label for label in labels if label.keys is not None}
     order = {id(label): number for number, label in enumerate(labels)}
+    # A prediction may have labels by id and by key: the label that was reported last counts.
     found = [
         max((one for one in (by_id.get(row), by_key.get(key)) if one), key=lambda one: order[id(one)], default=None)
         for row, key in zip(frame["prediction_id"], frame["_keys"], strict=True)

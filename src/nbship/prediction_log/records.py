@@ -32,12 +32,12 @@ class Record(NamedTuple):
     caller, mode
         The caller, and the interface: `rest`, `app` or `python`.
     inputs, outputs, error
-        JSON texts. `inputs` has the order of the signature; `outputs` is None for a rejected request, `error` for
+        Content as JSON. `inputs` has the order of the signature; `outputs` is None for a rejected request, `error` for
         a prediction.
     latency_ms
         Duration of the prediction in milliseconds.
     keys
-        JSON text of the row's key columns; None if the model has none.
+        The key columns of the row as JSON; None if the model has none.
     event_time, event_zone
         The row's event time in UTC, and the zone or offset in which it was given.
     redacted
@@ -109,11 +109,11 @@ class Label(NamedTuple):
     Attributes
     ----------
     label
-        JSON text of the label.
+        The label as JSON.
     at
         When the label was reported, in UTC. All labels are stored; the latest one counts.
     prediction_id, keys
-        Either the prediction id, or the JSON text of the key columns.
+        Either the prediction id, or the key columns as JSON.
     time
         When the outcome became known, if reported.
     model
@@ -129,7 +129,11 @@ class Label(NamedTuple):
 
 
 class _Clock:
-    """Returns increasing 60-bit timestamps: milliseconds, and 12 bits for the fraction."""
+    """Returns increasing 60-bit timestamps: milliseconds, and 12 bits for the fraction.
+
+    For example, 1.0005 s is 1000 ms and half of the next: 1000 << 12 | 2048. Two calls in the same 0.25 µs, or after
+    the clock was set back, give consecutive numbers.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -154,6 +158,7 @@ def new_id() -> str:
     (True, 36)
     """
     stamp = _CLOCK.stamp()
+    # 48 bits of milliseconds, the version 7, 12 bits of the fraction, the variant 0b10, 62 random bits.
     number = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | random_bits(62)
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -190,7 +195,7 @@ def from_micros(micros: int) -> datetime:
 
 
 def as_json(content: Any) -> str:
-    """Return the JSON text that is logged and compared; floats are written so that parsing gives the same bits.
+    """Return content as the JSON that is logged and compared; parsing a float gives the same bits.
 
     >>> as_json({"label": 1, "probability": 0.1})
     '{"label":1,"probability":0.1}'

@@ -28,8 +28,8 @@ def export_records(
 ) -> int:
     """Write the records of a window, by time of prediction, to a Parquet file. Return their number.
 
-    The file appears atomically. Its columns are those of `Record` (`inputs`, `outputs`, `error` and `keys` are JSON
-    texts, timestamps are in UTC) and `label`: the JSON text of the latest label for the id or keys, or null.
+    The file appears atomically. Its columns are those of `Record` (`inputs`, `outputs`, `error` and `keys` as JSON,
+    timestamps in UTC) and `label`: the latest label for the id or keys as JSON, or null.
 
     Raises
     ------
@@ -54,12 +54,12 @@ def export_records(
     return count
 
 
-_TEXTS = (
+_STRINGS = (
     "id", "model", "version", "digest", "caller", "mode", "inputs", "outputs", "error", "keys", "event_zone", "trace",
     "role", "label",
 )  # fmt: skip
 _TYPES = {
-    **dict.fromkeys(_TEXTS, "str"),
+    **dict.fromkeys(_STRINGS, "str"),
     **dict.fromkeys(("at", "event_time"), "datetime64[us, UTC]"),
     "latency_ms": "float64",
 }

@@ -98,7 +98,7 @@ class Spooled:
         LogError
             If the database is still unavailable.
         """
-        with self._lock, self._alone():
+        with self._lock, self._exclusive():
             primary = self._reach()
             while entries := self._waiting():
                 with primary.connected("read") as connection:
@@ -134,7 +134,7 @@ class Spooled:
             return self._primary
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         """Lock the spool, so that no other process forwards the same entries."""
         with self._spool.path.with_name(f"{self._spool.path.name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -151,6 +151,7 @@ class Spooled:
                     self.forward()
 
     def _waiting(self) -> list[Entry]:
+        """Return the next spooled entries; entries that the database rejected stay in the spool and are skipped."""
         found: list[Entry] = []
         with self._spool.connected("read") as connection:
             for kind, table in TABLES.items():

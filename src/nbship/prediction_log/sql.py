@@ -82,7 +82,8 @@ class SqlLog:
         if found:
             return found[0]
         raise UnknownPredictionError(
-            f"The prediction log has no record '{id}'. Use an id from a response, or from the column 'prediction_id' of a batch output."
+            f"The prediction log has no record '{id}'. Use an id from a response, or from the column 'prediction_id' of a batch output.",
+            id=id,
         )
 
     def records(self, start: datetime, end: datetime) -> list[Record]:

@@ -1,4 +1,4 @@
-"""What a service holds from start to stop: the model, the prediction log, metrics, the request log, threads."""
+"""The parts of a service from start to stop: the model, the prediction log, metrics, the request log, threads."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Lifespan:
         self.metrics.serve(predictor.models)
 
     async def end(self) -> None:
-        """Write what is still pending in the prediction log and the request log."""
+        """Write the pending entries of the prediction log and the request log, and close both."""
         self.sampling.cancel()
         await asyncio.to_thread(self.logged.log.close)
         if self.results is not None:

@@ -1,4 +1,4 @@
-"""The routes of the service in one table: handler, role, errors, and what OpenAPI documents."""
+"""The routes of the service in one table: handler, role, errors, and the summary for OpenAPI."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["ROUTES", "Route", "find_route"]
 
-# Errors of every request with a body.
+# The error codes of every request with a body.
 _BODY = (
     "invalid_json", "too_slow", "too_large", "unsupported_media_type", "invalid_input", "busy", "log_unavailable",
 )  # fmt: skip
@@ -21,7 +21,7 @@ class Route:
     Attributes
     ----------
     path
-        May hold `{name}` and `{version}` of the model.
+        The path, with the placeholders `{name}` and `{version}` of the model.
     name
         The name of the handler, and the operation id in OpenAPI.
     role
@@ -37,7 +37,7 @@ class Route:
     probe
         Whether it is served on the port for probes, if there is one.
     metric
-        Its label in metrics, if that is not its name.
+        The label in metrics, if it is not the name.
     """
 
     path: str

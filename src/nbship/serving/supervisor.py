@@ -49,7 +49,11 @@ def _results_of(deployment: Deployment) -> Callable[[Logged], Results] | None:
 
 
 def serve(
-    deployment: Deployment, *, options: Mapping[str, Any], other_versions: bool = False, say: Callable[[str], object]
+    deployment: Deployment,
+    *,
+    options: Mapping[str, Any],
+    other_versions: bool = False,
+    write_line: Callable[[str], object],
 ) -> None:
     """Serve a deployment until Ctrl-C or SIGTERM.
 
@@ -57,8 +61,8 @@ def serve(
     ----------
     options
         Settings of `serving` that replace those of the deployment.
-    say
-        Prints a line for the user.
+    write_line
+        Writes a line for the user.
 
     Raises
     ------
@@ -69,43 +73,43 @@ def serve(
     deployment = replace(deployment, settings=msgspec.structs.replace(deployment.settings, serving=settings))
     check_address(settings.host, settings)
     access = open_access(settings, state=deployment.state)
-    taken = [bind(settings.host, settings.port)]
+    sockets = [bind(settings.host, settings.port)]
     try:
         if settings.probes_port:
-            taken.append(bind(settings.host, settings.probes_port))
+            sockets.append(bind(settings.host, settings.probes_port))
         logged = deployment.open_logged(mode="rest", other_versions=other_versions)
-        announce = _announcement(deployment, logged, taken[0], say)
+        announce = _announcement(deployment, logged, sockets[0], write_line)
         if settings.workers == 1:
             opener = _results_of(deployment)
             if opener is not None:
                 opener(logged).close()
             service = Service(lambda: logged, settings=settings, access=access, open_results=opener)
-            run(service, taken, announce=announce)
+            run(service, sockets, announce=announce)
         else:
             logged.log.close()
             # Worker processes read the same settings; options reach them through the environment.
             os.environ.update({f"NBSHIP_SERVING__{name.upper()}": str(value) for name, value in options.items()})
-            _serve_workers(deployment, taken, announce, other_versions=other_versions)
+            _serve_workers(deployment, sockets, announce, other_versions=other_versions)
     finally:
-        for each in taken:
+        for each in sockets:
             each.close()
 
 
 def _announcement(
-    deployment: Deployment, logged: Any, taken: socket.socket, say: Callable[[str], object]
+    deployment: Deployment, logged: Any, bound: socket.socket, write_line: Callable[[str], object]
 ) -> Callable[[], None]:
     host, settings = deployment.settings.serving.host, deployment.settings.serving
-    address = f"http://{f'[{host}]' if ':' in host else host}:{taken.getsockname()[1]}{settings.root_path}"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}{settings.root_path}"
     example = as_json(logged.package.example).encode()
 
     model = logged.package.id
 
     def announce() -> None:
-        say(f"Serving {model.name} {model.version} at {address}")
-        say(f"Prediction log: {deployment.log}")
-        say(f"Documentation: {address}/docs")
-        say("Press Ctrl-C to stop. Try:")
-        say(f"  {example_curl(example, address=address)}")
+        write_line(f"Serving {model.name} {model.version} at {address}")
+        write_line(f"Prediction log: {deployment.log}")
+        write_line(f"Documentation: {address}/docs")
+        write_line("Press Ctrl-C to stop. Try:")
+        write_line(f"  {example_curl(example, address=address)}")
 
     return announce
 
@@ -117,7 +121,7 @@ def worker() -> Service:
 
 
 def _serve_workers(
-    deployment: Deployment, taken: list[socket.socket], announce: Callable[[], None], *, other_versions: bool
+    deployment: Deployment, sockets: list[socket.socket], announce: Callable[[], None], *, other_versions: bool
 ) -> None:
     settings = deployment.settings.serving
     os.environ[_PACKAGE] = str(deployment.package)
@@ -128,7 +132,7 @@ def _serve_workers(
     with tempfile.TemporaryDirectory(prefix="metrics-", dir=deployment.state) as folder:
         os.environ[FOLDER] = folder
         config = config_of("nbship.serving.supervisor:worker", workers=settings.workers, root_path=settings.root_path)
-        supervisor = _Supervisor(config, taken, announce)
+        supervisor = _Supervisor(config, sockets, announce)
         supervisor.run()
     if not supervisor.announced:
         raise ServingError("The service did not start. See the error above.")

@@ -37,13 +37,13 @@ def bind(host: str, port: int) -> socket.socket:
         If the port is in use or cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, port))
-        taken.listen(_BACKLOG)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
-        taken.close()
+        bound.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise ServingError(
                 f"Port {port} of '{host}' is already in use. Stop the process that uses it, or choose another port: --port {port + 1}."
@@ -52,7 +52,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise ServingError(
             f"Port {port} of '{host}' cannot be bound: {reason}. Choose another port with --port."
         ) from error
-    return taken
+    return bound
 
 
 class Server(uvicorn.Server):
@@ -87,7 +87,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         drain = self._service.settings.drain_seconds
         if drain and self._stops_at is None:
-            self._service.draining = True
+            self._service.drain()
             self._stops_at = time.monotonic() + drain
             return
         super().handle_exit(sig, frame)
@@ -120,7 +120,7 @@ def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Con
     )  # fmt: skip
 
 
-def run(app: Service, taken: Sequence[socket.socket], *, announce: Callable[[], None]) -> None:
+def run(app: Service, sockets: Sequence[socket.socket], *, announce: Callable[[], None]) -> None:
     """Serve on bound sockets until Ctrl-C or SIGTERM; running requests are completed first.
 
     Parameters
@@ -131,9 +131,9 @@ def run(app: Service, taken: Sequence[socket.socket], *, announce: Callable[[], 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     server = Server(config_of(app, root_path=app.settings.root_path), announce=announce)
     try:
-        server.run(sockets=list(taken))
+        server.run(sockets=list(sockets))
     finally:
-        for each in taken:
+        for each in sockets:
             each.close()
     if not server.started:
         raise ServingError("The service did not start. See the error above.")

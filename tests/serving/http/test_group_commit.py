@@ -1,4 +1,4 @@
-"""Which requests wait for the log, and which do not."""
+"""Only predictions wait for the log."""
 
 from __future__ import annotations
 

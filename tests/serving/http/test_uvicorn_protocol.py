@@ -12,7 +12,7 @@ GET = b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
 async def app(scope, receive, send) -> None:
-    """Answer `/n` with n bytes, `/n/late` when others have had their turn."""
+    """Respond to `/n` with n bytes, and to `/n/late` after other requests."""
     _, size, *late = scope["path"].split("/")
     if late:
         await asyncio.sleep(0.05)
@@ -33,7 +33,7 @@ def dial():
         yield connect
 
 
-def test_head_and_body_come_in_one_piece(dial: Callable[[], socket.socket]) -> None:
+def test_head_and_body_are_sent_in_one_write(dial: Callable[[], socket.socket]) -> None:
     with dial() as one, dial() as other:
         other.sendall(GET % b"/9/late")
         for _ in range(20):
@@ -53,7 +53,7 @@ def test_requests_sent_ahead_are_answered_in_order(dial: Callable[[], socket.soc
                 assert answers.read(size) == b"x" * size
 
 
-def test_what_is_held_leaves_before_the_connection_closes(dial: Callable[[], socket.socket]) -> None:
+def test_held_data_are_sent_before_the_connection_closes(dial: Callable[[], socket.socket]) -> None:
     with dial() as one, dial() as other:
         other.sendall(GET % b"/9/late")
         one.sendall(b"GET /200000 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
@@ -61,7 +61,7 @@ def test_what_is_held_leaves_before_the_connection_closes(dial: Callable[[], soc
             assert answer.read().endswith(b"\r\n\r\n" + b"x" * 200_000)
 
 
-def test_a_client_that_hangs_up_harms_nobody(dial: Callable[[], socket.socket]) -> None:
+def test_a_client_that_disconnects_does_not_affect_others(dial: Callable[[], socket.socket]) -> None:
     for _ in range(20):
         with dial() as gone:
             gone.sendall(GET % b"/70000/late")

@@ -1,4 +1,4 @@
-"""The same numbers through every protocol, asked with the field's own clients."""
+"""The same predictions through every protocol, requested with widely used clients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def expected(small_package: Path, rows: list[dict]) -> list[float]:
     return predictor.load(small_package).predict(rows).probability.tolist()
 
 
-def refusal(response: httpx.Response) -> dict:
+def error_of(response: httpx.Response) -> dict:
     assert response.headers["content-type"] == "application/json"
     return response.json()["error"]
 
@@ -114,7 +114,9 @@ def test_tensors_as_json(client: httpx.Client, rows: list[dict], expected: list[
         ({"size": {"parameters": {"binary_data_size": 8}}}, "size", "binary_data_size 8, but 0 bytes remain"),
     ],
 )  # fmt: skip
-def test_wrong_tensors_are_named(client: httpx.Client, rows: list[dict], change: dict, field: str, reason: str) -> None:
+def test_invalid_tensors_are_named(
+    client: httpx.Client, rows: list[dict], change: dict, field: str, reason: str
+) -> None:
     request = {"inputs": tensors(rows[:1])}
     if "size" in change:
         next(each for each in request["inputs"] if each["name"] == "size").update(change["size"])
@@ -122,12 +124,12 @@ def test_wrong_tensors_are_named(client: httpx.Client, rows: list[dict], change:
         request |= change
     answer = client.post("/v2/models/small/infer", json=request)
     assert answer.status_code == 422, answer.text
-    found = [each for each in refusal(answer)["fields"] if each["field"] == field]
+    found = [each for each in error_of(answer)["fields"] if each["field"] == field]
     assert found, answer.text
     assert any(reason in each["reason"] for each in found), answer.text
 
 
-def test_wrong_bytes_are_named(client: httpx.Client, rows: list[dict]) -> None:
+def test_invalid_tensor_bytes_are_named(client: httpx.Client, rows: list[dict]) -> None:
     def ask(tail: bytes, size: int, length: int | str | None = None) -> httpx.Response:
         given = tensors(rows[:1])
         line = next(each for each in given if each["name"] == "line")
@@ -142,7 +144,7 @@ def test_wrong_bytes_are_named(client: httpx.Client, rows: list[dict]) -> None:
     assert ask(struct.pack("<I", 1) + b"a", 5).status_code == 200
     for tail, size in ((b"\1\0\0\0\xff", 5), (b"\1\0", 2), (b"\x09\0\0\0a", 5), (b"", 5), (b"\1\0\0\0ab", 5)):
         answer = ask(tail, size)
-        assert (answer.status_code, refusal(answer)["code"]) == (422, "invalid_input"), answer.text
+        assert (answer.status_code, error_of(answer)["code"]) == (422, "invalid_input"), answer.text
     for length in ("x", 10**9, -1, 0, "9" * 5000):
         assert ask(b"", 0, length).status_code == 422
     assert ask(b"", 0, 3).status_code == 400
@@ -182,11 +184,12 @@ def test_invocations_as_csv(client: httpx.Client, log: SqlLog, rows: list[dict],
         "/invocations", content="line,size,at,weight\na,big,soon,1\n", headers={"content-type": "text/csv"}
     )
     assert wrong.status_code == 422
-    assert [(each["row"], each["field"]) for each in refusal(wrong)["fields"]] == [(0, "size")]
+    assert error_of(wrong)["message"] == "1 value cannot be read. See 'fields' for each."
+    assert [(each["row"], each["field"]) for each in error_of(wrong)["fields"]] == [(0, "size")]
     for body in (b"", b'"a\n', b"a,b\n1\n", b"\xff"):
         answer = client.post("/invocations", content=body, headers={"content-type": "text/csv"})
         assert answer.status_code in (400, 422), body
-        assert refusal(answer)["message"]
+        assert error_of(answer)["message"]
 
 
 @pytest.mark.parametrize(
@@ -198,15 +201,13 @@ def test_invocations_as_csv(client: httpx.Client, log: SqlLog, rows: list[dict],
         {"instances": [], "inputs": []}, {"dataframe_records": [{}], "params": {"x": 1}}, {"dataframe_records": [{}], "extra": 1},
     ],
 )  # fmt: skip
-def test_nonsense_invocations_are_refused(client: httpx.Client, body: object) -> None:
+def test_invalid_invocations_are_rejected(client: httpx.Client, body: object) -> None:
     answer = client.post("/invocations", json=body)
     assert answer.status_code == 422, answer.text
-    assert refusal(answer)["code"] == "invalid_input"
+    assert error_of(answer)["code"] == "invalid_input"
 
 
-def test_ids_of_requests_and_traces_come_back_and_are_logged(
-    client: httpx.Client, log: SqlLog, rows: list[dict]
-) -> None:
+def test_request_and_trace_ids_are_returned_and_logged(client: httpx.Client, log: SqlLog, rows: list[dict]) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     answer = client.post(
         "/predict", json=rows[0], headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01", "x-request-id": "order-7"}

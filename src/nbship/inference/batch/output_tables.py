@@ -25,7 +25,7 @@ def predicted_table(
     Parameters
     ----------
     text
-        Whether the output is a text format (CSV, JSON Lines): keys are then copied from the input unchanged.
+        Whether the output format is CSV or JSON Lines. Keys are then copied from the input unchanged.
     """
     import numpy as np
     import pyarrow as pa
@@ -34,14 +34,14 @@ def predicted_table(
     numbers = np.asarray(frame.index)
     columns: dict[str, Any] = {}
     for name in signature.keys:
-        # Written as it was read, "007" stays "007", and input and output can be joined as text.
+        # Parsed and written again, the key "007" could become "7", which no longer joins with the input.
         if text and name in chunk.table.column_names:
             columns[name] = chunk.table.column(name).take(pa.array(numbers - chunk.index.start))
         else:
             column = pa.Array.from_pandas(frame[name])
             columns[name] = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-    texts = compute.cast(pa.array(numbers), pa.string())
-    columns["prediction_id"] = compute.binary_join_element_wise(f"{id}-", texts, "")
+    strings = compute.cast(pa.array(numbers), pa.string())
+    columns["prediction_id"] = compute.binary_join_element_wise(f"{id}-", strings, "")
     columns |= {name: pa.array(values) for name, values in predictions.columns().items()}
     return pa.table(columns)
 

@@ -137,7 +137,8 @@ def _check_versions(libraries: Mapping[str, str], *, name: str, backend: str) ->
             )
             raise VersionMismatchError(
                 f"Package '{name}' was built with {library} {packaged}, but {version} is installed. {remedy}, build the package again here, "
-                "or check that its outputs are unchanged: `--other-versions`."
+                "or check that its outputs are unchanged: `--other-versions`.",
+                library=library,
             )
 
 
@@ -146,7 +147,8 @@ def _version(library: str, name: str) -> str:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
         raise VersionMismatchError(
-            f"Package '{name}' needs {library}, which is not installed. Install it: `pip install {library}`."
+            f"Package '{name}' needs {library}, which is not installed. Install it: `pip install {library}`.",
+            library=library,
         ) from None
 
 

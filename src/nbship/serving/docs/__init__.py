@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page `/docs`, both made from the signature."""
+"""The OpenAPI document and the page `/docs`, both generated from the signature."""
 
 from __future__ import annotations
 

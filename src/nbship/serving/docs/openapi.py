@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the model's signature and the table of routes."""
+"""The OpenAPI 3.1 document, generated from the model's signature and the table of routes."""
 
 from __future__ import annotations
 

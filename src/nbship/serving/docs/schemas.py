@@ -1,4 +1,4 @@
-"""JSON schemas of requests and responses, made from the model's signature."""
+"""JSON schemas of requests and responses, generated from the model's signature."""
 
 from __future__ import annotations
 

@@ -99,8 +99,8 @@ class KeyFile:
         if unknown := [role for role in roles if role not in ROLES]:
             raise ServingError(f"The role '{unknown[0]}' is unknown. Use one of {', '.join(ROLES)}.")
         text = _PREFIX + secrets.token_urlsafe(32)
-        made = Key(name, tuple(dict.fromkeys(roles)), hashlib.sha256(text.encode()).hexdigest())
-        self._write((*self.keys(), made))
+        key = Key(name, tuple(dict.fromkeys(roles)), hashlib.sha256(text.encode()).hexdigest())
+        self._write((*self.keys(), key))
         return text
 
     def revoke(self, name: str) -> None:

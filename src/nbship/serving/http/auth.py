@@ -49,8 +49,8 @@ class Access:
         if self.mode == "proxy":
             return self._forwarded_user(request, str(peer))
         assert self.keys is not None
-        shown = request.header(b"authorization")
-        text = shown[7:].strip() if shown[:7].lower() == "bearer " else request.header(b"x-api-key")
+        header = request.header(b"authorization")
+        text = header[7:].strip() if header[:7].lower() == "bearer " else request.header(b"x-api-key")
         key = self.keys.find(text) if text else None
         if key is None:
             message = (
@@ -71,14 +71,14 @@ class Access:
         if not known:
             raise HTTPError(
                 "forbidden",
-                "The address '{peer}' is not a trusted proxy. Send requests through the proxy in 'serving.proxies'.",
+                f"The address '{peer}' is not a trusted proxy. Send requests through the proxy in 'serving.proxies'.",
             )
         user = request.header(b"x-forwarded-user") or request.header(b"x-forwarded-for").rpartition(",")[2].strip()
         return user[:200] if user.isprintable() and user else peer
 
 
 def open_access(settings: ServingSection, *, state: Path) -> Access:
-    """Return the authentication that the settings ask for.
+    """Return the authentication that the settings require.
 
     Raises
     ------
@@ -128,13 +128,13 @@ def check_address(host: str, settings: ServingSection) -> None:
         )
 
 
-def _networks(texts: Sequence[str]) -> tuple[Any, ...]:
-    if not texts:
+def _networks(addresses: Sequence[str]) -> tuple[Any, ...]:
+    if not addresses:
         raise ServingError(
             "'serving.auth' is 'proxy', but 'serving.proxies' is empty. List the addresses of the proxy: [10.0.0.5]."
         )
     try:
-        return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+        return tuple(ipaddress.ip_network(address, strict=False) for address in addresses)
     except ValueError as error:
         raise ServingError(
             f"'serving.proxies' is not valid: {error}. List addresses or networks, such as 10.0.0.0/8."

@@ -1,4 +1,4 @@
-"""The request log (one JSON line a request), and the ids that trace a request."""
+"""The request log (one JSON line per request), and the ids that trace a request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def trace_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
 
 
 class RequestLog:
-    """Writes one JSON line a request, in a thread: a slow or blocked reader of the lines delays no request.
+    """Writes one JSON line per request, in a thread, so that a slow or blocked reader delays no request.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ class RequestLog:
     def __init__(self, write: Callable[[str], object] | None = None, *, most: int = 100_000) -> None:
         self._write, self._most = write or _to_standard_output, most
         self._waiting: deque[bytes] = deque()
-        self._some = threading.Event()
+        self._wake = threading.Event()
         self._dropped = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="nbship-lines", daemon=True)
         self._thread.start()
 
     def note(self, request: Request, *, status: int, started: float, version: str | None) -> None:
-        """Add the line of a request; `started` is a time of `time.perf_counter`."""
+        """Add the line of a request that started at `started` (`time.perf_counter`)."""
         if len(self._waiting) >= self._most:
             self._dropped += 1
             return
@@ -81,24 +81,24 @@ class RequestLog:
             "field": request.invalid_field,
         }
         self._waiting.append(msgspec.json.encode(line))
-        if not self._some.is_set():
-            self._some.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def close(self) -> None:
         """Write pending lines, for at most a second."""
         self._closed = True
-        self._some.set()
+        self._wake.set()
         self._thread.join(1)
 
     def _run(self) -> None:
         while not self._closed or self._waiting:
-            self._some.wait()
-            self._some.clear()
+            self._wake.wait()
+            self._wake.clear()
             lines: list[bytes] = []
             while self._waiting and len(lines) < _LINES_AT_A_TIME:
                 lines.append(self._waiting.popleft())
             if self._waiting:
-                self._some.set()
+                self._wake.set()
             if self._dropped:
                 lines.append(msgspec.json.encode({"dropped": self._dropped}))
                 self._dropped = 0

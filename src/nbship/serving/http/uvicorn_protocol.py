@@ -1,7 +1,7 @@
 """uvicorn's HTTP/1.1 connection, with limits on the size and the arrival time of a request's head.
 
-Responses are sent together: head and body in one write, and the responses of one turn of the event loop one after
-another at its end. A client with many open requests is then woken once a turn, not twice a response.
+Responses are sent together: head and body in one write, and all responses of one turn of the event loop at its end.
+A client with many open requests is then woken once per turn, instead of twice per response.
 """
 
 from __future__ import annotations

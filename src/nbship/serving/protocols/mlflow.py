@@ -97,8 +97,8 @@ def _from_tensors(data: Any, signature: Signature, form: str) -> Sequence[Any]:
 def _column(values: Any) -> list[Any] | None:
     if not isinstance(values, list):
         return None
-    single = values and all(isinstance(value, list) and len(value) == 1 for value in values)
-    return [value[0] for value in values] if single else values
+    one_each = values and all(isinstance(value, list) and len(value) == 1 for value in values)
+    return [value[0] for value in values] if one_each else values
 
 
 def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequence[Any]:

@@ -55,7 +55,8 @@ def lookup(request: Request, served: Logged, *, most_rows: int, results: Results
     Raises
     ------
     RequestError
-        If a single key is unknown."""
+        If a key is unknown that was not sent in a list.
+    """
     content: Any = read_json(request) if results is not None else {}
     one = not isinstance(content, list)
     rows: Sequence[Any] = [content] if one else content

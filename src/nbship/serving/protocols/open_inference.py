@@ -47,7 +47,7 @@ def _described(name: str, dtype: str) -> dict[str, Any]:
 
 
 def infer(request: Request, served: Logged, *, most_rows: int) -> PendingResponse:
-    """Predict for tensors with one value a row. The response also has a tensor of prediction ids."""
+    """Predict for tensors with one value per row. The response also has a tensor of prediction ids."""
     content, rest = _split(request)
     columns = _columns(content.get("inputs"), rest)
     requested = _requested(content, served)

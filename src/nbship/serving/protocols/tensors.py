@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, with one value a row, as JSON or as bytes."""
+"""Tensors of the Open Inference Protocol, with one value per row, as JSON or as bytes."""
 
 from __future__ import annotations
 
