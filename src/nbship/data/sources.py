@@ -76,9 +76,11 @@ class DuckDBSource(_Closing):
 
         if str(database) != ":memory:":
             _require_file(Path(database), what="database")
-        settings: dict[str, Any] = {"threads": 1, "TimeZone": "UTC", "autoinstall_known_extensions": False}
+        settings: dict[str, Any] = {"threads": 1, "autoinstall_known_extensions": False}
         try:
             self._connection = duckdb.connect(str(database), read_only=str(database) != ":memory:", config=settings)
+            # Not in `settings`: DuckDB 1.4 and 1.5 load the extension that knows time zones after they read those.
+            self._connection.execute("SET TimeZone = 'UTC'")
             for name, path in (tables or {}).items():
                 self._add_table(name, Path(path), null=null)
         except duckdb.Error as error:
