@@ -125,10 +125,12 @@ def records(small_rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def test_outputs_are_bit_for_bit_those_of_the_package(ask, package, records, small_rows: pd.DataFrame) -> None:
+def test_outputs_are_bit_for_bit_those_of_the_package(kind, ask, package, records, small_rows: pd.DataFrame) -> None:
     expected = package.predict(small_rows.head(50).drop(columns=["limit", "grade"]))
     answers = ask(records)
-    assert [answer["probability"] for answer in answers] == expected.probability.tolist()
+    # Another backend is promised to agree within 1e-12: how scikit-learn rounds depends on its version.
+    bound = 1e-12 if kind == "fitted" else 0
+    np.testing.assert_allclose([answer["probability"] for answer in answers], expected.probability, rtol=0, atol=bound)
     assert [answer["label"] for answer in answers] == expected.label.tolist()
 
 
