@@ -15,7 +15,7 @@ export UV_LINK_MODE ?= copy
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-serve test lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
+.PHONY: help install run demo-serve test test-lowest test-newest lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -62,6 +62,24 @@ lint: .venv/installed ## Format, lint, types, layers
 test: install lint peers ## Everything that must hold, in under 12 minutes
 	nbship sync --check
 	pytest -n 2 --dist loadfile
+
+# The suite on the lowest versions that pyproject.toml declares, and on the newest releases, each in an environment
+# of its own; then nbship without extras and with each extra alone. Left out is what no library changes: pages and
+# the lock file; what needs a browser, Docker or peers (tests/e2e); the fault tests, which are about crashes; mypy.
+RESOLUTION_lowest := lowest-direct
+RESOLUTION_newest := highest
+
+test-lowest: ## The suite on the lowest versions that pyproject.toml declares
+test-newest: ## The suite on the newest versions that pyproject.toml allows
+
+test-lowest test-newest: test-%: $(BIN)/uv
+	uv venv --quiet --clear --python $(PYTHON) .nbship/cache/$*
+	uv pip install --quiet --upgrade --compile-bytecode --python .nbship/cache/$*/bin/python --resolution $(RESOLUTION_$*) \
+	  --editable '.[project,app,watch,sign,onnx,postgres,sql]' --group suite
+	.nbship/cache/$*/bin/python -m flights.install_data
+	PATH="$(CURDIR)/.nbship/cache/$*/bin:$$PATH" python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/docs \
+	  --ignore tests/faults --ignore tests/test_environment.py --deselect tests/contracts/test_predictors.py::test_every_predictor_type_checks
+	$(BIN)/python tests/extras.py .nbship/cache/$*-extra $(RESOLUTION_$*) $(PYTHON)
 
 docs: .venv/installed ## The documentation as HTML, into .nbship/cache/docs; a warning is an error
 	python -m sphinx -E -W --keep-going -n -q -d .nbship/cache/doctrees docs .nbship/cache/docs

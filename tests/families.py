@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn
 from sklearn import ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -25,11 +26,16 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.utils.fixes import parse_version
 
 from nbship.model import Field, Signature
 
 NUMBERS = ("length", "mass", "price", "age")
 COLOURS = ("blue", "green", "red")
+# Folds that are not shuffled: scikit-learn 1.9 deprecates `shuffle`, and 1.8 takes no splitter.
+FOLDS: dict[str, Any] = (
+    {"cv": KFold(3)} if parse_version(sklearn.__version__) >= parse_version("1.9") else {"cv": 3, "shuffle": False}
+)
 
 
 def make_rows(count: int = 1500, *, seed: int = 0) -> pd.DataFrame:
@@ -93,7 +99,7 @@ def varied() -> ColumnTransformer:
     largest = make_pipeline(SimpleImputer(strategy="constant", fill_value=-1.5), MaxAbsScaler())
     return ColumnTransformer(
         [("scaled", scaled, ["length", "mass"]), ("largest", largest, ["price", "age"]), ("binned", binned, ["doors"]),
-         ("town", TargetEncoder(cv=KFold(3)), ["town"])]
+         ("town", TargetEncoder(**FOLDS), ["town"])]
     )  # fmt: skip
 
 

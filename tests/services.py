@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-import psycopg
 import pytest
 from waiting import PATIENCE
 
@@ -17,6 +16,8 @@ SERVER = os.environ.get("NBSHIP_TEST_POSTGRES", "postgresql://postgres@127.0.0.1
 @contextmanager
 def postgres_url() -> Iterator[str]:
     """Yield the URL of a schema of its own in a PostgreSQL database."""
+    import psycopg
+
     schema = f"nbship_test_{uuid4().hex[:12]}"
     try:
         connection = psycopg.connect(SERVER, autocommit=True, connect_timeout=int(PATIENCE))

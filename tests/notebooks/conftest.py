@@ -48,7 +48,7 @@ def make_project(folder: Path) -> Path:
     """Copy the project's notebooks, modules and settings; the raw tables are linked."""
     for name in ("notebooks", "src/flights"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
-    for name in ("pipeline.yaml", "nbship.yaml", "uv.lock", "pyproject.toml", ".gitignore"):
+    for name in ("pipeline.yaml", "nbship.yaml", "pyproject.toml", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     (folder / "params.yaml").write_text(PARAMS)
     (folder / "data").mkdir()
