@@ -191,6 +191,7 @@ def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> La
 
 
 def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) -> LabelCounts:
+    # A label is new if it differs from the latest one: importing a file twice stores its labels once.
     newest = {label.prediction_id or label.keys: (label.label, label.time) for label in log.labels()}
     new = [label for label in labels if newest.get(label.prediction_id or label.keys) != (label.label, label.time)]
     logged = log.keys() | set(batch_keys(log, signature)) if any(label.keys for label in labels) else set()

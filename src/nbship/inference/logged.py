@@ -208,6 +208,7 @@ class PendingPredictions:
         if not models:
             return self.by.package.id.version
         first = models[0]
+        # Nearly always there is one model: avoid a set and a sort for every response.
         if len(models) == 1 or all(model is first for model in models):
             return first.version
         return ",".join(sorted({model.version for model in models}))

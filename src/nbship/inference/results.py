@@ -33,6 +33,7 @@ class Results:
     def __init__(self, index: Path, run: BatchRun, *, signature: Signature, salt: bytes) -> None:
         self.run = run
         self._signature, self._salt = signature, salt
+        # An index never changes once it is complete, so SQLite needs no locks.
         self._index = sqlite3.connect(f"file:{index}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
     def find(self, keys: Sequence[Any]) -> list[dict[str, Any] | None]:

@@ -90,7 +90,11 @@ def calibration_curve(actual: ArrayLike, probability: ArrayLike, *, bins: int = 
 
 
 def _ranking(y: Floats, p: Floats) -> tuple[float | None, float | None]:
-    """Return AUC and average precision of outcomes sorted by probability."""
+    """Return AUC and average precision of outcomes sorted by probability.
+
+    The AUC is the share of pairs of a positive and a negative in the right order; equal probabilities count half. For
+    example, the outcomes 0, 1, 0, 1 in order of probability have 1 + 2 = 3 such pairs of 2 * 2: the AUC is 0.75.
+    """
     ends = np.append(np.flatnonzero(np.diff(p)), p.size - 1)
     yes = np.cumsum(y)[ends]
     total, below_yes = yes[-1], np.concatenate([[0.0], yes[:-1]])
@@ -117,6 +121,7 @@ def _bins(y: Floats, p: Floats, *, bins: int) -> tuple[NDArray[np.intp], Floats,
     """Count, mean probability and rate of bins of rows sorted by probability."""
     if not p.size:
         return np.zeros(0, dtype=np.intp), p, y
+    # Move the start of a bin to the first row with its probability, so that equal probabilities share a bin.
     starts = np.unique(np.searchsorted(p, p[np.arange(bins) * p.size // bins]))
     counts = np.diff(np.append(starts, p.size))
     return counts, np.add.reduceat(p, starts) / counts, np.add.reduceat(y, starts) / counts

@@ -83,6 +83,8 @@ def _groups(column: pd.Series[Any], *, most: int) -> list[tuple[Any, NDArray[np.
     slot = np.full(len(values) + 1, len(values), dtype=np.intp)
     slot[frequent] = frequent
     slot[-1] = len(values) + 1  # code -1, missing
+    # For example, the values a, b, a and null have the slots 0, 1, 0, 3; sorted, the rows are 0, 2, 1, 3, and the limits
+    # of the slots 0, 2, 3, 3, 4 give a the rows 0 and 2, b the row 1, other values none, and null the row 3.
     slots = slot[codes]
     order = np.argsort(slots, kind="stable")
     limits = np.searchsorted(slots[order], np.arange(len(values) + 3))

@@ -49,7 +49,11 @@ def _numbers(name: str, reference: Distribution, counted: tuple[Column, int, Map
 
 
 def _groups(counts: Column) -> NDArray[np.intp]:
-    """Return where each group of bins starts."""
+    """Return the index of the first bin of each group.
+
+    A bin belongs to the tenth of the rows in which it starts. For example, bins with 30, 5, 5 and 60 of 100 rows start
+    in the tenths 0, 3, 3 and 4, so the second and third bin form a group.
+    """
     total = max(1, int(counts.sum()))
     tenth = (np.cumsum(counts) - counts) * _GROUPS // total
     starts = np.diff(tenth, prepend=-1) != 0

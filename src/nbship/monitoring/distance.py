@@ -138,7 +138,10 @@ def _relative_entropy(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
 
 
 def _pooled(r: NDArray[np.float64], c: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Merge the rarest bins until each expects enough rows on the smaller side."""
+    """Merge the rarest bins until each expects enough rows on the smaller side.
+
+    For example, bins that expect 1, 2, 3 and 9 rows become bins that expect 6 and 9 rows.
+    """
     m, n = r.sum(), c.sum()
     if not (m and n):
         return r[:0], c[:0]

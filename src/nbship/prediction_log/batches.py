@@ -94,6 +94,7 @@ def _file_problem(run: BatchRun) -> str | None:
 
 @lru_cache(maxsize=256)
 def _digest_at(path: str, changed: int, size: int) -> str:
+    # Reports check the same files again and again; size and time of a change are part of the cache key.
     return digest_of(path)
 
 

@@ -157,6 +157,7 @@ class GroupCommit(Generic[T]):
         except Exception as error:
             outcomes = [error] * len(group)
         finally:
+            # Also after a KeyboardInterrupt, with which the outcome of the group stays unknown.
             if outcomes is None:
                 self._waiting.extendleft(reversed(group))
             else:

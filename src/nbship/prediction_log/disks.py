@@ -43,13 +43,18 @@ def check_disk(path: Path, *, mounts: Path = _MOUNTS, environ: Mapping[str, str]
 
 
 def _mount_of(path: Path, table: str) -> tuple[Path, str]:
-    """Return the mount point of a path and the type of its file system."""
+    """Return the mount point of a path and the type of its file system.
+
+    A line of the table is `36 35 98:0 / /mnt/data rw,noatime shared:1 - nfs4 server:/data rw`: the mount point is the
+    fifth word, the type comes after the dash. The last of the longest mount points is the visible one.
+    """
     best = Path("/"), ""
     for line in table.splitlines():
         left, _, right = line.partition(" - ")
         words = left.split()
         if len(words) < 5 or not right:
             continue
+        # The kernel writes spaces in paths as \040.
         point = Path(words[4].replace("\\040", " "))
         if (point == path or point in path.parents) and len(point.parts) >= len(best[0].parts):
             best = point, right.split()[0]

@@ -130,6 +130,7 @@ def _zone(value: Any, field: Field) -> str | None:
 def _as_given(value: Any) -> Any:
     """Return a value that JSON can hold, unchanged where it can be."""
     kind = type(value)
+    # x - x is 0 unless x is NaN or infinite, and is faster than math.isfinite.
     if kind is str or kind is int or (kind is float and value - value == 0):
         return value
     if isinstance(value, float) and not math.isfinite(value):

@@ -125,6 +125,7 @@ def _connect(url: str) -> psycopg.Connection[Any]:
 
 def _prepare(connection: psycopg.Connection[Any], name: str) -> bytes:
     with connection.transaction():
+        # Services may start at the same time: one creates or upgrades the tables, the others wait.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         there = connection.execute("SELECT to_regclass('nbship_meta')").fetchone()
         if there is None or there[0] is None:

@@ -145,6 +145,7 @@ def _column(rows: Sequence[dict[str, Any]], name: str, dtype: str) -> Any:
     values = [row.get(name) for row in rows]
     if dtype in ("string", "category"):
         return pd.Series(values, dtype=object)
+    # A string in a numeric column is the pseudonym of a personal value.
     numbers = [float("nan") if isinstance(value, str) or value is None else value for value in values]
     complete = all(number == number for number in numbers)
     return pd.Series(numbers, dtype={"int": "int64", "bool": "bool"}.get(dtype, "float64") if complete else "float64")

@@ -108,6 +108,7 @@ class Spooled:
                     if error is not None:
                         _LOGGER.error("An entry stays in the spool '%s': %s", self._spool, error)
                         self._stuck.add(entry)
+                # Delete only what the database has: after a crash before this line, `_has_entry` skips the entries.
                 self._delete([entry for entry in entries if entry not in self._stuck])
             if self._spooling:
                 _LOGGER.warning(

@@ -70,6 +70,7 @@ class Handlers:
         """
         path, port = request.path, self._probes_port
         found = find_route(path)
+        # With a port for probes, that port serves the probes and nothing else, and the main port no probes.
         if found is None or (port and found[0].probe != (scope.get("server", (None, None))[1] == port)):
             raise HTTPError("not_found", f"The path '{_shown(path)}' does not exist. See /docs for the API.")
         route, model = found

@@ -87,6 +87,7 @@ class PartitionFolder:
             return None
         missing_output = partition.rows and not self.output(number).exists()
         missing_rejected = partition.rejected and not self.rejected(number).exists()
+        # Another version of nbship may divide the file differently.
         other_rows = partition.start != start or (rows is not None and partition.seen != rows)
         return None if missing_output or missing_rejected or other_rows else partition
 

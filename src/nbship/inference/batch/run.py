@@ -114,6 +114,8 @@ def predict_file(
             first_event=min((each.first for each in partitions if each.first), default=None),
             last_event=max((each.last for each in partitions if each.last), default=None),
         )  # fmt: skip
+        # First the record, then the output: an output without a record could not be replayed. A run that is killed in
+        # between is completed by the next one.
         log.append(run)
         if rejected is None:
             rejected_path.unlink(missing_ok=True)

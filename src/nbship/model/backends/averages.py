@@ -46,8 +46,11 @@ class Calibration:
         if self.classes == 2:
             found[:, 0] = 1.0 - found[:, 1]
         else:
+            # Sum over contiguous rows of a transposed copy: along short rows, the order of addition would depend on their
+            # number. Without any probability, all classes are equally likely, as in scikit-learn.
             total = np.sum(found.T.copy(), axis=0)[:, None]
             found = np.divide(found, total, out=np.full_like(found, 1 / self.classes), where=total != 0)
+        # Rounding may give slightly more than 1; scikit-learn corrects it in the same way.
         found[(found > 1.0) & (found <= 1.0 + 1e-5)] = 1.0
         return found
 

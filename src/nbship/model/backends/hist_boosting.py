@@ -35,6 +35,7 @@ class CategoryNumbers:
         taken = np.ascontiguousarray(matrix[:, self._order], dtype=np.float64)
         for index, known in enumerate(self._categories):
             values = taken[:, index]
+            # A value beyond the last category gets the last rank here and NaN in the next line, because the values differ.
             ranks = np.minimum(np.searchsorted(known, values), len(known) - 1)
             taken[:, index] = np.where(known[ranks] == values, ranks, np.nan)
         return taken

@@ -151,6 +151,8 @@ class Tables:
             kinds = [object if each.is_string else np.float64 for each in self.inputs]
             row = [np.array([value], dtype=kind) for value, kind in zip(values, kinds, strict=True)]
             sums = self._weighted(row, np.array(bins)[:, None])[0].tolist()
+        # In plain Python: the overhead of NumPy for one number is larger than the calculation. Only the exponential is
+        # NumPy's, as the last bit of math.exp may differ.
         if self.link == "expit" and sums[0] > -_FAR:
             probability = 1 / (1 + np.exp(-sums[0]).item())
             return [1 - probability, probability]

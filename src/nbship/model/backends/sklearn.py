@@ -154,6 +154,7 @@ def _flat(estimator: Any) -> Iterator[Any]:
 def _blocks(data: Any) -> Iterator[tuple[Any, int]]:
     rows = len(data) if not isinstance(data, Mapping) else len(next(iter(data.values())))
     for start in range(0, rows, _BLOCK):
+        # The last block is filled up by repeating the last row.
         indices = np.minimum(np.arange(start, start + _BLOCK), rows - 1)
         if isinstance(data, Mapping):
             taken: Any = {name: column[indices] for name, column in data.items()}

@@ -71,6 +71,7 @@ def load_tables(data: bytes) -> tuple[Tables | Blend, Mapping[str, Any]]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if (size := sum(entry.file_size for entry in archive.infolist())) > _LARGEST:
                 raise ValueError(f"it would unpack to {size / 1e6:,.0f} MB")
+        # An object array would be a pickle, which can run any code when it is loaded.
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         described = json.loads(arrays.pop("described").tobytes())

@@ -66,6 +66,7 @@ def bin_inputs(traced: Traced, scores: Ensemble | Linear | None) -> Binned:
             null = np.nan if index in traced.nullable else 0.0
             samples.append(np.concatenate([cuts[index], [beyond, null]]))
     longest = max(map(len, samples))
+    # Transformers need columns of equal length: shorter samples repeat their last value.
     matrix = traced.values_of([_padded(sample, longest) for sample in samples])
     if matrix.shape[1] != len(traced.origins):
         raise NotCompilableError("the transformers return other columns than their types imply")
@@ -81,6 +82,7 @@ def _cuts(traced: Traced, scores: Ensemble | Linear | None) -> dict[int, Any]:
     sources, origins = traced.sources, traced.origins
     found = {index: set(source.steps) for index, source in enumerate(sources) if not source.is_string}
     wanted = _thresholds(scores, origins, sources) if isinstance(scores, Ensemble) else []
+    # If the column is the source itself, unrounded, the threshold is the end of a bin and needs no search.
     exact = [pair for pair in wanted if origins[pair[0]].same and not scores.narrow] if wanted else []  # type: ignore[union-attr]
     for column, threshold in exact:
         found[origins[column].source].add(threshold)
@@ -113,6 +115,8 @@ def _bisect(pairs: Sequence[tuple[int, float]], traced: Traced, *, narrow: bool)
     thresholds = np.array([threshold for _, threshold in pairs])
     owners = np.array([origins[column].source for column, _ in pairs])
     rows = np.empty(len(pairs), dtype=np.int64)
+    # All tests are searched together, through one matrix. Tests of different sources share a row; two tests of the same
+    # source need different values of it, and so different rows.
     for owner in np.unique(owners):
         rows[owners == owner] = np.arange((owners == owner).sum())
     simple = all(origins[column].same for column in columns)

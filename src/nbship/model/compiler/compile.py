@@ -48,6 +48,7 @@ def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Table
         raise NotCompilableError(f"its tables would take {size / 1e6:,.0f} MB")
     table = np.full((bins[-1], starts[-1]), (1 << bits) - 1, dtype=np.uint32 if bits == 32 else np.uint64)
     outputs = scores.trees[0][0].values.shape[1]
+    # x + -0.0 is x for every x, but -0.0 + 0.0 is 0.0: only -0.0 adds nothing.
     leaf_values = np.full((starts[-1], bits + 1, outputs), -0.0)
     first = {index: int(bins[number]) for number, index in enumerate(used)}
     narrowed = {
@@ -66,6 +67,7 @@ def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Table
             index = origins[column].source
             left = tree.goes_left(node, narrowed[index][:, column])
             rows = slice(first[index], first[index] + len(left))
+            # A value that goes left rules out the leaves on the right, and the other way round.
             out = np.where(
                 left[:, None],
                 _interval(middle, end, words[number], bits),
@@ -140,6 +142,7 @@ def _linear(scores: Linear, traced: Traced, binned: Binned) -> Tables:
                 continue
             if affine[column]:
                 weights[number] += scores.weights[:, column] * origin.slope
+                # The last bin is null, which has no number to be weighted.
                 table[:-1] += scores.weights[:, column] * at_centres[column]
                 table[-1] += scores.weights[:, column] * values[index][-1, column]
             else:

@@ -147,6 +147,7 @@ def _histogram_boosting(boosting: Any) -> Ensemble:
 
 
 def _bits(words: Any) -> Any:
+    # For example, category 37 is bit 5 of the second word.
     return np.unpackbits(np.asarray(words, dtype="<u4").view(np.uint8), bitorder="little").astype(bool)
 
 
@@ -158,6 +159,7 @@ def _gradient_boosting(boosting: Any) -> Ensemble:
     for stage in boosting.estimators_:
         for output, each in enumerate(stage):
             tree = _tree(each.tree_)
+            # scikit-learn scales each leaf before it adds: the scaled values must round in the same way.
             values = boosting.learning_rate * tree.values
             # Gradient boosting does not support missing values: a comparison with NaN is false, so NaN goes right.
             never = np.zeros_like(tree.missing_left)

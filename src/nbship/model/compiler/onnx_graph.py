@@ -87,6 +87,7 @@ def _bin(graph: Writer, each: Any) -> str:
     null = graph.constant(np.array(each.bins - 1))
     if not len(each.cuts):
         return graph.add("Where", missing, null, graph.constant(np.array(0)))
+    # The bin of a number is the number of cuts below it.
     above = graph.add("Cast", graph.add("Less", graph.constant(each.cuts[None, :]), each.name), to=INT64)
     count = graph.add("ReduceSum", above, graph.constant(np.array([1])), keepdims=0)
     return graph.add("Where", missing, null, count)

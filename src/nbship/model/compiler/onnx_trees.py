@@ -92,11 +92,13 @@ class _Trees:
             test = tests.get((id(tree), node))
             self._node(
                 column_of[int(tree.column[node]) if test is None else test],
+                # A categorical split is a column of 0 and 1.
                 0.5 if test else float(tree.threshold[node]),
                 bool(tree.missing_left[node]),
                 where[int(tree.left[node])],
                 where[int(tree.right[node])],
             )
+        # The operator has no trees of a single leaf: both sides of a test lead to it.
         if not inner:
             self._node(0, 0.0, True, where[0], where[0])
 

@@ -49,6 +49,7 @@ def install_code(digest: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
     prefix = f"_nbship_code_{digest[:16]}"
     if prefix not in sys.modules:
         root = ModuleType(prefix)
+        # An empty path makes this a package without a folder: only the finder provides its modules.
         root.__path__ = []
         sys.modules[prefix] = root
         sys.meta_path.append(_Finder(prefix, dict(files), tops))
@@ -59,6 +60,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def __init__(self, prefix: str, files: dict[str, bytes], tops: Sequence[str]) -> None:
         self._prefix = prefix
         self._files = files
+        # In a wheel, nbship has another name: `import nbship` in packaged code must find that one.
         names = {"nbship": _OWN, **{top: f"{prefix}.{top}" for top in tops}}
         self._builtins = {**vars(builtins), "__import__": _importer(names)}
 
@@ -94,6 +96,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 def _importer(names: Mapping[str, str]) -> Any:
     def isolated(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        # `import shop.features` imports `_nbship_code_<digest>.shop.features` and, like Python, returns `shop`;
+        # `from shop import features` returns the attribute `features`, which may be a submodule to import.
         top, dot, rest = name.partition(".")
         if level or top not in names:
             return builtins.__import__(name, globals, locals, fromlist, level)

@@ -78,6 +78,7 @@ def read_manifest(data: bytes) -> Manifest:
         content = json.loads(data)
         version = content["format"]
         files = {each["path"]: (str(each["sha256"]), int(each["size"])) for each in content["files"]}
+        # The digest is of the stored bytes, so that every change of the file is another version.
         manifest = Manifest(str(content["name"]), hashlib.sha256(data).hexdigest(), files)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptPackageError(f"'{MANIFEST}' is not a manifest: {error!r}. Build the package again.") from error
@@ -86,6 +87,7 @@ def read_manifest(data: bytes) -> Manifest:
             f"The package has format {version}; this version of nbship reads format {FORMAT}. Install a version that reads format {version}."
         )
     for path in files:
+        # Paths are joined to a folder: "../x", "/x" and, on Windows, "..\x" must not leave it.
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or str(pure) != path or "\\" in path or "\0" in path:
             raise CorruptPackageError(
@@ -114,11 +116,13 @@ def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
         for path in folder.rglob("*")
         if path.is_symlink() or not path.is_dir()
     }
+    # A link, or a file below a linked folder, has its content outside the package.
     for name, path in present.items():
         if path.is_symlink() or any((folder / parent).is_symlink() for parent in PurePosixPath(name).parents):
             raise CorruptPackageError(f"'{name}' in package '{folder}' is a link. Build the package again.")
     files = {}
     for name in sorted(manifest.files.keys() & present.keys()):
+        # Compare sizes first: a file that has become huge is not read into memory.
         if present[name].stat().st_size != manifest.files[name][1] or manifest.files[name][1] > _LARGEST:
             raise _changed(name, str(folder))
         files[name] = present[name].read_bytes()

@@ -60,6 +60,7 @@ class RecordReader:
                     values.append(read(value))
         except _FallbackError:
             return None
+        # Every field is in the record or absent, so a larger sum means that the record has an unknown field.
         return (values, absent) if len(record) + len(absent) == len(values) else None
 
     def rows(self, values: list[Any], absent: tuple[str, ...]) -> Rows:

@@ -122,6 +122,7 @@ class OutputReader:
                 assert target.classes is not None
                 likeliest = own.argmax(axis=1)
                 if threshold is not None and index is not None:
+                    # There are two classes, so the other class has the index 1 - index.
                     likeliest = np.where(own[:, index] >= threshold, index, 1 - index)
                 found[column] = target.classes[likeliest]
         return _predictions(found)

@@ -29,6 +29,7 @@ def _read_bool(field: Field, value: Any) -> _Read:
 
 def _read_int(field: Field, value: Any) -> _Read:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        # pandas stores an integer column with nulls as floats.
         whole = isinstance(value, (float, np.floating)) and field.nullable and float(value).is_integer()
         if not whole:
             return value, f"is {_shown(field, value)}, not an integer"

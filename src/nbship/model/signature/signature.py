@@ -45,6 +45,7 @@ class Signature:
     event_time: str | None = None
 
     def __post_init__(self) -> None:
+        # Lists are accepted as well, but a signature must be hashable, as a key of caches.
         object.__setattr__(self, "inputs", tuple(self.inputs))
         object.__setattr__(self, "outputs", tuple(self.outputs))
         names = self.names

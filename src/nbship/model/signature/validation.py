@@ -258,6 +258,7 @@ def _string_failures(field: Field, column: Column) -> Iterator[str]:
     strings.discard(None)
     allowed = None if field.open or field.categories is None else set(field.categories)
     for text in strings:
+        # A lone surrogate is not printable. Other strings that are not printable only take the slower path.
         if type(text) is not str or not text.isprintable() or (allowed is not None and text not in allowed):
             yield "string"
 

@@ -81,6 +81,7 @@ class KeyFile:
         """Return the key with this text, or None, in constant time for a given number of keys."""
         keys = self.keys() if time.monotonic() - self._checked_at > _RELOAD_SECONDS else self._keys
         digest, found = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), None
+        # No early return: the time must not depend on which key matches.
         for key in keys:
             if hmac.compare_digest(key.sha256, digest):
                 found = key

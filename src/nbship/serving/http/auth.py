@@ -73,6 +73,7 @@ class Access:
                 "forbidden",
                 f"The address '{peer}' is not a trusted proxy. Send requests through the proxy in 'serving.proxies'.",
             )
+        # The proxy adds the last entry of X-Forwarded-For; the caller may have forged the entries before it.
         user = request.header(b"x-forwarded-user") or request.header(b"x-forwarded-for").rpartition(",")[2].strip()
         return user[:200] if user.isprintable() and user else peer
 

@@ -71,6 +71,7 @@ class ServiceMetrics:
 
     def note(self, route: str, status: int, seconds: float, rows: int) -> None:
         """Count a request with its response."""
+        # `labels` takes a lock and builds strings: look the metrics of a route and status up once.
         found = self._children.get((route, status))
         if found is None:
             found = self._requests.labels(route, str(status)), self._seconds.labels(route)

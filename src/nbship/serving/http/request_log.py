@@ -81,6 +81,7 @@ class RequestLog:
             "field": request.invalid_field,
         }
         self._waiting.append(msgspec.json.encode(line))
+        # `set` takes a lock; while the thread is awake, it is not needed.
         if not self._wake.is_set():
             self._wake.set()
 

@@ -97,6 +97,7 @@ def _from_tensors(data: Any, signature: Signature, form: str) -> Sequence[Any]:
 def _column(values: Any) -> list[Any] | None:
     if not isinstance(values, list):
         return None
+    # A tensor of the shape (rows, 1) comes as [[1], [2]].
     one_each = values and all(isinstance(value, list) and len(value) == 1 for value in values)
     return [value[0] for value in values] if one_each else values
 

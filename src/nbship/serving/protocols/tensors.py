@@ -67,6 +67,11 @@ def _plain(value: Any, datatype: Any) -> Any:
 
 
 def _from_bytes(name: str, datatype: str, data: memoryview) -> list[Any]:
+    """Return the values of a tensor's binary form.
+
+    Numbers are little-endian, one after another. A string comes after its length in 4 bytes: "ab", "c" is
+    `02 00 00 00 61 62 01 00 00 00 63`.
+    """
     if datatype != "BYTES":
         kind = np.dtype(NUMPY[datatype])
         if len(data) % kind.itemsize:
