@@ -10,7 +10,7 @@ from typing import Any
 from nbship import project
 from nbship.dvcstore.digests import Digests
 from nbship.dvcstore.lock_entry import make_entry
-from nbship.dvcstore.lock_file import Lock
+from nbship.dvcstore.lock_file import LockFile
 from nbship.pipeline import declare, derive, plan_stages, read_pipeline
 from nbship.pipeline.copies import write_copies
 from nbship.pipeline.synchronization import sync
@@ -137,4 +137,4 @@ def pretend_run(root: Path) -> None:
         | {"outs": [{"path": path, "hash": "md5", "md5": digests.md5(root / path)} for path in sorted(stage.products)]}
         for stage in declare(loaded, derive(loaded, pipeline, plans)).values()
     }
-    (root / "dvc.lock").write_text(Lock().with_stages(entries).text)
+    (root / "dvc.lock").write_text(LockFile().with_stages(entries).text)

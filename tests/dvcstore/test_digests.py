@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nbship.dvcstore import digests as digests_module
-from nbship.dvcstore.digests import Digests, mark_of
+from nbship.dvcstore.digests import Digests, stamp_of
 
 
 def test_digests_are_those_of_dvc(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_timestamp_in_full_seconds_is_unreliable_for_two_seconds(
     second = 1_000_000_000
     os.utime(file, ns=(0, time.time_ns() // second * second))
     set_clock_after(monkeypatch, file, seconds)
-    assert mark_of(file.stat()).settled is settled
+    assert stamp_of(file.stat()).reliable is settled
 
 
 def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_a_stored_digest_is_used_until_the_file_changes(tmp_path: Path, monkeypa
     file.write_text("1")
     set_clock_after(monkeypatch, file, 0.1)
     digests = Digests(tmp_path / "index.json")
-    digests.keep(file, mark_of(file.stat()), "known")
+    digests.remember(file, stamp_of(file.stat()), "known")
     assert digests.md5(file) == "known"
     file.write_text("2")
     assert digests.md5(file) != "known"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nbship.dvcstore.lineage import commit_of
+from nbship.dvcstore.lineage import find_commit
 
 
 def run(root: Path, *words: str) -> None:
@@ -26,16 +26,16 @@ def test_the_commit_that_made_a_package_is_found(tmp_path: Path) -> None:
     (package / "code").mkdir(parents=True)
     (package / "MANIFEST.json").write_text("{}")
     (package / "code" / "a.py").write_text("x = 1\n")
-    assert commit_of(package, tmp_path) is None
+    assert find_commit(package, tmp_path) is None
     run(tmp_path, "git", "init", "-q")
     run(tmp_path, "dvc", "init", "-q")
     run(tmp_path, "dvc", "stage", "add", "-n", "package", "-o", "models/one", "true")
     run(tmp_path, "dvc", "commit", "-f", "package")
-    assert commit_of(package, tmp_path) is None
+    assert find_commit(package, tmp_path) is None
     commit(tmp_path, "Ann")
-    assert (commit_of(package, tmp_path) or "").endswith("by Ann")
+    assert (find_commit(package, tmp_path) or "").endswith("by Ann")
     (tmp_path / "other").write_text("")
     commit(tmp_path, "Ben")
-    assert (commit_of(package, tmp_path) or "").endswith("by Ann")
+    assert (find_commit(package, tmp_path) or "").endswith("by Ann")
     (package / "code" / "a.py").write_text("x = 2\n")
-    assert commit_of(package, tmp_path) is None
+    assert find_commit(package, tmp_path) is None

@@ -12,7 +12,7 @@ from dvc.utils.serialize import dumps_yaml, loads_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbship.dvcstore.lock_file import Lock, parse_lock, read_lock
+from nbship.dvcstore.lock_file import LockFile, parse_lock, read_lock
 from nbship.dvcstore.lock_yaml import parse_block, render_block, render_entry
 from nbship.errors import PipelineError
 
@@ -90,7 +90,9 @@ def test_a_repeated_object_gets_an_anchor_as_in_dvc() -> None:
 
 def test_stages_are_replaced_in_place_and_new_ones_added_at_the_end() -> None:
     lock = (
-        Lock().with_stages({"a": {"cmd": "1"}, "b": {"cmd": "2"}}).with_stages({"c": {"cmd": "4"}, "a": {"cmd": "3"}})
+        LockFile()
+        .with_stages({"a": {"cmd": "1"}, "b": {"cmd": "2"}})
+        .with_stages({"c": {"cmd": "4"}, "a": {"cmd": "3"}})
     )
     assert lock.text == dumps_yaml(
         {"schema": "2.0", "stages": {"a": {"cmd": "3"}, "b": {"cmd": "2"}, "c": {"cmd": "4"}}}
@@ -140,5 +142,5 @@ def test_the_lock_of_the_reference_project_is_the_same_after_reading_and_writing
     text = path.read_text(encoding="utf-8")
     lock = read_lock(path)
     assert lock.text == text
-    assert Lock().with_stages(dict(lock)).text == text
+    assert LockFile().with_stages(dict(lock)).text == text
     assert dict(lock) == loads_yaml(io.StringIO(text))["stages"]

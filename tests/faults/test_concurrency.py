@@ -1,4 +1,4 @@
-"""Runs at the same time: one works, the others wait, and find nothing left to do."""
+"""RunCache at the same time: one works, the others wait, and find nothing left to do."""
 
 from __future__ import annotations
 
@@ -117,6 +117,6 @@ def test_a_stage_that_starts_a_run_of_its_project_is_an_error(tmp_path: Path) ->
 def test_runs_without_locks_would_be_caught(
     fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "one_run", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(preflight, "claims", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(runner, "hold_run_lock", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(preflight, "claim_files", lambda *_, **__: contextlib.nullcontext())
     assert any(at_once(fresh, expected, runs=4) for _ in range(3))

@@ -11,7 +11,7 @@ import pytest
 from execution.graphs import DIAMOND, executions, products, write_graph
 from runs import bring, digest, is_whole, name_of, objects, tried
 
-from nbship.dvcstore.cache import Objects
+from nbship.dvcstore.cache import Cache
 from nbship.execution.reporting.records import append_record, read_records
 
 pytestmark = pytest.mark.timeout(7200)
@@ -135,6 +135,6 @@ def test_damaged_records_are_skipped(done: Path) -> None:
 def test_a_cache_that_is_not_verified_would_be_caught(
     done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Objects, "_intact_file", lambda objects, md5: objects.path(md5).exists())
+    monkeypatch.setattr(Cache, "_is_intact_file", lambda objects, md5: objects.path(md5).exists())
     assert any(damaged(done, expected, "cached objects", most=8))
     assert all(digest(path) == name_of(path) for path in objects(done))

@@ -17,9 +17,9 @@ from execution.graphs import DIAMOND, WORK, executions, products, write_graph
 from runs import Failpoints, Started, bring, is_whole, tried
 from waiting import wait_until
 
-from nbship.dvcstore.cache import Objects
+from nbship.dvcstore.cache import Cache
 from nbship.dvcstore.lock_entry import Entry, same_inputs
-from nbship.dvcstore.store import Books, Declared
+from nbship.dvcstore.store import DeclaredStage, DvcStore
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -93,12 +93,12 @@ def test_a_run_may_die_at_any_change_of_dvcs_files(
 def test_a_cache_that_is_written_in_place_would_be_caught(
     fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def place(objects: Objects, draft: Path, md5: str) -> None:
+    def publish(objects: Cache, temporary: Path, md5: str) -> None:
         objects.path(md5).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(draft, objects.path(md5))
+        shutil.copyfile(temporary, objects.path(md5))
 
-    monkeypatch.setattr(Objects, "_place", place)
-    monkeypatch.setattr(Objects, "_intact_file", lambda objects, md5: objects.path(md5).exists())
+    monkeypatch.setattr(Cache, "_publish", publish)
+    monkeypatch.setattr(Cache, "_is_intact_file", lambda objects, md5: objects.path(md5).exists())
     assert any(crashes(fresh, expected, of="cache/files", ats=range(1, 9)))
 
 
@@ -138,8 +138,8 @@ def test_any_process_of_a_run_may_be_killed(done: Path, expected: Mapping[str, b
 def test_a_run_that_trusts_the_lock_file_would_be_caught(
     done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def believe(books: Books, stage: Declared, inputs: Entry) -> bool:
-        return same_inputs(books._file.get(stage.name), inputs)
+    def believe(store: DvcStore, stage: DeclaredStage, inputs: Entry) -> bool:
+        return same_inputs(store._lock_writer.get(stage.name), inputs)
 
-    monkeypatch.setattr(Books, "is_current", believe)
+    monkeypatch.setattr(DvcStore, "is_current", believe)
     assert any(rounds(done, expected, times=12))

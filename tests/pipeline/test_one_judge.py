@@ -14,7 +14,7 @@ import pytest
 from execution.two_stages import write_project
 
 from nbship import project
-from nbship.dvcstore import Books, Digests, read_repository
+from nbship.dvcstore import Digests, DvcStore, read_repository
 from nbship.pipeline import declare, derive, plan_stages, read_pipeline, write_copies
 from nbship.pipeline.staleness import read_status
 from nbship.pipeline.synchronization import sync
@@ -165,7 +165,7 @@ def judge(root: Path) -> tuple[dict[str, bool], dict[str, bool], dict[str, bool]
     # DVC judges by the copies, which `nbship run` and `dvc repro` write first.
     write_copies(here, pipeline)
     declared = declare(here, derive(here, pipeline, plan_stages(here, pipeline)))
-    store = Books(root, read_repository(root), Digests(root / ".nbship/cache/other.json"), order=declared)
+    store = DvcStore(root, read_repository(root), Digests(root / ".nbship/cache/other.json"), order=declared)
     told = command(root, "dvc", "status", "--json")
     assert told.returncode == 0, told.stderr
     changed = json.loads(told.stdout)

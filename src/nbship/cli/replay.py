@@ -40,7 +40,7 @@ def command(id: str, package: Path | None, model: str | None, as_json: bool) -> 
     Example:
         nbship replay 0193f0a2-7c1e-7a52-8e3b-5d2f9c1a7b44
     """
-    from ..dvcstore import commit_of
+    from ..dvcstore import find_commit
     from ..inference import find_deployment, find_logged, replay
 
     deployment = find_deployment(package, model=model)
@@ -50,7 +50,7 @@ def command(id: str, package: Path | None, model: str | None, as_json: bool) -> 
         deployment = deployment.with_digest(record.digest, model=record.model)
         predictor = deployment.load()
         found = replay(log, id, predictor=predictor)
-    commit = None if deployment.project is None else commit_of(deployment.package, deployment.project.root)
+    commit = None if deployment.project is None else find_commit(deployment.package, deployment.project.root)
     lineage = {"commit": commit, **predictor.package.provenance.to_json()}
     click.echo(json.dumps(_as_json(found, lineage)) if as_json else "\n".join(_as_text(found, lineage)))
     if not found.same:

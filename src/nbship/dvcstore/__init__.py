@@ -1,8 +1,8 @@
-"""DVC's own bookkeeping (lock file, cache, run cache, locks), written as DVC writes it, without starting DVC.
+"""DVC's files (lock file, cache, run cache, locks), read and written in DVC's formats without starting DVC.
 
-What is written here follows DVC 3: `dvc/stage/cache.py`, `dvc/stage/serialize.py`, `dvc/rwlock.py`,
-`dvc_data/hashfile`. Nothing of DVC is imported on the way of an ordinary run: that alone takes longer
-than a stage's bookkeeping may.
+The formats are those of DVC 3: `dvc/stage/cache.py`, `dvc/stage/serialize.py`, `dvc/rwlock.py`,
+`dvc_data/hashfile`. An ordinary run does not import DVC, because that takes longer than all
+that is done here.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
     from .config import Repository, read_repository
     from .digests import Digests, md5_of_text
     from .gitignore import ignore_in_git
-    from .lineage import commit_of
-    from .lock_entry import Difference, Entry, dependencies, differences
-    from .lock_file import Lock, read_lock
+    from .lineage import find_commit
+    from .lock_entry import Difference, Entry, dependency_digests, find_differences
+    from .lock_file import LockFile, read_lock
     from .lock_yaml import render_entry
-    from .locks import RepositoryLock, claims, one_run
+    from .locks import RepositoryLock, claim_files, hold_run_lock
     from .merge_driver import merge_lock_files
-    from .repair import heal_lock
-    from .store import Books, Declared
-    from .tracked_data import record_sources
+    from .repair import repair_lock
+    from .store import DeclaredStage, DvcStore
+    from .tracked_data import record_tracked_data
     from .versions import TESTED, version_problem
 else:
     __getattr__ = lazy_names(__name__)
 
 __all__ = [
     "TESTED",
-    "Books",
-    "Declared",
+    "DeclaredStage",
     "Difference",
     "Digests",
+    "DvcStore",
     "Entry",
-    "Lock",
+    "LockFile",
     "Repository",
     "RepositoryLock",
-    "claims",
-    "commit_of",
-    "dependencies",
-    "differences",
-    "heal_lock",
+    "claim_files",
+    "dependency_digests",
+    "find_commit",
+    "find_differences",
+    "hold_run_lock",
     "ignore_in_git",
     "md5_of_text",
     "merge_lock_files",
-    "one_run",
     "read_lock",
     "read_repository",
-    "record_sources",
+    "record_tracked_data",
     "render_entry",
+    "repair_lock",
     "version_problem",
 ]

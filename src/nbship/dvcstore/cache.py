@@ -1,4 +1,4 @@
-"""The cache: every content once, by its md5; what is damaged is found before it is used."""
+"""DVC's cache: each content is stored once, by its md5, and verified before it is used."""
 
 from __future__ import annotations
 
@@ -17,88 +17,87 @@ from pathlib import Path
 from ..atomic_write import publish, remove
 from ..errors import StageError
 from .config import Repository
-from .digests import Digests, mark_of, md5_of_file, md5_of_text, render_folder
+from .digests import Digests, md5_of_file, md5_of_text, render_folder, stamp_of
 from .hashing import Content
 from .links import is_linked, link, reflink
 
-__all__ = ["Objects"]
+__all__ = ["Cache"]
 
 _READ_ONLY = 0o444
 _TICK = 0.012  # seconds; the coarsest clock of a Linux kernel ticks each 10 ms
 
 
-class Objects:
+class Cache:
     """The files in a DVC cache.
 
     Parameters
     ----------
     digests
-        Tells md5 of files; what it has seen before and is unchanged it does not read again, so that
-        proving a large cache costs a `stat` a file.
+        The known digests, so that verifying a file that has not changed takes one `stat`.
     """
 
     def __init__(self, repository: Repository, digests: Digests) -> None:
         self._repository = repository
         self._digests = digests
         self._folder = repository.cache / "files" / "md5"
-        # One folder a repository, since several may share a cache; DVC does not look there.
-        self._drafts = repository.cache / "nbship" / md5_of_text(str(repository.root))[:12]
+        # One folder per repository, since several may share a cache; DVC ignores it.
+        self._temporary_folder = repository.cache / "nbship" / md5_of_text(str(repository.root))[:12]
         self._numbers = itertools.count()
         self._folders: set[Path] = set()
-        # None as soon as the file system says that it cannot.
-        self._share: Callable[[Path, Path], object] | None = os.link if repository.links[0] == "hardlink" else reflink
+        # None once the file system does not support it.
+        self._clone: Callable[[Path, Path], object] | None = os.link if repository.links[0] == "hardlink" else reflink
 
     def path(self, md5: str) -> Path:
-        """Return where the content of an md5 lies, or would."""
+        """Return the path of the content with this md5, whether it exists or not."""
         return self._folder / md5[:2] / md5[2:]
 
-    def intact(self, md5: str) -> bool:
-        """Tell whether a content, of a folder with all its files, is there and is what its name says.
+    def is_intact(self, md5: str) -> bool:
+        """Tell whether a content exists and has this md5; of a folder, all its files too.
 
-        A damaged one is removed, so that neither DVC nor another run takes it for good.
+        A damaged file is removed, so that neither DVC nor another run uses it.
         """
-        if not self._intact_file(md5):
+        if not self._is_intact_file(md5):
             return False
-        return not md5.endswith(".dir") or all(map(self._intact_file, self.listing(md5).values()))
+        return not md5.endswith(".dir") or all(map(self._is_intact_file, self.listing(md5).values()))
 
     def listing(self, md5: str) -> Mapping[str, str]:
         """Return the files of a folder in the cache: path within it -> md5."""
         return {each["relpath"]: each["md5"] for each in json.loads(self.path(md5).read_bytes())}
 
     def paths(self, md5: str) -> Iterator[Path]:
-        """Yield all files of the cache that hold a content that is there."""
+        """Yield all files of the cache that hold an existing content."""
         yield self.path(md5)
         if md5.endswith(".dir"):
             yield from map(self.path, self.listing(md5).values())
 
-    def take(self, path: Path) -> str:
-        """Put a large file that a stage has just made into the cache, and return its md5: it is read once.
+    def add_new(self, path: Path) -> str:
+        """Add a file that a stage has just written, and return its md5; the file is read once.
 
-        Nobody writes it any more: the notebook that made it has ended.
+        The stage has ended, so the file does not change any more.
         """
-        # A change within one tick of the file system's clock would not be seen later.
+        # A later change within the same tick of the file system's clock would go unnoticed.
         time.sleep(max(0.0, path.stat().st_mtime + _TICK - time.time()))
-        mark = mark_of(path.stat())._replace(settled=True)
-        with self._draft() as draft:
-            md5 = self._copy(path, draft)
-            self._place(draft, md5)
-        self._digests.keep(path, mark, md5)
+        stamp = stamp_of(path.stat())._replace(reliable=True)
+        with self._temporary_file() as temporary:
+            md5 = self._copy(path, temporary)
+            self._publish(temporary, md5)
+        self._digests.remember(path, stamp, md5)
         return md5
 
     def add(self, path: Path, content: Content) -> None:
-        """Put what is at `path` into the cache; what is there already, and intact, is not written."""
+        """Add the file or folder at `path`, unless its content is in the cache and intact."""
         if content.files is None:
             self._add(path, content.md5)
             return
         for name, md5 in content.files.items():
             self._add(path / name, md5)
-        if not self._intact_file(content.md5):
-            with self._draft() as draft:
-                draft.write_bytes(render_folder(content.files).encode())
-                self._place(draft, content.md5)
+        if not self._is_intact_file(content.md5):
+            with self._temporary_file() as temporary:
+                temporary.write_bytes(render_folder(content.files).encode())
+                self._publish(temporary, content.md5)
 
     def link(self, md5: str, path: Path, *, copy: bool = False, executable: bool = False) -> None:
-        """Put a content from the cache to `path`, in the way that the repository prefers, or as a copy."""
+        """Link a content of the cache to `path`, with the link type of the repository, or copy it."""
         remove(path)
         links = ("copy",) if copy else self._repository.links
         if not md5.endswith(".dir"):
@@ -111,7 +110,7 @@ class Objects:
             link(self.path(inner), path / name, links)
 
     def relink(self, path: Path, content: Content) -> None:
-        """Make a product that is in the cache a link to it, where the repository wants links and it is none."""
+        """Replace a product by a link to its content in the cache, if the repository uses links."""
         if self._repository.links[0] in ("reflink", "copy"):
             return
         files = {path / name: md5 for name, md5 in (content.files or {}).items()} or {path: content.md5}
@@ -119,14 +118,14 @@ class Objects:
             if not is_linked(file, self.path(md5)):
                 link(self.path(md5), file, self._repository.links)
 
-    def sweep(self) -> None:
-        """Delete what a killed run left half-written; only while no other run is at work."""
-        shutil.rmtree(self._drafts, ignore_errors=True)
+    def clean_up(self) -> None:
+        """Delete temporary files of killed runs; no other run may be in progress."""
+        shutil.rmtree(self._temporary_folder, ignore_errors=True)
         self._folders.clear()
         with contextlib.suppress(OSError):
-            self._drafts.parent.rmdir()
+            self._temporary_folder.parent.rmdir()
 
-    def _intact_file(self, md5: str) -> bool:
+    def _is_intact_file(self, md5: str) -> bool:
         path = self.path(md5)
         try:
             mode = path.stat().st_mode
@@ -141,43 +140,43 @@ class Objects:
         return True
 
     def _add(self, path: Path, md5: str) -> None:
-        if self._intact_file(md5):
+        if self._is_intact_file(md5):
             return
-        with self._draft() as draft:
-            if self._copy(path.resolve(), draft) != md5:
+        with self._temporary_file() as temporary:
+            if self._copy(path.resolve(), temporary) != md5:
                 raise StageError(
                     f"'{path}' changed while it was copied to the cache. Run again while no other process writes it."
                 )
-            self._place(draft, md5)
+            self._publish(temporary, md5)
 
-    def _copy(self, source: Path, draft: Path) -> str:
-        """Bring a file to a draft, sharing its blocks where the file system can; return the draft's md5."""
-        if self._share is not None:
+    def _copy(self, source: Path, temporary: Path) -> str:
+        """Copy a file, sharing its blocks if the file system supports it; return the md5 of the copy."""
+        if self._clone is not None:
             try:
-                self._share(source, draft)
-                return md5_of_file(draft)
+                self._clone(source, temporary)
+                return md5_of_file(temporary)
             except OSError:
-                self._share = None
-        return _copied(source, draft)
+                self._clone = None
+        return _copy_and_hash(source, temporary)
 
     @contextmanager
-    def _draft(self) -> Iterator[Path]:
-        self._make_folder(self._drafts)
-        draft = self._drafts / f"{os.getpid()}-{next(self._numbers)}"
+    def _temporary_file(self) -> Iterator[Path]:
+        self._make_folder(self._temporary_folder)
+        temporary = self._temporary_folder / f"{os.getpid()}-{next(self._numbers)}"
         try:
-            yield draft
+            yield temporary
         except BaseException:
-            draft.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
-    def _place(self, draft: Path, md5: str) -> None:
-        """Give a whole draft its name."""
+    def _publish(self, temporary: Path, md5: str) -> None:
+        """Move a complete temporary file to its path in the cache."""
         target = self.path(md5)
         self._make_folder(target.parent)
-        draft.chmod(_READ_ONLY)
-        publish(draft, target)
-        # However young it is, nobody else writes here.
-        self._digests.keep(target, mark_of(target.stat())._replace(settled=True), md5.removesuffix(".dir"))
+        temporary.chmod(_READ_ONLY)
+        publish(temporary, target)
+        # Reliable although the file is new: no other process writes this path.
+        self._digests.remember(target, stamp_of(target.stat())._replace(reliable=True), md5.removesuffix(".dir"))
 
     def _make_folder(self, folder: Path) -> None:
         if folder not in self._folders:
@@ -188,11 +187,11 @@ class Objects:
             self._folders.add(folder)
 
 
-def _copied(source: Path, draft: Path) -> str:
+def _copy_and_hash(source: Path, temporary: Path) -> str:
     """Copy a file and return its md5."""
     md5 = hashlib.md5(usedforsecurity=False)
-    with source.open("rb") as reader, draft.open("wb") as writer:
-        while part := reader.read(1 << 20):
-            md5.update(part)
-            writer.write(part)
+    with source.open("rb") as reader, temporary.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            md5.update(chunk)
+            writer.write(chunk)
     return md5.hexdigest()

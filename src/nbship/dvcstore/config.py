@@ -1,4 +1,4 @@
-"""Where a DVC repository keeps things, and how, as its configuration of all levels says."""
+"""The configuration of a DVC repository, from all configuration levels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import PipelineError
 __all__ = ["Repository", "read_repository"]
 
 _LINKS = ("reflink", "hardlink", "symlink", "copy")
-# What is read here; a file without these words is not parsed.
+# The options that are read here; a file without them is not parsed.
 _RELEVANT = re.compile(r"(?i)cache|hardlink_lock|no_scm|autostage")
 
 
@@ -27,15 +27,15 @@ class Repository:
     root
         The folder that holds `.dvc`.
     cache
-        The cache's folder; files lie in its `files/md5`, the run cache in its `runs`.
+        The cache folder, with `files/md5` and the run cache `runs`.
     links
-        How products are linked to the cache, the most wanted way first.
+        Link types between products and the cache, in order of preference.
     shared
-        Whether a group of users writes to the cache.
+        Whether a group of users writes to the cache (`cache.shared = group`).
     hardlink_lock
-        Whether the repository's lock is a hard link and not a lock of the operating system.
+        Whether locks are hard links instead of file locks of the operating system.
     git
-        The top of the Git repository around it; None where there is none, or DVC is not to know.
+        Root of the surrounding Git repository; None without one, or if DVC is configured to ignore it.
     """
 
     root: Path
@@ -52,12 +52,12 @@ class Repository:
 
 
 def read_repository(start: Path) -> Repository:
-    """Return the repository that a folder lies in.
+    """Return the DVC repository of a folder.
 
     Raises
     ------
     PipelineError
-        If there is none, or its configuration cannot be followed.
+        If there is none, or its configuration is not supported.
     """
     root = next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
     if root is None:
@@ -73,7 +73,7 @@ def read_repository(start: Path) -> Repository:
         cache |= found
     if "local" in cache:
         raise PipelineError(
-            f"DVC's configuration gives the cache by a remote's name, '{cache['local']}'. Name its folder: `dvc cache dir PATH`."
+            f"DVC's configuration names the remote '{cache['local']}' as the cache, which nbship does not support. Set a folder: `dvc cache dir PATH`."
         )
     return Repository(
         root=root,
@@ -86,7 +86,7 @@ def read_repository(start: Path) -> Repository:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Yield the configuration files, what counts more last."""
+    """Yield the configuration files, in order of increasing precedence."""
     import platformdirs
 
     system = os.getenv("DVC_SYSTEM_CONFIG_DIR") or platformdirs.site_config_dir("dvc", "iterative")
@@ -122,7 +122,7 @@ def _links(given: Any) -> tuple[str, ...]:
     for name in names:
         if name not in _LINKS:
             raise PipelineError(
-                f"DVC's configuration gives the cache type '{name}'. Use one of {', '.join(_LINKS)}: `dvc config cache.type`."
+                f"DVC's configuration has an unknown cache type '{name}'. Use one of {', '.join(_LINKS)}: `dvc config cache.type`."
             )
     return names
 

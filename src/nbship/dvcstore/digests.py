@@ -1,4 +1,4 @@
-"""Digests as DVC records them, kept by each file's size and times so that what is unchanged is not read."""
+"""Digests of files and folders as DVC records them, cached by the size and times of each file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,29 @@ from typing import NamedTuple
 
 from ..project import read_cache_file, write_cache_file
 
-__all__ = ["Digests", "Mark", "files_in", "mark_of", "md5_of_file", "md5_of_folder", "md5_of_text", "render_folder"]
+__all__ = [
+    "Digests",
+    "FileStamp",
+    "files_in",
+    "md5_of_file",
+    "md5_of_folder",
+    "md5_of_text",
+    "render_folder",
+    "stamp_of",
+]
 
-# A file changed twice within one tick of the file system's clock has one time: a mark so young proves nothing.
+# Two changes within one tick of the file system's clock give the same timestamp, so a recent stamp is not reliable:
+#     12:00:00.004  the file is written (timestamp .004) and digested
+#     12:00:00.006  it is written again: still .004, and the same size
+#     A digest is reused only if its stamp was taken at least one tick after the timestamp.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 _LARGE = 8 << 20
-# What DVC never looks at.
+# Folders that DVC ignores.
 _SKIPPED = {".git", ".hg", ".dvc"}
 
 
 def md5_of_text(text: str) -> str:
-    """Return the md5 of a text's UTF-8 bytes.
+    """Return the md5 of a string in UTF-8.
 
     >>> md5_of_text("")
     'd41d8cd98f00b204e9800998ecf8427e'
@@ -58,59 +70,59 @@ def render_folder(files: Mapping[str, str]) -> str:
 
 def files_in(folder: Path | str) -> Iterator[tuple[str, str]]:
     """Yield the path within the folder, and the whole path, of every file below it that DVC would look at."""
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in _SKIPPED]
-        for found in (Path(place, name) for name in names):
+        for found in (Path(parent, name) for name in names):
             if found.is_file():
                 yield found.relative_to(folder).as_posix(), str(found)
 
 
-class Mark(NamedTuple):
-    """What tells that a file was not changed: size, times in nanoseconds, inode.
+class FileStamp(NamedTuple):
+    """Size, times in nanoseconds and inode of a file, to detect changes.
 
     Attributes
     ----------
-    settled
-        Whether a later change gets another time for certain.
+    reliable
+        Whether every later change is certain to get another timestamp.
     """
 
     size: int
     mtime: int
     ctime: int
     inode: int
-    settled: bool
+    reliable: bool
 
 
-def mark_of(info: os.stat_result) -> Mark:
-    """Return the mark of a file whose `stat` was taken just now."""
+def stamp_of(info: os.stat_result) -> FileStamp:
+    """Return the stamp of a file from a `stat` taken just now."""
     tick = _TICK if info.st_mtime_ns % 1_000_000_000 else _COARSE_TICK
-    settled = max(info.st_mtime_ns, info.st_ctime_ns) + tick < time.time_ns()
-    return Mark(info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, settled)
+    reliable = max(info.st_mtime_ns, info.st_ctime_ns) + tick < time.time_ns()
+    return FileStamp(info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, reliable)
 
 
 class Digests:
-    """md5 of files, and of folders as DVC makes it, remembered in a file that may be deleted or damaged at any time.
+    """The md5 of files and folders, as in DVC, with a cache file that may be deleted or damaged at any time.
 
-    Several threads may use one object.
+    Safe to use from several threads.
 
     Parameters
     ----------
     index
-        Where the digests are kept.
+        The cache file.
     """
 
     def __init__(self, index: Path) -> None:
         self._index = index
         found = read_cache_file(index)
-        self._kept: dict[str, list[int | str]] = found if isinstance(found, dict) else {}
+        self._cached: dict[str, list[int | str]] = found if isinstance(found, dict) else {}
         self._changed = False
         self._saving = threading.Lock()
 
     def md5(self, path: Path | str) -> str | None:
-        """Return the digest of what is at `path`, with `.dir` behind it for a folder; None if nothing is."""
+        """Return the md5 of a file, or the digest of a folder, which ends with `.dir`; None if the path does not exist."""
         name = os.fspath(path)
         try:
-            info = os.stat(name)  # noqa: PTH116 - thousands of files: a Path costs as much as the question
+            info = os.stat(name)  # noqa: PTH116 - thousands of files: creating a Path takes as long as the call
         except OSError:
             return None
         if stat.S_ISREG(info.st_mode):
@@ -126,30 +138,34 @@ class Digests:
         known = {inner: md5 for inner, md5 in found.items() if md5 is not None}
         return known if len(known) == len(found) else None
 
-    def keep(self, path: Path | str, mark: Mark, md5: str) -> None:
-        """Remember a digest that was found elsewhere, of the content that the file had when `mark` was taken."""
-        self._kept[os.fspath(path)] = [*mark, md5]
+    def remember(self, path: Path | str, stamp: FileStamp, md5: str) -> None:
+        """Store a digest that was computed elsewhere, of the content at the time of `stamp`."""
+        self._cached[os.fspath(path)] = [*stamp, md5]
         self._changed = True
 
     def save(self) -> None:
-        """Keep what was learnt."""
+        """Write new digests to the cache file."""
         with self._saving:
             if self._changed:
                 self._changed = False
-                write_cache_file(self._index, dict(self._kept))
+                write_cache_file(self._index, dict(self._cached))
 
     def _file(self, name: str, info: os.stat_result) -> str | None:
-        kept = self._kept.get(name)
-        if kept is not None and kept[4] and kept[:4] == [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]:
-            return str(kept[5])
-        mark = mark_of(info)
-        if not mark.settled and info.st_size > _LARGE:
-            # To read it again next time costs more than to wait until its time proves something.
+        cached = self._cached.get(name)
+        if (
+            cached is not None
+            and cached[4]
+            and cached[:4] == [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
+        ):
+            return str(cached[5])
+        stamp = stamp_of(info)
+        if not stamp.reliable and info.st_size > _LARGE:
+            # Reading the file again next time takes longer than waiting for a reliable stamp.
             time.sleep(2 * _TICK / 1e9)
-            mark = mark_of(Path(name).stat())
+            stamp = stamp_of(Path(name).stat())
         try:
             digest = md5_of_file(name)
         except FileNotFoundError:
             return None
-        self.keep(name, mark, digest)
+        self.remember(name, stamp, digest)
         return digest

@@ -1,4 +1,4 @@
-"""Keep products that are in DVC's cache out of Git, as DVC does."""
+"""Add products in DVC's cache to `.gitignore`, as DVC does."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ __all__ = ["ignore_in_git"]
 
 
 def ignore_in_git(git: Path, paths: Iterable[Path]) -> None:
-    """Name products in the `.gitignore` beside them, unless Git ignores them already.
+    """Add products to the `.gitignore` beside them, unless Git ignores them already.
 
     Raises
     ------
     PipelineError
-        If Git tracks one of them: it cannot be in DVC's cache as well.
+        If Git tracks one of them: DVC cannot track it as well.
     """
-    unnamed = [path for path in paths if not _is_named(path)]
-    if not unnamed:
+    missing = [path for path in paths if not _is_listed(path)]
+    if not missing:
         return
-    tracked = _git(git, "ls-files", "-z", "--", *map(str, unnamed))
+    tracked = _git(git, "ls-files", "-z", "--", *map(str, missing))
     if tracked:
         raise PipelineError(
-            f"The product '{tracked[0]}' is tracked by Git, and products are kept by DVC. Remove it from Git: `git rm -r --cached {tracked[0]}`."
+            f"The product '{tracked[0]}' is tracked by Git, but DVC tracks products. Remove it from Git: `git rm -r --cached {tracked[0]}`."
         )
-    ignored = set(_git(git, "check-ignore", "-z", "--", *map(str, unnamed)))
-    for path in unnamed:
+    ignored = set(_git(git, "check-ignore", "-z", "--", *map(str, missing)))
+    for path in missing:
         if str(path) not in ignored:
-            _name(path)
+            _add(path)
 
 
-def _is_named(path: Path) -> bool:
+def _is_listed(path: Path) -> bool:
     try:
         return _line(path) in path.with_name(".gitignore").read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
 
 
-def _name(path: Path) -> None:
+def _add(path: Path) -> None:
     file = path.with_name(".gitignore")
     file.parent.mkdir(parents=True, exist_ok=True)
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
@@ -55,7 +55,7 @@ def _line(path: Path) -> str:
 
 
 def _git(top: Path, *words: str) -> Sequence[str]:
-    # 1 says that nothing was found; without Git there is nothing to keep out of it.
+    # Exit code 1 means that nothing was found; without Git, nothing has to be ignored.
     try:
         done = subprocess.run(["git", *words], cwd=top, capture_output=True, text=True, check=False)
     except FileNotFoundError:

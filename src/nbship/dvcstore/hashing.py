@@ -1,4 +1,4 @@
-"""What a file or folder holds, as DVC records it: md5, size, number of files."""
+"""Contents of files and folders, as DVC records them: md5, size, number of files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Content:
     Attributes
     ----------
     md5
-        With `.dir` behind it for a folder, whose md5 is that of its listing.
+        Of a folder, the md5 of its listing, followed by `.dir`.
     size
-        In bytes; of a folder, of all its files.
+        In bytes; of a folder, the sum of its files.
     files
-        Of a folder: path within it -> md5; None for a file.
+        Of a folder: relative path -> md5; None for a file.
     executable
-        Whether a file may be executed; DVC records that.
+        Whether a file is executable.
     """
 
     md5: str
@@ -34,8 +34,8 @@ class Content:
     files: Mapping[str, str] | None = field(default=None)
     executable: bool = False
 
-    def recorded(self, path: str) -> dict[str, Any]:
-        """Return what `dvc.lock` says of it at a path."""
+    def as_entry(self, path: str) -> dict[str, Any]:
+        """Return its entry in `dvc.lock`, under a path."""
         entry: dict[str, Any] = {"path": path, "hash": "md5", "md5": self.md5, "size": self.size}
         if self.files is not None:
             entry["nfiles"] = len(self.files)
@@ -45,7 +45,7 @@ class Content:
 
 
 def read_content(path: Path, digests: Digests) -> Content | None:
-    """Return what is at `path`; None if nothing is."""
+    """Return the content at a path; None if the path does not exist."""
     try:
         info = path.stat()
     except OSError:

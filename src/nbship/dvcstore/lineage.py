@@ -1,4 +1,4 @@
-"""Which commit made a package: the one that brought its digest into `dvc.lock`."""
+"""Find the commit of a package: the last one that changed its digest in `dvc.lock`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from .digests import files_in, md5_of_file, md5_of_folder
 
-__all__ = ["commit_of"]
+__all__ = ["find_commit"]
 
 
-def commit_of(package: Path, root: Path) -> str | None:
-    """Return the commit, and when and by whom it was made; None where Git knows none.
+def find_commit(package: Path, root: Path) -> str | None:
+    """Return the commit of a package with date and author; None if there is none in Git.
 
-    A package holds no commit: it is what it is by its content. DVC's lock file holds the digest of that content.
+    A package itself does not record a commit. `dvc.lock` records the digest of its content.
     """
     digest = md5_of_folder({name: md5_of_file(path) for name, path in files_in(package)})
     command = ["git", "log", "-1", "--format=%h of %cs by %an", f"-S{digest}", "--", "dvc.lock"]

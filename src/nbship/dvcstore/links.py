@@ -1,4 +1,4 @@
-"""Ways to have one content in two places: shared blocks, a second name, a link, a copy."""
+"""Link types between the cache and products: reflink, hard link, symbolic link, copy."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ _FICLONE = 0x40049409  # of linux/fs.h: share the blocks of another file
 
 
 def link(source: Path, path: Path, kinds: Iterable[str]) -> None:
-    """Put a file of the cache to a path, in the first of some ways that works here, or as a copy.
+    """Link a file of the cache to a path, with the first link type that works, or copy it.
 
-    Whatever was there is replaced; the file appears whole or not at all.
+    An existing file is replaced atomically.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         for kind in (*kinds, "copy"):
             try:
-                _WAYS[kind](source, temporary)
+                _LINK_TYPES[kind](source, temporary)
                 break
             except OSError:
                 temporary.unlink(missing_ok=True)
                 if kind == "copy":
                     raise
-        remove(path)  # a rename over another name of the same file would do nothing
+        remove(path)  # renaming a file over another hard link to it does nothing
 
 
-def reflink(source: Path, draft: Path) -> None:
-    """Make a file that shares its blocks with another.
+def reflink(source: Path, target: Path) -> None:
+    """Create a file that shares the blocks of another.
 
     Raises
     ------
     OSError
-        If the file system cannot.
+        If the file system does not support it.
     """
     try:
         import fcntl
     except ImportError as error:  # Windows
-        raise OSError("This system shares no blocks.") from error
-    with source.open("rb") as reader, draft.open("wb") as writer:
+        raise OSError("This system has no reflinks.") from error
+    with source.open("rb") as reader, target.open("wb") as writer:
         fcntl.ioctl(writer, _FICLONE, reader.fileno())
 
 
 def is_linked(path: Path, target: Path) -> bool:
-    """Tell whether a path is a link, or another name, of a file of the cache."""
+    """Tell whether a path is a symbolic or hard link to a file of the cache."""
     if path.is_symlink():
         return path.resolve() == target.resolve()
     return path.samefile(target)
 
 
-_WAYS: Mapping[str, Callable[[Path, Path], object]] = {
+_LINK_TYPES: Mapping[str, Callable[[Path, Path], object]] = {
     "reflink": reflink,
     "hardlink": os.link,
-    "symlink": lambda source, draft: draft.symlink_to(source),
+    "symlink": lambda source, target: target.symlink_to(source),
     "copy": shutil.copyfile,
 }

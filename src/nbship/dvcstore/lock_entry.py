@@ -1,4 +1,4 @@
-"""What `dvc.lock` says of a stage: its command, the content of its dependencies and products, its parameters."""
+"""Entries of `dvc.lock`: a stage's command, dependencies, parameters and products."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .hashing import Content, read_content
 __all__ = [
     "Difference",
     "Entry",
-    "dependencies",
-    "differences",
+    "dependency_digests",
+    "find_differences",
     "make_entry",
-    "products",
+    "product_digests",
     "run_key",
     "run_value",
     "same_inputs",
     "with_products",
 ]
 
-# An entry as it stands in the file, its keys in DVC's order.
+# An entry as in the file, with its keys in DVC's order.
 Entry = dict[str, Any]
 
 _DEFAULT = "params.yaml"
@@ -34,7 +34,7 @@ _DEFAULT = "params.yaml"
 def make_entry(
     command: str, files: Iterable[str], params: Mapping[str, Mapping[str, Any]], *, root: Path, digests: Digests
 ) -> Entry:
-    """Return the entry of a stage without its products; a dependency that is not there is left out.
+    """Return the entry of a stage without its products; missing dependencies are left out.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def make_entry(
     """
     entry: Entry = {"cmd": command}
     found = ((path, read_content(root / path, digests)) for path in sorted(files))
-    if deps := [content.recorded(path) for path, content in found if content]:
+    if deps := [content.as_entry(path) for path, content in found if content]:
         entry["deps"] = deps
     if params := {path: values for path, values in params.items() if values}:
         order = sorted(params, key=lambda path: (path != _DEFAULT, path))
@@ -54,23 +54,23 @@ def make_entry(
 
 
 def with_products(entry: Entry, contents: Mapping[str, Content]) -> Entry:
-    """Return a whole entry."""
-    return {**entry, "outs": [contents[path].recorded(path) for path in sorted(contents)]}
+    """Return an entry with its products added."""
+    return {**entry, "outs": [contents[path].as_entry(path) for path in sorted(contents)]}
 
 
 class Difference(NamedTuple):
-    """Something that is not as it was recorded.
+    """A difference between a recorded entry and the current state.
 
     Attributes
     ----------
     kind
-        "stage" (not recorded at all), "command", "dependency", "parameter" or "product".
+        "stage" (not recorded), "command", "dependency", "parameter" or "product".
     name
         Path of a dependency or product, key of a parameter.
     file
-        In which a parameter stands.
+        The file of a parameter.
     recorded, now
-        The digest or the value; None where there is none.
+        The digest or value; None if there is none.
     """
 
     kind: str
@@ -80,19 +80,19 @@ class Difference(NamedTuple):
     file: str = ""
 
 
-def differences(
-    recorded: Mapping[str, Any] | None, entry: Entry, made: Mapping[str, str] | None = None
+def find_differences(
+    recorded: Mapping[str, Any] | None, entry: Entry, products: Mapping[str, str] | None = None
 ) -> Iterator[Difference]:
-    """Yield what makes a stage stale, as DVC judges it: values compare by value and type, the order never counts.
+    """Yield the differences that make a stage stale by DVC's rules: values and types count, order does not.
 
     Parameters
     ----------
     recorded
         The stage's entry in `dvc.lock`.
     entry
-        What it would be now, without products.
-    made
-        Product -> md5 of those that are there; None leaves products out of the comparison.
+        The entry for the current state, without products.
+    products
+        Product -> md5 of the existing ones; None leaves products out of the comparison.
     """
     if recorded is None:
         yield Difference("stage", "", None, None)
@@ -103,8 +103,8 @@ def differences(
     before, now = recorded.get("params") or {}, entry.get("params") or {}
     for file in dict.fromkeys((*now, *before)):
         yield from _changed("parameter", before.get(file) or {}, now.get(file) or {}, file=file)
-    if made is not None:
-        yield from _changed("product", products(recorded), made)
+    if products is not None:
+        yield from _changed("product", product_digests(recorded), products)
 
 
 def _changed(kind: str, before: Mapping[str, Any], now: Mapping[str, Any], *, file: str = "") -> Iterator[Difference]:
@@ -115,30 +115,30 @@ def _changed(kind: str, before: Mapping[str, Any], now: Mapping[str, Any], *, fi
 
 
 def same_inputs(recorded: Mapping[str, Any] | None, entry: Entry) -> bool:
-    """Tell whether a recorded entry is of the same command, dependencies and parameters."""
-    return not any(differences(recorded, entry))
+    """Tell whether a recorded entry has the same command, dependencies and parameters."""
+    return not any(find_differences(recorded, entry))
 
 
-def dependencies(entry: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the md5 of each file and folder that an entry's stage reads."""
+def dependency_digests(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the md5 of each dependency of an entry."""
     return _digests(entry, "deps")
 
 
-def products(entry: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the md5 of each product of a recorded entry."""
+def product_digests(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the md5 of each product of an entry."""
     return _digests(entry, "outs")
 
 
 def run_key(entry: Entry, paths: Iterable[str]) -> str:
-    """Return the name that the run cache has for a stage with these inputs and products.
+    """Return the key in the run cache for a stage with these inputs and product paths.
 
-    As `dvc.stage.cache._get_cache_hash`: sizes do not count.
+    As in `dvc.stage.cache._get_cache_hash`, sizes are left out.
     """
     return _sha256({**entry, "outs": sorted(paths)})
 
 
 def run_value(entry: Mapping[str, Any]) -> str:
-    """Return the name of one run's entry in the run cache."""
+    """Return the file name of a complete entry in the run cache."""
     return _sha256(entry)
 
 

@@ -1,4 +1,4 @@
-"""`dvc.lock` by stages: read, changed and written in the time of a text file, as DVC writes it."""
+"""`dvc.lock`, split into stages so that changing one leaves the text of the others as DVC wrote it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import PipelineError
 from .lock_yaml import parse_block, render_block
 
-__all__ = ["Lock", "parse_lock", "read_lock"]
+__all__ = ["LockFile", "parse_lock", "read_lock"]
 
 _HEAD = "schema: '2.0'\nstages:\n"
 _STAGES = re.compile(r"^stages:\n", re.MULTILINE)
@@ -19,15 +19,15 @@ _NEXT = re.compile(r"^(?! )", re.MULTILINE)
 _NAME = re.compile(r"^  ([A-Za-z_][\w@.-]*):\n", re.MULTILINE)
 
 
-class Lock(Mapping[str, Mapping[str, Any]]):
-    """The stages' entries, as DVC has them, and the text that they stand in.
+class LockFile(Mapping[str, Mapping[str, Any]]):
+    """The entries of `dvc.lock` by stage, and the text of the file.
 
     Parameters
     ----------
     blocks
         The lines of each stage.
     head, tail
-        What stands before and after them.
+        The text before and after them.
     """
 
     def __init__(
@@ -55,24 +55,24 @@ class Lock(Mapping[str, Mapping[str, Any]]):
 
     @property
     def text(self) -> str:
-        """The file's text, byte for byte what DVC writes."""
+        """The text of the file, identical to what DVC writes."""
         return "".join((self._head, *self._blocks.values(), self._tail))
 
-    def with_stages(self, entries: Mapping[str, Mapping[str, Any]]) -> Lock:
-        """Return the lock with entries put in: those that it has keep their place, new ones come last, as with DVC.
+    def with_stages(self, entries: Mapping[str, Mapping[str, Any]]) -> LockFile:
+        """Return the lock file with entries replaced in place or added at the end, as DVC does.
 
-        >>> print(Lock().with_stages({"a": {"cmd": "nbship stage a"}}).text, end="")
+        >>> print(LockFile().with_stages({"a": {"cmd": "nbship stage a"}}).text, end="")
         schema: '2.0'
         stages:
           a:
             cmd: nbship stage a
         """
         blocks = {name: render_block(name, entry) for name, entry in entries.items()}
-        return Lock({**self._entries, **entries}, {**self._blocks, **blocks}, head=self._head, tail=self._tail)
+        return LockFile({**self._entries, **entries}, {**self._blocks, **blocks}, head=self._head, tail=self._tail)
 
-    def without(self, *names: str) -> Lock:
-        """Return the lock without some stages."""
-        return Lock(
+    def without(self, *names: str) -> LockFile:
+        """Return the lock file without some stages."""
+        return LockFile(
             {name: entry for name, entry in self._entries.items() if name not in names},
             {name: block for name, block in self._blocks.items() if name not in names},
             head=self._head,
@@ -80,8 +80,8 @@ class Lock(Mapping[str, Mapping[str, Any]]):
         )
 
 
-def read_lock(path: Path) -> Lock:
-    """Read a `dvc.lock`; where there is none, an empty one.
+def read_lock(path: Path) -> LockFile:
+    """Read `dvc.lock`; a missing file reads as empty.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def read_lock(path: Path) -> Lock:
     try:
         return parse_lock(path.read_bytes().decode())
     except FileNotFoundError:
-        return Lock()
+        return LockFile()
     except (OSError, UnicodeDecodeError, PipelineError) as cause:
         raise PipelineError(
             f"'{path.name}' is damaged: {cause}. Restore it with `git checkout {path.name}`, "
@@ -100,34 +100,34 @@ def read_lock(path: Path) -> Lock:
 
 
 @lru_cache(maxsize=2)
-def parse_lock(text: str) -> Lock:
-    """Read the text of a `dvc.lock`.
+def parse_lock(text: str) -> LockFile:
+    """Parse the text of `dvc.lock`.
 
     Raises
     ------
     PipelineError
-        If it is none.
+        If it is not a lock file.
     """
     if not text.strip():
-        return Lock()
+        return LockFile()
     try:
         head, body, tail = _parts(text)
         blocks = _blocks(body)
-    except _OddError:
-        return Lock().with_stages(_loaded(text))
+    except _UnusualLayoutError:
+        return LockFile().with_stages(_loaded(text))
     entries = {name: _entry(name, block) for name, block in blocks.items()}
-    return Lock(entries, blocks, head=head, tail=tail)
+    return LockFile(entries, blocks, head=head, tail=tail)
 
 
-class _OddError(Exception):
-    """The text is laid out in another way than DVC's."""
+class _UnusualLayoutError(Exception):
+    """The text is valid YAML, but not laid out as DVC writes it."""
 
 
 def _parts(text: str) -> tuple[str, str, str]:
-    """Return what stands before the stages, their lines, and what stands after them."""
+    """Return the text before the stages, of the stages, and after them."""
     start = _STAGES.search(text)
     if start is None or not text.startswith("schema: '2.0'\n") or not text.endswith("\n"):
-        raise _OddError
+        raise _UnusualLayoutError
     after = _NEXT.search(text, start.end())
     end = after.start() if after else len(text)
     return text[: start.end()], text[start.end() : end], text[end:]
@@ -136,7 +136,7 @@ def _parts(text: str) -> tuple[str, str, str]:
 def _blocks(body: str) -> dict[str, str]:
     found = list(_NAME.finditer(body))
     if not found or found[0].start() > 0:
-        raise _OddError
+        raise _UnusualLayoutError
     ends = [match.start() for match in found[1:]] + [len(body)]
     blocks = {match[1]: body[match.start() : end] for match, end in zip(found, ends, strict=True)}
     if len(blocks) < len(found):

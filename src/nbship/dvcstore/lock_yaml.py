@@ -1,7 +1,7 @@
-"""Entries of `dvc.lock` as text, and back: what DVC writes, byte for byte, without its YAML library where that is safe.
+"""Render and parse entries of `dvc.lock`, byte for byte as DVC does, without ruamel.yaml for plain values.
 
-DVC writes with ruamel.yaml, which takes seconds for a few hundred stages. Nearly all that it writes is plain
-text on one line; such entries are written and read here, and any other value goes to ruamel.yaml itself.
+DVC writes with ruamel.yaml, which takes seconds for a few hundred stages. Nearly all values are plain scalars
+on one line; these are written and read here, and other values by ruamel.yaml.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..project import TYPED_STRING, NotPlainError, parse_plain
 
 __all__ = ["WIDTH", "parse_block", "render_block", "render_entry"]
 
-# Text that needs no quotes unless YAML 1.2 takes it for another type.
+# Strings that need no quotes, unless YAML 1.2 reads them as another type.
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+@=-]*(?: [A-Za-z0-9_./][A-Za-z0-9_./+@=-]*)*")
-# DVC's own.
+# The line width of DVC's writer.
 WIDTH = 80
 _LONGEST_KEY = 100
 
@@ -30,14 +30,14 @@ def render_block(name: str, entry: Mapping[str, Any]) -> str:
     if not entry:
         return f"  {name}: {{}}\n"
     try:
-        _refuse_shared(entry, set())
+        _reject_shared(entry, set())
         return f"  {_key(name, 2, WIDTH)}:\n" + "".join(_mapping(entry, 4, WIDTH))
     except NotPlainError:
         return _dump({"stages": {name: entry}}, WIDTH).partition("\n")[2]
 
 
 def render_entry(entry: Mapping[str, Any], *, width: int = WIDTH) -> str:
-    """Return an entry as a file of its own, as DVC's run cache has it; longer lines than `width` are folded.
+    """Return an entry as a separate file, as in DVC's run cache; lines longer than `width` are folded.
 
     >>> print(render_entry({"cmd": "nbship stage a", "deps": [{"path": "b", "md5": "0e12", "size": 3}]}), end="")
     cmd: nbship stage a
@@ -49,7 +49,7 @@ def render_entry(entry: Mapping[str, Any], *, width: int = WIDTH) -> str:
     if not entry:
         return _dump(entry, width)
     try:
-        _refuse_shared(entry, set())
+        _reject_shared(entry, set())
         return "".join(_mapping(entry, 0, width))
     except NotPlainError:
         return _dump(entry, width)
@@ -57,7 +57,7 @@ def render_entry(entry: Mapping[str, Any], *, width: int = WIDTH) -> str:
 
 @lru_cache(maxsize=4096)
 def parse_block(block: str) -> Any:
-    """Return the entry that the lines of a stage hold; not to be changed.
+    """Return the entry in the lines of a stage; the result is cached and must not be changed.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def _scalar(value: object) -> str:
 
 @lru_cache(maxsize=4096)
 def _as_written(text: str) -> str:
-    """Return a text in the quotes that ruamel.yaml gives it, if it stays on one line."""
+    """Return a string with the quotes that ruamel.yaml writes, if it stays on one line."""
     if not text.isprintable():
         raise NotPlainError
     first, *more = _dump({"k": text}, 2**31 - 1).removesuffix("\n").split("\n")
@@ -141,14 +141,14 @@ def _as_written(text: str) -> str:
     return first.removeprefix("k: ")
 
 
-def _refuse_shared(value: Any, seen: set[int]) -> None:
-    """Refuse a container that occurs twice: YAML writes it once, with an anchor."""
+def _reject_shared(value: Any, seen: set[int]) -> None:
+    """Reject a container that occurs twice: ruamel.yaml writes it once, with an anchor."""
     if isinstance(value, (Mapping, list)):
         if id(value) in seen:
             raise NotPlainError
         seen.add(id(value))
         for inner in value.values() if isinstance(value, Mapping) else value:
-            _refuse_shared(inner, seen)
+            _reject_shared(inner, seen)
 
 
 def _dump(content: Mapping[str, Any], width: int) -> str:

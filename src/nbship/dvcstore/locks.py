@@ -1,4 +1,11 @@
-"""The locks that keep runs apart: one `nbship run` at a time, and DVC's own, taken as DVC takes them."""
+"""Locks: one for `nbship run`, and those of DVC, in DVC's format.
+
+A run holds `nbship.lock` from start to end, its claims in `rwlock` while stages run, and `lock` while it writes::
+
+    nbship.lock   [──────────────── run ────────────────]
+    rwlock         [── reads data/, writes products/ ──]     `dvc repro` of the same files stops with an error
+    lock               [dvc.lock, cache]   [dvc.lock, cache] other DVC commands work in between
+"""
 
 from __future__ import annotations
 
@@ -16,14 +23,14 @@ from typing import Any
 from ..atomic_write import write_whole
 from .config import Repository
 
-__all__ = ["RepositoryLock", "claims", "one_run"]
+__all__ = ["RepositoryLock", "claim_files", "hold_run_lock"]
 
-_PATIENCE = 0.1  # seconds between two tries
+_RETRY_SECONDS = 0.1
 
 
 @contextmanager
-def one_run(repository: Repository, *, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Let one run at a time be at work in a repository; a second one waits until the first has ended.
+def hold_run_lock(repository: Repository, *, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of `nbship run` in a repository; wait for another run to end.
 
     The operating system releases the lock of a process that dies.
     """
@@ -36,9 +43,9 @@ def one_run(repository: Repository, *, on_wait: Callable[[], None]) -> Iterator[
 
 
 class RepositoryLock:
-    """DVC's lock of the whole repository: held while `dvc.lock` and the cache are written, not while stages run.
+    """DVC's repository lock, to be held while `dvc.lock` and the cache are written, not while stages run.
 
-    Threads of one run share it; another process that holds it is waited for.
+    Several threads may share the object. If another process holds the lock, wait for it.
     """
 
     def __init__(self, repository: Repository) -> None:
@@ -52,7 +59,7 @@ class RepositoryLock:
 
 
 @contextmanager
-def claims(
+def claim_files(
     repository: Repository,
     *,
     read: Iterable[Path],
@@ -60,24 +67,24 @@ def claims(
     lock: RepositoryLock,
     on_wait: Callable[[str], None],
 ) -> Iterator[None]:
-    """Claim the files that a run reads and writes, so that a DVC command that would disturb it stops and says so.
+    """Claim the files that a run reads and writes in DVC's `rwlock`, so that conflicting DVC commands fail.
 
-    While another command at work has claimed one of them, wait. Claims of processes that are gone are dropped,
-    and so is a file of claims that cannot be read.
+    Wait while a running command has claimed one of them. Claims of dead processes and a damaged `rwlock` are
+    discarded.
 
     Parameters
     ----------
     on_wait
-        Called once with the command that is waited for.
+        Called once with the command that holds a claim.
     """
     own = {"pid": os.getpid(), "cmd": " ".join(sys.argv)}
     wanted = {"read": [str(path) for path in read], "write": [str(path) for path in write]}
-    told = False
+    reported = False
     while blocker := _claim(repository, own, wanted, lock):
-        if not told:
+        if not reported:
             on_wait(blocker)
-            told = True
-        time.sleep(_PATIENCE)
+            reported = True
+        time.sleep(_RETRY_SECONDS)
     try:
         yield
     finally:
@@ -86,7 +93,7 @@ def claims(
 
 
 def _claim(repository: Repository, own: dict[str, Any], wanted: Mapping[str, list[str]], lock: RepositoryLock) -> str:
-    """Claim, or return the command that is in the way."""
+    """Claim, or return the command that holds a conflicting claim."""
     with lock(), _edit(repository) as held:
         _drop(held, lambda claim: claim == own or not _is_alive(claim))
         others = {path: [claim] for path, claim in held["write"].items()}
@@ -112,7 +119,7 @@ def _edit(repository: Repository) -> Iterator[dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return the claims; those of a file that cannot be read are of nobody."""
+    """Return the claims; a missing or damaged file has none."""
     empty: dict[str, Any] = {"write": {}, "read": {}}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -120,18 +127,18 @@ def _read(path: Path) -> dict[str, Any]:
         listed = [*held["write"].values(), *(claim for claims in held["read"].values() for claim in claims)]
         well_formed = all(isinstance(claim["pid"], int) and isinstance(claim["cmd"], str) for claim in listed)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return empty  # no file, or one that a crash cut short: the processes that claimed are gone with it
+        return empty  # missing, or damaged by a crash, after which the processes of its claims are dead
     return held if well_formed else empty
 
 
 def _drop(held: dict[str, Any], unwanted: Callable[[dict[str, Any]], bool]) -> None:
     held["write"] = {path: claim for path, claim in held["write"].items() if not unwanted(claim)}
-    kept = {path: [claim for claim in claims if not unwanted(claim)] for path, claims in held["read"].items()}
-    held["read"] = {path: claims for path, claims in kept.items() if claims}
+    remaining = {path: [claim for claim in claims if not unwanted(claim)] for path, claims in held["read"].items()}
+    held["read"] = {path: claims for path, claims in remaining.items() if claims}
 
 
 def _is_alive(claim: Mapping[str, Any]) -> bool:
-    """Tell whether the command that made a claim is still at work, and its number not that of another process."""
+    """Tell whether the process of a claim is running, and its id has not been reused by another command."""
     import psutil  # type: ignore[import-untyped]
 
     try:
@@ -149,7 +156,7 @@ def _overlap(one: str, other: str) -> bool:
 
 @contextmanager
 def _dvc_lock(repository: Repository, name: str) -> Iterator[None]:
-    """Hold a lock in the way that the repository is configured for; to DVC the other way's file is in the way."""
+    """Hold a lock of the configured kind: DVC fails on a lock file of the other kind."""
     repository.tmp.mkdir(parents=True, exist_ok=True)
     path = repository.tmp / name
     if repository.hardlink_lock:
@@ -175,4 +182,4 @@ def _wait_for(path: Path, *, on_wait: Callable[[], None] | None = None) -> Any:
         if on_wait and not waited:
             on_wait()
         waited = True
-        time.sleep(_PATIENCE)
+        time.sleep(_RETRY_SECONDS)

@@ -14,10 +14,10 @@ __all__ = ["merge_lock_files", "merge_locks"]
 def merge_locks(
     base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Merge the `stages` of two locks that grew from `base`.
+    """Merge the `stages` of two versions of `base`.
 
-    A stage that one side changed is taken from that side. A stage that both changed differently ran on
-    neither side's merged inputs, so its entry is left out: it runs again (or comes from the run cache).
+    A stage that one side changed is taken from that side. A stage that both sides changed differently is left
+    out: neither side ran it with the merged inputs, so it runs again (or is restored from the run cache).
 
     Returns
     -------
@@ -41,7 +41,7 @@ def merge_locks(
 
 
 def merge_lock_files(base: Path, ours: Path, theirs: Path) -> list[str]:
-    """Merge `theirs` into `ours` (three paths, as Git hands them to a merge driver); `ours` is rewritten.
+    """Merge `theirs` into `ours` (paths from Git's merge driver); `ours` is rewritten.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def merge_lock_files(base: Path, ours: Path, theirs: Path) -> list[str]:
     Raises
     ------
     PipelineError
-        If one of the three is not a lock file; Git then leaves the conflict to a person.
+        If one of the three is not a lock file; Git then reports a conflict.
     """
     locks = [_read(path) for path in (base, ours, theirs)]
     merged, dropped = merge_locks(*(lock.get("stages") or {} for lock in locks))

@@ -1,4 +1,4 @@
-"""Make a run possible again where a crash or a disk has damaged what it begins from."""
+"""Repair a damaged `dvc.lock`, so that a run can start."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..atomic_write import publish, write_whole
 from ..errors import PipelineError
 from .lock_file import parse_lock, read_lock
 
-__all__ = ["heal_lock"]
+__all__ = ["repair_lock"]
 
 
-def heal_lock(path: Path, *, aside: Path) -> str:
-    """Put a `dvc.lock` in order that cannot be read; return what was done, as a sentence, or nothing.
+def repair_lock(path: Path, *, aside: Path) -> str:
+    """Replace a damaged `dvc.lock`; return a sentence about it, or an empty string if it is intact.
 
-    The one that is committed takes its place, or none: what the stages made comes back from the run cache.
+    The committed version is restored, or else an empty one: products are restored from the run cache.
 
     Parameters
     ----------
     aside
-        Where the damaged one is left.
+        Where the damaged file is moved.
     """
     try:
         read_lock(path)
@@ -31,12 +31,12 @@ def heal_lock(path: Path, *, aside: Path) -> str:
     publish(path, aside)
     if committed := _committed(path):
         write_whole(path, committed)
-    begun = "the committed one" if committed else "an empty one"
-    return f"'{path.name}' was damaged ({damage}). It was moved to '{aside.parent.name}/{aside.name}', and the run starts from {begun}."
+    start = "the committed version" if committed else "an empty file"
+    return f"'{path.name}' was damaged ({damage}). It was moved to '{aside.parent.name}/{aside.name}', and the run starts from {start}."
 
 
 def _committed(path: Path) -> str:
-    """Return the file as Git has it, if it is whole there."""
+    """Return the committed version, or an empty string if it is missing or damaged."""
     try:
         done = subprocess.run(
             ["git", "show", f"HEAD:./{path.name}"], cwd=path.parent, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""The run cache: what stages made of which inputs, so that a run that was done once is not done again."""
+"""DVC's run cache: the products of earlier runs, by their inputs."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from .config import Repository
 from .lock_entry import Entry, run_key, run_value
 from .lock_yaml import parse_block, render_entry
 
-__all__ = ["Runs"]
+__all__ = ["RunCache"]
 
 
-class Runs:
+class RunCache:
     """The run cache of a DVC repository."""
 
     def __init__(self, repository: Repository) -> None:
         self._folder = repository.cache / "runs"
 
     def find(self, entry: Entry, paths: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-        """Yield what earlier runs with these inputs made, the newest first.
+        """Yield the entries of earlier runs with these inputs, the newest first.
 
-        An entry that is not what its name says is removed.
+        A damaged entry is removed.
 
         Parameters
         ----------
         paths
-            The stage's products.
+            The paths of the stage's products.
         """
-        folder = self._place(run_key(entry, paths))
+        folder = self._folder_of(run_key(entry, paths))
         for path in sorted(_files(folder), key=lambda path: path.stat().st_mtime, reverse=True):
             found = _read(path)
             if found is None:
@@ -41,14 +41,14 @@ class Runs:
                 yield found
 
     def save(self, entry: Entry) -> None:
-        """Keep what a stage made; what is kept already stays as it is."""
-        folder = self._place(run_key(entry, [out["path"] for out in entry["outs"]]))
+        """Write the entry of a run, unless it is in the run cache already."""
+        folder = self._folder_of(run_key(entry, [out["path"] for out in entry["outs"]]))
         path = folder / run_value(entry)
         if path.is_file() and _read(path) is not None:
             return
         write_whole(path, render_entry(entry))
 
-    def _place(self, key: str) -> Path:
+    def _folder_of(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
 

@@ -1,4 +1,4 @@
-"""Data that DVC tracks by a file of its own (`data.dvc`): what changed is recorded, as `dvc repro` does."""
+"""Data that DVC tracks with a `.dvc` file: changes are recorded, as `dvc repro` does."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from ..errors import PipelineError
 from ..project import read_yaml
 from .digests import Digests
 from .hashing import Content, read_content
-from .store import Books
+from .store import DvcStore
 
-__all__ = ["record_sources"]
+__all__ = ["record_tracked_data"]
 
 
-def record_sources(root: Path, resources: Iterable[PurePosixPath], digests: Digests, books: Books) -> list[str]:
-    """Let DVC record the outside files that stages read where they are not what their `.dvc` files say.
-
-    Those that are come into the cache, if they are not there.
+def record_tracked_data(root: Path, resources: Iterable[PurePosixPath], digests: Digests, store: DvcStore) -> list[str]:
+    """Let DVC record changed resources in their `.dvc` files; add unchanged ones to the cache.
 
     Returns
     -------
@@ -30,7 +28,7 @@ def record_sources(root: Path, resources: Iterable[PurePosixPath], digests: Dige
     Raises
     ------
     PipelineError
-        If DVC refuses.
+        If DVC fails.
     """
     written = []
     for name in dict.fromkeys(_tracking(root, resources)):
@@ -39,7 +37,7 @@ def record_sources(root: Path, resources: Iterable[PurePosixPath], digests: Dige
             _repro(root, name)
             written.append(name)
         else:
-            books.keep(recorded)
+            store.add_to_cache(recorded)
     return written
 
 
@@ -51,7 +49,7 @@ def _tracking(root: Path, resources: Iterable[PurePosixPath]) -> Iterator[str]:
 
 
 def _recorded(file: Path, digests: Digests) -> dict[Path, Content] | None:
-    """Return what a `.dvc` file tracks and the cache should hold; None if it is not what the file says."""
+    """Return the contents that a `.dvc` file tracks and the cache should hold; None if one has changed."""
     found: dict[Path, Content] = {}
     for out in read_yaml(file, PipelineError).get("outs") or ():
         path = file.parent / str(out.get("path", ""))
@@ -69,7 +67,7 @@ def _repro(root: Path, name: str) -> None:
         cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"},
     )  # fmt: skip
     if done.returncode:
-        said = done.stderr.strip().removeprefix("ERROR: ") or "it said nothing"
+        output = done.stderr.strip().removeprefix("ERROR: ") or "no output"
         raise PipelineError(
-            f"DVC does not record what changed in '{name}': {said}. `dvc repro {name}` shows the full output."
+            f"DVC cannot record the changes of '{name}': {output}. `dvc repro {name}` shows the full output."
         )

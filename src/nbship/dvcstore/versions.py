@@ -1,4 +1,4 @@
-"""The DVC versions whose files are written here as DVC writes them."""
+"""The DVC versions whose formats nbship was tested with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TESTED = ((3, 67), (3, 67))
 
 
 def version_problem() -> str | None:
-    """Return what is wrong with the installed DVC; None where it is one that was tested."""
+    """Return a warning about the installed DVC; None if it was tested."""
     tested = " to ".join(dict.fromkeys(".".join(map(str, version)) for version in TESTED))
     try:
         installed = metadata.version("dvc")
@@ -21,6 +21,6 @@ def version_problem() -> str | None:
     if TESTED[0] <= number <= TESTED[1]:
         return None
     return (
-        f"DVC {installed} is installed, and nbship writes lock file and cache as DVC {tested} does. "
+        f"DVC {installed} is installed, but nbship writes the lock file and cache of DVC {tested}. "
         f"Check that `dvc status` is clean after `nbship run`, or install DVC {tested}."
     )

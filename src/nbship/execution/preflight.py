@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
 from ..atomic_write import remove_temporary
-from ..dvcstore import Repository, claims, ignore_in_git, record_sources
+from ..dvcstore import Repository, claim_files, ignore_in_git, record_tracked_data
 from ..errors import PipelineError, SourceError
 from ..notebook import Context
 from ..pipeline import COPIES_STAGE, index_of, sync
@@ -45,11 +45,11 @@ def open_run(work: Work, repository: Repository, names: Sequence[str], stack: Ex
         If something generated cannot be written.
     """
     project = work.project
-    stack.callback(work.books.objects.sweep)
+    stack.callback(work.store.cache.clean_up)
     stack.callback(index_of(project).save)
     _refuse_missing(work, names)
     resources = [path for name in names for path in work.pipeline[name].resources.values()]
-    for tracked in record_sources(project.root, resources, work.digests, work.books):
+    for tracked in record_tracked_data(project.root, resources, work.digests, work.store):
         work.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
     for edit in sync(project, ask_ploomber=False, plans=(work.pipeline, work.plans)).edits:
         work.progress.note(
@@ -64,7 +64,7 @@ def _tidy(work: Work, names: Sequence[str]) -> None:
     """Delete what a killed run left half-written."""
     products = (path for name in names for path in work.declared[name].products)
     remove_temporary(work.project.root / path for path in (*_OWN_FILES, *products))
-    work.books.objects.sweep()
+    work.store.cache.clean_up()
 
 
 def _refuse_missing(work: Work, names: Iterable[str]) -> None:
@@ -79,12 +79,12 @@ def _refuse_missing(work: Work, names: Iterable[str]) -> None:
 def _claim(work: Work, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
     root, stages = work.project.root, [work.declared[name] for name in (COPIES_STAGE, *names)]
     if repository.git:
-        ignore_in_git(repository.git, (root / path for stage in stages for path in stage.kept))
-    claimed = claims(
+        ignore_in_git(repository.git, (root / path for stage in stages for path in stage.cached))
+    claimed = claim_files(
         repository,
         read=dict.fromkeys(root / path for stage in stages for path in stage.files),
         write=[root / path for stage in stages for path in stage.products],
-        lock=work.books.lock,
+        lock=work.store.lock,
         on_wait=lambda command: work.progress.note(f"'{command}' is running here. Waiting for it to finish."),
     )
     stack.enter_context(claimed)

@@ -1,4 +1,4 @@
-"""`nbship run`: what changed runs, independent stages side by side, and DVC's books are kept."""
+"""`nbship run`: what changed runs, independent stages side by side, and DVC's store are kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
-from ..dvcstore import Books, Repository, RepositoryLock, heal_lock, one_run, read_repository
+from ..dvcstore import DvcStore, Repository, RepositoryLock, hold_run_lock, read_repository, repair_lock
 from ..pipeline import (
     Pipeline,
     ancestors,
@@ -73,11 +73,11 @@ def run(
     secrets.refuse(project.params, where="params.yaml")
     prepare_repository(project.root)
     repository = read_repository(project.root)
-    with one_run(repository, on_wait=lambda: progress.note(_WAITING)):
+    with hold_run_lock(repository, on_wait=lambda: progress.note(_WAITING)):
         with RepositoryLock(repository)():  # DVC writes it in place: half of it is damage only when DVC is not at work
-            healed = heal_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged")
-        if healed:
-            progress.note(healed)
+            repaired = repair_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged")
+        if repaired:
+            progress.note(repaired)
         set_params(project.root / "params.yaml", assignments)
         summary = _run(load(project.root), repository, stages, force=force, jobs=jobs, progress=progress)
     summary.seconds = time.monotonic() - began
@@ -108,14 +108,14 @@ def _run(
         open_run(work, repository, list(upstream), stack)
         work.copy_notebooks()
         stale = _stale(upstream, work)
-        work.books.expect(stale)
+        work.store.expect(stale)
         parent.preload([module for name in stale for module in work.plans[name].imports])
         try:
             run_in_order(stale, work, jobs=jobs + 1, stop=work.stop)
         finally:
-            work.books.close()
+            work.store.close()
         if not targets and not work.summary.failed:
-            remember_current(project, name=SNAPSHOT, extra=work.books.cached())
+            remember_current(project, name=SNAPSHOT, extra=work.store.cached_files())
     return work.summary
 
 
@@ -132,7 +132,7 @@ def _plan(
         pipeline=pipeline,
         plans=plans,
         declared=declared,
-        books=Books(project.root, repository, digests, order=declared),
+        store=DvcStore(project.root, repository, digests, order=declared),
         digests=digests,
         marks=marks,
         progress=progress,

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..dvcstore import Books, Declared, Digests, Entry, dependencies
+from ..dvcstore import DeclaredStage, Digests, DvcStore, Entry, dependency_digests
 from ..errors import NbshipError
 from ..pipeline import COPIES_STAGE, Pipeline, Plan, write_copies
 from ..project import Project
@@ -35,8 +35,8 @@ class Work:
     project: Project
     pipeline: Pipeline
     plans: Mapping[str, Plan]
-    declared: Mapping[str, Declared]
-    books: Books
+    declared: Mapping[str, DeclaredStage]
+    store: DvcStore
     digests: Digests
     marks: Marks
     progress: Progress
@@ -49,10 +49,10 @@ class Work:
 
     def is_current(self, name: str) -> bool:
         """Tell whether a stage, with all before it, has nothing to do; then it is done."""
-        if self.force or not self.books.has(name):
+        if self.force or not self.store.has(name):
             return False
         stage = self.declared[name]
-        if not self.books.is_current(stage, self.books.inputs(stage)):
+        if not self.store.is_current(stage, self.store.inputs(stage)):
             return False
         self.summary.up_to_date.append(name)
         self.progress.current(name)
@@ -66,31 +66,31 @@ class Work:
     def copy_notebooks(self) -> None:
         """Bring the stage up to date that all others come after."""
         stage = self.declared[COPIES_STAGE]
-        inputs = self.books.inputs(stage)
-        if stage.always or self.force or not self.books.is_current(stage, inputs):
+        inputs = self.store.inputs(stage)
+        if stage.always_runs or self.force or not self.store.is_current(stage, inputs):
             write_copies(self.project, self.pipeline)
-        if not self.books.is_current(stage, inputs):
-            self.books.record(stage, inputs)
+        if not self.store.is_current(stage, inputs):
+            self.store.record(stage, inputs)
 
     def __call__(self, name: str) -> bool:
         """Bring a stage up to date; tell whether it is now."""
         if self.is_current(name):
             return True
         stage = self.declared[name]
-        if not self.force and self.books.restore(stage, self.books.inputs(stage)):
+        if not self.force and self.store.restore(stage, self.store.inputs(stage)):
             self.summary.restored.append(name)
             self.progress.restored(name)
             return True
         return self._run(stage)
 
-    def _run(self, stage: Declared) -> bool:
+    def _run(self, stage: DeclaredStage) -> bool:
         reports: list[StageReport] = []
         try:
             with self.slots:
                 self.progress.started(stage.name)
-                inputs = self.books.inputs(stage)
+                inputs = self.store.inputs(stage)
                 self._execute(stage.name, inputs, reports)
-            self.books.record(stage, inputs)
+            self.store.record(stage, inputs)
         except (NbshipError, OSError) as error:
             failed = StageReport(stage=stage.name, seconds=0.0, error=type(error).__name__, message=str(error))
             reports = [report for report in reports if report.error] or [failed]
@@ -109,7 +109,7 @@ class Work:
             plan.stage,
             pipeline=self.pipeline,
             inputs=stage_inputs(
-                self.project, plan, digests=self.digests, marks=self.marks, before=dependencies(inputs)
+                self.project, plan, digests=self.digests, marks=self.marks, before=dependency_digests(inputs)
             ),
             environ=self.environ,
             parent=self.parent() if plan.stage.is_python else None,

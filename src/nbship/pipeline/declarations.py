@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..dvcstore import Declared
+from ..dvcstore import DeclaredStage
 from ..errors import SettingsError
 from ..project import Project, read_yaml
 from .libraries import LIBRARIES, read_libraries
@@ -14,21 +14,21 @@ from .placeholders import look_up
 __all__ = ["declare"]
 
 
-def declare(project: Project, dvc_yaml: Mapping[str, Any]) -> Mapping[str, Declared]:
+def declare(project: Project, dvc_yaml: Mapping[str, Any]) -> Mapping[str, DeclaredStage]:
     """Return all stages of `dvc.yaml`, given as `derive` returns it; that of the notebooks' copies first."""
     values = _Values(project)
     return {name: _declared(name, content, values) for name, content in dvc_yaml["stages"].items()}
 
 
-def _declared(name: str, content: Mapping[str, Any], values: _Values) -> Declared:
-    return Declared(
+def _declared(name: str, content: Mapping[str, Any], values: _Values) -> DeclaredStage:
+    return DeclaredStage(
         name=name,
         command=content["cmd"],
         files=tuple(content.get("deps", ())),
         params={file: {key: values(file, key) for key in keys} for file, keys in _keys(content.get("params", ()))},
-        kept=tuple(content.get("outs", ())),
+        cached=tuple(content.get("outs", ())),
         tracked=tuple(path for kind in ("metrics", "plots") for each in content.get(kind, ()) for path in each),
-        always=content.get("always_changed", False),
+        always_runs=content.get("always_changed", False),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dvcstore import Declared, Difference, Entry, Lock, differences, read_lock
+from ..dvcstore import DeclaredStage, Difference, Entry, LockFile, find_differences, read_lock
 from ..project import Project, load
 from .copies import copy_digest, copy_path
 from .declarations import declare
@@ -115,10 +115,10 @@ def remember_current(project: Project, *, name: str = "run", extra: Iterable[Pat
 
 
 class _Judge:
-    """Says why a stage would run: what `differences` finds, in words."""
+    """Says why a stage would run: what `find_differences` finds, in words."""
 
     def __init__(
-        self, project: Project, pipeline: Pipeline, declared: Mapping[str, Declared], lock: Lock, index: Index
+        self, project: Project, pipeline: Pipeline, declared: Mapping[str, DeclaredStage], lock: LockFile, index: Index
     ) -> None:
         self._project = project
         self._pipeline = pipeline
@@ -149,17 +149,17 @@ class _Judge:
         """Tell whether the copies are those of the notebooks, and recorded as such."""
         return not any(self._differences(self._declared[COPIES_STAGE], self._md5))
 
-    def _differences(self, declared: Declared, digest: Callable[[str], str | None]) -> Iterator[Difference]:
+    def _differences(self, declared: DeclaredStage, digest: Callable[[str], str | None]) -> Iterator[Difference]:
         deps = [{"path": path, "md5": md5} for path in declared.files if (md5 := digest(path)) is not None]
         entry: Entry = {"cmd": declared.command, "deps": deps, "params": declared.params}
         made = {path: md5 for path in declared.products if (md5 := self._md5(path)) is not None}
-        return differences(self._lock.get(declared.name), entry, made)
+        return find_differences(self._lock.get(declared.name), entry, made)
 
     def _digest(self, path: str) -> str | None:
         stage = self._copies.get(path)
         return copy_digest(self._project, self._pipeline, stage) if stage else self._md5(path)
 
-    def _dependency(self, each: Difference, plan: Plan, declared: Declared) -> Iterator[str]:
+    def _dependency(self, each: Difference, plan: Plan, declared: DeclaredStage) -> Iterator[str]:
         stage = self._copies.get(each.name)
         name = str(stage.notebook) if stage else each.name
         if each.now is None and each.name not in declared.files:
