@@ -60,16 +60,16 @@ def test_a_recent_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert Digests(index).md5(file) == hashlib.md5(b"read").hexdigest() != before
 
 
-@pytest.mark.parametrize(("seconds", "settled"), [(0.1, False), (1.9, False), (2.1, True)])
+@pytest.mark.parametrize(("seconds", "reliable"), [(0.1, False), (1.9, False), (2.1, True)])
 def test_a_timestamp_in_full_seconds_is_unreliable_for_two_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, settled: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, reliable: bool
 ) -> None:
     file = tmp_path / "x"
     file.write_text("1")
     second = 1_000_000_000
     os.utime(file, ns=(0, time.time_ns() // second * second))
     set_clock_after(monkeypatch, file, seconds)
-    assert stamp_of(file.stat()).reliable is settled
+    assert stamp_of(file.stat()).reliable is reliable
 
 
 def test_an_old_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
