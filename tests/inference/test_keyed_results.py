@@ -79,7 +79,7 @@ def test_files_that_are_not_results_of_this_package_are_errors(
         for name, reason in (
             ("none.parquet", "no file"),
             ("in.parquet", "has no batch run with this output"),
-            ("out.parquet", f"version {other.version} made it"),
+            ("out.parquet", f"version {other.version} wrote it"),
         ):
             with pytest.raises(SourceError, match=reason):
                 open_results(tmp_path / name, package=loaded.package, log=log, folder=tmp_path / "results")
