@@ -20,10 +20,9 @@ from ..pipeline import (
     read_pipeline,
     remember_current,
 )
-from ..project import Project, load
+from ..project import Project, load, set_params
 from .environment import parent_environment
 from .kernels import RunParent
-from .overrides import set_params
 from .parallel import run_in_order
 from .preflight import open_run, refuse_inside
 from .redaction import redactor

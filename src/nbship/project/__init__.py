@@ -5,6 +5,7 @@ from __future__ import annotations
 from .cache_file import read_cache_file, write_cache_file
 from .database_urls import database_file
 from .folder import Project, find_root, load
+from .overrides import set_params
 from .params import Value, read_params, render_params, same
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
 from .settings import AppSection, Phrase, ServingSection, Settings, read_settings
@@ -29,5 +30,6 @@ __all__ = [
     "read_yaml",
     "render_params",
     "same",
+    "set_params",
     "write_cache_file",
 ]

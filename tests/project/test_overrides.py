@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nbship.errors import ParamsError
-from nbship.execution.overrides import set_params
+from nbship.project.overrides import set_params
 
 TEXT = """\
 # How we train.

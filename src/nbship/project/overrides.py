@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..atomic_write import write_whole
 from ..errors import ParamsError
-from ..project import Value, read_params
 from ..text import similar
+from .params import Value, read_params
 
 __all__ = ["set_params"]
 
@@ -51,6 +50,8 @@ def _set(text: str, key: str, value: str) -> str:
 
 
 def _read(text: str) -> Mapping[str, Value]:
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="nbship-") as folder:
         path = Path(folder) / "params.yaml"
         path.write_text(text, encoding="utf-8")
