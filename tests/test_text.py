@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nbship.text import counted, did_you_mean, listed, similar, value_at
+from nbship.text import counted, did_you_mean, first_line, listed, one_line, similar, value_at
 
 SOURCE = Path(__file__).parents[1] / "src" / "nbship"
 
@@ -30,6 +30,12 @@ def test_a_long_list_is_bounded(most: int, separator: str, expected: str) -> Non
 
 def test_a_count_has_its_noun() -> None:
     assert [counted(number, "entry", "entries") for number in (0, 1, 1000)] == ["0 entries", "1 entry", "1,000 entries"]
+
+
+def test_a_message_of_a_library_becomes_one_line() -> None:
+    assert first_line(" \n\nbad\nline 2") == "bad"
+    assert first_line(RuntimeError(), otherwise="RuntimeError") == "RuntimeError"
+    assert one_line("a\n\tb  c" + "d" * 300) == "a b c" + "d" * 295
 
 
 @pytest.mark.parametrize("key", ["train.missing", "train.rate.first", "missing", ""])

@@ -1,4 +1,4 @@
-"""Parts of messages (the nearest known name, bounded lists, counts), and look-up by a dotted key."""
+"""Parts of messages (the nearest known name, bounded lists, counts, others' messages), and look-up by a dotted key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["counted", "did_you_mean", "listed", "nearest", "plural", "similar", "value_at"]
+__all__ = ["counted", "did_you_mean", "first_line", "listed", "nearest", "one_line", "plural", "similar", "value_at"]
 
 _REQUIRED = object()
 
@@ -65,6 +65,24 @@ def plural(number: int, noun: str, nouns: str | None = None) -> str:
     ('row', 'rows', 'have')
     """
     return noun if number == 1 else nouns or f"{noun}s"
+
+
+def first_line(message: object, *, otherwise: str = "no message") -> str:
+    """Return the first line of another library's message.
+
+    >>> first_line(ValueError("no such table\\n  at line 1")), first_line("")
+    ('no such table', 'no message')
+    """
+    return next(iter(str(message).strip().splitlines()), otherwise)
+
+
+def one_line(message: object, *, most: int = 300) -> str:
+    """Return another library's message in one line of bounded length.
+
+    >>> one_line("found\\n  a tab", most=9)
+    'found a t'
+    """
+    return " ".join(str(message).split())[:most]
 
 
 def value_at(content: Any, key: str, *, default: Any = _REQUIRED) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..errors import SourceError
 from ..project import database_file
+from ..text import first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +85,7 @@ class DuckDBSource(_Closing):
             for name, path in (tables or {}).items():
                 self._add_table(name, Path(path), null=null)
         except duckdb.Error as error:
-            raise SourceError(f"DuckDB cannot open '{database}': {_first_line(error)}. Check the file.") from error
+            raise SourceError(f"DuckDB cannot open '{database}': {first_line(error)}. Check the file.") from error
 
     def __enter__(self) -> DuckDBSource:
         return self
@@ -198,12 +199,8 @@ def _require_used(sql: str, parameters: Mapping[str, Scalar]) -> None:
 
 
 def _query_message(error: Exception) -> str:
-    text = _first_line(error)
+    text = first_line(error)
     missing = "Values were not provided for the following parameters: "
     if missing in text:
         return f"The query needs parameter '{text.partition(missing)[2]}'. Pass a value for it."
     return f"The query failed: {text.rstrip('.!')}. Correct the query, or the table that it names."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

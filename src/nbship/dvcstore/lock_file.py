@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PipelineError
+from ..text import one_line
 from .lock_yaml import parse_block, render_block
 
 __all__ = ["LockFile", "parse_lock", "read_lock"]
@@ -151,7 +152,7 @@ def _loaded(text: str) -> Mapping[str, Mapping[str, Any]]:
     try:
         content = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError) as cause:
-        raise PipelineError(" ".join(str(cause).split())[:200]) from cause
+        raise PipelineError(one_line(cause, most=200)) from cause
     stages = content.get("stages") if isinstance(content, dict) and content.get("schema") == "2.0" else None
     if not isinstance(stages, dict) or not all(
         isinstance(entry, dict) and _is_entry(entry) for entry in stages.values()

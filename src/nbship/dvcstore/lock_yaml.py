@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import PipelineError
 from ..project import TYPED_STRING, NotPlainError, parse_plain
+from ..text import one_line
 
 __all__ = ["WIDTH", "parse_block", "render_block", "render_entry"]
 
@@ -172,5 +173,5 @@ def _load(block: str) -> Any:
     try:
         (entry,) = YAML(typ="safe", pure=True).load("stages:\n" + block)["stages"].values()
     except (YAMLError, ValueError) as cause:
-        raise PipelineError(" ".join(str(cause).split())[:200]) from cause
+        raise PipelineError(one_line(cause, most=200)) from cause
     return entry

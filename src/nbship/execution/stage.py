@@ -16,7 +16,7 @@ from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageEr
 from ..pipeline import Pipeline, Stage, this_platform
 from ..pipeline.inspection import render_notebook
 from ..project import Project
-from ..text import listed
+from ..text import first_line, listed
 from .environment import kernel_environment
 from .html import render_html
 from .kernels import Executed, Failure, Limits, Listener, WarmParent, execute
@@ -251,7 +251,7 @@ def _notebook_product(stage: Stage) -> str:
 
 
 def _error(failure: Failure, *, stage: Stage, where: str) -> NbshipError:
-    reason = _first(failure.evalue)
+    reason = first_line(failure.evalue)
     if not failure.ename and reason.isdigit():  # a shell has no exceptions
         what = f"exit code {reason}"
     else:  # R's kernel calls every error so, whose message begins with "Error" itself
@@ -267,7 +267,3 @@ def _trace(outputs: list[dict[str, Any]]) -> tuple[str, ...]:
     trace = tuple(outputs[-1].get("traceback", ())) if outputs else ()
     printed = "".join(str(output["text"]) for output in outputs if output["output_type"] == "stream")
     return trace or tuple(printed.rstrip("\n").splitlines()[-_PRINTED_LINES:])
-
-
-def _first(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "no message"

@@ -28,6 +28,7 @@ from ..pipeline.inspection import (
 )
 from ..prediction_log import log_address
 from ..project import Project, Value
+from ..text import first_line
 from .freshness import is_current, mark, report_inputs
 
 __all__ = ["Monitored", "choose_window", "monitor"]
@@ -192,7 +193,7 @@ def _environment(project: Project) -> dict[str, str]:
 
 
 def _failed(project: Project, failure: Failure, notebook: dict[str, Any]) -> NbshipError:
-    message = failure.evalue.strip().splitlines()[0] if failure.evalue.strip() else failure.ename
+    message = first_line(failure.evalue, otherwise=failure.ename)
     known = getattr(errors, failure.ename, None)
     if isinstance(known, type) and issubclass(known, NbshipError):
         return MonitoringError(message)

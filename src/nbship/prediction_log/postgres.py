@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LogError
+from ..text import one_line
 from .databases import FORMAT
 from .rows import COLUMNS, TABLES, Entry, rows_of
 
@@ -107,7 +108,7 @@ class Postgres:
         try:
             yield
         except (psycopg.Error, OSError) as error:
-            reason = " ".join(str(error).split()).rstrip(".")
+            reason = one_line(error).rstrip(".")
             raise LogError(
                 f"The prediction log '{self}' cannot be {action}: {reason}. Check that the database is running and that 'log.url' is correct."
             ) from error
@@ -164,6 +165,6 @@ def _insert(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Ex
                     names = ", ".join(COLUMNS[kind])
                     cursor.executemany(f"INSERT INTO nbship_{table} ({names}) VALUES ({marks})", rows)
     except (psycopg.IntegrityError, psycopg.DataError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         return LogError(f"The prediction log rejected a record: {reason}. Every prediction needs a unique id.")
     return None

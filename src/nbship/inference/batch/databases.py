@@ -16,6 +16,7 @@ from ...atomic_write import remove_temporary, replacing
 from ...errors import SourceError
 from ...model.signature import Signature
 from ...tabular import TableWriter
+from ...text import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,7 +120,7 @@ def _failures(url: str, action: str) -> Iterator[None]:
     try:
         yield
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
-        reason = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")[:300]
+        reason = one_line(getattr(error, "orig", None) or error).rstrip(".")
         if action == "parse":
             # The URL may hold a password, which only a parsed URL can hide.
             raise SourceError(

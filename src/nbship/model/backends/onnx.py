@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CorruptPackageError, PackageError
+from ...text import first_line
 from ..signature import Column, Columns, Target, compute
 from .lookup_tables import available_cores
 from .tables import array_of, function_of
@@ -121,5 +122,5 @@ def _session(data: bytes) -> Any:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # ONNX Runtime has no common base class for its exceptions.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error, otherwise=type(error).__name__)
         raise CorruptPackageError(f"'model.onnx' cannot be loaded: {reason[:200]}. Build the package again.") from error

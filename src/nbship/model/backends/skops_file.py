@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...errors import CorruptPackageError
+from ...text import first_line
 from ..canonical_zip import write_zip
 
 __all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
@@ -98,7 +99,7 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
     except CorruptPackageError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error, otherwise=type(error).__name__)
         raise CorruptPackageError(f"The model file cannot be loaded: {reason}. Build the package again.") from error
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotCompilableError
+from ...text import first_line
 from ..backends import NULL
 from .binning import Binned, bin_inputs
 from .estimators import Ensemble, Linear, read_scores
@@ -160,7 +161,7 @@ def _converted(graph: Writer, estimator: Any, matrix: str, *, narrow: bool) -> s
             )
     except Exception as error:
         # skl2onnx has no common base class for its exceptions.
-        raise NotCompilableError(f"skl2onnx: {str(error).strip().splitlines()[0]}") from error
+        raise NotCompilableError(f"skl2onnx: {first_line(error, otherwise=type(error).__name__)}") from error
     given = graph.add("Cast", matrix, to=FLOAT) if narrow else matrix
     outputs = graph.include(model, given)
     if classes is None or probabilistic:

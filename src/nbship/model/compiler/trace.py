@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotCompilableError
+from ...text import first_line
 from ..signature import Signature
 from .column_origins import Origin, Source, trace
 
@@ -138,7 +139,7 @@ def _through(steps: Sequence[Any], data: Any) -> Any:
             return np.asarray(dense, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise NotCompilableError(
-                f"a transformer rejects a value that the signature allows: {str(error).splitlines()[0]}"
+                f"a transformer rejects a value that the signature allows: {first_line(error)}"
             ) from error
 
 
