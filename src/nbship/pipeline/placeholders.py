@@ -10,7 +10,7 @@ from ..errors import PipelineError
 from ..project import Value
 from ..text import nearest, value_at
 
-__all__ = ["flat_keys", "look_up", "references", "resolve", "whole_key"]
+__all__ = ["flat_keys", "look_up", "references", "resolve", "strings_in", "whole_key"]
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
@@ -33,14 +33,21 @@ def references(value: object) -> Iterator[str]:
     >>> list(references({"a": ["{{x.y}}", "from {{z}} to {{w}}"]}))
     ['x.y', 'z', 'w']
     """
+    for text in strings_in(value):
+        yield from _PLACEHOLDER.findall(text)
+
+
+def strings_in(value: object) -> Iterator[str]:
+    """Yield every string in a nest of mappings and lists, keys excepted.
+
+    >>> list(strings_in({"a": ["x", 1], "b": "y"}))
+    ['x', 'y']
+    """
     if isinstance(value, str):
-        yield from _PLACEHOLDER.findall(value)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from strings_in(inner)
 
 
 def resolve(value: Any, params: Mapping[str, Value], *, where: str) -> Value:

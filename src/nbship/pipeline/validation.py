@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import PipelineError
+from .placeholders import strings_in
 from .stages import Stage
 
 __all__ = ["refuse_clashes"]
@@ -173,13 +174,6 @@ def _meant(text: str, folder: PurePosixPath) -> Iterator[PurePosixPath]:
             yield PurePosixPath(path)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if "/" in value or "." in value:
-            yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, Iterable):
-        for inner in value:
-            yield from _texts(inner)
+def _texts(params: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the strings that may name a file."""
+    return (text for text in strings_in(params) if "/" in text or "." in text)
