@@ -60,7 +60,10 @@ FILES = st.lists(
     max_size=3,
 )
 ENTRIES = st.fixed_dictionaries(
-    {"cmd": st.just("nbship stage a"), "deps": FILES},
+    {
+        "cmd": st.sampled_from(["nbship stage a", "nbship stage a --inputs 012e3456", "a --", "a -- b", "a --b"]),
+        "deps": FILES,
+    },
     optional={"params": st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=3), max_size=2), "outs": FILES},
 )
 

@@ -20,7 +20,7 @@ from ..text import one_line
 __all__ = ["WIDTH", "parse_block", "render_block", "render_entry"]
 
 # Strings that need no quotes, unless YAML 1.2 reads them as another type.
-_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+@=-]*(?: [A-Za-z0-9_./][A-Za-z0-9_./+@=-]*)*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+@=-]*(?: (?:--)?[A-Za-z0-9_./][A-Za-z0-9_./+@=-]*)*")
 # The line width of DVC's writer.
 WIDTH = 80
 _LONGEST_KEY = 100
