@@ -123,7 +123,7 @@ def replace(path: Path, old: str, new: str) -> None:
 def pretend_run(root: Path) -> None:
     """Leave a project as a run leaves it, products with made-up contents, and no notebook executed."""
     loaded = project.load(root)
-    sync(loaded, ask_ploomber=False)
+    sync(loaded, check_with_ploomber=False)
     pipeline = read_pipeline(loaded)
     write_copies(loaded, pipeline)
     plans = plan_stages(loaded, pipeline)

@@ -56,7 +56,7 @@ def test_an_edited_value_is_reported_with_both_remedies(root: Path, capsys: pyte
     replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
     code, _, err = call(capsys, "sync")
     assert code == 0
-    assert "says rate = 0.6, params.yaml says load.rate: 0.5" in err
+    assert "'rate' is 0.6 in notebooks/load.ipynb, but 'load.rate' in params.yaml is 0.5" in err
     assert "--from-notebook" in err
     assert "--from-params" in err
 
@@ -120,4 +120,4 @@ def test_check_warns_about_an_untested_dvc(
     monkeypatch.setattr(versions, "TESTED", ((1, 0), (1, 2)))
     code, _, err = call(capsys, "check")
     assert code == 0
-    assert "as DVC 1.0 to 1.2 does" in err
+    assert "lock file and cache of DVC 1.0 to 1.2" in err

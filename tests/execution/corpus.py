@@ -47,7 +47,7 @@ CELLS: dict[str, list[str]] = {
         "_, __, Out[2], In[1], _i2, _ii",
         "_ + 1 if isinstance(_, int) else len(_)",
         "%history -n 1-2",
-        "%recall 2",
+        "%read_snapshot 2",
         "_dh[0] == __import__('os').getcwd(), len(_ih), sorted(_oh)",
         "7;",
         "_",

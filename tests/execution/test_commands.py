@@ -48,7 +48,7 @@ def test_an_undeclared_import_is_an_error_before_the_first_cell(project: Path):
     done = call(project, "nbship", "stage", "fit")
     path.write_text(text)
     assert done.returncode == 1
-    assert "which dvc.yaml does not know. Run `nbship sync`, then again." in done.stderr
+    assert "which dvc.yaml does not declare. Run `nbship sync`, then try again." in done.stderr
 
 
 def test_a_failed_gate_exits_with_code_3(tmp_path: Path):

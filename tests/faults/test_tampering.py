@@ -51,7 +51,7 @@ def package(small_package: Path, tmp_path: Path) -> Path:
 
 def test_every_flipped_bit_is_found_before_a_file_is_parsed(package: Path, full: bool) -> None:
     times = 2_000 if full else 100
-    # Reading and checking the files is all that runs: nothing has been parsed when it refuses.
+    # CodeSummary and checking the files is all that runs: nothing has been parsed when it refuses.
     assert refusals(package, times=times, load=manifest.read_files) == times
     predictor.load(package)
 

@@ -1,4 +1,4 @@
-"""dvc.yaml: derived, stable, and refused when it is not what the pipeline says."""
+"""dvc.yaml is derived from the pipeline, stable, and an error if it is not current."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEW_STAGE = """\
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    sync(project.load(write_project(tmp_path)), ask_ploomber=False)
+    sync(project.load(write_project(tmp_path)), check_with_ploomber=False)
     return tmp_path
 
 
@@ -82,7 +82,9 @@ def test_an_undeclared_module_is_an_error(root: Path) -> None:
     (root / "src/own/zones.py").write_text("")
     (root / "src/own/features.py").write_text("from . import zones\n")
     for refuse in (verify, lambda root: verify_stage(project.load(root), "load")):
-        with pytest.raises(UndeclaredImportError, match=r"'load' imports 'own\.zones', which dvc\.yaml does not know"):
+        with pytest.raises(
+            UndeclaredImportError, match=r"'load' imports 'own\.zones', which dvc\.yaml does not declare"
+        ):
             refuse(root)
 
 
@@ -92,14 +94,14 @@ def test_an_undeclared_module_is_an_error(root: Path) -> None:
         ("{{load.rate}}", "{{fit.seed}}", "'params' of stage 'load'"),
         ("raw: data/raw.csv", "raw: data/other.csv", "'deps' of stage 'load'"),
         ("second: out/second.csv", "second: out/2.csv", "'outs' of stage 'load'"),
-        ("name: fit", "name: model", "does not know the stage 'model'"),
+        ("name: fit", "name: model", "does not have the stage 'model'"),
         ("    nb_product_key: [nb, html]\n", f"    nb_product_key: [nb, html]\n{NEW_STAGE}", "the stage 'last'"),
     ],
 )
 def test_a_dvc_yaml_that_differs_from_pipeline_yaml_is_an_error(root: Path, old: str, new: str, said: str) -> None:
     write_notebook(root / "notebooks/last.ipynb", "upstream = None\nproduct = None")
     replace(root / "pipeline.yaml", old, new)
-    with pytest.raises(PipelineError, match=rf"{said}.*Run `nbship sync`, then again"):
+    with pytest.raises(PipelineError, match=rf"{said}.*Run `nbship sync`, then try again"):
         verify(root)
 
 
@@ -133,5 +135,5 @@ def test_dvc_repro_fails_for_an_undeclared_stage(root: Path) -> None:
     (root / "pipeline.yaml").write_text((root / "pipeline.yaml").read_text() + NEW_STAGE)
     again = dvc("repro", "notebooks")
     assert again.returncode != 0
-    assert "'dvc.yaml' does not know the stage 'last'. Run `nbship sync`, then again." in again.stderr
+    assert "'dvc.yaml' does not have the stage 'last'. Run `nbship sync`, then try again." in again.stderr
     assert "Traceback" not in again.stderr

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from nbship.pipeline.installed import ask_modules, ask_versions, normal_name
+from nbship.pipeline.installed import normal_name, read_installed_modules, read_installed_versions
 
 
 def test_modules_agree_with_importlib_metadata() -> None:
     expected = {
         module: sorted(set(map(normal_name, names))) for module, names in metadata.packages_distributions().items()
     }
-    assert ask_modules() == expected
+    assert read_installed_modules() == expected
 
 
 def test_versions_agree_with_importlib_metadata() -> None:
-    versions, requirements = ask_versions()
+    versions, requirements = read_installed_versions()
     found = {normal_name(each.metadata["Name"]): each for each in metadata.distributions()}
     assert versions == {name: each.version for name, each in found.items()}
     for name, each in found.items():

@@ -18,9 +18,9 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_library_includes_its_requirements_on_any_platform(root: Path) -> None:
     libraries = read_libraries(project.load(root))
-    assert libraries.needed(["pandas"]) == ("numpy", "pandas", "tzdata")
-    assert libraries.needed(["numpy"]) == ("numpy",)
-    assert libraries.needed(["not_installed"]) == ()
+    assert libraries.required_by(["pandas"]) == ("numpy", "pandas", "tzdata")
+    assert libraries.required_by(["numpy"]) == ("numpy",)
+    assert libraries.required_by(["not_installed"]) == ()
 
 
 def test_locked_versions_count_not_installed_ones(root: Path) -> None:
@@ -49,10 +49,10 @@ def test_without_a_lock_file_the_installed_versions_count(root: Path) -> None:
     (root / "uv.lock").unlink()
     libraries = read_libraries(project.load(root))
     assert libraries.versions["numpy"] == numpy.__version__
-    assert {"numpy", "scikit-learn", "scipy"} <= set(libraries.needed(["sklearn"]))
+    assert {"numpy", "scikit-learn", "scipy"} <= set(libraries.required_by(["sklearn"]))
 
 
 def test_a_broken_lock_file_is_named(root: Path) -> None:
     (root / "uv.lock").write_text("[[package\n")
-    with pytest.raises(PipelineError, match=r"'uv\.lock' cannot be read: .* Write it anew with `uv lock`"):
+    with pytest.raises(PipelineError, match=r"'uv\.lock' cannot be read: .* Create it again with `uv lock`"):
         read_libraries(project.load(root))

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from nbship.pipeline import result_cache
-from nbship.pipeline.result_cache import Memo
+from nbship.pipeline.result_cache import ResultCache
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    kept = Memo(tmp_path / "memo.json")
+    kept = ResultCache(tmp_path / "memo.json")
     kept.put("list", [1, {"a": None}])
     kept.put("tuple", (1, 2))
     kept.put("number as key", {1: 2})
@@ -19,26 +19,26 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_results_are_stored_if_they_survive_json(path: Path) -> None:
-    again = Memo(path)
+    again = ResultCache(path)
     assert again.get("list") == [1, {"a": None}]
     assert again.get("tuple") is None
     assert again.get("number as key") is None
 
 
 def test_results_of_other_code_are_discarded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result_cache, "code_mark", lambda: [["plan.py", 1, 1]])
-    assert Memo(path).get("list") is None
+    monkeypatch.setattr(result_cache, "code_version", lambda: [["plan.py", 1, 1]])
+    assert ResultCache(path).get("list") is None
 
 
 def test_a_damaged_file_reads_as_missing(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"null", b"true"))
-    assert Memo(path).get("list") is None
+    assert ResultCache(path).get("list") is None
 
 
 def test_unused_results_are_dropped_above_the_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result_cache, "_MOST", 2)
-    kept = Memo(path)
+    monkeypatch.setattr(result_cache, "_MAX_RESULTS", 2)
+    kept = ResultCache(path)
     kept.put("new", [1])
     kept.put("newer", [2])
     kept.save()
-    assert [Memo(path).get(key) for key in ("list", "new", "newer")] == [None, [1], [2]]
+    assert [ResultCache(path).get(key) for key in ("list", "new", "newer")] == [None, [1], [2]]

@@ -13,8 +13,8 @@ from stages import pretend_run, replace, write_project
 
 from nbship import project
 from nbship.pipeline.file_index import index_at
-from nbship.pipeline.snapshot import recall
-from nbship.pipeline.staleness import read_status, remember_current
+from nbship.pipeline.snapshot import read_snapshot
+from nbship.pipeline.staleness import read_status, write_snapshot_if_current
 from nbship.pipeline.synchronization import sync
 
 
@@ -28,8 +28,8 @@ def root(tmp_path: Path) -> Path:
     pretend_run(tmp_path)
     status = read_status(project.load(tmp_path))
     assert status.current, status
-    assert remember_current(project.load(tmp_path))
-    assert recall(tmp_path, name="run") == ["load", "fit"]
+    assert write_snapshot_if_current(project.load(tmp_path))
+    assert read_snapshot(tmp_path, name="run") == ["load", "fit"]
     return tmp_path
 
 
@@ -90,11 +90,11 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("pause", [0.0, 0.12], ids=["at once", "later"])
 def test_any_change_invalidates_the_snapshot(root: Path, change: str, pause: float) -> None:
     time.sleep(pause)  # files are too young for their times to prove something, or not
-    recall(root, name="run")
+    read_snapshot(root, name="run")
     CHANGES[change](root)
-    assert recall(root, name="run") is None
+    assert read_snapshot(root, name="run") is None
     index_at.cache_clear()  # as in a new process
-    assert recall(root, name="run") is None
+    assert read_snapshot(root, name="run") is None
 
 
 @pytest.mark.parametrize(
@@ -110,41 +110,41 @@ def test_any_change_invalidates_the_snapshot(root: Path, change: str, pause: flo
 def test_an_unchanged_project_is_recalled(root: Path, harmless: Callable[[Path], object]) -> None:
     harmless(root)
     index_at.cache_clear()
-    assert recall(root, name="run") == ["load", "fit"]
+    assert read_snapshot(root, name="run") == ["load", "fit"]
 
 
 def test_an_overridden_setting_invalidates_the_snapshot(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBSHIP_SERVING__PORT", "9000")
-    assert recall(root, name="run") is None
+    assert read_snapshot(root, name="run") is None
 
 
 def test_a_project_that_was_moved_is_still_up_to_date(root: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere"
     shutil.copytree(root, moved, symlinks=True, ignore=shutil.ignore_patterns("elsewhere"))
-    assert recall(moved, name="run") == ["load", "fit"]
+    assert read_snapshot(moved, name="run") == ["load", "fit"]
 
 
 def test_a_change_during_planning_is_not_remembered(root: Path) -> None:
     index = index_at(root / ".nbship/cache")
     (root / ".nbship/cache/run.json").unlink()
-    index.begin()
+    index.start_record()
     index.md5(root / "data/raw.csv")
     (root / "data/raw.csv").write_text("other")
     index.md5(root / "data/raw.csv")
-    assert not index.steady
+    assert not index.consistent
 
 
 def test_extra_files_count(root: Path, tmp_path: Path) -> None:
     extra = tmp_path / "extra"
     extra.write_text("1")
-    assert remember_current(project.load(root), extra=[extra])
-    assert recall(root, name="run")
+    assert write_snapshot_if_current(project.load(root), extra=[extra])
+    assert read_snapshot(root, name="run")
     extra.write_text("2")
-    assert recall(root, name="run") is None
+    assert read_snapshot(root, name="run") is None
 
 
 def test_a_stale_project_is_not_remembered(root: Path) -> None:
     (root / "params.yaml").write_text((root / "params.yaml").read_text().replace("seed: 3", "seed: 4"))
-    sync(project.load(root), ask_ploomber=False)
-    assert not remember_current(project.load(root))
-    assert recall(root, name="run") is None
+    sync(project.load(root), check_with_ploomber=False)
+    assert not write_snapshot_if_current(project.load(root))
+    assert read_snapshot(root, name="run") is None

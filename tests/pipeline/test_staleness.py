@@ -59,7 +59,7 @@ def test_after_a_run_nothing_would_run(root: Path) -> None:
             "random_state=seed + 0).fit",
             "notebooks/progression.ipynb changed",
         ),
-        ("products/metrics.json", "0", "1", "products/metrics.json is not what the stage made"),
+        ("products/metrics.json", "0", "1", "products/metrics.json was changed after the run"),
     ],
 )
 def test_a_change_is_named(root: Path, file: str, old: str, new: str, said: str) -> None:
@@ -82,7 +82,10 @@ def test_outputs_and_values_of_the_parameters_cell_do_not_make_a_stage_stale(roo
     assert reasons(root) == ()
     result = sync(project.load(root))
     assert "trees = 70" in path.read_text()
-    assert str(result.edits[0]) == "notebooks/progression.ipynb says trees = 70, params.yaml says progression.trees: 50"
+    assert (
+        str(result.edits[0])
+        == "'trees' is 70 in notebooks/progression.ipynb, but 'progression.trees' in params.yaml is 50"
+    )
 
 
 def test_an_edited_value_is_kept_on_request(root: Path) -> None:

@@ -16,7 +16,7 @@ LOCK = "schema: '2.0'\nstages:\n  load:\n    cmd: x\n    params:\n      params.y
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     write_project(tmp_path)
-    sync(project.load(tmp_path), ask_ploomber=False)
+    sync(project.load(tmp_path), check_with_ploomber=False)
     (tmp_path / "dvc.lock").write_text(LOCK)
     return tmp_path
 
@@ -27,13 +27,13 @@ def cell(root: Path) -> str:
 
 
 def synced(root: Path, **options: str) -> list[str]:
-    return list(map(str, sync(project.load(root), ask_ploomber=False, **options).edits))
+    return list(map(str, sync(project.load(root), check_with_ploomber=False, **options).edits))
 
 
 def test_current_files_are_not_written(root: Path) -> None:
     files = [path for path in root.rglob("*") if path.is_file() and path.parent.name != "cache"]
     before = {path: path.stat().st_mtime_ns for path in files}
-    assert sync(project.load(root), ask_ploomber=False).written == []
+    assert sync(project.load(root), check_with_ploomber=False).written == []
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -46,7 +46,7 @@ def test_a_users_own_env_yaml_is_not_overwritten(root: Path) -> None:
     (root / "env.yaml").unlink()
     (root / "env.yaml").write_text("mine: 1\n")
     with pytest.raises(PipelineError, match=r"Move its values to params\.yaml"):
-        sync(project.load(root), ask_ploomber=False)
+        sync(project.load(root), check_with_ploomber=False)
     assert (root / "env.yaml").read_text() == "mine: 1\n"
 
 
@@ -60,7 +60,7 @@ def test_new_values_are_written_to_the_cell_and_nothing_else_changes(root: Path)
 def test_an_edited_value_is_reported_and_not_changed(root: Path) -> None:
     replace(root / "notebooks/load.ipynb", "rate = 0.5", "rate = 0.6")
     replace(root / "params.yaml", "rate: 0.5", "rate: 0.7")
-    said = ["notebooks/load.ipynb says rate = 0.6, params.yaml says load.rate: 0.7"]
+    said = ["'rate' is 0.6 in notebooks/load.ipynb, but 'load.rate' in params.yaml is 0.7"]
     assert synced(root) == said
     assert "rate = 0.6" in cell(root)
     assert synced(root, prefer="params") == []
@@ -82,9 +82,9 @@ def test_a_change_of_type_is_a_change(root: Path) -> None:
 def test_a_value_of_several_placeholders_cannot_be_taken_from_the_notebook(root: Path) -> None:
     replace(root / "notebooks/load.ipynb", "to july", "to june")
     assert synced(root) == [
-        """notebooks/load.ipynb says title = "to june", params.yaml makes 'to {{load.month}}' "to july\""""
+        """'title' is "to june" in notebooks/load.ipynb, but 'to {{load.month}}' in pipeline.yaml is "to july\""""
     ]
-    with pytest.raises(PipelineError, match="so it cannot be taken from the notebook"):
+    with pytest.raises(PipelineError, match="cannot be copied from the notebook"):
         synced(root, prefer="notebook")
     assert "month: july" in (root / "params.yaml").read_text()
 

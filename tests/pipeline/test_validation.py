@@ -1,4 +1,4 @@
-"""Stages whose products or inputs contradict each other are refused, by name, before anything runs."""
+"""Conflicting products and undeclared inputs are errors that name the stages, before anything runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write(
     return root
 
 
-def assert_refused(root: Path, message: str) -> None:
+def assert_rejected(root: Path, message: str) -> None:
     with pytest.raises(PipelineError, match=message):
         read_pipeline(project.load(root))
 
@@ -46,29 +46,29 @@ def assert_refused(root: Path, message: str) -> None:
 def test_two_stages_that_write_the_same_product(tmp_path: Path, path: str) -> None:
     write(tmp_path, second={"data": path})
     (tmp_path / "link").symlink_to("out")
-    assert_refused(tmp_path, r"Stages 'a' and 'b' both write .*'out/a\.csv'.* Give each product a place of its own")
+    assert_rejected(tmp_path, r"Stages 'a' and 'b' both write .*'out/a\.csv'.* Choose different paths")
 
 
 def test_two_spellings_of_an_accent_are_one_file_on_some_systems(tmp_path: Path) -> None:
     write(tmp_path, first={"data": "out/caf\u00e9.csv"}, second={"data": "out/cafe\u0301.csv"})
-    assert_refused(tmp_path, "both write the same file")
+    assert_rejected(tmp_path, "both write the same file")
 
 
 def test_one_stage_that_writes_a_product_twice(tmp_path: Path) -> None:
     write(tmp_path, second={"one": "out/b.csv", "two": "out/B.csv"})
-    assert_refused(tmp_path, "Stage 'b' writes the same file, as 'out/b.csv' and 'out/B.csv' as two products")
+    assert_rejected(tmp_path, "Stage 'b' writes the same file, as 'out/b.csv' and 'out/B.csv' as two products")
 
 
 @pytest.mark.parametrize("path", ["out/a.csv/part", "OUT/a.csv/deep/part", "link/a.csv/part"])
 def test_a_product_inside_another(tmp_path: Path, path: str) -> None:
     write(tmp_path, second={"data": path})
     (tmp_path / "link").symlink_to("out")
-    assert_refused(tmp_path, r"lies inside 'out/a\.csv' of stage 'a'. Separate them")
+    assert_rejected(tmp_path, r"is inside 'out/a\.csv' of stage 'a'. Choose separate paths")
 
 
 @pytest.mark.parametrize("path", ["../b.csv", "/tmp/b.csv", "out/../../b.csv"])
 def test_a_product_outside_the_project(tmp_path: Path, path: str) -> None:
-    assert_refused(write(tmp_path, second={"data": path}), f"product '{path}', which is not a path inside the project")
+    assert_rejected(write(tmp_path, second={"data": path}), f"product '{path}', which is not a path inside the project")
 
 
 def test_a_product_outside_the_project_through_a_link(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_product_outside_the_project_through_a_link(tmp_path: Path) -> None:
     root.mkdir()
     write(root, second={"data": "away/deep/b.csv"})
     (root / "away").symlink_to(tmp_path)
-    assert_refused(root, "product 'away/deep/b.csv', which a link leads out of the project")
+    assert_rejected(root, "product 'away/deep/b.csv', which is outside the project through a symbolic link")
 
 
 def test_a_product_may_itself_be_a_link_into_dvcs_cache(tmp_path: Path) -> None:
@@ -92,14 +92,14 @@ def test_a_product_may_itself_be_a_link_into_dvcs_cache(tmp_path: Path) -> None:
 def test_a_product_among_the_files_of_nbship(tmp_path: Path, path: str) -> None:
     write(tmp_path, second={"data": path})
     (tmp_path / "link").symlink_to(".nbship")
-    assert_refused(tmp_path, "where nbship and DVC keep their own files")
+    assert_rejected(tmp_path, "which is reserved for nbship and DVC")
 
 
 @pytest.mark.parametrize("path", ["out/a.csv", "Out/a.csv", "link/a.csv"])
 def test_a_resource_that_another_stage_writes(tmp_path: Path, path: str) -> None:
     write(tmp_path, params={"resources_": {"data": path}})
     (tmp_path / "link").symlink_to("out")
-    assert_refused(tmp_path, "but stage 'a' makes it. Name 'a' as its upstream instead")
+    assert_rejected(tmp_path, "but stage 'a' writes it. Add 'a' to its upstream instead")
 
 
 @pytest.mark.parametrize(
@@ -119,20 +119,20 @@ def test_a_resource_that_another_stage_writes(tmp_path: Path, path: str) -> None
 )
 def test_a_cell_that_names_anothers_product(tmp_path: Path, cell: str) -> None:
     write(tmp_path, cell=cell)
-    assert_refused(
+    assert_rejected(
         tmp_path,
-        r"Stage 'b' names '.*' in notebooks/b\.ipynb .* stage 'a' makes 'out/a\.csv', which is not its upstream\. "
+        r"Stage 'b' names '.*' in notebooks/b\.ipynb .* stage 'a', which writes 'out/a\.csv', is not its upstream\. "
         r"Add 'a' to `upstream` in the notebook, and read upstream\['a'\]\['data'\]",
     )
 
 
 def test_a_parameter_that_names_anothers_product(tmp_path: Path) -> None:
-    assert_refused(write(tmp_path, params={"path": ["out/a.csv"]}), "Stage 'b' names 'out/a.csv'")
+    assert_rejected(write(tmp_path, params={"path": ["out/a.csv"]}), "Stage 'b' names 'out/a.csv'")
 
 
 def test_an_executed_notebook_of_an_upstream_cannot_be_read(tmp_path: Path) -> None:
     write(tmp_path, cell="open('../out/a.ipynb')", upstream="['a']")
-    assert_refused(tmp_path, "makes 'out/a.ipynb', an executed notebook or plot, which no stage can read")
+    assert_rejected(tmp_path, "but stages cannot read executed notebooks and plots. Read a data product of stage 'a'")
 
 
 @pytest.mark.parametrize(
@@ -176,13 +176,13 @@ def write_in_r(
 
 def test_the_upstream_of_another_language_is_declared_in_pipeline_yaml(tmp_path: Path) -> None:
     root = write_in_r(tmp_path, "upstream <- list('a')", extract=True)
-    assert_refused(root, "'notebooks/b.ipynb' is in R, .* Add `extract_upstream: false` to 'meta' in pipeline.yaml")
+    assert_rejected(root, "'notebooks/b.ipynb' is in R, .* Add `extract_upstream: false` to 'meta' in pipeline.yaml")
     stages = read_pipeline(project.load(write_in_r(tmp_path, "1", upstream=("a",)))).stages
     assert (stages["b"].upstream, stages["b"].language, stages["a"].language) == (("a",), "R", "python")
 
 
 def test_a_notebook_in_another_language_names_its_kernel(tmp_path: Path) -> None:
-    with pytest.raises(NotebookError, match=r"'notebooks/b.ipynb' is in R and names no kernel. Choose one"):
+    with pytest.raises(NotebookError, match=r"'notebooks/b.ipynb' is in R, but has no kernel. Choose a kernel"):
         read_pipeline(project.load(write_in_r(tmp_path, "1", kernel="")))
 
 
@@ -196,9 +196,9 @@ def test_a_notebook_in_another_language_names_its_kernel(tmp_path: Path) -> None
     ],
 )
 def test_a_file_that_another_language_names_is_declared(tmp_path: Path, code: str) -> None:
-    assert_refused(
+    assert_rejected(
         write_in_r(tmp_path, code),
-        "Stage 'b' names the file 'R/features.R' in notebooks/b.ipynb, and nbship cannot read what R code depends on. "
+        "Stage 'b' names the file 'R/features.R' in notebooks/b.ipynb, but nbship cannot find the dependencies of R code. "
         "Add 'features: R/features.R' to 'resources_' in the task's 'params'",
     )
     for declared in ("R/features.R", "R"):
@@ -207,7 +207,7 @@ def test_a_file_that_another_language_names_is_declared(tmp_path: Path, code: st
 
 
 def test_a_parameter_that_names_a_file_is_declared_as_well(tmp_path: Path) -> None:
-    assert_refused(write_in_r(tmp_path, "1", params={"path": "../data/raw.csv"}), "names the file 'data/raw.csv'")
+    assert_rejected(write_in_r(tmp_path, "1", params={"path": "../data/raw.csv"}), "names the file 'data/raw.csv'")
 
 
 @pytest.mark.parametrize(
@@ -222,4 +222,4 @@ def test_comments_folders_products_and_upstream_need_no_declaration(tmp_path: Pa
 
 def test_a_product_of_another_stage_needs_its_upstream_in_pipeline_yaml(tmp_path: Path) -> None:
     root = write_in_r(tmp_path, 'read.csv("../out/a.csv")')
-    assert_refused(root, "which is not its upstream. Add 'a' to the task's 'upstream' in pipeline.yaml")
+    assert_rejected(root, "is not its upstream. Add 'a' to the task's 'upstream' in pipeline.yaml")

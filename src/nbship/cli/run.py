@@ -61,11 +61,11 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
 
 def _is_done(stages: Sequence[str]) -> bool:
     """Tell whether nothing is left to do, by the size and time of each file; if so, print it."""
-    from ..pipeline import recall
+    from ..pipeline import read_snapshot
     from ..project import find_root
 
     began = time.monotonic()
-    names = recall(find_root(), name="run")
+    names = read_snapshot(find_root(), name="run")
     if names is None or not set(stages) <= set(names):
         return False
     click.echo(f"{', '.join(stages) or len(names)} up to date · {time.monotonic() - began:.1f} s")

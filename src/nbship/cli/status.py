@@ -55,7 +55,7 @@ def _read() -> tuple[Status, Mapping[str, str], list[str]]:
     if status := quick_status(find_root()):
         return status, {}, []
     from ..execution.reporting import made_elsewhere, read_records
-    from ..pipeline import read_status, remember
+    from ..pipeline import read_status, write_snapshot
     from ..project import load
 
     project = load()
@@ -63,11 +63,11 @@ def _read() -> tuple[Status, Mapping[str, str], list[str]]:
     if not status.dvc_yaml_current:
         from ..pipeline import sync
 
-        written = list(dict.fromkeys(sync(project, ask_ploomber=False).written))
+        written = list(dict.fromkeys(sync(project, check_with_ploomber=False).written))
         status = read_status(project)
     elsewhere = made_elsewhere(read_records(project.state / "runs.jsonl"))
     if status.current and not elsewhere:
-        remember(project.root, [stage.name for stage in status.stages])
+        write_snapshot(project.root, [stage.name for stage in status.stages])
     stages = tuple(_with_platform(stage, elsewhere) for stage in status.stages)
     return replace(status, stages=stages), elsewhere, written
 

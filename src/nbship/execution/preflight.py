@@ -51,9 +51,9 @@ def open_run(work: Work, repository: Repository, names: Sequence[str], stack: Ex
     resources = [path for name in names for path in work.pipeline[name].resources.values()]
     for tracked in record_tracked_data(project.root, resources, work.digests, work.store):
         work.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
-    for edit in sync(project, ask_ploomber=False, plans=(work.pipeline, work.plans)).edits:
+    for edit in sync(project, check_with_ploomber=False, plans=(work.pipeline, work.plans)).edits:
         work.progress.note(
-            f"{edit}. The pipeline runs with params.yaml; `nbship sync --from-notebook` keeps the notebook's."
+            f"{edit}. This run uses params.yaml; `nbship sync --from-notebook` copies the notebook's value there."
         )
     _claim(work, repository, names, stack)
     # Only now is nobody else at work on these files.

@@ -14,11 +14,11 @@ from ..pipeline import (
     ancestors,
     declare,
     derive,
-    imports_of,
     index_of,
+    library_imports,
     plan_stages,
     read_pipeline,
-    remember_current,
+    write_snapshot_if_current,
 )
 from ..project import Project, load, set_params
 from .environment import parent_environment
@@ -33,7 +33,7 @@ from .update import Work
 
 __all__ = ["SNAPSHOT", "run"]
 
-# What is remembered of a run after which nothing is left to do: `nbship.pipeline.snapshot.recall` asks for it.
+# The snapshot that is written after a run of all stages; `nbship run` reads it with `nbship.pipeline.read_snapshot`.
 SNAPSHOT = "run"
 _WAITING = "Another `nbship run` is running here. Waiting for it to finish."
 
@@ -101,7 +101,7 @@ def _run(
         upstream = _selected(pipeline, targets)
         if force or not (project.root / "dvc.lock").exists():
             # All will run, and planning from cold takes as long as importing.
-            parent.preload(imports_of(project, pipeline, upstream))
+            parent.preload(library_imports(project, pipeline, upstream))
         work = _plan(project, repository, progress=progress, parent=parent, force=force, jobs=jobs)
         progress.begin(list(upstream))
         open_run(work, repository, list(upstream), stack)
@@ -114,7 +114,7 @@ def _run(
         finally:
             work.store.close()
         if not targets and not work.summary.failed:
-            remember_current(project, name=SNAPSHOT, extra=work.store.cached_files())
+            write_snapshot_if_current(project, name=SNAPSHOT, extra=work.store.cached_files())
     return work.summary
 
 

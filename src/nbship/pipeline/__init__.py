@@ -1,6 +1,6 @@
-"""The pipeline: read, resolve, derive `dvc.yaml`, tell what is stale.
+"""The pipeline: read it, resolve dependencies, derive `dvc.yaml`, find stale stages.
 
-Names are imported at first use: a stage depends on the modules that its notebook really loads.
+Names are imported at first use, because a stage depends on every module that its notebook loads.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from .graph import ancestors
     from .libraries import LIBRARIES, LOCK, read_libraries
     from .placeholders import look_up
-    from .plan import Plan, imports_of, plan_stages, provenance_inputs
+    from .plan import Plan, library_imports, plan_stages, provenance_inputs
     from .platforms import is_here, this_platform
-    from .snapshot import recall, remember
+    from .snapshot import read_snapshot, write_snapshot
     from .spec import COPIES_STAGE, Pipeline, Stage, read_pipeline
-    from .staleness import StageStatus, Status, quick_status, read_status, remember_current
+    from .staleness import StageStatus, Status, quick_status, read_status, write_snapshot_if_current
     from .synchronization import check_current, strip_in_place, sync
 else:
     __getattr__ = lazy_names(__name__)
@@ -42,23 +42,23 @@ __all__ = [
     "derive",
     "find_problems",
     "fix_parameters",
-    "imports_of",
     "index_of",
     "is_here",
+    "library_imports",
     "look_up",
     "plan_stages",
     "provenance_inputs",
     "quick_status",
     "read_libraries",
     "read_pipeline",
+    "read_snapshot",
     "read_status",
-    "recall",
-    "remember",
-    "remember_current",
     "strip_in_place",
     "sync",
     "this_platform",
     "verify_all",
     "verify_stage",
     "write_copies",
+    "write_snapshot",
+    "write_snapshot_if_current",
 ]

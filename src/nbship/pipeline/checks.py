@@ -1,4 +1,4 @@
-"""What `nbship check` looks at, and what `--fix` mends."""
+"""The checks of `nbship check`, and the corrections of `--fix`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["find_problems", "fix_parameters"]
 
 
 def find_problems(project: Project) -> Iterator[str]:
-    """Yield what is wrong with pipeline, notebooks and parameters; the first error of each reader ends its part."""
+    """Yield the problems of pipeline, notebooks and parameters; each reader reports its first error."""
     from .synchronization import check_current
 
     try:
@@ -53,7 +53,7 @@ def find_problems(project: Project) -> Iterator[str]:
 
 
 def fix_parameters(project: Project) -> list[str]:
-    """Give notebooks the parameters cell, its tag and the parameters that `pipeline.yaml` passes; return what was done."""
+    """Add missing parameters cells, tags and parameters to the notebooks; return a sentence for each notebook."""
     from ..errors import PipelineError
 
     done = []
@@ -61,8 +61,8 @@ def fix_parameters(project: Project) -> list[str]:
         path = project.root / str(task.get("source"))
         params = {k: v for k, v in (task.get("params") or {}).items() if k != "resources_"}
         values = {name: resolve(value, project.params, where=str(task.get("name"))) for name, value in params.items()}
-        if path.is_file() and (said := _fix(path, values)):
-            done.append(f"{task['source']}: {said}")
+        if path.is_file() and (added := _fix(path, values)):
+            done.append(f"{task['source']}: {added}")
     return done
 
 
@@ -75,7 +75,7 @@ def _fix(path: Path, values: dict[str, Any]) -> str:
     if cell is not None and cell.tagged and not missing:
         return ""
     lines = [f"{name} = {literal(value)}" for name, value in missing.items()]
-    if cell is None and (untagged := _assigning(notebook, values)) is not None:
+    if cell is None and (untagged := _find_untagged(notebook, values)) is not None:
         tags = notebook["cells"][untagged].setdefault("metadata", {}).setdefault("tags", [])
         tags.append("parameters")
         _write(path, notebook)
@@ -84,19 +84,19 @@ def _fix(path: Path, values: dict[str, Any]) -> str:
     if cell is None:
         if not values:
             return ""
-        said = "a parameters cell"
-        # Ids of cells came with minor version 5 of the format.
+        added = "a parameters cell"
+        # Cells have ids since notebook format 4.5.
         ids = {"id": "parameters"} if notebook.get("nbformat_minor", 0) >= 5 else {}
         notebook["cells"].insert(_first_code(notebook), ids | _new_cell(lines))
     else:
-        said = ", ".join([*missing, *([] if cell.tagged else ["the tag"])])
+        added = ", ".join([*missing, *([] if cell.tagged else ["the tag"])])
         found = notebook["cells"][cell.index]
         found["source"] = "\n".join([source_of(found).rstrip("\n"), *lines])
         tags = found.setdefault("metadata", {}).setdefault("tags", [])
         if "parameters" not in tags:
             tags.append("parameters")
     _write(path, notebook)
-    return f"added {said}"
+    return f"added {added}"
 
 
 def _fix_tag(path: Path, notebook: dict[str, Any], cell: ParametersCell | None) -> str:
@@ -108,8 +108,8 @@ def _fix_tag(path: Path, notebook: dict[str, Any], cell: ParametersCell | None) 
     return "added the tag"
 
 
-def _assigning(notebook: dict[str, Any], values: dict[str, Any]) -> int | None:
-    """Return the first cell that sets `upstream`, `product` or a parameter: it lacks the tag and nothing else."""
+def _find_untagged(notebook: dict[str, Any], values: dict[str, Any]) -> int | None:
+    """Return the index of the first cell that sets `upstream`, `product` or a parameter: it only lacks the tag."""
     for index, source in code_cells(notebook):
         tree = parse_cell(source)
         targets = (

@@ -1,7 +1,10 @@
-"""Copies of the notebooks that hold what a stage is a function of, and nothing else.
+"""Copies of the notebooks on which stages depend, without outputs and parameter values.
 
-Saving a notebook with other outputs, or with other values in its parameters cell, leaves its copy
-as it is; so no stage becomes stale.
+Saving a notebook with other outputs, or with other values in its parameters cell, does not change its
+copy, so no stage becomes stale::
+
+    rate = 0.5  # from params.yaml   ->   rate = None  # from params.yaml    (an input of its own)
+    limit = 3                        ->   limit = 3                          (given in pipeline.yaml)
 """
 
 from __future__ import annotations
@@ -36,21 +39,21 @@ from .spec import Pipeline, Stage
 __all__ = ["copy_digest", "copy_path", "copy_text", "strip_notebook", "write_copies"]
 
 _CELL_METADATA = ("tags", "slideshow", "raw_mimetype")
-# Names of the parameters cell that are filled in when the stage runs.
+# Names in the parameters cell whose values are set when the stage runs.
 _FILLED = [name for name in RESERVED if name != "upstream"]
-# Editors write the kernel's name as it is installed there ("Python 3 (ipykernel)"); which Python runs is not theirs to say.
+# Editors write the display name of their own kernel, such as "Python 3 (ipykernel)"; stages always run with this Python.
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def copy_path(stage: Stage) -> PurePosixPath:
-    """Return where the copy of a stage's notebook lies, relative to the root."""
+    """Return the path of the copy of a stage's notebook, relative to the root."""
     return PurePosixPath(".nbship/cache/notebooks") / f"{stage.name}.ipynb"
 
 
 def strip_notebook(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """Return a notebook without outputs, execution counts, editor metadata and injected cells."""
     return {
-        "cells": [_strip_cell(cell, place) for place, cell in enumerate(notebook["cells"]) if not is_injected(cell)],
+        "cells": [_strip_cell(cell, index) for index, cell in enumerate(notebook["cells"]) if not is_injected(cell)],
         "metadata": {"kernelspec": _kernel(notebook)},
         "nbformat": 4,
         "nbformat_minor": 5,
@@ -64,11 +67,11 @@ def _kernel(notebook: Mapping[str, Any]) -> Mapping[str, str]:
     return {"display_name": language, "language": language, "name": kernel_name(notebook)}
 
 
-def _strip_cell(cell: Mapping[str, Any], place: int) -> dict[str, Any]:
+def _strip_cell(cell: Mapping[str, Any], index: int) -> dict[str, Any]:
     metadata = {key: cell["metadata"][key] for key in _CELL_METADATA if cell.get("metadata", {}).get(key)}
     stripped = {
         "cell_type": cell["cell_type"],
-        "id": cell.get("id") or f"cell-{place + 1}",
+        "id": cell.get("id") or f"cell-{index + 1}",
         "metadata": metadata,
         "source": source_of(cell),
     }
@@ -82,15 +85,15 @@ def _strip_cell(cell: Mapping[str, Any], place: int) -> dict[str, Any]:
 def copy_text(project: Project, pipeline: Pipeline, stage: Stage) -> str:
     """Return the copy of a stage's notebook.
 
-    Values that come from `params.yaml` are blanked in the parameters cell: they are inputs of their
-    own. Values that stand in `pipeline.yaml` are filled in: they are part of the code. Which name each
-    file and parameter has goes with it: DVC knows files, and would not see two names change places.
+    In the parameters cell, values from `params.yaml` are replaced by None, because they are inputs of their own, and
+    values from `pipeline.yaml` are inserted, because they are part of the code. The metadata hold the name of each
+    file and parameter: DVC compares files only, and would not notice that two names were swapped.
     """
     return _copy_text(pipeline, stage, read_content(project.root / stage.notebook, name=str(stage.notebook)))
 
 
 def copy_digest(project: Project, pipeline: Pipeline, stage: Stage) -> str:
-    """Return the md5 of the copy of a stage's notebook, without making one that was made before.
+    """Return the md5 of the copy of a stage's notebook, cached by the content of the notebook.
 
     Raises
     ------
@@ -98,35 +101,35 @@ def copy_digest(project: Project, pipeline: Pipeline, stage: Stage) -> str:
         If the notebook cannot be read.
     """
     index, path = index_of(project), project.root / stage.notebook
-    asked = md5_of_text(json.dumps([_declared(pipeline, stage), _given(stage)], default=repr))
-    kept = index.memo.get(f"copy {asked} {index.md5(path)}")
-    if isinstance(kept, str):
-        return kept
+    key = md5_of_text(json.dumps([_declaration(pipeline, stage), _parameter_literals(stage)], default=repr))
+    cached = index.results.get(f"copy {key} {index.md5(path)}")
+    if isinstance(cached, str):
+        return cached
     content = read_content(path, name=str(stage.notebook))
     read = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    index.note(path, read)
+    index.record(path, read)
     found = md5_of_text(_copy_text(pipeline, stage, content))
-    index.memo.put(f"copy {asked} {read}", found)
+    index.results.put(f"copy {key} {read}", found)
     return found
 
 
 def _copy_text(pipeline: Pipeline, stage: Stage, content: bytes) -> str:
     notebook = strip_notebook(parse_notebook(content, name=str(stage.notebook)))
-    notebook["metadata"]["nbship"] = _declared(pipeline, stage)
+    notebook["metadata"]["nbship"] = _declaration(pipeline, stage)
     cell = find_parameters(notebook, name=str(stage.notebook))
     if cell is not None:
-        given = _given(stage)
-        texts = {name: given.get(name, "None") for name in cell.assignments if name in given or name in _FILLED}
+        literals = _parameter_literals(stage)
+        texts = {name: literals.get(name, "None") for name in cell.assignments if name in literals or name in _FILLED}
         notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
     return render_notebook(notebook)
 
 
-def _given(stage: Stage) -> dict[str, str]:
-    """Return what stands for each parameter: its value, or nothing where that is an input of its own."""
+def _parameter_literals(stage: Stage) -> dict[str, str]:
+    """Return a literal for each parameter: its value, or None if it comes from `params.yaml`."""
     return {name: "None" if stage.param_keys.get(name) else literal(value) for name, value in stage.params.items()}
 
 
-def _declared(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
+def _declaration(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
     return {
         "params": dict(stage.templates),
         "product": {key: str(path) for key, path in stage.products.items()},
@@ -138,7 +141,7 @@ def _declared(pipeline: Pipeline, stage: Stage) -> dict[str, Any]:
 
 
 def write_copies(project: Project, pipeline: Pipeline) -> list[PurePosixPath]:
-    """Write the copies of all notebooks, and the versions of the libraries; files that are the same stay untouched.
+    """Write the copies of all notebooks and the versions of the libraries, unless they are current.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The stages as `dvc.yaml` declares them, with the values that their parameters have now."""
+"""The stages declared in `dvc.yaml`, with the current values of their parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["declare"]
 
 
 def declare(project: Project, dvc_yaml: Mapping[str, Any]) -> Mapping[str, DeclaredStage]:
-    """Return all stages of `dvc.yaml`, given as `derive` returns it; that of the notebooks' copies first."""
+    """Return all stages of `dvc.yaml` (the result of `derive`), that of the notebooks' copies first."""
     values = _Values(project)
     return {name: _declared(name, content, values) for name, content in dvc_yaml["stages"].items()}
 

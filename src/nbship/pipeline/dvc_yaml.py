@@ -1,4 +1,4 @@
-"""`dvc.yaml`, derived from the pipeline, so that `dvc repro` runs what `nbship run` runs."""
+"""Derive `dvc.yaml` from the pipeline, so that `dvc repro` runs the same stages as `nbship run`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def derive(project: Project, pipeline: Pipeline, plans: Mapping[str, Plan] | Non
 
 
 def render(content: Mapping[str, Any]) -> str:
-    """Return the text of `dvc.yaml`: the same for the same content, on every machine."""
+    """Return the text of `dvc.yaml`; equal content gives the same text on every machine."""
     return _HEADER + render_entry(content, width=2**31 - 1)
 
 
@@ -41,7 +41,7 @@ def _copies_stage(project: Project, pipeline: Pipeline, plans: Iterable[Plan]) -
     files = [*map(str, pipeline.notebooks), "pipeline.yaml", *([str(LOCK)] if lock else [])]
     stage: dict[str, Any] = {"cmd": f"nbship stage {COPIES_STAGE}", "deps": files}
     if not lock:
-        # Nothing on disk tells when other versions are installed, so it looks every time (milliseconds).
+        # No file shows that other versions were installed, so the stage runs each time (milliseconds).
         stage["always_changed"] = True
     return {**stage, "outs": [*(str(plan.copy) for plan in plans), str(LIBRARIES)]}
 
@@ -63,10 +63,10 @@ def _stage(plan: Plan) -> dict[str, Any]:
 
 
 def _digest(files: Iterable[str], params: Iterable[Any]) -> str:
-    """Return a short digest of what a stage depends on: of the names, not of their values.
+    """Return a short digest of the names of a stage's dependencies.
 
-    DVC compares what is declared now, and does not see what is gone from the list. A deleted module, or a deleted
-    setting whose default counts again, would leave the stage as it is; another command makes DVC run it.
+    DVC compares the declared dependencies, and does not notice one that was removed from the list, such as a deleted
+    module, or a deleted setting whose default applies again. The digest changes the command, so that DVC runs the stage.
     """
     return md5_of_text(json.dumps([sorted(files), *params]))[:8]
 
@@ -77,14 +77,14 @@ def _plot(key: str, path: PurePosixPath) -> dict[str, Any]:
 
 
 def verify_stage(project: Project, name: str, *, pipeline: Pipeline | None = None) -> Plan:
-    """Refuse a stage whose entry in `dvc.yaml` is not what the pipeline says now; return its plan.
+    """Check that the entry of a stage in `dvc.yaml` is current, and return its plan.
 
     Raises
     ------
     UndeclaredImportError
-        If the notebook, or a module that it imports, imports what `dvc.yaml` does not know.
+        If the notebook, or a module that it imports, imports a module that `dvc.yaml` does not declare.
     PipelineError
-        If `dvc.yaml` differs in another way, or is not there.
+        If `dvc.yaml` is missing, or differs in another way.
     """
     pipeline = pipeline or read_pipeline(project)
     plan = plan_stage(project, pipeline, pipeline[name])
@@ -93,10 +93,10 @@ def verify_stage(project: Project, name: str, *, pipeline: Pipeline | None = Non
 
 
 def verify_all(project: Project, pipeline: Pipeline) -> None:
-    """Refuse a `dvc.yaml` that is not what the pipeline says now.
+    """Check that `dvc.yaml` is current.
 
-    The stage that copies the notebooks does this, since it runs whenever one of them, pipeline.yaml or the
-    lock file changed: DVC alone would not run a stage that it does not know, or with parameters it does not know.
+    The stage that copies the notebooks calls this, since it runs whenever a notebook, pipeline.yaml or the lock file
+    has changed. DVC itself would ignore a stage or parameter that is not in dvc.yaml yet.
 
     Raises
     ------
@@ -111,16 +111,16 @@ def verify_all(project: Project, pipeline: Pipeline) -> None:
     for name in written:
         if name not in wanted:
             raise PipelineError(
-                f"'dvc.yaml' has the stage '{name}', which pipeline.yaml does not have. Run `nbship sync`, then again."
+                f"'dvc.yaml' has the stage '{name}', which pipeline.yaml does not have. Run `nbship sync`, then try again."
             )
     if list(written) != list(wanted) or dict(written[COPIES_STAGE]) != wanted[COPIES_STAGE]:
-        raise PipelineError("'dvc.yaml' is not what pipeline.yaml says. Run `nbship sync`, then again.")
+        raise PipelineError("'dvc.yaml' does not match pipeline.yaml. Run `nbship sync`, then try again.")
 
 
 def _written(project: Project) -> Mapping[str, Any]:
     path = project.root / "dvc.yaml"
     if not path.is_file():
-        raise PipelineError("There is no 'dvc.yaml' yet. Run `nbship sync`, then again.")
+        raise PipelineError("There is no 'dvc.yaml' yet. Run `nbship sync`, then try again.")
     stages = read_yaml(path, PipelineError).get("stages")
     return stages if isinstance(stages, Mapping) else {}
 
@@ -129,18 +129,18 @@ def _verify(project: Project, plan: Plan, written: Mapping[str, Any]) -> None:
     name = plan.stage.name
     found = written.get(name)
     if not isinstance(found, Mapping):
-        raise PipelineError(f"'dvc.yaml' does not know the stage '{name}'. Run `nbship sync`, then again.")
+        raise PipelineError(f"'dvc.yaml' does not have the stage '{name}'. Run `nbship sync`, then try again.")
     wanted = _stage(plan)
     modules = [str(module) for module in plan.modules if str(module) not in (found.get("deps") or ())]
     if modules:
         raise UndeclaredImportError(
-            f"Stage '{name}' imports '{_dotted(project, modules[0])}', which dvc.yaml does not know. Run `nbship sync`, then again."
+            f"Stage '{name}' imports '{_dotted(project, modules[0])}', which dvc.yaml does not declare. Run `nbship sync`, then try again."
         )
     if dict(found) != wanted:
         parts = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
         part = next((key for key in parts if key != "cmd"), "cmd")
         raise PipelineError(
-            f"The '{part}' of stage '{name}' in dvc.yaml are not those of pipeline.yaml and its notebook. Run `nbship sync`, then again."
+            f"The '{part}' of stage '{name}' in dvc.yaml do not match pipeline.yaml and its notebook. Run `nbship sync`, then try again."
         )
 
 

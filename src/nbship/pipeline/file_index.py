@@ -1,4 +1,4 @@
-"""What a project's files hold, at the cost of a question to the file system for each."""
+"""The digests of a project's files and results derived from them, cached across processes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from typing import Any
 
 from ..dvcstore import Digests, md5_of_text
 from ..project import Project
-from .result_cache import Memo
+from .result_cache import ResultCache
 
-__all__ = ["Index", "index_at", "index_of", "list_code"]
+__all__ = ["FileIndex", "index_at", "index_of", "list_importable"]
 
 
-class Index:
-    """Digests of files, what was found out by them, and notes of all that was asked.
+class FileIndex:
+    """Digests of files, results derived from file contents, and a record of every look-up.
 
-    The notes are what a judgement rests on: where every one of them still holds, so does the judgement.
+    A conclusion such as "all stages are up to date" depends only on the recorded look-ups. As long as all of them
+    give the same answers, the conclusion holds:
+
+        index.start_record()
+        index.md5("params.yaml")          # recorded in `files`
+        index.importable_names("src")     # recorded in `folders`
+        write_snapshot(...)               # later: compare both, and nothing else has to be read
 
     Parameters
     ----------
@@ -27,53 +33,53 @@ class Index:
 
     def __init__(self, cache: Path) -> None:
         self.digests = Digests(cache / "digests.json")
-        self.memo = Memo(cache / "memo.json")
-        self.made: dict[str, Any] = {}  # in this process, with what it was made from
-        self.begin()
+        self.results = ResultCache(cache / "memo.json")
+        self.objects: dict[str, Any] = {}  # results that cannot be stored, with what they depend on
+        self.start_record()
 
-    def begin(self) -> None:
-        """Begin new notes; what else a judgement rests on is for the caller to set."""
+    def start_record(self) -> None:
+        """Start a new record; the caller sets `environment`."""
         self.environment: list[Any] | None = None
         self.files: dict[str, str | None] = {}
         self.folders: dict[str, str] = {}
-        self.steady = True
+        self.consistent = True
 
     def md5(self, path: Path | str) -> str | None:
-        """Return the digest of what is at `path`, as `Digests.md5`, and note it."""
+        """Return the digest of a file or folder, as `Digests.md5`, and record it."""
         found = self.digests.md5(path)
-        self.note(path, found)
+        self.record(path, found)
         return found
 
-    def note(self, path: Path | str, md5: str | None) -> None:
-        """Note which content of a file was looked at."""
+    def record(self, path: Path | str, md5: str | None) -> None:
+        """Record the digest of a file; another digest than before makes the record inconsistent."""
         name = os.fspath(path)
-        self.steady &= self.files.setdefault(name, md5) == md5
+        self.consistent &= self.files.setdefault(name, md5) == md5
 
-    def code_in(self, folder: Path) -> frozenset[str]:
-        """Return the names of modules and folders in a folder, and note them; a folder's name ends in `/`."""
-        names, mark = list_code(folder)
-        self.steady &= self.folders.setdefault(os.fspath(folder), mark) == mark
+    def importable_names(self, folder: Path) -> frozenset[str]:
+        """Return the modules and folders in a folder, and record them; folders end with `/`."""
+        names, digest = list_importable(folder)
+        self.consistent &= self.folders.setdefault(os.fspath(folder), digest) == digest
         return names
 
     def save(self) -> None:
-        """Keep what was learnt."""
+        """Write new digests and results to the cache."""
         self.digests.save()
-        self.memo.save()
+        self.results.save()
 
 
 @lru_cache(maxsize=8)
-def index_at(cache: Path) -> Index:
-    """Return the index of a cache folder: one for the whole process."""
-    return Index(cache)
+def index_at(cache: Path) -> FileIndex:
+    """Return the index of a cache folder; there is one per process."""
+    return FileIndex(cache)
 
 
-def index_of(project: Project) -> Index:
+def index_of(project: Project) -> FileIndex:
     """Return a project's index."""
     return index_at(project.cache)
 
 
-def list_code(folder: Path | str) -> tuple[frozenset[str], str]:
-    """Return the names in a folder that an import could find, a folder's with `/` behind it, and their digest."""
+def list_importable(folder: Path | str) -> tuple[frozenset[str], str]:
+    """Return the importable names in a folder (folders end with `/`), and their digest."""
     try:
         with os.scandir(folder) as entries:
             names = frozenset(filter(None, map(_importable, entries)))

@@ -18,7 +18,7 @@ def topological(upstream: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     PipelineError
         If an upstream is not a stage.
     CycleError
-        If stages wait for each other in a circle.
+        If stages depend on each other in a cycle.
 
     >>> topological({"train": ["prepare"], "prepare": [], "report": []})
     ('prepare', 'train', 'report')
@@ -33,8 +33,8 @@ def _visit(name: str, upstream: Mapping[str, Iterable[str]], *, order: list[str]
     if name in order:
         return
     if name in trail:
-        circle = " → ".join((*trail[trail.index(name) :], name))
-        raise CycleError(f"Stages wait for each other in a circle: {circle}. Remove one of these upstreams.")
+        cycle = " → ".join((*trail[trail.index(name) :], name))
+        raise CycleError(f"Stages depend on each other in a cycle: {cycle}. Remove one of these upstreams.")
     for needed in upstream[name]:
         if needed not in upstream:
             raise PipelineError(
@@ -45,23 +45,23 @@ def _visit(name: str, upstream: Mapping[str, Iterable[str]], *, order: list[str]
 
 
 def ancestors(upstream: Mapping[str, Iterable[str]], name: str) -> tuple[str, ...]:
-    """Return all that `name` comes after, in the order of `upstream`.
+    """Return the direct and indirect upstreams of a stage, in the order of `upstream`.
 
     >>> ancestors({"a": [], "b": ["a"], "c": ["b"], "d": []}, "c")
     ('a', 'b')
     """
     found: set[str] = set()
-    waiting = list(upstream[name])
-    while waiting:
-        stage = waiting.pop()
+    pending = list(upstream[name])
+    while pending:
+        stage = pending.pop()
         if stage not in found:
             found.add(stage)
-            waiting.extend(upstream[stage])
+            pending.extend(upstream[stage])
     return tuple(stage for stage in upstream if stage in found)
 
 
 def descendants(upstream: Mapping[str, Iterable[str]], name: str) -> tuple[str, ...]:
-    """Return all that comes after `name`, in the order of `upstream`.
+    """Return the stages that depend on a stage, directly or indirectly, in the order of `upstream`.
 
     >>> descendants({"a": [], "b": ["a"], "c": ["b"], "d": []}, "a")
     ('b', 'c')
@@ -70,7 +70,7 @@ def descendants(upstream: Mapping[str, Iterable[str]], name: str) -> tuple[str, 
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Say which known name is near, or else which there are.
+    """Return a question with the nearest known name, or a list of the known names.
 
     >>> suggest("trian", ["train", "prepare"])
     "Did you mean 'train'?"

@@ -1,4 +1,4 @@
-"""What is installed here, read from its records' text: `importlib.metadata` takes ten times as long for the same answer."""
+"""Installed distributions, read from the text of their records, ten times as fast as with `importlib.metadata`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import Distribution, distributions
 
-__all__ = ["ask_modules", "ask_versions", "normal_name"]
+__all__ = ["normal_name", "read_installed_modules", "read_installed_versions"]
 
 _HEADER = re.compile(r"^(Name|Version|Requires-Dist): (.*?)\r?$", re.MULTILINE)
 _END = re.compile(r"^\r?$", re.MULTILINE)
@@ -15,8 +15,8 @@ _IN_PACKAGE = re.compile(r'^"?([^/,\n]+)/[^,\n]*\.py"?,', re.MULTILINE)
 _ALONE = re.compile(r'^"?([^/,\n]+)\.py"?,', re.MULTILINE)
 
 
-def ask_versions() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
-    """Return version and requirements of each installed distribution, by normalised name."""
+def read_installed_versions() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+    """Return version and requirements of each installed distribution, by normalized name."""
     versions: dict[str, str] = {}
     requirements: dict[str, Sequence[str]] = {}
     for distribution in distributions():
@@ -27,8 +27,8 @@ def ask_versions() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
     return versions, requirements
 
 
-def ask_modules() -> Mapping[str, Sequence[str]]:
-    """Return which distributions, by normalised name, give each top-level module."""
+def read_installed_modules() -> Mapping[str, Sequence[str]]:
+    """Return the distributions, by normalized name, that contain each top-level module."""
     found: dict[str, set[str]] = {}
     for distribution in distributions():
         name = normal_name(_headers(distribution)[0])
@@ -38,7 +38,7 @@ def ask_modules() -> Mapping[str, Sequence[str]]:
 
 
 def normal_name(name: str) -> str:
-    """Return a distribution's name as lock files have it.
+    """Return a distribution's name in normalized form, as in lock files.
 
     >>> normal_name("ruamel.YAML_clib")
     'ruamel-yaml-clib'

@@ -1,4 +1,4 @@
-"""`{{train.max_iter}}` in pipeline.yaml: a value of params.yaml, typed."""
+"""Placeholders in pipeline.yaml, such as `{{train.max_iter}}`: typed values of params.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
 def whole_key(value: object) -> str | None:
-    """Return the dotted key if `value` is one placeholder and nothing else.
+    """Return the dotted key if the whole value is one placeholder.
 
     >>> whole_key("{{ train.max_iter }}")
     'train.max_iter'
@@ -28,7 +28,7 @@ def whole_key(value: object) -> str | None:
 
 
 def references(value: object) -> Iterator[str]:
-    """Yield the dotted key of every placeholder in a nest of mappings and lists.
+    """Yield the dotted key of every placeholder in nested mappings and lists.
 
     >>> list(references({"a": ["{{x.y}}", "from {{z}} to {{w}}"]}))
     ['x.y', 'z', 'w']
@@ -38,7 +38,7 @@ def references(value: object) -> Iterator[str]:
 
 
 def strings_in(value: object) -> Iterator[str]:
-    """Yield every string in a nest of mappings and lists, keys excepted.
+    """Yield every string in nested mappings and lists, without keys.
 
     >>> list(strings_in({"a": ["x", 1], "b": "y"}))
     ['x', 'y']
@@ -53,7 +53,7 @@ def strings_in(value: object) -> Iterator[str]:
 def resolve(value: Any, params: Mapping[str, Value], *, where: str) -> Value:
     """Replace placeholders by the typed values of `params`.
 
-    A placeholder that is the whole value becomes that value; inside other text it must be text.
+    A placeholder that is the whole value may have any type; inside a string it must be a string.
 
     >>> resolve("{{train.rate}}", {"train": {"rate": 0.1}}, where="x")
     0.1
@@ -69,7 +69,7 @@ def resolve(value: Any, params: Mapping[str, Value], *, where: str) -> Value:
     key = whole_key(value)
     if key is not None:
         return look_up(params, key, where=where)
-    return _PLACEHOLDER.sub(lambda match: _text(params, match[1], where=where), value)
+    return _PLACEHOLDER.sub(lambda match: _string(params, match[1], where=where), value)
 
 
 def look_up(params: Mapping[str, Value], key: str, *, where: str) -> Value:
@@ -78,7 +78,7 @@ def look_up(params: Mapping[str, Value], key: str, *, where: str) -> Value:
     Raises
     ------
     PipelineError
-        If `params` lacks it; the nearest key is suggested.
+        If `params` does not have it; a similar key is suggested.
     """
     try:
         return value_at(params, key)  # type: ignore[no-any-return]
@@ -86,7 +86,7 @@ def look_up(params: Mapping[str, Value], key: str, *, where: str) -> Value:
         near = nearest(key, flat_keys(params))
         hint = f"Did you mean '{{{{{near}}}}}'?" if near else f"Add '{key}' to params.yaml."
         raise PipelineError(
-            f"{where} in pipeline.yaml asks for '{{{{{key}}}}}', which params.yaml lacks. {hint}"
+            f"{where} in pipeline.yaml uses '{{{{{key}}}}}', which params.yaml does not have. {hint}"
         ) from None
 
 
@@ -102,11 +102,11 @@ def flat_keys(params: Mapping[str, Value]) -> Iterator[str]:
             yield from (f"{key}.{inner}" for inner in flat_keys(value))
 
 
-def _text(params: Mapping[str, Value], key: str, *, where: str) -> str:
+def _string(params: Mapping[str, Value], key: str, *, where: str) -> str:
     value = look_up(params, key, where=where)
     if isinstance(value, str):
         return value
     raise PipelineError(
-        f"{where} in pipeline.yaml puts '{{{{{key}}}}}' inside other text, but its value {value!r} is not text. "
-        f"Let '{{{{{key}}}}}' be the whole value, or make it text in params.yaml."
+        f"{where} in pipeline.yaml uses '{{{{{key}}}}}' inside a string, but its value {value!r} is not a string. "
+        f"Use '{{{{{key}}}}}' as the whole value, or change it to a string in params.yaml."
     )

@@ -1,4 +1,4 @@
-"""What each stage is a function of: the pipeline, resolved down to files, parameters and libraries."""
+"""The dependencies of each stage: files, parameters, settings and libraries."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from ..project import Project, read_yaml
 from ..text import value_at
 from .copies import copy_path, copy_text
 from .graph import ancestors
-from .inspection import Sources, read_facts, refuse_run
+from .inspection import ProjectModules, inspect_notebook, reject_run_magic
 from .libraries import LOCK, read_libraries
 from .spec import Pipeline, Stage
 
-__all__ = ["Plan", "imports_of", "plan_stage", "plan_stages", "provenance_inputs"]
+__all__ = ["Plan", "library_imports", "plan_stage", "plan_stages", "provenance_inputs"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One stage and all that it depends on; paths are relative to the root.
+    """One stage and its dependencies; paths are relative to the root.
 
     Attributes
     ----------
     modules
-        The project's modules that the notebook imports, transitively.
+        The project's modules that the notebook imports, directly or indirectly.
     upstream_files
-        The products that it reads.
+        The upstream products that it reads.
     lineage
-        For the stage that makes the package: the sources of every stage before it, which its provenance names.
+        For the stage that builds the package: the sources of all its ancestors, which are in the provenance.
     params
         Dotted keys of `params.yaml`.
     settings
-        Keys of `nbship.yaml`, those that stand there.
+        Keys of `nbship.yaml` that the file has.
     libraries
-        Distributions whose locked versions count.
+        Distributions whose locked versions the stage depends on.
     imports
-        Dotted names of what the notebook and its modules import from libraries, to be imported before it runs.
+        Dotted names that the notebook and its modules import from libraries, for preloading.
     """
 
     stage: Stage
@@ -55,12 +55,12 @@ class Plan:
 
     @property
     def files(self) -> tuple[PurePosixPath, ...]:
-        """All files that the stage depends on, each once."""
+        """All files that the stage depends on, without duplicates."""
         own = (self.copy, *self.modules, *self.stage.resources.values(), *self.upstream_files, *self.lineage)
         return tuple(dict.fromkeys(own))
 
     def state(self, project: Project) -> Mapping[str, Any]:
-        """Return the values that the stage depends on besides its files: parameters, settings, versions."""
+        """Return the values that the stage depends on: parameters, settings, library versions."""
         versions = read_libraries(project).versions
         return {
             "params": dict(self.stage.params),
@@ -70,56 +70,56 @@ class Plan:
 
 
 def plan_stage(project: Project, pipeline: Pipeline, stage: Stage) -> Plan:
-    """Resolve one stage, and those before it only where it depends on them."""
+    """Plan one stage; its ancestors are only read for the stage that builds the package."""
     before = _ancestors(pipeline, stage.name) if stage.package else ()
     return _plan(project, pipeline, [*before, stage.name])[stage.name]
 
 
 def plan_stages(project: Project, pipeline: Pipeline) -> Mapping[str, Plan]:
-    """Resolve every stage, in the pipeline's order."""
+    """Plan every stage, in the order of the pipeline."""
     return _plan(project, pipeline, pipeline.stages)
 
 
 def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[str, Plan]:
-    written = _settings_written(project)
-    sources = Sources(project)
+    settings = _settings_file(project)
+    modules = ProjectModules(project)
     libraries = read_libraries(project)
-    needed = lru_cache(maxsize=None)(libraries.needed)
+    required_by = lru_cache(maxsize=None)(libraries.required_by)
     plans: dict[str, Plan] = {}
     for stage in (pipeline.stages[name] for name in names):
-        facts = read_facts(project, stage.notebook)
-        refuse_run(facts.reading.runs, stage.notebook)
-        code = sources.follow(facts.reading.imports, folder=stage.notebook.parent)
+        inspection = inspect_notebook(project, stage.notebook)
+        reject_run_magic(inspection.code.run_magic, stage.notebook)
+        found = modules.follow(inspection.code.imports, folder=stage.notebook.parent)
         before = [plans[name] for name in _ancestors(pipeline, stage.name)] if stage.package else []
         keys = _unique(key for keys in stage.param_keys.values() for key in keys)
         plans[stage.name] = Plan(
             stage=stage,
             copy=copy_path(stage),
-            modules=code.modules,
+            modules=found.modules,
             upstream_files=_unique(
                 path for name in stage.upstream for path in pipeline.stages[name].data_products.values()
             ),
             lineage=_lineage(project, before) if stage.package else (),
             params=_unique([*keys, *(key for plan in before for key in plan.params)]),
-            settings=tuple(key for key in stage.settings if value_at(written, key, default=None) is not None),
-            libraries=needed(code.libraries),
-            imports=code.imports,
+            settings=tuple(key for key in stage.settings if value_at(settings, key, default=None) is not None),
+            libraries=required_by(found.libraries),
+            imports=found.imports,
         )
     return plans
 
 
-def imports_of(project: Project, pipeline: Pipeline, names: Iterable[str]) -> list[str]:
-    """Return what the notebooks of some stages import from libraries: a glance, where a plan takes its time."""
-    sources = Sources(project)
+def library_imports(project: Project, pipeline: Pipeline, names: Iterable[str]) -> list[str]:
+    """Return the library imports of some stages, much faster than planning them."""
+    modules = ProjectModules(project)
     notebooks = dict.fromkeys(pipeline.stages[name].notebook for name in names)
     found = (
-        sources.follow(read_facts(project, path).reading.imports, folder=path.parent).imports for path in notebooks
+        modules.follow(inspect_notebook(project, path).code.imports, folder=path.parent).imports for path in notebooks
     )
     return list(dict.fromkeys(name for names in found for name in names))
 
 
 def provenance_inputs(project: Project, pipeline: Pipeline, stage: Stage) -> Mapping[str, Any]:
-    """Return what a stage and all before it were made from.
+    """Return the inputs of a stage and its ancestors, for a package's provenance.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def _lineage(project: Project, before: Iterable[Plan]) -> tuple[PurePosixPath, .
 
 
 def _copy_of(project: Project, pipeline: Pipeline, plan: Plan) -> bytes:
-    """Return the copy that runs; by hand, where there may be none, what it would be."""
+    """Return the copy of the stage's notebook; in runs by hand, the file may not exist."""
     path = project.root / plan.copy
     return path.read_bytes() if path.is_file() else copy_text(project, pipeline, plan.stage).encode()
 
@@ -170,11 +170,11 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise PipelineError(
-            f"'{path.name}' is needed for the provenance and cannot be read: {error.strerror}. Get it with `dvc pull`, or by the project's install step."
+            f"'{path.name}' is needed for the provenance and cannot be read: {error.strerror}. Get it with `dvc pull`, or with the project's install step."
         ) from error
 
 
-def _settings_written(project: Project) -> Mapping[str, Any]:
+def _settings_file(project: Project) -> Mapping[str, Any]:
     path = project.root / "nbship.yaml"
     return read_yaml(path, SettingsError) if path.is_file() else {}
 

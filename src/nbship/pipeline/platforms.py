@@ -1,4 +1,4 @@
-"""The class of machine that this is: on another, the same numbers may differ in their last digits."""
+"""The platform of this machine; on another platform, results may differ in their last digits."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 __all__ = ["is_here", "this_platform"]
 
-# Of the first processor; numerical libraries choose their code by these.
-_CLASSES = ("avx512f", "avx2", "avx", "sse4_2")
-_ENOUGH = 16_384
+# Flags of the first processor, by which numerical libraries choose their code.
+_VECTOR_FLAGS = ("avx512f", "avx2", "avx", "sse4_2")
+_MAX_BYTES = 16_384
 
 
 @lru_cache(maxsize=1)
 def this_platform() -> str:
-    """Return system, processor and, where it is known, the widest vectors: `"linux x86_64 avx2"`."""
-    return " ".join(filter(None, (sys.platform, platform.machine(), _vectors())))
+    """Return system, processor and, if known, vector extension: `"linux x86_64 avx2"`."""
+    return " ".join(filter(None, (sys.platform, platform.machine(), _vector_extension())))
 
 
 def is_here(name: str) -> bool:
-    """Tell whether a recorded platform is this one; older records do not name the vectors.
+    """Tell whether a recorded platform is this one; older records have no vector extension.
 
     >>> is_here(this_platform()), is_here("plan9 mips")
     (True, False)
@@ -29,11 +29,11 @@ def is_here(name: str) -> bool:
     return f"{this_platform()} ".startswith(f"{name} ")
 
 
-def _vectors() -> str:
+def _vector_extension() -> str:
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-            lines = file.read(_ENOUGH).splitlines()
+            lines = file.read(_MAX_BYTES).splitlines()
     except (OSError, UnicodeDecodeError):
         return ""
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return next((each for each in _CLASSES if each in flags), "")
+    return next((each for each in _VECTOR_FLAGS if each in flags), "")

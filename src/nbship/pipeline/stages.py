@@ -14,7 +14,7 @@ from .inspection import PYTHON
 
 __all__ = ["COPIES_STAGE", "Pipeline", "Stage"]
 
-# The stage of dvc.yaml that strips the notebooks; no notebook may have its name.
+# The stage in dvc.yaml that copies the notebooks; no task may have its name.
 COPIES_STAGE = "notebooks"
 
 
@@ -25,26 +25,26 @@ class Stage:
     Attributes
     ----------
     params
-        The parameters' values, typed, as the kernel gets them.
+        Typed values of the parameters, as passed to the kernel.
     param_keys
         The keys of `params.yaml` that the parameters come from: parameter -> dotted keys.
     templates
-        The parameters as `pipeline.yaml` gives them, placeholders unresolved.
+        The parameters in `pipeline.yaml`, with unresolved placeholders.
     resources
         Outside files that the notebook reads (`params: resources_`).
     products
-        What the notebook makes. Keys have meaning: `nb` and `html` (the executed notebook), `metrics…`,
-        `plot_…`, `package`; all else is data.
+        Files that the notebook writes. Some keys have a meaning: `nb` and `html` (the executed notebook), `metrics…`,
+        `plot_…`, `package`; others are data.
     notebook_keys
-        The products that are the executed notebook itself, as notebook or as HTML.
+        Keys of the products that are the executed notebook, as notebook or HTML.
     upstream
         The stages whose products this one reads.
     settings
         The keys of `nbship.yaml` that the notebook reads.
-    mentions
-        Texts in the notebook's cells that could be paths.
+    possible_paths
+        Strings in the notebook's cells that could be paths.
     language
-        What the notebook is written in.
+        The language of the notebook.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Stage:
     notebook_keys: tuple[str, ...] = ("nb",)
     upstream: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    mentions: tuple[str, ...] = ()
+    possible_paths: tuple[str, ...] = ()
     language: str = PYTHON
 
     @property
@@ -67,7 +67,7 @@ class Stage:
 
     @property
     def data_products(self) -> Mapping[str, PurePosixPath]:
-        """The products that a later stage reads: all but the executed notebook and the plots."""
+        """The products that later stages can read: all except the executed notebook and plots."""
         return {
             key: path
             for key, path in self.products.items()
@@ -76,7 +76,7 @@ class Stage:
 
     @property
     def package(self) -> PurePosixPath | None:
-        """The folder of the model package, for the stage that makes it."""
+        """The folder of the model package, for the stage that builds it."""
         return self.products.get("package")
 
 
@@ -88,7 +88,7 @@ class Pipeline:
 
     @cached_property
     def notebooks(self) -> tuple[PurePosixPath, ...]:
-        """The stages' notebooks, in order, each once."""
+        """The notebooks of the stages, in order, without duplicates."""
         return tuple(dict.fromkeys(stage.notebook for stage in self.stages.values()))
 
     def __getitem__(self, name: str) -> Stage:
@@ -97,7 +97,7 @@ class Pipeline:
         Raises
         ------
         UnknownStageError
-            If there is none of that name; the nearest is suggested.
+            If there is no stage of this name; a similar name is suggested.
         """
         if name not in self.stages:
             raise unknown_stage(name, self.stages)

@@ -1,4 +1,4 @@
-"""What would run, and why: `dvc.lock` held against what is there now."""
+"""Find stale stages and the reasons, by comparing `dvc.lock` with the current state."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ..project import Project, load
 from .copies import copy_digest, copy_path
 from .declarations import declare
 from .dvc_yaml import derive, render
-from .file_index import Index, index_of
+from .file_index import FileIndex, index_of
 from .libraries import LIBRARIES, LOCK
 from .plan import Plan, plan_stages
-from .snapshot import environment, recall, remember
+from .snapshot import read_snapshot, snapshot_environment, write_snapshot
 from .spec import COPIES_STAGE, Pipeline, read_pipeline
 
-__all__ = ["StageStatus", "Status", "quick_status", "read_status", "remember_current"]
+__all__ = ["StageStatus", "Status", "quick_status", "read_status", "write_snapshot_if_current"]
 
-# What is read beside notebooks, modules, resources and products.
+# Files that are read in addition to notebooks, modules, resources and products.
 SETTINGS = ("pipeline.yaml", "params.yaml", "nbship.yaml", "dvc.yaml", "dvc.lock", str(LOCK))
 
 
 @dataclass(frozen=True)
 class StageStatus:
-    """Why a stage would run; without reasons it is up to date."""
+    """The reasons why a stage would run; without reasons it is up to date."""
 
     name: str
     reasons: tuple[str, ...]
@@ -43,9 +43,9 @@ class Status:
     Attributes
     ----------
     dvc_yaml_current
-        Whether `dvc.yaml` says what the pipeline says.
+        Whether `dvc.yaml` matches the pipeline.
     copies_current
-        Whether the copies of the notebooks, and what `dvc.lock` says of them, are those of the notebooks now.
+        Whether the copies of the notebooks are current and recorded in `dvc.lock`.
     """
 
     stages: tuple[StageStatus, ...]
@@ -59,7 +59,7 @@ class Status:
 
 
 def read_status(project: Project) -> Status:
-    """Tell what `nbship run` would run, without running or writing anything but what is kept to save time.
+    """Return what `nbship run` would run. Only cache files are written.
 
     Raises
     ------
@@ -67,9 +67,9 @@ def read_status(project: Project) -> Status:
         If the pipeline or `dvc.lock` cannot be read.
     """
     index = index_of(project)
-    index.begin()
-    index.environment = environment()
-    for name in SETTINGS:  # before they are read: what was read is not older than what is noted
+    index.start_record()
+    index.environment = snapshot_environment()
+    for name in SETTINGS:  # recorded before they are read, so that a change in between is noticed
         index.md5(project.root / name)
     project = load(project.root)
     pipeline = read_pipeline(project)
@@ -77,30 +77,30 @@ def read_status(project: Project) -> Status:
     path = project.root / "dvc.yaml"
     derived = derive(project, pipeline, plans)
     current = path.is_file() and path.read_text(encoding="utf-8") == render(derived)
-    judge = _Judge(project, pipeline, declare(project, derived), read_lock(project.root / "dvc.lock"), index)
+    comparison = _Comparison(project, pipeline, declare(project, derived), read_lock(project.root / "dvc.lock"), index)
     stages: dict[str, StageStatus] = {}
     for name, plan in plans.items():
         after = tuple(f"after {before}" for before in plan.stage.upstream if stages[before].stale)
-        stages[name] = StageStatus(name, (*judge(plan), *after))
+        stages[name] = StageStatus(name, (*comparison(plan), *after))
     index.save()
-    return Status(tuple(stages.values()), current, judge.copies_are_current())
+    return Status(tuple(stages.values()), current, comparison.copies_are_current())
 
 
 def quick_status(project_root: Path) -> Status | None:
-    """Return the status if all stages are up to date as they were before; None if that takes `read_status`."""
-    names = recall(project_root) or recall(project_root, name="run")
+    """Return the status if a snapshot shows that all stages are up to date; None if `read_status` is needed."""
+    names = read_snapshot(project_root) or read_snapshot(project_root, name="run")
     return None if names is None else Status(tuple(StageStatus(name, ()) for name in names), dvc_yaml_current=True)
 
 
-def remember_current(project: Project, *, name: str = "run", extra: Iterable[Path] = ()) -> bool:
-    """Look whether nothing would run, and remember it for `recall`; tell whether it is so.
+def write_snapshot_if_current(project: Project, *, name: str = "run", extra: Iterable[Path] = ()) -> bool:
+    """Write a snapshot if all stages are up to date; return whether they are.
 
     Parameters
     ----------
     name
-        Which snapshot to write.
+        The name of the snapshot.
     extra
-        More files that must stay as they are.
+        Additional files that must not change.
 
     Raises
     ------
@@ -109,16 +109,21 @@ def remember_current(project: Project, *, name: str = "run", extra: Iterable[Pat
     """
     status = read_status(project)
     if status.current and status.copies_current:
-        remember(project.root, [stage.name for stage in status.stages], name=name, extra=extra)
+        write_snapshot(project.root, [stage.name for stage in status.stages], name=name, extra=extra)
         index_of(project).save()
     return status.current and status.copies_current
 
 
-class _Judge:
-    """Says why a stage would run: what `find_differences` finds, in words."""
+class _Comparison:
+    """Compares stages with `dvc.lock`, and describes the differences."""
 
     def __init__(
-        self, project: Project, pipeline: Pipeline, declared: Mapping[str, DeclaredStage], lock: LockFile, index: Index
+        self,
+        project: Project,
+        pipeline: Pipeline,
+        declared: Mapping[str, DeclaredStage],
+        lock: LockFile,
+        index: FileIndex,
     ) -> None:
         self._project = project
         self._pipeline = pipeline
@@ -129,7 +134,7 @@ class _Judge:
 
     def __call__(self, plan: Plan) -> Iterator[str]:
         declared = self._declared[plan.stage.name]
-        # Copies of notebooks are digested as they would be written now.
+        # The digest of a copy is that of the copy that would be written now.
         found = list(self._differences(declared, self._digest))
         for each in found:
             if each.kind == "stage":
@@ -143,17 +148,17 @@ class _Judge:
             elif each.kind == "parameter":
                 yield _parameter(each)
             else:
-                yield f"{each.name} is missing" if each.now is None else f"{each.name} is not what the stage made"
+                yield f"{each.name} {'is missing' if each.now is None else 'was changed after the run'}"
 
     def copies_are_current(self) -> bool:
-        """Tell whether the copies are those of the notebooks, and recorded as such."""
+        """Tell whether the copies of the notebooks are current and recorded."""
         return not any(self._differences(self._declared[COPIES_STAGE], self._md5))
 
     def _differences(self, declared: DeclaredStage, digest: Callable[[str], str | None]) -> Iterator[Difference]:
         deps = [{"path": path, "md5": md5} for path in declared.files if (md5 := digest(path)) is not None]
         entry: Entry = {"cmd": declared.command, "deps": deps, "params": declared.params}
-        made = {path: md5 for path in declared.products if (md5 := self._md5(path)) is not None}
-        return find_differences(self._lock.get(declared.name), entry, made)
+        products = {path: md5 for path in declared.products if (md5 := self._md5(path)) is not None}
+        return find_differences(self._lock.get(declared.name), entry, products)
 
     def _digest(self, path: str) -> str | None:
         stage = self._copies.get(path)
@@ -163,13 +168,13 @@ class _Judge:
         stage = self._copies.get(each.name)
         name = str(stage.notebook) if stage else each.name
         if each.now is None and each.name not in declared.files:
-            yield f"{name} is no longer part of it"
+            yield f"{name} is no longer a dependency"
         elif each.now is None:
-            # Of a file that another stage makes, that stage says so.
+            # A missing product of another stage is a reason of that stage.
             if each.name not in map(str, plan.upstream_files):
-                yield f"{name} is not there"
+                yield f"{name} is missing"
         else:
-            yield f"{name} is new to it" if each.recorded is None else f"{name} changed"
+            yield f"{name} is a new dependency" if each.recorded is None else f"{name} changed"
 
     def _md5(self, path: str) -> str | None:
         return self._index.md5(f"{self._project.root}/{path}")
@@ -180,7 +185,7 @@ def _parameter(each: Difference) -> str:
         return f"library {each.name} changed from {each.recorded or 'none'} to {each.now or 'none'}"
     kind = "setting" if each.file == "nbship.yaml" else "parameter"
     if each.recorded is None:
-        return f"{kind} {each.name} is new to it"
+        return f"{kind} {each.name} was added"
     if each.now is None:
-        return f"{kind} {each.name} is no longer part of it"
+        return f"{kind} {each.name} was removed"
     return f"{kind} {each.name} changed from {each.recorded} to {each.now}"

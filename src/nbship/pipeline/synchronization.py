@@ -1,4 +1,4 @@
-"""Keep what is generated current: `dvc.yaml`, the parameters for bare Ploomber, the parameters cells."""
+"""Keep generated content current: `dvc.yaml`, parameters for Ploomber, parameters cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..project import Project, Value, render_params, same
 from .copies import copy_path, strip_notebook, write_copies
 from .dvc_yaml import derive, render
 from .file_index import index_of
-from .inspection import find_parameters, literal, read_facts, read_notebook, render_notebook, replace_values
+from .inspection import find_parameters, inspect_notebook, literal, read_notebook, render_notebook, replace_values
 from .placeholders import resolve, whole_key
 from .plan import Plan
 from .ploomber import validate
@@ -25,12 +25,12 @@ __all__ = ["Edit", "SyncResult", "check_current", "strip_in_place", "sync"]
 
 @dataclass(frozen=True)
 class Edit:
-    """A value in a parameters cell that is not that of `params.yaml`.
+    """A value in a parameters cell that differs from `params.yaml`.
 
     Attributes
     ----------
     template
-        What pipeline.yaml says, such as `"{{train.seed}}"`.
+        The value in pipeline.yaml, such as `"{{train.seed}}"`.
     """
 
     stage: str
@@ -42,17 +42,17 @@ class Edit:
 
     @property
     def key(self) -> str | None:
-        """The dotted key of `params.yaml`, if the parameter is one placeholder and nothing else."""
+        """The dotted key of `params.yaml`, if the whole value is one placeholder."""
         return whole_key(self.template)
 
     def __str__(self) -> str:
-        place = f"params.yaml says {self.key}:" if self.key else f"params.yaml makes '{self.template}'"
-        return f"{self.notebook} says {self.name} = {literal(self.cell)}, {place} {literal(self.params)}"
+        source = f"'{self.key}' in params.yaml" if self.key else f"'{self.template}' in pipeline.yaml"
+        return f"'{self.name}' is {literal(self.cell)} in {self.notebook}, but {source} is {literal(self.params)}"
 
 
 @dataclass
 class SyncResult:
-    """What `sync` wrote, and the values that persons edited in parameters cells, which it left alone."""
+    """The files that `sync` wrote, and the edited values in parameters cells that it did not change."""
 
     written: list[str] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
@@ -62,20 +62,23 @@ def sync(
     project: Project,
     *,
     prefer: str | None = None,
-    ask_ploomber: bool = True,
+    check_with_ploomber: bool = True,
     plans: tuple[Pipeline, Mapping[str, Plan]] | None = None,
 ) -> SyncResult:
-    """Write `dvc.yaml`, `.nbship/env.yaml` and the values of the parameters cells; what is current stays untouched.
+    """Write `dvc.yaml`, `.nbship/env.yaml` and the values of the parameters cells, unless they are current.
 
-    A cell whose value is that of the last run gets the new value of `params.yaml`. Another value is a
-    person's edit, and stays, unless `prefer` says which to keep: "notebook" or "params".
+    A value in a cell that equals the value of the last run is replaced by the new value of `params.yaml`. Another
+    value was edited, and is kept, unless `prefer` names the side to use: "notebook" or "params".
+
+        last run 0.5, params.yaml 0.7, cell 0.5  ->  the cell becomes 0.7
+        last run 0.5, params.yaml 0.7, cell 0.6  ->  the cell keeps 0.6, and the edit is returned
 
     Parameters
     ----------
-    ask_ploomber
-        Let Ploomber's own reader judge a changed pipeline, which takes seconds.
+    check_with_ploomber
+        Validate a changed pipeline with Ploomber's own reader, which takes seconds.
     plans
-        The pipeline and its plans, where they were made just now.
+        The current pipeline and its plans, if they are known.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def sync(
     """
     result = SyncResult()
     if prefer == "notebook":
-        result.written += _keep_cells(project)
+        result.written += _copy_cells_to_params(project)
         project, plans = Project(project.root, project.settings), None
     pipeline, planned = plans or (read_pipeline(project), None)
     edits = [edit for stage in pipeline.stages.values() for edit in _differences(project, stage)]
@@ -100,33 +103,33 @@ def sync(
         result.written.append("dvc.yaml")
     _write_environment(project)
     write_copies_if_absent(project, pipeline)
-    if ask_ploomber:
+    if check_with_ploomber:
         validate(project, pipeline)
     index_of(project).save()
     return result
 
 
 def check_current(project: Project) -> list[Edit]:
-    """Prove that `dvc.yaml` is what the pipeline says; return the values that differ in parameters cells.
+    """Check that `dvc.yaml` is current; return the values in parameters cells that differ.
 
     Raises
     ------
     PipelineError
-        If it is not.
+        If `dvc.yaml` is not current.
     """
     pipeline = read_pipeline(project)
     path = project.root / "dvc.yaml"
     if not path.is_file() or path.read_text(encoding="utf-8") != render(derive(project, pipeline)):
         raise PipelineError(
-            "'dvc.yaml' is not what pipeline.yaml and the notebooks say. Run `nbship sync` and commit it."
+            "'dvc.yaml' does not match pipeline.yaml and the notebooks. Run `nbship sync` and commit it."
         )
-    _write_environment(project)  # Git ignores it, so a clone has none, and Ploomber reads it
+    _write_environment(project)  # ignored by Git, so a new clone does not have it, and Ploomber reads it
     validate(project, pipeline)
     return [edit for stage in pipeline.stages.values() for edit in _differences(project, stage)]
 
 
 def strip_in_place(project: Project) -> list[str]:
-    """Take outputs and editor metadata out of the pipeline's notebooks, and return those that were changed."""
+    """Strip outputs and editor metadata from the pipeline's notebooks; return those that were changed."""
     stripped = []
     notebooks = {*read_pipeline(project).notebooks, project.settings.monitoring.notebook}
     for name in sorted(map(str, notebooks)):
@@ -139,7 +142,7 @@ def strip_in_place(project: Project) -> list[str]:
 
 
 def write_copies_if_absent(project: Project, pipeline: Pipeline) -> None:
-    """Write the stripped copies where a clone has none, so that hand-run tools find them."""
+    """Write the copies of the notebooks if they are missing, as in a new clone, for tools that are run by hand."""
     if not all((project.root / copy_path(stage)).is_file() for stage in pipeline.stages.values()):
         write_copies(project, pipeline)
 
@@ -154,7 +157,7 @@ def _write_cell(project: Project, stage: Stage, texts: Mapping[str, str]) -> Non
 
 
 def _differences(project: Project, stage: Stage) -> list[Edit]:
-    cell = read_facts(project, stage.notebook).parameters
+    cell = inspect_notebook(project, stage.notebook).parameters
     if cell is None:
         return []
     return [
@@ -165,7 +168,7 @@ def _differences(project: Project, stage: Stage) -> list[Edit]:
 
 
 def _is_last(edit: Edit, last: Mapping[str, Any] | None) -> bool:
-    """Tell whether the cell holds the value of the stage's last run, so that nobody edited it since."""
+    """Tell whether the cell has the value of the last run, so that it was not edited."""
     if last is None:
         return True
     try:
@@ -175,7 +178,7 @@ def _is_last(edit: Edit, last: Mapping[str, Any] | None) -> bool:
 
 
 def _last_params(project: Project) -> Mapping[str, Any]:
-    """Return what each stage ran with last, in the shape of `params.yaml`."""
+    """Return the parameters of each stage's last run, nested as in `params.yaml`."""
     lock = read_lock(project.root / "dvc.lock")
     return {name: _nested((entry.get("params") or {}).get("params.yaml", {})) for name, entry in lock.items()}
 
@@ -191,8 +194,8 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _keep_cells(project: Project) -> list[str]:
-    """Write the cells' values to `params.yaml`, its comments kept."""
+def _copy_cells_to_params(project: Project) -> list[str]:
+    """Write the values of the cells to `params.yaml`, and keep its comments."""
     from ruamel.yaml import YAML
 
     edits = [edit for stage in read_pipeline(project).stages.values() for edit in _differences(project, stage)]
@@ -220,7 +223,7 @@ def _values(edits: list[Edit]) -> Mapping[str, Value]:
     for edit in edits:
         if edit.key is None:
             raise PipelineError(
-                f"{edit}: pipeline.yaml makes it of several parts, so it cannot be taken from the notebook. Change params.yaml, then run `nbship sync --from-params`."
+                f"{edit}. It is made of several parts and cannot be copied from the notebook. Change params.yaml, then run `nbship sync --from-params`."
             )
         if edit.key in values and not same(values[edit.key], edit.cell):
             raise PipelineError(
@@ -231,7 +234,7 @@ def _values(edits: list[Edit]) -> Mapping[str, Value]:
 
 
 def _write_environment(project: Project) -> None:
-    """Write the parameters where bare Ploomber looks for them: `env.yaml` beside `pipeline.yaml`."""
+    """Write the parameters where Ploomber reads them: `env.yaml` beside `pipeline.yaml`."""
     write_if_changed(project.root / ".nbship" / "env.yaml", render_params(project.params))
     link = project.root / "env.yaml"
     if link.is_symlink() and link.readlink() == Path(".nbship/env.yaml"):

@@ -8,13 +8,13 @@ import pytest
 from nbship import project
 from nbship.errors import PipelineError
 from nbship.pipeline.inspection.imports import (
-    Code,
-    Sources,
-    cell_imports,
-    find_run,
-    parsed_cells,
-    refuse_run,
-    settings_read,
+    Dependencies,
+    ProjectModules,
+    find_imports,
+    find_run_magic,
+    find_settings,
+    parse_cells,
+    reject_run_magic,
 )
 
 
@@ -37,10 +37,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read_code(root: Path, cells: list[dict[str, Any]]) -> Code:
-    refuse_run(find_run({"cells": cells}), PurePosixPath("notebooks/a.ipynb"))
-    return Sources(project.load(root)).follow(
-        cell_imports(parsed_cells({"cells": cells})), folder=PurePosixPath("notebooks")
+def read_code(root: Path, cells: list[dict[str, Any]]) -> Dependencies:
+    reject_run_magic(find_run_magic({"cells": cells}), PurePosixPath("notebooks/a.ipynb"))
+    return ProjectModules(project.load(root)).follow(
+        find_imports(parse_cells({"cells": cells})), folder=PurePosixPath("notebooks")
     )
 
 
@@ -91,7 +91,7 @@ def test_settings_are_found_where_they_are_written_literally() -> None:
     cells = [
         {"cell_type": "code", "source": 'a = stage.settings("slices"); b = stage.settings("gates.auc")', "metadata": {}}
     ]
-    assert settings_read(parsed_cells({"cells": cells})) == ("gates.auc", "slices")
+    assert find_settings(parse_cells({"cells": cells})) == ("gates.auc", "slices")
 
 
 def test_library_imports_have_full_names(root: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from nbship.errors import ParameterError
 from nbship.pipeline.inspection import find_parameters, is_installed, missing_kernel
-from nbship.pipeline.inspection.languages import Other, Python, Reading, language_of
+from nbship.pipeline.inspection.languages import CodeSummary, Other, Python, language_of
 
 
 def notebook(*sources: str, **metadata: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def test_a_notebook_says_its_language(metadata: dict[str, Any], language: object
 
 def test_python_is_read() -> None:
     found = Python().read(notebook("import pandas as pd\npd.read_csv('../a.csv')\nstage.settings('data')"))
-    assert found == Reading(settings=("data",), imports=("pandas", "pandas.*"), paths=("../a.csv",))
+    assert found == CodeSummary(settings=("data",), imports=("pandas", "pandas.*"), paths=("../a.csv",))
 
 
 def test_of_other_languages_the_paths_are_read() -> None:
@@ -43,7 +43,7 @@ y <- import pandas
     found = Other("R").read(notebook(code, "head -n 3 ../b.csv>out/c.csv"))
     assert {"../R/features.R", "../data/my flights.csv", "../b.csv", "out/c.csv"} <= set(found.paths)
     assert not any("old" in path for path in found.paths)
-    assert (found.imports, found.settings, found.runs) == ((), (), "")
+    assert (found.imports, found.settings, found.run_magic) == ((), (), "")
 
 
 @pytest.mark.parametrize("first", ["# parameters", "// parameters", "-- parameters", "%parameters"])

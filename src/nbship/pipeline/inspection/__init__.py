@@ -1,4 +1,4 @@
-"""What a notebook says of itself: cells, parameters, imports, paths."""
+"""Inspect notebooks without running them: cells, parameters, imports, paths."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .cells import (
     render_notebook,
     source_of,
 )
-from .imports import Sources, refuse_run
+from .imports import ProjectModules, reject_run_magic
 from .kernels import is_installed, kernel_name, missing_kernel
 from .languages import PYTHON, Language, language_of
 from .magics import parse_cell
-from .notebook import read_facts
+from .notebook import inspect_notebook
 from .parameters import ParametersCell, find_parameters, replace_values
 
 __all__ = [
@@ -25,9 +25,10 @@ __all__ = [
     "RESERVED",
     "Language",
     "ParametersCell",
-    "Sources",
+    "ProjectModules",
     "code_cells",
     "find_parameters",
+    "inspect_notebook",
     "is_injected",
     "is_installed",
     "kernel_name",
@@ -37,9 +38,8 @@ __all__ = [
     "parse_cell",
     "parse_notebook",
     "read_content",
-    "read_facts",
     "read_notebook",
-    "refuse_run",
+    "reject_run_magic",
     "render_notebook",
     "replace_values",
     "source_of",

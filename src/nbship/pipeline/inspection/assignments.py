@@ -1,4 +1,4 @@
-"""The values that a parameters cell in Python assigns, and where they stand in it."""
+"""The values that a parameters cell in Python assigns, and their positions in the cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Assignment", "literal", "read_assignments"]
 
 @dataclass(frozen=True)
 class Assignment:
-    """One `name = literal` and where its value stands: lines from 1, columns in UTF-8 bytes."""
+    """One `name = literal`, and the position of its value: lines from 1, columns in UTF-8 bytes."""
 
     name: str
     value: Any
@@ -25,7 +25,7 @@ class Assignment:
 
 
 def read_assignments(source: str, *, name: str) -> Mapping[str, Assignment]:
-    """Return the assignments of literals in a parameters cell; `name` is how errors call the notebook.
+    """Return the assignments of literals in a parameters cell; `name` is the notebook's name in errors.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def _assigned(statement: ast.stmt, *, name: str) -> Iterator[Assignment]:
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as cause:
             raise ParameterError(
                 f"The parameters cell of '{name}' gives '{target.id}' the value '{ast.unparse(value)[:60]}', which is not a literal. "
-                "Write a number, text, list or mapping, or move the line to another cell."
+                "Write a number, string, list or mapping, or move the line to another cell."
             ) from cause
         assert value.end_lineno is not None
         assert value.end_col_offset is not None
@@ -75,7 +75,7 @@ def _assigned(statement: ast.stmt, *, name: str) -> Iterator[Assignment]:
 
 
 def literal(value: Value) -> str:
-    """Write a value as a Python literal, text in double quotes as formatters do.
+    """Write a value as a Python literal, with strings in double quotes, as formatters do.
 
     >>> literal({"rate": 0.1, "names": ["a", None, True]})
     '{"rate": 0.1, "names": ["a", None, True]}'

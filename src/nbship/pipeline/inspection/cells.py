@@ -21,13 +21,13 @@ __all__ = [
     "tags_of",
 ]
 
-# Names in the parameters cell that Ploomber fills in and that are no parameters.
+# Names in the parameters cell that are set by Ploomber and are not parameters.
 RESERVED = ("upstream", "product", "resources_")
 _INJECTED = {"injected-parameters", "debugging-settings"}
 
 
 def read_notebook(path: Path, *, name: str) -> dict[str, Any]:
-    """Read a notebook's JSON; `name` is how errors call it.
+    """Read a notebook's JSON; `name` is its name in errors.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def read_notebook(path: Path, *, name: str) -> dict[str, Any]:
 
 
 def read_content(path: Path, *, name: str) -> bytes:
-    """Read the bytes of a notebook's file; `name` is how errors call it.
+    """Read the bytes of a notebook's file; `name` is its name in errors.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_content(path: Path, *, name: str) -> bytes:
 
 
 def parse_notebook(content: bytes, *, name: str) -> dict[str, Any]:
-    """Read the content of a notebook's file; `name` is how errors call it.
+    """Read the content of a notebook's file; `name` is its name in errors.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def render_notebook(notebook: Mapping[str, Any], *, lines: bool = False, sort_ke
     lines
         Store each source as a list of lines, as Jupyter does, so that Git compares lines.
     sort_keys
-        Jupyter sorts keys; a person's file keeps its order where only a cell is edited.
+        Jupyter sorts keys; a file that is only edited keeps its order.
     """
     content = {**notebook, "cells": list(map(_in_lines, notebook["cells"]))} if lines else notebook
     text = json.dumps(content, indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n"
@@ -96,7 +96,7 @@ def _is_cell(cell: object) -> bool:
 
 
 def source_of(cell: Mapping[str, Any]) -> str:
-    """Return a cell's source as one text, however it is stored."""
+    """Return a cell's source as one string."""
     source = cell.get("source", "")
     return source if isinstance(source, str) else "".join(source)
 
@@ -107,12 +107,12 @@ def tags_of(cell: Mapping[str, Any]) -> list[str]:
 
 
 def is_injected(cell: Mapping[str, Any]) -> bool:
-    """Tell whether an earlier run put this cell in."""
+    """Tell whether an earlier run injected this cell."""
     return not _INJECTED.isdisjoint(tags_of(cell))
 
 
 def code_cells(notebook: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    """Yield index and source of each code cell that a person wrote."""
+    """Yield index and source of each code cell, except injected ones."""
     for index, cell in enumerate(notebook["cells"]):
         if cell.get("cell_type") == "code" and not is_injected(cell):
             yield index, source_of(cell)

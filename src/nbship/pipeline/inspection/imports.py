@@ -1,7 +1,6 @@
-"""What a notebook depends on: the project's modules that it imports, libraries, settings.
+"""Find the dependencies of a notebook: project modules, libraries, settings.
 
-Found without running anything: from the syntax of its cells and of every module that they import,
-followed through their imports, wherever in a function these stand.
+They are read from the syntax of its cells and of the modules that they import, directly or indirectly. No code is run.
 """
 
 from __future__ import annotations
@@ -22,24 +21,32 @@ from ..file_index import index_of
 from .cells import code_cells
 from .magics import parse_cell
 
-__all__ = ["Code", "Sources", "cell_imports", "find_run", "parsed_cells", "refuse_run", "settings_read"]
+__all__ = [
+    "Dependencies",
+    "ProjectModules",
+    "find_imports",
+    "find_run_magic",
+    "find_settings",
+    "parse_cells",
+    "reject_run_magic",
+]
 
 _RUN = re.compile(r"^\s*%run\b.*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Code:
-    """What a notebook imports.
+class Dependencies:
+    """The modules and libraries that a notebook imports, directly or indirectly.
 
     Attributes
     ----------
     modules
         Files of the project's own modules, relative to the root, sorted.
     libraries
-        Top-level names of everything else, the standard library left out, sorted.
+        Top-level names of other imports, without the standard library, sorted.
     imports
-        Dotted names of everything else, as the import statements name it, sorted; what stands after
-        `from … import` is among them, be it a module or not.
+        Dotted names of other imports, sorted, including the names after `from … import`, which may not be
+        modules.
     """
 
     modules: tuple[PurePosixPath, ...]
@@ -47,13 +54,13 @@ class Code:
     imports: tuple[str, ...] = ()
 
 
-class Sources:
-    """The project's own modules, as one look at its folders finds them.
+class ProjectModules:
+    """The project's own modules; each folder is listed once.
 
     Parameters
     ----------
     project
-        Its source folder is searched first, then the folder that a notebook lies in, where its kernel starts.
+        The source folder is searched first, then the notebook's folder, in which its kernel starts.
     """
 
     def __init__(self, project: Project) -> None:
@@ -63,8 +70,8 @@ class Sources:
         self._listed: dict[Path, frozenset[str]] = {}
         self._imports: dict[tuple[Path, str], Imports] = {}
 
-    def follow(self, imports: Iterable[str], *, folder: PurePosixPath) -> Code:
-        """Find what a notebook that lies in `folder` depends on, from what its cells import.
+    def follow(self, imports: Iterable[str], *, folder: PurePosixPath) -> Dependencies:
+        """Return the dependencies of a notebook in `folder` whose cells have these imports.
 
         Raises
         ------
@@ -76,33 +83,33 @@ class Sources:
 
         def read(name: str) -> Imports | None:
             if name not in files:
-                files[name] = next(filter(None, (self._find(name, place) for place in search)), None)
+                files[name] = next(filter(None, (self._find(name, start) for start in search)), None)
             file = files[name]
             return None if file is None else self._imported_by(file, name)
 
         found, others = follow(imports, read)
-        libraries = {name for name in others if not any(self._has(place, name.partition(".")[0]) for place in search)}
+        libraries = {name for name in others if not any(self._has(start, name.partition(".")[0]) for start in search)}
         return _code(self._root, filter(None, map(files.get, found)), libraries)
 
-    def _find(self, name: str, place: Path) -> Path | None:
+    def _find(self, name: str, folder: Path) -> Path | None:
         *above, last = name.split(".")
         for part in above:
-            if f"{part}/" not in self._list(place):
+            if f"{part}/" not in self._list(folder):
                 return None
-            place = place / part
-        names = self._list(place)
-        if f"{last}/" in names and "__init__.py" in self._list(place / last):
-            return place / last / "__init__.py"
-        return place / f"{last}.py" if f"{last}.py" in names else None
+            folder = folder / part
+        names = self._list(folder)
+        if f"{last}/" in names and "__init__.py" in self._list(folder / last):
+            return folder / last / "__init__.py"
+        return folder / f"{last}.py" if f"{last}.py" in names else None
 
-    def _has(self, place: Path, top: str) -> bool:
-        """Tell whether a name lies in a package of the project (where it is no module, but a name in one)."""
-        names = self._list(place)
+    def _has(self, folder: Path, top: str) -> bool:
+        """Tell whether a top-level package or module belongs to the project."""
+        names = self._list(folder)
         return f"{top}/" in names or f"{top}.py" in names
 
     def _list(self, folder: Path) -> frozenset[str]:
         if folder not in self._listed:
-            self._listed[folder] = self._index.code_in(folder)
+            self._listed[folder] = self._index.importable_names(folder)
         return self._listed[folder]
 
     def _imported_by(self, file: Path, name: str) -> Imports:
@@ -112,54 +119,54 @@ class Sources:
         return self._imports[file, package]
 
     def _read(self, file: Path, package: str) -> Imports:
-        memo = self._index.memo
-        kept = memo.get(f"imports {package} {self._index.md5(file)}")
-        if kept is not None:
-            return Imports(tuple(kept[0]), kept[1])
+        results = self._index.results
+        cached = results.get(f"imports {package} {self._index.md5(file)}")
+        if cached is not None:
+            return Imports(tuple(cached[0]), cached[1])
         content = file.read_bytes()
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        self._index.note(file, md5)
+        self._index.record(file, md5)
         found = _module_imports(file, content, package)
-        memo.put(f"imports {package} {md5}", [list(found.names), dict(found.lazy)])
+        results.put(f"imports {package} {md5}", [list(found.names), dict(found.lazy)])
         return found
 
 
-def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Code:
+def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Dependencies:
     modules = sorted(PurePosixPath(file.relative_to(root).as_posix()) for file in files)
     imports = sorted(name for name in others if name.partition(".")[0] not in sys.stdlib_module_names)
     libraries = dict.fromkeys(name.partition(".")[0] for name in imports)
-    return Code(tuple(modules), tuple(sorted(libraries)), tuple(imports))
+    return Dependencies(tuple(modules), tuple(sorted(libraries)), tuple(imports))
 
 
-def cell_imports(cells: Iterable[ast.Module]) -> tuple[str, ...]:
-    """Return the dotted names that cells import, sorted, with the packages that they lie in."""
+def find_imports(cells: Iterable[ast.Module]) -> tuple[str, ...]:
+    """Return the dotted names that cells import and their parent packages, sorted."""
     return tuple(sorted({name for tree in cells for name in read_imports(tree).names}))
 
 
-def find_run(notebook: Mapping[str, Any]) -> str:
-    """Return the cell and line that runs another file by `%run`; empty if none does."""
+def find_run_magic(notebook: Mapping[str, Any]) -> str:
+    """Return the first cell and line with `%run`; empty if there is none."""
     for index, source in code_cells(notebook):
         if found := _RUN.search(source):
-            return f"Cell {index + 1} says '{found[0].strip()}'"
+            return f"Cell {index + 1} runs '{found[0].strip()}'"
     return ""
 
 
-def refuse_run(runs: str, notebook: PurePosixPath) -> None:
-    """Refuse what `find_run` found.
+def reject_run_magic(run_magic: str, notebook: PurePosixPath) -> None:
+    """Reject a notebook in which `find_run_magic` found a line.
 
     Raises
     ------
     PipelineError
-        Since nothing tells what the other file depends on.
+        If there is a line: the dependencies of the other file are not known.
     """
-    if runs:
+    if run_magic:
         raise PipelineError(
-            f"{runs} in '{notebook}', and nbship cannot tell what that depends on. Move the code to a module and import it."
+            f"{run_magic} in '{notebook}', but nbship cannot find its dependencies. Move the code to a module and import it."
         )
 
 
-def settings_read(cells: Iterable[ast.Module]) -> tuple[str, ...]:
-    """Return the keys of `nbship.yaml` that cells read by `….settings("key")`, sorted."""
+def find_settings(cells: Iterable[ast.Module]) -> tuple[str, ...]:
+    """Return the keys of `nbship.yaml` that cells read with `….settings("key")`, sorted."""
     found = {
         node.args[0].value
         for tree in cells
@@ -174,8 +181,8 @@ def settings_read(cells: Iterable[ast.Module]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def parsed_cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
-    """Yield the syntax of each code cell that is Python."""
+def parse_cells(notebook: Mapping[str, Any]) -> Iterator[ast.Module]:
+    """Yield the syntax tree of each code cell in Python."""
     for _, source in code_cells(notebook):
         tree = parse_cell(source)
         if tree is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["is_installed", "kernel_name", "missing_kernel"]
 
-# Where a language's usual kernel comes from.
+# How to install the usual kernel of a language.
 _INSTALL = {
     "r": "In R, run `install.packages('IRkernel')` and `IRkernel::installspec()`.",
     "julia": 'In Julia, run `using Pkg; Pkg.add("IJulia")`.',
@@ -38,7 +38,7 @@ def is_installed(name: str) -> bool:
 
 
 def missing_kernel(name: str, language: str) -> str:
-    """Say that a kernel is not installed, and how to get it, or which other one has its language."""
+    """Return a message that a kernel is not installed, with how to install it or another kernel to use."""
     from jupyter_client.kernelspec import KernelSpecManager
 
     specs = KernelSpecManager().get_all_specs().items()

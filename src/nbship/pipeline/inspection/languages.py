@@ -1,4 +1,4 @@
-"""What nbship can read of a notebook's code, by the language that it is in."""
+"""Summarize a notebook's code, by its language."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import Any, Protocol
 
 from .assignments import Assignment, read_assignments
 from .cells import code_cells
-from .imports import cell_imports, find_run, parsed_cells, settings_read
-from .literals import find_paths, find_written_paths
+from .imports import find_imports, find_run_magic, find_settings, parse_cells
+from .literals import find_paths, find_paths_in_text
 
-__all__ = ["PYTHON", "Language", "Other", "Python", "Reading", "language_of"]
+__all__ = ["PYTHON", "CodeSummary", "Language", "Other", "Python", "language_of"]
 
 PYTHON = "python"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the cells of a notebook say, read without running them.
+class CodeSummary:
+    """What nbship reads in the cells of a notebook, without running them.
 
     Attributes
     ----------
     settings
-        The keys of `nbship.yaml` that they read.
+        Keys of `nbship.yaml` that the cells read.
     imports
-        Dotted names that they import, sorted.
+        Dotted names that the cells import, sorted.
     paths
         Strings that could be paths, sorted.
-    runs
-        A line that runs another file by `%run`, with its cell's number; empty if there is none.
+    run_magic
+        The first line that runs another file with `%run`, and its cell; empty if there is none.
     """
 
     settings: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
-    runs: str = ""
+    run_magic: str = ""
 
 
 class Language(Protocol):
@@ -45,11 +45,11 @@ class Language(Protocol):
     def name(self) -> str:
         """The language's name, as the notebook's kernel gives it."""
 
-    def read(self, notebook: Mapping[str, Any]) -> Reading:
+    def read(self, notebook: Mapping[str, Any]) -> CodeSummary:
         """Read the cells of a notebook."""
 
     def assignments(self, source: str, *, name: str) -> Mapping[str, Assignment]:
-        """Return the values that the parameters cell of the notebook `name` assigns."""
+        """Return the assignments of a parameters cell; `name` is the notebook's name in errors."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Python:
 
     name: str = PYTHON
 
-    def read(self, notebook: Mapping[str, Any]) -> Reading:
+    def read(self, notebook: Mapping[str, Any]) -> CodeSummary:
         """Read the syntax of the cells."""
-        cells = list(parsed_cells(notebook))
-        return Reading(settings_read(cells), cell_imports(cells), find_paths(cells), find_run(notebook))
+        cells = list(parse_cells(notebook))
+        return CodeSummary(find_settings(cells), find_imports(cells), find_paths(cells), find_run_magic(notebook))
 
     def assignments(self, source: str, *, name: str) -> Mapping[str, Assignment]:
         """Read the cell's literals."""
@@ -70,21 +70,21 @@ class Python:
 
 @dataclass(frozen=True)
 class Other:
-    """Any other language: nbship reads the paths in the code, and `pipeline.yaml` declares the rest."""
+    """Another language: nbship reads only paths in the code, and `pipeline.yaml` declares the rest."""
 
     name: str
 
-    def read(self, notebook: Mapping[str, Any]) -> Reading:
-        """Find what looks like a path."""
-        return Reading(paths=find_written_paths(source for _, source in code_cells(notebook)))
+    def read(self, notebook: Mapping[str, Any]) -> CodeSummary:
+        """Find strings that look like paths."""
+        return CodeSummary(paths=find_paths_in_text(source for _, source in code_cells(notebook)))
 
     def assignments(self, source: str, *, name: str) -> Mapping[str, Assignment]:
-        """Return nothing: the cell's values are defaults for work by hand."""
+        """Return no assignments: the values in the cell are defaults for runs by hand."""
         return {}
 
 
 def language_of(notebook: Mapping[str, Any]) -> Language:
-    """Return the language of a notebook; one that names none is in Python.
+    """Return the language of a notebook (default: Python).
 
     >>> language_of({"metadata": {"kernelspec": {"name": "ir", "language": "R"}}})
     Other(name='R')

@@ -1,4 +1,4 @@
-"""IPython's own lines in a cell, taken out so that the rest parses as Python."""
+"""Replace the IPython magics of a cell, so that the rest parses as Python."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["parse_cell", "without_magics"]
 _LINE = re.compile(r"^(\s*)(%|!|\?|/[A-Za-z_])")
 _HELP = re.compile(r"^(\s*)[\w.%*]+\?{1,2}\s*$")
 _ASSIGNED = re.compile(r"^(\s*[A-Za-z_][\w.,\s\[\]'\"]*=\s*)[%!](?!=)")
-# Cell magics whose body is still Python that runs in the notebook's kernel.
+# Cell magics whose body is Python and runs in the notebook's kernel.
 _PYTHON_CELLS = {"time", "timeit", "capture", "prun"}
 
 
 def without_magics(source: str) -> str:
-    """Replace magics (`%`, `!`, `?`) by Python that does nothing; lines and columns of the rest stay.
+    """Replace magics (`%`, `!`, `?`) by `pass` or `None`; other code keeps its lines and columns.
 
     >>> without_magics("%matplotlib inline\\nx = 1\\nfiles = !ls")
     'pass\\nx = 1\\nfiles = None'
@@ -30,7 +30,7 @@ def without_magics(source: str) -> str:
 
 
 def parse_cell(source: str) -> ast.Module | None:
-    """Parse a cell, top-level `await` included; None if it is no Python at all."""
+    """Parse a cell, with top-level `await`; None if it is not Python."""
     return _parsed(source) or _parsed(without_magics(source))
 
 

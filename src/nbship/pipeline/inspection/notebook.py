@@ -1,4 +1,4 @@
-"""What a notebook says of itself as a stage: its parameters cell, the settings that it reads, its imports."""
+"""Inspect a notebook for its stage: parameters cell, language, and a summary of its code."""
 
 from __future__ import annotations
 
@@ -13,81 +13,81 @@ from ..file_index import index_of
 from .assignments import Assignment
 from .cells import parse_notebook, read_content
 from .kernels import kernel_name
-from .languages import Reading, language_of
+from .languages import CodeSummary, language_of
 from .parameters import ParametersCell, find_parameters
 
-__all__ = ["Facts", "read_facts"]
+__all__ = ["Inspection", "inspect_notebook"]
 
 
 @dataclass(frozen=True)
-class Facts:
-    """One notebook, looked into.
+class Inspection:
+    """The result of inspecting a notebook.
 
     Attributes
     ----------
     md5
-        Of the file that was looked into.
+        The md5 of the notebook's file.
     parameters
         Its parameters cell, if it has one.
     language, kernel
-        Its language, and the name of the kernel that it asks for.
-    reading
-        What its cells say.
+        Its language, and the name of its kernel.
+    code
+        A summary of its code.
     """
 
     md5: str
     parameters: ParametersCell | None
     language: str
     kernel: str
-    reading: Reading
+    code: CodeSummary
 
 
-def read_facts(project: Project, path: PurePosixPath) -> Facts:
-    """Look into a notebook; one whose content was looked into before is not read.
+def inspect_notebook(project: Project, path: PurePosixPath) -> Inspection:
+    """Inspect a notebook; the result is cached by the content of the notebook.
 
     Raises
     ------
     NotebookError, ParameterError
         If it cannot be a stage.
     """
-    index, whole = index_of(project), project.root / path
-    md5 = index.md5(whole)
-    kept = index.memo.get(f"facts {md5}")
-    if kept is not None:
-        return _from_json(str(md5), kept)
-    content = read_content(whole, name=str(path))
-    # The digest of these bytes, not of what was there a moment ago.
+    index, file = index_of(project), project.root / path
+    md5 = index.md5(file)
+    cached = index.results.get(f"inspection {md5}")
+    if cached is not None:
+        return _from_json(str(md5), cached)
+    content = read_content(file, name=str(path))
+    # The file may have changed since its digest was taken.
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    index.note(whole, md5)
-    facts = _facts(md5, parse_notebook(content, name=str(path)), name=str(path))
-    index.memo.put(f"facts {md5}", _to_json(facts))
-    return facts
+    index.record(file, md5)
+    inspection = _inspect(md5, parse_notebook(content, name=str(path)), name=str(path))
+    index.results.put(f"inspection {md5}", _to_json(inspection))
+    return inspection
 
 
-def _facts(md5: str, notebook: Mapping[str, Any], *, name: str) -> Facts:
+def _inspect(md5: str, notebook: Mapping[str, Any], *, name: str) -> Inspection:
     language = language_of(notebook)
-    return Facts(
+    return Inspection(
         md5=md5,
         parameters=find_parameters(notebook, name=name),
         language=language.name,
         kernel=kernel_name(notebook),
-        reading=language.read(notebook),
+        code=language.read(notebook),
     )
 
 
-def _to_json(facts: Facts) -> list[Any]:
-    cell = facts.parameters
+def _to_json(inspection: Inspection) -> list[Any]:
+    cell = inspection.parameters
     found = cell and [
         *(cell.index, cell.source, cell.tagged),
         [[each.name, each.value, list(each.start), list(each.end)] for each in cell.assignments.values()],
     ]
-    reading = facts.reading
-    read = [list(reading.settings), list(reading.imports), list(reading.paths), reading.runs]
-    return [found, facts.language, facts.kernel, read]
+    code = inspection.code
+    read = [list(code.settings), list(code.imports), list(code.paths), code.run_magic]
+    return [found, inspection.language, inspection.kernel, read]
 
 
-def _from_json(md5: str, kept: list[Any]) -> Facts:
-    found, language, kernel, (settings, imports, paths, runs) = kept
+def _from_json(md5: str, content: list[Any]) -> Inspection:
+    found, language, kernel, (settings, imports, paths, run_magic) = content
     cell = None
     if found:
         index, source, tagged, assignments = found
@@ -96,4 +96,6 @@ def _from_json(md5: str, kept: list[Any]) -> Facts:
             for name, value, start, end in assignments
         }
         cell = ParametersCell(index, source, tagged, by_name)
-    return Facts(md5, cell, language, kernel, Reading(tuple(settings), tuple(imports), tuple(paths), runs))
+    return Inspection(
+        md5, cell, language, kernel, CodeSummary(tuple(settings), tuple(imports), tuple(paths), run_magic)
+    )

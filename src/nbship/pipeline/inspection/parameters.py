@@ -24,7 +24,7 @@ class ParametersCell:
     Attributes
     ----------
     index
-        Its place among the notebook's cells.
+        Its index among the notebook's cells.
     tagged
         False if only its first line `# parameters` marks it.
     """
@@ -54,18 +54,21 @@ def find_parameters(notebook: Mapping[str, Any], *, name: str) -> ParametersCell
     if not found:
         return None
     if len(found) > 1:
-        places = " and ".join(str(index + 1) for index, _ in found)
-        raise ParameterError(f"'{name}' has more than one parameters cell (cells {places}). Keep one of them.")
+        numbers = " and ".join(str(index + 1) for index, _ in found)
+        raise ParameterError(f"'{name}' has more than one parameters cell (cells {numbers}). Keep one of them.")
     index, source = found[0]
     assignments = language_of(notebook).assignments(source, name=name)
     return ParametersCell(index, source, bool(tagged), assignments)
 
 
 def replace_values(cell: ParametersCell, texts: Mapping[str, str]) -> str:
-    """Return the cell's source with other texts for some values; all else stays as it was."""
+    """Return the cell's source with some values replaced; comments and other code are unchanged.
+
+    Values are replaced from the last to the first, so that the positions of the others stay valid.
+    """
     lines = [line.encode() for line in cell.source.split("\n")]
-    places = sorted(((cell.assignments[name], text) for name, text in texts.items()), key=lambda place: place[0].start)
-    for found, text in reversed(places):
+    replaced = sorted(((cell.assignments[name], text) for name, text in texts.items()), key=lambda each: each[0].start)
+    for found, text in reversed(replaced):
         (first, left), (last, right) = found.start, found.end
         merged = lines[first - 1][:left] + text.encode() + lines[last - 1][right:]
         lines[first - 1 : last] = [merged]
