@@ -84,7 +84,10 @@ def test_status_names_results_of_another_platform(root: Path, capsys: pytest.Cap
         ]
     assert json.loads(said(capsys, "--json"))["stages"][0]["made_on"] == "darwin arm64"
     (root / "out/first.csv").write_text("other digits")
-    assert f"load  would run: platform changed from darwin arm64 to {here}; out/first.csv is not what" in said(capsys)
+    assert (
+        f"load  would run: platform changed from darwin arm64 to {here}; out/first.csv was changed after the run"
+        in said(capsys)
+    )
 
 
 def test_old_records_without_vector_extensions_match_this_platform(

@@ -165,7 +165,7 @@ def test_check_fix_tags_the_parameters_cell_and_ploomber_accepts_the_pipeline(pr
     assert done.returncode == 0, done.stderr
     assert done.stdout == "notebooks/count.ipynb: added the tag\nNo problems found.\n"
     fixed = json.loads((project / "notebooks/count.ipynb").read_text())["cells"][0]
-    assert (fixed["metadata"], fixed["source"]) == ({"tags": ["parameters"]}, "# parameters\nrows=1")
+    assert (fixed["metadata"], "".join(fixed["source"])) == ({"tags": ["parameters"]}, "# parameters\nrows=1")
 
 
 def test_an_interrupted_run_ends_at_once_and_a_killed_one_leaves_no_kernel(project: Path, kernels: str) -> None:

@@ -98,7 +98,7 @@ def test_a_manifest_that_leaves_the_package_is_refused(package: Path, path: str)
     content = json.loads((package / "MANIFEST.json").read_text())
     content["files"][0]["path"] = path
     (package / "MANIFEST.json").write_text(json.dumps(content))
-    with pytest.raises(CorruptPackageError, match="leaves the package"):
+    with pytest.raises(CorruptPackageError, match="outside the package"):
         predictor.load(package)
 
 
