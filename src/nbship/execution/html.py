@@ -6,6 +6,9 @@ import itertools
 import re
 from typing import Any
 
+from ..errors import StageError
+from ..text import first_line
+
 __all__ = ["render_html"]
 
 _FORMULA = re.compile(r"\$\$|\\begin\{|\\\(|(?<!\\)\$[^\s$][^$\n]*\$")
@@ -21,6 +24,11 @@ def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> s
     Without `code` the page holds text and results alone, for those who read no code.
     The page is self-contained unless a Markdown cell holds a formula, which a browser can set only with
     MathJax from the network (without a network it shows the formula's source).
+
+    Raises
+    ------
+    StageError
+        If nbconvert cannot render a cell: a missing attachment, metadata of a wrong type.
     """
     import nbformat
     from nbconvert import HTMLExporter
@@ -30,7 +38,11 @@ def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> s
     numbers = itertools.count(1)
     exporter.environment.globals["uuid4"] = lambda: f"output-{next(numbers)}"
     node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
-    body, _ = exporter.from_notebook_node(node, {"metadata": {"name": title}})
+    try:
+        body, _ = exporter.from_notebook_node(node, {"metadata": {"name": title}})
+    except Exception as error:  # templates and filters raise errors of any class
+        reason = first_line(error, otherwise=type(error).__name__).rstrip(".")
+        raise StageError(f"The HTML page of '{title}' cannot be rendered: {reason}. Correct the cell.") from error
     page = _EMPTY_SCRIPT.sub("", str(body))
     if not code:
         page = page.replace("</head>", f"{_READABLE}</head>", 1)

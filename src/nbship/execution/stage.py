@@ -72,6 +72,7 @@ def run_stage(
 ) -> StageReport:
     """Run a stage and return how it went; a run that fails leaves no product.
 
+    The executed notebook of a run that fails, with the outputs until then, is in `.nbship/scratch/`.
     `on_report` receives the report also of a run that fails, before the error is raised.
 
     Parameters
@@ -86,10 +87,9 @@ def run_stage(
     ParameterError
         Before the first cell, if a parameter cannot be passed.
     CellError, DeadKernelError, GateError
-        If a cell raised; the kernel died or took too long; a `GateError` was raised. The notebook with
-        the outputs until then lies in `.nbship/scratch/`.
+        If a cell raised; the kernel died or took too long; a `GateError` was raised.
     StageError
-        If an input changed during the run, or a product was not made.
+        If an input changed during the run, a product is missing, or the HTML page cannot be rendered.
     UndeclaredImportError
         If the kernel loaded project code that the stage does not declare.
     """
@@ -149,14 +149,29 @@ class _StageRun:
         clean = normalize(self.executed.notebook, root=project.root)
         if self.executed.failure:
             raise self.failed(clean, self.executed.failure)
+        try:
+            self.finish(clean, before)
+        except NbshipError:
+            self.failure = {"notebook": self.keep(clean)}
+            raise
+
+    def finish(self, notebook: dict[str, Any], before: Mapping[str, str | None]) -> None:
+        """Check what the notebook used and made, and write it to its products."""
+        assert self.executed is not None
         if self.executed.modules is None:
             raise StageError(
-                f"The kernel of stage '{stage.name}' ended without reporting its modules, so what it depends on is not known. Run it again."
+                f"The kernel of stage '{self.stage.name}' ended without reporting its modules, so what it depends on is not known. Run it again."
             )
-        check_modules(self.executed.modules, project=project, stage=stage.name, declared=self.declared())
-        self.write_notebook(clean)
+        check_modules(self.executed.modules, project=self.project, stage=self.stage.name, declared=self.declared())
+        self.write_notebook(notebook)
         self.refuse_missing()
         self.refuse_changed(before)
+
+    def keep(self, notebook: dict[str, Any]) -> str:
+        """Write the executed notebook of a failed run where the next run does not remove it; return its path."""
+        path = self.project.scratch / self.stage.name / self.stage.notebook.name
+        write_whole(path, render_notebook(notebook))
+        return path.relative_to(self.project.root).as_posix()
 
     def digests(self) -> Mapping[str, str | None]:
         return {path: self.inputs.md5(self.project.root / path) for path in self.inputs.files}
@@ -199,8 +214,6 @@ class _StageRun:
             )
 
     def failed(self, notebook: dict[str, Any], failure: Failure) -> NbshipError:
-        path = self.project.scratch / self.stage.name / self.stage.notebook.name
-        write_whole(path, render_notebook(notebook))
         cell = notebook["cells"][failure.cell]
         self.failure = {
             "cell": cell.get("execution_count"),
@@ -208,7 +221,7 @@ class _StageRun:
             "evalue": failure.evalue,
             "source": "".join(cell["source"]),
             "traceback": _trace(cell["outputs"]),
-            "notebook": path.relative_to(self.project.root).as_posix(),
+            "notebook": self.keep(notebook),
         }
         where = f"In [{self.failure['cell']}]" if self.failure["cell"] else f"{failure.cell + 1}"
         return _error(failure, stage=self.stage, where=where)
