@@ -68,6 +68,8 @@ test: install lint peers ## Everything that must hold, in under 12 minutes
 # the lock file; what needs a browser, Docker or peers (tests/e2e); the fault tests, which are about crashes; mypy.
 RESOLUTION_lowest := lowest-direct
 RESOLUTION_newest := highest
+# pandas 3.1 warns of an attribute that pyarrow uses before 26.
+WARNINGS_lowest := -W "ignore:Series.values returning:DeprecationWarning"
 
 test-lowest: ## The suite on the lowest versions that pyproject.toml declares
 test-newest: ## The suite on the newest versions that pyproject.toml allows
@@ -77,9 +79,9 @@ test-lowest test-newest: test-%: $(BIN)/uv
 	uv pip install --quiet --upgrade --compile-bytecode --python .nbship/cache/$*/bin/python --resolution $(RESOLUTION_$*) \
 	  --editable '.[project,app,watch,sign,onnx,postgres,sql]' --group suite
 	.nbship/cache/$*/bin/python -m flights.install_data
-	PATH="$(CURDIR)/.nbship/cache/$*/bin:$$PATH" python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/docs \
+	PYTEST_ADDOPTS='$(WARNINGS_$*)' PATH="$(CURDIR)/.nbship/cache/$*/bin:$$PATH" python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/docs \
 	  --ignore tests/faults --ignore tests/test_environment.py --deselect tests/contracts/test_predictors.py::test_every_predictor_type_checks
-	$(BIN)/python tests/extras.py .nbship/cache/$*-extra $(RESOLUTION_$*) $(PYTHON)
+	PYTEST_ADDOPTS='$(WARNINGS_$*)' $(BIN)/python tests/extras.py .nbship/cache/$*-extra $(RESOLUTION_$*) $(PYTHON)
 
 docs: .venv/installed ## The documentation as HTML, into .nbship/cache/docs; a warning is an error
 	python -m sphinx -E -W --keep-going -n -q -d .nbship/cache/doctrees docs .nbship/cache/docs

@@ -76,6 +76,15 @@ def test_an_edited_signature_is_used(folder: Path) -> None:
         invoke(command, given)
 
 
+def test_numbers_of_a_csv_reference_keep_all_digits(folder: Path) -> None:
+    rows = make_rows()
+    rows.to_csv("train.csv", index=False)
+    invoke(command, ["signature", "credit.skops", "--reference", "train.csv", "--limits"])
+    found = {field["name"]: field for field in json.loads(Path("signature.json").read_text())["inputs"]}
+    prices = rows["price"]
+    assert (found["price"]["minimum"], found["price"]["maximum"]) == (prices.min(), prices.max())
+
+
 def test_the_onnx_graph_predicts_without_nbship(folder: Path) -> None:
     invoke(command, ["build", "credit.skops", "--reference", "train.parquet"])
     result = invoke(command, ["onnx", "models/credit", "--to", "credit.onnx"])
