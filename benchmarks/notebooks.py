@@ -45,12 +45,15 @@ def run() -> str:
 def _null() -> str:
     import papermill
 
-    from nbship.execution.kernels.client import WarmParent
+    from nbship.execution.kernels.client import ForkServer
     from nbship.execution.kernels.executor import execute
 
     environ = {**os.environ, **PINS}
     source = notebook("import pandas\nimport sklearn.ensemble")
-    with tempfile.TemporaryDirectory() as name, WarmParent.start(["pandas", "sklearn.ensemble"], env=environ) as parent:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ForkServer.start(["pandas", "sklearn.ensemble"], env=environ) as fork_server,
+    ):
         folder = Path(name)
         (folder / "in.ipynb").write_text(json.dumps(source))
         seconds = in_turn(
@@ -58,7 +61,9 @@ def _null() -> str:
                 "papermill, in one process": lambda: papermill.executenotebook(
                     folder / "in.ipynb", folder / "out.ipynb", progress_bar=False, kernel_name="python3"
                 ),
-                "nbship, forked from a warm parent": lambda: execute(source, cwd=folder, env=environ, parent=parent),
+                "nbship, forked from the fork server": lambda: execute(
+                    source, cwd=folder, env=environ, fork_server=fork_server
+                ),
             },
             rounds=9,
         )

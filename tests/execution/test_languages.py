@@ -211,7 +211,7 @@ tasks:
     (project / "pipeline.yaml").write_text(pipeline.replace("params: {", "params: {limit: 3, "))
     done = call(project, "nbship", "run", JUPYTER_PATH=path)
     assert (
-        "The parameter 'limit' cannot be passed to notebooks/tables.ipynb: papermill does not write parameters in sql."
+        "The parameter 'limit' cannot be passed to 'notebooks/tables.ipynb': papermill does not write parameters in sql."
         in done.stderr
     )
 

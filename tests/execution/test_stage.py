@@ -182,7 +182,7 @@ def test_a_module_of_another_checkout_is_an_error(place: Place, tmp_path: Path):
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("")
     with pytest.raises(
-        UndeclaredImportError, match=r"'colours' from '.*/other/colours/__init__.py', and not from this"
+        UndeclaredImportError, match=r"'colours' from '.*/other/colours/__init__.py', which is outside this project"
     ):
         Place(tmp_path / "this").run(
             OPEN, WORK, f"import sys\nsys.path.insert(0, {str(other.parent)!r})\nimport colours"
@@ -196,7 +196,7 @@ def test_a_parameter_that_cannot_be_passed_is_rejected_before_the_first_cell(tmp
     place = Place(tmp_path, factor=value)
     (place.root / "products").mkdir()
     (place.root / "products/sum.json").write_text("old")
-    with pytest.raises(ParameterError, match=r"The parameter 'factor' is a .* that cannot be passed as it is"):
+    with pytest.raises(ParameterError, match=r"The parameter 'factor' is a .* that cannot be passed unchanged"):
         place.run("open('../ran', 'w')")
     assert not (place.root / "ran").exists()
 

@@ -15,7 +15,7 @@ import pytest
 from waiting import wait_until
 
 from nbship.execution.kernels import executor as engine
-from nbship.execution.kernels.client import PARENT, WarmParent, private_settings
+from nbship.execution.kernels.client import ADDRESS_VARIABLE, ForkServer, private_settings
 from nbship.execution.kernels.executor import execute
 from nbship.execution.normalization import normalize
 from nbship.notebook import PINNED
@@ -95,14 +95,14 @@ def joined(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def forked_cells(root: Path, environ: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
-    with WarmParent.start(_LIBRARIES, env=environ) as parent:
-        return with_engine(root, environ, names, parent=parent)
+    with ForkServer.start(_LIBRARIES, env=environ) as fork_server:
+        return with_engine(root, environ, names, fork_server=fork_server)
 
 
 def forked_kernels(root: Path, environ: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
-    with WarmParent.start(_LIBRARIES, env=environ) as parent:
-        wait_until(Path(parent.address).exists)
-        warm = {PARENT: parent.address, "JUPYTER_DEFAULT_PROVISIONER_NAME": "nbship"}
+    with ForkServer.start(_LIBRARIES, env=environ) as fork_server:
+        wait_until(Path(fork_server.address).exists)
+        warm = {ADDRESS_VARIABLE: fork_server.address, "JUPYTER_DEFAULT_PROVISIONER_NAME": "nbship"}
         return with_nbclient(root, {**environ, **warm}, names)
 
 

@@ -66,13 +66,13 @@ def test_a_language_without_mappings_receives_a_variable_for_each_path() -> None
 
 def test_two_paths_of_one_variable_are_refused() -> None:
     files = {"upstream": {"load": {"all_x": "a"}, "load_all": {"x": "b"}}}
-    with pytest.raises(ParameterError, match="would both be the variable 'upstream_load_all_x'"):
+    with pytest.raises(ParameterError, match="would become the variable 'upstream_load_all_x'"):
         cell({}, "bash", files=files)
 
 
 def test_a_language_that_papermill_does_not_know_receives_nothing() -> None:
     assert cell({}, "sql") is None
-    with pytest.raises(ParameterError, match=r"'rows' cannot be passed to notebooks/fit.ipynb: .* in sql"):
+    with pytest.raises(ParameterError, match=r"'rows' cannot be passed to 'notebooks/fit.ipynb': .* in sql"):
         cell({"rows": 3}, "sql")
 
 
@@ -80,7 +80,7 @@ def test_a_language_that_papermill_does_not_know_receives_nothing() -> None:
     ("language", "params", "message"),
     [
         ("bash", {"x": {"a": 1}}, "is a mapping that papermill cannot write in bash"),
-        ("bash", {"x": [[1], [2]]}, "list of lists, which bash does not have"),
+        ("bash", {"x": [[1], [2]]}, "list of lists, which bash does not support"),
         ("R", {"x": 2**53 + 1}, "is 9007199254740993, which R cannot hold exactly"),
         ("R", {"x": "a\0b"}, "does not write unchanged in R"),
         ("R", {"_x": 1}, "'_x' cannot be the name of a parameter in R"),

@@ -17,17 +17,17 @@ import pytest
 from waiting import PATIENCE, in_time, is_running, wait_until
 
 from nbship.execution.kernels import outputs as outputs_module
-from nbship.execution.kernels.client import WarmParent
-from nbship.execution.kernels.executor import Executed, Limits, Listener, execute
+from nbship.execution.kernels.client import ForkServer
+from nbship.execution.kernels.executor import Callbacks, Executed, Limits, execute
 from nbship.notebook import PINNED
 
 Execute = Callable[..., Executed]
 
 
 @pytest.fixture(scope="module")
-def parent() -> Iterator[WarmParent]:
-    with WarmParent.start(["numpy"], env={**os.environ, **PINNED}) as parent:
-        yield parent
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer.start(["numpy"], env={**os.environ, **PINNED}) as fork_server:
+        yield fork_server
 
 
 def notebook(*sources: str) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def notebook(*sources: str) -> dict[str, Any]:
     return json.loads(json.dumps(nbformat.v4.new_notebook(cells=cells)))
 
 
-def run(parent: WarmParent, *sources: str, **options: Any) -> Executed:
-    return execute(notebook(*sources), cwd=Path.cwd(), env={**os.environ, **PINNED}, parent=parent, **options)
+def run(fork_server: ForkServer, *sources: str, **options: Any) -> Executed:
+    return execute(notebook(*sources), cwd=Path.cwd(), env={**os.environ, **PINNED}, fork_server=fork_server, **options)
 
 
 def texts(cell: dict[str, Any]) -> str:
@@ -59,11 +59,11 @@ KILLED = (
 )
 
 
-def test_a_killed_kernel_is_marked_in_its_cell(parent: WarmParent, full: bool) -> None:
+def test_a_killed_kernel_is_marked_in_its_cell(fork_server: ForkServer, full: bool) -> None:
     for number in range(50 if full else 5):
         sources = [source.format(number % 7 / 50) for source in KILLED]
         with in_time():
-            done = run(parent, *sources)
+            done = run(fork_server, *sources)
         assert (done.failure.kind, done.failure.cell) == ("died", 1)
         assert "SIGKILL" in done.failure.evalue
         assert_honest(done.notebook["cells"], ename="DeadKernelError")
@@ -79,33 +79,37 @@ def test_an_engine_that_ignores_dead_kernels_would_be_caught(tmp_path: Path) -> 
         assert_honest(json.loads(target.read_text())["cells"], ename="DeadKernelError")
 
 
-def test_a_kernel_that_hangs_and_ignores_interrupts_is_stopped_at_its_limit(parent: WarmParent, full: bool) -> None:
+def test_a_kernel_that_hangs_and_ignores_interrupts_is_stopped_at_its_limit(
+    fork_server: ForkServer, full: bool
+) -> None:
     hang = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('begun', flush=True)\nwhile True: time.sleep(1)"
     for _ in range(20 if full else 2):
         with in_time():
-            done = run(parent, "print('before')", hang, "print('after')", limits=Limits(cell=0.5))
+            done = run(fork_server, "print('before')", hang, "print('after')", limits=Limits(cell=0.5))
         assert done.failure.kind == "timeout"
         assert_honest(done.notebook["cells"], ename="TimeoutError")
 
 
-def test_a_cell_that_times_out_has_a_traceback(parent: WarmParent) -> None:
-    done = run(parent, "print('before')", "import time\nprint('begun')\ntime.sleep(100)", "", limits=Limits(stage=1))
+def test_a_cell_that_times_out_has_a_traceback(fork_server: ForkServer) -> None:
+    done = run(
+        fork_server, "print('before')", "import time\nprint('begun')\ntime.sleep(100)", "", limits=Limits(stage=1)
+    )
     assert done.failure.evalue == "The notebook took longer than 1 s and was stopped."
     assert "time.sleep" in "".join(done.notebook["cells"][1]["outputs"][-1]["traceback"])
 
 
-def test_a_notebook_beyond_its_memory_fails_in_its_cell(parent: WarmParent, full: bool) -> None:
+def test_a_notebook_beyond_its_memory_fails_in_its_cell(fork_server: ForkServer, full: bool) -> None:
     greedy = "import numpy\nprint('begun')\nheld = []\nwhile True: held.append(numpy.ones(10_000_000))"
     for _ in range(20 if full else 2):
         with in_time():
-            done = run(parent, "print('before')", greedy, "print('after')", limits=Limits(memory=500_000_000))
+            done = run(fork_server, "print('before')", greedy, "print('after')", limits=Limits(memory=500_000_000))
         assert done.failure.kind == "memory"
         assert_honest(done.notebook["cells"], ename=done.failure.ename)
 
 
-def test_child_processes_end_with_a_killed_notebook(parent: WarmParent) -> None:
+def test_child_processes_end_with_a_killed_notebook(fork_server: ForkServer) -> None:
     started = "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)"
-    done = run(parent, started, "import os\nos.kill(os.getpid(), 9)")
+    done = run(fork_server, started, "import os\nos.kill(os.getpid(), 9)")
     pid = int(texts(done.notebook["cells"][0]))
     wait_until(lambda: not is_running(pid))
 
@@ -141,18 +145,18 @@ class Memory:
         self.grown = self.most - self._before
 
 
-def assert_bounded(parent: WarmParent, source: str) -> Executed:
+def assert_bounded(fork_server: ForkServer, source: str) -> Executed:
     with Memory() as memory:
-        done = run(parent, source, "print('after')")
+        done = run(fork_server, source, "print('after')")
     assert memory.grown < 200_000_000
     assert len(json.dumps(done.notebook)) < 5_000_000
     return done
 
 
-def test_excessive_output_is_truncated_in_the_middle_with_a_note(parent: WarmParent, full: bool) -> None:
+def test_excessive_output_is_truncated_in_the_middle_with_a_note(fork_server: ForkServer, full: bool) -> None:
     slow = () if full else ("a million lines", "a hundred thousand displays")
     for name in FLOODS.keys() - set(slow):
-        done = assert_bounded(parent, FLOODS[name])
+        done = assert_bounded(fork_server, FLOODS[name])
         flooded, after = done.notebook["cells"]
         assert "[nbship cut" in json.dumps([flooded, done.notebook["metadata"]]), name
         assert texts(after) == ("" if done.failure else "after\n"), name
@@ -164,25 +168,25 @@ def test_excessive_output_is_truncated_in_the_middle_with_a_note(parent: WarmPar
             assert texts(flooded).endswith("\nlast\n")
 
 
-def test_without_limits_that_check_fails(parent: WarmParent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs_module, "_TEXT_CELL", 10**12)
-    monkeypatch.setattr(outputs_module, "_TEXT_ALL", 10**12)
+def test_without_limits_that_check_fails(fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs_module, "_TEXT_PER_CELL", 10**12)
+    monkeypatch.setattr(outputs_module, "_TEXT_TOTAL", 10**12)
     with pytest.raises(AssertionError):
-        assert_bounded(parent, "print('x' * 20_000_000)")
+        assert_bounded(fork_server, "print('x' * 20_000_000)")
 
 
-def test_excessive_output_in_every_cell_stays_within_the_limit_of_the_notebook(parent: WarmParent) -> None:
-    done = run(parent, *["print('x' * 3_000_000)"] * 12)
+def test_excessive_output_in_every_cell_stays_within_the_limit_of_the_notebook(fork_server: ForkServer) -> None:
+    done = run(fork_server, *["print('x' * 3_000_000)"] * 12)
     assert done.failure is None
     assert len(json.dumps(done.notebook)) < 5_000_000
     assert all("[nbship cut" in texts(cell) for cell in done.notebook["cells"])
 
 
-def test_a_thousand_notebooks_leave_nothing_behind(parent: WarmParent, full: bool) -> None:
-    """One warm parent: no growth of its memory, its descriptors, or the number of processes."""
+def test_a_thousand_notebooks_leave_nothing_behind(fork_server: ForkServer, full: bool) -> None:
+    """One fork server: no growth of its memory, its descriptors, or the number of processes."""
     work = "import threading, subprocess\nsubprocess.run(['true'])\nprint(sum(range(1000)))"
-    address = parent.address
-    server = next(process for process in psutil.process_iter(["pid"]) if process.pid == parent.pid)
+    address = fork_server.address
+    server = next(process for process in psutil.process_iter(["pid"]) if process.pid == fork_server.pid)
 
     def measure() -> tuple[int, int, int, int]:
         own = psutil.Process()
@@ -190,17 +194,17 @@ def test_a_thousand_notebooks_leave_nothing_behind(parent: WarmParent, full: boo
         return server.memory_info().rss, server.num_fds(), own.num_fds(), len(server.children(recursive=True))
 
     for _ in range(10):
-        assert run(parent, work).failure is None
+        assert run(fork_server, work).failure is None
     before = measure()
     for _ in range(1_000 if full else 50):
-        assert run(parent, work).failure is None
+        assert run(fork_server, work).failure is None
     after = measure()
-    assert parent.address == address
+    assert fork_server.address == address
     assert after[0] - before[0] < 1_000_000
     assert after[1:] == before[1:]
 
 
-def test_text_and_displays_are_in_order(parent: WarmParent) -> None:
+def test_text_and_displays_are_in_order(fork_server: ForkServer) -> None:
     """Also where a child process, a library and Python write in turn."""
     source = (
         "import os, subprocess\nfrom IPython.display import display\n"
@@ -208,18 +212,20 @@ def test_text_and_displays_are_in_order(parent: WarmParent) -> None:
         "    print('python', number)\n    os.write(1, b'library\\n')\n    subprocess.run(['echo', 'child'])\n    display(number)"
     )
     for _ in range(3):
-        done = run(parent, source)
+        done = run(fork_server, source)
         kinds = [output["output_type"] for output in done.notebook["cells"][0]["outputs"]]
         assert kinds == ["stream", "display_data"] * 20
         said = [texts({"outputs": [output]}) for output in done.notebook["cells"][0]["outputs"][::2]]
         assert said == [f"python {number}\nlibrary\nchild\n" for number in range(20)]
 
 
-def test_output_is_reported_as_it_arrives(parent: WarmParent) -> None:
-    heard: list[tuple[str, str]] = []
-    seen: list[int] = []
-    listener = Listener(text=lambda *text: heard.append(text), done=lambda index, cell: seen.append(index))
-    run(parent, "print('one')", "import sys\nprint('two', file=sys.stderr)", listener=listener)
-    assert ("stdout", "one\n") in heard
-    assert ("stderr", "two\n") in heard
-    assert seen == [0, 1]
+def test_output_is_reported_as_it_arrives(fork_server: ForkServer) -> None:
+    printed: list[tuple[str, str]] = []
+    ended: list[int] = []
+    callbacks = Callbacks(
+        printed=lambda *text: printed.append(text), cell_ended=lambda index, cell: ended.append(index)
+    )
+    run(fork_server, "print('one')", "import sys\nprint('two', file=sys.stderr)", callbacks=callbacks)
+    assert ("stdout", "one\n") in printed
+    assert ("stderr", "two\n") in printed
+    assert ended == [0, 1]

@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 from papermill.cli import papermill as command
 
 from nbship.errors import ParameterError
-from nbship.execution.kernels.client import WarmParent
+from nbship.execution.kernels.client import ForkServer
 from nbship.execution.kernels.executor import execute
-from nbship.execution.parameter_values import refuse_name, refuse_value
+from nbship.execution.parameter_values import check_name, check_value
 from nbship.execution.parameters import prepare
 from nbship.notebook import PINNED
 from nbship.pipeline.spec import Pipeline, Stage
@@ -126,14 +126,16 @@ def judge(params: Mapping[str, Any], cell: Any, tally: Tally) -> None:
 class Pipelines:
     """Parameters as a stage of a pipeline gets them."""
 
-    def __init__(self, folder: Path, parent: WarmParent) -> None:
-        self.folder, self.parent = folder, parent
+    def __init__(self, folder: Path, fork_server: ForkServer) -> None:
+        self.folder, self.fork_server = folder, fork_server
 
     def one(self, name: str, value: Any) -> None:
         self._prepare({name: value})
 
     def many(self, params: Mapping[str, Any], tally: Tally) -> None:
-        executed = execute(self._prepare(params), cwd=self.folder, env={**os.environ, **PINNED}, parent=self.parent)
+        executed = execute(
+            self._prepare(params), cwd=self.folder, env={**os.environ, **PINNED}, fork_server=self.fork_server
+        )
         judge(params, executed.notebook["cells"][-1], tally)
 
     def _prepare(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,8 +196,8 @@ def _joined(node: dict[str, Any]) -> dict[str, Any]:
 
 def is_accepted(name: str, value: Any) -> bool:
     try:
-        refuse_name(name)
-        refuse_value(name, value)
+        check_name(name)
+        check_value(name, value)
     except ParameterError:
         return False
     return True
@@ -246,14 +248,14 @@ def all_tried(way: Any, *, batches_of: st.SearchStrategy[list[tuple[str, Any]]],
 
 
 @pytest.fixture(scope="module")
-def parent() -> Iterator[WarmParent]:
-    with WarmParent.start((), env={**os.environ, **PINNED}) as parent:
-        yield parent
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer.start((), env={**os.environ, **PINNED}) as fork_server:
+        yield fork_server
 
 
 @pytest.mark.parametrize("kind", [Pipelines, Papermill, PapermillYaml], ids=lambda kind: kind.__name__)
-def test_parameters_arrive_unchanged_or_are_rejected(kind: Any, tmp_path: Path, parent: WarmParent, full: bool):
-    way = kind(tmp_path, parent) if kind is Pipelines else kind(tmp_path)
+def test_parameters_arrive_unchanged_or_are_rejected(kind: Any, tmp_path: Path, fork_server: ForkServer, full: bool):
+    way = kind(tmp_path, fork_server) if kind is Pipelines else kind(tmp_path)
     passed = st.lists(st.tuples(names, plain), min_size=40, max_size=40) if kind is PapermillYaml else batches
     tally = all_tried(way, batches_of=passed, count=100 if full else 8)
     assert tally.wrong == []
@@ -273,8 +275,8 @@ def test_papermill_alone_would_be_caught(tmp_path: Path):
 
 
 def test_a_pipeline_that_takes_any_value_would_be_caught(
-    tmp_path: Path, parent: WarmParent, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("nbship.execution.parameters.refuse_value", lambda name, value: None)
-    tally = all_tried(Pipelines(tmp_path, parent), batches_of=batches, count=3)
+    monkeypatch.setattr("nbship.execution.parameters.check_value", lambda name, value: None)
+    tally = all_tried(Pipelines(tmp_path, fork_server), batches_of=batches, count=3)
     assert tally.wrong

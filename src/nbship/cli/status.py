@@ -54,7 +54,7 @@ def _read() -> tuple[Status, Mapping[str, str], list[str]]:
 
     if status := quick_status(find_root()):
         return status, {}, []
-    from ..execution.reporting import made_elsewhere, read_records
+    from ..execution.reporting import read_records, run_elsewhere
     from ..pipeline import read_status, write_snapshot
     from ..project import load
 
@@ -65,7 +65,7 @@ def _read() -> tuple[Status, Mapping[str, str], list[str]]:
 
         written = list(dict.fromkeys(sync(project, check_with_ploomber=False).written))
         status = read_status(project)
-    elsewhere = made_elsewhere(read_records(project.state / "runs.jsonl"))
+    elsewhere = run_elsewhere(read_records(project.state / "runs.jsonl"))
     if status.current and not elsewhere:
         write_snapshot(project.root, [stage.name for stage in status.stages])
     stages = tuple(_with_platform(stage, elsewhere) for stage in status.stages)

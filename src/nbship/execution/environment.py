@@ -1,4 +1,4 @@
-"""The environment of a stage's kernel: pinned, and free of what a terminal or an editor left there."""
+"""The environment of a stage's kernel: pinned, and without the variables of a terminal or an editor."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..notebook import PINNED, Context
 from ..pipeline import Stage
 from ..project import Project
 
-__all__ = ["kernel_environment", "parent_environment", "with_own_programs"]
+__all__ = ["kernel_environment", "shared_environment", "with_own_programs"]
 
-# What would change a notebook's outputs from one terminal to the next, or make it think that a person runs it.
+# Variables that make outputs depend on the terminal, or a notebook believe that it runs by hand.
 _DROPPED = (
     "COLUMNS",
     "DVC_ROOT",
@@ -31,23 +31,23 @@ _DROPPED = (
     "PYTHONSTARTUP",
     "PYTHONWARNINGS",
 )
-# Progress bars hold timings; drawings hold the date, unless told one.
-_TAMED = {"TQDM_DISABLE": "1", "SOURCE_DATE_EPOCH": "315532800"}
+# Progress bars print timings, and matplotlib writes the current date into figures unless this variable sets one.
+_REPRODUCIBLE = {"TQDM_DISABLE": "1", "SOURCE_DATE_EPOCH": "315532800"}
 
 
 def kernel_environment(project: Project, stage: Stage, *, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the whole environment of the kernel that runs `stage`."""
+    """Return the complete environment of the kernel of `stage`."""
     context = Context(stage=stage.name, root=project.root, params=tuple(stage.params), settings=tuple(stage.settings))
-    return {**parent_environment(project, environ=environ), **context.variables()}
+    return {**shared_environment(project, environ=environ), **context.variables()}
 
 
-def parent_environment(project: Project, *, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the environments of all kernels of a project have in common."""
-    kept = {key: value for key, value in environ.items() if key not in _DROPPED}
+def shared_environment(project: Project, *, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that all kernels of a project share."""
+    inherited = {key: value for key, value in environ.items() if key not in _DROPPED}
     python_path = [str(project.source), *filter(None, [environ.get("PYTHONPATH")])]
-    return {**with_own_programs(kept), **PINNED, **_TAMED, "PYTHONPATH": os.pathsep.join(python_path)}
+    return {**with_own_programs(inherited), **PINNED, **_REPRODUCIBLE, "PYTHONPATH": os.pathsep.join(python_path)}
 
 
 def with_own_programs(environ: Mapping[str, str]) -> dict[str, str]:
-    """Put this interpreter's programs first on the path, also when its environment is not activated."""
+    """Return `environ` with this interpreter's programs first on PATH, even if its environment is not activated."""
     return {**environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])}

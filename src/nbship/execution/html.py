@@ -1,4 +1,4 @@
-"""An executed notebook as one HTML page that needs no network."""
+"""Render an executed notebook as one HTML page that works offline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["render_html"]
 
 _FORMULA = re.compile(r"\$\$|\\begin\{|\\\(|(?<!\\)\$[^\s$][^$\n]*\$")
 _EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
-# Lines of a length that one likes to read.
+# A comfortable line length.
 _READABLE = "<style>body.jp-Notebook { max-width: 1000px; margin: 0 auto; padding: 24px; }</style>\n"
 _MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->")
 
@@ -21,9 +21,8 @@ _MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configur
 def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> str:
     """Render a notebook as a page; the same notebook gives the same bytes.
 
-    Without `code` the page holds text and results alone, for those who read no code.
-    The page is self-contained unless a Markdown cell holds a formula, which a browser can set only with
-    MathJax from the network (without a network it shows the formula's source).
+    Without `code` the page shows only text and results. The page is self-contained unless a Markdown cell holds a
+    formula: then the browser loads MathJax, and shows the formula's source if it is offline.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""JupyterLab on the project's folder, with this environment's interpreter, its kernels warm."""
+"""JupyterLab in the project's folder, with this environment's interpreter and warm kernels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..notebook import PINNED
 from ..pipeline import plan_stages, read_pipeline
 from ..project import Project, load
 from .environment import with_own_programs
-from .kernels import shared_parent
+from .kernels import shared_fork_server
 
 __all__ = ["lab_command", "lab_environment", "write_jupyter_files"]
 
-# Ploomber's extension calls its base class without awaiting it, and JupyterLab's own default is asynchronous:
-# with that, opening any notebook ends in an error 500.
+# Ploomber's extension calls its base class without `await`. JupyterLab's default base class is asynchronous, so
+# opening any notebook would fail with error 500.
 _CONTENTS = "jupyter_server.services.contents.largefilemanager.LargeFileManager"
 
 
 def lab_command(project: Project, arguments: Sequence[str]) -> list[str]:
-    """Return the command; nothing is asked of the network, and `arguments` are JupyterLab's own."""
+    """Return the command with JupyterLab's `arguments`; it makes no network requests."""
     return [
         sys.executable,
         "-m",
@@ -40,27 +40,27 @@ def lab_command(project: Project, arguments: Sequence[str]) -> list[str]:
 
 
 def lab_environment(environ: Mapping[str, str], *, jupyter: Path) -> dict[str, str]:
-    """Return the environment: pinned as the pipeline's kernels are, the project's kernel first.
+    """Return the environment: pinned like the pipeline's kernels, with the project's kernelspec first.
 
     Parameters
     ----------
     jupyter
-        The folder that `write_jupyter_files` wrote.
+        The folder from `write_jupyter_files`.
     """
-    kept = {key: value for key, value in environ.items() if not key.startswith("NBSHIP_STAGE")}
+    inherited = {key: value for key, value in environ.items() if not key.startswith("NBSHIP_STAGE")}
     paths = {
         name: os.pathsep.join([str(jupyter), *filter(None, [environ.get(name)])])
         for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
     }
-    # The zone and locale of a terminal stay: they belong to the person, and `open_stage` sets the kernel's.
+    # The user's time zone and locale stay; `open_stage` pins those of the kernel.
     pinned = {key: value for key, value in PINNED.items() if key not in {"TZ", "LC_ALL"}}
-    return {**with_own_programs(kept), **paths, "JUPYTER_PREFER_ENV_PATH": "1", **pinned}
+    return {**with_own_programs(inherited), **paths, "JUPYTER_PREFER_ENV_PATH": "1", **pinned}
 
 
 def write_jupyter_files(project: Project) -> Path:
-    """Write the project's kernelspec, and what a server reads to start the warm parent; return their folder.
+    """Write the project's kernelspec, and settings that make a Jupyter server start the fork server; return the folder.
 
-    The kernel is called `python3`, as the one that it stands for, so that notebooks stay as they are.
+    The kernelspec replaces `python3`, so notebooks need no change.
     """
     from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 
@@ -72,9 +72,9 @@ def write_jupyter_files(project: Project) -> Path:
     write_whole(folder / "kernels/python3/kernel.json", json.dumps(spec, indent=1))
     extensions = {"ServerApp": {"jpserver_extensions": {__name__: True}}}
     write_whole(folder / "jupyter_server_config.d/nbship.json", json.dumps(extensions))
-    # What asks whether it may fetch news.
-    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    write_whole(folder / "labconfig/page_config.json", json.dumps(quiet))
+    # This extension asks the user for permission to fetch news.
+    page = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    write_whole(folder / "labconfig/page_config.json", json.dumps(page))
     return folder
 
 
@@ -83,7 +83,7 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    """Start the warm parent, so that it has the notebooks' libraries by the time that somebody opens one."""
+    """Start the fork server, so that it has imported the notebooks' libraries before a notebook opens."""
     try:
         project = load(server.root_dir)
         plans = plan_stages(project, read_pipeline(project))
@@ -91,4 +91,4 @@ def _load_jupyter_server_extension(server: Any) -> None:
         server.log.warning(f"Kernels start without the notebooks' libraries: {error}")
         return
     modules = {name: None for plan in plans.values() for name in plan.imports}
-    shared_parent(os.environ, modules=modules)
+    shared_fork_server(os.environ, modules=modules)

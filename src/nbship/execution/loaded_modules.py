@@ -1,4 +1,4 @@
-"""Compare the modules that a kernel had loaded with those that its stage declares."""
+"""Compare the modules that a kernel loaded with those that its stage declares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIBRARIES = {"site-packages", "dist-packages"}
 
 
 def check_modules(modules: Mapping[str, str], *, project: Project, stage: str, declared: Collection[str]) -> None:
-    """Refuse a stage whose kernel loaded project code that the stage does not declare.
+    """Check that a stage declares all project code that its kernel loaded.
 
     Parameters
     ----------
@@ -28,23 +28,22 @@ def check_modules(modules: Mapping[str, str], *, project: Project, stage: str, d
     Raises
     ------
     UndeclaredImportError
-        For a module of this project that is not declared, and for one of the project's packages that was
-        loaded from another folder.
+        For an undeclared module of this project, or a module of its packages loaded from another folder.
     """
     root = project.root.resolve()
-    own = _own_packages(project)
+    packages = _project_packages(project)
     for name, file in sorted(modules.items()):
         path = _resolved(file)
         inside = path.is_relative_to(root) and not _is_library(path)
-        if not inside and name.partition(".")[0] in own:
+        if not inside and name.partition(".")[0] in packages:
             raise UndeclaredImportError(
-                f"Stage '{stage}' loaded the module '{name}' from '{path}', and not from this project at '{root}'. "
-                f"Remove what puts that folder on the path (an installed copy, `sys.path`, a `.pth` file)."
+                f"Stage '{stage}' loaded the module '{name}' from '{path}', which is outside this project at '{root}'. "
+                f"Remove that folder from the module path (an installed copy, `sys.path` or a `.pth` file)."
             )
         if inside and path.relative_to(root).as_posix() not in declared:
             raise UndeclaredImportError(
                 f"Stage '{stage}' loaded the module '{name}', which dvc.yaml does not declare: no import statement names it. "
-                f"Write `import {name}` in the notebook, then `nbship sync`, then run again."
+                f"Add `import {name}` to the notebook, run `nbship sync`, then run again."
             )
 
 
@@ -54,7 +53,7 @@ def _resolved(file: str) -> Path:
     return Path(file).resolve()
 
 
-def _own_packages(project: Project) -> set[str]:
+def _project_packages(project: Project) -> set[str]:
     source = project.source
     if not source.is_dir():
         return set()

@@ -1,4 +1,4 @@
-"""Hold what is installed against what is locked: the locked versions are what a stage is recorded with."""
+"""Compare installed versions with the lock file, because dvc.lock records the locked ones."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from importlib import metadata
 
 from ..errors import StageError
 
-__all__ = ["refuse_other_versions"]
+__all__ = ["check_versions"]
 
 
-def refuse_other_versions(stage: str, libraries: Iterable[str], *, locked: Mapping[str, str]) -> None:
-    """Refuse a stage that would run on other versions of its libraries than the lock file names.
+def check_versions(stage: str, libraries: Iterable[str], *, locked: Mapping[str, str]) -> None:
+    """Check that the installed versions of a stage's libraries are those of the lock file.
 
     Parameters
     ----------
     libraries
-        The stage's distributions; one that is not installed is left to the import that needs it.
+        The stage's distributions. One that is not installed is ignored; importing it will fail.
     locked
-        Distribution -> version; where the lock file has one for each Python, all of them, with spaces between.
+        Distribution -> version, or several versions separated by spaces if they depend on the Python version.
 
     Raises
     ------
     StageError
-        For the first that differs.
+        For the first difference.
     """
     for name in libraries:
         installed = _installed(name)
         if installed and name in locked and installed not in locked[name].split():
             raise StageError(
-                f"Stage '{stage}' is recorded with {name} {locked[name]}, as the lock file says, and {installed} is installed. "
-                "Install the locked versions: `uv sync` (or `make install`)."
+                f"Stage '{stage}' needs {name} {locked[name]} according to the lock file, but {installed} is installed. "
+                "Install the locked versions with `uv sync` (or `make install`)."
             )
 
 

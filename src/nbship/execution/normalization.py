@@ -1,7 +1,12 @@
-"""Outputs without what changes from run to run: addresses, random ids, folders, timings.
+"""Remove from outputs whatever differs between runs: memory addresses, random ids, folders, timings.
 
-Numbers that a notebook prints are never touched: an address is rewritten only behind ` at ` or `<environment: `, an id
-only where markup uses it as an identifier.
+Numbers that a notebook prints stay. An address is replaced only after ` at ` or `<environment: `, and an id only
+where markup uses it as an identifier:
+
+    <object at 0x7f3a2b1c0d40>                        becomes  <object at 0x0>
+    the address 0x7f3a2b1c0d40                        stays
+    <div id="0123456789abcdef0123456789abcdef">       becomes  <div id="00000000000000000000000000000001">
+    <td>0123456789abcdef0123456789abcdef</td>         stays
 """
 
 from __future__ import annotations
@@ -17,11 +22,11 @@ __all__ = ["normalize"]
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _RANDOM = rf"{_UUID}|[0-9a-f]{{32}}"
-# Behind ` at ` in Python, and in R as it prints environments and functions.
+# Python prints addresses after ` at `; R prints them in environments, functions and pointers.
 _ADDRESS = re.compile(r"(?:(?<= at )|(?<=<environment: )|(?<=<bytecode: )|(?<=<pointer: ))0x[0-9a-fA-F]{6,16}\b")
 _CELL_FILE = re.compile(r"[^\s'\"<>]*/ipykernel_\d+/(\d+\.py)")
 _PROGRESS = re.compile(r"(?m)(\d+%\|[^|\n]*\| *[\d.,kMG]+/[\d.,kMG]+|^\d+it|(?<=: )\d+it) \[[^\]\n]*\]")
-# Places in markup where a random text is an identifier, and not something that the notebook shows.
+# Positions in markup where a random string is an identifier, not visible text.
 _IDENTIFIERS = (
     re.compile(rf"""\bid\s*=\s*\\?["'][\w-]*?({_RANDOM})"""),
     re.compile(rf"""getElementById\(\s*\\?["'][\w-]*?({_RANDOM})"""),
@@ -36,29 +41,29 @@ _VERSION = re.compile(r"^(\d+\.\d+)\..*$")
 
 
 def normalize(notebook: dict[str, Any], *, root: Path) -> dict[str, Any]:
-    """Return the executed notebook with outputs that are the same on every run in every folder.
+    """Return the executed notebook with outputs that do not depend on the run or the folder.
 
     Parameters
     ----------
     notebook
         An executed notebook; it is not changed.
     root
-        The project's folder, which outputs then name as `.`.
+        The project's folder; outputs show it as `.`.
     """
-    texts = _Texts(root)
-    cells = [_cell(cell, texts) for cell in notebook["cells"]]
+    normalize_text = _TextNormalizer(root)
+    cells = [_cell(cell, normalize_text) for cell in notebook["cells"]]
     metadata = _metadata(notebook["metadata"])
-    names = _stable_names(_markup(cells, metadata))
+    names = _stable_names(_random_names(cells, metadata))
     if names:
-        cells, metadata = _renamed(cells, names), _renamed(metadata, names)
+        cells, metadata = _rename(cells, names), _rename(metadata, names)
     return {**notebook, "cells": cells, "metadata": metadata}
 
 
-class _Texts:
-    """Rewrites folders, addresses and timings in text."""
+class _TextNormalizer:
+    """Replaces folders, addresses and timings in text."""
 
     def __init__(self, root: Path) -> None:
-        places = {
+        names = {
             sysconfig.get_path("purelib"): "site-packages",
             sysconfig.get_path("platlib"): "site-packages",
             sysconfig.get_path("stdlib"): f"python{sys.version_info.major}.{sys.version_info.minor}",
@@ -66,36 +71,36 @@ class _Texts:
             str(root.resolve()): ".",
             sys.prefix: "environment",
         }
-        # The longest first: the environment usually lies in the project.
-        ordered = sorted((place for place in places if len(place) > 1), key=len, reverse=True)
-        found = "|".join(map(re.escape, ordered))
-        self._folder = re.compile(rf"(?<![\w.~-])({found})(/|(?![\w.-]))")
-        self._places = places
+        # The longest first, because the environment is usually inside the project.
+        folders = sorted((folder for folder in names if len(folder) > 1), key=len, reverse=True)
+        alternatives = "|".join(map(re.escape, folders))
+        self._folder = re.compile(rf"(?<![\w.~-])({alternatives})(/|(?![\w.-]))")
+        self._names = names
 
     def __call__(self, text: str) -> str:
-        text = self._folder.sub(self._place, _CELL_FILE.sub(r"cell/\1", text))
+        text = self._folder.sub(self._short_name, _CELL_FILE.sub(r"cell/\1", text))
         return _PROGRESS.sub(r"\1", _ADDRESS.sub("0x0", text))
 
-    def _place(self, match: re.Match[str]) -> str:
-        name = self._places[match[1]]
+    def _short_name(self, match: re.Match[str]) -> str:
+        name = self._names[match[1]]
         return match[2] and "" if name == "." and match[2] else name + match[2]
 
 
-def _cell(cell: dict[str, Any], texts: Callable[[str], str]) -> dict[str, Any]:
+def _cell(cell: dict[str, Any], normalize_text: Callable[[str], str]) -> dict[str, Any]:
     if cell["cell_type"] != "code":
         return cell
     metadata = {key: value for key, value in cell["metadata"].items() if key not in {"execution", "papermill"}}
-    outputs = [_mapped(output, texts) for output in cell["outputs"]]
+    outputs = [_map_strings(output, normalize_text) for output in cell["outputs"]]
     return {**cell, "metadata": metadata, "outputs": outputs}
 
 
-def _mapped(value: Any, texts: Callable[[str], str], *, mime: str = "text/plain") -> Any:
+def _map_strings(value: Any, function: Callable[[str], str], *, mime: str = "text/plain") -> Any:
     if isinstance(value, str):
-        return value if _is_binary(mime) else texts(value)
+        return value if _is_binary(mime) else function(value)
     if isinstance(value, list):
-        return [_mapped(inner, texts, mime=mime) for inner in value]
+        return [_map_strings(inner, function, mime=mime) for inner in value]
     if isinstance(value, dict):
-        return {key: _mapped(inner, texts, mime=key if "/" in key else mime) for key, inner in value.items()}
+        return {key: _map_strings(inner, function, mime=key if "/" in key else mime) for key, inner in value.items()}
     return value
 
 
@@ -104,15 +109,15 @@ def _is_binary(mime: str) -> bool:
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in metadata.items() if key != "papermill"}
-    language = kept.get("language_info", {})
+    normalized = {key: value for key, value in metadata.items() if key != "papermill"}
+    language = normalized.get("language_info", {})
     if "version" in language:
-        kept["language_info"] = {**language, "version": _VERSION.sub(r"\1", language["version"])}
-    return kept
+        normalized["language_info"] = {**language, "version": _VERSION.sub(r"\1", language["version"])}
+    return normalized
 
 
-def _markup(cells: list[dict[str, Any]], metadata: Mapping[str, Any]) -> Iterator[str]:
-    """Yield identifiers that markup carries, in the order in which they appear."""
+def _random_names(cells: list[dict[str, Any]], metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the random identifiers in markup, in order of appearance."""
     for cell in cells:
         for output in cell.get("outputs", ()):
             for mime, content in output.get("data", {}).items():
@@ -151,7 +156,7 @@ def _stable_names(found: Iterator[str]) -> dict[str, str]:
     return names
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+def _rename(value: Any, names: Mapping[str, str]) -> Any:
     pattern = re.compile("|".join(rf"(?<![0-9a-f]){re.escape(name)}(?![0-9a-f])" for name in names))
 
     def rename(inner: Any, *, mime: str) -> Any:

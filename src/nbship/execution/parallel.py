@@ -1,4 +1,4 @@
-"""Run stages side by side, each after those that it needs."""
+"""Run stages in parallel, each after its upstream stages."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ __all__ = ["run_in_order"]
 
 def run_in_order(
     upstream: Mapping[str, Collection[str]],
-    work: Callable[[str], bool],
+    update: Callable[[str], bool],
     *,
     jobs: int,
     stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Call `work` for each stage once those before it are done; the given order is kept where it can be.
+    """Call `update` for each stage after its upstream stages, in the given order where possible.
 
-    When one fails, those at work end, and no other begins.
+    After a failure, running stages finish and no other starts. Example: `c` comes after `a` and `b`, with two jobs.
+    `a` and `b` start; `a` finishes; `c` waits for `b`. If `b` fails, `c` never starts.
 
     Parameters
     ----------
     upstream
-        Stage -> the stages that it comes after.
-    work
-        Tells whether all went well; called in threads.
+        Stage -> its upstream stages.
+    update
+        Returns whether the stage succeeded; called in threads.
     jobs
-        How many stages are at work at a time.
+        The maximum number of stages that run at a time.
     stop
-        Called when this thread is interrupted: makes those at work end soon.
+        Called when this thread is interrupted; makes running stages end soon.
 
     Raises
     ------
     BaseException
-        The first that `work` raises, once no stage is at work.
+        The first error of `update`, raised when no stage runs any more.
     """
     waiting, done = dict(upstream), set[str]()
     running: dict[Future[bool], str] = {}
@@ -42,7 +43,7 @@ def run_in_order(
         try:
             while waiting or running:
                 for name in _ready(waiting, done)[: jobs - len(running)]:
-                    running[pool.submit(work, name)] = name
+                    running[pool.submit(update, name)] = name
                     del waiting[name]
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     name = running.pop(future)

@@ -1,4 +1,4 @@
-"""Parameters are typed data, never code: equal in value and type in the kernel, or refused."""
+"""Parameters are typed data, never code: they arrive in the kernel with their value and type, or are rejected."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..errors import ParameterError
 from ..pipeline.inspection import literal
 from ..project import same
 
-__all__ = ["refuse_name", "refuse_value"]
+__all__ = ["check_name", "check_value"]
 
-# What a kernel sets itself, before or after each cell.
-_OF_THE_KERNEL = re.compile(r"_+|_i+|_i?\d+|_[ido]h|_exit_code|In|Out|get_ipython|__\w*__")
-_DEEPEST = 50
+# Names that the kernel sets before or after each cell.
+_KERNEL_NAMES = re.compile(r"_+|_i+|_i?\d+|_[ido]h|_exit_code|In|Out|get_ipython|__\w*__")
+_MAX_DEPTH = 50
 _REMEDIES: tuple[tuple[Any, str], ...] = (
     (bool, "bool(value)"),
     (numbers.Integral, "int(value)"),
@@ -35,45 +35,47 @@ _REMEDIES: tuple[tuple[Any, str], ...] = (
 )
 
 
-def refuse_name(name: object) -> None:
-    """Refuse what cannot be the name of a parameter: code, keywords, what the kernel sets itself.
+def check_name(name: object) -> None:
+    """Check that a parameter's name is a plain Python name that the kernel does not set.
 
     Raises
     ------
     ParameterError
-        Such as for `"x\\nprint"`, `"lambda"`, `"__builtins__"` and `"_"`.
+        For example for `"x\\nprint"`, `"lambda"`, `"__builtins__"` and `"_"`.
     """
     if type(name) is not str or not name.isidentifier() or keyword.iskeyword(name):
         raise ParameterError(f"{name!r} cannot be the name of a parameter. Use a plain Python name.")
     if unicodedata.normalize("NFKC", name) != name:
         plain = unicodedata.normalize("NFKC", name)
-        raise ParameterError(f"'{name}' cannot be the name of a parameter: Python reads it as '{plain}'. Write that.")
-    if _OF_THE_KERNEL.fullmatch(name):
         raise ParameterError(
-            f"'{name}' cannot be the name of a parameter: the kernel sets it itself. Use another name."
+            f"'{name}' cannot be the name of a parameter: Python reads it as '{plain}'. Use '{plain}'."
+        )
+    if _KERNEL_NAMES.fullmatch(name):
+        raise ParameterError(
+            f"'{name}' cannot be the name of a parameter: the kernel sets this variable. Use another name."
         )
 
 
-def refuse_value(name: str, value: Any) -> None:
-    """Refuse a value that a kernel would not receive equal in value and type.
+def check_value(name: str, value: Any) -> None:
+    """Check that a value reaches a kernel unchanged in value and type.
 
     Raises
     ------
     ParameterError
-        For a value other than None, a truth value, a finite number, text, or lists and mappings (with text
-        as keys) of these; the message says how to make one of it.
+        For a value that is not None, a boolean, a finite number, a string, or a list or mapping (with strings as keys)
+        of these. The message names the conversion.
     """
     problem = _problem(value) or _too_large(value)
     if problem:
         raise ParameterError(
-            f"The parameter '{name}' is a {_called(type(value))} that cannot be passed as it is{problem}"
+            f"The parameter '{name}' is a {_type_name(type(value))} that cannot be passed unchanged{problem}"
         )
 
 
 def _problem(value: Any, depth: int = 0) -> str:
-    """Say what in a value cannot be passed, and the remedy; empty if all can."""
+    """Return the reason why a value cannot be passed, and the remedy; empty if it can."""
     kind = type(value)
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return ": it is nested too deeply. Pass the path of a file that holds it."
     if kind is list:
         return next((found for inner in value if (found := _problem(inner, depth + 1))), "")
@@ -88,7 +90,7 @@ def _problem(value: Any, depth: int = 0) -> str:
         return f": parameters must be finite. Pass null, and convert it in the notebook: float('{value}')."
     if kind in {type(None), bool, int, float, str}:
         return ""
-    return (f": it holds a {_called(kind)}. " if depth else ". ") + _remedy(value)
+    return (f": it holds a {_type_name(kind)}. " if depth else ". ") + _remedy(value)
 
 
 def _too_large(value: Any) -> str:
@@ -100,7 +102,7 @@ def _too_large(value: Any) -> str:
 
 
 def _remedy(value: Any) -> str:
-    if type(value).__name__ in ("bool", "bool_"):  # NumPy's, which is no number
+    if type(value).__name__ in ("bool", "bool_"):  # NumPy's boolean, which is not a `numbers.Number`
         return "Pass bool(value)."
     if hasattr(value, "tolist") and not isinstance(value, numbers.Number):
         return "Pass value.tolist()."
@@ -108,7 +110,7 @@ def _remedy(value: Any) -> str:
     return f"Pass {found}." if found else "Use a number, string, boolean, null, or a list or mapping of these."
 
 
-def _called(kind: type) -> str:
+def _type_name(kind: type) -> str:
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
 
 

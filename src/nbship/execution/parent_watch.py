@@ -1,4 +1,4 @@
-"""A stage's process ends when the run that wants its results has gone."""
+"""End a stage's process when its run has ended."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _SECONDS = 0.5
 
 
 def stop_with_parents(environ: Mapping[str, str]) -> None:
-    """Turn SIGTERM and SIGHUP into a clean stop, and do the same once DVC is gone.
+    """Stop cleanly on SIGTERM and SIGHUP, and when DVC has ended.
 
-    A killed `dvc repro` leaves its commands running; one of them could write its products into those of
-    the next run.
+    A killed `dvc repro` leaves its commands running, and one of them could overwrite the products of the next run.
+    Example: DVC (process 10) starts a shell (11), which starts this stage (12). A killed DVC leaves 11 and 12; the
+    stage watches both 10 and 11, finds that 10 ended, and sends itself SIGINT, which leaves no product.
     """
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
@@ -30,19 +31,19 @@ def stop_with_parents(environ: Mapping[str, str]) -> None:
 
 
 def _watch(environ: Mapping[str, str]) -> None:
-    watched = _wanting(environ)
+    watched = _processes_to_watch(environ)
     while all(parent.is_running() and parent.status() != "zombie" for parent in watched):
         time.sleep(_SECONDS)
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _wanting(environ: Mapping[str, str]) -> list[Any]:
-    """Return the processes that want the result: DVC, and the shell between."""
+def _processes_to_watch(environ: Mapping[str, str]) -> list[Any]:
+    """Return the parents whose end stops this process: those up to DVC; without DVC, the parent."""
     import psutil  # type: ignore[import-untyped]
 
     parents: list[Any] = psutil.Process().parents()
-    for place, parent in enumerate(parents, start=1):
+    for count, parent in enumerate(parents, start=1):
         with contextlib.suppress(psutil.Error):
             if any(Path(part).name == "dvc" for part in parent.cmdline()[:4]):
-                return parents[:place]
+                return parents[:count]
     return parents[:1]

@@ -1,4 +1,4 @@
-"""What a run does before its first stage: refuse, tidy up, bring up to date what is generated, claim files."""
+"""Preparations of a run before its first stage: checks, generated files, locks on files, removal of leftovers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..errors import PipelineError, SourceError
 from ..notebook import Context
 from ..pipeline import COPIES_STAGE, index_of, sync
 from ..project import Project
-from .update import Work
+from .update import StageUpdater
 
-__all__ = ["open_run", "refuse_inside"]
+__all__ = ["check_not_nested", "open_run"]
 
 _OWN_FILES = ("dvc.lock", "dvc.yaml", "params.yaml")
 
 
-def refuse_inside(project: Project) -> None:
-    """Refuse a run that a stage of the same project begins: it would wait for itself.
+def check_not_nested(project: Project) -> None:
+    """Check that a run is not started by a stage of the same project, because it would wait for itself.
 
     Raises
     ------
@@ -34,57 +34,57 @@ def refuse_inside(project: Project) -> None:
         )
 
 
-def open_run(work: Work, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
-    """Make all ready for the stages `names`; what must be undone when the run ends goes to `stack`.
+def open_run(updater: StageUpdater, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
+    """Prepare the stages `names`, and register the clean-up on `stack`.
 
     Raises
     ------
     SourceError
-        If an outside file is not there.
+        If an outside file does not exist.
     NbshipError
-        If something generated cannot be written.
+        If a generated file cannot be written.
     """
-    project = work.project
-    stack.callback(work.store.cache.clean_up)
+    project = updater.project
+    stack.callback(updater.store.cache.clean_up)
     stack.callback(index_of(project).save)
-    _refuse_missing(work, names)
-    resources = [path for name in names for path in work.pipeline[name].resources.values()]
-    for tracked in record_tracked_data(project.root, resources, work.digests, work.store):
-        work.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
-    for edit in sync(project, check_with_ploomber=False, plans=(work.pipeline, work.plans)).edits:
-        work.progress.note(
+    _check_resources(updater, names)
+    resources = [path for name in names for path in updater.pipeline[name].resources.values()]
+    for tracked in record_tracked_data(project.root, resources, updater.digests, updater.store):
+        updater.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
+    for edit in sync(project, check_with_ploomber=False, plans=(updater.pipeline, updater.plans)).edits:
+        updater.progress.note(
             f"{edit}. This run uses params.yaml; `nbship sync --from-notebook` copies the notebook's value there."
         )
-    _claim(work, repository, names, stack)
-    # Only now is nobody else at work on these files.
-    _tidy(work, names)
+    _claim_files(updater, repository, names, stack)
+    # Only now does no other process write these files.
+    _remove_leftovers(updater, names)
 
 
-def _tidy(work: Work, names: Sequence[str]) -> None:
-    """Delete what a killed run left half-written."""
-    products = (path for name in names for path in work.declared[name].products)
-    remove_temporary(work.project.root / path for path in (*_OWN_FILES, *products))
-    work.store.cache.clean_up()
+def _remove_leftovers(updater: StageUpdater, names: Sequence[str]) -> None:
+    """Delete the temporary files of a killed run."""
+    products = (path for name in names for path in updater.declared[name].products)
+    remove_temporary(updater.project.root / path for path in (*_OWN_FILES, *products))
+    updater.store.cache.clean_up()
 
 
-def _refuse_missing(work: Work, names: Iterable[str]) -> None:
+def _check_resources(updater: StageUpdater, names: Iterable[str]) -> None:
     for name in names:
-        for path in work.pipeline[name].resources.values():
-            if not (work.project.root / path).exists():
+        for path in updater.pipeline[name].resources.values():
+            if not (updater.project.root / path).exists():
                 raise SourceError(
-                    f"Stage '{name}' reads '{path}', which is not there. Get it with `dvc pull`, or with the project's install step."
+                    f"Stage '{name}' reads '{path}', which does not exist. Get it with `dvc pull`, or with the project's install step."
                 )
 
 
-def _claim(work: Work, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
-    root, stages = work.project.root, [work.declared[name] for name in (COPIES_STAGE, *names)]
+def _claim_files(updater: StageUpdater, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
+    root, stages = updater.project.root, [updater.declared[name] for name in (COPIES_STAGE, *names)]
     if repository.git:
         ignore_in_git(repository.git, (root / path for stage in stages for path in stage.cached))
-    claimed = claim_files(
+    claim = claim_files(
         repository,
         read=dict.fromkeys(root / path for stage in stages for path in stage.files),
         write=[root / path for stage in stages for path in stage.products],
-        lock=work.store.lock,
-        on_wait=lambda command: work.progress.note(f"'{command}' is running here. Waiting for it to finish."),
+        lock=updater.store.lock,
+        on_wait=lambda command: updater.progress.note(f"'{command}' is running here. Waiting for it to finish."),
     )
-    stack.enter_context(claimed)
+    stack.enter_context(claim)

@@ -1,4 +1,4 @@
-"""The DVC repository that a project needs."""
+"""Create the DVC repository of a project."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["prepare_repository"]
 
 
 def prepare_repository(root: Path) -> bool:
-    """Make a DVC repository of a project that is not in one; tell whether that was needed.
+    """Initialise DVC in a project that is not in a DVC repository; return whether it was necessary.
 
     Raises
     ------
     PipelineError
-        If DVC refuses.
+        If `dvc init` fails.
     """
     if any((folder / ".dvc").is_dir() for folder in (root, *root.parents)):
         return False
-    command = [sys.executable, "-m", "dvc", "init", "--quiet", *_kind(root)]
+    command = [sys.executable, "-m", "dvc", "init", "--quiet", *_init_options(root)]
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"}
     )
-    if done.returncode and not (root / ".dvc").is_dir():  # another run may just have done it
-        raise PipelineError(f"DVC cannot be set up in '{root}': {done.stderr.strip()}. Run `dvc init` there yourself.")
+    if done.returncode and not (root / ".dvc").is_dir():  # another run may have just done it
+        raise PipelineError(f"DVC cannot be set up in '{root}': {done.stderr.strip()}. Run `dvc init` there.")
     return True
 
 
-def _kind(root: Path) -> list[str]:
+def _init_options(root: Path) -> list[str]:
     top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
     if top is None:
         return ["--no-scm"]

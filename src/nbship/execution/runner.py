@@ -1,4 +1,4 @@
-"""`nbship run`: what changed runs, independent stages side by side, and DVC's store are kept."""
+"""`nbship run`: run changed stages, independent ones in parallel, and record them in DVC's store."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from ..pipeline import (
     write_snapshot_if_current,
 )
 from ..project import Project, load, set_params
-from .environment import parent_environment
-from .kernels import RunParent
+from .environment import shared_environment
+from .kernels import RunForkServer
 from .parallel import run_in_order
-from .preflight import open_run, refuse_inside
-from .redaction import redactor
+from .preflight import check_not_nested, open_run
+from .redaction import project_redactor
 from .reporting import Progress, RunSummary, choose_progress
 from .repository import prepare_repository
-from .stage_command import Marks
-from .update import Work
+from .stage_command import SettingsSnapshot
+from .update import StageUpdater
 
 __all__ = ["SNAPSHOT", "run"]
 
-# The snapshot that is written after a run of all stages; `nbship run` reads it with `nbship.pipeline.read_snapshot`.
+# The name of the snapshot written after a run of all stages; `nbship run` reads it with `nbship.pipeline.read_snapshot`.
 SNAPSHOT = "run"
 _WAITING = "Another `nbship run` is running here. Waiting for it to finish."
 
@@ -47,33 +47,34 @@ def run(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> RunSummary:
-    """Bring stages (none: all) and those before them up to date.
+    """Update stages (none: all) and their upstream stages.
 
     Parameters
     ----------
     assignments
         `key=value`, written to `params.yaml` first.
     force
-        Run the notebooks also where nothing changed.
+        Run unchanged notebooks too.
     jobs
-        How many notebooks run at a time.
+        The maximum number of notebooks that run at a time.
 
     Raises
     ------
     NbshipError
-        For a mistake in the project's files, or an unknown stage. A stage that fails is in the summary;
-        `raise_for` raises for it.
+        For a mistake in the project's files, or an unknown stage. A failed stage is in the summary; `raise_for` raises
+        its error.
     """
     began = time.monotonic()
-    refuse_inside(project)
+    check_not_nested(project)
     progress = progress or choose_progress()
-    secrets = redactor(project, os.environ)
-    secrets.refuse(dict(each.partition("=")[::2] for each in assignments), where="-S")
-    secrets.refuse(project.params, where="params.yaml")
+    secrets = project_redactor(project, os.environ)
+    secrets.check(dict(each.partition("=")[::2] for each in assignments), where="-S")
+    secrets.check(project.params, where="params.yaml")
     prepare_repository(project.root)
     repository = read_repository(project.root)
     with hold_run_lock(repository, on_wait=lambda: progress.note(_WAITING)):
-        with RepositoryLock(repository)():  # DVC writes it in place: half of it is damage only when DVC is not at work
+        # DVC writes the file in place, so half a file is damage only while DVC holds no lock.
+        with RepositoryLock(repository)():
             repaired = repair_lock(project.root / "dvc.lock", aside=project.cache / "dvc.lock.damaged")
         if repaired:
             progress.note(repaired)
@@ -92,68 +93,68 @@ def _run(
     jobs: int,
     progress: Progress,
 ) -> RunSummary:
-    parent = RunParent(parent_environment(project, environ=os.environ), root=project.root)
+    fork_server = RunForkServer(shared_environment(project, environ=os.environ), root=project.root)
     with ExitStack() as stack:
         stack.callback(progress.close)
-        stack.callback(parent.close)
-        parent.begin()
+        stack.callback(fork_server.close)
+        fork_server.start()
         pipeline = read_pipeline(project)
         upstream = _selected(pipeline, targets)
         if force or not (project.root / "dvc.lock").exists():
-            # All will run, and planning from cold takes as long as importing.
-            parent.preload(library_imports(project, pipeline, upstream))
-        work = _plan(project, repository, progress=progress, parent=parent, force=force, jobs=jobs)
+            # All stages will run, and planning without caches takes as long as the imports.
+            fork_server.preload(library_imports(project, pipeline, upstream))
+        updater = _plan(project, repository, progress=progress, fork_server=fork_server, force=force, jobs=jobs)
         progress.begin(list(upstream))
-        open_run(work, repository, list(upstream), stack)
-        work.copy_notebooks()
-        stale = _stale(upstream, work)
-        work.store.expect(stale)
-        parent.preload([module for name in stale for module in work.plans[name].imports])
+        open_run(updater, repository, list(upstream), stack)
+        updater.copy_notebooks()
+        stale = _stale(upstream, updater)
+        updater.store.expect(stale)
+        fork_server.preload([module for name in stale for module in updater.plans[name].imports])
         try:
-            run_in_order(stale, work, jobs=jobs + 1, stop=work.stop)
+            run_in_order(stale, updater, jobs=jobs + 1, stop=updater.stop)
         finally:
-            work.store.close()
-        if not targets and not work.summary.failed:
-            write_snapshot_if_current(project, name=SNAPSHOT, extra=work.store.cached_files())
-    return work.summary
+            updater.store.close()
+        if not targets and not updater.summary.failed:
+            write_snapshot_if_current(project, name=SNAPSHOT, extra=updater.store.cached_files())
+    return updater.summary
 
 
 def _plan(
-    project: Project, repository: Repository, *, progress: Progress, parent: RunParent, force: bool, jobs: int
-) -> Work:
+    project: Project, repository: Repository, *, progress: Progress, fork_server: RunForkServer, force: bool, jobs: int
+) -> StageUpdater:
     digests = index_of(project).digests
-    marks = Marks(project, digests)
+    settings_snapshot = SettingsSnapshot(project, digests)
     pipeline = read_pipeline(project)
     plans = plan_stages(project, pipeline)
     declared = declare(project, derive(project, pipeline, plans))
-    return Work(
+    return StageUpdater(
         project=project,
         pipeline=pipeline,
         plans=plans,
         declared=declared,
         store=DvcStore(project.root, repository, digests, order=declared),
         digests=digests,
-        marks=marks,
+        settings_snapshot=settings_snapshot,
         progress=progress,
         environ=os.environ,
-        parent=parent,
+        fork_server=fork_server,
         slots=threading.Semaphore(jobs),
         force=force,
     )
 
 
-def _stale(upstream: Mapping[str, Collection[str]], work: Work) -> dict[str, list[str]]:
-    """Return the stages that have something to do, or may have once those before them are done, and these."""
+def _stale(upstream: Mapping[str, Collection[str]], updater: StageUpdater) -> dict[str, list[str]]:
+    """Return the stages that are stale, or downstream of a stale stage, and their stale upstream stages."""
     stale: dict[str, list[str]] = {}
-    for name, before in upstream.items():
-        after = [each for each in before if each in stale]
-        if after or not work.is_current(name):
-            stale[name] = after
+    for name, names in upstream.items():
+        stale_upstream = [each for each in names if each in stale]
+        if stale_upstream or not updater.is_current(name):
+            stale[name] = stale_upstream
     return stale
 
 
 def _selected(pipeline: Pipeline, targets: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-    """Return the stages to bring up to date, in order, and what each comes after."""
+    """Return the stages to update, in order, and their upstream stages."""
     upstream = {name: stage.upstream for name, stage in pipeline.stages.items()}
-    wanted = {name for target in targets for name in (*ancestors(upstream, pipeline[target].name), target)}
-    return {name: before for name, before in upstream.items() if not targets or name in wanted}
+    selected = {name for target in targets for name in (*ancestors(upstream, pipeline[target].name), target)}
+    return {name: names for name, names in upstream.items() if not targets or name in selected}

@@ -1,4 +1,4 @@
-"""Run one stage: its notebook, in a kernel, to its products."""
+"""Run one stage: execute its notebook, check the result and write the products."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from ..project import Project
 from ..text import first_line, listed
 from .environment import kernel_environment
 from .html import render_html
-from .kernels import Executed, Failure, Limits, Listener, WarmParent, execute
+from .kernels import Callbacks, Executed, Failure, ForkServer, Limits, execute
 from .loaded_modules import check_modules
 from .normalization import normalize
 from .parameters import prepare
-from .redaction import Redactor, redact_executed, redactor
+from .redaction import Redactor, project_redactor, redact_executed
 from .reporting import RunRecord, StageReport, append_record
 
 __all__ = ["Inputs", "run_stage"]
 
-# Of what a cell printed before it failed without a traceback.
+# Lines of printed text shown for a failed cell without a traceback.
 _PRINTED_LINES = 10
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage is a function of.
+    """The inputs of a stage.
 
     Attributes
     ----------
     copy
-        The notebook as it is executed, without outputs: absolute.
+        Absolute path of the stage's copy of the notebook, which has no outputs.
     files
         All files and folders that the stage depends on, relative to the root.
     md5
-        Returns the digest of a file or folder as it is now, None if there is none.
+        Returns the current digest of a file or folder, None if it does not exist.
     changed
-        Tells whether anything else that it depends on (parameters, settings, library versions) has changed
-        since this was made.
+        Returns whether another dependency (parameters, settings, library versions) changed since this object was
+        created.
     before
-        The files' digests as they are recorded for this run; empty: as they are when it begins.
+        The files' digests recorded for this run; empty: compute them when the stage starts.
     """
 
     copy: Path
@@ -65,29 +65,29 @@ def run_stage(
     pipeline: Pipeline,
     inputs: Inputs,
     environ: Mapping[str, str],
-    parent: WarmParent | None = None,
+    fork_server: ForkServer | None = None,
     stopped: Callable[[], bool] = lambda: False,
     on_cell: Callable[[int, int], None] | None = None,
     on_report: Callable[[StageReport], None] | None = None,
 ) -> StageReport:
-    """Run a stage and return how it went; a run that fails leaves no product.
+    """Run a stage and return its report; a failed run leaves no product.
 
-    The executed notebook of a run that fails, with the outputs until then, is in `.nbship/scratch/`.
-    `on_report` receives the report also of a run that fails, before the error is raised.
+    The executed notebook of a failed run, with the outputs until then, is in `.nbship/scratch/`.
+    `on_report` also receives the report of a failed run, before the error is raised.
 
     Parameters
     ----------
-    parent
-        The process to fork the kernel from; None: one for this stage alone.
+    fork_server
+        The server to fork the kernel from; None: start one for this stage.
     stopped
-        Whether the run was interrupted; asked while a kernel runs that is no fork of `parent`.
+        Returns whether the run was interrupted. An ordinary kernel polls it; forks end with `fork_server`.
 
     Raises
     ------
     ParameterError
-        Before the first cell, if a parameter cannot be passed.
+        If a parameter cannot be passed; raised before the first cell.
     CellError, DeadKernelError, GateError
-        If a cell raised; the kernel died or took too long; a `GateError` was raised.
+        If a cell raised; if the kernel died or timed out; if a cell raised a `GateError`.
     StageError
         If an input changed during the run, a product is missing, or the HTML page cannot be rendered.
     UndeclaredImportError
@@ -97,7 +97,7 @@ def run_stage(
     run = _StageRun(project, stage, pipeline, inputs)
     report = None
     try:
-        run(environ=environ, parent=parent, stopped=stopped, on_cell=on_cell)
+        run(environ=environ, fork_server=fork_server, stopped=stopped, on_cell=on_cell)
         report = run.report(began)
         return report
     except BaseException as error:
@@ -122,13 +122,13 @@ class _StageRun:
         self,
         *,
         environ: Mapping[str, str],
-        parent: WarmParent | None,
+        fork_server: ForkServer | None,
         stopped: Callable[[], bool],
         on_cell: Callable[[int, int], None] | None,
     ) -> None:
         project, stage = self.project, self.stage
-        self.redact = redactor(project, environ)
-        self.redact.refuse(stage.params, where=f"Stage '{stage.name}'")
+        self.redact = project_redactor(project, environ)
+        self.redact.check(stage.params, where=f"Stage '{stage.name}'")
         before = self.inputs.before or self.digests()
         notebook = prepare(json.loads(self.inputs.copy.read_text()), pipeline=self.pipeline, stage=stage)
         self.remove_products()
@@ -139,8 +139,8 @@ class _StageRun:
                 cwd=project.root / stage.notebook.parent,
                 env=kernel_environment(project, stage, environ=environ),
                 limits=_limits(project),
-                listener=Listener(cell=on_cell) if on_cell else Listener(),
-                parent=parent,
+                callbacks=Callbacks(cell_started=on_cell) if on_cell else Callbacks(),
+                fork_server=fork_server,
                 stopped=stopped,
             )
         except DeadKernelError as error:
@@ -148,27 +148,27 @@ class _StageRun:
         self.executed = redact_executed(executed, self.redact)
         clean = normalize(self.executed.notebook, root=project.root)
         if self.executed.failure:
-            raise self.failed(clean, self.executed.failure)
+            raise self.fail(clean, self.executed.failure)
         try:
             self.finish(clean, before)
         except NbshipError:
-            self.failure = {"notebook": self.keep(clean)}
+            self.failure = {"notebook": self.save_executed(clean)}
             raise
 
     def finish(self, notebook: dict[str, Any], before: Mapping[str, str | None]) -> None:
-        """Check what the notebook used and made, and write it to its products."""
+        """Check the modules that the notebook loaded, write it to its products, and check these."""
         assert self.executed is not None
         if self.executed.modules is None:
             raise StageError(
-                f"The kernel of stage '{self.stage.name}' ended without reporting its modules, so what it depends on is not known. Run it again."
+                f"The kernel of stage '{self.stage.name}' ended without reporting its modules, so its dependencies are not known. Run the stage again."
             )
         check_modules(self.executed.modules, project=self.project, stage=self.stage.name, declared=self.declared())
         self.write_notebook(notebook)
-        self.refuse_missing()
-        self.refuse_changed(before)
+        self.check_products()
+        self.check_unchanged(before)
 
-    def keep(self, notebook: dict[str, Any]) -> str:
-        """Write the executed notebook of a failed run where the next run does not remove it; return its path."""
+    def save_executed(self, notebook: dict[str, Any]) -> str:
+        """Write the executed notebook of a failed run to `.nbship/scratch/`; return its path."""
         path = self.project.scratch / self.stage.name / self.stage.notebook.name
         write_whole(path, render_notebook(notebook))
         return path.relative_to(self.project.root).as_posix()
@@ -195,36 +195,36 @@ class _StageRun:
             else:
                 write_whole(path, render_notebook(notebook))
 
-    def refuse_missing(self) -> None:
+    def check_products(self) -> None:
         missing = [str(path) for path in self.stage.products.values() if not (self.project.root / path).exists()]
         if missing:
             raise StageError(
                 f"Stage '{self.stage.name}' finished without writing {listed(missing, most=5, quoted=True)}. "
-                f"Write it in {self.stage.notebook}, or remove it from the task's 'product' in pipeline.yaml."
+                f"Write it in '{self.stage.notebook}', or remove it from the task's 'product' in pipeline.yaml."
             )
 
-    def refuse_changed(self, before: Mapping[str, str | None]) -> None:
+    def check_unchanged(self, before: Mapping[str, str | None]) -> None:
         after = self.digests()
         names = [path for path in before if before[path] != after[path]]
         if not names and self.inputs.changed():
             names = ["params.yaml or nbship.yaml"]
         if names:
             raise StageError(
-                f"{listed(names, most=5, quoted=True)} changed while stage '{self.stage.name}' ran, so its results match neither version. Run it again."
+                f"{listed(names, most=5, quoted=True)} changed while stage '{self.stage.name}' ran, so its results match neither version. Run the stage again."
             )
 
-    def failed(self, notebook: dict[str, Any], failure: Failure) -> NbshipError:
+    def fail(self, notebook: dict[str, Any], failure: Failure) -> NbshipError:
         cell = notebook["cells"][failure.cell]
         self.failure = {
             "cell": cell.get("execution_count"),
             "ename": failure.ename,
             "evalue": failure.evalue,
             "source": "".join(cell["source"]),
-            "traceback": _trace(cell["outputs"]),
-            "notebook": self.keep(notebook),
+            "traceback": _last_traceback(cell["outputs"]),
+            "notebook": self.save_executed(notebook),
         }
         where = f"In [{self.failure['cell']}]" if self.failure["cell"] else f"{failure.cell + 1}"
-        return _error(failure, stage=self.stage, where=where)
+        return _stage_error(failure, stage=self.stage, where=where)
 
     def report(self, began: float, *, error: BaseException | None = None) -> StageReport:
         cells = self.executed.notebook["cells"] if self.executed else []
@@ -259,24 +259,24 @@ def _limits(project: Project) -> Limits:
 
 
 def _notebook_product(stage: Stage) -> str:
-    found = [stage.products[key] for key in stage.notebook_keys]
-    return str(next((path for path in found if path.suffix == ".ipynb"), found[0])) if found else ""
+    paths = [stage.products[key] for key in stage.notebook_keys]
+    return str(next((path for path in paths if path.suffix == ".ipynb"), paths[0])) if paths else ""
 
 
-def _error(failure: Failure, *, stage: Stage, where: str) -> NbshipError:
+def _stage_error(failure: Failure, *, stage: Stage, where: str) -> NbshipError:
     reason = first_line(failure.evalue)
-    if not failure.ename and reason.isdigit():  # a shell has no exceptions
-        what = f"exit code {reason}"
-    else:  # R's kernel calls every error so, whose message begins with "Error" itself
-        what = reason if failure.ename in ("", "ERROR") else f"{failure.ename}: {reason}"
+    if not failure.ename and reason.isdigit():  # a shell reports an exit code instead of an exception
+        cause = f"exit code {reason}"
+    else:  # R's kernel names every error "ERROR", and its messages already start with "Error"
+        cause = reason if failure.ename in ("", "ERROR") else f"{failure.ename}: {reason}"
     if failure.kind == "error" and failure.ename == "GateError":
         return GateError(f"Stage '{stage.name}': {reason}")
     kind = CellError if failure.kind == "error" else DeadKernelError
-    return kind(f"Stage '{stage.name}' failed in cell {where} of '{stage.notebook}': {what}")
+    return kind(f"Stage '{stage.name}' failed in cell {where} of '{stage.notebook}': {cause}")
 
 
-def _trace(outputs: list[dict[str, Any]]) -> tuple[str, ...]:
-    """Return the traceback that a cell ended with; what it printed last, where its language has none."""
+def _last_traceback(outputs: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the traceback of a failed cell, or its last printed lines if its language has none."""
     trace = tuple(outputs[-1].get("traceback", ())) if outputs else ()
     printed = "".join(str(output["text"]) for output in outputs if output["output_type"] == "stream")
     return trace or tuple(printed.rstrip("\n").splitlines()[-_PRINTED_LINES:])

@@ -1,4 +1,4 @@
-"""`nbship stage NAME`: what dvc.yaml calls."""
+"""`nbship stage NAME`, the command in dvc.yaml."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..pipeline import (
     write_copies,
 )
 from ..project import Project, load
-from .kernels import find_parent
-from .locked_versions import refuse_other_versions
+from .kernels import find_fork_server
+from .locked_versions import check_versions
 from .reporting import StageReport
 from .stage import Inputs, run_stage
 
-__all__ = ["Marks", "run_named", "stage_inputs"]
+__all__ = ["SettingsSnapshot", "run_named", "stage_inputs"]
 
 _SETTINGS = ("pipeline.yaml", "params.yaml", "nbship.yaml", str(LOCK))
 
@@ -37,40 +37,40 @@ def run_named(
     environ: Mapping[str, str],
     on_report: Callable[[StageReport], None] | None = None,
 ) -> None:
-    """Run the stage `name`, or write the notebooks' copies if it is the stage that does that.
+    """Run the stage `name`; for the stage `notebooks`, write the copies of the notebooks.
 
     Parameters
     ----------
     environ
-        May name the warm parent of a run that this is part of.
+        May hold the address of the fork server of the run that started this process.
     on_report
-        Called once with the report, also when the stage fails.
+        Called once with the report, even if the stage fails.
 
     Raises
     ------
     NbshipError
-        As `run_stage` does; and, before the first cell, if `dvc.yaml` does not declare what the notebook
-        depends on.
+        The errors of `run_stage`; and, before the first cell, an error if `dvc.yaml` does not declare a dependency of
+        the notebook.
     """
     reports: list[StageReport] = []
 
-    def tell(report: StageReport) -> None:
+    def add_report(report: StageReport) -> None:
         reports.append(report)
         if on_report:
             on_report(report)
 
     try:
-        _run(project, name, environ=environ, on_report=tell)
+        _run(project, name, environ=environ, on_report=add_report)
     except NbshipError as error:
         if not reports:
-            tell(StageReport(stage=name, seconds=0.0, error=type(error).__name__, message=str(error)))
+            add_report(StageReport(stage=name, seconds=0.0, error=type(error).__name__, message=str(error)))
         raise
 
 
 def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: Callable[[StageReport], None]) -> None:
     index = index_of(project)
     digests = index.digests
-    marks = Marks(project, digests)
+    settings_snapshot = SettingsSnapshot(project, digests)
     pipeline = read_pipeline(project)
     if name == COPIES_STAGE:
         verify_all(project, pipeline)
@@ -82,31 +82,28 @@ def _run(project: Project, name: str, *, environ: Mapping[str, str], on_report: 
         project,
         plan.stage,
         pipeline=pipeline,
-        inputs=stage_inputs(project, plan, digests=digests, marks=marks),
+        inputs=stage_inputs(project, plan, digests=digests, settings_snapshot=settings_snapshot),
         environ=environ,
-        parent=find_parent(environ) if plan.stage.is_python else None,
+        fork_server=find_fork_server(environ) if plan.stage.is_python else None,
         on_report=on_report,
     )
     index.save()
 
 
-class Marks:
-    """The files of settings as they were when a project's plan was made.
+class SettingsSnapshot:
+    """The digests of the settings files at the time a project was planned.
 
-    Parameters
-    ----------
-    project
-        Taken before its pipeline is read.
+    A snapshot must be taken before the pipeline is read: an edit between the two then counts as a change.
     """
 
     def __init__(self, project: Project, digests: Digests) -> None:
         self._root = project.root
         self._digests = digests
-        self._marks = self._read()
+        self._recorded = self._read()
 
     def changed(self) -> bool:
-        """Tell whether one of them is another now."""
-        return self._read() != self._marks
+        """Return whether a settings file has changed."""
+        return self._read() != self._recorded
 
     def _read(self) -> list[str | None]:
         return [self._digests.md5(self._root / name) for name in _SETTINGS]
@@ -117,33 +114,33 @@ def stage_inputs(
     plan: Plan,
     *,
     digests: Digests,
-    marks: Marks,
+    settings_snapshot: SettingsSnapshot,
     before: Mapping[str, str | None] | None = None,
 ) -> Inputs:
-    """Return what a stage is a function of.
+    """Return the inputs of a stage.
 
     Parameters
     ----------
     before
-        The digests of its files that are recorded for this run.
+        The files' digests recorded for this run.
 
     Raises
     ------
     StageError
-        If a file that it needs is not there, or other versions of its libraries are installed than locked.
+        If a file is missing, or an installed library differs from the lock file.
     """
     missing = [str(path) for path in plan.files if not (project.root / path).exists()]
     if missing:
         raise StageError(
-            f"Stage '{plan.stage.name}' needs '{missing[0]}', which is not there. Run `nbship run {plan.stage.name}`, which makes what comes before it; get other files with `dvc pull` or the project's install step."
+            f"Stage '{plan.stage.name}' needs '{missing[0]}', which does not exist. Run `nbship run {plan.stage.name}` to run its upstream stages too, or get outside files with `dvc pull` or the project's install step."
         )
-    refuse_other_versions(plan.stage.name, plan.libraries, locked=read_libraries(project).versions)
+    check_versions(plan.stage.name, plan.libraries, locked=read_libraries(project).versions)
 
     def changed() -> bool:
-        if not marks.changed():
+        if not settings_snapshot.changed():
             return False
-        again = load(project.root)
-        replanned = replace(plan, stage=read_pipeline(again)[plan.stage.name])
-        return replanned.state(again) != plan.state(project)
+        reloaded = load(project.root)
+        replanned = replace(plan, stage=read_pipeline(reloaded)[plan.stage.name])
+        return replanned.state(reloaded) != plan.state(project)
 
     return Inputs(project.root / plan.copy, tuple(map(str, plan.files)), digests.md5, changed, before or {})

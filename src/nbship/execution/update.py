@@ -1,4 +1,4 @@
-"""One stage of a run: up to date, restored, or run."""
+"""Update one stage of a run: it is current, restored from the cache, or executed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from ..dvcstore import DeclaredStage, Digests, DvcStore, Entry, dependency_diges
 from ..errors import NbshipError
 from ..pipeline import COPIES_STAGE, Pipeline, Plan, write_copies
 from ..project import Project
-from .kernels import RunParent
+from .kernels import RunForkServer
 from .reporting import Progress, RunSummary, StageReport
 from .stage import run_stage
-from .stage_command import Marks, stage_inputs
+from .stage_command import SettingsSnapshot, stage_inputs
 
-__all__ = ["Work"]
+__all__ = ["StageUpdater"]
 
 
 @dataclass
-class Work:
-    """What the stages of one run share; called with a stage's name, from several threads.
+class StageUpdater:
+    """Updates the stages of one run; called with a stage's name, from several threads.
 
     Attributes
     ----------
-    parent
-        Gives the process that kernels are forked from.
+    fork_server
+        Returns the server that kernels are forked from.
     slots
-        As many as notebooks may run at a time; while one is recorded, the next may run.
+        Limits the notebooks that run at a time. With one slot and two threads, `b` runs while `a` is recorded.
     stopped
-        Whether the run was interrupted, so that what ends now is nobody's failure.
+        Whether the run was interrupted; stages that end after that are not reported as failed.
     """
 
     project: Project
@@ -38,33 +38,33 @@ class Work:
     declared: Mapping[str, DeclaredStage]
     store: DvcStore
     digests: Digests
-    marks: Marks
+    settings_snapshot: SettingsSnapshot
     progress: Progress
     environ: Mapping[str, str]
-    parent: RunParent
+    fork_server: RunForkServer
     slots: threading.Semaphore
     force: bool = False
     summary: RunSummary = field(default_factory=RunSummary)
     stopped: bool = False
 
     def is_current(self, name: str) -> bool:
-        """Tell whether a stage, with all before it, has nothing to do; then it is done."""
+        """Return whether a stage is current, and report it if so; its upstream stages must be current."""
         if self.force or not self.store.has(name):
             return False
         stage = self.declared[name]
         if not self.store.is_current(stage, self.store.inputs(stage)):
             return False
         self.summary.up_to_date.append(name)
-        self.progress.current(name)
+        self.progress.up_to_date(name)
         return True
 
     def stop(self) -> None:
-        """Make the notebooks that run end soon."""
+        """End the running notebooks."""
         self.stopped = True
-        self.parent.close()
+        self.fork_server.close()
 
     def copy_notebooks(self) -> None:
-        """Bring the stage up to date that all others come after."""
+        """Update the stage `notebooks`, which is upstream of all others."""
         stage = self.declared[COPIES_STAGE]
         inputs = self.store.inputs(stage)
         if stage.always_runs or self.force or not self.store.is_current(stage, inputs):
@@ -73,7 +73,7 @@ class Work:
             self.store.record(stage, inputs)
 
     def __call__(self, name: str) -> bool:
-        """Bring a stage up to date; tell whether it is now."""
+        """Update a stage; return whether it succeeded."""
         if self.is_current(name):
             return True
         stage = self.declared[name]
@@ -109,11 +109,15 @@ class Work:
             plan.stage,
             pipeline=self.pipeline,
             inputs=stage_inputs(
-                self.project, plan, digests=self.digests, marks=self.marks, before=dependency_digests(inputs)
+                self.project,
+                plan,
+                digests=self.digests,
+                settings_snapshot=self.settings_snapshot,
+                before=dependency_digests(inputs),
             ),
             environ=self.environ,
-            parent=self.parent() if plan.stage.is_python else None,
+            fork_server=self.fork_server() if plan.stage.is_python else None,
             stopped=lambda: self.stopped,
-            on_cell=lambda cell, cells: self.progress.at(name, cell=cell, cells=cells),
+            on_cell=lambda cell, cells: self.progress.cell_started(name, cell=cell, cells=cells),
             on_report=reports.append,
         )

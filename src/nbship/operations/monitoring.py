@@ -12,8 +12,8 @@ from .. import errors
 from ..atomic_write import replacing_folder, write_whole
 from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, NotebookError, ParameterError
 from ..execution import normalize, render_html, with_own_programs
-from ..execution.kernels import Failure, Listener, execute
-from ..execution.redaction import redact_executed, redactor
+from ..execution.kernels import Callbacks, Failure, execute
+from ..execution.redaction import project_redactor, redact_executed
 from ..monitoring import Window, last_whole_month, open_model_log, parse_window, read_report
 from ..notebook import PINNED
 from ..pipeline.inspection import (
@@ -100,9 +100,9 @@ def monitor(
         return Monitored(target, read_report(target / "report.json"), current=True)
     with replacing_folder(target) as folder:
         notebook = _filled(project, window, folder)
-        listener = Listener(cell=on_cell) if on_cell else Listener()
-        executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), listener=listener)
-        executed = redact_executed(executed, redactor(project, os.environ))
+        callbacks = Callbacks(cell_started=on_cell) if on_cell else Callbacks()
+        executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), callbacks=callbacks)
+        executed = redact_executed(executed, project_redactor(project, os.environ))
         # The report names its final folder, not the temporary one it was executed in.
         clean = normalize(_renamed(executed.notebook, _filled(project, window, target)), root=project.root)
         if executed.failure:

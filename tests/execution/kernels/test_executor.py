@@ -12,8 +12,8 @@ from waiting import in_time, is_running, wait_until
 
 from nbship.errors import DeadKernelError
 from nbship.execution.kernels import executor as engine
-from nbship.execution.kernels.client import WarmParent
-from nbship.execution.kernels.executor import Limits, Listener, execute
+from nbship.execution.kernels.client import ForkServer
+from nbship.execution.kernels.executor import Callbacks, Limits, execute
 from nbship.notebook import PINNED
 
 from ..notebooks import notebook, text
@@ -29,7 +29,7 @@ def test_cells_share_a_kernel_of_this_interpreter_in_the_folder(tmp_path: Path):
         tmp_path,
         "import sys, os",
         "print(sys.executable, os.getcwd())",
-        listener=Listener(cell=lambda *at: seen.append(at)),
+        callbacks=Callbacks(cell_started=lambda *at: seen.append(at)),
     )
     assert done.failure is None
     assert text(done.notebook["cells"][1]) == f"{sys.executable} {tmp_path}\n"
@@ -124,7 +124,7 @@ def test_a_requested_kernel_is_used_with_a_notice(tmp_path: Path, other_kernel: 
     done = execute(source, cwd=tmp_path, env=dict(os.environ))
     assert text(done.notebook["cells"][0]) == "other\n"
     assert done.failure.ename == "ZeroDivisionError"
-    assert "asks for the kernel 'other', so it ran in an ordinary process" in done.notice
+    assert "names the kernel 'other'. It ran in an ordinary process" in done.notice
 
 
 def test_a_dead_kernel_of_another_kind_is_marked_as_well(tmp_path: Path, other_kernel: str):
@@ -139,7 +139,7 @@ def test_a_missing_python_kernel_is_replaced_by_this_python(tmp_path: Path):
     source["metadata"]["kernelspec"] = {"name": "conda-env-theirs-py", "display_name": "Theirs", "language": "python"}
     done = execute(source, cwd=tmp_path, env=dict(os.environ))
     assert text(done.notebook["cells"][0]) == f"{sys.executable}\n"
-    assert "'conda-env-theirs-py', which is not installed; it ran with this Python" in done.notice
+    assert "'conda-env-theirs-py', which is not installed. It ran with this Python" in done.notice
 
 
 def test_a_missing_kernel_of_another_language_is_an_error(tmp_path: Path):
@@ -154,7 +154,7 @@ def test_without_fork_an_ordinary_kernel_gives_the_same(tmp_path: Path, monkeypa
     forked = run(tmp_path, *sources)
     monkeypatch.setattr(engine, "can_fork", lambda: False)
     ordinary = run(tmp_path, *sources)
-    assert ordinary.notice == "This system cannot fork, so the notebook ran in an ordinary kernel."
+    assert ordinary.notice == "This system cannot fork. The notebook ran in an ordinary kernel."
     assert ordinary.notebook == forked.notebook
 
 
@@ -165,12 +165,12 @@ def test_libraries_that_print_or_start_threads_are_not_preloaded(tmp_path: Path)
     )
     (tmp_path / "quiet.py").write_text("VALUE = 1\n")
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    with WarmParent.start(["quiet", "speaks", "threads", "not_there"], env=env) as parent:
+    with ForkServer.start(["quiet", "speaks", "threads", "not_there"], env=env) as fork_server:
         done = execute(
             notebook("import speaks, quiet", "import threads, threading\nthreading.active_count()"),
             cwd=tmp_path,
             env=env,
-            parent=parent,
+            fork_server=fork_server,
         )
     assert done.failure is None
     assert text(done.notebook["cells"][0]) == "hello from an import\n"
@@ -184,20 +184,20 @@ def test_forks_share_neither_names_nor_random_numbers_nor_settings(tmp_path: Pat
         "mark = 1\nos.environ['MARK'] = '1'\nnumpy.set_printoptions(precision=3)\nprint(random.random(), numpy.random.random())",
         "print(seen)",
     )
-    with WarmParent.start(["numpy"], env=env) as parent:
-        one, two = (execute(source, cwd=tmp_path, env=env, parent=parent).notebook["cells"] for _ in range(2))
+    with ForkServer.start(["numpy"], env=env) as fork_server:
+        one, two = (execute(source, cwd=tmp_path, env=env, fork_server=fork_server).notebook["cells"] for _ in range(2))
     assert text(one[1]) != text(two[1])
     assert text(one[2]) == text(two[2]) == "(None, None, 8)\n"
 
 
 def test_a_fork_server_leaves_no_folder_if_its_owner_is_killed(tmp_path: Path):
     code = (
-        "import os, time\nfrom nbship.execution.kernels.client import WarmParent\n"
-        "parent = WarmParent.start(env=os.environ)\nparent._connect().close()\nprint(parent.address, flush=True)\ntime.sleep(1000)"
+        "import os, time\nfrom nbship.execution.kernels.client import ForkServer\n"
+        "fork_server = ForkServer.start(env=os.environ)\nfork_server._connect().close()\nprint(fork_server.address, flush=True)\ntime.sleep(1000)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout
         folder = Path(starter.stdout.readline().strip()).parent
-        assert (folder / "parent").exists()
+        assert (folder / "socket").exists()
         starter.kill()
     wait_until(lambda: not folder.exists())

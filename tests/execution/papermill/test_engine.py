@@ -157,7 +157,9 @@ def test_a_dead_kernel_is_reported_as_by_papermill(place: Place):
 )  # fmt: skip
 def test_a_value_that_papermill_would_convert_is_rejected_before_anything_is_written(place: Place, value: Any):
     place.write("open('ran', 'w')", parameters="x = 0")
-    with pytest.raises(ParameterError, match=r"The parameter 'x' .* cannot be passed as it is.* (Pass|Use|Put|Remove)"):
+    with pytest.raises(
+        ParameterError, match=r"The parameter 'x' .* cannot be passed unchanged.* (Pass|Use|Put|Remove)"
+    ):
         place.run(parameters={"x": value})
     assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
 
@@ -173,7 +175,9 @@ def test_an_invalid_parameter_name_is_rejected(place: Place, name: str):
 @pytest.mark.parametrize(("usual", "given"), [("True", "false"), ("True", "no"), ("3", "three"), ("0.5", "half")])
 def test_a_string_for_a_number_or_boolean_is_rejected(place: Place, usual: str, given: str):
     place.write("open('ran', 'w')", parameters=f"names = sorted([])  # no literal\nx = {usual}")
-    with pytest.raises(ParameterError, match=f"'x' is the text '{given}', and the notebook has x = {usual}"):
+    with pytest.raises(
+        ParameterError, match=f"'x' is the string '{given}', but its default in the notebook is {usual}"
+    ):
         place.run(parameters={"x": given})  # what papermill makes of `-p x false`
     assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
 
@@ -222,7 +226,7 @@ def test_another_kernel_runs_in_a_separate_process_with_a_notice(
     place.write("import os\nprint(os.environ['OF_THE_SPEC'])", kernelspec=kernel)
     place.run()
     assert text(place.saved()["cells"][0]) == "yes\n"
-    assert "asks for the kernel 'other', so it ran in an ordinary process" in caplog.text
+    assert "names the kernel 'other'. It ran in an ordinary process" in caplog.text
 
 
 def test_parameters_reach_another_language_as_they_are(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -233,7 +237,7 @@ def test_parameters_reach_another_language_as_they_are(place: Place, tmp_path: P
     cells = place.saved()["cells"]
     assert cells[1]["source"] == "# Parameters\nlabel=$'a\\x09b $HOME é'"
     assert text(cells[2]) == "a\tb $HOME é\n"
-    with pytest.raises(ParameterError, match="is a list of lists, which bash does not have"):
+    with pytest.raises(ParameterError, match="is a list of lists, which bash does not support"):
         place.run(parameters={"label": [["a"]]})
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from nbship.errors import ParameterError, SettingsError
 from nbship.execution.kernels.executor import Executed, Failure, Usage, execute
-from nbship.execution.redaction.secrets import Redactor, redact_executed, redactor
+from nbship.execution.redaction.secrets import Redactor, project_redactor, redact_executed
 from nbship.project import load
 
 from ..notebooks import notebook, text
@@ -102,9 +102,9 @@ def test_outputs_widgets_and_the_failure_are_redacted():
 
 def test_a_parameter_with_a_secret_is_rejected_without_showing_it():
     redact = Redactor({"TOKEN": "sesame"})
-    redact.refuse({"rows": 3, "names": ["open"]}, where="params.yaml")
-    with pytest.raises(ParameterError, match=r"'url' the value of the secret 'TOKEN'.*os\.environ") as caught:
-        redact.refuse({"url": {"login": ["me:sesame@db"]}}, where="params.yaml")
+    redact.check({"rows": 3, "names": ["open"]}, where="params.yaml")
+    with pytest.raises(ParameterError, match=r"'url' to the value of the secret 'TOKEN'.*os\.environ") as caught:
+        redact.check({"url": {"login": ["me:sesame@db"]}}, where="params.yaml")
     assert "sesame" not in str(caught.value)
 
 
@@ -112,7 +112,7 @@ def test_secrets_come_from_the_environment_as_the_project_declares(tmp_path: Pat
     (tmp_path / "pipeline.yaml").write_text("tasks: []\n")
     (tmp_path / "nbship.yaml").write_text("project: {secrets: [TOKEN, UNSET]}\n")
     project = load(tmp_path)
-    assert redactor(project, {"TOKEN": "sesame", "OTHER": "public"})("sesame public") == "[TOKEN] public"
-    assert not redactor(project, {})
+    assert project_redactor(project, {"TOKEN": "sesame", "OTHER": "public"})("sesame public") == "[TOKEN] public"
+    assert not project_redactor(project, {})
     with pytest.raises(SettingsError, match="'TOKEN' has 3 characters"):
-        redactor(project, {"TOKEN": "abc"})
+        project_redactor(project, {"TOKEN": "abc"})

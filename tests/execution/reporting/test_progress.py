@@ -13,9 +13,9 @@ def test_a_log_has_a_line_for_each_start_and_end():
     progress = PlainProgress(file=told)
     progress.begin(["one", "three"])
     progress.started("one")
-    progress.at("one", cell=1, cells=2)
+    progress.cell_started("one", cell=1, cells=2)
     progress.finished(StageReport(stage="one", seconds=1.24, cells=2))
-    progress.current("two")
+    progress.up_to_date("two")
     progress.restored("three")
     progress.close()
     assert told.getvalue().splitlines() == [
@@ -29,10 +29,10 @@ def test_a_terminal_shows_running_stages_and_counts():
     console = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
     progress = LiveProgress(console=console)
     progress.begin(["one", "two", "three", "four"])
-    progress.current("four")
+    progress.up_to_date("four")
     progress.started("one")
     progress.started("two")
-    progress.at("two", cell=3, cells=9)
+    progress.cell_started("two", cell=3, cells=9)
     assert progress.lines().splitlines() == [
         "one        0 s  starting",
         "two        0 s  cell 3 of 9",

@@ -1,4 +1,4 @@
-"""Kernels: forked from a process that has the libraries imported, or started as processes of their own."""
+"""Kernels: forked from a server that has imported the libraries, or started as ordinary processes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 from ...lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .client import WarmParent, find_parent
-    from .executor import Executed, Failure, Limits, Listener, Usage, execute
+    from .client import ForkServer, find_fork_server
+    from .executor import Callbacks, Executed, Failure, Limits, Usage, execute
     from .kernelspecs import is_own
-    from .run_server import RunParent
-    from .shared import shared_parent
+    from .run_server import RunForkServer
+    from .shared import shared_fork_server
 else:
     __getattr__ = lazy_names(__name__)
 
 __all__ = [
+    "Callbacks",
     "Executed",
     "Failure",
+    "ForkServer",
     "Limits",
-    "Listener",
-    "RunParent",
+    "RunForkServer",
     "Usage",
-    "WarmParent",
     "execute",
-    "find_parent",
+    "find_fork_server",
     "is_own",
-    "shared_parent",
+    "shared_fork_server",
 ]

@@ -1,4 +1,12 @@
-"""The warm parent, as the processes that use it hold it."""
+"""The client of a fork server: starts it, asks it for forks, and waits for them to end.
+
+A client and the server exchange JSON lines over a Unix socket, one connection a fork:
+
+    client: {"kind": "cells", "cwd": …, "environ": {…}, …}    with the descriptors of pipes
+    server: {"pid": 4711}                                     the fork runs
+    client: {"signal": 2}                                     at any time, any number of them
+    server: {"status": 0, "cpu": 1.5, "peak": 80000000}       the fork ended
+"""
 
 from __future__ import annotations
 
@@ -20,29 +28,29 @@ from typing import Any
 from ...errors import DeadKernelError
 from .prefork import send
 
-__all__ = ["PARENT", "Ending", "Forked", "WarmParent", "can_fork", "find_parent"]
+__all__ = ["ADDRESS_VARIABLE", "ExitInfo", "ForkServer", "ForkedProcess", "can_fork", "find_fork_server"]
 
-PARENT = "NBSHIP_PARENT"
+ADDRESS_VARIABLE = "NBSHIP_PARENT"
 _STARTUP_SECONDS = 120
-# Arrow's allocator has a thread for returning memory, which a fork would not have.
+# A fork has no copy of the thread with which Arrow's allocator returns memory.
 _SINGLE_THREADED = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
 def can_fork() -> bool:
-    """Tell whether this system forks processes that hold libraries such as numpy safely: Linux does."""
+    """Return whether a process that holds libraries such as numpy forks safely here: on Linux it does."""
     return sys.platform.startswith("linux")
 
 
 @dataclass(frozen=True)
-class Ending:
+class ExitInfo:
     """How a forked process ended.
 
     Attributes
     ----------
     status
-        Its exit status; the negative number of the signal that killed it.
+        The exit status; negative: the number of the signal that killed the process.
     cpu, peak
-        Seconds on the CPU, and the most memory in bytes, of it and the processes that it waited for.
+        CPU time in seconds and peak memory in bytes, of the process and the children it waited for.
     """
 
     status: int
@@ -50,10 +58,10 @@ class Ending:
     peak: int
 
 
-class WarmParent:
-    """A process that has heavy libraries imported, and forks.
+class ForkServer:
+    """A process that imports heavy libraries once and forks kernels.
 
-    It ends with this object, or with the process that holds it. Several threads may use it.
+    It ends with this object, or with the process that started it. Thread-safe.
     """
 
     def __init__(self, address: str, *, process: subprocess.Popen[bytes] | None = None, folder: str = "") -> None:
@@ -64,23 +72,23 @@ class WarmParent:
 
     @classmethod
     def start(
-        cls, modules: Sequence[str] | None = (), *, env: Mapping[str, str], own: Path | None = None
-    ) -> WarmParent:
-        """Start a parent and return at once; it imports `modules` (those that there are) meanwhile.
+        cls, modules: Sequence[str] | None = (), *, env: Mapping[str, str], project: Path | None = None
+    ) -> ForkServer:
+        """Start a fork server and return at once; it imports `modules` in the background.
 
         Parameters
         ----------
         modules
-            Dotted names; one that is not there, fails, prints or starts a thread is left out. None: `preload` will
-            tell them.
+            Dotted names. A module that is missing, fails, prints or starts a thread is left out. None: `preload` names
+            them later.
         env
-            Its environment, and what those of its forks should agree with in all that is read when a library is loaded.
-        own
-            The folder whose modules every fork imports anew; None: all that are not installed as a library.
+            The server's environment. Variables that libraries read when they load must be the same in its forks.
+        project
+            The folder whose modules each fork imports itself; None: all modules outside installed libraries.
         """
-        # A socket's path has room for about 100 characters.
+        # The path of a socket is limited to about 100 characters.
         folder = tempfile.mkdtemp(prefix="nbship-", dir=None if len(tempfile.gettempdir()) < 70 else "/tmp")
-        address = str(Path(folder, "parent"))
+        address = str(Path(folder, "socket"))
         process = subprocess.Popen(
             [sys.executable, "-m", "nbship.execution.kernels.forkserver"],
             cwd=folder,
@@ -88,17 +96,17 @@ class WarmParent:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        parent = cls(address, process=process, folder=folder)
-        parent._order({"address": address, "left": [], "own": str(own) if own else None})
+        fork_server = cls(address, process=process, folder=folder)
+        fork_server._send({"address": address, "left": [], "own": str(project) if project else None})
         if modules is not None:
-            parent.preload(modules)
-        return parent
+            fork_server.preload(modules)
+        return fork_server
 
     def preload(self, modules: Sequence[str]) -> None:
-        """Say what to import, once, to a parent that was started without being told."""
-        self._order({"modules": list(dict.fromkeys(modules))})
+        """Name the modules to import; once, and only for a server started with `modules=None`."""
+        self._send({"modules": list(dict.fromkeys(modules))})
 
-    def _order(self, document: Mapping[str, Any]) -> None:
+    def _send(self, document: Mapping[str, Any]) -> None:
         assert self._process
         assert self._process.stdin
         with contextlib.suppress(BrokenPipeError):
@@ -107,39 +115,39 @@ class WarmParent:
 
     @property
     def pid(self) -> int | None:
-        """Its process; None if another process started it."""
+        """The server's process id; None if another process started it."""
         return self._process.pid if self._process else None
 
-    def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> Forked:
-        """Fork a child that serves `request`; wait for the imports if they are not done.
+    def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> ForkedProcess:
+        """Fork a child that serves `request`; wait until the imports are done.
 
         Parameters
         ----------
         request
-            `kind`, `environ`, `cwd`, and what the kind needs.
+            `kind`, `environ`, `cwd`, and the parameters of the kind.
         files
-            Descriptors that the child gets; the last two become its standard output and error.
+            Descriptors for the child; the last two become its standard output and error.
 
         Raises
         ------
         DeadKernelError
-            If the parent is gone.
+            If the server ended.
         """
         connection = self._connect()
         try:
             send(connection, json.dumps(request).encode() + b"\n", files)
-            return Forked(connection)
+            return ForkedProcess(connection)
         except OSError as error:
             connection.close()
             raise DeadKernelError("The fork server ended. Run again.") from error
 
     @property
     def alive(self) -> bool:
-        """Whether its process has not ended, as far as is known."""
+        """Whether the server's process runs; True if another process started it."""
         return self._process is None or self._process.poll() is None
 
     def close(self) -> None:
-        """End the parent and all that it forked."""
+        """End the server and all its forks."""
         if self._process:
             assert self._process.stdin
             with contextlib.suppress(OSError):
@@ -151,7 +159,7 @@ class WarmParent:
                 self._process.wait()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def __enter__(self) -> WarmParent:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,42 +185,42 @@ class WarmParent:
         return self._process is None or self._process.poll() is not None
 
 
-class Forked:
-    """A child of the warm parent. When this object is closed, or its process ends, the child's group is killed."""
+class ForkedProcess:
+    """A fork of the fork server. Closing this object kills the fork's process group, and so does the end of this process."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._received = b""
-        self._ending: Ending | None = None
-        self.pid = int((self._answer(_STARTUP_SECONDS) or {"pid": 0})["pid"])
+        self._exit_info: ExitInfo | None = None
+        self.pid = int((self._read_reply(_STARTUP_SECONDS) or {"pid": 0})["pid"])
         if not self.pid:
-            raise OSError("no answer")
+            raise OSError("no reply")
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable when the child has ended."""
+        """Return a descriptor that becomes readable when the fork ends."""
         return self._connection.fileno()
 
-    def wait(self, timeout: float | None) -> Ending | None:
-        """Return how the child ended; None if it has not within `timeout` seconds (None: no limit)."""
-        if self._ending is None and (told := self._answer(timeout)) is not None:
-            self._ending = Ending(**told) if told else Ending(-signal.SIGKILL, 0.0, 0)
-        return self._ending
+    def wait(self, timeout: float | None) -> ExitInfo | None:
+        """Return how the fork ended; None if it still runs after `timeout` seconds (None: no limit)."""
+        if self._exit_info is None and (reply := self._read_reply(timeout)) is not None:
+            self._exit_info = ExitInfo(**reply) if reply else ExitInfo(-signal.SIGKILL, 0.0, 0)
+        return self._exit_info
 
     def signal(self, number: int) -> None:
-        """Send a signal to the child and all that it started."""
+        """Send a signal to the fork and its children."""
         with contextlib.suppress(OSError):
             self._connection.sendall(json.dumps({"signal": number}).encode() + b"\n")
 
     def kill(self) -> None:
-        """Kill the child and all that it started."""
+        """Kill the fork and its children."""
         self.signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of the child, which ends if it has not."""
+        """Close the connection; a fork that still runs is killed."""
         self._connection.close()
 
-    def _answer(self, timeout: float | None) -> dict[str, Any] | None:
-        """Return the parent's next line; empty if the parent has gone."""
+    def _read_reply(self, timeout: float | None) -> dict[str, Any] | None:
+        """Return the server's next line; None after `timeout`, empty if the server ended."""
         until = None if timeout is None else time.monotonic() + timeout
         while b"\n" not in self._received:
             try:
@@ -226,24 +234,24 @@ class Forked:
                 return {}
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
 
-def find_parent(environ: Mapping[str, str]) -> WarmParent | None:
-    """Return the warm parent of the run that this process is part of, if there is one that lives."""
-    if not (address := environ.get(PARENT, "")) or not can_fork():
+def find_fork_server(environ: Mapping[str, str]) -> ForkServer | None:
+    """Return the fork server of the run that this process belongs to; None if there is none or it ended."""
+    if not (address := environ.get(ADDRESS_VARIABLE, "")) or not can_fork():
         return None
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(address)
         except OSError:
             return None
-    return WarmParent(address)
+    return ForkServer(address)
 
 
 def private_settings(folder: Path) -> dict[str, str]:
-    """Return variables that shadow what the home folder says about IPython and matplotlib."""
+    """Return variables that replace the user's settings of IPython and matplotlib."""
     style = folder / "matplotlibrc"
     style.write_text("svg.hashsalt: nbship\n")
     return {

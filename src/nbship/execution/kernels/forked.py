@@ -1,4 +1,4 @@
-"""A kernel that is a fork of the warm parent: it is sent cells, and its text and frames are read."""
+"""A kernel forked from the fork server: cells go in through a pipe, printed text and frames come out."""
 
 from __future__ import annotations
 
@@ -14,203 +14,213 @@ from pathlib import Path
 from typing import Any
 
 from . import framing
-from .client import PARENT, WarmParent, private_settings
+from .client import ADDRESS_VARIABLE, ForkServer, private_settings
 from .outputs import Outputs
-from .protocol import Account, KernelEnded, KernelTimeoutError, Reply, ending_in_words
+from .protocol import KernelEnded, KernelReport, KernelTimeoutError, Reply, describe_exit
 
 __all__ = ["ForkedKernel"]
 
 _CHUNK = 1 << 16
-_STARTUP_SECONDS, _FAREWELL_SECONDS = 60.0, 5.0
+_STARTUP_SECONDS, _EXIT_SECONDS = 60.0, 5.0
 
 
 class ForkedKernel:
-    """A kernel forked from `parent`.
+    """A kernel forked from `fork_server`.
 
     Parameters
     ----------
     folder
-        A folder of the notebook's own, for what is private.
+        The notebook's private folder.
     memory
-        Bytes that its process may use; None: no limit.
+        The memory limit of the process, in bytes; None: no limit.
     """
 
-    def __init__(self, parent: WarmParent, folder: Path, *, memory: int | None = None) -> None:
-        self._parent, self._folder, self._memory = parent, folder, memory
+    def __init__(self, fork_server: ForkServer, folder: Path, *, memory: int | None = None) -> None:
+        self._fork_server, self._folder, self._memory = fork_server, folder, memory
         self._files: list[int] = []
         self._received = bytearray()
-        self._pending: tuple[dict[str, Any], list[bytes]] | None = None
-        self._done = 0
-        self._deaf = False
+        self._waiting_frame: tuple[dict[str, Any], list[bytes]] | None = None
+        self._handled = 0
+        self._frames_closed = False
 
     def start(self, *, cwd: Path, env: Mapping[str, str]) -> dict[str, Any]:
-        """Fork, and return what a notebook's metadata say about the language."""
+        """Fork, and return `language_info` for the notebook's metadata."""
         nonce = secrets.token_hex(8)
         pipes = [os.pipe() for _ in range(4)]
-        (theirs, self._requests), *read = pipes
-        self._frames, out, err = (reader for reader, _ in read)
+        (request_reader, self._requests), *output_pipes = pipes
+        self._frames, out, err = (reader for reader, _ in output_pipes)
         self._files = [self._requests, self._frames, out, err]
         request = {
             "kind": "cells",
             "cwd": str(cwd),
-            "environ": {**env, **private_settings(self._folder), PARENT: self._parent.address},
+            "environ": {**env, **private_settings(self._folder), ADDRESS_VARIABLE: self._fork_server.address},
             "folder": str(self._folder),
             "memory": self._memory,
             "nonce": nonce,
         }
-        given = [theirs, *(writer for _, writer in read)]
+        child_ends = [request_reader, *(writer for _, writer in output_pipes)]
         try:
-            self._forked = self._parent.fork(request, given)
+            self._child = self._fork_server.fork(request, child_ends)
         finally:
-            for file in given:
+            for file in child_ends:
                 os.close(file)
         for file in (self._frames, out, err):
             os.set_blocking(file, False)
-        self._streams = (_Marked("stdout", out, nonce.encode()), _Marked("stderr", err, nonce.encode()))
-        language: dict[str, Any] = self._pump(Outputs(), time.monotonic() + _STARTUP_SECONDS)["language"]
+        self._streams = (_MarkedStream("stdout", out, nonce.encode()), _MarkedStream("stderr", err, nonce.encode()))
+        language: dict[str, Any] = self._read_until_reply(Outputs(), time.monotonic() + _STARTUP_SECONDS)["language"]
         return language
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
-        """Run a cell, as `Kernel.run` says."""
+        """Run a cell; see `Kernel.run`."""
         self._send(*({"do": "comm", "content": content} for content in outputs.take_replies()))
         self._send({"do": "cell", "id": id, "code": code})
-        return Reply(**self._pump(outputs, until))
+        return Reply(**self._read_until_reply(outputs, until))
 
     def interrupt(self, outputs: Outputs, *, until: float) -> None:
-        """Interrupt the cell that runs, and take in what it says until then."""
-        self._forked.signal(signal.SIGINT)
-        self._pump(outputs, until)
+        """Interrupt the running cell, and collect its output until then."""
+        self._child.signal(signal.SIGINT)
+        self._read_until_reply(outputs, until)
 
-    def end(self) -> Account:
-        """Let the process end by itself, and return what it loaded and used."""
+    def end(self) -> KernelReport:
+        """Ask the process to exit, and return what it loaded and used."""
         try:
             self._send({"do": "end"})
-            return Account(**self._pump(Outputs(), time.monotonic() + _FAREWELL_SECONDS))
+            return KernelReport(**self._read_until_reply(Outputs(), time.monotonic() + _EXIT_SECONDS))
         except (KernelEnded, KernelTimeoutError):
             return self.stop()
 
-    def stop(self) -> Account:
-        """Kill the process and all that it started, and return what they used."""
-        self._forked.kill()
-        ending = self._forked.wait(_FAREWELL_SECONDS)
-        return Account(cpu=ending.cpu, peak=ending.peak) if ending else Account()
+    def stop(self) -> KernelReport:
+        """Kill the process and its children, and return what they used."""
+        self._child.kill()
+        exit_info = self._child.wait(_EXIT_SECONDS)
+        return KernelReport(cpu=exit_info.cpu, peak=exit_info.peak) if exit_info else KernelReport()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the pipes and the connection."""
         for file in self._files:
             os.close(file)
-        if hasattr(self, "_forked"):
-            self._forked.close()
+        if hasattr(self, "_child"):
+            self._child.close()
 
     def _send(self, *documents: Mapping[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):
             for document in documents:
                 framing.write(self._requests, framing.line(document))
 
-    def _pump(self, outputs: Outputs, until: float | None) -> dict[str, Any]:
-        """Take in text and frames until one that answers a request; return its content."""
-        self._go_on(outputs)
+    def _read_until_reply(self, outputs: Outputs, until: float | None) -> dict[str, Any]:
+        """Collect text and frames until a frame replies to a request; return its content."""
+        self._resume_text(outputs)
         while True:
-            if (answer := self._take(outputs)) is not None:
-                return answer
+            if (reply := self._handle_frames(outputs)) is not None:
+                return reply
             ready = self._wait(until)
-            if self._forked.fileno() in ready and (ending := self._forked.wait(0)):
-                # Its last frame may have come together with its end.
-                if (answer := self._drain(outputs)) is not None:
-                    return answer
-                raise KernelEnded(ending_in_words(ending.status), status=ending.status)
+            if self._child.fileno() in ready and (exit_info := self._child.wait(0)):
+                # The last frame and the end of the process may arrive together.
+                if (reply := self._drain(outputs)) is not None:
+                    return reply
+                raise KernelEnded(describe_exit(exit_info.status), status=exit_info.status)
             for stream in self._streams:
                 if stream.file in ready:
                     outputs.text(stream.name, stream.read())
             if self._frames in ready:
-                self._hear()
+                self._read_frames()
 
-    def _hear(self) -> None:
+    def _read_frames(self) -> None:
         data = _read(self._frames)
-        self._deaf = not data
+        self._frames_closed = not data
         self._received += data
 
-    def _go_on(self, outputs: Outputs) -> None:
+    def _resume_text(self, outputs: Outputs) -> None:
         for stream in self._streams:
-            if stream.marks == self._done:
-                outputs.text(stream.name, stream.go_on())
+            if stream.marks_passed == self._handled:
+                outputs.text(stream.name, stream.text_to_mark())
 
     def _wait(self, until: float | None) -> set[int]:
-        """Wait for something to read; a stream that came to a mark waits for the frame behind it."""
-        files = [stream.file for stream in self._streams if stream.marks == self._done and not stream.ended]
-        if self._pending is None and not self._deaf:
+        """Return the descriptors that are ready to read.
+
+        Example: the cell prints `a`, displays a figure, prints `b`. The text pipe holds `a`, mark 1, `b`; the pipe of
+        frames holds frame 1. At mark 1 the text pipe is not polled until frame 1 is handled, so `b` comes after the
+        figure. A frame that arrives first waits for mark 1 in the same way.
+        """
+        files = [stream.file for stream in self._streams if stream.marks_passed == self._handled and not stream.ended]
+        if self._waiting_frame is None and not self._frames_closed:
             files.append(self._frames)
         poll = select.poll()
-        for file in (*files, self._forked.fileno()):
+        for file in (*files, self._child.fileno()):
             poll.register(file, select.POLLIN)
         left = None if until is None else until - time.monotonic()
         if left is not None and left <= 0:
             raise KernelTimeoutError
         return {file for file, _ in poll.poll(None if left is None else left * 1000 + 1)}
 
-    def _take(self, outputs: Outputs) -> dict[str, Any] | None:
-        """Handle frames whose marks are passed in both streams."""
+    def _handle_frames(self, outputs: Outputs) -> dict[str, Any] | None:
+        """Handle each frame whose mark both streams have passed; return the content of a reply, if one came."""
         while True:
-            if self._pending is None:
-                self._pending = framing.decode(self._received)
-            if self._pending is None or any(stream.marks <= self._done for stream in self._streams):
+            if self._waiting_frame is None:
+                self._waiting_frame = framing.decode(self._received)
+            if self._waiting_frame is None or any(stream.marks_passed <= self._handled for stream in self._streams):
                 return None
-            (frame, buffers), self._pending = self._pending, None
-            self._done += 1
+            (frame, buffers), self._waiting_frame = self._waiting_frame, None
+            self._handled += 1
             content: dict[str, Any] = frame["content"]
             if frame["kind"] in ("ready", "done", "ended"):
                 return content
             outputs.message(frame["kind"], content, buffers=buffers)
-            self._go_on(outputs)
+            self._resume_text(outputs)
 
     def _drain(self, outputs: Outputs) -> dict[str, Any] | None:
-        """Take in what was written before the process ended; return the frame that answers a request, if one came."""
+        """Collect what was written before the process ended; return the content of a reply, if one came."""
         while True:
-            self._hear()
-            texts = [(stream.name, stream.read()) for stream in self._streams if stream.marks == self._done]
+            self._read_frames()
+            texts = [(stream.name, stream.read()) for stream in self._streams if stream.marks_passed == self._handled]
             for name, text in texts:
                 outputs.text(name, text)
-            done = self._done
-            if (answer := self._take(outputs)) is not None:
-                return answer
-            if self._done == done and not any(text for _, text in texts):
+            done = self._handled
+            if (reply := self._handle_frames(outputs)) is not None:
+                return reply
+            if self._handled == done and not any(text for _, text in texts):
                 return None
 
 
-class _Marked:
-    """A pipe of text with marks in it; it is read up to the next mark."""
+class _MarkedStream:
+    """A pipe of printed text with marks in it; it is read up to the next mark."""
 
     def __init__(self, name: str, file: int, nonce: bytes) -> None:
         self.name, self.file, self._nonce = name, file, nonce
-        self.marks, self.ended = 0, False
-        self._held = b""
+        self.marks_passed, self.ended = 0, False
+        self._buffer = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read(self) -> str:
         data = _read(self.file)
         self.ended = not data
-        self._held += data
-        return self.go_on()
+        self._buffer += data
+        return self.text_to_mark()
 
-    def go_on(self) -> str:
-        """Return the text that is there, up to the next mark, and pass that."""
-        found = []
-        while (place := self._held.find(b"\x1e")) >= 0:
-            found.append(self._held[:place])
-            mark = framing.mark(self._nonce, self.marks + 1)
-            held = self._held[place : place + framing.MARK_SIZE]
-            if held == mark:
-                self._held = self._held[place + framing.MARK_SIZE :]
-                self.marks += 1
-                return self._decoder.decode(b"".join(found))
-            if mark.startswith(held) and not self.ended:
-                self._held = self._held[place:]
-                return self._decoder.decode(b"".join(found))
-            found.append(b"\x1e")
-            self._held = self._held[place + 1 :]
-        found.append(self._held)
-        self._held = b""
-        return self._decoder.decode(b"".join(found))
+    def text_to_mark(self) -> str:
+        """Return the buffered text up to the next mark, and pass the mark.
+
+        A record separator (0x1e) may be part of a mark, of a mark that has only half arrived, or of the notebook's
+        own output: `ab\\x1e9f3…:000000000001\\x1ecd` gives `ab`, then `cd`; at `ab\\x1e9f3` the rest of the mark is
+        awaited; `ab\\x1ecd` is printed text.
+        """
+        text = []
+        while (position := self._buffer.find(b"\x1e")) >= 0:
+            text.append(self._buffer[:position])
+            mark = framing.mark(self._nonce, self.marks_passed + 1)
+            candidate = self._buffer[position : position + framing.MARK_SIZE]
+            if candidate == mark:
+                self._buffer = self._buffer[position + framing.MARK_SIZE :]
+                self.marks_passed += 1
+                return self._decoder.decode(b"".join(text))
+            if mark.startswith(candidate) and not self.ended:
+                self._buffer = self._buffer[position:]
+                return self._decoder.decode(b"".join(text))
+            text.append(b"\x1e")
+            self._buffer = self._buffer[position + 1 :]
+        text.append(self._buffer)
+        self._buffer = b""
+        return self._decoder.decode(b"".join(text))
 
 
 def _read(file: int) -> bytes:

@@ -1,11 +1,12 @@
-"""The warm parent: a process that imports heavy libraries once, and forks for every notebook.
+"""The fork server: a process that imports heavy libraries once and forks for each notebook.
 
-It has one thread, no event loop and no sockets but its own, so that a fork of it is as good as a new
-process. What a library would change by being imported early (a thread that it starts, a line that it prints)
-is found, and that library is left to the notebooks.
+It has one thread, no event loop and no sockets except its own, so a fork behaves like a new process. Libraries that
+print or start threads on import are left to the notebooks.
 
-It ends when the process that started it does, and takes every child along; a child's process group
-ends when the child does, or when whoever asked for it goes.
+Process groups end as follows. `A` (a run) starts the server `S`, which forks `K` (a kernel); `K` starts `C`:
+- `A` ends, however it does: its end of the lifeline closes, and `S` kills `K` and `C`, then exits;
+- `S` is killed: the system kills `K` (`PR_SET_PDEATHSIG`);
+- `K` ends, or its client disconnects: `S` kills its process group, hence `C`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 
 from ...atomic_write import publish
 from . import preload
-from .prefork import Spare, receive
+from .prefork import SpareFork, receive
 
 __all__ = ["main"]
 
@@ -35,10 +36,10 @@ _PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def main() -> None:
-    """Serve forks at the address that standard input's first line names, when what the second names is imported."""
-    gc.disable()  # what is imported stays; to look through it for garbage again and again takes longer than some imports
+    """Serve forks at the address on the first line of standard input, once the modules on the second are imported."""
+    gc.disable()  # imported objects stay; repeated collections would take longer than some imports
     lifeline = os.dup(0)
-    order = preload.first_order()
+    config = preload.read_config()
     del sys.path[0]
     environ = dict(os.environ)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -47,87 +48,88 @@ def main() -> None:
 
     kernel = worker.prepare()
     kinds: dict[str, Any] = {"cells": partial(worker.run_cells, kernel), "kernel": ipykernel.run_kernel}
-    with kernel.shell.builtin_trap:  # pandas and others ask at their import whether they are in a notebook
-        preload.import_libraries(order, lifeline)
+    with kernel.shell.builtin_trap:  # pandas and others check on import whether they are in a notebook
+        preload.import_libraries(config, lifeline)
     set_by_imports = {key: value for key, value in os.environ.items() if environ.get(key) != value}
-    preload.forget_project(order["own"])
+    preload.forget_project(config["own"])
     gc.freeze()
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(order["address"] + ".new")
-    listener.listen(64)
-    publish(Path(order["address"] + ".new"), Path(order["address"]))
-    _Parent(listener, lifeline, kinds, worker.refresh, set_by_imports, libc).serve()
+    server_socket = socket.socket(socket.AF_UNIX)
+    server_socket.bind(config["address"] + ".new")
+    server_socket.listen(64)
+    publish(Path(config["address"] + ".new"), Path(config["address"]))
+    _ForkServer(server_socket, lifeline, kinds, worker.refresh, set_by_imports, libc).serve()
 
 
-class _Parent:
+class _ForkServer:
     def __init__(
         self,
-        listener: socket.socket,
+        server_socket: socket.socket,
         lifeline: int,
         kinds: Mapping[str, Callable[[Any, Any], None]],
         refresh: Callable[..., None],
         environ: Mapping[str, str],
         libc: Any,
     ) -> None:
-        self._listener, self._lifeline, self._environ, self._libc = listener, lifeline, environ, libc
+        self._server_socket, self._lifeline, self._environ, self._libc = server_socket, lifeline, environ, libc
         self._kinds, self._refresh = kinds, refresh
         self._clients: dict[socket.socket, int] = {}
         self._selector = selectors.DefaultSelector()
-        self._woken, self._waker = os.pipe()
-        self._spare: Spare | None = None
+        self._wakeup_reader, self._wakeup_writer = os.pipe()
+        self._spare: SpareFork | None = None
 
     def serve(self) -> None:
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._waker, False)
-        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        os.set_blocking(self._wakeup_reader, False)
+        os.set_blocking(self._wakeup_writer, False)
+        signal.set_wakeup_fd(self._wakeup_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for place in (self._listener, self._lifeline, self._woken):
-            self._selector.register(place, selectors.EVENT_READ)
+        for source in (self._server_socket, self._lifeline, self._wakeup_reader):
+            self._selector.register(source, selectors.EVENT_READ)
         while True:
             if self._spare is None:
-                self._spare = Spare(self._leave, self._become)
+                self._spare = SpareFork(self._detach, self._serve_request)
             for key, _ in self._selector.select():
                 self._handle(key.fileobj)
 
     def _handle(self, ready: Any) -> None:
-        if ready is self._listener:
-            client, _ = self._listener.accept()
+        if ready is self._server_socket:
+            client, _ = self._server_socket.accept()
             self._clients[client] = 0
             self._selector.register(client, selectors.EVENT_READ)
         elif ready == self._lifeline:
-            self._end()
-        elif ready == self._woken:
+            self._shut_down()
+        elif ready == self._wakeup_reader:
             with contextlib.suppress(BlockingIOError):
-                os.read(self._woken, 4096)
+                os.read(self._wakeup_reader, 4096)
             self._reap()
         elif ready in self._clients:
-            self._hear(ready)
+            self._read_request(ready)
 
-    def _hear(self, client: socket.socket) -> None:
+    def _read_request(self, client: socket.socket) -> None:
         data, files = receive(client)
         for line in data.splitlines(keepends=True):
             if "signal" in (request := json.loads(line)):
                 _signal(self._clients[client], request["signal"])
             else:
-                self._clients[client] = self._give(line, files)
-                _tell(client, {"pid": self._clients[client]})
+                self._clients[client] = self._fork(line, files)
+                _reply(client, {"pid": self._clients[client]})
         for file in files:
             os.close(file)
         if not data:
-            self._drop(client)
+            self._disconnect(client)
 
-    def _give(self, line: bytes, files: Sequence[int]) -> int:
-        """Give a request to the spare fork, or to another one if that is gone; return its process."""
+    def _fork(self, line: bytes, files: Sequence[int]) -> int:
+        """Hand a request to the spare fork, or to a new one if that ended; return the fork's process id."""
         while True:
-            spare, self._spare = self._spare or Spare(self._leave, self._become), None
+            spare, self._spare = self._spare or SpareFork(self._detach, self._serve_request), None
             with contextlib.suppress(OSError):
-                spare.give(line, files)
+                spare.hand_over(line, files)
                 return spare.pid
 
-    def _leave(self) -> None:
-        """In the child: let go of what is the parent's, and die when it does."""
+    def _detach(self) -> None:
+        """In the child: close the server's files, and end with the server."""
         self._libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        # The server may have ended before prctl took effect: then init is the parent, and no signal will come.
         if os.getppid() == 1:
             os._exit(0)
         os.setpgid(0, 0)
@@ -136,20 +138,20 @@ class _Parent:
         for client in self._clients:
             client.close()
         self._selector.close()
-        self._listener.close()
-        for file in (self._lifeline, self._woken, self._waker):
+        self._server_socket.close()
+        for file in (self._lifeline, self._wakeup_reader, self._wakeup_writer):
             os.close(file)
         _prefer_for_memory_killer()
 
-    def _become(self, request: Mapping[str, Any], files: Sequence[int]) -> None:
-        """In the child: be what is asked for."""
+    def _serve_request(self, request: Mapping[str, Any], files: Sequence[int]) -> None:
+        """In the child: serve the request."""
         _limit_memory(request.get("memory"))
         _standard_files(files)
         self._refresh({**request["environ"], **self._environ}, cwd=request["cwd"])
         self._kinds[request["kind"]](request, files)
 
     def _reap(self) -> None:
-        """Take in the children that ended, end what they left running, and tell who asked for them."""
+        """Reap ended children, kill the processes they left running, and reply to their clients."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -164,30 +166,34 @@ class _Parent:
             for client, child in list(self._clients.items()):
                 if child == pid:
                     cpu = usage.ru_utime + usage.ru_stime
-                    ending = {"status": os.waitstatus_to_exitcode(status), "cpu": cpu, "peak": usage.ru_maxrss * 1024}
-                    _tell(client, ending)
+                    exit_info = {
+                        "status": os.waitstatus_to_exitcode(status),
+                        "cpu": cpu,
+                        "peak": usage.ru_maxrss * 1024,
+                    }
+                    _reply(client, exit_info)
                     self._clients[client] = 0
-                    self._drop(client)
+                    self._disconnect(client)
 
-    def _drop(self, client: socket.socket) -> None:
+    def _disconnect(self, client: socket.socket) -> None:
         pid = self._clients.pop(client)
         self._selector.unregister(client)
         client.close()
         if pid:
             _signal(pid, signal.SIGKILL)
 
-    def _end(self) -> None:
+    def _shut_down(self) -> None:
         spare = [self._spare.pid] if self._spare else []
         for pid in (*self._clients.values(), *spare):
             _signal(pid, signal.SIGKILL)
-        # Whoever started this may have been killed, and cleans nothing up.
-        shutil.rmtree(os.path.dirname(self._listener.getsockname()), ignore_errors=True)  # noqa: PTH120
+        # The process that started this one may have been killed before it could clean up.
+        shutil.rmtree(os.path.dirname(self._server_socket.getsockname()), ignore_errors=True)  # noqa: PTH120
         os._exit(0)
 
 
-def _tell(client: socket.socket, answer: Mapping[str, Any]) -> None:
+def _reply(client: socket.socket, reply: Mapping[str, Any]) -> None:
     with contextlib.suppress(OSError):
-        client.sendall(json.dumps(answer).encode() + b"\n")
+        client.sendall(json.dumps(reply).encode() + b"\n")
 
 
 def _signal(group: int, number: int) -> None:
@@ -197,7 +203,7 @@ def _signal(group: int, number: int) -> None:
 
 
 def _prefer_for_memory_killer() -> None:
-    """Let the notebook be what the system ends when memory runs out, not the run that would tell of it."""
+    """Make the system kill the notebook first when memory runs out, not the run that reports it."""
     with contextlib.suppress(OSError):
         file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(file, b"1000")
@@ -212,12 +218,12 @@ def _limit_memory(size: int | None) -> None:
 
 
 def _standard_files(files: Sequence[int]) -> None:
-    """Point 0 at nothing, 1 and 2 at the last two of `files`, which stay the child's alone."""
+    """Point descriptor 0 at the null device, 1 and 2 at the last two of `files`; no child process inherits `files`."""
     for file in files:
         os.set_inheritable(file, False)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     for number, file in enumerate(files[-2:], start=1):
         os.dup2(file, number)
 

@@ -1,4 +1,4 @@
-"""A kernel's process, held from outside: its memory limit, what it used, and an end with the run that started it."""
+"""Control of an ordinary kernel's process from outside: memory limit, resource usage, an end with its run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Guard", "limit_memory", "usage"]
 
 
 def limit_memory(pid: int, size: int | None) -> None:
-    """Limit the memory of a process that has just started, and of all that it starts; only Linux can."""
+    """Limit the memory of a process that has just started and of its children; Linux only."""
     if size and sys.platform == "linux":
         import resource
 
@@ -20,14 +20,14 @@ def limit_memory(pid: int, size: int | None) -> None:
 
 
 def usage(pid: int) -> tuple[float | None, int | None]:
-    """Return the seconds on the CPU and the most memory in bytes of a process and those below it (None: not known)."""
+    """Return CPU time in seconds and peak memory in bytes of a process and its descendants (None: not known)."""
     import psutil  # type: ignore[import-untyped]
 
     seconds, peaks = 0.0, []
     try:
         process = psutil.Process(pid)
         for each in (process, *process.children(recursive=True)):
-            seconds += sum(each.cpu_times()[:4])  # with those of its children that have ended
+            seconds += sum(each.cpu_times()[:4])  # includes children that have ended
             peaks.append(_peak(each.pid))
     except psutil.Error:
         return None, None
@@ -43,13 +43,13 @@ def _peak(pid: int) -> int:
 
 
 class Guard:
-    """Kills a process group when this process has ended, however it did.
+    """Kills a process group when this process ends, for whatever reason.
 
-    A kernel in R does not notice that its parent is gone, and would write its products into those of the next run.
+    R's kernel does not notice the end of its parent, and would overwrite the products of the next run.
     """
 
     def __init__(self, group: int) -> None:
-        # The shell reads the end of the file when this process, which holds the other end of the pipe, is gone.
+        # `read` returns when this process, which holds the other end of the pipe, ends: even by SIGKILL.
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", f"read -r _; kill -s KILL -- -{group}"],
             stdin=subprocess.PIPE,

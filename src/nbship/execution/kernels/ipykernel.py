@@ -1,4 +1,4 @@
-"""A real ipykernel, with its sockets, in a fork of the warm parent: for JupyterLab, nbclient, and other clients."""
+"""A complete ipykernel, with its sockets, in a fork of the fork server: for JupyterLab, nbclient and other clients."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ __all__ = ["run_kernel"]
 
 
 def run_kernel(request: Mapping[str, Any], files: Sequence[int]) -> None:
-    """Be the kernel that `python -m ipykernel_launcher ARGUMENTS` would be, until a client ends it.
+    """Run the kernel of `python -m ipykernel_launcher ARGUMENTS` until a client ends it.
 
     Parameters
     ----------
     request
-        `arguments`: of the launcher, such as `["-f", "kernel-1.json"]`.
+        `arguments`: the launcher's, such as `["-f", "kernel-1.json"]`.
     files
-        Standard output and error; they are in place already.
+        Standard output and error, already in place.
     """
     _forget_shell()
-    _read_styles_again()
+    _reload_styles()
     launcher = importlib.util.find_spec("ipykernel_launcher")
     sys.argv = [(launcher and launcher.origin) or "ipykernel_launcher.py", *request["arguments"]]
-    sys.path[:] = [path for path in sys.path if path]  # the application puts the working directory where it belongs
+    sys.path[:] = [path for path in sys.path if path]  # the application adds the working directory
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     from ipykernel.kernelapp import IPKernelApp
 
     try:
         IPKernelApp.launch_instance(parent_handle=os.getppid())
     finally:
-        _finish()
+        _run_exit_functions()
 
 
 def _forget_shell() -> None:
-    """Let go of the shell that the parent made for notebooks without sockets."""
+    """Discard the shell that the fork server created for notebooks without sockets."""
     import ipykernel.ipkernel
     from ipykernel.kernelapp import IPKernelApp
     from ipykernel.zmqshell import ZMQInteractiveShell
@@ -50,15 +50,15 @@ def _forget_shell() -> None:
     ipykernel.ipkernel._comm_manager = None
 
 
-def _read_styles_again() -> None:
-    """Take the user's own settings of matplotlib: those of stages were read in the parent."""
+def _reload_styles() -> None:
+    """Load the user's settings of matplotlib: the fork server loaded those of stages."""
     if matplotlib := sys.modules.get("matplotlib"):
-        own = {key: value for key, value in matplotlib.rc_params().items() if key != "backend"}
-        matplotlib.rcParams.update(own)
+        settings = {key: value for key, value in matplotlib.rc_params().items() if key != "backend"}
+        matplotlib.rcParams.update(settings)
 
 
-def _finish() -> None:
-    """Do what Python does at its end; a fork of the parent never comes to its own."""
+def _run_exit_functions() -> None:
+    """Wait for threads and run exit functions, as Python does on exit; forks leave by `os._exit`, which skips both."""
     with contextlib.suppress(Exception):
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

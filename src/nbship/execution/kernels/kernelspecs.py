@@ -1,4 +1,4 @@
-"""Which installed kernelspecs are this interpreter's own kernel."""
+"""Recognise the installed kernelspecs of this interpreter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["is_own", "is_this_python"]
 
 
 def is_own(name: str) -> bool:
-    """Tell whether the kernelspec `name` starts ipykernel with this interpreter, and no settings of its own.
+    """Return whether the kernelspec `name` starts ipykernel with this interpreter and adds no variables.
 
     >>> is_own("python3"), is_own("no-such-kernel")
     (True, False)
@@ -26,10 +26,10 @@ def is_own(name: str) -> bool:
 
 
 def is_this_python(program: str) -> bool:
-    """Tell whether a kernel's command names this interpreter."""
-    # As Jupyter reads a kernelspec, a bare `python` is the interpreter that Jupyter runs in.
+    """Return whether a kernel's command names this interpreter."""
+    # Jupyter replaces a bare `python` in a kernelspec by the interpreter it runs in.
     if re.fullmatch(r"python(\d+(\.\d+)?)?", program):
         return True
-    # An environment's interpreter is a link to the one that it was made with, so links are not followed.
+    # The interpreter of a virtual environment is a link to the base interpreter, so links are not followed.
     found = Path(shutil.which(program) or program)
     return found.parent.resolve() / found.name == Path(sys.executable).parent.resolve() / Path(sys.executable).name

@@ -1,6 +1,6 @@
-"""What a kernel says, as outputs of a notebook's cells: merged, updated, cleared, and within limits.
+"""Turn a kernel's messages into the outputs of cells: merged, updated, cleared, and within limits.
 
-Whichever way a notebook is executed, its messages come through here, so that its outputs are the same.
+Forked and ordinary kernels both go through this module, so their outputs are the same.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ __all__ = ["Outputs"]
 
 _CARRIAGE_RETURN = re.compile(r".*\r(?=[^\n])")
 _BACKSPACE = re.compile(r"[^\n]\x08")
-# Characters of printed text, and of everything else, that a cell and a notebook may hold.
-_TEXT_CELL, _TEXT_ALL = 1_000_000, 4_000_000
-_RICH_CELL, _RICH_ALL = 10_000_000, 25_000_000
-_OUTPUTS, _MESSAGE, _LINE = 1_000, 10_000, 50_000
+# Limits of a cell and of a notebook, in characters: of printed text, and of all other outputs.
+_TEXT_PER_CELL, _TEXT_TOTAL = 1_000_000, 4_000_000
+_RICH_PER_CELL, _RICH_TOTAL = 10_000_000, 25_000_000
+_MAX_OUTPUTS, _MAX_MESSAGE, _MAX_LINE = 1_000, 10_000, 50_000
 _WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
 class Outputs:
     """The outputs of a notebook's cells, one cell after the other.
 
-    Text that comes between two other outputs is one output for each stream, standard output first: in which
-    order two streams were flushed is chance. Progress bars that rewrite their line leave its last state.
+    Text between two other outputs becomes one output per stream, standard output first, because the order in which
+    two streams are flushed is random. Of a progress bar that rewrites its line, the last state stays.
 
     Parameters
     ----------
     cells
-        The notebook's cells; those that are begun get new outputs.
+        The notebook's cells; `begin` empties the outputs of one.
     on_text
-        Called with the stream and the text that comes.
+        Called with the stream's name and each piece of text.
     """
 
     def __init__(
@@ -42,33 +42,34 @@ class Outputs:
     ) -> None:
         self._cells, self._on_text = cells, on_text
         self._cell: dict[str, Any] = {}
-        self._kept = _Kept(0)
-        self._text: dict[str, _Text] = {}
-        self._text_left, self._rich_left = _TEXT_ALL, _RICH_ALL
-        self._allowed = 0
-        self._clear = False
+        self._cell_outputs = _CellOutputs(0)
+        self._text: dict[str, _BoundedText] = {}
+        self._text_left, self._rich_left = _TEXT_TOTAL, _RICH_TOTAL
+        self._limit = 0
+        self._clear_due = False
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._widgets = Widgets()
 
     def begin(self, index: int) -> None:
-        """Make a cell the one that outputs belong to."""
+        """Start collecting the outputs of a cell."""
         self._cell = self._cells[index]
         self._cell["outputs"] = []
         self._cell["execution_count"] = None
-        # Half of what is left, so that a flood in one cell leaves room for the next.
-        self._allowed = min(_TEXT_CELL, self._text_left // 2)
-        self._kept = _Kept(min(_RICH_CELL, self._rich_left // 2))
-        self._clear = False
+        # Half of what remains, so that a flood leaves room for later cells: of 4,000,000 characters, cells that print
+        # without end get 1,000,000, three times, then 500,000, then 250,000, …
+        self._limit = min(_TEXT_PER_CELL, self._text_left // 2)
+        self._cell_outputs = _CellOutputs(min(_RICH_PER_CELL, self._rich_left // 2))
+        self._clear_due = False
 
     def end(self, execution_count: int | None) -> None:
         """Finish the cell."""
         self._flush()
         self._cell["execution_count"] = execution_count
-        self._cell["outputs"] = self._kept.outputs()
-        self._rich_left -= self._kept.size
+        self._cell["outputs"] = self._cell_outputs.outputs()
+        self._rich_left -= self._cell_outputs.size
 
     def text(self, stream: str, text: str) -> None:
-        """Take text of `stdout` or `stderr`."""
+        """Add text of `stdout` or `stderr`."""
         if not text:
             return
         if self._on_text:
@@ -77,15 +78,15 @@ class Outputs:
             widget.text(stream, text)
         else:
             self._clear_if_due()
-            self._text.setdefault(stream, _Text(self._allowed)).add(text)
+            self._text.setdefault(stream, _BoundedText(self._limit)).add(text)
 
     def message(self, kind: str, content: Mapping[str, Any], *, buffers: Sequence[bytes] = ()) -> None:
-        """Take a message of the kernel's output channel.
+        """Handle a message of the kernel's output channel.
 
         Parameters
         ----------
         kind
-            Its type, such as `display_data`; types that are no output are passed over.
+            The message's type, such as `display_data`; types that are not an output are ignored.
         """
         if kind.startswith("comm"):
             self._flush()
@@ -99,22 +100,24 @@ class Outputs:
             self._output(kind, content)
 
     def take_replies(self) -> list[dict[str, Any]]:
-        """Return what widgets send back to the kernel, once: the contents of `comm_msg` messages."""
+        """Return the contents of `comm_msg` messages from widgets to the kernel, each once."""
         return self._widgets.take_replies()
 
-    def mark(self, *, ename: str, evalue: str, traceback: Sequence[str] = ()) -> None:
-        """Say in the cell how it ended, in the shape of an error."""
+    def mark_failed(self, *, ename: str, evalue: str, traceback: Sequence[str] = ()) -> None:
+        """Add an error output that says how the cell ended."""
         self._flush()
         trace = [*traceback, f"{ename}: {evalue}"]
-        self._kept.add({"output_type": "error", "ename": ename, "evalue": evalue, "traceback": trace}, always=True)
+        self._cell_outputs.add(
+            {"output_type": "error", "ename": ename, "evalue": evalue, "traceback": trace}, counted=False
+        )
 
-    def take_error(self) -> dict[str, Any] | None:
-        """Take back the error that came last, if one did."""
+    def pop_error(self) -> dict[str, Any] | None:
+        """Remove and return the last output if it is an error."""
         self._flush()
-        return self._kept.take_error()
+        return self._cell_outputs.pop_error()
 
     def widget_state(self) -> dict[str, Any]:
-        """Return what the notebook's metadata say about widgets; empty if there are none."""
+        """Return the widgets' state for the notebook's metadata; empty if there are no widgets."""
         state = self._widgets.state()
         return {_WIDGETS: {"state": state, "version_major": 2, "version_minor": 0}} if state else {}
 
@@ -130,7 +133,7 @@ class Outputs:
             widget.output(output)
             return
         self._clear_if_due()
-        self._kept.add(output)
+        self._cell_outputs.add(output)
         if name:
             self._displays.setdefault(name, []).append(output)
 
@@ -139,28 +142,34 @@ class Outputs:
         if widget := self._widgets.open:
             widget.clear(wait=wait)
         elif wait:
-            self._clear = True
+            self._clear_due = True
         else:
-            self._kept.clear()
+            self._cell_outputs.clear()
 
     def _clear_if_due(self) -> None:
-        if self._clear:
-            self._clear = False
-            self._kept.clear()
+        if self._clear_due:
+            self._clear_due = False
+            self._cell_outputs.clear()
 
     def _flush(self) -> None:
         for stream in ("stdout", "stderr"):
             if text := self._text.pop(stream, None):
                 self._text_left -= text.size
-                self._allowed = max(0, self._allowed - text.size)
-                self._kept.add({"output_type": "stream", "name": stream, "text": _settle(str(text))}, free=True)
+                self._limit = max(0, self._limit - text.size)
+                self._cell_outputs.add(
+                    {"output_type": "stream", "name": stream, "text": _apply_controls(str(text))}, counted=False
+                )
 
 
-class _Text:
-    """Printed text: its head and its tail, where the whole is too long."""
+class _BoundedText:
+    """Printed text within a limit: if it is too long, its head and tail.
 
-    def __init__(self, allowed: int) -> None:
-        self._half = max(1_000, allowed // 2)
+    Example: of 300,000 characters with a limit of 100,000, the first and the last 50,000 stay, around the note
+    `[nbship cut 200,000 characters of output here]`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(1_000, limit // 2)
         self._head: list[str] = []
         self._tail: deque[str] = deque()
         self._in_head = self._in_tail = self._cut = 0
@@ -189,11 +198,11 @@ class _Text:
         return "".join(self._head) + note + tail[-self._half :]
 
 
-class _Kept:
-    """A cell's outputs: the first and the last, where there are too many."""
+class _CellOutputs:
+    """The outputs of a cell within limits: if there are too many, the first and the last."""
 
-    def __init__(self, allowed: int) -> None:
-        self._allowed = allowed
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self.clear()
 
     def clear(self) -> None:
@@ -201,24 +210,25 @@ class _Kept:
         self._last: deque[dict[str, Any]] = deque()
         self._cut = self.size = 0
 
-    def add(self, output: dict[str, Any], *, free: bool = False, always: bool = False) -> None:
-        size = 0 if free or always else _size(output)
-        if size > self._allowed - self.size and output["output_type"] != "error":
+    def add(self, output: dict[str, Any], *, counted: bool = True) -> None:
+        """Add an output; `counted`: its size counts towards the limit."""
+        size = _size(output) if counted else 0
+        if size > self._limit - self.size and output["output_type"] != "error":
             note = f"[nbship cut an output of {size:,} characters here: the notebook would be too large]"
             output["data"], output["metadata"] = {"text/plain": note}, {}
             size = len(note)
         self.size += size
-        if len(self._first) < _OUTPUTS // 2:
+        if len(self._first) < _MAX_OUTPUTS // 2:
             self._first.append(output)
             return
         self._last.append(output)
-        if len(self._last) > _OUTPUTS // 2:
+        if len(self._last) > _MAX_OUTPUTS // 2:
             self._last.popleft()
             self._cut += 1
 
-    def take_error(self) -> dict[str, Any] | None:
-        held = self._last or self._first
-        return held.pop() if held and held[-1]["output_type"] == "error" else None
+    def pop_error(self) -> dict[str, Any] | None:
+        outputs = self._last or self._first
+        return outputs.pop() if outputs and outputs[-1]["output_type"] == "error" else None
 
     def outputs(self) -> list[dict[str, Any]]:
         note = {"output_type": "stream", "name": "stderr", "text": f"[nbship cut {self._cut:,} outputs here]\n"}
@@ -227,8 +237,8 @@ class _Kept:
 
 def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "error":
-        trace = [line[:_LINE] for line in content["traceback"][:200]]
-        evalue = content["evalue"][:_MESSAGE]
+        trace = [line[:_MAX_LINE] for line in content["traceback"][:200]]
+        evalue = content["evalue"][:_MAX_MESSAGE]
         return {"output_type": "error", "ename": content["ename"], "evalue": evalue, "traceback": trace}
     output = {"output_type": kind, "metadata": dict(content["metadata"] or {}), "data": dict(content["data"])}
     if kind == "execute_result":
@@ -244,8 +254,12 @@ def _size(value: Any) -> int:
     return sum(map(_size, value)) if isinstance(value, list) else 8
 
 
-def _settle(text: str) -> str:
-    """Do what a terminal does with backspaces and returns."""
+def _apply_controls(text: str) -> str:
+    """Apply backspaces and carriage returns as a terminal does.
+
+    >>> _apply_controls("10%\\r20%"), _apply_controls("abc\\b\\bX")
+    ('20%', 'aX')
+    """
     if "\x08" in text:
         before = ""
         while before != text:

@@ -1,7 +1,8 @@
-"""What the warm parent imports: ipykernel, and the libraries that notebooks will want.
+"""The fork server's imports: ipykernel and the libraries of the notebooks.
 
-A library that is imported early must leave no trace but itself. One that starts a thread, which a fork would
-not have, or says something, which belongs to the notebook that imports it, is left to the notebooks.
+An early import must have no effect that a notebook could notice. Two kinds of libraries are left to the notebooks:
+those that start a thread, because forks do not have it, and those that print, because the text belongs to the
+notebook's outputs.
 """
 
 from __future__ import annotations
@@ -16,47 +17,48 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["first_order", "forget_project", "import_ipykernel", "import_libraries"]
+__all__ = ["forget_project", "import_ipykernel", "import_libraries", "read_config"]
 
-_ORDER = "NBSHIP_PARENT_ORDER"
-# ipykernel, and what an IPython shell imports when it is made.
+_CONFIG_VARIABLE = "NBSHIP_PARENT_ORDER"
+# ipykernel, and the modules that an IPython shell imports when it is created.
 _IPYKERNEL = (
     *("IPython", "ipykernel.ipkernel", "IPython.extensions.storemagic", "bdb", "asyncio"),
     *("IPython.core.application", "IPython.core.completerlib", "IPython.core.logger", "IPython.core.oinspect"),
 )
 
 
-def first_order() -> dict[str, Any]:
-    """Read the first line of standard input, or what this process knew before it began anew."""
-    order: dict[str, Any] = json.loads(_line(int(os.environ.pop(_ORDER, "0"))))
-    return order
+def read_config() -> dict[str, Any]:
+    """Read the configuration from the first line of standard input, or from the process that `_restart` replaced."""
+    config: dict[str, Any] = json.loads(_read_line(int(os.environ.pop(_CONFIG_VARIABLE, "0"))))
+    return config
 
 
 def import_ipykernel() -> None:
-    """Import what every notebook needs."""
-    with _overheard():
+    """Import the modules that every notebook needs."""
+    with _captured_output():
         for name in _IPYKERNEL:
             importlib.import_module(name)
 
 
-def import_libraries(order: dict[str, Any], file: int) -> None:
-    """Import the `modules` of the order, which comes on the next line of `file` if it is not there yet.
+def import_libraries(config: dict[str, Any], file: int) -> None:
+    """Import the `modules` of the configuration; they may arrive on the next line of `file`.
 
-    This process begins anew, without the one that stood out, if a module starts a thread or says something.
+    An import cannot be undone. Example: of numpy, `noisy` and pandas, `noisy` prints. The process replaces itself by
+    a new one with `left: ["noisy"]`, which imports numpy and pandas only.
     """
-    if "modules" not in order:
-        order |= json.loads(_line(file))
-    for name in order["modules"]:
-        if any(name == other or name.startswith(f"{other}.") for other in order["left"]):
+    if "modules" not in config:
+        config |= json.loads(_read_line(file))
+    for name in config["modules"]:
+        if any(name == other or name.startswith(f"{other}.") for other in config["left"]):
             continue
-        with _overheard() as said, contextlib.suppress(Exception):
+        with _captured_output() as size, contextlib.suppress(Exception):
             importlib.import_module(name)
-        if _threads() > 1 or said():
-            order["left"].append(name)
-            _begin_anew(order)
+        if _threads() > 1 or size():
+            config["left"].append(name)
+            _restart(config)
 
 
-def _line(file: int) -> bytes:
+def _read_line(file: int) -> bytes:
     line = bytearray()
     while not line.endswith(b"\n"):
         byte = os.read(file, 1)
@@ -66,20 +68,20 @@ def _line(file: int) -> bytes:
     return bytes(line)
 
 
-def _begin_anew(order: Mapping[str, Any]) -> None:
-    """Replace this process by a clean one that does not import what stood out."""
+def _restart(config: Mapping[str, Any]) -> None:
+    """Replace this process by a new one that starts from `config`."""
     reader, writer = os.pipe()
-    os.write(writer, json.dumps(order).encode() + b"\n")
+    os.write(writer, json.dumps(config).encode() + b"\n")
     os.close(writer)
-    os.environ[_ORDER] = str(reader)
+    os.environ[_CONFIG_VARIABLE] = str(reader)
     os.set_inheritable(reader, True)
     os.execv(sys.executable, [sys.executable, "-m", "nbship.execution.kernels.forkserver"])
 
 
 @contextlib.contextmanager
-def _overheard() -> Iterator[Any]:
-    """Catch what is written to standard output and error; calling the yielded value tells whether anything was."""
-    kept = [os.dup(1), os.dup(2)]
+def _captured_output() -> Iterator[Any]:
+    """Capture standard output and error; the yielded function returns the number of bytes written."""
+    originals = [os.dup(1), os.dup(2)]
     with tempfile.TemporaryFile() as file:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -92,7 +94,7 @@ def _overheard() -> Iterator[Any]:
             sys.stdout.flush()
             sys.stderr.flush()
             size[0] = os.fstat(file.fileno()).st_size
-            for number, copy in enumerate(kept, start=1):
+            for number, copy in enumerate(originals, start=1):
                 os.dup2(copy, number)
                 os.close(copy)
 
@@ -101,15 +103,15 @@ def _threads() -> int:
     return len(os.listdir("/proc/self/task"))  # noqa: PTH208
 
 
-def forget_project(own: str | None) -> None:
-    """Forget modules of the project, so that every notebook imports its own.
+def forget_project(folder: str | None) -> None:
+    """Remove the project's modules from `sys.modules`, so that each notebook imports them itself.
 
-    What is in use here goes on working; only the names are gone.
+    Objects that libraries hold remain valid.
 
     Parameters
     ----------
-    own
-        The project's folder; None: every module counts that comes neither with Python nor with a library.
+    folder
+        The project's folder; None: remove all modules outside Python and installed libraries.
     """
     paths = sysconfig.get_paths()
     libraries = tuple({f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -117,5 +119,5 @@ def forget_project(own: str | None) -> None:
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or file.startswith(libraries) or name == "__main__":
             continue
-        if own is None or os.path.realpath(file).startswith(os.path.join(own, "")):  # noqa: PTH118
+        if folder is None or os.path.realpath(file).startswith(os.path.join(folder, "")):  # noqa: PTH118
             del sys.modules[name]

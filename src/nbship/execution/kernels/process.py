@@ -1,4 +1,4 @@
-"""A kernel that is a process of its own, spoken to over Jupyter's protocol: for other kernels, and where nothing can be forked."""
+"""An ordinary kernel, in its own process, over Jupyter's protocol: for other kernelspecs and systems that cannot fork."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ...errors import DeadKernelError
 from .client import private_settings
 from .guard import Guard, limit_memory, usage
 from .outputs import Outputs
-from .protocol import Account, KernelEnded, KernelTimeoutError, Reply, ending_in_words
+from .protocol import KernelEnded, KernelReport, KernelTimeoutError, Reply, describe_exit
 
 __all__ = ["ProcessKernel"]
 
-_STARTUP_SECONDS, _FAREWELL_SECONDS, _TICK = 120.0, 5.0, 1.0
-# Runs in the kernel after the last cell, in a namespace of its own, and is not recorded in the notebook.
+_STARTUP_SECONDS, _EXIT_SECONDS, _POLL_SECONDS = 120.0, 5.0, 1.0
+# Runs in the kernel after the last cell, in its own namespace; it leaves no trace in the notebook.
 _PROBE = """
 import json, os, resource, sys
 loaded = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
@@ -44,13 +44,13 @@ class ProcessKernel:
     Parameters
     ----------
     folder
-        A folder of the notebook's own, for sockets and for what is private.
+        The notebook's private folder, for sockets and settings.
     name
         Name of an installed kernelspec; None: this interpreter's ipykernel.
     memory
-        Limit in bytes of its memory, where the system can limit another process.
+        The memory limit in bytes, where the system can limit another process.
     stopped
-        Whether the run was interrupted: the kernel then ends within a second.
+        Returns whether the run was interrupted; the kernel then ends within a second.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class ProcessKernel:
         self._client: Any = None
 
     def start(self, *, cwd: Path, env: Mapping[str, str]) -> dict[str, Any]:
-        """Start the process, wait until it answers, and return what a notebook's metadata say about its language.
+        """Start the process, wait until it is ready, and return `language_info` for the notebook's metadata.
 
         Raises
         ------
         DeadKernelError
-            If it ends or does not answer.
+            If the kernel ends or does not respond.
         """
-        own = private_settings(self._folder)
+        settings = private_settings(self._folder)
         if not self._native:
-            own.pop("MPLBACKEND")
+            settings.pop("MPLBACKEND")
         log = (self._folder / "log").open("wb")
         with log:
-            self._manager.start_kernel(cwd=str(cwd), env={**env, **own}, stdout=log, stderr=subprocess.STDOUT)
+            self._manager.start_kernel(cwd=str(cwd), env={**env, **settings}, stdout=log, stderr=subprocess.STDOUT)
         limit_memory(self._manager.provisioner.pid, self._memory)
         if group := getattr(self._manager.provisioner, "pgid", None):
             self._guard = Guard(group)
@@ -89,9 +89,9 @@ class ProcessKernel:
         try:
             self._client.wait_for_ready(timeout=_STARTUP_SECONDS)
         except RuntimeError as error:
-            said = (self._folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
+            last_line = "".join((self._folder / "log").read_text(errors="replace").strip().splitlines()[-1:])
             raise DeadKernelError(
-                f"The kernel '{self._manager.kernel_name}' did not start: {error}. {''.join(said)} Try it with `jupyter console`."
+                f"The kernel '{self._manager.kernel_name}' did not start: {error}. {last_line} Try it with `jupyter console`."
             ) from error
         self._client.allow_stdin = False
         reply = self._client.kernel_info(reply=True, timeout=_STARTUP_SECONDS)
@@ -99,62 +99,62 @@ class ProcessKernel:
         return language
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
-        """Run a cell, as `Kernel.run` says."""
+        """Run a cell; see `Kernel.run`."""
         for content in outputs.take_replies():
             self._client.shell_channel.send(self._client.session.msg("comm_msg", content))
-        self._asked = self._client.execute(code, store_history=True, allow_stdin=False, stop_on_error=False)
-        return self._answer(outputs, until)
+        self._request = self._client.execute(code, store_history=True, allow_stdin=False, stop_on_error=False)
+        return self._wait_for_reply(outputs, until)
 
     def interrupt(self, outputs: Outputs, *, until: float) -> None:
-        """Interrupt the cell that runs, and take in what it says until then."""
+        """Interrupt the running cell, and collect its output until then."""
         self._manager.interrupt_kernel()
-        self._answer(outputs, until)
+        self._wait_for_reply(outputs, until)
 
-    def _answer(self, outputs: Outputs, until: float | None) -> Reply:
+    def _wait_for_reply(self, outputs: Outputs, until: float | None) -> Reply:
         while True:
-            message = self._next(until)
+            message = self._next_message(until)
             if message is None:
                 if (status := self._manager.provisioner.process.poll()) is not None:
                     self._drain(outputs)
-                    raise KernelEnded(ending_in_words(status), status=status)
+                    raise KernelEnded(describe_exit(status), status=status)
                 continue
             if self._handle(message, outputs):
                 break
-        reply = self._reply(until)["content"]
+        reply = self._read_reply(until)["content"]
         status = "ok" if reply["status"] == "ok" else "error"
-        said = {key: str(reply.get(key, "")) for key in ("ename", "evalue")}
-        return Reply(status, reply.get("execution_count"), **(said if status == "error" else {}))
+        error = {key: str(reply.get(key, "")) for key in ("ename", "evalue")}
+        return Reply(status, reply.get("execution_count"), **(error if status == "error" else {}))
 
-    def _reply(self, until: float | None) -> dict[str, Any]:
+    def _read_reply(self, until: float | None) -> dict[str, Any]:
         while True:
-            left = _TICK if until is None else max(0.1, until - time.monotonic())
+            left = _POLL_SECONDS if until is None else max(0.1, until - time.monotonic())
             try:
                 reply: dict[str, Any] = self._client.get_shell_msg(timeout=left)
             except Empty:
                 if (status := self._manager.provisioner.process.poll()) is not None:
-                    raise KernelEnded(ending_in_words(status), status=status) from None
+                    raise KernelEnded(describe_exit(status), status=status) from None
                 if until is not None:
                     raise KernelTimeoutError from None
                 continue
-            if reply["parent_header"].get("msg_id") == self._asked:
+            if reply["parent_header"].get("msg_id") == self._request:
                 return reply
 
-    def _next(self, until: float | None) -> dict[str, Any] | None:
+    def _next_message(self, until: float | None) -> dict[str, Any] | None:
         if self._stopped():
             raise KernelEnded("was stopped")
-        left = _TICK if until is None else until - time.monotonic()
+        left = _POLL_SECONDS if until is None else until - time.monotonic()
         if left <= 0:
             raise KernelTimeoutError
         with contextlib.suppress(Empty):
-            message: dict[str, Any] = self._client.get_iopub_msg(timeout=min(left, _TICK))
+            message: dict[str, Any] = self._client.get_iopub_msg(timeout=min(left, _POLL_SECONDS))
             return message
         return None
 
     def _handle(self, message: Mapping[str, Any], outputs: Outputs) -> bool:
-        """Take in a message; tell whether it says that the cell is done."""
+        """Handle a message; return whether it reports the end of the cell."""
         parent, kind, content = message["parent_header"].get("msg_id", ""), message["msg_type"], message["content"]
         if kind == "status":
-            return bool(content["execution_state"] == "idle" and parent == self._asked)
+            return bool(content["execution_state"] == "idle" and parent == self._request)
         outputs.message(kind, content, buffers=message.get("buffers") or ())
         return False
 
@@ -163,25 +163,25 @@ class ProcessKernel:
             while True:
                 self._handle(self._client.get_iopub_msg(timeout=0.3), outputs)
 
-    def end(self) -> Account:
-        """Let the process end by itself, and return what it used."""
-        path = self._folder / "account.json"
+    def end(self) -> KernelReport:
+        """Ask the process to exit, and return what it loaded and used."""
+        path = self._folder / "report.json"
         if self._native:
             code = f"__import__('builtins').exec({_PROBE!r}, {{'PATH': {str(path)!r}}})"
             with contextlib.suppress(TimeoutError, RuntimeError, Empty):
-                self._client.execute(code, silent=True, store_history=False, reply=True, timeout=_FAREWELL_SECONDS)
+                self._client.execute(code, silent=True, store_history=False, reply=True, timeout=_EXIT_SECONDS)
         cpu, peak = (None, None) if self._native else usage(self._manager.provisioner.pid)
-        self._manager.shutdown_wait_time = _FAREWELL_SECONDS
+        self._manager.shutdown_wait_time = _EXIT_SECONDS
         self._shut_down(now=False)
         if path.is_file():
-            return Account(**json.loads(path.read_text()))
-        # Kernels of other languages have no modules of Python.
-        return Account() if self._native else Account(modules={}, cpu=cpu, peak=peak)
+            return KernelReport(**json.loads(path.read_text()))
+        # Kernels of other languages load no Python modules.
+        return KernelReport() if self._native else KernelReport(modules={}, cpu=cpu, peak=peak)
 
-    def stop(self) -> Account:
-        """Kill the process and all that it started."""
+    def stop(self) -> KernelReport:
+        """Kill the process and its children."""
         self._shut_down(now=True)
-        return Account()
+        return KernelReport()
 
     def _shut_down(self, *, now: bool) -> None:
         group = getattr(self._manager.provisioner, "pgid", None)
@@ -193,7 +193,7 @@ class ProcessKernel:
                 os.killpg(group, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """End the process if it still runs, and close the connection."""
         self._shut_down(now=True)
         if self._guard is not None:
             self._guard.close()
@@ -210,7 +210,7 @@ def _manager(folder: Path, name: str | None) -> Any:
 
     specs = KernelSpecManager()
     if name is None:
-        # No installed kernel is asked: the native one is this interpreter's ipykernel.
+        # Installed kernelspecs are ignored: `python3` must be this interpreter's ipykernel.
         specs.kernel_dirs = []
     manager = KernelManager(
         kernel_name=name or "python3",
@@ -218,7 +218,7 @@ def _manager(folder: Path, name: str | None) -> Any:
         connection_file=str(folder / "kernel.json"),
         context=zmq.Context(),
     )
-    if sys.platform != "win32" and len(str(folder)) < 80:  # a socket's path has room for about 100 characters
+    if sys.platform != "win32" and len(str(folder)) < 80:  # the path of a socket is limited to about 100 characters
         manager.transport = "ipc"
         manager.ip = str(folder / "s")
     return manager

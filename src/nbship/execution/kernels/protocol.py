@@ -1,4 +1,4 @@
-"""What a notebook is executed by: one interface, whether it is a fork of the warm parent or a process of its own."""
+"""The interface of kernels, forked and ordinary."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from .outputs import Outputs
 
-__all__ = ["Account", "Kernel", "KernelEnded", "KernelTimeoutError", "Reply", "ending_in_words"]
+__all__ = ["Kernel", "KernelEnded", "KernelReport", "KernelTimeoutError", "Reply", "describe_exit"]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """How a cell ended: `status` is "ok" or "error", and then `ename` and `evalue` are the exception's."""
+    """How a cell ended: `status` is "ok" or "error"; `ename` and `evalue` are the exception's name and message."""
 
     status: str
     execution_count: int | None = None
@@ -24,8 +24,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Account:
-    """What a kernel loaded and used: files of modules by name, seconds on the CPU, most memory in bytes (None: not known)."""
+class KernelReport:
+    """A kernel's modules and resource usage (None: not known).
+
+    Attributes
+    ----------
+    modules
+        Files of the loaded modules, by module name.
+    cpu, peak
+        CPU time in seconds and peak memory in bytes.
+    """
 
     modules: Mapping[str, str] | None = None
     cpu: float | None = None
@@ -33,7 +41,7 @@ class Account:
 
 
 class KernelEnded(Exception):  # noqa: N818
-    """The kernel's process ended by itself; `status` as `subprocess` gives it."""
+    """The kernel's process ended; `status` as in `subprocess`, negative for a signal."""
 
     def __init__(self, words: str, *, status: int | None = None) -> None:
         super().__init__(words)
@@ -41,14 +49,14 @@ class KernelEnded(Exception):  # noqa: N818
 
 
 class KernelTimeoutError(Exception):
-    """A cell was not done in time; it still runs."""
+    """A cell passed its time limit and still runs."""
 
 
 class Kernel(Protocol):
-    """A kernel, to be used by one thread."""
+    """A kernel; not thread-safe."""
 
     def start(self, *, cwd: Path, env: Mapping[str, str]) -> dict[str, Any]:
-        """Start it, and return what a notebook's metadata say about its language."""
+        """Start the process, and return `language_info` for the notebook's metadata."""
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
         """Run a cell.
@@ -58,28 +66,28 @@ class Kernel(Protocol):
         KernelEnded
             If the process ends.
         KernelTimeoutError
-            If the cell is not done at `until` on the monotonic clock.
+            If the cell still runs at `until` on the monotonic clock.
         """
 
     def interrupt(self, outputs: Outputs, *, until: float) -> None:
-        """Interrupt the cell that runs, and take in what it says; raises as `run` does."""
+        """Interrupt the running cell, and collect its output; raises the errors of `run`."""
 
-    def end(self) -> Account:
-        """Let it end by itself."""
+    def end(self) -> KernelReport:
+        """Ask the process to exit."""
 
-    def stop(self) -> Account:
-        """Kill it and all that it started."""
+    def stop(self) -> KernelReport:
+        """Kill the process and its children."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
 
-def ending_in_words(status: int | None) -> str:
-    """Say how a process ended.
+def describe_exit(status: int | None) -> str:
+    """Return how a process ended, as a predicate.
 
-    >>> ending_in_words(-9), ending_in_words(3)
+    >>> describe_exit(-9), describe_exit(3)
     ('was killed by SIGKILL', 'ended with exit status 3')
     """
     if status is None:
-        return "stopped answering"
+        return "stopped responding"
     return f"ended with exit status {status}" if status >= 0 else f"was killed by {signal.Signals(-status).name}"

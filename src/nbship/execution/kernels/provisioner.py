@@ -1,8 +1,8 @@
-"""Warm kernels for everything that speaks Jupyter's protocol: JupyterLab, nbclient, papermill, consoles.
+"""Warm kernels for every Jupyter client: JupyterLab, nbclient, papermill, consoles.
 
-This is a provisioner as `jupyter_client` knows them, called `nbship`. `nbship lab` makes it that of the project's
-kernel; any other client uses it with `JUPYTER_DEFAULT_PROVISIONER_NAME=nbship` in its environment.
-What is no kernel of this Python, and what cannot be forked, starts as an ordinary process.
+This is a kernel provisioner of `jupyter_client`, named `nbship`. `nbship lab` sets it in the project's kernelspec;
+other clients use it with `JUPYTER_DEFAULT_PROVISIONER_NAME=nbship` in their environment. Kernels of other
+interpreters, and kernels that cannot be forked, start as ordinary processes.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from typing import Any
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from ...errors import DeadKernelError
-from .client import Forked
+from .client import ForkedProcess
 from .kernelspecs import is_this_python
-from .shared import shared_parent
+from .shared import shared_fork_server
 
 __all__ = ["WarmProvisioner"]
 
 _LAUNCHER = ["-m", "ipykernel_launcher"]
-_FOLLOWED = {"cwd", "env", "stdin", "stdout", "stderr"}
-# Read when Python or a library starts: a fork has those of its parent.
+_SUPPORTED_OPTIONS = {"cwd", "env", "stdin", "stdout", "stderr"}
+# Read once, when Python or a library starts: forks have the values of the fork server.
 _READ_AT_START = ("PYTHONPATH", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class WarmProvisioner(LocalProvisioner):
-    """Starts kernels as forks of this process's warm parent; they end with this process."""
+    """Starts kernels as forks of this process's fork server; they end with this process."""
 
     process: Any = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        """Fork the kernel, or start it as an ordinary process; the log says why."""
+        """Fork the kernel, or start it as an ordinary process and log the reason."""
         options = self._scrub_kwargs(kwargs)
-        reason = _why_ordinary(cmd, options)
+        reason = _reason_not_to_fork(cmd, options)
         if not reason:
             try:
-                # The parent may still import: that must not hold up a server.
+                # The fork server may still be importing; a Jupyter server must not block on it.
                 self.process = await asyncio.to_thread(_fork, cmd, options)
             except (DeadKernelError, OSError) as error:
                 reason = str(error)
@@ -51,23 +51,23 @@ class WarmProvisioner(LocalProvisioner):
         return await super().launch_kernel(cmd, **kwargs)
 
 
-def _why_ordinary(cmd: Sequence[str], options: Mapping[str, Any]) -> str:
-    """Say why a kernel cannot be a fork; empty if it can."""
+def _reason_not_to_fork(cmd: Sequence[str], options: Mapping[str, Any]) -> str:
+    """Return why a kernel cannot be a fork; empty if it can."""
     if not is_this_python(cmd[0]) or cmd[1:3] != _LAUNCHER:
         return f"its command is '{' '.join(cmd[:3])}', which is not this Python's kernel."
-    if foreign := sorted(key for key in options if key not in _FOLLOWED):
-        return f"it is started with {', '.join(map(repr, foreign))}."
+    if unsupported := sorted(key for key in options if key not in _SUPPORTED_OPTIONS):
+        return f"a fork does not support the option {', '.join(map(repr, unsupported))}."
     if subprocess.PIPE in (options.get("stdout"), options.get("stderr")):
-        return "its output is read through a pipe."
+        return "forks do not support output through a pipe."
     environ = options["env"]
     if changed := [key for key in _READ_AT_START if environ.get(key) != os.environ.get(key)]:
-        return f"{', '.join(changed)} is set for it alone."
-    return "" if shared_parent(os.environ) else "this system cannot fork."
+        return f"{', '.join(changed)} differs from this process, where the fork server read it."
+    return "" if shared_fork_server(os.environ) else "this system cannot fork."
 
 
-def _fork(cmd: Sequence[str], options: Mapping[str, Any]) -> _ForkedProcess:
-    parent = shared_parent(os.environ)
-    if parent is None:
+def _fork(cmd: Sequence[str], options: Mapping[str, Any]) -> _PopenAdapter:
+    fork_server = shared_fork_server(os.environ)
+    if fork_server is None:
         raise DeadKernelError("There is no fork server.")
     request = {
         "kind": "kernel",
@@ -75,40 +75,43 @@ def _fork(cmd: Sequence[str], options: Mapping[str, Any]) -> _ForkedProcess:
         "environ": dict(options["env"]),
         "cwd": str(options.get("cwd") or Path.cwd()),
     }
-    with Path(os.devnull).open("w") as nothing:
-        files = [_descriptor(options.get(name), nothing.fileno(), own) for name, own in (("stdout", 1), ("stderr", 2))]
+    with Path(os.devnull).open("w") as null:
+        files = [
+            _descriptor(options.get(name), null=null.fileno(), inherited=number)
+            for name, number in (("stdout", 1), ("stderr", 2))
+        ]
         if options.get("stderr") == subprocess.STDOUT:
             files[1] = files[0]
-        return _ForkedProcess(parent.fork(request, files))
+        return _PopenAdapter(fork_server.fork(request, files))
 
 
-def _descriptor(given: Any, nothing: int, own: int) -> int:
-    if given == subprocess.DEVNULL:
-        return nothing
-    if given is None or given == subprocess.STDOUT:
-        return own
-    return given if isinstance(given, int) else int(given.fileno())
+def _descriptor(option: Any, *, null: int, inherited: int) -> int:
+    if option == subprocess.DEVNULL:
+        return null
+    if option is None or option == subprocess.STDOUT:
+        return inherited
+    return option if isinstance(option, int) else int(option.fileno())
 
 
-class _ForkedProcess:
-    """A fork, as `subprocess.Popen` would show it."""
+class _PopenAdapter:
+    """A forked process with the interface of `subprocess.Popen`."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, forked: Forked) -> None:
+    def __init__(self, forked: ForkedProcess) -> None:
         self._forked = forked
         self.pid = forked.pid
 
     def poll(self) -> int | None:
-        ending = self._forked.wait(0)
-        return None if ending is None else ending.status
+        exit_info = self._forked.wait(0)
+        return None if exit_info is None else exit_info.status
 
     def wait(self, timeout: float | None = None) -> int | None:
-        ending = self._forked.wait(timeout)
-        if ending is None:
+        exit_info = self._forked.wait(timeout)
+        if exit_info is None:
             raise subprocess.TimeoutExpired("kernel", timeout or 0)
         self._forked.close()
-        return ending.status
+        return exit_info.status
 
     def send_signal(self, number: int) -> None:
         self._forked.signal(number)

@@ -1,4 +1,4 @@
-"""The process that the notebooks of one run are forked from, started before it is known which will run."""
+"""The fork server of one run, started before the run knows which notebooks it will execute."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .client import WarmParent, can_fork
+from .client import ForkServer, can_fork
 
-__all__ = ["RunParent"]
+__all__ = ["RunForkServer"]
 
 
-class RunParent:
-    """Starts a warm parent once, and ends it with the run.
+class RunForkServer:
+    """Starts one fork server and ends it with the run.
+
+    Calling it returns the server, started if necessary; None where the system cannot fork.
 
     Parameters
     ----------
     environ
-        The environment of the kernels.
+        The environment shared by the kernels.
     root
         The project's folder.
     """
@@ -25,30 +27,29 @@ class RunParent:
     def __init__(self, environ: Mapping[str, str], *, root: Path) -> None:
         self._environ, self._root = environ, root
         self._lock = threading.Lock()
-        self._parent: WarmParent | None = None
-        self._told = False
+        self._server: ForkServer | None = None
+        self._preloaded = False
 
-    def begin(self) -> None:
-        """Start it, before it is known what it is to import."""
+    def start(self) -> None:
+        """Start the server; `preload` names its imports."""
         with self._lock:
-            if self._parent is None and can_fork():
-                self._parent = WarmParent.start(None, env=self._environ, own=self._root)
+            if self._server is None and can_fork():
+                self._server = ForkServer.start(None, env=self._environ, project=self._root)
 
     def preload(self, modules: Sequence[str]) -> None:
-        """Have it import `modules` while the run goes on; once."""
+        """Import `modules` in the background; only the first call has an effect."""
         with self._lock:
-            if self._parent is not None and not self._told:
-                self._told = True
-                self._parent.preload(modules)
+            if self._server is not None and not self._preloaded:
+                self._preloaded = True
+                self._server.preload(modules)
 
-    def __call__(self) -> WarmParent | None:
-        """Return it, started if need be; None where the system cannot fork."""
-        self.begin()
+    def __call__(self) -> ForkServer | None:
+        self.start()
         self.preload(())
-        return self._parent
+        return self._server
 
     def close(self) -> None:
-        """End it, and with it the notebooks that run."""
+        """End the server, and with it the notebooks that run."""
         with self._lock:
-            if self._parent is not None:
-                self._parent.close()
+            if self._server is not None:
+                self._server.close()

@@ -1,4 +1,4 @@
-"""One warm parent for a whole process that starts kernels: a Jupyter server, a script that calls papermill."""
+"""One fork server for each process that starts kernels: a Jupyter server, or a script that calls papermill."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from ...notebook import PINNED
-from .client import WarmParent, can_fork, find_parent
+from .client import ForkServer, can_fork, find_fork_server
 
-__all__ = ["shared_parent"]
+__all__ = ["shared_fork_server"]
 
 _lock = threading.Lock()
-# By process: a fork of this process must not use what this process holds.
-_held: dict[int, WarmParent] = {}
+# By process id: a fork of this process must not use this process's server.
+_servers: dict[int, ForkServer] = {}
 
 
-def shared_parent(environ: Mapping[str, str], *, modules: Iterable[str] = ()) -> WarmParent | None:
-    """Return this process's warm parent: that of the run it is part of, or its own, started when first asked for.
+def shared_fork_server(environ: Mapping[str, str], *, modules: Iterable[str] = ()) -> ForkServer | None:
+    """Return the fork server of the run that this process belongs to, or this process's own; None if it cannot fork.
 
-    It ends with this process. None where the system cannot fork.
+    A server of its own starts on the first call and ends with this process.
 
     Parameters
     ----------
     environ
-        The environment of the kernels that it is for.
+        The environment of the kernels.
     modules
-        What a new one imports. Libraries that start threads when they are imported cannot be shared, so it
-        imports none unless `environ` allows one thread only, as the pipeline does.
+        Imports of a new server. Libraries that start threads on import cannot be shared, so the server imports
+        nothing unless `environ` limits libraries to one thread, as the pipeline's environment does.
     """
     if not can_fork():
         return None
-    if found := find_parent(environ):
+    if found := find_fork_server(environ):
         return found
     with _lock:
-        held = _held.get(os.getpid())
-        if held is None or not held.alive:
-            held = WarmParent.start(tuple(modules) if _has_one_thread(environ) else (), env=environ)
-            _held[os.getpid()] = held
-            atexit.register(held.close)
-        return held
+        server = _servers.get(os.getpid())
+        if server is None or not server.alive:
+            server = ForkServer.start(tuple(modules) if _has_one_thread(environ) else (), env=environ)
+            _servers[os.getpid()] = server
+            atexit.register(server.close)
+        return server
 
 
 def _has_one_thread(environ: Mapping[str, str]) -> bool:

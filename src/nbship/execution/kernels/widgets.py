@@ -1,4 +1,4 @@
-"""The state of a notebook's widgets, as a front end would know it: what their static view is made from."""
+"""The state of a notebook's widgets, tracked like a front end does; static views are rendered from it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 __all__ = ["Widgets"]
 
-# Characters and outputs that one `Output` widget may hold; it keeps the first.
-_TEXT, _OUTPUTS = 1_000_000, 1_000
+# Limits of one `Output` widget, in characters and outputs; anything beyond is dropped.
+_MAX_TEXT, _MAX_OUTPUTS = 1_000_000, 1_000
 
 
 class Widgets:
-    """The state of widgets, and which `Output` widget is open: what a front end would know."""
+    """The state of all widgets, and the `Output` widget that is open."""
 
     def __init__(self) -> None:
         self._states: dict[str, dict[str, Any]] = {}
@@ -37,7 +37,7 @@ class Widgets:
         if kind == "comm_open" and state.get("_model_name") == "OutputModel":
             self._outputs[name] = _OutputWidget()
         elif kind == "comm_msg" and "msg_id" in state and name in self._outputs:
-            self._turn(self._outputs[name], opened=bool(state["msg_id"]))
+            self._set_open(self._outputs[name], opened=bool(state["msg_id"]))
 
     def take_replies(self) -> list[dict[str, Any]]:
         replies = []
@@ -48,44 +48,44 @@ class Widgets:
                 replies.append({"comm_id": name, "data": data})
         return replies
 
-    def _turn(self, widget: _OutputWidget, *, opened: bool) -> None:
+    def _set_open(self, widget: _OutputWidget, *, opened: bool) -> None:
         if opened:
             self._stack.append(widget)
         elif widget in self._stack:
             self._stack.remove(widget)
 
     def state(self) -> dict[str, Any]:
-        return {name: self._described(name, state) for name, state in self._states.items() if "_model_name" in state}
+        return {name: self._describe(name, state) for name, state in self._states.items() if "_model_name" in state}
 
-    def _described(self, name: str, state: Mapping[str, Any]) -> dict[str, Any]:
-        described = {
+    def _describe(self, name: str, state: Mapping[str, Any]) -> dict[str, Any]:
+        description = {
             "model_name": state.get("_model_name"),
             "model_module": state.get("_model_module"),
             "model_module_version": state.get("_model_module_version"),
             "state": state,
         }
         if name in self._outputs and self._outputs[name].outputs:
-            described["state"] = {**state, "outputs": self._outputs[name].outputs}
+            description["state"] = {**state, "outputs": self._outputs[name].outputs}
         if name in self._buffers:
-            described["buffers"] = list(self._buffers[name].values())
-        return described
+            description["buffers"] = list(self._buffers[name].values())
+        return description
 
 
 class _OutputWidget:
-    """An `Output` widget: what is shown inside it is its state."""
+    """An `Output` widget; the outputs inside it are its state."""
 
     def __init__(self) -> None:
         self.outputs: list[dict[str, Any]] = []
-        self.changed = self._clear = False
-        self._left = _TEXT
+        self.changed = self._clear_due = False
+        self._remaining = _MAX_TEXT
 
     def text(self, stream: str, text: str) -> None:
         self._clear_if_due()
-        if self._left <= 0:
+        if self._remaining <= 0:
             return
-        self._left -= len(text)
-        if self._left < 0:
-            text = f"{text[: self._left + len(text)]}\n[nbship cut what was printed here beyond {_TEXT:,} characters]\n"
+        self._remaining -= len(text)
+        if self._remaining < 0:
+            text = f"{text[: self._remaining + len(text)]}\n[nbship cut the text here after {_MAX_TEXT:,} characters]\n"
         last = self.outputs[-1] if self.outputs else {}
         if last.get("name") == stream:
             last["text"] += text
@@ -94,16 +94,16 @@ class _OutputWidget:
 
     def output(self, output: dict[str, Any]) -> None:
         self._clear_if_due()
-        if len(self.outputs) < _OUTPUTS:
+        if len(self.outputs) < _MAX_OUTPUTS:
             self.outputs.append(output)
 
     def clear(self, *, wait: bool) -> None:
-        self.changed, self._clear = True, True
+        self.changed, self._clear_due = True, True
         if not wait:
             self._clear_if_due()
 
     def _clear_if_due(self) -> None:
         self.changed = True
-        if self._clear:
-            self._clear, self._left = False, _TEXT
+        if self._clear_due:
+            self._clear_due, self._remaining = False, _MAX_TEXT
             self.outputs.clear()

@@ -1,7 +1,7 @@
-"""The notebook's side of an execution: cells run in an IPython shell of this very process, a fork of the warm parent.
+"""The notebook's side of an execution: cells run in an IPython shell in this process, a fork of the fork server.
 
-The shell, its display hooks and its magics are those of ipykernel. Only what it would send over
-sockets goes into a pipe, and it needs no thread.
+The shell, its display hooks and its magics are ipykernel's. Messages go through a pipe instead of sockets, so no
+thread is needed.
 """
 
 from __future__ import annotations
@@ -27,47 +27,47 @@ from . import framing
 
 __all__ = ["prepare", "refresh", "run_cells"]
 
-# What one output may hold; more would only be cut on the other side.
-_LARGEST = 25_000_000
+# The size limit of one output; the receiver would cut longer ones anyway.
+_MAX_OUTPUT = 25_000_000
 
 
 def run_cells(kernel: Any, request: Mapping[str, Any], files: Sequence[int]) -> None:
-    """Serve one notebook until its run says that there is nothing more.
+    """Run the cells of one notebook until its run sends `end`.
 
     Parameters
     ----------
     kernel
-        What `prepare` returned in the parent.
+        The kernel that `prepare` created in the fork server.
     request
-        `folder` (the notebook's own, for what is private) and `nonce`.
+        `folder` (the notebook's private one) and `nonce`.
     files
-        Descriptors: requests in, frames out, standard output, standard error.
+        Descriptors: requests, frames, standard output, standard error.
     """
     requests, frames, out, err = files
-    sys.stdout, sys.stderr = _stream(out), _stream(err)
+    sys.stdout, sys.stderr = _open_stream(out), _open_stream(err)
     channel = kernel.session.channel = _Channel(frames, (out, err), request["nonce"].encode())
-    _settle_in(kernel.shell, request["folder"])
+    _set_up_shell(kernel.shell, request["folder"])
     loaded = set(sys.modules)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     kernel.io_loop = loop
     loop.run_until_complete(_serve(kernel, channel, requests))
-    modules = _modules(loaded)
-    _finish()
+    modules = _new_modules(loaded)
+    _run_exit_functions()
     channel.send("ended", {"modules": modules, **_usage()})
 
 
-def _settle_in(shell: Any, folder: str) -> None:
-    """Put right what the shell learnt where and when it was made."""
-    sys.argv = [_launcher(), "-f", os.path.join(folder, "kernel.json")]  # noqa: PTH118
-    # Nothing is made there until a magic asks for it: making all of its folders takes milliseconds.
+def _set_up_shell(shell: Any, folder: str) -> None:
+    """Replace the folders and arguments that the shell took from the fork server."""
+    sys.argv = [_launcher_path(), "-f", os.path.join(folder, "kernel.json")]  # noqa: PTH118
+    # Setting the value this way creates no folders, which would take milliseconds; magics create them when needed.
     shell.profile_dir._trait_values["location"] = os.path.join(folder, "ipython", "profile_default")  # noqa: PTH118
     shell.starting_dir = os.getcwd()  # noqa: PTH109
     shell.user_ns["_dh"][:] = [Path.cwd()]
 
 
-def _finish() -> None:
-    """Do what Python does at its end: wait for threads, run exit functions, close the notebook's files."""
+def _run_exit_functions() -> None:
+    """Wait for threads, run exit functions and flush the streams, as Python does on exit."""
     with contextlib.suppress(Exception):
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
@@ -83,42 +83,42 @@ def _usage() -> dict[str, float]:
 
 
 async def _serve(kernel: Any, channel: _Channel, requests: int) -> None:
-    """Answer one request after the other; tasks that a notebook started go on between them."""
+    """Handle requests one by one; the notebook's asyncio tasks run in between."""
     reader = asyncio.StreamReader(limit=2**31)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(requests, "rb"))
     channel.send("ready", {"language": kernel.language_info})
     while line := await reader.readline():
-        asked = json.loads(line)
-        if asked["do"] == "cell":
-            await _cell(kernel, channel, asked)
-        elif asked["do"] == "comm":
-            kernel.comm_manager.comm_msg(None, None, {"content": asked["content"], "buffers": [], "metadata": {}})
-        elif asked["do"] == "end":
+        request = json.loads(line)
+        if request["do"] == "cell":
+            await _run_cell(kernel, channel, request)
+        elif request["do"] == "comm":
+            kernel.comm_manager.comm_msg(None, None, {"content": request["content"], "buffers": [], "metadata": {}})
+        elif request["do"] == "end":
             return
 
 
-async def _cell(kernel: Any, channel: _Channel, asked: Mapping[str, Any]) -> None:
-    parent = {"header": {"msg_id": asked["id"]}, "content": {}, "metadata": {"cellId": asked["id"]}}
+async def _run_cell(kernel: Any, channel: _Channel, request: Mapping[str, Any]) -> None:
+    parent = {"header": {"msg_id": request["id"]}, "content": {}, "metadata": {"cellId": request["id"]}}
     kernel.set_parent([], parent)
     kernel.shell.set_parent(parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        reply = await kernel.do_execute(asked["code"], silent=False, store_history=True, cell_id=asked["id"])
+        reply = await kernel.do_execute(request["code"], silent=False, store_history=True, cell_id=request["id"])
     except KeyboardInterrupt:
         kernel.shell.showtraceback()
         reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": ""}
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    said = {key: str(reply[key])[:_LARGEST] for key in ("status", "ename", "evalue") if key in reply}
-    channel.send("done", {**said, "execution_count": kernel.shell.execution_count - 1})
+    reply_content = {key: str(reply[key])[:_MAX_OUTPUT] for key in ("status", "ename", "evalue") if key in reply}
+    channel.send("done", {**reply_content, "execution_count": kernel.shell.execution_count - 1})
     if kernel.shell.exit_now:
         sys.stdout.flush()
         os._exit(0)
 
 
 class _Channel:
-    """Sends frames, each behind its marks in the two pipes of printed text."""
+    """Sends frames, and before each the marks in the two pipes of printed text."""
 
     def __init__(self, frames: int, pipes: Sequence[int], nonce: bytes) -> None:
         self._frames, self._pipes, self._nonce = frames, pipes, nonce
@@ -130,7 +130,7 @@ class _Channel:
         self.send_encoded(json.dumps({"kind": kind, "content": content}).encode())
 
     def send_encoded(self, document: bytes, buffers: Sequence[bytes] = ()) -> None:
-        if os.getpid() != self._owner:  # a fork that the notebook made
+        if os.getpid() != self._owner:  # a fork created by the notebook
             return
         with self._lock, _uninterrupted():
             for stream in self._streams:
@@ -143,7 +143,7 @@ class _Channel:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Any:
-    """Hold an interrupt back: half a frame would garble all that follow."""
+    """Delay an interrupt: half a frame would corrupt all later ones."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -154,13 +154,13 @@ def _uninterrupted() -> Any:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _stream(file: int) -> Any:
-    # Each line leaves at once, so that it stands before what a child process prints next.
+def _open_stream(file: int) -> Any:
+    # Line buffering: a line must be in the pipe before a child process prints the next.
     return open(file, "w", encoding="UTF-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
 def prepare() -> Any:
-    """Make the kernel, in the parent: ipykernel's own, without sockets, and with a session that writes into a pipe."""
+    """Create the kernel, in the fork server: ipykernel's, without sockets, with a session that writes to a pipe."""
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
     from IPython.core.shellapp import InteractiveShellApp
@@ -168,7 +168,7 @@ def prepare() -> Any:
     from traitlets.config import Config
 
     class CellsKernel(IPythonKernel):
-        """ipykernel's, with no debugger: nobody debugs a stage, and debugpy costs a tenth of a second."""
+        """ipykernel's kernel without a debugger: stages are not debugged, and debugpy costs a tenth of a second."""
 
         debugger_class = Type(object)
 
@@ -182,19 +182,19 @@ def prepare() -> Any:
     del sys.modules["debugpy"], sys.modules["ipykernel.debugger"]
     kernel.shell_channel_thread = _MainThread()
     kernel.shell.extension_manager.load_extension("storemagic")
-    IPKernelApp.instance().kernel = kernel  # magics and libraries ask the application for its kernel
-    # The notebook's folder goes behind the standard library.
+    IPKernelApp.instance().kernel = kernel  # magics and libraries get the kernel from the application
+    # The notebook's folder comes after the standard library.
     cast(Any, InteractiveShellApp).init_path(SimpleNamespace(ignore_cwd=False))
     return kernel
 
 
 class _MainThread:
-    """Stands for the thread that reads the sockets of a kernel, which this one does not have."""
+    """Replaces the thread that reads an ordinary kernel's sockets."""
 
     parent_thread = threading.main_thread()
 
 
-def _launcher() -> str:
+def _launcher_path() -> str:
     from importlib.util import find_spec
 
     spec = find_spec("ipykernel_launcher")
@@ -205,7 +205,7 @@ def _session() -> Any:
     from jupyter_client.session import Session
 
     class PipeSession(Session):
-        """Gives what the kernel publishes to the channel."""
+        """Passes the kernel's messages to the channel."""
 
         channel: _Channel | None = None
 
@@ -220,7 +220,7 @@ def _session() -> Any:
             buffers = [bytes(buffer) for buffer in rest.get("buffers") or message.get("buffers") or ()]
             frame = {"kind": message["msg_type"], "content": message["content"]}
             document = self.pack(frame)
-            if len(document) + sum(map(len, buffers)) > _LARGEST:
+            if len(document) + sum(map(len, buffers)) > _MAX_OUTPUT:
                 document, buffers = self.pack(_too_large(frame, len(document))), []
             self.channel.send_encoded(document, buffers)
             return message
@@ -238,15 +238,15 @@ def _too_large(frame: dict[str, Any], size: int) -> dict[str, Any]:
     return {**frame, "content": content}
 
 
-def _modules(loaded: set[str]) -> dict[str, str]:
-    """Return the files of modules that were loaded since; to look at all would take longer than a small notebook."""
+def _new_modules(loaded: set[str]) -> dict[str, str]:
+    """Return the files of modules loaded since; inspecting all modules would take longer than a small notebook."""
     new = [name for name in list(sys.modules) if name not in loaded and isinstance(name, str)]
     found = {name: getattr(sys.modules[name], "__file__", None) for name in new}
     return {name: file for name, file in found.items() if isinstance(file, str)}
 
 
 def refresh(environ: Mapping[str, str], *, cwd: str) -> None:
-    """Make a fork as good as a process just started: its own environment, folder, random state, modules."""
+    """Give a fork the state of a new process: environment, working directory, time zone, random numbers."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environ)
@@ -259,7 +259,7 @@ def refresh(environ: Mapping[str, str], *, cwd: str) -> None:
 
 
 def _reseed() -> None:
-    """Give the fork random numbers of its own, as every kernel has them."""
+    """Reseed the random number generators, which all forks share."""
     seed = int.from_bytes(os.urandom(4), "big")
     if "random" in sys.modules:
         sys.modules["random"].seed()

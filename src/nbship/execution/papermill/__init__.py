@@ -1,4 +1,4 @@
-"""papermill's side of the engine: `papermill --engine nbship`."""
+"""The engine for papermill: `papermill --engine nbship`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`papermill in.ipynb out.ipynb --engine nbship`: papermill's command and files, nbship's execution.
 
-Parameters arrive as the values that they are, or are refused before anything is written. A kernel that dies or
-takes too long is marked in its cell, and what the notebook put out until then is kept.
+Parameters arrive with their value and type, or are rejected before anything is written. A kernel that dies or times
+out is marked in its cell, and the outputs until then are saved.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from papermill.log import logger
 from ...errors import ProjectError
 from ...pipeline.inspection import PYTHON, code_cells, language_of, parse_cell
 from ...project import find_root, load
-from ..kernels import Failure, Limits, Listener, execute, is_own, shared_parent
-from ..redaction import Redactor, redactor
+from ..kernels import Callbacks, Failure, Limits, execute, is_own, shared_fork_server
+from ..redaction import Redactor, project_redactor
 from .parameters import pass_parameters
 from .progress import Progress
 
 __all__ = ["NbshipEngine"]
 
-# Options of papermill and nbclient that say nothing about what a cell does, or that are followed.
+# Options of papermill and nbclient that this engine supports, or that do not affect cells.
 _KNOWN = {
     "execution_timeout", "input_path", "iopub_timeout", "log_output", "raise_on_iopub_timeout", "start_timeout",
     "startup_timeout", "stderr_file", "stdout_file", "timeout",
@@ -40,20 +40,22 @@ class NbshipEngine(Engine):  # type: ignore[misc]
 
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, output_path: str | None = None, **options: Any) -> Any:
-        """Execute a notebook, and save it as papermill does.
+        """Execute a notebook, and save it like papermill's own engine.
 
         Raises
         ------
         ParameterError
-            Before anything is executed or written, for a parameter that cannot be passed as it is.
+            For a parameter that cannot be passed unchanged, before anything is executed or written.
         nbclient.exceptions.DeadKernelError, nbclient.exceptions.CellTimeoutError
-            As papermill's own engine does, but with the cell marked.
+            Like papermill's own engine, but after the cell has been marked.
         """
         pass_parameters(nb, _secrets())
         try:
             return super().execute_notebook(nb, kernel_name, output_path, **options)
         except (DeadKernelError, CellTimeoutError):
-            if output_path is None:  # papermill saves it once, at the end, and raises for the marked cell
+            if (
+                output_path is None
+            ):  # without an output path, papermill saves the notebook at the end and raises for the marked cell
                 return nb
             from papermill.execute import raise_for_execution_errors
 
@@ -63,7 +65,7 @@ class NbshipEngine(Engine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
-        """Execute the cells, and tell papermill of each as it begins and ends."""
+        """Execute the cells, and report the start and end of each to papermill."""
         if unknown := sorted(set(options) - _KNOWN):
             logger.warning(f"The engine 'nbship' does not support the option {', '.join(map(repr, unknown))}.")
         files = {name: options.get(f"{name}_file") for name in ("stdout", "stderr")}
@@ -81,13 +83,14 @@ class NbshipEngine(Engine):  # type: ignore[misc]
 
 
 def _execute(notebook: Any, kernel_name: str, progress: Progress, *, timeout: float | None) -> Failure | None:
+    is_python = language_of(notebook).name == PYTHON
     executed = execute(
         notebook,
         cwd=Path.cwd(),
         env=os.environ,
         limits=Limits(cell=timeout),
-        listener=Listener(cell=progress.begin, done=progress.end, text=progress.text),
-        parent=shared_parent(os.environ, modules=_imported(notebook)) if language_of(notebook).name == PYTHON else None,
+        callbacks=Callbacks(cell_started=progress.begin, cell_ended=progress.end, printed=progress.text),
+        fork_server=shared_fork_server(os.environ, modules=_imported_modules(notebook)) if is_python else None,
         kernel="python3" if is_own(kernel_name) else kernel_name,
     )
     if executed.notice:
@@ -97,15 +100,15 @@ def _execute(notebook: Any, kernel_name: str, progress: Progress, *, timeout: fl
 
 
 def _secrets() -> Redactor:
-    """Return what hides the secrets of the project that the notebook is executed in, if it is in one."""
+    """Return the redactor of the current project; outside a project, one without secrets."""
     try:
         root = find_root()
     except ProjectError:
         return Redactor({})
-    return redactor(load(root), os.environ)
+    return project_redactor(load(root), os.environ)
 
 
-def _imported(notebook: Mapping[str, Any]) -> Iterator[str]:
+def _imported_modules(notebook: Mapping[str, Any]) -> Iterator[str]:
     for _, source in code_cells(notebook):
         for node in ast.walk(parse_cell(source) or ast.Module([], [])):
             if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""papermill's parameters, as values: checked, and written anew into the cell that papermill injected."""
+"""Check papermill's parameters, and rewrite the cell that papermill injected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import ParameterError
 from ...pipeline.inspection import PYTHON, kernel_name, language_of, literal, parse_cell
 from ...project import same
-from ..parameter_values import refuse_name, refuse_value
+from ..parameter_values import check_name, check_value
 from ..redaction import Redactor
 from ..translation import translate
 
@@ -18,63 +18,63 @@ __all__ = ["pass_parameters"]
 
 
 def pass_parameters(nb: Any, secrets: Redactor) -> None:
-    """Check the parameters of this run, and write the injected cell from the values that they are.
+    """Check the parameters of this run, and write them into the injected cell.
 
     Raises
     ------
     ParameterError
-        For a name that is no plain name, for a value that would not arrive as it is or that holds a secret,
-        and for text where the notebook has a number or a truth value: that is what papermill makes of `-p flag false`.
+        For an invalid name, for a value that would arrive changed or that holds a secret, and for a string where the
+        notebook's default is a number or boolean: papermill reads `-p flag false` as the string "false".
     """
-    # papermill gives every cell of the file that it reads an entry of its own, and then adds this one.
+    # papermill adds metadata to every cell of the file, and only then injects this one.
     injected = next((cell for cell in nb.cells if "papermill" not in cell.metadata), None)
     if injected is None or "injected-parameters" not in injected.metadata.get("tags", ()):
         return
     params = {name: _plain(value) for name, value in nb.metadata.papermill.parameters.items()}
     for name, value in params.items():
-        refuse_name(name)
-        refuse_value(name, value)
-    secrets.refuse(params, where="The command")
+        check_name(name)
+        check_value(name, value)
+    secrets.check(params, where="The command")
     language = language_of(nb).name
     if language != PYTHON:
-        # papermill would escape strings as Python does; `$` in a string of Julia is code.
+        # papermill escapes strings for Python. In Julia, `$` in a string runs code.
         source = translate(
             params, {}, kernel=kernel_name(nb), language=language, notebook="the notebook", note="Parameters"
         )
         injected.source = source or injected.source
     else:
-        _refuse_converted(params, injected.source)
-        _refuse_text(params, nb)
+        _reject_converted(params, injected.source)
+        _reject_strings(params, nb)
         comment = injected.source.partition("\n")[0]
         injected.source = "\n".join([comment, *(f"{name} = {literal(value)}" for name, value in params.items()), ""])
 
 
-def _refuse_converted(params: Mapping[str, Any], source: str) -> None:
-    """Refuse what papermill's notebook format turned into another type on the way: tuples, keys that are no text."""
-    written = dict(_assigned(source))
+def _reject_converted(params: Mapping[str, Any], source: str) -> None:
+    """Reject values that papermill's notebook format changes: tuples, and mappings with keys that are not strings."""
+    written = dict(_assignments(source))
     for name, value in params.items():
         if name not in written or not same(written[name], value):
             raise ParameterError(
-                f"The parameter '{name}' holds a tuple, or a mapping whose keys are not strings, that cannot be passed as it is. "
-                "Pass lists, and text as keys."
+                f"The parameter '{name}' holds a tuple, or a mapping whose keys are not strings, and cannot be passed unchanged. "
+                "Pass lists, and use strings as keys."
             )
 
 
-def _refuse_text(params: Mapping[str, Any], nb: Any) -> None:
+def _reject_strings(params: Mapping[str, Any], nb: Any) -> None:
     cell = next((cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", ())), None)
-    declared = dict(_assigned(cell.source)) if cell else {}
+    declared = dict(_assignments(cell.source)) if cell else {}
     for name, value in params.items():
-        usual = declared.get(name)
-        if isinstance(value, str) and isinstance(usual, (bool, int, float)):
-            kind = type(usual).__name__
+        default = declared.get(name)
+        if isinstance(value, str) and isinstance(default, (bool, int, float)):
+            kind = type(default).__name__
             raise ParameterError(
-                f"The parameter '{name}' is the text {value!r}, and the notebook has {name} = {usual!r}, a {kind}. "
-                f"Write `-y '{name}: {'false' if kind == 'bool' else usual}'`, or for papermill's -p True, False or a number in digits."
+                f"The parameter '{name}' is the string {value!r}, but its default in the notebook is {default!r}, a {kind}. "
+                f"Pass `-y '{name}: {'false' if kind == 'bool' else default}'`. With -p, write True, False or digits."
             )
 
 
-def _assigned(source: str) -> Iterator[tuple[str, Any]]:
-    """Yield names and values of the assignments of literals in a cell."""
+def _assignments(source: str) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of a cell's assignments of literals."""
     for statement in (parse_cell(source) or ast.Module([], [])).body:
         if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is None:
             continue

@@ -1,4 +1,4 @@
-"""What papermill hears of an execution: each cell as it begins and ends, its outputs, its log."""
+"""Report an execution to papermill: each cell's start and end, its outputs, and the log."""
 
 from __future__ import annotations
 
@@ -16,56 +16,57 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Hands an execution on to papermill's `NotebookExecutionManager`.
+    """Passes an execution on to papermill's `NotebookExecutionManager`.
 
     Parameters
     ----------
     manager
-        papermill's account of this notebook, which saves it after each cell.
+        papermill's manager of this notebook, which saves it after each cell.
     log
-        Whether papermill's logger gets the outputs too.
+        Whether outputs also go to papermill's logger.
     files
-        Where `stdout` and `stderr` go as well; None: nowhere.
+        Files that also receive `stdout` and `stderr`; None: no file.
     """
 
     def __init__(self, manager: Any, secrets: Redactor, *, log: bool, files: Mapping[str, Any]) -> None:
         self._manager, self._secrets, self._log, self._files = manager, secrets, log, files
         self._cells = manager.nb.cells
         self._code = [index for index, cell in enumerate(self._cells) if cell.cell_type == "code"]
-        self._at, self._began = -1, ""
-        self._held = {"stdout": "", "stderr": ""}
+        self._index, self._started = -1, ""
+        self._unfinished_lines = {"stdout": "", "stderr": ""}
 
     def begin(self, number: int, count: int) -> None:
-        """Begin code cell `number`, from 1."""
-        self._go_to(self._code[number - 1])
-        self._began = _now()
+        """Report the start of code cell `number`, from 1."""
+        self._advance_to(self._code[number - 1])
+        self._started = _now()
 
     def end(self, index: int, cell: Mapping[str, Any]) -> None:
-        """Take the outputs of a cell that ran."""
-        self._take(index, cell)
+        """Copy the outputs of a cell that ran, and report them."""
+        self._copy_outputs(index, cell)
         ended = _now()
-        begun = {"iopub.execute_input": self._began, "iopub.status.busy": self._began}
+        begun = {"iopub.execute_input": self._started, "iopub.status.busy": self._started}
         self._cells[index].metadata["execution"] = {**begun, "iopub.status.idle": ended, "shell.execute_reply": ended}
-        for stream, rest in self._held.items():
-            self._tell(stream, self._secrets(rest))
-            self._held[stream] = ""
+        for stream, rest in self._unfinished_lines.items():
+            self._forward_text(stream, self._secrets(rest))
+            self._unfinished_lines[stream] = ""
         for output in self._cells[index].outputs:
             if self._log and "text/plain" in output.get("data", {}):
                 logger.info(output.data["text/plain"])
 
     def text(self, stream: str, text: str) -> None:
-        """Take text as it is printed."""
-        # A secret may come in pieces, but seldom on several lines.
+        """Pass on text as it is printed."""
+        # A secret may arrive in pieces, but rarely on several lines, so unfinished lines wait: `open-` waits until
+        # `sesame\n` arrives; then both pass as `[TOKEN]\n`.
         if self._secrets:
-            whole, newline, rest = (self._held[stream] + text).rpartition("\n")
-            self._held[stream] = rest
-            text = self._secrets(whole + newline)
-        self._tell(stream, text)
+            lines, newline, rest = (self._unfinished_lines[stream] + text).rpartition("\n")
+            self._unfinished_lines[stream] = rest
+            text = self._secrets(lines + newline)
+        self._forward_text(stream, text)
 
     def finish(self, executed: Executed) -> None:
-        """Take the whole notebook: later cells change displays of earlier ones."""
+        """Copy all outputs again, because later cells can update displays of earlier ones."""
         for index in self._code:
-            self._take(index, executed.notebook["cells"][index])
+            self._copy_outputs(index, executed.notebook["cells"][index])
         metadata = redacted(executed.notebook["metadata"], self._secrets)
         for key in ("language_info", "widgets"):
             if key in metadata:
@@ -73,39 +74,39 @@ class Progress:
         if executed.failure:
             self._fail()
         else:
-            self._go_to(len(self._cells) - 1)
+            self._advance_to(len(self._cells) - 1)
         self._complete()
 
     def stop(self, error: BaseException) -> None:
-        """Mark the cell at which the execution itself was stopped."""
-        if self._at < 0 and self._cells:
-            self._go_to(self._code[0] if self._code else 0)
-        if self._at >= 0:
-            cell = self._cells[self._at]
+        """Mark the cell during which the execution was interrupted."""
+        if self._index < 0 and self._cells:
+            self._advance_to(self._code[0] if self._code else 0)
+        if self._index >= 0:
+            cell = self._cells[self._index]
             if cell.cell_type == "code":
                 cell.outputs.append(_marker(error, self._secrets))
             self._fail()
             self._complete()
 
-    def _go_to(self, index: int) -> None:
-        while self._at < index:
+    def _advance_to(self, index: int) -> None:
+        while self._index < index:
             self._complete()
-            self._at += 1
-            self._manager.cell_start(self._cells[self._at], self._at)
+            self._index += 1
+            self._manager.cell_start(self._cells[self._index], self._index)
 
     def _complete(self) -> None:
-        if self._at >= 0:
-            self._manager.cell_complete(self._cells[self._at], cell_index=self._at)
+        if self._index >= 0:
+            self._manager.cell_complete(self._cells[self._index], cell_index=self._index)
 
     def _fail(self) -> None:
-        self._manager.cell_exception(self._cells[self._at], cell_index=self._at)
+        self._manager.cell_exception(self._cells[self._index], cell_index=self._index)
 
-    def _take(self, index: int, cell: Mapping[str, Any]) -> None:
+    def _copy_outputs(self, index: int, cell: Mapping[str, Any]) -> None:
         outputs = redacted(cell["outputs"], self._secrets)
         self._cells[index].outputs = [nbformat.from_dict(output) for output in outputs]  # type: ignore[no-untyped-call]
         self._cells[index].execution_count = cell["execution_count"]
 
-    def _tell(self, stream: str, text: str) -> None:
+    def _forward_text(self, stream: str, text: str) -> None:
         if self._log and text:
             (logger.info if stream == "stdout" else logger.warning)(text)
         if (file := self._files.get(stream)) and text:

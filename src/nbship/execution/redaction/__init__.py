@@ -1,7 +1,7 @@
-"""Secrets, taken out of outputs, tracebacks and reports."""
+"""Remove secrets from outputs, tracebacks and reports."""
 
 from __future__ import annotations
 
-from .secrets import Redactor, redact_executed, redacted, redactor
+from .secrets import Redactor, project_redactor, redact_executed, redacted
 
-__all__ = ["Redactor", "redact_executed", "redacted", "redactor"]
+__all__ = ["Redactor", "project_redactor", "redact_executed", "redacted"]

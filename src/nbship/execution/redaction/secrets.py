@@ -1,7 +1,7 @@
-"""Secrets stay out of everything that is written: their values are replaced by their names.
+"""Keep secrets out of all written files: their values are replaced by their names.
 
-A project declares which environment variables hold secrets (`project.secrets` in `nbship.yaml`). A notebook
-reads them from its environment; what it prints, shows or raises loses them, in every spelling that they usually take.
+A project declares the environment variables that hold secrets (`project.secrets` in `nbship.yaml`). A notebook reads
+them from its environment. They are removed from everything it prints, displays or raises, in all common spellings.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import Any
 from ...errors import ParameterError, SettingsError
 from ...project import Project
 from ..kernels import Executed
-from .variants import SHORTEST, cut_short, parted, spellings
+from .variants import MIN_LENGTH, spellings, split_pattern, truncated_pattern
 
-__all__ = ["Redactor", "redact_executed", "redacted", "redactor"]
+__all__ = ["Redactor", "project_redactor", "redact_executed", "redacted"]
 
 _CUT = re.compile(r"\n\[nbship cut [\d,]+ characters of output here\]\n")
 
 
-def redactor(project: Project, environ: Mapping[str, str]) -> Redactor:
-    """Return what takes the project's secrets, as `environ` holds them, out of texts.
+def project_redactor(project: Project, environ: Mapping[str, str]) -> Redactor:
+    """Return the redactor of the project's secrets, with their values from `environ`.
 
     Raises
     ------
     SettingsError
-        If a secret is too short to be told from other text.
+        If a secret is so short that other text would match.
     """
     values = {name: environ[name] for name in project.settings.project.secrets if environ.get(name)}
     for name, value in values.items():
-        if len(value) < SHORTEST:
+        if len(value) < MIN_LENGTH:
             raise SettingsError(
-                f"The secret '{name}' has {len(value)} characters in the environment, too few to find it in outputs. "
-                f"Use one of at least {SHORTEST}, or remove '{name}' from 'project.secrets' in nbship.yaml."
+                f"The secret '{name}' has {len(value)} characters in the environment, too few to recognise it in outputs. "
+                f"Use at least {MIN_LENGTH} characters, or remove '{name}' from 'project.secrets' in nbship.yaml."
             )
     return Redactor(values)
 
 
 class Redactor:
-    """Replaces the values of secrets in text by their names in brackets; false if there is none.
+    """Replaces the values of secrets in text by their names in brackets; false without secrets.
 
     >>> redact = Redactor({"TOKEN": 'open"sesame'})
     >>> redact('token=open"sesame'), redact('{"token": "open\\\\"sesame"}')
@@ -54,10 +54,10 @@ class Redactor:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         forms = {form: name for name, value in values.items() for form in spellings(value)}
-        # The longest first: one secret may be part of another.
+        # The longest first, because one secret may be part of another.
         self._forms = sorted(forms.items(), key=lambda form: -len(form[0]))
-        self._parted = [(parted(value), name) for name, value in values.items()]
-        self._cut = [(cut_short(value), value, name) for name, value in values.items()]
+        self._split = [(split_pattern(value), name) for name, value in values.items()]
+        self._truncated = [(truncated_pattern(value), value, name) for name, value in values.items()]
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -67,20 +67,23 @@ class Redactor:
         for form, name in self._forms:
             if form in text:
                 text = text.replace(form, f"[{name}]")
-        for pattern, name in self._parted:
+        for pattern, name in self._split:
             text = pattern.sub(f"[{name}]", text)
-        for pattern, value, name in self._cut:
+        for pattern, value, name in self._truncated:
             for found in set(pattern.findall(text)):
                 if value.startswith(found):
                     text = text.replace(found, f"[{name}]")
         return self._at_cuts(text)
 
     def _at_cuts(self, text: str) -> str:
-        """Take away what is left of a secret where a flood of output was cut, right through it."""
+        """Replace the part of a secret that is left where long output was cut.
+
+        Example: for the secret `open-sesame`, `…xopen-ses` before the note becomes `…x[TOKEN]`.
+        """
         for note in reversed(list(_CUT.finditer(text))):
             head, tail = text[: note.start()], text[note.end() :]
             for form, name in self._forms:
-                sizes = range(len(form) - 1, SHORTEST - 1, -1)
+                sizes = range(len(form) - 1, MIN_LENGTH - 1, -1)
                 if size := next((size for size in sizes if head.endswith(form[:size])), 0):
                     head = head[:-size] + f"[{name}]"
                 if size := next((size for size in sizes if tail.startswith(form[-size:])), 0):
@@ -88,27 +91,26 @@ class Redactor:
             text = head + note[0] + tail
         return text
 
-    def refuse(self, values: Mapping[str, Any], *, where: str) -> None:
-        """Refuse values that hold a secret: they would be written down.
+    def check(self, values: Mapping[str, Any], *, where: str) -> None:
+        """Check that no value holds a secret, because parameters are written to files.
 
         Raises
         ------
         ParameterError
-            For the first one; the message does not hold it.
+            For the first secret; the message does not contain it.
         """
         for key, value in values.items():
-            for text in _texts({key: value}):
+            for text in _strings({key: value}):
                 name = next((name for form, name in self._forms if form in text), None)
                 if name:
-                    shown = self(str(key))
                     raise ParameterError(
-                        f"{where} gives '{shown}' the value of the secret '{name}', which would be written down. "
+                        f"{where} sets '{self(str(key))}' to the value of the secret '{name}', which would be written to files. "
                         f'Leave it in the environment, and read os.environ["{name}"] in the notebook.'
                     )
 
 
 def redacted(value: Any, redact: Redactor) -> Any:
-    """Return a nest of lists and mappings with every text in it redacted, keys included.
+    """Return nested lists and mappings with all strings redacted, including keys.
 
     >>> redacted({"text": ["is sesame"]}, Redactor({"TOKEN": "sesame"}))
     {'text': ['is [TOKEN]']}
@@ -123,7 +125,7 @@ def redacted(value: Any, redact: Redactor) -> Any:
 
 
 def redact_executed(executed: Executed, redact: Redactor) -> Executed:
-    """Return what an execution gave without secrets: outputs, metadata of widgets, the failure's message."""
+    """Return an executed notebook without secrets: in outputs, widgets' metadata and the failure's message."""
     if not redact:
         return executed
     failure = executed.failure
@@ -134,13 +136,13 @@ def redact_executed(executed: Executed, redact: Redactor) -> Executed:
     )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _texts(key)
-            yield from _texts(inner)
+            yield from _strings(key)
+            yield from _strings(inner)
     elif isinstance(value, (list, tuple, set)):
         for inner in value:
-            yield from _texts(inner)
+            yield from _strings(inner)
     else:
         yield str(value)

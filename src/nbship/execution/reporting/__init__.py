@@ -1,8 +1,8 @@
-"""What a run shows and keeps: progress, reports, run records and their history."""
+"""Progress, reports, run records and their history."""
 
 from __future__ import annotations
 
-from .history import describe_runs, last_runs, made_elsewhere
+from .history import describe_runs, last_runs, run_elsewhere
 from .progress import Progress, choose_progress
 from .records import RunRecord, append_record, read_records
 from .report import StageReport, describe
@@ -18,7 +18,7 @@ __all__ = [
     "describe",
     "describe_runs",
     "last_runs",
-    "made_elsewhere",
     "raise_for",
     "read_records",
+    "run_elsewhere",
 ]

@@ -1,4 +1,4 @@
-"""What past runs of stages took."""
+"""Past runs of stages, with their duration and memory."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from datetime import UTC, datetime
 from ...pipeline import is_here
 from .records import RunRecord
 
-__all__ = ["describe_runs", "last_runs", "made_elsewhere"]
+__all__ = ["describe_runs", "last_runs", "run_elsewhere"]
 
 _HEAD = ("stage", "when (UTC)", "outcome", "wall", "CPU", "memory", "platform")
 
 
 def last_runs(records: Iterable[RunRecord]) -> Mapping[str, RunRecord]:
-    """Return the last record of each stage, in the order in which they were first run."""
+    """Return the last record of each stage, in the order of their first runs."""
     return {record.stage: record for record in records}
 
 
-def made_elsewhere(records: Iterable[RunRecord]) -> Mapping[str, str]:
-    """Return the stages whose last good run was on another platform than this one, and on which."""
-    made = last_runs(record for record in records if record.outcome == "done")
-    return {name: record.platform for name, record in made.items() if not is_here(record.platform)}
+def run_elsewhere(records: Iterable[RunRecord]) -> Mapping[str, str]:
+    """Return the stages whose last successful run was on another platform, with that platform."""
+    done = last_runs(record for record in records if record.outcome == "done")
+    return {name: record.platform for name, record in done.items() if not is_here(record.platform)}
 
 
 def describe_runs(records: Iterable[RunRecord]) -> str:
-    """Return the records as a table for a terminal, a line each."""
+    """Return the records as a table for a terminal, one line each."""
     rows = [_HEAD, *map(_row, records)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)) for row in rows)
@@ -35,7 +35,7 @@ def describe_runs(records: Iterable[RunRecord]) -> str:
 def _row(record: RunRecord) -> tuple[str, ...]:
     return (
         record.stage,
-        _when(record.started),
+        _start_time(record.started),
         record.outcome,
         f"{record.seconds:.1f} s",
         "-" if record.cpu_seconds is None else f"{record.cpu_seconds:.1f} s",
@@ -44,7 +44,7 @@ def _row(record: RunRecord) -> tuple[str, ...]:
     )
 
 
-def _when(started: str) -> str:
+def _start_time(started: str) -> str:
     try:
         return datetime.fromisoformat(started).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:

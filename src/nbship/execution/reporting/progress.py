@@ -1,4 +1,4 @@
-"""Show a run as it goes: one line a stage, and on a terminal a line that lives."""
+"""Show the progress of a run: lines for a log, and a live display on a terminal."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ __all__ = ["LiveProgress", "PlainProgress", "Progress", "choose_progress"]
 
 
 class Progress(Protocol):
-    """What a run tells while it goes; several stages may run at a time, each in its thread."""
+    """Receives the events of a run; stages run in several threads."""
 
     def begin(self, stages: Sequence[str]) -> None:
-        """The stages are known."""
+        """Start, with the names of the stages."""
 
     def started(self, stage: str) -> None:
-        """A stage's notebook begins."""
+        """Report that a stage's notebook starts."""
 
-    def at(self, stage: str, *, cell: int, cells: int) -> None:
-        """A stage is at a cell."""
+    def cell_started(self, stage: str, *, cell: int, cells: int) -> None:
+        """Report that a cell starts, by its number and the number of cells."""
 
     def finished(self, report: StageReport) -> None:
-        """A stage's notebook ended, well or not."""
+        """Report that a stage's notebook ended, successfully or not."""
 
-    def current(self, stage: str) -> None:
-        """A stage has nothing to do."""
+    def up_to_date(self, stage: str) -> None:
+        """Report that a stage is up to date."""
 
     def restored(self, stage: str) -> None:
-        """A stage's products came from an earlier run."""
+        """Report that a stage's products were restored from an earlier run."""
 
     def note(self, text: str) -> None:
-        """Something else to say."""
+        """Show a remark."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """End the display."""
 
 
 class PlainProgress:
-    """Lines for logs: one when a stage starts, one when it ends."""
+    """Lines for logs: one at the start of each stage and one at its end."""
 
     def __init__(self, *, file: TextIO | None = None) -> None:
         self._width = 0
@@ -55,13 +55,13 @@ class PlainProgress:
     def started(self, stage: str) -> None:
         self.note(f"{stage:{self._width}}  started")
 
-    def at(self, stage: str, *, cell: int, cells: int) -> None:
+    def cell_started(self, stage: str, *, cell: int, cells: int) -> None:
         pass
 
     def finished(self, report: StageReport) -> None:
-        self.note(ending(report, width=self._width))
+        self.note(stage_line(report, width=self._width))
 
-    def current(self, stage: str) -> None:
+    def up_to_date(self, stage: str) -> None:
         pass
 
     def restored(self, stage: str) -> None:
@@ -75,7 +75,7 @@ class PlainProgress:
 
 
 class LiveProgress(PlainProgress):
-    """The same for a terminal: each stage that runs has a line with a clock and its cell, and all have a last one."""
+    """A live display for terminals: a line with time and cell for each running stage, and a line of counts."""
 
     def __init__(self, *, console: Any = None) -> None:
         from rich.console import Console
@@ -86,14 +86,14 @@ class LiveProgress(PlainProgress):
         self._live: Any = None
         self._running: dict[str, _Running] = {}
         self._waiting: set[str] = set()
-        self._all = 0
+        self._total = 0
 
     def begin(self, stages: Sequence[str]) -> None:
         from rich.live import Live
         from rich.text import Text
 
         super().begin(stages)
-        self._all, self._waiting = len(stages), set(stages)
+        self._total, self._waiting = len(stages), set(stages)
         self._live = Live(
             get_renderable=lambda: Text(self.lines()), console=self._console, transient=True, refresh_per_second=4
         )
@@ -104,7 +104,7 @@ class LiveProgress(PlainProgress):
             self._waiting.discard(stage)
             self._running[stage] = _Running(time.monotonic())
 
-    def at(self, stage: str, *, cell: int, cells: int) -> None:
+    def cell_started(self, stage: str, *, cell: int, cells: int) -> None:
         with self._lock:
             if stage in self._running:
                 self._running[stage] = replace(self._running[stage], cell=cell, cells=cells)
@@ -113,7 +113,7 @@ class LiveProgress(PlainProgress):
         self._ended(report.stage)
         super().finished(report)
 
-    def current(self, stage: str) -> None:
+    def up_to_date(self, stage: str) -> None:
         self._ended(stage)
 
     def restored(self, stage: str) -> None:
@@ -136,35 +136,35 @@ class LiveProgress(PlainProgress):
             self._live.refresh()
 
     def lines(self) -> str:
-        """Return what lives at the bottom of the terminal: the stages that run, and counts."""
+        """Return the live lines at the bottom of the terminal: the running stages, and counts."""
         with self._lock:
             running = dict(self._running)
-            done = self._all - len(self._waiting) - len(running)
-            counts = f"{done} of {self._all} done, {len(running)} running, {len(self._waiting)} waiting"
+            done = self._total - len(self._waiting) - len(running)
+            counts = f"{done} of {self._total} done, {len(running)} running, {len(self._waiting)} waiting"
         now = time.monotonic()
-        return "\n".join([*(at.line(name, now, self._width) for name, at in running.items()), counts])
+        return "\n".join([*(stage.line(name, now, self._width) for name, stage in running.items()), counts])
 
 
 @dataclass(frozen=True)
 class _Running:
-    began: float
+    started: float
     cell: int = 0
     cells: int = 0
 
     def line(self, name: str, now: float, width: int) -> str:
         where = f"cell {self.cell} of {self.cells}" if self.cells else "starting"
-        return f"{name:{width}}  {now - self.began:5.0f} s  {where}"
+        return f"{name:{width}}  {now - self.started:5.0f} s  {where}"
 
 
 def choose_progress() -> Progress:
-    """Choose by what standard output is: a terminal, or a file or pipe."""
+    """Return the live display if standard output is a terminal, otherwise plain lines."""
     return LiveProgress() if sys.stdout.isatty() else PlainProgress()
 
 
-def ending(report: StageReport, *, width: int = 0) -> str:
-    """Return the line that says how a stage ended.
+def stage_line(report: StageReport, *, width: int = 0) -> str:
+    """Return the line for a stage that ended.
 
-    >>> ending(StageReport(stage="train", seconds=12.34, cells=9, peak_memory=512_000_000))
+    >>> stage_line(StageReport(stage="train", seconds=12.34, cells=9, peak_memory=512_000_000))
     'train     12.3 s  9 cells, 512 MB'
     """
     head = f"{report.stage:{width}}  {report.seconds:7.1f} s"

@@ -1,4 +1,4 @@
-"""Run records: what a stage took, apart from its products so that these stay the same."""
+"""Run records: time and memory of each run, stored outside the products so that these stay reproducible."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ class RunRecord:
     started
         Time in UTC, ISO 8601.
     outcome
-        `"done"`, or the class of the error that ended the run, of the exception in the cell where one did.
+        `"done"`, or the class name of the exception in the failed cell; if no cell failed, of the error that ended the
+        run.
     seconds, cpu_seconds
-        By the wall and on the CPU; the latter is None where the kernel could not be asked.
+        Wall time and CPU time; the latter is None if the kernel did not report it.
     peak_memory
-        The most memory of the kernel's process, in bytes.
+        Peak memory of the kernel's process, in bytes.
     python, platform
-        Versions and machine.
+        The Python version, and the system with its machine.
     """
 
     stage: str
@@ -43,32 +44,36 @@ class RunRecord:
 
 
 def append_record(path: Path, record: RunRecord) -> None:
-    """Add one line to the file of run records; lines of runs at the same time do not mix."""
+    """Append one line to the file of run records; concurrent runs do not mix their lines.
+
+    One `write` to a file opened with O_APPEND is atomic. A crash may leave `{"stage": "fit", "st` without a newline;
+    the next record then starts with one, so only the damaged line is lost.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(asdict(record), sort_keys=True) + "\n"
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(handle, _before(handle) + line.encode())
+        os.write(handle, _missing_newline(handle) + line.encode())
     finally:
         os.close(handle)
 
 
 def read_records(path: Path) -> Iterator[RunRecord]:
-    """Yield the records of a file, oldest first; a line that is cut short or damaged is passed over."""
+    """Yield the records of a file, oldest first; incomplete and damaged lines are skipped."""
     if not path.is_file():
         return
     with path.open("rb") as lines:
         for line in lines:
             try:
-                found = json.loads(line)
-                if isinstance(found, dict) and found.get("format") == FORMAT:
-                    yield RunRecord(**found)
+                document = json.loads(line)
+                if isinstance(document, dict) and document.get("format") == FORMAT:
+                    yield RunRecord(**document)
             except (ValueError, TypeError):
                 continue
 
 
-def _before(handle: int) -> bytes:
-    """Return the end of the line that a crash has cut short, if one has."""
+def _missing_newline(handle: int) -> bytes:
+    """Return a newline if the file's last line has none."""
     if os.lseek(handle, 0, os.SEEK_END) == 0:
         return b""
     os.lseek(handle, -1, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""How a stage's run ended, and what a person should see of it."""
+"""The report of a stage's run, and its description for a terminal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class StageReport:
     Attributes
     ----------
     error
-        Class name of the error that ended the run; empty if it went well.
+        Class name of the error that ended the run; empty after success.
     message
         The error's message.
     cell
-        Number of the code cell that failed, as in `In [3]`; None if no cell did.
+        Number of the failed code cell, as in `In [3]`; None if no cell failed.
     source, traceback
         The failing cell's source, and the traceback with terminal colours.
     notebook
-        The executed notebook, or where the partial one was left, relative to the root.
+        Path of the executed or partial notebook, relative to the root.
     notice
-        What the user should know about how it was executed.
+        A remark for the user about the choice of kernel.
     """
 
     stage: str
@@ -47,7 +47,7 @@ class StageReport:
 
 
 def describe(report: StageReport, *, colour: bool) -> str:
-    """Return the failing cell, its traceback and where the partial notebook is, as text for a terminal."""
+    """Return the failed cell, its traceback and the path of the partial notebook, as text for a terminal."""
     parts = []
     if report.source:
         where = f"In [{report.cell}]" if report.cell is not None else "The cell"

@@ -1,4 +1,4 @@
-"""What a run did."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["RunSummary", "raise_for"]
 
 @dataclass
 class RunSummary:
-    """What a run did.
+    """The summary of a run.
 
     Attributes
     ----------
     ran
-        Reports of the stages whose notebooks ran, in the order in which they ended; some may have failed.
+        Reports of the executed stages, in the order in which they ended; some may have failed.
     restored
-        Stages whose results came from the cache.
+        Stages restored from the cache.
     up_to_date
-        Stages that had nothing to do.
+        Stages that were up to date.
     """
 
     ran: list[StageReport] = field(default_factory=list)
@@ -31,17 +31,17 @@ class RunSummary:
 
     @property
     def failed(self) -> StageReport | None:
-        """The report of the first stage that failed, if one did."""
+        """The report of the first failed stage; None if no stage failed."""
         return next((report for report in self.ran if report.error), None)
 
 
 def raise_for(summary: RunSummary) -> None:
-    """Raise the error of the stage that failed, if one did.
+    """Raise the error of the first failed stage; do nothing if no stage failed.
 
     Raises
     ------
     GateError, StageError
-        As the stage's own run raised it.
+        With the message of the stage's error.
     """
     if failed := summary.failed:
         raise (GateError if failed.error == "GateError" else StageError)(failed.message)
