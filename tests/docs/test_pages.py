@@ -7,15 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from blocks import PAGES, ROOT, TUTORIAL, Outcome, Page, differences, read_page, run_page
+from blocks import PAGES, ROOT, TUTORIAL, Outcome, differences, read_page, run_page
 
 DOCS = ROOT / "docs"
 WITH_BLOCKS = [page for page in PAGES if page != TUTORIAL and read_page(page).steps]
 
 
-def check(page: Page, outcomes: list[Outcome]) -> None:
-    found = differences(page, outcomes)
-    assert not found, "\n\n".join([*found, f"`python tests/docs/blocks.py {page.path}` writes what was printed."])
+def report(path: Path, found: list[str]) -> str:
+    """Return the differences of a page, and the command that writes the current output into it."""
+    return "\n\n".join([*found, f"`python tests/docs/blocks.py {path}` writes the current output into the page."])
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,8 @@ def followed(home: Path) -> list[Outcome]:
 
 
 def test_the_tutorial_prints_what_it_says(followed: list[Outcome]) -> None:
-    check(read_page(TUTORIAL), followed)
+    found = differences(read_page(TUTORIAL), followed)
+    assert not found, report(TUTORIAL, found)
 
 
 def test_the_tutorial_leads_to_a_report(followed: list[Outcome], home: Path) -> None:
@@ -42,7 +43,8 @@ def test_the_tutorial_leads_to_a_report(followed: list[Outcome], home: Path) -> 
 def test_the_blocks_of_a_page_run(path: Path, followed: list[Outcome], home: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(home / "late_orders", tmp_path / "late_orders", symlinks=True))
     page = read_page(path)
-    check(page, run_page(page, copy, home=tmp_path))
+    found = differences(page, run_page(page, copy, home=tmp_path))
+    assert not found, report(path, found)
 
 
 def test_links_between_pages_and_to_files_lead_somewhere() -> None:
