@@ -182,9 +182,10 @@ def test_an_interrupted_run_ends_at_once_and_a_killed_one_leaves_no_kernel(proje
         )
         wait_until(lambda mark=mark: mark.is_file() and mark.read_text().strip())
         subprocess.run(["kill", "-s", signal, str(run.pid)], check=True)
-        run.wait(PATIENCE)
+        assert run.wait(PATIENCE) != 0
         shell = int(mark.read_text())
         wait_until(lambda shell=shell: not is_running(shell))
+        assert not is_running(shell)
 
 
 def test_sql_runs_without_parameters_on_the_files_that_it_names(project: Path, tmp_path: Path) -> None:

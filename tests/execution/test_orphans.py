@@ -67,5 +67,6 @@ def test_the_kernel_ends_with_a_killed_stage(sleeping: Path):
     assert call(sleeping, "nbship", "stage", "notebooks").returncode == 0
     process, below = started(sleeping, "nbship", "stage", "load")
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(PATIENCE)
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     wait_until(lambda: not any(is_running(each.pid) for each in below))
+    assert not any(is_running(each.pid) for each in below)

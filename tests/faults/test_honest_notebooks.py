@@ -110,8 +110,10 @@ def test_a_notebook_beyond_its_memory_fails_in_its_cell(fork_server: ForkServer,
 def test_child_processes_end_with_a_killed_notebook(fork_server: ForkServer) -> None:
     started = "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)"
     done = run(fork_server, started, "import os\nos.kill(os.getpid(), 9)")
+    assert done.failure.kind == "died"
     pid = int(texts(done.notebook["cells"][0]))
     wait_until(lambda: not is_running(pid))
+    assert not is_running(pid)
 
 
 FLOODS = {

@@ -93,8 +93,10 @@ def test_a_cell_that_ignores_interrupts_is_stopped_in_time(tmp_path: Path):
 
 def test_what_a_kernel_started_does_not_outlive_it(tmp_path: Path):
     done = run(tmp_path, "import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)")
+    assert done.failure is None
     child = int(text(done.notebook["cells"][0]))
     wait_until(lambda: not is_running(child))
+    assert not is_running(child)
 
 
 def test_home_settings_of_ipython_do_not_reach_the_kernel(tmp_path: Path):
@@ -201,3 +203,4 @@ def test_a_fork_server_leaves_no_folder_if_its_owner_is_killed(tmp_path: Path):
         assert (folder / "socket").exists()
         starter.kill()
     wait_until(lambda: not folder.exists())
+    assert not folder.exists()

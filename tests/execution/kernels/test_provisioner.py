@@ -109,6 +109,7 @@ def test_restart_gives_a_new_process(start: Callable[..., Kernel]):
     assert int(kernel.ask("import os; print(os.getpid())")) != before
     assert kernel.ask("print(x)") == "NameError"
     wait_until(lambda: not is_running(before))
+    assert not is_running(before)
 
 
 def test_an_interrupt_ends_the_cell_and_what_it_started_and_not_the_kernel(start: Callable[..., Kernel]):
@@ -173,6 +174,7 @@ def test_kernel_and_fork_server_end_with_their_client(kernelspec: dict[str, Any]
         client.kill()
     assert len(pids) == 2
     wait_until(lambda: not any(map(is_running, pids)))
+    assert not any(map(is_running, pids))
 
 
 @pytest.mark.parametrize(

@@ -271,8 +271,9 @@ def test_a_run_that_is_interrupted_is_marked(place: Place):
     program = [str(Path(sys.executable).parent / "papermill"), "in.ipynb", "out.ipynb", "--engine", "nbship"]
     run = subprocess.Popen(program, cwd=place.root, env=dict(os.environ), stderr=subprocess.DEVNULL)
     wait_until(lambda: (place.root / "started").exists() or run.poll() is not None)
+    assert run.poll() is None
     run.send_signal(2)
-    run.wait(PATIENCE)
+    assert run.wait(PATIENCE) != 0
     cells = json.loads((place.root / "out.ipynb").read_text())["cells"]
     assert [cell["metadata"]["papermill"]["status"] for cell in cells] == ["failed", "pending"]
     assert cells[0]["outputs"][-1]["ename"] == "KeyboardInterrupt"
