@@ -18,7 +18,8 @@ FINISHED = (
     *("app", "src/flights", "src/nbship/cli", "src/nbship/notebook", "src/nbship/project", "src/nbship/tabular"),
     *("src/nbship/errors.py", "src/nbship/ids.py", "src/nbship/imports.py", "src/nbship/lazy.py", "src/nbship/text.py"),
     *("tests/cli", "tests/flights", "tests/notebook", "tests/notebooks", "tests/project", "tests/tabular"),
-    *("src/nbship/dvcstore", "tests/dvcstore", "src/nbship/pipeline", "tests/pipeline", "src/nbship/execution"),
+    *("src/nbship/dvcstore", "tests/dvcstore", "src/nbship/pipeline", "tests/pipeline"),
+    *("src/nbship/execution", "tests/execution"),
 )
 
 # Each wrong phrase, and the words to use.

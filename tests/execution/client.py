@@ -1,4 +1,4 @@
-"""Executes the corpus with nbclient, each notebook in a kernel of its own: `python client.py FOLDER`."""
+"""Execute the corpus with nbclient, each notebook in its own kernel: `python client.py FOLDER`."""
 
 from __future__ import annotations
 

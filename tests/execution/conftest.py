@@ -1,4 +1,4 @@
-"""A project of two stages that has run once, for all tests here that need one."""
+"""A project of two stages that has run once, shared by the tests of this folder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Notebooks with what people do in notebooks: whichever way they are executed, they put out the same.
+"""Notebooks with typical cells, whose outputs must be the same in all kinds of kernels.
 
-What child processes print past Python is not among it: an ordinary kernel hears of it late, and loses some.
+Text that child processes print directly is left out: an ordinary kernel receives it late, and loses some.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from .notebooks import notebook
 
-# Every cell may raise; the next ones run all the same.
+# Any cell may raise; the cells after it run anyway.
 CELLS: dict[str, list[str]] = {
     "magics": [
         "%precision 3\n3.14159",
@@ -257,7 +257,7 @@ CELLS: dict[str, list[str]] = {
 
 
 def corpus(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The notebooks of these names."""
+    """Return the notebooks with these names."""
     return {name: _notebook(CELLS[name]) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Projects of any graph of small stages, written to a folder."""
+"""Projects with any graph of small stages, written to a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ name = "numpy"
 version = "{numpy}"
 source = {{ registry = "https://pypi.org/simple" }}
 """
-# Writes a file, a folder and metrics, from what came before and the parameters; says each time that it ran.
+# Writes a file, a folder and metrics from the upstream products and the parameters, and logs each execution.
 WORK = """\
 import json, pathlib
 with open(pathlib.Path("..") / "ran.log", "a") as log:
@@ -38,7 +38,7 @@ print(total)"""
 def write_graph(
     root: Path, graph: Mapping[str, Sequence[str]] = DIAMOND, *, work: str = WORK, locked: bool = True
 ) -> Path:
-    """Write a project whose stages come after those that `graph` names; `locked`: with a lock file of libraries."""
+    """Write a project with the stages of `graph` (stage -> upstream stages); `locked`: with a lock file of libraries."""
     tasks, params = ["meta: {extract_product: false}", "tasks:"], []
     (root / "notebooks").mkdir(parents=True)
     for number, (name, before) in enumerate(graph.items()):
@@ -75,7 +75,7 @@ _EXTRAS = ("0.00001", "[1, two, 3.5, null]", "{size: 3, nfiles: [], deep: {list:
 
 
 def executions(root: Path) -> list[str]:
-    """Return the stages whose notebooks ran since this was last asked, in order."""
+    """Return the stages whose notebooks ran since the last call, in order."""
     log = root / "ran.log"
     names = log.read_text().split() if log.is_file() else []
     log.unlink(missing_ok=True)
@@ -83,6 +83,6 @@ def executions(root: Path) -> list[str]:
 
 
 def products(root: Path) -> dict[str, bytes]:
-    """Return the content of everything below the products' folder, and of the lock file."""
+    """Return the content of all products and of the lock file."""
     files = [path for path in (root / "products").rglob("*") if path.is_file()]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in [*files, root / "dvc.lock"]}

@@ -22,7 +22,7 @@ def _cell(source: str, id: str) -> dict[str, Any]:
 
 
 def text(cell: dict[str, Any]) -> str:
-    """All text that a cell put out."""
+    """Return all text in a cell's outputs."""
     parts = []
     for output in cell["outputs"]:
         parts.append(output.get("text", "") or output.get("data", {}).get("text/plain", ""))

@@ -19,12 +19,12 @@ def in_language(language: str, kernel: str, *sources: str, parameters: str | Non
 
 
 def install_bash(prefix: Path) -> str:
-    """Install bash's kernelspec below a folder, and return what `JUPYTER_PATH` must be to find it."""
+    """Install bash's kernelspec in a folder, and return the value for `JUPYTER_PATH`."""
     return _install(prefix, "bash", "bash", "-m", "bash_kernel")
 
 
 def install_sql(prefix: Path) -> str:
-    """The same for the kernel of `sql_kernel`, named `sqlite`."""
+    """Install the kernelspec `sqlite` of `sql_kernel`, and return the value for `JUPYTER_PATH`."""
     return _install(prefix, "sqlite", "sql", str(Path(__file__).with_name("sql_kernel.py")))
 
 

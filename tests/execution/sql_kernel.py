@@ -1,4 +1,4 @@
-"""A Jupyter kernel for SQL on SQLite: a language that papermill does not write parameters in."""
+"""A Jupyter kernel for SQL on SQLite, a language for which papermill has no translator."""
 
 from __future__ import annotations
 

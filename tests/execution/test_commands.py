@@ -1,4 +1,4 @@
-"""`nbship run` and `nbship stage` as a person meets them."""
+"""`nbship run` and `nbship stage` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DVC cannot tell who wrote its files."""
+"""`nbship run` writes the same files as `dvc repro`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def by_dvc(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What bare DVC makes of it."""
+    """The project after `dvc repro`."""
     root = clone(fresh, tmp_path_factory.mktemp("dvc") / "project")
     done = call(root, "dvc", "repro")
     assert done.returncode == 0, done.stderr
@@ -36,7 +36,7 @@ def by_dvc(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as a person does who has the environment on the path, which DVC needs to find `nbship`."""
+    """Run a command with the environment on PATH, where DVC finds `nbship`."""
     programs = Path(sys.executable).parent
     return call_without_path(root, *command, PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
 
@@ -60,7 +60,7 @@ def nothing_to_do(root: Path) -> None:
     assert executions(root) == []
 
 
-def test_a_run_leaves_what_dvc_repro_leaves(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
+def test_a_run_writes_the_files_of_dvc_repro(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
     root = clone(fresh, tmp_path / "project")
     done = call(root, "nbship", "run", "-j", "2")
     assert done.returncode == 0, done.stderr
@@ -87,7 +87,7 @@ def test_products_are_linked_as_configured(fresh: Path, by_dvc: Path, tmp_path: 
     assert product.is_symlink() == (kind == "symlink")
     assert (product.stat().st_nlink > 1) == (kind == "hardlink")
     nothing_to_do(root)
-    # A product is never written in place: what the cache holds stays what it is.
+    # Products are never written in place, so linked objects in the cache do not change.
     before = files(tmp_path / "elsewhere", "files")
     assert call(root, "nbship", "run", "-S", "a.start=7").returncode == 0
     assert call(root, "dvc", "repro", "--force").returncode == 0
@@ -98,7 +98,7 @@ def test_products_are_linked_as_configured(fresh: Path, by_dvc: Path, tmp_path: 
     assert products(root) == products(by_dvc)
 
 
-def test_remotes_and_the_rest_of_dvc_work(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
+def test_remotes_checkout_and_gc_work(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
     root = clone(fresh, tmp_path / "project")
     call(root, "dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
     assert call(root, "nbship", "run").returncode == 0
@@ -131,7 +131,7 @@ def test_changed_data_is_recorded_in_its_dvc_file(tmp_path: Path) -> None:
 
 
 def test_tracked_data_is_added_to_the_cache(tmp_path: Path) -> None:
-    """As in a clone whose data were installed, and not pulled."""
+    """For example in a clone whose data were installed instead of pulled."""
     root = write_project(tmp_path / "project")
     git(root, "init", "-q")
     call(root, "dvc", "init", "-q")

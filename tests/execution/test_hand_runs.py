@@ -1,4 +1,4 @@
-"""The same notebook by hand, in the ways that people run one: the pipeline's numbers, and nothing tracked is touched."""
+"""Notebooks run by hand give the pipeline's numbers and change no tracked file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "by-hand"
 
 @contextlib.contextmanager
 def untouched(root: Path) -> Iterator[None]:
-    """Hold that products stay as they are, that the scratch copy equals them, and that nothing is stale."""
+    """Check that the block changes no product, that the scratch copies equal the products, and that no stage is stale."""
     before = {path: path.read_bytes() for path in (root / "products").iterdir()}
     lock = locked(root)
     for path in (root / ".nbship/scratch").rglob("*.json"):
@@ -41,7 +41,7 @@ def untouched(root: Path) -> Iterator[None]:
 
 
 def locked(root: Path) -> dict[str, Any]:
-    """What dvc.lock says of the stages that are notebooks."""
+    """Return the entries of the notebook stages in dvc.lock."""
     stages = YAML(typ="safe").load((root / "dvc.lock").read_text())["stages"]
     return {name: stages[name] for name in ("load", "fit")}
 
@@ -63,58 +63,58 @@ def test_a_stage_without_its_upstream_products_is_an_error(tmp_path: Path):
 @pytest.mark.parametrize("extension", [True, False], ids=["with-ploomber", "without-ploomber"])
 def test_jupyter_lab(project: Path, tmp_path: Path, extension: bool):
     with untouched(project), lab(project, tmp_path, extension=extension) as server:
-        model = server.ask("GET", "contents/notebooks/20_fit.ipynb")
+        model = server.request("GET", "contents/notebooks/20_fit.ipynb")
         tags = [cell["metadata"].get("tags", []) for cell in model["content"]["cells"]]
         assert (["injected-parameters"] in tags) is extension
-        said = server.run_all("notebooks/20_fit.ipynb", model["content"]["cells"])
-        assert said.startswith("hand ")
-        server.ask("PUT", "contents/notebooks/20_fit.ipynb", {"type": "notebook", "content": model["content"]})
+        printed = server.run_all("notebooks/20_fit.ipynb", model["content"]["cells"])
+        assert printed.startswith("hand ")
+        server.request("PUT", "contents/notebooks/20_fit.ipynb", {"type": "notebook", "content": model["content"]})
 
 
 class Server:
     def __init__(self, address: str, runtime: Path) -> None:
         self.address, self.runtime = address, runtime
 
-    def ask(self, method: str, what: str, body: object = None) -> Any:
+    def request(self, method: str, what: str, body: object = None) -> Any:
         request = urllib.request.Request(
             f"{self.address}/api/{what}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            return json.loads(answer.read() or b"null")
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return json.loads(response.read() or b"null")
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
-            self.ask("GET", "status")
+            self.request("GET", "status")
         except OSError:
             return False
         return True
 
     def run_all(self, path: str, cells: list[dict[str, Any]]) -> str:
-        session = self.ask(
+        session = self.request(
             "POST", "sessions", {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
         )
         client = BlockingKernelClient(connection_file=str(self.runtime / f"kernel-{session['kernel']['id']}.json"))
         client.load_connection_file()
         client.start_channels()
-        said: list[str] = []
+        printed: list[str] = []
 
-        def take(message: dict[str, Any]) -> None:
-            said.extend(message["content"].get("text", "").splitlines())
-            said.extend(message["content"].get("traceback", []))
+        def add(message: dict[str, Any]) -> None:
+            printed.extend(message["content"].get("text", "").splitlines())
+            printed.extend(message["content"].get("traceback", []))
 
         try:
             client.wait_for_ready(timeout=PATIENCE)
             for cell in cells:
                 if cell["cell_type"] == "code":
-                    reply = client.execute_interactive(cell["source"], timeout=PATIENCE, output_hook=take)
-                    assert reply["content"]["status"] == "ok", "\n".join(said)
+                    reply = client.execute_interactive(cell["source"], timeout=PATIENCE, output_hook=add)
+                    assert reply["content"]["status"] == "ok", "\n".join(printed)
         finally:
             client.stop_channels()
             client.context.term()
-        return "\n".join(said)
+        return "\n".join(printed)
 
 
 @contextlib.contextmanager
@@ -142,7 +142,7 @@ def lab(project: Path, folder: Path, *, extension: bool) -> Iterator[Server]:
         )
     try:
         server = Server(f"http://127.0.0.1:{port}", runtime)
-        wait_until(lambda: process.poll() is not None or server.answers())
+        wait_until(lambda: process.poll() is not None or server.responds())
         assert process.poll() is None, (folder / "log").read_text()
         yield server
     finally:

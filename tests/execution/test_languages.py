@@ -71,7 +71,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, kernels: str) -> Path:
     return root
 
 
-def test_products_lie_where_the_injected_paths_say(finished: Path) -> None:
+def test_products_are_at_the_injected_paths(finished: Path) -> None:
     assert (finished / "out/table.csv").read_text() == "b\nc\nd\n"
     assert json.loads((finished / "out/metrics.json").read_text()) == {"rows": 3}
     assert "out/metrics.json" in call(finished, "dvc", "metrics", "show").stdout
@@ -98,7 +98,7 @@ def test_memory_and_time_on_the_cpu_are_recorded(finished: Path) -> None:
     assert all(record["cpu_seconds"] > 0 and record["peak_memory"] > 1e6 for record in records)
 
 
-def test_each_input_makes_its_stage_stale_and_nothing_else_does(finished: Path, kernels: str) -> None:
+def test_only_changed_inputs_make_a_stage_stale(finished: Path, kernels: str) -> None:
     assert "would run" not in call(finished, "nbship", "status").stdout
     assert "didn't change" in call(finished, "dvc", "repro", JUPYTER_PATH=kernels).stdout
     words, notebook = finished / "data/words.txt", finished / "notebooks/count.ipynb"
@@ -132,7 +132,7 @@ def test_a_parameter_set_on_the_command_line_arrives(project: Path, kernels: str
     assert json.loads((project / "out/metrics.json").read_text()) == {"rows": 2}
 
 
-def test_a_cell_that_fails_is_shown_with_what_it_printed(project: Path, kernels: str) -> None:
+def test_a_failed_cell_is_shown_with_its_printed_text(project: Path, kernels: str) -> None:
     write(project, "count", bash("cat no-such-file", "echo never"))
     done = call(project, "nbship", "run", JUPYTER_PATH=kernels)
     assert done.returncode == 1
@@ -143,7 +143,7 @@ def test_a_cell_that_fails_is_shown_with_what_it_printed(project: Path, kernels:
     assert cells[3]["outputs"] == []
 
 
-def test_without_its_kernel_a_notebook_is_refused_with_what_installs_it(project: Path) -> None:
+def test_a_missing_kernel_is_an_error_with_the_command_that_installs_it(project: Path) -> None:
     empty = str(project / "no-kernels")
     (project / "params.yaml").write_text("count: {rows: 1}\n")
     done = call(project, "nbship", "run", JUPYTER_PATH=empty)
@@ -188,7 +188,7 @@ def test_an_interrupted_run_ends_at_once_and_a_killed_one_leaves_no_kernel(proje
         assert not is_running(shell)
 
 
-def test_sql_runs_without_parameters_on_the_files_that_it_names(project: Path, tmp_path: Path) -> None:
+def test_sql_runs_without_parameters_on_files_named_in_its_cells(project: Path, tmp_path: Path) -> None:
     pipeline = """\
 meta: {extract_upstream: false}
 tasks:

@@ -1,4 +1,4 @@
-"""Whoever is killed, no process of the run lives on to write into the next one's products."""
+"""After any process of a run is killed, no other one survives to overwrite products of the next run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def started(root: Path, *command: str) -> tuple[subprocess.Popen[bytes], list[ps
 
 
 def is_dvc(process: psutil.Process) -> bool:
-    """Tell whether a process is DVC's own, such as the one that counts its users."""
+    """Return whether a process belongs to DVC, such as its usage analytics."""
     try:
         return "dvc" in " ".join(process.cmdline()[:4])
     except psutil.Error:

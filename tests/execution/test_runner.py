@@ -23,10 +23,12 @@ from nbship.project import load
 from .two_stages import write_project
 
 
-def bring(root: Path, *targets: str, told: io.StringIO | None = None, **options: Any) -> tuple[RunSummary, list[str]]:
-    told = told or io.StringIO()
-    summary = run(load(root), targets, progress=PlainProgress(file=told), **options)
-    return summary, told.getvalue().splitlines()
+def run_project(
+    root: Path, *targets: str, output: io.StringIO | None = None, **options: Any
+) -> tuple[RunSummary, list[str]]:
+    output = output or io.StringIO()
+    summary = run(load(root), targets, progress=PlainProgress(file=output), **options)
+    return summary, output.getvalue().splitlines()
 
 
 def ran(summary: RunSummary) -> list[str]:
@@ -41,38 +43,40 @@ def edit(root: Path, name: str, cell: str) -> None:
 
 
 def test_changed_stages_run_and_are_reported(project: Path):
-    summary, told = bring(project)
-    assert (ran(summary), summary.up_to_date, told) == ([], ["load", "fit"], [])
+    summary, output = run_project(project)
+    assert (ran(summary), summary.up_to_date, output) == ([], ["load", "fit"], [])
     edit(project, "20_fit.ipynb", "print('more')")
-    summary, told = bring(project)
+    summary, output = run_project(project)
     assert (ran(summary), summary.up_to_date) == (["fit"], ["load"])
-    assert told[0] == "fit   started"
+    assert output[0] == "fit   started"
 
 
 def test_lost_or_changed_products_are_restored_without_a_run(project: Path):
-    kept = {path: path.read_bytes() for path in (project / "products").rglob("*.*") if path.name != ".gitignore"}
+    before_files = {
+        path: path.read_bytes() for path in (project / "products").rglob("*.*") if path.name != ".gitignore"
+    }
     (project / "products/data.json").unlink()
     (project / "products/20_fit.html").write_text("mine")
     (project / "products/metrics.json").write_text("{}")
-    summary, told = bring(project)
+    summary, output = run_project(project)
     assert (ran(summary), summary.restored) == ([], ["load", "fit"])
-    assert all("restored" in line for line in told)
-    assert {path: path.read_bytes() for path in kept} == kept
+    assert all("restored" in line for line in output)
+    assert {path: path.read_bytes() for path in before_files} == before_files
 
 
 def test_force_runs_what_is_up_to_date(project: Path):
     before = (project / "dvc.lock").read_bytes()
-    summary, _ = bring(project, force=True)
+    summary, _ = run_project(project, force=True)
     assert ran(summary) == ["load", "fit"]
     assert (project / "dvc.lock").read_bytes() == before
 
 
 def test_a_stage_that_fails_stops_those_after_it(project: Path):
     edit(project, "10_load.ipynb", "raise ValueError('no')")
-    summary, told = bring(project)
+    summary, output = run_project(project)
     assert ran(summary) == ["load"]
-    assert "FAILED" in told[1]
-    assert len(told) == 2
+    assert "FAILED" in output[1]
+    assert len(output) == 2
     with pytest.raises(StageError, match="ValueError: no"):
         raise_for(summary)
 
@@ -84,7 +88,7 @@ def test_the_error_of_a_stage_is_raised(error: str, kind: type[Exception]):
 
 
 class ReplyOnWaiting(io.StringIO):
-    """Text that sends an empty line to another process each time it reports waiting."""
+    """An output file that sends an empty line to another process each time the run reports waiting."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         super().__init__()
@@ -108,11 +112,11 @@ def test_a_run_waits_for_another_run_and_for_dvc(project: Path):
     with subprocess.Popen(command, cwd=project, text=True, **pipes) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        _, told = bring(project, told=ReplyOnWaiting(holder))
-        # It lets go of each only when it is waited for, and the run came to its end after that.
+        _, output = run_project(project, output=ReplyOnWaiting(holder))
+        # The holder releases each lock only after the run reports waiting, so the run ends after both.
         assert holder.wait(PATIENCE) == 0
-    assert told[0] == "Another `nbship run` is running here. Waiting for it to finish."
-    assert told[1] == "'x hold' is running here. Waiting for it to finish."
+    assert output[0] == "Another `nbship run` is running here. Waiting for it to finish."
+    assert output[1] == "'x hold' is running here. Waiting for it to finish."
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -124,9 +128,9 @@ def test_stopping_a_run_leaves_no_process_and_prints_one_sentence(tmp_path: Path
     wait_until(lambda: (root / "pid").is_file() and (root / "pid").read_text())
     below = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, number)
-    _, said = process.communicate(timeout=PATIENCE)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
-    assert said.splitlines() == ["nbship: Stopped. Finished stages are recorded; `nbship run` continues from there."]
+    assert stderr.splitlines() == ["nbship: Stopped. Finished stages are recorded; `nbship run` continues from there."]
     wait_until(lambda: not any(is_running(each.pid) for each in below))
     assert not (root / "products/data.json").exists()
     assert json.loads((root / ".dvc/tmp/rwlock").read_text()) == {}

@@ -30,13 +30,13 @@ print(stage.resources["numbers"], stage.product["metrics"])"""
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what other tests imported here: a stage's process is a fork of this one."""
+    """Remove modules that other tests imported, because a stage's process is a fork of this one."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "colours"]:
         monkeypatch.delitem(sys.modules, name)
 
 
-class Place:
-    """A project of one stage."""
+class Workspace:
+    """A project with one stage."""
 
     def __init__(self, root: Path, **params: Any) -> None:
         self.root = root
@@ -88,21 +88,24 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
 
 
-def test_a_stage_makes_its_products_from_typed_parameters(place: Place):
-    report = place.run(OPEN, WORK)
-    assert json.loads((place.root / "products/sum.json").read_text()) == {"sum": 12, "kinds": ["a", 1.5, None, True]}
-    assert place.products() == ["sum.html", "sum.ipynb", "sum.json"]
-    cells = place.executed()["cells"]
+def test_a_stage_makes_its_products_from_typed_parameters(workspace: Workspace):
+    report = workspace.run(OPEN, WORK)
+    assert json.loads((workspace.root / "products/sum.json").read_text()) == {
+        "sum": 12,
+        "kinds": ["a", 1.5, None, True],
+    }
+    assert workspace.products() == ["sum.html", "sum.ipynb", "sum.json"]
+    cells = workspace.executed()["cells"]
     assert "factor = 2  # of each" in cells[0]["source"]
     assert 'kinds = ["a", 1.5, None, True]' in cells[0]["source"]
     assert (cells[1]["id"], cells[1]["metadata"]["tags"]) == ("injected-parameters", ["injected-parameters"])
     assert text(cells[3]) == "../data/numbers.json ../products/sum.json\n"
     assert (report.error, report.cells, report.notebook) == ("", 4, "products/sum.ipynb")
-    assert place.outcomes() == ["done"]
+    assert workspace.outcomes() == ["done"]
 
 
 def test_the_same_stage_in_two_folders_gives_the_same_bytes(tmp_path: Path):
@@ -119,72 +122,72 @@ from tqdm import tqdm
 import sys, time
 for _ in tqdm(range(3)): time.sleep(0.01)
 for _ in tqdm(range(3), disable=False, file=sys.stderr): time.sleep(0.01)"""
-    made = []
+    contents = []
     for name in ("one", "another"):
-        place = Place(tmp_path / name)
-        place.run(
+        workspace = Workspace(tmp_path / name)
+        workspace.run(
             OPEN, WORK, drawing, progress, files=("data/numbers.json", "src/colours/__init__.py", "src/colours/red.py")
         )
-        made.append([(place.root / "products" / file).read_bytes() for file in place.products()])
-    assert made[0] == made[1]
-    assert str(tmp_path).encode() not in b"".join(made[0])
-    assert b"image/svg+xml" in made[0][1]
-    assert b"src/colours/red.py" in made[0][1]
+        contents.append([(workspace.root / "products" / file).read_bytes() for file in workspace.products()])
+    assert contents[0] == contents[1]
+    assert str(tmp_path).encode() not in b"".join(contents[0])
+    assert b"image/svg+xml" in contents[0][1]
+    assert b"src/colours/red.py" in contents[0][1]
 
 
-def test_a_cell_that_raises_leaves_the_partial_notebook_and_no_product(place: Place):
+def test_a_cell_that_raises_leaves_the_partial_notebook_and_no_product(workspace: Workspace):
     with pytest.raises(
         CellError, match=r"Stage 'sum' failed in cell In \[5\] of 'notebooks/sum.ipynb': ValueError: no"
     ):
-        place.run(OPEN, WORK, "print('kept')\nraise ValueError('no\\nmore')", "print('never')")
-    assert place.products() == []
-    partial = place.executed(".nbship/scratch/sum/sum.ipynb")
+        workspace.run(OPEN, WORK, "print('kept')\nraise ValueError('no\\nmore')", "print('never')")
+    assert workspace.products() == []
+    partial = workspace.executed(".nbship/scratch/sum/sum.ipynb")
     assert text(partial["cells"][4]) == "kept\n"
-    assert place.report.notebook == ".nbship/scratch/sum/sum.ipynb"
-    told = describe(place.report, colour=False)
-    assert "    raise ValueError('no\\nmore')" in told
-    assert "ValueError: no" in told
-    assert "\x1b" not in told
-    assert place.outcomes() == ["ValueError"]
+    assert workspace.report.notebook == ".nbship/scratch/sum/sum.ipynb"
+    shown = describe(workspace.report, colour=False)
+    assert "    raise ValueError('no\\nmore')" in shown
+    assert "ValueError: no" in shown
+    assert "\x1b" not in shown
+    assert workspace.outcomes() == ["ValueError"]
 
 
-def test_a_failed_gate_is_a_gate_error(place: Place):
+def test_a_failed_gate_is_a_gate_error(workspace: Workspace):
     with pytest.raises(GateError, match="Stage 'sum': The sum is too small"):
-        place.run("from nbship.errors import GateError\nraise GateError('The sum is too small')")
+        workspace.run("from nbship.errors import GateError\nraise GateError('The sum is too small')")
 
 
-def test_a_dead_kernel_is_an_error_of_its_own(place: Place):
+def test_a_dead_kernel_is_an_error_of_its_own(workspace: Workspace):
     with pytest.raises(DeadKernelError, match="was killed by SIGKILL"):
-        place.run("import os\nos.kill(os.getpid(), 9)")
-    assert place.executed(".nbship/scratch/sum/sum.ipynb")["cells"][2]["outputs"][-1]["ename"] == "DeadKernelError"
+        workspace.run("import os\nos.kill(os.getpid(), 9)")
+    assert workspace.executed(".nbship/scratch/sum/sum.ipynb")["cells"][2]["outputs"][-1]["ename"] == "DeadKernelError"
 
 
-def test_an_input_that_changes_during_the_run_fails_the_stage(place: Place):
+def test_an_input_that_changes_during_the_run_fails_the_stage(workspace: Workspace):
     with pytest.raises(StageError, match=r"'data/numbers\.json' changed while stage 'sum' ran"):
-        place.run(OPEN, WORK, "stage.resources['numbers'].write_text('[4]')")
-    assert place.products() == []
+        workspace.run(OPEN, WORK, "stage.resources['numbers'].write_text('[4]')")
+    assert workspace.products() == []
 
 
-def test_a_product_that_is_not_made_fails_the_stage(place: Place):
+def test_a_missing_product_fails_the_stage(workspace: Workspace):
     with pytest.raises(StageError, match=r"without writing 'products/sum\.json'"):
-        place.run(OPEN)
-    assert place.products() == []
+        workspace.run(OPEN)
+    assert workspace.products() == []
 
 
-def test_an_undeclared_module_fails_the_stage(place: Place):
+def test_an_undeclared_module_fails_the_stage(workspace: Workspace):
     with pytest.raises(UndeclaredImportError, match=r"loaded the module 'colours', which dvc.yaml does not declare"):
-        place.run(OPEN, WORK, "__import__('colours.' + 'red')")
-    assert place.products() == []
+        workspace.run(OPEN, WORK, "__import__('colours.' + 'red')")
+    assert workspace.products() == []
 
 
-def test_a_module_of_another_checkout_is_an_error(place: Place, tmp_path: Path):
+def test_a_module_of_another_checkout_is_an_error(workspace: Workspace, tmp_path: Path):
     other = tmp_path / "other" / "colours"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("")
     with pytest.raises(
         UndeclaredImportError, match=r"'colours' from '.*/other/colours/__init__.py', which is outside this project"
     ):
-        Place(tmp_path / "this").run(
+        Workspace(tmp_path / "this").run(
             OPEN, WORK, f"import sys\nsys.path.insert(0, {str(other.parent)!r})\nimport colours"
         )
 
@@ -193,36 +196,36 @@ def test_a_module_of_another_checkout_is_an_error(place: Place, tmp_path: Path):
     "value", [(1, 2), float("nan"), b"x", {1: 2}, __import__("numpy").int64(5), __import__("datetime").date(2013, 1, 1)]
 )
 def test_a_parameter_that_cannot_be_passed_is_rejected_before_the_first_cell(tmp_path: Path, value: Any):
-    place = Place(tmp_path, factor=value)
-    (place.root / "products").mkdir()
-    (place.root / "products/sum.json").write_text("old")
+    workspace = Workspace(tmp_path, factor=value)
+    (workspace.root / "products").mkdir()
+    (workspace.root / "products/sum.json").write_text("old")
     with pytest.raises(ParameterError, match=r"The parameter 'factor' is a .* that cannot be passed unchanged"):
-        place.run("open('../ran', 'w')")
-    assert not (place.root / "ran").exists()
+        workspace.run("open('../ran', 'w')")
+    assert not (workspace.root / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["facto", "x\nimport os", "class", "product"])
 def test_an_undeclared_parameter_is_rejected(tmp_path: Path, name: str):
     with pytest.raises(ParameterError, match=r"does not declare the parameter|cannot be the name of a parameter"):
-        Place(tmp_path, **{name: 1}).run(OPEN)
+        Workspace(tmp_path, **{name: 1}).run(OPEN)
 
 
-def test_settings_must_be_declared(place: Place):
+def test_settings_must_be_declared(workspace: Workspace):
     with pytest.raises(CellError, match=r"reads the setting 'slices', which dvc.yaml does not declare"):
-        place.run(OPEN, "stage.settings('slices')")
+        workspace.run(OPEN, "stage.settings('slices')")
 
 
-def test_variables_of_a_terminal_or_session_do_not_reach_the_kernel(place: Place):
-    place.run(
+def test_variables_of_a_terminal_or_session_do_not_reach_the_kernel(workspace: Workspace):
+    workspace.run(
         OPEN,
         WORK,
         "import os\nprint(os.environ.get('COLUMNS'), os.environ.get('JPY_SESSION_NAME'), os.environ['PYTHONHASHSEED'])",
     )
-    assert text(place.executed()["cells"][4]) == "None None 0\n"
+    assert text(workspace.executed()["cells"][4]) == "None None 0\n"
 
 
-def test_modules_are_known_even_if_the_kernel_ends_at_once(place: Place, monkeypatch: pytest.MonkeyPatch):
-    """The kernel's last frame and its end are seen together, as on a busy machine."""
+def test_modules_are_known_even_if_the_kernel_ends_at_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    """The kernel's last frame and its end arrive together, as on a busy machine."""
     send, wait = ForkedKernel._send, ForkedKernel._wait
     ending: set[int] = set()
 
@@ -239,5 +242,5 @@ def test_modules_are_known_even_if_the_kernel_ends_at_once(place: Place, monkeyp
     monkeypatch.setattr(ForkedKernel, "_send", sent)
     monkeypatch.setattr(ForkedKernel, "_wait", waited)
     with pytest.raises(UndeclaredImportError, match="loaded the module 'colours'"):
-        place.run(OPEN, WORK, "__import__('colours.' + 'red')")
+        workspace.run(OPEN, WORK, "__import__('colours.' + 'red')")
     assert ending

@@ -1,4 +1,4 @@
-"""Cells in a fork, a forked kernel, an ordinary kernel: the same outputs, over a corpus of notebooks."""
+"""Forked cells, forked kernels and ordinary kernels give the same outputs, over a corpus of notebooks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot", "sklearn.pipeline", "sklea
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     own = private_settings(tmp_path_factory.mktemp("settings"))
-    # Each way chooses its own; one that an earlier test left in this process would reach ordinary kernels alone.
+    # Each kind of kernel sets its own backend; one left by an earlier test would reach only ordinary kernels.
     inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     own.pop("MPLBACKEND")
     return {**inherited, **PINNED, **own, "PWD_TOLD": "here", "TQDM_DISABLE": "1", "SOURCE_DATE_EPOCH": "0"}
@@ -37,7 +37,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 
 @pytest.fixture(scope="module")
 def expected(environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What nbclient makes of the corpus with ordinary kernels."""
+    """The corpus executed by nbclient with ordinary kernels."""
     return with_nbclient(tmp_path_factory.mktemp("ordinary"), environ, CELLS)
 
 
@@ -62,7 +62,7 @@ def with_engine(root: Path, environ: Mapping[str, str], names: Collection[str], 
 
 
 def outputs(executed: dict[str, Any], root: Path) -> dict[str, Any]:
-    """What each cell put out, by its source, and the state of widgets."""
+    """Return the outputs of each cell, by its source, and the state of widgets."""
     clean = normalize(executed, root=root)
     cells = {
         f"{n}: {cell['source']}": (cell["execution_count"], joined(cell["outputs"]))
@@ -73,11 +73,11 @@ def outputs(executed: dict[str, Any], root: Path) -> dict[str, Any]:
 
 
 def joined(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join what was printed between two other outputs: where it was parted, and in which order two streams came, is chance."""
+    """Join the text between two other outputs, because its pieces and the order of the two streams are random."""
     done: list[dict[str, Any]] = []
     texts: dict[str, str] = {}
 
-    def settle() -> None:
+    def flush() -> None:
         for name in sorted(texts, reverse=True):
             text = texts.pop(name)
             while "\b" in text:
@@ -88,9 +88,9 @@ def joined(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if output["output_type"] == "stream":
             texts[output["name"]] = texts.get(output["name"], "") + output["text"]
         else:
-            settle()
+            flush()
             done.append(output)
-    settle()
+    flush()
     return done
 
 
@@ -112,21 +112,25 @@ def ordinary_kernels(root: Path, environ: Mapping[str, str], names: Collection[s
         return with_engine(root, environ, names)
 
 
-@pytest.mark.parametrize("way", [forked_cells, forked_kernels, ordinary_kernels], ids=lambda way: way.__name__)
+@pytest.mark.parametrize(
+    "execute_corpus",
+    [forked_cells, forked_kernels, ordinary_kernels],
+    ids=lambda execute_corpus: execute_corpus.__name__,
+)
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 def test_outputs_are_those_of_an_ordinary_kernel(
-    way: Callable[[Path, Mapping[str, str], Collection[str]], dict[str, Any]],
+    execute_corpus: Callable[[Path, Mapping[str, str], Collection[str]], dict[str, Any]],
     expected: dict[str, Any],
     environ: Mapping[str, str],
     tmp_path: Path,
 ):
     names: Collection[str] = CELLS
     for attempt in range(3):
-        for place in (tmp_path / f"{attempt}", tmp_path / f"expected {attempt}"):
-            place.mkdir()
-        if attempt:  # a busy machine: an ordinary kernel loses what a child process prints at the end of a cell
+        for folder in (tmp_path / f"{attempt}", tmp_path / f"expected {attempt}"):
+            folder.mkdir()
+        if attempt:  # on a busy machine, an ordinary kernel loses what a child process prints at the end of a cell
             expected |= with_nbclient(tmp_path / f"expected {attempt}", environ, names)
-        found = way(tmp_path / f"{attempt}", environ, names)
+        found = execute_corpus(tmp_path / f"{attempt}", environ, names)
         different = [
             (name, cell) for name in names for cell in expected[name] if found[name][cell] != expected[name][cell]
         ]
@@ -145,5 +149,5 @@ def test_output_of_child_processes_is_never_lost(environ: Mapping[str, str], tmp
         "if not (pid := os.fork()):\n    print('of a fork', flush=True)\n    os._exit(0)\nos.waitpid(pid, 0);": "of a fork\n",
     }
     executed = execute(notebook(*cells), cwd=tmp_path, env=environ)
-    said = [cell["outputs"][0]["text"] for cell in executed.notebook["cells"]]
-    assert said == list(cells.values())
+    printed = [cell["outputs"][0]["text"] for cell in executed.notebook["cells"]]
+    assert printed == list(cells.values())

@@ -1,4 +1,4 @@
-"""The pipeline as bare DVC and bare Ploomber run it: the same numbers, the same lock."""
+"""DVC and Ploomber without nbship run the pipeline with the same numbers and the same lock file."""
 
 from __future__ import annotations
 
@@ -56,8 +56,10 @@ def test_an_experiment_in_another_folder_runs_the_code_that_it_holds(project: Pa
     assert done.returncode == 0, done.stdout + done.stderr
     shown = call(project, "dvc", "exp", "show", "--json", **ACTIVATED)
     assert shown.returncode == 0, shown.stderr
-    made = git(project, "show", "refs/exps/" + experiment(project, "halved") + ":products/metrics.json")
-    assert json.loads(made) != json.loads(before)
+    metrics_of_experiment = git(
+        project, "show", "refs/exps/" + experiment(project, "halved") + ":products/metrics.json"
+    )
+    assert json.loads(metrics_of_experiment) != json.loads(before)
     data = git(project, "show", "refs/exps/" + experiment(project, "halved") + ":dvc.lock")
     assert "fit.seed: 4" in data
     assert (project / "products/metrics.json").read_text() == before

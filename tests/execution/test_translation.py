@@ -20,7 +20,7 @@ FILES: dict[str, Any] = {
     "resources_": {},
 }
 KERNELS = {"R": "ir", "julia": "julia-1.10", "bash": "bash", "scala": "scala", "sql": "xeus-sql"}
-# Quotes, backslashes, what a shell and Julia expand, what is no ASCII, and keys that a shell acts on.
+# Quotes, backslashes, expansions of a shell and of Julia, characters outside ASCII, and keys that a shell acts on.
 TEXTS = ['naïve "q" €', "it's \\n $HOME `id` $(id) ${x} !!", "a\tb\nc", "", "日本 😀"]
 
 
@@ -42,7 +42,7 @@ def test_r_receives_lists_by_name() -> None:
     ]
 
 
-def test_julia_receives_dicts_and_strings_that_are_no_code() -> None:
+def test_julia_receives_dicts_and_strings_without_code() -> None:
     source = cell({"label": "$(run(`id`)) é", "none": None}, "julia")
     assert (source or "").splitlines()[1:] == [
         'label = "\\$(run(`id`)) é"',
@@ -64,13 +64,13 @@ def test_a_language_without_mappings_receives_a_variable_for_each_path() -> None
     ]
 
 
-def test_two_paths_of_one_variable_are_refused() -> None:
+def test_two_paths_with_the_same_variable_are_an_error() -> None:
     files = {"upstream": {"load": {"all_x": "a"}, "load_all": {"x": "b"}}}
     with pytest.raises(ParameterError, match="would become the variable 'upstream_load_all_x'"):
         cell({}, "bash", files=files)
 
 
-def test_a_language_that_papermill_does_not_know_receives_nothing() -> None:
+def test_a_language_without_a_translator_receives_nothing() -> None:
     assert cell({}, "sql") is None
     with pytest.raises(ParameterError, match=r"'rows' cannot be passed to 'notebooks/fit.ipynb': .* in sql"):
         cell({"rows": 3}, "sql")
@@ -90,7 +90,7 @@ def test_a_language_that_papermill_does_not_know_receives_nothing() -> None:
         ("scala", {"x": [{"k": "$y"}]}, "does not write unchanged in scala"),
     ],
 )
-def test_what_would_arrive_as_another_value_is_refused(language: str, params: dict[str, Any], message: str) -> None:
+def test_a_value_that_would_arrive_changed_is_rejected(language: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         cell(params, language)
 
@@ -102,7 +102,7 @@ def received(language: str, params: dict[str, Any], *sources: str, cwd: Path) ->
     return "".join(text(each) for each in done.notebook["cells"])
 
 
-def test_bash_receives_each_string_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bash_receives_strings_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTER_PATH", install_bash(tmp_path))
     names = [f"t{number}" for number in range(len(TEXTS))]
     received(
@@ -111,7 +111,7 @@ def test_bash_receives_each_string_as_it_is(tmp_path: Path, monkeypatch: pytest.
     assert [(tmp_path / name).read_text() for name in names] == TEXTS
 
 
-def test_r_receives_each_value_as_it_is(tmp_path: Path) -> None:
+def test_r_receives_values_unchanged(tmp_path: Path) -> None:
     require_r()
     values = {"texts": TEXTS, "numbers": [1, 0.1, 1e-300, -(2**40)], "nested": {"a": True, "b": [None, {"c": 2}]}}
     printed = received(

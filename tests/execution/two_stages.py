@@ -92,7 +92,7 @@ def call(root: Path, *command: str, **variables: str) -> subprocess.CompletedPro
 
 
 def git(root: Path, *arguments: str) -> str:
-    """Run Git in a folder, as somebody, and return what it prints."""
+    """Run Git in a folder, with a name and address set, and return its output."""
     names = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     done = subprocess.run(["git", *names, *arguments], cwd=root, capture_output=True, text=True, check=True)
     return done.stdout

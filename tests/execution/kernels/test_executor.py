@@ -24,17 +24,17 @@ def run(tmp_path: Path, *sources: str, **options):
 
 
 def test_cells_share_a_kernel_of_this_interpreter_in_the_folder(tmp_path: Path):
-    seen = []
+    started = []
     done = run(
         tmp_path,
         "import sys, os",
         "print(sys.executable, os.getcwd())",
-        callbacks=Callbacks(cell_started=lambda *at: seen.append(at)),
+        callbacks=Callbacks(cell_started=lambda *numbers: started.append(numbers)),
     )
     assert done.failure is None
     assert text(done.notebook["cells"][1]) == f"{sys.executable} {tmp_path}\n"
     assert [cell["execution_count"] for cell in done.notebook["cells"]] == [1, 2]
-    assert seen == [(1, 2), (2, 2)]
+    assert started == [(1, 2), (2, 2)]
     assert done.usage.wall > 0
     assert done.usage.peak > 10_000_000
     nbformat.validate(nbformat.from_dict(done.notebook))
@@ -65,12 +65,12 @@ def test_an_expected_error_is_not_a_failure(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("ending", "reason"),
+    ("end", "reason"),
     [("os.kill(os.getpid(), 9)", "was killed by SIGKILL"), ("os._exit(7)", "ended with exit status 7")],
 )
-def test_a_dead_kernel_is_marked_in_its_cell(tmp_path: Path, ending: str, reason: str):
+def test_a_dead_kernel_is_marked_in_its_cell(tmp_path: Path, end: str, reason: str):
     with in_time():
-        done = run(tmp_path, "print('first')", f"import os, time\nprint('then', flush=True)\ntime.sleep(0.3)\n{ending}")
+        done = run(tmp_path, "print('first')", f"import os, time\nprint('then', flush=True)\ntime.sleep(0.3)\n{end}")
     assert (done.failure.kind, done.failure.cell) == ("died", 1)
     first, second = done.notebook["cells"]
     assert text(first) == "first\n"
@@ -91,7 +91,7 @@ def test_a_cell_that_ignores_interrupts_is_stopped_in_time(tmp_path: Path):
     assert "longer than 1 s" in cell["outputs"][-1]["evalue"]
 
 
-def test_what_a_kernel_started_does_not_outlive_it(tmp_path: Path):
+def test_child_processes_end_with_their_kernel(tmp_path: Path):
     done = run(tmp_path, "import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)")
     assert done.failure is None
     child = int(text(done.notebook["cells"][0]))
@@ -99,7 +99,7 @@ def test_what_a_kernel_started_does_not_outlive_it(tmp_path: Path):
     assert not is_running(child)
 
 
-def test_home_settings_of_ipython_do_not_reach_the_kernel(tmp_path: Path):
+def test_the_users_ipython_settings_do_not_reach_the_kernel(tmp_path: Path):
     startup = tmp_path / "home" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     (startup / "00.py").write_text("surprise = 1\n")
@@ -110,7 +110,7 @@ def test_home_settings_of_ipython_do_not_reach_the_kernel(tmp_path: Path):
 
 @pytest.fixture
 def other_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A kernel that is installed under another name, as R's or another environment's would be."""
+    """A kernel installed under another name, such as R's or another environment's."""
     folder = tmp_path / "jupyter" / "kernels" / "other"
     folder.mkdir(parents=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -129,7 +129,7 @@ def test_a_requested_kernel_is_used_with_a_notice(tmp_path: Path, other_kernel: 
     assert "names the kernel 'other'. It ran in an ordinary process" in done.notice
 
 
-def test_a_dead_kernel_of_another_kind_is_marked_as_well(tmp_path: Path, other_kernel: str):
+def test_a_dead_ordinary_kernel_is_marked_in_its_cell(tmp_path: Path, other_kernel: str):
     source = notebook("print('first')", "import os\nos.kill(os.getpid(), 9)")
     done = execute(source, cwd=tmp_path, env=dict(os.environ), kernel=other_kernel)
     assert done.failure.kind == "died"
@@ -161,15 +161,15 @@ def test_without_fork_an_ordinary_kernel_gives_the_same(tmp_path: Path, monkeypa
 
 
 def test_libraries_that_print_or_start_threads_are_not_preloaded(tmp_path: Path):
-    (tmp_path / "speaks.py").write_text("print('hello from an import')\n")
+    (tmp_path / "prints.py").write_text("print('hello from an import')\n")
     (tmp_path / "threads.py").write_text(
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
     )
-    (tmp_path / "quiet.py").write_text("VALUE = 1\n")
+    (tmp_path / "plain.py").write_text("VALUE = 1\n")
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    with ForkServer.start(["quiet", "speaks", "threads", "not_there"], env=env) as fork_server:
+    with ForkServer.start(["plain", "prints", "threads", "missing"], env=env) as fork_server:
         done = execute(
-            notebook("import speaks, quiet", "import threads, threading\nthreading.active_count()"),
+            notebook("import prints, plain", "import threads, threading\nthreading.active_count()"),
             cwd=tmp_path,
             env=env,
             fork_server=fork_server,

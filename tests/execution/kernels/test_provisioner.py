@@ -1,4 +1,4 @@
-"""Warm kernels as Jupyter's own clients see them."""
+"""Warm kernels, used through Jupyter's own clients."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from nbship.execution.kernels.shared import shared_fork_server
 from nbship.execution.lab import write_jupyter_files
 from nbship.project import load
 
-# Jupyter's own channels leave sockets to the garbage collector.
+# Jupyter's channels leave their sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
 class Kernel:
-    """A kernel of the project's kernelspec, and a client of it."""
+    """A kernel of the project's kernelspec, and its client."""
 
     def __init__(self, **options: Any) -> None:
         self.manager = KernelManager(kernel_name="python3")
@@ -34,15 +34,15 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
 
-    def ask(self, code: str) -> str:
-        """Run code, and return what it printed, or the name of the error that it raised."""
-        said: list[str] = []
+    def run(self, code: str) -> str:
+        """Run code, and return its printed text, or the name of the error it raised."""
+        printed: list[str] = []
 
-        def take(message: dict[str, Any]) -> None:
-            said.append(message["content"].get("text", ""))
+        def add(message: dict[str, Any]) -> None:
+            printed.append(message["content"].get("text", ""))
 
-        reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=take)["content"]
-        return "".join(said).strip() if reply["status"] == "ok" else reply["ename"]
+        reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=add)["content"]
+        return "".join(printed).strip() if reply["status"] == "ok" else reply["ename"]
 
     def close(self) -> None:
         self.client.stop_channels()
@@ -84,35 +84,35 @@ def test_a_kernel_is_a_fork_with_its_own_folder_environment_and_arguments(
 ):
     kernel = start(cwd=str(tmp_path), env={**os.environ, "OWN": "yes"})
     code = "import os, sys; print(os.getppid(), os.getcwd(), os.environ['OWN'], *sys.argv[1:], __name__)"
-    parent, *rest = kernel.ask(code).split()
+    parent, *rest = kernel.run(code).split()
     assert "nbship.execution.kernels.forkserver" in psutil.Process(int(parent)).cmdline()
     assert rest == [str(tmp_path), "yes", "-f", kernel.manager.connection_file, "__main__"]
-    assert kernel.ask("import IPython\nprint(IPython.get_ipython().kernel.shell is get_ipython())") == "True"
-    kernel.ask("os.write(1, b'')\nimport subprocess\nsubprocess.run(['true'])")
+    assert kernel.run("import IPython\nprint(IPython.get_ipython().kernel.shell is get_ipython())") == "True"
+    kernel.run("os.write(1, b'')\nimport subprocess\nsubprocess.run(['true'])")
     assert "ordinary process" not in capfd.readouterr().err
 
 
 def test_kernels_share_only_the_fork_server(start: Callable[..., Kernel]):
     first, second = start(), start()
-    assert first.ask("import os; print(os.getppid())") == second.ask("import os; print(os.getppid())")
-    first.ask("import json, random\njson.mark = x = 1")
-    assert second.ask("import json\nprint(hasattr(json, 'mark'), 'x' in globals())") == "False False"
-    drawn = {kernel.ask("import random; print(random.random())") for kernel in (first, second)}
+    assert first.run("import os; print(os.getppid())") == second.run("import os; print(os.getppid())")
+    first.run("import json, random\njson.mark = x = 1")
+    assert second.run("import json\nprint(hasattr(json, 'mark'), 'x' in globals())") == "False False"
+    drawn = {kernel.run("import random; print(random.random())") for kernel in (first, second)}
     assert len(drawn) == 2
 
 
 def test_restart_gives_a_new_process(start: Callable[..., Kernel]):
     kernel = start()
-    before = int(kernel.ask("import os; x = 1; print(os.getpid())"))
+    before = int(kernel.run("import os; x = 1; print(os.getpid())"))
     kernel.manager.restart_kernel()
     kernel.client.wait_for_ready(timeout=PATIENCE)
-    assert int(kernel.ask("import os; print(os.getpid())")) != before
-    assert kernel.ask("print(x)") == "NameError"
+    assert int(kernel.run("import os; print(os.getpid())")) != before
+    assert kernel.run("print(x)") == "NameError"
     wait_until(lambda: not is_running(before))
     assert not is_running(before)
 
 
-def test_an_interrupt_ends_the_cell_and_what_it_started_and_not_the_kernel(start: Callable[..., Kernel]):
+def test_an_interrupt_ends_the_cell_and_its_child_processes_but_not_the_kernel(start: Callable[..., Kernel]):
     kernel = start()
     code = "import time, subprocess\nprint('begun', flush=True)\nsubprocess.run(['sleep', '1000'])"
     kernel.client.execute(code, stop_on_error=False)
@@ -120,13 +120,13 @@ def test_an_interrupt_ends_the_cell_and_what_it_started_and_not_the_kernel(start
         pass
     kernel.manager.interrupt_kernel()
     assert kernel.client.get_shell_msg(timeout=PATIENCE)["content"]["ename"] == "KeyboardInterrupt"
-    assert kernel.ask("print('on')") == "on"
+    assert kernel.run("print('on')") == "on"
 
 
 @pytest.mark.parametrize("now", [True, False], ids=["now", "politely"])
-def test_shutdown_leaves_nothing(start: Callable[..., Kernel], now: bool):
+def test_shutdown_leaves_no_process(start: Callable[..., Kernel], now: bool):
     kernel = start()
-    started = kernel.ask("import os, subprocess\nprint(os.getpid(), subprocess.Popen(['sleep', '1000']).pid)").split()
+    started = kernel.run("import os, subprocess\nprint(os.getpid(), subprocess.Popen(['sleep', '1000']).pid)").split()
     kernel.manager.shutdown_kernel(now=now)
     wait_until(lambda: not any(is_running(int(pid)) for pid in started))
     assert not kernel.manager.has_kernel
@@ -134,7 +134,7 @@ def test_shutdown_leaves_nothing(start: Callable[..., Kernel], now: bool):
 
 def test_a_kernel_that_shuts_down_runs_pythons_exit_functions(start: Callable[..., Kernel], tmp_path: Path):
     kernel = start()
-    kernel.ask(f"import atexit\natexit.register(lambda: open({str(tmp_path / 'ended')!r}, 'w'));")
+    kernel.run(f"import atexit\natexit.register(lambda: open({str(tmp_path / 'ended')!r}, 'w'));")
     kernel.manager.shutdown_kernel()
     assert (tmp_path / "ended").exists()
 
@@ -147,10 +147,10 @@ def test_a_dead_kernel_is_detected(start: Callable[..., Kernel]):
 
 
 def test_a_killed_fork_server_is_replaced(start: Callable[..., Kernel]):
-    parent = int(start().ask("import os; print(os.getppid())"))
+    parent = int(start().run("import os; print(os.getppid())"))
     os.kill(parent, signal.SIGKILL)
     wait_until(lambda: not is_running(parent))
-    assert int(start().ask("import os; print(os.getppid())")) not in (parent, os.getpid())
+    assert int(start().run("import os; print(os.getppid())")) not in (parent, os.getpid())
 
 
 CLIENT = """
@@ -190,13 +190,13 @@ def test_a_kernel_that_cannot_be_forked_is_started_with_a_logged_reason(
     start: Callable[..., Kernel], caplog: pytest.LogCaptureFixture, change: dict[str, Any], reason: str
 ):
     kernel = start(**change)
-    assert kernel.ask("import os; print(os.getppid())") == str(os.getpid())
+    assert kernel.run("import os; print(os.getppid())") == str(os.getpid())
     assert f"The kernel starts as an ordinary process: {reason}" in caplog.text
 
 
 def test_without_fork_kernels_are_ordinary_processes(start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("nbship.execution.kernels.provisioner.shared_fork_server", lambda _: None)
-    assert start().ask("import os; print(os.getppid())") == str(os.getpid())
+    assert start().run("import os; print(os.getppid())") == str(os.getpid())
 
 
 def test_a_process_has_one_fork_server():

@@ -1,4 +1,4 @@
-"""papermill's command and API, with nbship's engine: the same outputs and the same account of them."""
+"""papermill's command and API with nbship's engine: the same outputs and metadata as papermill's own engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..two_stages import call
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
-class Place:
+class Workspace:
     """A folder in which papermill executes notebooks."""
 
     def __init__(self, root: Path) -> None:
@@ -60,21 +60,21 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
 
 
-def settled(content: Any) -> Any:
-    """A notebook without what differs from run to run, its parted streams joined."""
+def stable(content: Any) -> Any:
+    """Return a notebook without the values that differ between runs."""
     if isinstance(content, dict):
         return {
             key: type(value).__name__
             if key in {"start_time", "end_time", "duration", "output_path", "iopub.execute_input", "iopub.status.busy"}
             or key in {"iopub.status.idle", "shell.execute_reply", "id"}
-            else settled(value)
+            else stable(value)
             for key, value in content.items()
         }
-    return [settled(value) for value in content] if isinstance(content, list) else content
+    return [stable(value) for value in content] if isinstance(content, list) else content
 
 
 @pytest.mark.parametrize(
@@ -89,62 +89,62 @@ def settled(content: Any) -> Any:
     ids=["all", "an error", "exit", "exit with a status", "no code"],
 )
 @pytest.mark.parametrize("parameters", [None, {"x": 0}], ids=["plain", "with parameters"])
-def test_the_saved_notebook_is_that_of_papermill(place: Place, sources: tuple[str, ...], parameters: Any):
-    place.write(*sources, parameters="x = 0")
+def test_the_saved_notebook_equals_papermills(workspace: Workspace, sources: tuple[str, ...], parameters: Any):
+    workspace.write(*sources, parameters="x = 0")
     raised = []
     for engine in (None, "nbship"):
         try:
-            place.run(engine=engine, parameters=parameters)
+            workspace.run(engine=engine, parameters=parameters)
         except PapermillExecutionError as error:
             raised.append((error.cell_index, error.exec_count, error.ename, error.evalue))
     assert len(raised) in (0, 2)
     assert raised[:1] == raised[1:]
-    assert settled(place.saved()) == settled(place.saved(None))
+    assert stable(workspace.saved()) == stable(workspace.saved(None))
 
 
-def test_cell_tags_are_respected(place: Place):
-    path = place.write("1 / 0", "print('skipped')", "print('on')")
+def test_cell_tags_are_respected(workspace: Workspace):
+    path = workspace.write("1 / 0", "print('skipped')", "print('on')")
     content = json.loads(path.read_text())
     content["cells"][0]["metadata"]["tags"] = ["raises-exception"]
     content["cells"][1]["metadata"]["tags"] = ["skip-execution"]
     path.write_text(json.dumps(content))
     for engine in (None, "nbship"):
         with pytest.raises(PapermillExecutionError):
-            place.run(engine=engine)  # papermill raises for any error that it finds at the end
-    assert settled(place.saved()) == settled(place.saved(None))
+            workspace.run(engine=engine)  # papermill raises for any error it finds at the end
+    assert stable(workspace.saved()) == stable(workspace.saved(None))
 
 
 @pytest.mark.parametrize(
     ("ending", "reason"), [("os.kill(os.getpid(), 9)", "was killed by SIGKILL"), ("os._exit(3)", "exit status 3")]
 )
-def test_a_dead_kernel_is_marked_and_never_completed(place: Place, ending: str, reason: str):
-    place.write("print('first')", f"import os\nprint('then')\n{ending}", "print('never')")
+def test_a_dead_kernel_is_marked_and_never_completed(workspace: Workspace, ending: str, reason: str):
+    workspace.write("print('first')", f"import os\nprint('then')\n{ending}", "print('never')")
     with pytest.raises(DeadKernelError, match=reason):
-        place.run()
-    marker, first, anchor, second, third = place.saved()["cells"]
+        workspace.run()
+    marker, first, anchor, second, third = workspace.saved()["cells"]
     assert "An Exception was encountered" in marker["source"]
     assert "papermill-error-cell" in anchor["source"]
     assert (text(first), text(second)) == ("first\n", "then\n")
     assert reason in second["outputs"][-1]["evalue"]
-    told = [cell["metadata"]["papermill"] for cell in (first, second, third)]
-    assert [each["status"] for each in told] == ["completed", "failed", "pending"]
-    assert [each["exception"] for each in told] == [False, True, None]
-    assert place.saved()["metadata"]["papermill"]["exception"] is True
+    metadata = [cell["metadata"]["papermill"] for cell in (first, second, third)]
+    assert [each["status"] for each in metadata] == ["completed", "failed", "pending"]
+    assert [each["exception"] for each in metadata] == [False, True, None]
+    assert workspace.saved()["metadata"]["papermill"]["exception"] is True
 
 
-def test_a_cell_that_takes_too_long_is_marked(place: Place):
-    place.write("print('here', flush=True)\nimport time\ntime.sleep(1000)")
+def test_a_cell_that_takes_too_long_is_marked(workspace: Workspace):
+    workspace.write("print('here', flush=True)\nimport time\ntime.sleep(1000)")
     with in_time(), pytest.raises(CellTimeoutError, match="longer than 1 s"):
-        place.run(execution_timeout=1)
-    cell = place.saved()["cells"][2]
+        workspace.run(execution_timeout=1)
+    cell = workspace.saved()["cells"][2]
     assert (text(cell), cell["metadata"]["papermill"]["status"]) == ("here\n", "failed")
 
 
-def test_a_dead_kernel_is_reported_as_by_papermill(place: Place):
-    place.write("import os\nos._exit(1)")
-    done = call(place.root, "papermill", "in.ipynb", "out.ipynb", "--engine", "nbship")
+def test_a_dead_kernel_is_reported_as_by_papermill(workspace: Workspace):
+    workspace.write("import os\nos._exit(1)")
+    done = call(workspace.root, "papermill", "in.ipynb", "out.ipynb", "--engine", "nbship")
     assert done.returncode == 138
-    done = call(place.root, "papermill", "in.ipynb", "-", "--engine", "nbship")
+    done = call(workspace.root, "papermill", "in.ipynb", "-", "--engine", "nbship")
     assert done.returncode != 0
     assert json.loads(done.stdout)["cells"][2]["outputs"][-1]["ename"] == "DeadKernelError"
 
@@ -155,66 +155,66 @@ def test_a_dead_kernel_is_reported_as_by_papermill(place: Place):
      datetime.date(2013, 1, 1), decimal.Decimal("1.5"), Path("x")],
     ids=repr,
 )  # fmt: skip
-def test_a_value_that_papermill_would_convert_is_rejected_before_anything_is_written(place: Place, value: Any):
-    place.write("open('ran', 'w')", parameters="x = 0")
+def test_a_value_that_papermill_would_convert_is_rejected_before_anything_is_written(workspace: Workspace, value: Any):
+    workspace.write("open('ran', 'w')", parameters="x = 0")
     with pytest.raises(
         ParameterError, match=r"The parameter 'x' .* cannot be passed unchanged.* (Pass|Use|Put|Remove)"
     ):
-        place.run(parameters={"x": value})
-    assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
+        workspace.run(parameters={"x": value})
+    assert [path.name for path in workspace.root.iterdir()] == ["in.ipynb"]
 
 
 @pytest.mark.parametrize("name", ["x\nopen('ran', 'w')\ny", "x; y", "class", "__builtins__", "_", "In", "ﬁ", "x y"])
-def test_an_invalid_parameter_name_is_rejected(place: Place, name: str):
-    place.write("1", parameters="x = 0")
+def test_an_invalid_parameter_name_is_rejected(workspace: Workspace, name: str):
+    workspace.write("1", parameters="x = 0")
     with pytest.raises(ParameterError, match="cannot be the name of a parameter"):
-        place.run(parameters={name: 1})
-    assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
+        workspace.run(parameters={name: 1})
+    assert [path.name for path in workspace.root.iterdir()] == ["in.ipynb"]
 
 
-@pytest.mark.parametrize(("usual", "given"), [("True", "false"), ("True", "no"), ("3", "three"), ("0.5", "half")])
-def test_a_string_for_a_number_or_boolean_is_rejected(place: Place, usual: str, given: str):
-    place.write("open('ran', 'w')", parameters=f"names = sorted([])  # no literal\nx = {usual}")
+@pytest.mark.parametrize(("default", "given"), [("True", "false"), ("True", "no"), ("3", "three"), ("0.5", "half")])
+def test_a_string_for_a_number_or_boolean_is_rejected(workspace: Workspace, default: str, given: str):
+    workspace.write("open('ran', 'w')", parameters=f"names = sorted([])  # no literal\nx = {default}")
     with pytest.raises(
-        ParameterError, match=f"'x' is the string '{given}', but its default in the notebook is {usual}"
+        ParameterError, match=f"'x' is the string '{given}', but its default in the notebook is {default}"
     ):
-        place.run(parameters={"x": given})  # what papermill makes of `-p x false`
-    assert [path.name for path in place.root.iterdir()] == ["in.ipynb"]
+        workspace.run(parameters={"x": given})  # papermill reads `-p x false` as this string
+    assert [path.name for path in workspace.root.iterdir()] == ["in.ipynb"]
 
 
-def test_values_arrive_unchanged(place: Place):
+def test_values_arrive_unchanged(workspace: Workspace):
     values = {
         "a": 1, "b": -0.0, "c": True, "d": None, "e": 'a "b" \'c\' \\ \n \t é € 🚀 {x} %time !ls ?', "f": [1, [2.5, None]],
         "g": {"k y": {"z": [False]}, "": ""}, "h": 10**30, "i": 1e300, "j": "'''", "k": "%matplotlib", "l": "x?",
     }  # fmt: skip
     names = ", ".join(values)
-    place.write(f"import json\nprint(json.dumps([{names}]))\nprint(repr([{names}]))")
-    place.run(parameters=values)
-    first, second = text(place.saved()["cells"][1]).splitlines()
+    workspace.write(f"import json\nprint(json.dumps([{names}]))\nprint(repr([{names}]))")
+    workspace.run(parameters=values)
+    first, second = text(workspace.saved()["cells"][1]).splitlines()
     assert (json.loads(first), second) == (list(values.values()), repr(list(values.values())))
 
 
-def test_an_injected_cell_of_an_earlier_run_is_left_alone(place: Place):
-    place.write("print(x)", parameters="x = 0")
-    place.run(parameters={"x": 1})
-    again = place.saved()
+def test_an_injected_cell_of_an_earlier_run_is_left_alone(workspace: Workspace):
+    workspace.write("print(x)", parameters="x = 0")
+    workspace.run(parameters={"x": 1})
+    again = workspace.saved()
     again["cells"][1]["source"] = "x = (1, 2)  # by hand"
-    (place.root / "in.ipynb").write_text(json.dumps(again))
-    place.run()
-    assert text(place.saved()["cells"][2]) == "(1, 2)\n"
+    (workspace.root / "in.ipynb").write_text(json.dumps(again))
+    workspace.run()
+    assert text(workspace.saved()["cells"][2]) == "(1, 2)\n"
 
 
-def test_outputs_go_to_the_log_and_to_files_as_they_come(place: Place, tmp_path: Path):
-    place.write("import sys\nprint('out')\nprint('err', file=sys.stderr)\n'value'")
+def test_outputs_go_to_the_log_and_to_files(workspace: Workspace, tmp_path: Path):
+    workspace.write("import sys\nprint('out')\nprint('err', file=sys.stderr)\n'value'")
     options = ["--stdout-file", "so.txt", "--stderr-file", "se.txt", "--log-output"]
-    done = call(place.root, "papermill", "in.ipynb", "out.ipynb", "--engine", "nbship", *options)
+    done = call(workspace.root, "papermill", "in.ipynb", "out.ipynb", "--engine", "nbship", *options)
     assert done.returncode == 0, done.stderr
-    assert all(said in done.stderr for said in ("out\n", "err\n", "'value'", "Ending Cell 1"))
+    assert all(part in done.stderr for part in ("out\n", "err\n", "'value'", "Ending Cell 1"))
     assert ((tmp_path / "so.txt").read_text(), (tmp_path / "se.txt").read_text()) == ("out\n", "err\n")
 
 
 def test_another_kernel_runs_in_a_separate_process_with_a_notice(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     folder = tmp_path / "jupyter" / "kernels" / "other"
     folder.mkdir(parents=True)
@@ -223,57 +223,59 @@ def test_another_kernel_runs_in_a_separate_process_with_a_notice(
     (folder / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     kernel = {"name": "other", "display_name": "Other", "language": "python"}
-    place.write("import os\nprint(os.environ['OF_THE_SPEC'])", kernelspec=kernel)
-    place.run()
-    assert text(place.saved()["cells"][0]) == "yes\n"
+    workspace.write("import os\nprint(os.environ['OF_THE_SPEC'])", kernelspec=kernel)
+    workspace.run()
+    assert text(workspace.saved()["cells"][0]) == "yes\n"
     assert "names the kernel 'other'. It ran in an ordinary process" in caplog.text
 
 
-def test_parameters_reach_another_language_as_they_are(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_parameters_reach_another_language_unchanged(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("JUPYTER_PATH", install_bash(tmp_path / "jupyter"))
     kernel = {"name": "bash", "display_name": "Bash", "language": "bash"}
-    place.write('printf %s "$label"', parameters="label=none", kernelspec=kernel, language_info={"name": "bash"})
-    place.run(parameters={"label": "a\tb $HOME é"})
-    cells = place.saved()["cells"]
+    workspace.write('printf %s "$label"', parameters="label=none", kernelspec=kernel, language_info={"name": "bash"})
+    workspace.run(parameters={"label": "a\tb $HOME é"})
+    cells = workspace.saved()["cells"]
     assert cells[1]["source"] == "# Parameters\nlabel=$'a\\x09b $HOME é'"
     assert text(cells[2]) == "a\tb $HOME é\n"
     with pytest.raises(ParameterError, match="is a list of lists, which bash does not support"):
-        place.run(parameters={"label": [["a"]]})
+        workspace.run(parameters={"label": [["a"]]})
 
 
-def test_notebooks_of_one_process_share_only_the_fork_server(place: Place):
-    place.write("import os, builtins\nprint(os.getppid())\nprint(hasattr(builtins, 'left'))\nbuiltins.left = 1")
-    said = []
+def test_notebooks_of_one_process_share_only_the_fork_server(workspace: Workspace):
+    workspace.write("import os, builtins\nprint(os.getppid())\nprint(hasattr(builtins, 'left'))\nbuiltins.left = 1")
+    printed = []
     for _ in range(2):
-        place.run()
-        said.append(text(place.saved()["cells"][0]).split())
-    assert said[0] == said[1]
-    assert said[0][1] == "False"
+        workspace.run()
+        printed.append(text(workspace.saved()["cells"][0]).split())
+    assert printed[0] == printed[1]
+    assert printed[0][1] == "False"
 
 
-def test_secrets_of_the_project_are_hidden(place: Place, monkeypatch: pytest.MonkeyPatch):
-    (place.root / "pipeline.yaml").write_text("tasks: []\n")
-    (place.root / "nbship.yaml").write_text("project: {secrets: [TOKEN]}\n")
+def test_secrets_of_the_project_are_hidden(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    (workspace.root / "pipeline.yaml").write_text("tasks: []\n")
+    (workspace.root / "nbship.yaml").write_text("project: {secrets: [TOKEN]}\n")
     monkeypatch.setenv("TOKEN", "open-sesame")
     pieces = "import os\nfor part in (os.environ['TOKEN'][:4], os.environ['TOKEN'][4:] + '\\n'):"
-    place.write(f"{pieces}\n    print(part, end='', flush=True)\nraise KeyError(os.environ['TOKEN'])")
-    with (place.root / "log").open("w") as log, pytest.raises(PapermillExecutionError) as caught:
-        place.run(stdout_file=log)
+    workspace.write(f"{pieces}\n    print(part, end='', flush=True)\nraise KeyError(os.environ['TOKEN'])")
+    with (workspace.root / "log").open("w") as log, pytest.raises(PapermillExecutionError) as caught:
+        workspace.run(stdout_file=log)
     assert "sesame" not in str(caught.value)
-    assert "[TOKEN]" in (place.root / "log").read_text()
-    assert not [path for path in place.root.iterdir() if path.is_file() and b"sesame" in path.read_bytes()]
+    assert "[TOKEN]" in (workspace.root / "log").read_text()
+    assert not [path for path in workspace.root.iterdir() if path.is_file() and b"sesame" in path.read_bytes()]
     with pytest.raises(ParameterError, match="the secret 'TOKEN'"):
-        place.run(parameters={"x": "open-sesame"})
+        workspace.run(parameters={"x": "open-sesame"})
 
 
-def test_a_run_that_is_interrupted_is_marked(place: Place):
-    place.write("open('started', 'w')\nimport time\ntime.sleep(1000)", "print('never')")
+def test_a_run_that_is_interrupted_is_marked(workspace: Workspace):
+    workspace.write("open('started', 'w')\nimport time\ntime.sleep(1000)", "print('never')")
     program = [str(Path(sys.executable).parent / "papermill"), "in.ipynb", "out.ipynb", "--engine", "nbship"]
-    run = subprocess.Popen(program, cwd=place.root, env=dict(os.environ), stderr=subprocess.DEVNULL)
-    wait_until(lambda: (place.root / "started").exists() or run.poll() is not None)
+    run = subprocess.Popen(program, cwd=workspace.root, env=dict(os.environ), stderr=subprocess.DEVNULL)
+    wait_until(lambda: (workspace.root / "started").exists() or run.poll() is not None)
     assert run.poll() is None
     run.send_signal(2)
     assert run.wait(PATIENCE) != 0
-    cells = json.loads((place.root / "out.ipynb").read_text())["cells"]
+    cells = json.loads((workspace.root / "out.ipynb").read_text())["cells"]
     assert [cell["metadata"]["papermill"]["status"] for cell in cells] == ["failed", "pending"]
     assert cells[0]["outputs"][-1]["ename"] == "KeyboardInterrupt"

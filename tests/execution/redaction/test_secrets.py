@@ -82,10 +82,10 @@ def test_truncated_output_contains_no_part_of_a_secret(cut: int, tmp_path: Path)
     flood = notebook(source, f"print({before}, end='')", f"print({after}, end='')")
     executed = execute(flood, cwd=tmp_path, env={**os.environ, "TOKEN": value})
     for cell in redact_executed(executed, Redactor({"TOKEN": value})).notebook["cells"][1:]:
-        said = text(cell)
-        assert "[TOKEN]" in said
-        assert "[nbship cut" in said
-        assert not [size for size in range(6, len(value)) if value[:size] in said or value[-size:] in said]
+        printed = text(cell)
+        assert "[TOKEN]" in printed
+        assert "[nbship cut" in printed
+        assert not [size for size in range(6, len(value)) if value[:size] in printed or value[-size:] in printed]
 
 
 def test_outputs_widgets_and_the_failure_are_redacted():

@@ -9,8 +9,8 @@ from nbship.execution.reporting.report import StageReport
 
 
 def test_a_log_has_a_line_for_each_start_and_end():
-    told = io.StringIO()
-    progress = PlainProgress(file=told)
+    output = io.StringIO()
+    progress = PlainProgress(file=output)
     progress.begin(["one", "three"])
     progress.started("one")
     progress.cell_started("one", cell=1, cells=2)
@@ -18,7 +18,7 @@ def test_a_log_has_a_line_for_each_start_and_end():
     progress.up_to_date("two")
     progress.restored("three")
     progress.close()
-    assert told.getvalue().splitlines() == [
+    assert output.getvalue().splitlines() == [
         "one    started",
         "one        1.2 s  2 cells",
         "three  restored from an earlier run",
@@ -43,4 +43,4 @@ def test_a_terminal_shows_running_stages_and_counts():
     progress.close()
     shown = console.file.getvalue()
     assert "one        0.5 s  1 cells" in shown
-    assert shown.endswith("\x1b[2K")  # what lived is gone, the lines above stay
+    assert shown.endswith("\x1b[2K")  # the live lines are erased, the lines above stay
