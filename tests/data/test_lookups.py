@@ -25,7 +25,7 @@ def weather() -> Lookup:
 def rows(count: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(1)
     at = np.datetime64("2024-02-28T00:00", "us") + random.integers(0, 40 * 24 * 60, count).astype("timedelta64[m]")
-    at[::11] = np.datetime64("NaT")
+    at[::11] = np.datetime64("NaT", "us")
     place = np.array(["n", "s", "elsewhere", None], dtype=object)[random.integers(0, 4, count)]
     return {"place": place, "at": at}
 

@@ -53,6 +53,7 @@ def test_printed_text_is_not_changed(text: str):
     ("text", "expected"),
     [
         ("<object at 0x7f3a2b1c0d40>", "<object at 0x0>"),
+        ("This process (pid=12421) is multi-threaded", "This process (pid=0) is multi-threaded"),
         ("<code object f at 0x55d0c0ffee10, file", "<code object f at 0x0, file"),
         (f"{ROOT}/src/colours/red.py:3", "src/colours/red.py:3"),
         (f"in {ROOT}", "in ."),

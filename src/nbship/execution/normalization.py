@@ -25,6 +25,8 @@ _RANDOM = rf"{_UUID}|[0-9a-f]{{32}}"
 # Python prints addresses after ` at `; R prints them in environments, functions and pointers.
 _ADDRESS = re.compile(r"(?:(?<= at )|(?<=<environment: )|(?<=<bytecode: )|(?<=<pointer: ))0x[0-9a-fA-F]{6,16}\b")
 _CELL_FILE = re.compile(r"[^\s'\"<>]*/ipykernel_\d+/(\d+\.py)")
+# Python 3.12 and later warn of a fork in a process with threads.
+_PROCESS = re.compile(r"(?<=This process \(pid=)\d+(?=\))")
 _PROGRESS = re.compile(r"(?m)(\d+%\|[^|\n]*\| *[\d.,kMG]+/[\d.,kMG]+|^\d+it|(?<=: )\d+it) \[[^\]\n]*\]")
 # Positions in markup where a random string is an identifier, not visible text.
 _IDENTIFIERS = (
@@ -79,7 +81,8 @@ class _TextNormalizer:
 
     def __call__(self, text: str) -> str:
         text = self._folder.sub(self._short_name, _CELL_FILE.sub(r"cell/\1", text))
-        return _PROGRESS.sub(r"\1", _ADDRESS.sub("0x0", text))
+        text = _PROCESS.sub("0", _ADDRESS.sub("0x0", text))
+        return _PROGRESS.sub(r"\1", text)
 
     def _short_name(self, match: re.Match[str]) -> str:
         name = self._names[match[1]]

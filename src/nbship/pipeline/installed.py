@@ -12,7 +12,8 @@ __all__ = ["normal_name", "read_installed_modules", "read_installed_versions"]
 _HEADER = re.compile(r"^(Name|Version|Requires-Dist): (.*?)\r?$", re.MULTILINE)
 _END = re.compile(r"^\r?$", re.MULTILINE)
 _IN_PACKAGE = re.compile(r'^"?([^/,\n]+)/[^,\n]*\.py"?,', re.MULTILINE)
-_ALONE = re.compile(r'^"?([^/,\n]+)\.py"?,', re.MULTILINE)
+# `six.py`, `_duckdb.cpython-311-x86_64-linux-gnu.so`, `_cffi.abi3.so`, `rust.pyd`
+_ALONE = re.compile(r'^"?([^/,.\n]+)(?:\.py|(?:\.[\w-]+)?\.(?:so|pyd))"?,', re.MULTILINE)
 
 
 def read_installed_versions() -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:

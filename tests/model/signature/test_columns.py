@@ -80,7 +80,7 @@ def test_columns_have_the_documented_types() -> None:
 
 def test_local_time_is_the_same_for_one_and_many() -> None:
     hours = np.arange("2024-03-09T00", "2024-03-12T00", dtype="datetime64[h]").astype("datetime64[us]")
-    times = np.concatenate([hours, hours + np.timedelta64(238, "D"), [np.datetime64("NaT")]])
+    times = np.concatenate([hours, hours + np.timedelta64(238, "D"), [np.datetime64("NaT", "us")]])
     many = to_local(times, "America/New_York")
     few = np.concatenate([to_local(times[[place]], "America/New_York") for place in range(len(times))])
     assert many.tobytes() == few.tobytes()
