@@ -1,4 +1,4 @@
-"""What tests of pages share: a browser, a port, and patience while a server starts."""
+"""Shared by tests of web pages: a browser, a free port, and waiting for a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARGUMENTS = [
 
 
 def require_browser() -> None:
-    """Skip the module where there is no browser."""
+    """Skip the module if no browser is installed."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: make browser", allow_module_level=True)
 
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until a server answers; fail with its log if it ends."""
+    """Wait until a server responds; fail with its log if it ends."""
     wait_until(lambda: server.poll() is not None or _answers(url))
     assert server.poll() is None, log.read_text()
 
@@ -51,7 +51,7 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def new_page(*, height: int) -> Iterator[Any]:
-    """Open a page of 1,280 pixels' width that waits patiently for what a test asks for."""
+    """Open a page 1,280 pixels wide, with a long timeout for elements."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

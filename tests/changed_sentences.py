@@ -52,7 +52,7 @@ def pairs(before: Iterable[str], after: Iterable[str]) -> Iterator[tuple[str, st
 
 
 def main(commit: str) -> None:
-    """Print what changed."""
+    """Print the changed sentences."""
     before, after = sentences_of(commit), {sentence.text for sentence in all_sentences()}
     for old, new in pairs(before - after, after - before):
         print(

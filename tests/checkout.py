@@ -1,4 +1,4 @@
-"""Commands, run as a person would in this very checkout."""
+"""Run commands in this checkout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BIN = Path(sys.executable).parent
 
 
 def command(*words: str, cwd: Path = ROOT, expect: int | None = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as a person would who has the environment on the path."""
+    """Run a command with the environment on PATH."""
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", **environ}
     done = subprocess.run(words, cwd=cwd, env=env, text=True, capture_output=True, check=False)
     assert expect is None or done.returncode == expect, done.stdout + done.stderr

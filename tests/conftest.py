@@ -1,4 +1,4 @@
-"""What the tests of several parts share."""
+"""Fixtures shared by several folders of tests."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether fault tests run with all their repetitions, as `make test-faults` asks."""
+    """Whether fault tests run all their repetitions, as in `make test-faults`."""
     return bool(request.config.getoption("--full"))
 
 
 @pytest.fixture(scope="session")
 def small_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real package: times, categories, nulls, keys and a lookup; see `packages.py`. Do not change its files."""
+    """A small package with timestamps, categories, nulls, keys and a lookup; see `packages.py`. Do not change its files."""
     return build_small(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
 def other_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model made from other rows: another version."""
+    """The same model trained on other rows: another version."""
     return build_small(tmp_path_factory.mktemp("models"), seed=7)
 
 
 @pytest.fixture(scope="session")
 def small_challenger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model with another card: another version that gives the same numbers."""
+    """The same model with another model card: another version with the same outputs."""
     return build_small(tmp_path_factory.mktemp("models"), card="# Small\n\nA challenger made for tests.\n")
 
 
@@ -71,19 +71,19 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small_rows() -> pd.DataFrame:
-    """Rows for the small package, looked-up columns included, that it was not trained on."""
+    """Unseen rows for the small package, including the columns that are looked up."""
     return make_rows(200, seed=42)
 
 
 @pytest.fixture(scope="session")
 def shop_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a project with feature code of its own."""
+    """The folder of a project with its own feature code."""
     return write_project(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture(scope="session")
 def shop_package(shop_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Builds a package of a kind once; do not change its files."""
+    """Builds one package of each kind; do not change its files."""
     folder = tmp_path_factory.mktemp("packages")
 
     def build(kind: str) -> Path:
@@ -97,7 +97,7 @@ def shop_package(shop_source: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def shop_estimator(shop_source: Path) -> Callable[[str], Any]:
-    """Fits the estimator of a kind, as the training side has it."""
+    """Fits the estimator of a kind, outside any package."""
 
     def fit(kind: str) -> Any:
         with importable(shop_source):

@@ -1,4 +1,4 @@
-"""Each test has the environment variables that the run began with."""
+"""Each test starts with the environment variables of the test run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PYTESTS_OWN = "PYTEST_CURRENT_TEST"
 
 @pytest.fixture(autouse=True)
 def environment_of_its_own() -> Iterator[None]:
-    """Restore, after a test, the environment variables that it set, changed or deleted."""
+    """Restore the environment variables that a test set, changed or deleted."""
     before = {name: value for name, value in os.environ.items() if name != _PYTESTS_OWN}
     yield
     for name in set(os.environ) - set(before) - {_PYTESTS_OWN}:

@@ -1,4 +1,4 @@
-"""Families of models over one kind of data: numbers with nulls, text categories, a numeric category, a truth value."""
+"""Families of models over the same data: numbers with nulls, string categories, a numeric category, a boolean."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def make_rows(count: int = 1500, *, seed: int = 0) -> pd.DataFrame:
 
 
 def make_target(frame: pd.DataFrame, kind: str) -> Any:
-    """Return a target: "binary" (0, 1), "multiclass" (texts), "value" or "positive" (numbers)."""
+    """Return a target: "binary" (0, 1), "multiclass" (strings), "value" or "positive" (numbers)."""
     drive = frame["length"].fillna(0) * 50 + frame["mass"].fillna(1) + frame["new"] + (frame["colour"] == "red")
     score = (drive + frame["doors"] / 4 + np.random.default_rng(7).normal(0, 0.5, len(frame))).to_numpy()
     if kind == "binary":
@@ -65,7 +65,7 @@ def make_target(frame: pd.DataFrame, kind: str) -> Any:
 
 
 def make_signature() -> Signature:
-    """Return the inputs: colours are these three, towns any."""
+    """Return the signature: three colours are allowed, and any town."""
     return Signature(
         inputs=(
             *(Field(name, "float", nullable=True) for name in NUMBERS),
@@ -78,7 +78,7 @@ def make_signature() -> Signature:
 
 
 def preprocessing(*, impute: bool = True) -> ColumnTransformer:
-    """Imputed, scaled numbers; one-hot categories."""
+    """Imputed and scaled numbers; one-hot categories."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler()) if impute else RobustScaler()
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=0.05, sparse_output=False)
     return ColumnTransformer(
@@ -87,13 +87,13 @@ def preprocessing(*, impute: bool = True) -> ColumnTransformer:
 
 
 def ordinal() -> ColumnTransformer:
-    """Categories as numbers first, then numbers as they are."""
+    """Categories encoded as integers, followed by unchanged numbers."""
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     return ColumnTransformer([("categories", encoder, ["colour", "town"]), ("rest", "passthrough", [*NUMBERS, "doors", "new"])])  # fmt: skip
 
 
 def varied() -> ColumnTransformer:
-    """Each number its own way; towns by their mean target."""
+    """A different transformation for each number; towns encoded by their mean target."""
     binned = make_pipeline(KBinsDiscretizer(3, encode="onehot-dense", strategy="uniform"))
     scaled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), MinMaxScaler(), StandardScaler())
     largest = make_pipeline(SimpleImputer(strategy="constant", fill_value=-1.5), MaxAbsScaler())
@@ -105,7 +105,7 @@ def varied() -> ColumnTransformer:
 
 @dataclass(frozen=True)
 class Family:
-    """A way to make a model, the target that it learns, and how its package is to answer."""
+    """An estimator, its target, and the expected backend of its package."""
 
     make: Callable[[], Any]
     target: str = "binary"

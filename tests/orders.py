@@ -1,4 +1,4 @@
-"""A project with feature code of its own, for tests of packages: written to a folder, then imported from there."""
+"""A project with its own feature code, for tests of packages: written to a folder and imported from there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def features(columns):
 
 
 def write_project(folder: Path, *, factor: float = 1.0) -> Path:
-    """Write the modules `shop.features` and `shop.amounts`, and one that no model needs."""
+    """Write the modules `shop.features` and `shop.amounts`, and an unused one."""
     package = folder / "shop"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -41,7 +41,7 @@ def write_project(folder: Path, *, factor: float = 1.0) -> Path:
 
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
-    """Make the project in `folder` importable, and forget it afterwards."""
+    """Make the project in `folder` importable inside the block."""
     sys.path.insert(0, str(folder))
     try:
         yield
@@ -52,7 +52,7 @@ def importable(folder: Path) -> Iterator[None]:
 
 
 def make_orders(count: int = 1500, *, seed: int = 0) -> pd.DataFrame:
-    """Return orders, with the rain that is looked up by shop and hour."""
+    """Return orders, with the rain looked up by shop and hour."""
     random = np.random.default_rng(seed)
     orders = pd.DataFrame(
         {
@@ -83,7 +83,7 @@ def rain() -> Any:
 
 
 def returned(orders: pd.DataFrame, *, kind: str = "binary") -> Any:
-    """Return what happened to orders: truly (binary), in words (multiclass), or in money (regression)."""
+    """Return the target of orders: boolean (binary), strings (multiclass) or amounts (regression)."""
     drive = (
         orders["price"] / 40
         + orders["gift"]
@@ -130,7 +130,7 @@ def make_estimator(kind: str) -> Any:
 
 
 def shop_signature() -> Any:
-    """Return the inputs, inferred from the orders."""
+    """Return the signature, inferred from the orders."""
     from nbship.model import Signature
 
     return Signature.infer(

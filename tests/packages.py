@@ -1,4 +1,4 @@
-"""A small real package: generated data, a scikit-learn pipeline with a lookup, keys, times, categories and nulls."""
+"""A small package: generated data, a scikit-learn pipeline with a lookup, keys, timestamps, categories and nulls."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GRADES = {"a": 1.0, "b": 2.0, "c": 3.0}
 
 
 def make_labels(rows: pd.DataFrame, *, seed: int = 1) -> np.ndarray[Any, Any]:
-    """Return what truly happened to rows: 1 for about a third of them."""
+    """Return the target of rows: 1 for about a third of them."""
     drive = rows["size"] - rows["limit"] + 0.2 * rows["weight"].fillna(10) - 3 + (rows["at"].dt.hour > 15)
     chance = 1 / (1 + np.exp(-drive.to_numpy()))
     return (np.random.default_rng(seed).random(len(rows)) < chance).astype(int)
@@ -51,7 +51,7 @@ def build_small(
     classifier: Any = None,
     card: str = "# Small\n\nA package made for tests.\n",
 ) -> Path:
-    """Build the package in `folder` and return its path; it takes `fields` as well, and does not use them."""
+    """Build the package in `folder` and return its path; its signature has extra, unused `fields`."""
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
@@ -103,7 +103,7 @@ def small_signature() -> Any:
 
 
 def small_provenance() -> Any:
-    """Return where the package says that it comes from."""
+    """Return the package's provenance."""
     from nbship.model import Provenance
 
     return Provenance(

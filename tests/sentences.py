@@ -103,7 +103,7 @@ def error_classes() -> set[str]:
 
 
 def raised_classes() -> set[str]:
-    """Return the names of the exceptions that nbship makes with arguments anywhere."""
+    """Return the names of the exceptions that nbship creates with arguments."""
     return {
         _name(node.func)
         for path in SOURCE.rglob("*.py")
@@ -143,7 +143,7 @@ def _of_notebook(path: Path) -> Iterator[Sentence]:
 
 
 def _context(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> tuple[str, str]:
-    """Return what a string is: the nearest call, keyword, dictionary key or name that holds it."""
+    """Return the nearest call, keyword, dictionary key or name that holds a string."""
     child, parent, where = node, parents.get(node), ""
     while parent is not None and not isinstance(parent, ast.stmt):
         if isinstance(parent, ast.FormattedValue):
@@ -169,7 +169,7 @@ def _context(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> tuple[str, str]:
 
 
 def _inside(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Tell whether a string is a part of an f-string, or of an annotation or assertion, which no user sees."""
+    """Return whether users do not see a string: it is part of an f-string, an annotation or an assertion."""
     child, parent = node, parents.get(node)
     while parent is not None:
         if isinstance(parent, ast.JoinedStr) and not isinstance(child, ast.FormattedValue):

@@ -1,4 +1,4 @@
-"""A real server in a thread, and a real client of it."""
+"""Servers for tests, in a thread or a process, with their clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nbship.serving.uvicorn_server import config_of
 
 @contextmanager
 def running(app: Any, *, lifespan: str = "on") -> Iterator[httpx.Client]:
-    """Serve an ASGI application on a free port; yield a client of it."""
+    """Serve an ASGI application on a free port; yield its client."""
     config = config_of(app)
     config.host, config.port, config.lifespan = "127.0.0.1", 0, lifespan
     server = uvicorn.Server(config)

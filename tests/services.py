@@ -1,4 +1,4 @@
-"""Real services for tests: where they are absent a test is skipped; see `skips.py` for continuous integration."""
+"""Real services for tests; a test is skipped without its service, which fails in continuous integration (`skips.py`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERVER = os.environ.get("NBSHIP_TEST_POSTGRES", "postgresql://postgres@127.0.0.1
 
 @contextmanager
 def postgres_url() -> Iterator[str]:
-    """Yield the URL of a schema of its own in a PostgreSQL database."""
+    """Yield the URL of a new schema in a PostgreSQL database."""
     import psycopg
 
     schema = f"nbship_test_{uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""In continuous integration a skipped test is a failure: everything that tests need must be installed."""
+"""In continuous integration a skipped test fails: everything that tests need must be installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-# Tests that may be skipped in continuous integration: the start of the reason, and why.
+# Allowed skips in continuous integration: the start of the reason, and why it is allowed.
 ALLOWED = {
     "scikit-learn reads estimators of its own minor version only": "a run with another scikit-learn cannot read them",
 }

@@ -90,7 +90,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_project(root: Path) -> Path:
-    """Write a project whose stage `load` reads files, and whose stage `fit` makes a package."""
+    """Write a project with a stage `load` that reads files and a stage `fit` that builds a package."""
     files = {
         "pipeline.yaml": PIPELINE,
         "params.yaml": PARAMS,
@@ -114,14 +114,14 @@ def write_project(root: Path) -> Path:
 
 
 def replace(path: Path, old: str, new: str) -> None:
-    """Replace text that must be there."""
+    """Replace a string that a file must contain."""
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
 
 
 def pretend_run(root: Path) -> None:
-    """Leave a project as a run leaves it, products with made-up contents, and no notebook executed."""
+    """Write the files of a finished run with invented products, without executing a notebook."""
     loaded = project.load(root)
     sync(loaded, check_with_ploomber=False)
     pipeline = read_pipeline(loaded)

@@ -15,9 +15,9 @@ import pytest
 from nbship.atomic_write import remove_temporary, replacing, replacing_folder, write_if_changed, write_whole
 
 SOURCE = Path(__file__).parents[1] / "src" / "nbship"
-# Where a temporary name or a rename is none of a file that must appear whole; the reason says why.
+# Modules with temporary names or renames for other purposes than atomic writes, and the reason.
 EXCEPTIONS = {
-    "atomic_write.py": "the one place",
+    "atomic_write.py": "the module for atomic writes",
     "execution/kernels/client.py": "a folder for a socket, whose path must be short",
     "execution/kernels/executor.py": "a folder for a kernel's connection file",
 }

@@ -1,4 +1,4 @@
-"""What names versions of dependencies agrees: the conda environment, the lock file, pyproject.toml, the code."""
+"""Versions of dependencies agree in the conda environment, the lock file, pyproject.toml and the code."""
 
 from __future__ import annotations
 

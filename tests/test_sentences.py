@@ -19,7 +19,7 @@ FINISHED = (
     *("src/nbship/errors.py", "src/nbship/ids.py", "src/nbship/imports.py", "src/nbship/lazy.py", "src/nbship/text.py"),
     *("tests/cli", "tests/flights", "tests/notebook", "tests/notebooks", "tests/project", "tests/tabular"),
     *("src/nbship/dvcstore", "tests/dvcstore", "src/nbship/pipeline", "tests/pipeline"),
-    *("src/nbship/execution", "tests/execution"),
+    *("src/nbship/execution", "tests/execution", "tests/contracts", "tests/faults"),
 )
 
 # Each wrong phrase, and the words to use.

@@ -1,4 +1,4 @@
-"""Waiting for something to happen, however slow the machine is."""
+"""Wait for events, however slow the machine is."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import psutil
 
-# Enough for anything that happens at all, even on a busy machine.
+# Long enough for any event, even on a busy machine.
 PATIENCE = 60.0
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Return once the condition holds; fail if it does not within a minute."""
+    """Wait until the condition holds; fail after a minute."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"It did not happen in {PATIENCE:.0f} s."

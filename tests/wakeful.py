@@ -15,7 +15,7 @@ __all__ = ["WakefulManager"]
 class WakefulSession(Session):
     """Checks a socket for incoming messages after each send.
 
-    `Session.send` bypasses the asyncio socket. If a message arrives at that moment, asyncio gets no event for it, and
+    `Session.send` bypasses the asyncio socket. If a message arrives meanwhile, asyncio gets no event for it, and
     the client waits until its timeout.
     """
 

@@ -82,13 +82,13 @@ def test_an_id_is_never_written_twice(log: SqlLog) -> None:
 def test_a_rejected_entry_does_not_affect_others_in_its_commit(log: SqlLog) -> None:
     one = record()
     log.append(one)
-    made = [record() for _ in range(50)]
-    commits = [log.submit([each]) for each in [*made[:25], one, *made[25:]]]
+    written = [record() for _ in range(50)]
+    commits = [log.submit([each]) for each in [*written[:25], one, *written[25:]]]
     log.flush()
     assert [each.error is None for each in commits] == [True] * 25 + [False] + [True] * 25
     with pytest.raises(LogError, match="rejected a record"):
         commits[25].check()
-    assert log.known(each.id for each in made) == {each.id for each in made}
+    assert log.known(each.id for each in written) == {each.id for each in written}
 
 
 def test_a_postgresql_log_of_format_2_is_read_and_upgraded() -> None:
@@ -114,20 +114,20 @@ def test_a_postgresql_log_of_format_2_is_read_and_upgraded() -> None:
 
 
 def test_threads_of_two_open_logs_write_to_one_database(log: SqlLog, address: tuple[str, Path | None]) -> None:
-    made = [record() for _ in range(120)]
+    written = [record() for _ in range(120)]
     with open_log(address[0]) as second:
         threads = [
-            threading.Thread(target=lambda part, log: [log.append(one) for one in part], args=(made[i::6], each))
+            threading.Thread(target=lambda part, log: [log.append(one) for one in part], args=(written[i::6], each))
             for i, each in enumerate([log, second] * 3)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert {one.id for one in log.recent(1000)} == {one.id for one in made}
+    assert {one.id for one in log.recent(1000)} == {one.id for one in written}
 
 
-def test_labels_are_read_in_the_order_in_which_they_were_reported(log: SqlLog) -> None:
+def test_labels_are_read_in_the_order_of_their_reports(log: SqlLog) -> None:
     later, earlier = (Label(label=str(hour), at=NOON + hour * HOUR, prediction_id="p") for hour in (2, 1))
     log.append(later)
     log.append(earlier)
@@ -142,17 +142,17 @@ def test_prune_deletes_old_entries(log: SqlLog) -> None:
 
 
 def test_forget_deletes_the_records_and_labels_of_one_subject_only(log: SqlLog) -> None:
-    who, whom = pseudonym("Ann", log.salt), pseudonym("Ben", log.salt)
-    ann = record(inputs=f'{{"x":1,"name":"{who}"}}', keys='{"k":"ann"}')
-    refused = record(inputs=f'[{{"name":"{who}","x":null}}]', outputs=None, error="{}", keys=None)
-    ben = record(inputs=f'{{"x":1,"name":"{whom}"}}', keys='{"k":"ben"}')
-    liar = record(inputs=f'{{"note":"\\"name\\":\\"{who}\\",","name":"{whom}"}}', keys=None)
+    ann_pseudonym, ben_pseudonym = pseudonym("Ann", log.salt), pseudonym("Ben", log.salt)
+    ann = record(inputs=f'{{"x":1,"name":"{ann_pseudonym}"}}', keys='{"k":"ann"}')
+    rejected = record(inputs=f'[{{"name":"{ann_pseudonym}","x":null}}]', outputs=None, error="{}", keys=None)
+    ben = record(inputs=f'{{"x":1,"name":"{ben_pseudonym}"}}', keys='{"k":"ben"}')
+    lookalike = record(inputs=f'{{"note":"\\"name\\":\\"{ann_pseudonym}\\",","name":"{ben_pseudonym}"}}', keys=None)
     labels = [Label(label="1", at=NOON, prediction_id=ann.id), Label(label="2", at=NOON, keys='{"k":"ann"}')]
-    kept = Label(label="3", at=NOON, keys='{"k":"ben"}')
-    log.append(ann, refused, ben, liar, *labels, kept)
-    assert log.forget({"name": f'"{who}"'}) == 2
-    assert {one.id for one in log.recent(9)} == {ben.id, liar.id}
-    assert log.labels() == [kept]
+    remaining = Label(label="3", at=NOON, keys='{"k":"ben"}')
+    log.append(ann, rejected, ben, lookalike, *labels, remaining)
+    assert log.forget({"name": f'"{ann_pseudonym}"'}) == 2
+    assert {one.id for one in log.recent(9)} == {ben.id, lookalike.id}
+    assert log.labels() == [remaining]
     assert log.forget({"x%": "1"}) == 0
 
 
@@ -169,8 +169,8 @@ while True:
     log.append(one)
     print(one.id, flush=True)
 """
-    given = [address[0], str(address[1] or ""), str(Path(__file__).parents[1])]
-    process = subprocess.Popen([sys.executable, "-c", script, *given], stdout=subprocess.PIPE, text=True)
+    arguments = [address[0], str(address[1] or ""), str(Path(__file__).parents[1])]
+    process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     acknowledged = [process.stdout.readline().strip() for _ in range(50)]
     os.kill(process.pid, signal.SIGKILL)

@@ -35,15 +35,15 @@ class RestPredictor:
         self.name, self.version, self.signature = about["model"], about["version"], signature
         self._client = client
 
-    def answers(self, rows: Rows) -> list[dict[str, Any]]:
+    def outputs(self, rows: Rows) -> list[dict[str, Any]]:
         response = self._client.post("/predict", json=list(rows))
         if response.status_code == 422:
             fields = response.json()["error"]["fields"]
             raise InvalidInputError([InputFailure(**field) for field in fields])
-        return [{kind: answer[kind] for kind in ("label", "probability")} for answer in response.json()]
+        return [{kind: output[kind] for kind in ("label", "probability")} for output in response.json()]
 
 
-def direct(one: Any) -> Callable[[Rows], list[dict[str, Any]]]:
+def from_python(one: Any) -> Callable[[Rows], list[dict[str, Any]]]:
     return lambda rows: list(output_records(one.predict(rows)))
 
 
@@ -58,7 +58,7 @@ def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
     finally:
         sys.path.remove(str(wheel.parent / "site"))
 
-    def answers(rows: Rows) -> list[dict[str, Any]]:
+    def outputs(rows: Rows) -> list[dict[str, Any]]:
         try:
             return model.predict(rows).to_dict("records")
         except Exception as error:
@@ -67,7 +67,7 @@ def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
                 raise
             raise InvalidInputError([InputFailure(each.row, each.field, each.reason) for each in failures]) from error
 
-    return answers
+    return outputs
 
 
 KINDS = ["tables", "onnx", "fitted", "wheel", "logged", "logged onnx", "canary", "logged canary", "rest", "rest onnx", "rest canary"]  # fmt: skip
@@ -80,44 +80,44 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def package(kind: str, small_package: Path, small_onnx: Path) -> predictor.PackagePredictor:
-    """The package whose outputs the predictor must have."""
+    """The package whose outputs are expected."""
     loaded = predictor.load(small_onnx if "onnx" in kind else small_package)
     assert loaded.backend == ("onnx" if "onnx" in kind else "tables")
     return loaded
 
 
 @pytest.fixture
-def ask(
+def outputs_of(
     kind: str, package: predictor.PackagePredictor, small_package: Path, small_challenger: Path, tmp_path: Path
 ) -> Iterator[Callable[[Rows], list[dict]]]:
     # Champion and challenger have the same outputs, so the suite holds for rows of either.
     canary = Canary(package, predictor.load(small_challenger), share=0.5) if "canary" in kind else None
     if kind in ("tables", "onnx"):
-        yield direct(package)
+        yield from_python(package)
     elif kind == "fitted":
         files = {name: data for name, data in package.package.files.items() if name != "tables.npz"}
         fitted = predictor.load_files(package.package.manifest, files)
         assert fitted.backend == "sklearn"
-        yield direct(fitted)
+        yield from_python(fitted)
     elif kind == "wheel":
         yield installed(build_wheel(small_package, tmp_path))
     elif kind == "canary":
-        yield direct(canary)
+        yield from_python(canary)
     elif kind.startswith("logged"):
         with open_log(tmp_path / "log.sqlite") as log:
-            yield direct(Logged(canary or package, log))
+            yield from_python(Logged(canary or package, log))
     else:
         chosen = canary or package
         service = Service(lambda: Logged(chosen, open_log(tmp_path / "log.sqlite"), mode="rest"))
         with running(service) as client:
             rest = RestPredictor(client, package.signature)
             assert (rest.name, rest.version) == (package.name, package.version)
-            yield rest.answers
+            yield rest.outputs
 
 
 @pytest.fixture
 def records(small_rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Fifty rows as a client sends them, without the columns that are looked up."""
+    """Fifty rows as JSON records, without the columns that are looked up."""
     frame = small_rows.head(50).drop(columns=["limit", "grade"])
     return [
         {**row, "at": row["at"].isoformat(), "weight": None if np.isnan(row["weight"]) else row["weight"]}
@@ -125,34 +125,36 @@ def records(small_rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def test_outputs_are_bit_for_bit_those_of_the_package(kind, ask, package, records, small_rows: pd.DataFrame) -> None:
+def test_outputs_are_bit_for_bit_those_of_the_package(
+    kind, outputs_of, package, records, small_rows: pd.DataFrame
+) -> None:
     expected = package.predict(small_rows.head(50).drop(columns=["limit", "grade"]))
-    answers = ask(records)
-    # Another backend is promised to agree within 1e-12: how scikit-learn rounds depends on its version.
+    outputs = outputs_of(records)
+    # Other backends agree within 1e-12, because rounding in scikit-learn depends on its version.
     bound = 1e-12 if kind == "fitted" else 0
-    np.testing.assert_allclose([answer["probability"] for answer in answers], expected.probability, rtol=0, atol=bound)
-    assert [answer["label"] for answer in answers] == expected.label.tolist()
+    np.testing.assert_allclose([output["probability"] for output in outputs], expected.probability, rtol=0, atol=bound)
+    assert [output["label"] for output in outputs] == expected.label.tolist()
 
 
-def test_a_row_does_not_depend_on_other_rows_of_its_request(ask, records) -> None:
-    together = ask(records)
-    assert together == [ask([record])[0] for record in records]
-    assert together == ask(records[::-1])[::-1]
+def test_a_row_does_not_depend_on_other_rows_of_its_request(outputs_of, records) -> None:
+    together = outputs_of(records)
+    assert together == [outputs_of([record])[0] for record in records]
+    assert together == outputs_of(records[::-1])[::-1]
 
 
-def test_columns_that_are_looked_up_may_be_given(ask, records, small_rows: pd.DataFrame) -> None:
-    given = [
+def test_columns_that_are_looked_up_may_be_given(outputs_of, records, small_rows: pd.DataFrame) -> None:
+    complete = [
         {**record, "limit": row.limit, "grade": row.grade}
         for record, row in zip(records, small_rows.head(50).itertuples(), strict=True)
     ]
-    assert ask(given) == ask(records)
+    assert outputs_of(complete) == outputs_of(records)
     unknown = {"limit": None, "grade": None}
-    assert ask([{**record, **unknown} for record in records]) != ask(records)
+    assert outputs_of([{**record, **unknown} for record in records]) != outputs_of(records)
 
 
-def test_a_timestamp_may_have_any_offset(ask, records) -> None:
+def test_a_timestamp_may_have_any_offset(outputs_of, records) -> None:
     moved = [{**record, "at": pd.Timestamp(record["at"]).tz_convert("Asia/Tokyo").isoformat()} for record in records]
-    assert ask(moved) == ask(records)
+    assert outputs_of(moved) == outputs_of(records)
 
 
 @pytest.mark.parametrize(
@@ -171,15 +173,15 @@ def test_a_timestamp_may_have_any_offset(ask, records) -> None:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_an_invalid_field_is_named_with_its_row(ask, records, change: dict, field: str) -> None:
+def test_an_invalid_field_is_named_with_its_row(outputs_of, records, change: dict, field: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        ask([records[0], {**records[1], **change}])
+        outputs_of([records[0], {**records[1], **change}])
     assert [(failure.row, failure.field) for failure in caught.value.failures] == [(1, field)]
 
 
-def test_one_error_has_all_failures(ask, records) -> None:
+def test_one_error_has_all_failures(outputs_of, records) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        ask([{**records[0], "size": "x", "line": "y"}, records[1], {"at": records[2]["at"]}])
+        outputs_of([{**records[0], "size": "x", "line": "y"}, records[1], {"at": records[2]["at"]}])
     named = {(failure.row, failure.field) for failure in caught.value.failures}
     assert named == {(0, "size"), (0, "line"), (2, "line"), (2, "size"), (2, "weight")}
 
@@ -210,7 +212,7 @@ def test_each_row_is_logged_and_returned_with_its_own_version(
 ) -> None:
     champion, challenger = predictor.load(small_package), predictor.load(small_challenger)
     assert champion.version != challenger.version
-    # Which keys the challenger gets depends on its digest. Of fifty, it gets none with a share of 0.1 once in 200 digests.
+    # The challenger's keys depend on its digest. With a share of 0.1, one digest in 200 gets none of fifty keys.
     share = 0.3
     logged: predictor.Predictor = Logged(
         Canary(champion, challenger, share=share), open_log(tmp_path / "python.sqlite")
@@ -223,15 +225,15 @@ def test_each_row_is_logged_and_returned_with_its_own_version(
     )
     with running(service) as client:
         many = client.post("/predict", json=list(records))
-        answers = many.json()
+        outputs = many.json()
         singles = [client.post("/predict", json=record) for record in records]
-    assert [one.json()["version"] for one in singles] == [answer["version"] for answer in answers]
-    assert [one.headers["x-model-version"] for one in singles] == [answer["version"] for answer in answers]
+    assert [one.json()["version"] for one in singles] == [output["version"] for output in outputs]
+    assert [one.headers["x-model-version"] for one in singles] == [output["version"] for output in outputs]
     assert many.headers["x-model-version"] == ",".join(sorted(versions))
     with open_log(tmp_path / "rest.sqlite") as log:
-        for answer in answers:
-            record = log.find(answer["id"])
-            assert (record.version, record.role) == (answer["version"], "served")
+        for output in outputs:
+            record = log.find(output["id"])
+            assert (record.version, record.role) == (output["version"], "served")
             assert record.digest == {one.version: one.digest for one in (champion, challenger)}[record.version]
 
 

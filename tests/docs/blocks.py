@@ -1,22 +1,22 @@
 """Run the blocks of a documentation page, top to bottom, in one shell and one folder.
 
-What a fence means is told by its language:
+The language of a fence sets how the block runs:
 
 `bash`
-    Commands. They must succeed; what they print is not looked at.
+    Commands. They must succeed; their output is ignored.
 `console`
-    Commands after `$ `, each followed by what it prints. `...` on a line of its own stands for any lines.
+    Commands after `$ `, each followed by its output. A line `...` stands for any lines.
 `python`
-    A script of its own, or with `>>>` a session whose outputs are compared.
+    A separate script, or with `>>>` a session whose outputs are compared.
 `yaml`
     A file; its first line is a comment with the name. `nbship.yaml` must be readable.
 `text`
-    A drawing or a listing. It is not run.
+    A drawing or a listing, which is not run.
 
-A comment before a fence says more: `<!-- cell notebooks/late.ipynb -->` puts the block into a new cell at the end of
-that notebook, `<!-- file labels.py -->` into that file. `<!-- run rm nbship.yaml -->` is a command that readers do not see.
+A comment before a fence adds instructions: `<!-- cell notebooks/late.ipynb -->` puts the block into a new cell at the end of
+that notebook, `<!-- file labels.py -->` into that file. `<!-- run rm nbship.yaml -->` runs a command that readers do not see.
 
-`python tests/docs/blocks.py docs/tutorial.md` runs a page and writes what its commands print into it.
+`python tests/docs/blocks.py docs/tutorial.md` runs a page and writes its commands' output into it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _VARYING = (
 
 @dataclass
 class Step:
-    """Commands that a page shows, or a file that it makes."""
+    """Commands on a page, or a file that it creates."""
 
     line: int
     commands: str
@@ -83,14 +83,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step printed."""
+    """The output of a step."""
 
     step: Step
     printed: str
 
 
 class BlockError(AssertionError):
-    """A block of a page failed, or printed something else than the page says."""
+    """A block of a page failed, or its output differs from the page."""
 
 
 def fences(text: str) -> Iterator[re.Match[str]]:
@@ -200,20 +200,20 @@ def run_page(page: Page, folder: Path, *, home: Path | None = None) -> list[Outc
 
 
 def normal(text: str) -> str:
-    """Return output without what differs from run to run: ids, digests, times, sizes, the last digits."""
+    """Return output without values that differ between runs: ids, digests, times, sizes, the last digits."""
     for pattern, instead in _VARYING:
         text = pattern.sub(instead, text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 def same(expected: str, printed: str) -> bool:
-    """Tell whether a page says what a command printed; `...` on a line of its own stands for any lines."""
+    """Return whether a command's output matches the page, where a line `...` stands for any lines."""
     parts = [re.escape(normal(part)) for part in re.split(r"^\.\.\.$", expected, flags=re.MULTILINE)]
     return re.fullmatch(r"\s*(?:.*\s*)?".join(parts), normal(printed), re.DOTALL) is not None
 
 
 def differences(page: Page, outcomes: Sequence[Outcome]) -> list[str]:
-    """Return, for each step that printed something else than the page says, a diff."""
+    """Return a diff for each step whose output differs from the page."""
     return [
         "\n".join(
             [
@@ -233,7 +233,7 @@ def differences(page: Page, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def with_outputs(page: Page, outcomes: Sequence[Outcome]) -> str:
-    """Return the page's text with what its commands printed."""
+    """Return the page's text with the current output of its commands."""
     text = page.text
     for outcome in reversed(outcomes):
         step = outcome.step
@@ -243,7 +243,7 @@ def with_outputs(page: Page, outcomes: Sequence[Outcome]) -> str:
 
 
 def main(paths: Sequence[str]) -> None:
-    """Run pages, the tutorial first, and write what their commands print into them."""
+    """Run pages, the tutorial first, and write the output of their commands into them."""
     with tempfile.TemporaryDirectory() as made:
         home = Path(made)
         outcomes = run_page(read_page(TUTORIAL), home)

@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and asks no other host for anything."""
+"""The documentation builds without warnings, and its pages load nothing from other hosts."""
 
 from __future__ import annotations
 

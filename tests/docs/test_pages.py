@@ -1,4 +1,4 @@
-"""Every block of the documentation runs, and prints what the page says."""
+"""Every block of the documentation runs, and its output matches the page."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def report(path: Path, found: list[str]) -> str:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the tutorial is followed from beginning to end."""
+    """The folder in which the tutorial runs from beginning to end."""
     return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(scope="session")
 def followed(home: Path) -> list[Outcome]:
-    """What the tutorial's commands printed."""
+    """The outputs of the tutorial's commands."""
     return run_page(read_page(TUTORIAL), home)
 
 
-def test_the_tutorial_prints_what_it_says(followed: list[Outcome]) -> None:
+def test_the_output_of_the_tutorial_matches_the_page(followed: list[Outcome]) -> None:
     found = differences(read_page(TUTORIAL), followed)
     assert not found, report(TUTORIAL, found)
 
@@ -47,7 +47,7 @@ def test_the_blocks_of_a_page_run(path: Path, followed: list[Outcome], home: Pat
     assert not found, report(path, found)
 
 
-def test_links_between_pages_and_to_files_lead_somewhere() -> None:
+def test_targets_of_links_exist() -> None:
     broken = []
     for page in [ROOT / "README.md", ROOT / "SECURITY.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):

@@ -1,4 +1,4 @@
-"""The reference project of this very checkout, its pipeline run where it has to be."""
+"""The reference project of this checkout, with an up-to-date pipeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from checkout import ROOT, command
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """Return the checkout's root when its pipeline is up to date."""
+    """Return the checkout's root, after running the pipeline if it is stale."""
     if not json.loads(command("nbship", "status", "--json").stdout)["current"]:
         command("nbship", "run")
     return ROOT

@@ -1,4 +1,4 @@
-"""Clients of other makers get the numbers that `nbship predict` gives; whatever they send, the answer is documented."""
+"""Third-party clients get the outputs of `nbship predict`, and every response is documented."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COUNT = 50
 
 @pytest.fixture(scope="module")
 def rows(reference: Path) -> pd.DataFrame:
-    """Golden rows of the reference project, as files have them, without what is looked up."""
+    """Golden rows of the reference project as in files, without the columns that are looked up."""
     signature = json.loads((reference / "models/flights/signature.json").read_text())
     kept = [field["name"] for field in signature["inputs"] if not field.get("optional")]
     frame = pd.read_parquet(reference / "models/flights/golden.parquet")[kept].dropna().head(COUNT)
@@ -37,7 +37,7 @@ def rows(reference: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def expected(reference: Path, rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
-    """What `nbship predict` gives."""
+    """The outputs of `nbship predict`."""
     folder = tmp_path_factory.mktemp("batch")
     rows.to_csv(folder / "in.csv", index=False)
     command = [BIN / "nbship", "predict", "in.csv", "out.csv", "--package", reference / "models/flights"]
@@ -131,7 +131,7 @@ def test_many_connections_at_once(url: str, rows: pd.DataFrame, expected: list[f
     np.testing.assert_array_equal(asyncio.run(ask()), expected * 10)
 
 
-def test_whatever_is_sent_the_answer_is_documented(url: str, tmp_path: Path, full: bool) -> None:
+def test_responses_to_random_requests_are_documented(url: str, tmp_path: Path, full: bool) -> None:
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,negative_data_rejection"
     command = [BIN / "st", "run", f"{url}/openapi.json", "--checks", checks, "--max-examples", "500" if full else "25"]
     done = subprocess.run(

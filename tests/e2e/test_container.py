@@ -1,4 +1,4 @@
-"""What `nbship package container` writes, installed and run as its image runs it: no root, no home, all else read-only."""
+"""The files of `nbship package container`, installed and run like the image: no root, no home, read-only except the volume."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[Path]:
-    """A folder that everybody may enter, on the machine's own disk."""
+    """A folder on the machine's disk that every user may enter."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -62,7 +62,7 @@ def context(base: Path, small_package: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(base: Path, context: Path) -> Path:
-    """The environment that the Dockerfile makes."""
+    """The environment that the Dockerfile creates."""
     uv = Path(sys.executable).with_name("uv")
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, base / "venv"], check=True)
     (wheel,) = context.glob("*.whl")
@@ -75,7 +75,7 @@ def installed(base: Path, context: Path) -> Path:
 def contained(
     installed: Path, context: Path, base: Path, *, state: Path, **environ: str
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run the image's command in the image's circumstances; yield its address, empty where it does not start."""
+    """Run the image's command under the image's restrictions; yield its address, empty if it does not start."""
     volume = base / "volume"
     volume.mkdir(exist_ok=True)
     os.chown(volume, NOBODY, NOBODY)
@@ -110,7 +110,7 @@ def contained(
         server.stdout.close()
 
 
-def test_the_context_has_no_tools_of_the_trade_and_no_root(context: Path) -> None:
+def test_the_context_has_no_build_tools_and_no_root(context: Path) -> None:
     dockerfile = (context / "Dockerfile").read_text()
     for line in ("USER 10001:10001", "VOLUME /state", "HEALTHCHECK", "NBSHIP_CONTAINER=1"):
         assert line in dockerfile
@@ -121,7 +121,7 @@ def test_the_context_has_no_tools_of_the_trade_and_no_root(context: Path) -> Non
     assert all("==" in line for line in (context / "requirements.txt").read_text().splitlines())
 
 
-def test_the_context_is_the_same_twice_and_replaces_only_its_own(
+def test_the_context_is_reproducible_and_replaces_only_its_own_files(
     small_package: Path, base: Path, context: Path
 ) -> None:
     again = base / "again"
@@ -142,7 +142,7 @@ def test_the_context_is_the_same_twice_and_replaces_only_its_own(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_serves_without_root_home_or_a_disk_but_the_volume(
+def test_it_serves_without_root_or_home_and_writes_only_to_the_volume(
     installed: Path, context: Path, base: Path, workers: str
 ) -> None:
     with contained(installed, context, base, state=base / "volume", NBSHIP_SERVING__WORKERS=workers) as (url, server):
@@ -157,7 +157,7 @@ def test_it_serves_without_root_home_or_a_disk_but_the_volume(
         assert log.find(answer.json()["id"]).outputs
 
 
-def test_a_log_that_would_go_with_the_container_is_refused(installed: Path, context: Path, base: Path) -> None:
+def test_a_log_inside_the_container_is_rejected(installed: Path, context: Path, base: Path) -> None:
     with contained(installed, context, base, state=base / "elsewhere") as (url, server):
         assert not url
         assert server.wait(PATIENCE) == 1
@@ -165,13 +165,13 @@ def test_a_log_that_would_go_with_the_container_is_refused(installed: Path, cont
         assert "Traceback" not in server.told  # type: ignore[attr-defined]
 
 
-def test_beyond_loopback_it_wants_to_know_who_asks(installed: Path, context: Path, base: Path) -> None:
+def test_beyond_loopback_it_requires_authentication(installed: Path, context: Path, base: Path) -> None:
     with contained(installed, context, base, state=base / "volume", NBSHIP_SERVING__AUTH="") as (url, server):
         assert not url
         assert "'serving.auth' is not set" in server.told  # type: ignore[attr-defined]
 
 
-def test_with_postgres_it_needs_the_volume_for_the_spool_alone(installed: Path, context: Path, base: Path) -> None:
+def test_with_postgres_it_needs_the_volume_only_for_the_spool(installed: Path, context: Path, base: Path) -> None:
     with postgres_url() as log:
         given = {"NBSHIP_LOG__URL": log, "NBSHIP_LOG__WHEN_DOWN": "spool"}
         with contained(installed, context, base, state=base / "volume", **given) as (url, server):

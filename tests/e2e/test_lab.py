@@ -85,7 +85,7 @@ def outputs(page: Any) -> Any:
     return page.locator(".jp-NotebookPanel:visible .jp-Cell-outputArea")
 
 
-def test_a_person_runs_a_stage_interrupts_and_restarts(page: Any, project: Path) -> None:
+def test_a_stage_runs_is_interrupted_and_restarted(page: Any, project: Path) -> None:
     tracked = {path: path.read_bytes() for path in (project / "products").iterdir()}
     choose(page, "Run", "Run All Cells")
     outputs(page).get_by_text("waited to the end").wait_for()

@@ -1,4 +1,4 @@
-"""Real MLflow, in an environment that has neither nbship nor the project, loads and serves the package."""
+"""MLflow, in an environment without nbship and the project, loads and serves the package."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def inputs(golden: pd.DataFrame) -> pd.DataFrame:
     return golden[[name for name in golden if not name.startswith("output:")]]
 
 
-def test_pyfunc_answers_the_golden_rows_to_the_bit(golden: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:
+def test_pyfunc_predicts_the_golden_outputs_bit_for_bit(golden: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in PACKAGE.rglob("*")}
     inputs.to_parquet(tmp_path / "inputs.parquet")
     for _ in range(2):
@@ -63,7 +63,7 @@ def test_pyfunc_answers_the_golden_rows_to_the_bit(golden: pd.DataFrame, inputs:
 
 
 @pytest.mark.parametrize(("family", "path"), [("naive Bayes", "onnx"), ("transformed target", "sklearn")])
-def test_pyfunc_answers_by_every_path(family: str, path: str, tmp_path: Path) -> None:
+def test_pyfunc_predicts_with_every_backend(family: str, path: str, tmp_path: Path) -> None:
     rows = make_rows()
     build_package(
         tmp_path / "p", name="other", estimator=fitted(family), signature=make_signature(), golden=rows.head(600), reference=rows, provenance=Provenance(),
@@ -82,7 +82,7 @@ def test_pyfunc_answers_by_every_path(family: str, path: str, tmp_path: Path) ->
     assert ("sklearn" in told["own"]) == (path == "sklearn")
 
 
-def test_models_serve_answers_the_same_numbers(golden: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:
+def test_models_serve_gives_the_same_outputs(golden: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

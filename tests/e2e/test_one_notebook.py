@@ -1,4 +1,4 @@
-"""The second project: one ordinary notebook and one CSV, without settings, from notebook to predictions."""
+"""The second project: one notebook and one CSV file, without settings, from notebook to predictions."""
 
 from __future__ import annotations
 

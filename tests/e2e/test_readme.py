@@ -1,4 +1,4 @@
-"""The lines of the README and of the demonstration do what they say."""
+"""The commands of the README and of the demonstration work as described."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def page_of(name: str) -> str:
 
 @pytest.fixture
 def copy(reference: Path, tmp_path: Path) -> Path:
-    """Return a copy of the checkout as it stands after a run, so that the lines may edit it."""
+    """Return a copy of the checkout after a run, which the commands may edit."""
     left_out = shutil.ignore_patterns(".venv", "state", "scratch", ".*_cache", "__pycache__", "ci-artifacts")
     return Path(shutil.copytree(reference, tmp_path / "project", symlinks=True, ignore=left_out))
 

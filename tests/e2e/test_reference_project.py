@@ -1,4 +1,4 @@
-"""The reference project as a whole: one model, the same bits wherever it is asked."""
+"""The reference project: one model with identical outputs through all interfaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS = 10_000
 
 @pytest.fixture(scope="module")
 def asked(reference: Path) -> pd.DataFrame:
-    """Return flights of July, as the model is asked about them."""
+    """Return inputs of the model for flights in July."""
     from flights.arrivals import inputs, read_window
 
     return inputs(read_window("2013-07-01", "2013-07-15")).head(ROWS).reset_index(drop=True)
@@ -42,7 +42,7 @@ def records(asked: pd.DataFrame) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def offline(reference: Path, asked: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> pd.Series[float]:
-    """Return the probabilities that `nbship predict` writes."""
+    """Return the probabilities written by `nbship predict`."""
     folder = tmp_path_factory.mktemp("offline")
     asked.to_parquet(folder / "in.parquet")
     environ = {"NBSHIP_STATE": str(folder / "state")}
@@ -58,7 +58,7 @@ def offline(reference: Path, asked: pd.DataFrame, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def client(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Yield a client of a real `nbship serve`."""
+    """Yield a client of `nbship serve`."""
     import os
 
     environ = {**os.environ, "NBSHIP_STATE": str(tmp_path_factory.mktemp("state"))}

@@ -1,4 +1,4 @@
-"""Runs in processes of their own, to be killed at any moment; and what must be true afterwards."""
+"""Runs in separate processes, to be killed at any time, and the checks after that."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _CONTEXT = multiprocessing.get_context("fork")
 _MARK = "NBSHIP_TESTED_RUN"
 
 
-def bring(root: Path, *, told: io.StringIO | None = None, **options: Any) -> list[str]:
-    """Run in this process; return what was said."""
-    told = told or io.StringIO()
-    index_at.cache_clear()  # as a process of its own begins
-    raise_for(run(load(root), progress=PlainProgress(file=told), **options))
-    return told.getvalue().splitlines()
+def run_project(root: Path, *, output: io.StringIO | None = None, **options: Any) -> list[str]:
+    """Run in this process; return the printed lines."""
+    output = output or io.StringIO()
+    index_at.cache_clear()  # a new process would start with an empty cache
+    raise_for(run(load(root), progress=PlainProgress(file=output), **options))
+    return output.getvalue().splitlines()
 
 
 @dataclass
-class Started:
-    """A run in a process of its own, which all that it starts can be told from others by."""
+class StartedRun:
+    """A run in a separate process, marked so that its child processes can be recognised."""
 
     root: Path
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -56,16 +56,16 @@ class Started:
         os.setsid()
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
         self.before()
-        bring(self.root, **self.options)
+        run_project(self.root, **self.options)
 
     def alive(self) -> list[psutil.Process]:
-        """Return all processes of the run that live, itself first."""
-        # A forked process is not seen to have another environment than its parent, but its programs are.
-        own = [psutil.Process(self.process.pid)] if self.process.is_alive() else []
-        return own + [process for process in psutil.process_iter() if _is_marked(process, self.mark)]
+        """Return the living processes of the run, itself first."""
+        # The system shows the parent's environment for a fork, but the new one for programs that the fork starts.
+        processes = [psutil.Process(self.process.pid)] if self.process.is_alive() else []
+        return processes + [process for process in psutil.process_iter() if _is_marked(process, self.mark)]
 
-    def ends_wholly(self) -> bool:
-        """Tell whether no process of the run is alive soon after it has ended."""
+    def leaves_no_process(self) -> bool:
+        """Wait for the end of the run; return whether no process of it survives."""
         self.process.join()
         try:
             wait_until(lambda: not self.alive())
@@ -83,29 +83,29 @@ def _is_marked(process: psutil.Process, mark: str) -> bool:
         return False
 
 
-def tried(root: Path) -> str:
-    """Run in this process; return the error that ended the run, if one did."""
+def try_run(root: Path) -> str:
+    """Run in this process; return the error of a failed run, empty after success."""
     try:
-        bring(root)
+        run_project(root)
     except NbshipError as error:
         return str(error)
     return ""
 
 
-def is_whole(root: Path, expected: Mapping[str, bytes]) -> str:
-    """Say what is not as it should be after a run went to its end; nothing if all is."""
-    found = products(root)
-    wrong = [name for name in {**found, **expected} if found.get(name) != expected.get(name)]
-    damaged = [path for path in objects(root) if digest(path) != name_of(path)]
+def find_problems(root: Path, expected: Mapping[str, bytes]) -> str:
+    """Return the problems after a complete run; empty if there are none."""
+    actual = products(root)
+    wrong = [name for name in {**actual, **expected} if actual.get(name) != expected.get(name)]
+    damaged = [path for path in objects(root) if digest(path) != digest_in_name(path)]
     executions(root)
-    error = tried(root)
-    again = executions(root)
+    error = try_run(root)
+    repeated = executions(root)
     return "; ".join(
         text
         for text, bad in (
-            (f"other than expected: {wrong}", wrong),
+            (f"different products: {wrong}", wrong),
             (f"damaged in the cache: {damaged}", damaged),
-            (f"ran again: {again}", again),
+            (f"ran again: {repeated}", repeated),
             (f"cannot run: {error}", error),
         )
         if bad
@@ -121,17 +121,17 @@ def digest(path: Path) -> str:
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
-def name_of(path: Path) -> str:
+def digest_in_name(path: Path) -> str:
     return (path.parent.name + path.name).removesuffix(".dir")
 
 
-# What changes something on disk; the hook is asked before it is done.
+# Audit events of changes on disk; the hook is called before each change.
 _CHANGES = re.compile(r"os\.(rename|remove|link|symlink|mkdir|rmdir|chmod)")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Failpoints:
-    """Kills this process at the k-th change of a path that holds a text."""
+    """Kills this process at the n-th change of a path that contains a string."""
 
     def __init__(self, at: int, *, of: str) -> None:
         self._of = of
@@ -139,9 +139,9 @@ class Failpoints:
         self.count = 0
 
     def install(self) -> None:
-        sys.addaudithook(self._see)
+        sys.addaudithook(self._count)
 
-    def _see(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _count(self, event: str, arguments: tuple[Any, ...]) -> None:
         opens = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
         if not opens and not _CHANGES.fullmatch(event):
             return
@@ -150,7 +150,7 @@ class Failpoints:
         self.count += 1
         if self.count == self._at:
             if opens and arguments[2] & (os.O_TRUNC | os.O_CREAT):
-                # The worst moment of a write is the one after the file was emptied.
+                # The worst time for a kill is just after the file was emptied.
                 self._at = 0
                 with open(arguments[0], "wb"):  # noqa: PTH123
                     pass

@@ -1,4 +1,4 @@
-"""An answer that a client has got is in the log, also when the server is killed at that moment."""
+"""A response that a client has received is in the log, even if the server is killed right after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from waiting import wait_until
 from nbship.prediction_log import open_log
 
 
-def test_no_answer_is_lost_when_the_server_is_killed(small_package: Path, tmp_path: Path, full: bool) -> None:
+def test_no_response_is_lost_when_the_server_is_killed(small_package: Path, tmp_path: Path, full: bool) -> None:
     acknowledged: list[str] = []
     for kill in range(100 if full else 3):
         acknowledged += _serve_and_kill(small_package, tmp_path, after=0.3 + 0.05 * (kill % 7))
@@ -29,15 +29,15 @@ def test_no_answer_is_lost_when_the_server_is_killed(small_package: Path, tmp_pa
 
 
 def _serve_and_kill(package: Path, folder: Path, *, after: float) -> list[str]:
-    """Ask a server from four threads, kill it so long after the first ten answers, and return the ids of the answers that came."""
+    """Send requests from four threads, kill the server `after` seconds from the tenth response, and return the received ids."""
     command = [sys.executable, "-m", "nbship", "serve", str(package), "--port", "0"]
     environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
     with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        url = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        url = next(match[0] for line in server.stdout if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
         _wait_until_ready(url)
         ids: list[str] = []
-        threads = [threading.Thread(target=_ask, args=(url, ids)) for _ in range(4)]
+        threads = [threading.Thread(target=_send_requests, args=(url, ids)) for _ in range(4)]
         for thread in threads:
             thread.start()
         wait_until(lambda: len(ids) >= 10)
@@ -58,13 +58,13 @@ def _wait_until_ready(url: str) -> None:
     wait_until(is_ready)
 
 
-def _ask(url: str, ids: list[str]) -> None:
+def _send_requests(url: str, ids: list[str]) -> None:
     record = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
     with httpx.Client(base_url=url) as client:
         while True:
             try:
-                answer = client.post("/predict", json=record)
+                response = client.post("/predict", json=record)
             except httpx.TransportError:
                 return
-            if answer.status_code == 200:
-                ids.append(answer.json()["id"])
+            if response.status_code == 200:
+                ids.append(response.json()["id"])

@@ -1,4 +1,4 @@
-"""RunCache at the same time: one works, the others wait, and find nothing left to do."""
+"""Runs at the same time: one executes the stages, the others wait and find them up to date."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 from execution.graphs import DIAMOND, WORK, executions, products, write_graph
-from runs import Started, bring, is_whole, tried
+from runs import StartedRun, find_problems, run_project, try_run
 from waiting import wait_until
 
 from nbship.execution import preflight, runner
 
 pytestmark = pytest.mark.timeout(7200)
-# A stage that comes to its end when the project holds a file `go`.
+# A stage that ends when the project contains a file `go`.
 HELD = "import time\nwhile not pathlib.Path('../go').exists(): time.sleep(0.05)"
 
 
 class ReleaseOnWaiting(io.StringIO):
-    """Text that creates the file `go` once it reports waiting."""
+    """An output file that creates the file `go` when the run reports waiting."""
 
     def __init__(self, go: Path) -> None:
         super().__init__()
@@ -44,22 +44,22 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
     root = Path(shutil.copytree(fresh, tmp_path_factory.mktemp("done") / "project", symlinks=True))
-    bring(root)
+    run_project(root)
     return products(root)
 
 
-def at_once(fresh: Path, expected: Mapping[str, bytes], *, runs: int) -> str:
-    """Start several runs of one project at once; return what is wrong."""
+def run_at_once(fresh: Path, expected: Mapping[str, bytes], *, runs: int) -> str:
+    """Start several runs of one project at once; return the problems."""
     root = fresh.with_name("shared")
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(fresh, root, symlinks=True)
-    started = [Started(root, {"jobs": 1 + number % 2}) for number in range(runs)]
-    whole = [each.ends_wholly() for each in started]
+    started = [StartedRun(root, {"jobs": 1 + number % 2}) for number in range(runs)]
+    without_leftovers = [each.leaves_no_process() for each in started]
     codes = [each.process.exitcode for each in started]
     ran = executions(root)
-    if not all(whole) or any(codes) or sorted(ran) != sorted(DIAMOND):
-        return f"exit codes {codes}, ran {ran}, ended {whole}"
-    return is_whole(root, expected)
+    if not all(without_leftovers) or any(codes) or sorted(ran) != sorted(DIAMOND):
+        return f"exit codes {codes}, ran {ran}, ended {without_leftovers}"
+    return find_problems(root, expected)
 
 
 @pytest.mark.parametrize("runs", [2, 4, 8])
@@ -67,13 +67,13 @@ def test_runs_at_once_execute_each_stage_once(
     fresh: Path, expected: Mapping[str, bytes], full: bool, runs: int
 ) -> None:
     for number in range(50 if full else 1):
-        assert not (wrong := at_once(fresh, expected, runs=runs)), f"round {number}: {wrong}"
+        assert not (wrong := run_at_once(fresh, expected, runs=runs)), f"round {number}: {wrong}"
 
 
 def test_a_run_waits_for_dvc(tmp_path: Path) -> None:
     root = write_graph(tmp_path / "project", {"a": [], "b": ["a"]}, work=f"{WORK}\n{HELD}")
     (root / "go").touch()
-    bring(root)
+    run_project(root)
     (root / "go").unlink()
     expected = products(root)
     executions(root)
@@ -86,32 +86,32 @@ def test_a_run_waits_for_dvc(tmp_path: Path) -> None:
     ) as dvc:
         wait_until(lambda: executions(root) or dvc.poll() is not None)
         assert dvc.poll() is None
-        told = ReleaseOnWaiting(root / "go")
-        bring(root, told=told)
+        output = ReleaseOnWaiting(root / "go")
+        run_project(root, output=output)
     assert dvc.returncode == 0
-    assert "is running here. Waiting for it to finish." in told.getvalue().splitlines()[0]
+    assert "is running here. Waiting for it to finish." in output.getvalue().splitlines()[0]
     assert executions(root) == ["b"]
     assert products(root) == expected
 
 
 def test_dvc_does_not_disturb_a_run(tmp_path: Path) -> None:
     root = write_graph(tmp_path / "project", {"a": []}, work=f"{WORK}\n{HELD}")
-    started = Started(root)
+    started = StartedRun(root)
     wait_until((root / "ran.log").exists)
     done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode
     assert "is busy, it is being blocked by" in done.stderr
     (root / "go").touch()
-    assert started.ends_wholly()
+    assert started.leaves_no_process()
     assert started.process.exitcode == 0
     assert executions(root) == ["a"]
 
 
 def test_a_stage_that_starts_a_run_of_its_project_is_an_error(tmp_path: Path) -> None:
     root = write_graph(
-        tmp_path / "project", {"a": []}, work="import os\nassert os.system('nbship run') == 0, 'the run was refused'"
+        tmp_path / "project", {"a": []}, work="import os\nassert os.system('nbship run') == 0, 'the run failed'"
     )
-    assert "the run was refused" in tried(root)
+    assert "the run failed" in try_run(root)
 
 
 def test_runs_without_locks_would_be_caught(
@@ -119,4 +119,4 @@ def test_runs_without_locks_would_be_caught(
 ) -> None:
     monkeypatch.setattr(runner, "hold_run_lock", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(preflight, "claim_files", lambda *_, **__: contextlib.nullcontext())
-    assert any(at_once(fresh, expected, runs=4) for _ in range(3))
+    assert any(run_at_once(fresh, expected, runs=4) for _ in range(3))

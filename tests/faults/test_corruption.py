@@ -1,4 +1,4 @@
-"""Every file of state and cache may be cut, flipped or lost: it is found before use, and heals."""
+"""Any file of state and cache may be truncated, flipped or lost: damage is found before use and repaired."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from execution.graphs import DIAMOND, executions, products, write_graph
-from runs import bring, digest, is_whole, name_of, objects, tried
+from runs import digest, digest_in_name, find_problems, objects, run_project, try_run
 
 from nbship.dvcstore.cache import Cache
 from nbship.execution.reporting.records import append_record, read_records
 
 pytestmark = pytest.mark.timeout(7200)
 
-# Files of the repository, of DVC and of nbship that are state or cache; `*` is any name, below any folders.
+# State and cache files of the repository, DVC and nbship; `*` matches any file at any depth.
 AREAS = {
     "lock file": ["dvc.lock", "dvc.yaml"],
     "cached objects": [".dvc/cache/files/*"],
@@ -30,9 +30,9 @@ AREAS = {
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that has run."""
+    """A project after a run."""
     root = write_graph(tmp_path_factory.mktemp("done") / "project", {"a": DIAMOND["a"], "b": ["a"]})
-    bring(root)
+    run_project(root)
     executions(root)
     return root
 
@@ -51,9 +51,9 @@ def files(root: Path, area: str) -> list[Path]:
     return [path for path in found if path.name != ".gitignore"]
 
 
-def flip(path: Path, chance: random.Random) -> None:
+def flip(path: Path, rng: random.Random) -> None:
     content = bytearray(path.read_bytes() or b"\0")
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     overwrite(path, bytes(content))
 
 
@@ -66,30 +66,30 @@ def overwrite(path: Path, content: bytes) -> None:
 
 DAMAGES: Mapping[str, Callable[[Path, random.Random], None]] = {
     "emptied": lambda path, _: overwrite(path, b""),
-    "cut": lambda path, chance: overwrite(path, path.read_bytes()[: chance.randrange(path.stat().st_size + 1)]),
+    "cut": lambda path, rng: overwrite(path, path.read_bytes()[: rng.randrange(path.stat().st_size + 1)]),
     "flipped": flip,
     "lost": lambda path, _: path.unlink(),
-    "garbage": lambda path, chance: overwrite(path, chance.randbytes(40)),
+    "garbage": lambda path, rng: overwrite(path, rng.randbytes(40)),
 }
 
 
-def damaged(done: Path, expected: Mapping[str, bytes], area: str, *, most: int, seed: int = 0) -> Iterator[str]:
-    """Damage one file at a time and run; yield what is wrong afterwards."""
-    chance = random.Random(seed)
+def damaged(done: Path, expected: Mapping[str, bytes], area: str, *, limit: int, seed: int = 0) -> Iterator[str]:
+    """Damage one file at a time and run; yield the problem after each run, empty if there is none."""
+    rng = random.Random(seed)
     cases = [(path.relative_to(done), kind) for path in files(done, area) for kind in DAMAGES]
     root = done.with_name("damaged")
-    for path, kind in chance.sample(cases, min(most, len(cases))):
+    for path, kind in rng.sample(cases, min(limit, len(cases))):
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(done, root, symlinks=True)
-        DAMAGES[kind](root / path, chance)
-        wrong = tried(root) or is_whole(root, expected) or lost(done, root, area)
+        DAMAGES[kind](root / path, rng)
+        wrong = try_run(root) or find_problems(root, expected) or lost(done, root, area)
         yield f"'{path}' {kind}: {wrong}" if wrong else ""
 
 
 def lost(done: Path, root: Path, area: str) -> str:
-    """Say what a damaged area has not got back of what it needs."""
+    """Return which needed objects are still missing after the repair; empty if none."""
     if area == "cached objects":
-        missing = {name_of(path) for path in objects(done)} - {name_of(path) for path in objects(root)}
+        missing = {digest_in_name(path) for path in objects(done)} - {digest_in_name(path) for path in objects(root)}
         needed = {out.get("md5", "").removesuffix(".dir") for out in outs(done)}
         return f"not in the cache: {missing & needed}" if missing & needed else ""
     return ""
@@ -106,28 +106,28 @@ def outs(root: Path) -> Iterator[Mapping[str, str]]:
 def test_damage_is_detected_before_use_and_repaired(
     done: Path, expected: Mapping[str, bytes], full: bool, area: str
 ) -> None:
-    wrong = [text for text in damaged(done, expected, area, most=10_000 if full else 6) if text]
+    wrong = [text for text in damaged(done, expected, area, limit=10_000 if full else 6) if text]
     assert wrong == []
 
 
-def test_no_stage_runs_again_where_its_results_can_be_restored(done: Path) -> None:
+def test_stages_with_cached_results_are_restored_instead_of_run(done: Path) -> None:
     root = done.with_name("restored")
     for area in ("lock file", "locks", "own cache", "products"):
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(done, root, symlinks=True)
         for path in files(root, area):
             DAMAGES["emptied"](path, random.Random(0))
-        assert not tried(root)
+        assert not try_run(root)
         assert executions(root) == [], area
 
 
 def test_damaged_records_are_skipped(done: Path) -> None:
     path = done.with_name("runs.jsonl")
     shutil.copy(done / ".nbship/state/runs.jsonl", path)
-    whole = len(list(read_records(path)))
+    count = len(list(read_records(path)))
     with path.open("ab") as records:
         records.write(b'\xff\n{"format": 1}\n[]\nnull\n{"form')
-    assert len(list(read_records(path))) == whole == 2
+    assert len(list(read_records(path))) == count == 2
     append_record(path, next(iter(read_records(path))))
     assert len(list(read_records(path))) == 3
 
@@ -136,5 +136,5 @@ def test_a_cache_that_is_not_verified_would_be_caught(
     done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Cache, "_is_intact_file", lambda objects, md5: objects.path(md5).exists())
-    assert any(damaged(done, expected, "cached objects", most=8))
-    assert all(digest(path) == name_of(path) for path in objects(done))
+    assert any(damaged(done, expected, "cached objects", limit=8))
+    assert all(digest(path) == digest_in_name(path) for path in objects(done))

@@ -1,4 +1,4 @@
-"""Whatever is killed, at whatever moment: the next run finishes with the same digests, and nothing lives on."""
+"""After any process is killed at any time, the next run gives the same digests, and no process survives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from execution.graphs import DIAMOND, WORK, executions, products, write_graph
-from runs import Failpoints, Started, bring, is_whole, tried
+from runs import Failpoints, StartedRun, find_problems, run_project, try_run
 from waiting import wait_until
 
 from nbship.dvcstore.cache import Cache
@@ -23,7 +23,7 @@ from nbship.dvcstore.store import DeclaredStage, DvcStore
 
 pytestmark = pytest.mark.timeout(7200)
 
-# A product that takes a while to write, so that it is often cut in the middle.
+# Writes a product slowly, so that kills often hit a half-written file.
 SLOW = (
     WORK
     + """
@@ -45,7 +45,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def done(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = copy(fresh, tmp_path_factory.mktemp("done") / "project")
-    bring(root)
+    run_project(root)
     executions(root)
     return root
 
@@ -61,20 +61,20 @@ def copy(source: Path, target: Path) -> Path:
 
 
 def crash_at(root: Path, at: int, *, of: str = "") -> int:
-    """Run until the k-th change of paths that hold a text, or to the end; return the exit code."""
+    """Run until the n-th change of paths that contain `of`, or to the end; return the exit code."""
     points = Failpoints(at, of=of or str(root))
-    started = Started(root, before=points.install)
-    assert started.ends_wholly(), f"processes live on after a crash at change {at}"
+    started = StartedRun(root, before=points.install)
+    assert started.leaves_no_process(), f"processes survive a crash at change {at}"
     return started.process.exitcode or 0
 
 
 def crashes(fresh: Path, expected: Mapping[str, bytes], *, of: str = "", ats: Iterable[int]) -> Iterator[str]:
-    """Crash at each point of a run, and run again; yield what is wrong then. End with the first point that is not reached."""
+    """Crash at each point and run again; yield the problem after each. Stop at the first point that is not reached."""
     for at in ats:
         root = copy(fresh, fresh.with_name("crashed"))
         if crash_at(root, at, of=of) != -signal.SIGKILL:
             return
-        wrong = tried(root) or is_whole(root, expected)
+        wrong = try_run(root) or find_problems(root, expected)
         yield f"after a crash at change {at} of '{of}': {wrong}" if wrong else ""
 
 
@@ -102,16 +102,16 @@ def test_a_cache_that_is_written_in_place_would_be_caught(
     assert any(crashes(fresh, expected, of="cache/files", ats=range(1, 9)))
 
 
-def kill_something(started: Started, chance: random.Random) -> str:
-    """Wait until some stages have begun, and a while; then kill the runner, one of its processes, or all of them at once."""
-    log, begun = started.root / "ran.log", chance.randrange(len(DIAMOND))
+def kill_something(started: StartedRun, rng: random.Random) -> str:
+    """Wait until some stages have started, and a bit longer; then kill the runner, another process, or all of them."""
+    log, begun = started.root / "ran.log", rng.randrange(len(DIAMOND))
     wait_until(lambda: not started.process.is_alive() or len(log.read_text().split() if log.is_file() else []) >= begun)
-    time.sleep(chance.uniform(0.05, 0.4))
+    time.sleep(rng.uniform(0.05, 0.4))
     alive = started.alive()
     if not alive:
         return "nothing"
-    kind = chance.choice(["runner", "other", "other", "all"])
-    victims = {"runner": alive[:1], "other": [chance.choice(alive)], "all": alive}[kind]
+    kind = rng.choice(["runner", "other", "other", "all"])
+    victims = {"runner": alive[:1], "other": [rng.choice(alive)], "all": alive}[kind]
     for process in victims:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
@@ -119,15 +119,19 @@ def kill_something(started: Started, chance: random.Random) -> str:
 
 
 def rounds(done: Path, expected: Mapping[str, bytes], *, times: int, seed: int = 0) -> Iterator[str]:
-    """Crash forced runs one after the other in one project; yield what is wrong after each."""
-    chance = random.Random(seed)
+    """Crash several forced runs in one project; yield the problem after each."""
+    rng = random.Random(seed)
     root = copy(done, done.with_name("rounds"))
     for number in range(times):
-        started = Started(root, {"force": True, "jobs": chance.choice([1, 2])})
-        kind = kill_something(started, chance)
-        whole = started.ends_wholly()
-        wrong = tried(root) or is_whole(root, expected)
-        yield f"round {number}, {kind}: " * bool(wrong or not whole) + wrong + " processes live on" * (not whole)
+        started = StartedRun(root, {"force": True, "jobs": rng.choice([1, 2])})
+        kind = kill_something(started, rng)
+        no_process_left = started.leaves_no_process()
+        wrong = try_run(root) or find_problems(root, expected)
+        yield (
+            f"round {number}, {kind}: " * bool(wrong or not no_process_left)
+            + wrong
+            + " processes survive" * (not no_process_left)
+        )
 
 
 def test_any_process_of_a_run_may_be_killed(done: Path, expected: Mapping[str, bytes], full: bool) -> None:

@@ -1,4 +1,4 @@
-"""A notebook whose kernel dies, hangs, floods or runs out of memory says so where it happened, soon, and keeps what came before."""
+"""A kernel that dies, hangs, floods or runs out of memory is marked in its cell within a minute; earlier outputs stay."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def run(fork_server: ForkServer, *sources: str, **options: Any) -> Executed:
     return execute(notebook(*sources), cwd=Path.cwd(), env={**os.environ, **PINNED}, fork_server=fork_server, **options)
 
 
-def texts(cell: dict[str, Any]) -> str:
+def printed_text(cell: dict[str, Any]) -> str:
     return "".join("".join(output.get("text", "")) for output in cell["outputs"])
 
 
 def assert_honest(cells: list[dict[str, Any]], *, ename: str) -> None:
-    """Check that the first cell is kept and the second says that it died."""
-    assert texts(cells[0]) == "before\n"
-    assert texts(cells[1]).startswith("begun\n")
+    """Check that the first cell has its outputs, the second ends with an error, and the third did not run."""
+    assert printed_text(cells[0]) == "before\n"
+    assert printed_text(cells[1]).startswith("begun\n")
     assert cells[1]["outputs"][-1]["output_type"] == "error"
     assert cells[1]["outputs"][-1]["ename"] == ename
     assert cells[2]["outputs"] == []
@@ -70,7 +70,7 @@ def test_a_killed_kernel_is_marked_in_its_cell(fork_server: ForkServer, full: bo
 
 
 def test_an_engine_that_ignores_dead_kernels_would_be_caught(tmp_path: Path) -> None:
-    """Papermill's own engine leaves such a notebook with nothing in the cell that died."""
+    """papermill's own engine leaves no error in the cell whose kernel died."""
     source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
     source.write_text(json.dumps(notebook(*(each.format(0) for each in KILLED))))
     command = [sys.executable, "-m", "papermill", "-k", "python3", "--no-progress-bar", str(source), str(target)]
@@ -99,10 +99,10 @@ def test_a_cell_that_times_out_has_a_traceback(fork_server: ForkServer) -> None:
 
 
 def test_a_notebook_beyond_its_memory_fails_in_its_cell(fork_server: ForkServer, full: bool) -> None:
-    greedy = "import numpy\nprint('begun')\nheld = []\nwhile True: held.append(numpy.ones(10_000_000))"
+    growing = "import numpy\nprint('begun')\nheld = []\nwhile True: held.append(numpy.ones(10_000_000))"
     for _ in range(20 if full else 2):
         with in_time():
-            done = run(fork_server, "print('before')", greedy, "print('after')", limits=Limits(memory=500_000_000))
+            done = run(fork_server, "print('before')", growing, "print('after')", limits=Limits(memory=500_000_000))
         assert done.failure.kind == "memory"
         assert_honest(done.notebook["cells"], ename=done.failure.ename)
 
@@ -111,14 +111,14 @@ def test_child_processes_end_with_a_killed_notebook(fork_server: ForkServer) -> 
     started = "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)"
     done = run(fork_server, started, "import os\nos.kill(os.getpid(), 9)")
     assert done.failure.kind == "died"
-    pid = int(texts(done.notebook["cells"][0]))
+    pid = int(printed_text(done.notebook["cells"][0]))
     wait_until(lambda: not is_running(pid))
     assert not is_running(pid)
 
 
 FLOODS = {
     "a million lines": "for number in range(1_000_000): print(number)",
-    "one text of 200 MB": "print('first'); print('x' * 200_000_000); print('last')",
+    "one string of 200 MB": "print('first'); print('x' * 200_000_000); print('last')",
     "a child process": "import os\nos.system('yes | head -c 200000000')",
     "a hundred thousand displays": "from IPython.display import display\nfor number in range(100_000): display(number)",
     "one display of 200 MB": "from IPython.display import HTML, display\ndisplay(HTML('x' * 200_000_000))",
@@ -128,7 +128,7 @@ FLOODS = {
 
 
 class Memory:
-    """The most memory that this process takes while a block runs, beyond what it had, in bytes."""
+    """The growth of this process's peak memory while a block runs, in bytes."""
 
     def __enter__(self) -> Memory:
         self._before = self.most = psutil.Process().memory_info().rss
@@ -161,13 +161,13 @@ def test_excessive_output_is_truncated_in_the_middle_with_a_note(fork_server: Fo
         done = assert_bounded(fork_server, FLOODS[name])
         flooded, after = done.notebook["cells"]
         assert "[nbship cut" in json.dumps([flooded, done.notebook["metadata"]]), name
-        assert texts(after) == ("" if done.failure else "after\n"), name
+        assert printed_text(after) == ("" if done.failure else "after\n"), name
         if name == "a million lines":
-            assert texts(flooded).startswith("0\n1\n2\n")
-            assert texts(flooded).endswith("999998\n999999\n")
-        if name == "one text of 200 MB":
-            assert texts(flooded).startswith("first\n")
-            assert texts(flooded).endswith("\nlast\n")
+            assert printed_text(flooded).startswith("0\n1\n2\n")
+            assert printed_text(flooded).endswith("999998\n999999\n")
+        if name == "one string of 200 MB":
+            assert printed_text(flooded).startswith("first\n")
+            assert printed_text(flooded).endswith("\nlast\n")
 
 
 def test_without_limits_that_check_fails(fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_excessive_output_in_every_cell_stays_within_the_limit_of_the_notebook(f
     done = run(fork_server, *["print('x' * 3_000_000)"] * 12)
     assert done.failure is None
     assert len(json.dumps(done.notebook)) < 5_000_000
-    assert all("[nbship cut" in texts(cell) for cell in done.notebook["cells"])
+    assert all("[nbship cut" in printed_text(cell) for cell in done.notebook["cells"])
 
 
 def test_a_thousand_notebooks_leave_nothing_behind(fork_server: ForkServer, full: bool) -> None:
@@ -207,7 +207,7 @@ def test_a_thousand_notebooks_leave_nothing_behind(fork_server: ForkServer, full
 
 
 def test_text_and_displays_are_in_order(fork_server: ForkServer) -> None:
-    """Also where a child process, a library and Python write in turn."""
+    """Even if a child process, a library and Python print in turn."""
     source = (
         "import os, subprocess\nfrom IPython.display import display\n"
         "for number in range(20):\n"
@@ -217,8 +217,8 @@ def test_text_and_displays_are_in_order(fork_server: ForkServer) -> None:
         done = run(fork_server, source)
         kinds = [output["output_type"] for output in done.notebook["cells"][0]["outputs"]]
         assert kinds == ["stream", "display_data"] * 20
-        said = [texts({"outputs": [output]}) for output in done.notebook["cells"][0]["outputs"][::2]]
-        assert said == [f"python {number}\nlibrary\nchild\n" for number in range(20)]
+        printed_texts = [printed_text({"outputs": [output]}) for output in done.notebook["cells"][0]["outputs"][::2]]
+        assert printed_texts == [f"python {number}\nlibrary\nchild\n" for number in range(20)]
 
 
 def test_output_is_reported_as_it_arrives(fork_server: ForkServer) -> None:

@@ -1,4 +1,4 @@
-"""A request that is wrong concerns nobody else, however many are answered at the same time."""
+"""An invalid request does not affect other requests handled at the same time."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Logged.begin, Logged.quick = begin, property(lambda self: False)
 
 
 async def rounds(url: str, expected: list[float], *, count: int) -> int:
-    """Ask 64 times at once, one of them wrongly, over and over; return how many rounds went wrong."""
+    """Send 64 requests at once, one of them invalid, `count` times; return the number of rounds with a wrong response."""
     wrong = 0
-    rows = [{**RECORD, "size": 1 + place % 9, "line": "abc"[place % 3], "weight": float(place)} for place in range(64)]
+    rows = [{**RECORD, "size": 1 + index % 9, "line": "abc"[index % 3], "weight": float(index)} for index in range(64)]
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=PATIENCE) as client:
         for number in range(count):
             poisoned = number % 64
-            asked = [{**row, "size": "poison"} if place == poisoned else row for place, row in enumerate(rows)]
-            answers = await asyncio.gather(*(client.post("/predict", json=row) for row in asked))
-            for place, answer in enumerate(answers):
+            sent = [{**row, "size": "poison"} if index == poisoned else row for index, row in enumerate(rows)]
+            responses = await asyncio.gather(*(client.post("/predict", json=row) for row in sent))
+            for index, response in enumerate(responses):
                 right = (
-                    answer.status_code == 422
-                    if place == poisoned
-                    else answer.status_code == 200 and answer.json()["probability"] == expected[place]
+                    response.status_code == 422
+                    if index == poisoned
+                    else response.status_code == 200 and response.json()["probability"] == expected[index]
                 )
                 if not right:
                     wrong += 1
@@ -49,16 +49,16 @@ async def rounds(url: str, expected: list[float], *, count: int) -> int:
 
 
 def expected_of(package: Path) -> list[float]:
-    rows = [{**RECORD, "size": 1 + place % 9, "line": "abc"[place % 3], "weight": float(place)} for place in range(64)]
-    found: list[float] = predictor.load(package).predict(rows).probability.tolist()
-    return found
+    rows = [{**RECORD, "size": 1 + index % 9, "line": "abc"[index % 3], "weight": float(index)} for index in range(64)]
+    expected_outputs: list[float] = predictor.load(package).predict(rows).probability.tolist()
+    return expected_outputs
 
 
-def test_one_wrong_request_of_64_is_alone(small_package: Path, tmp_path: Path, full: bool) -> None:
+def test_one_invalid_request_of_64_affects_no_other(small_package: Path, tmp_path: Path, full: bool) -> None:
     with serving(small_package, tmp_path) as (url, _):
         assert asyncio.run(rounds(url, expected_of(small_package), count=1000 if full else 20)) == 0
 
 
-def test_a_service_that_mixes_requests_up_is_found_out(small_package: Path, tmp_path: Path) -> None:
+def test_a_service_that_mixes_up_requests_would_be_caught(small_package: Path, tmp_path: Path) -> None:
     with serving(small_package, tmp_path, script=MIXED_UP) as (url, _):
         assert asyncio.run(rounds(url, expected_of(small_package), count=5)) > 0

@@ -1,4 +1,4 @@
-"""A batch of any size takes the memory of a part of it; killed anywhere, it goes on to the same output."""
+"""A batch needs the memory of one partition, whatever its size; killed at any time, it resumes to the same output."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ pytestmark = pytest.mark.timeout(7200)
 MILLION = 1_000_000
 LEAKY = """
 from nbship.inference.batch import scoring
-kept, table_of = [], scoring.predicted_table
+cached, table_of = [], scoring.predicted_table
 def output(*args, **options):
-    made = table_of(*args, **options)
-    kept.append((args, made))
-    return made
+    computed = table_of(*args, **options)
+    cached.append((args, computed))
+    return computed
 scoring.predicted_table = output
 """
 
@@ -35,13 +35,13 @@ from nbship.inference.batch.partitions import PartitionFolder
 finish = PartitionFolder.finish
 def counted(self, number, partition):
     finish(self, number, partition)
-    with open("made", "a") as file:
+    with open("computed", "a") as file:
         file.write(f"{number}\\n")
 PartitionFolder.finish = counted
 """
 
 
-# However late it is looked at, such a run is not at its end.
+# Such a run never ends before the test kills it.
 ENDLESS = """
 import time
 from nbship.inference.batch import run
@@ -50,7 +50,7 @@ run.digest_of = lambda path: time.sleep(1000)
 
 
 def write_rows(path: Path, millions: int) -> Path:
-    """Write a hundred thousand rows, over and over."""
+    """Write copies of the same hundred thousand rows."""
     table = pa.Table.from_pandas(make_rows(100_000, seed=2).drop(columns=["limit", "grade"]), preserve_index=False)
     with pq.ParquetWriter(path, table.schema) as writer:
         for _ in range(10 * millions):
@@ -60,17 +60,17 @@ def write_rows(path: Path, millions: int) -> Path:
 
 def start(package: Path, folder: Path, source: Path, target: str, *, script: str = "") -> subprocess.Popen[bytes]:
     code = f"import sys\n{script}\nfrom nbship import cli\ncli.main(sys.argv[1:])"
-    words = ["predict", str(source), target, "--package", str(package), "--json"]
+    arguments = ["predict", str(source), target, "--package", str(package), "--json"]
     environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
-    return subprocess.Popen([sys.executable, "-c", code, *words], cwd=folder, env=environ, stdout=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=folder, env=environ, stdout=subprocess.PIPE)
 
 
 def memory_for(package: Path, folder: Path, millions: int, *, script: str = "") -> int:
-    """Return the most memory that so many rows take, with all processes, shared pages counted once."""
+    """Return the peak memory for so many million rows, over all processes, with shared pages counted once."""
     source = write_rows(folder / f"{millions}.parquet", millions)
     process, most = start(package, folder, source, f"out{millions}.parquet", script=script), 0
     while process.poll() is None:
-        most = max(most, sum(held(pid) for pid in family(process.pid)))
+        most = max(most, sum(pss_of(pid) for pid in family(process.pid)))
         time.sleep(0.02)
     assert json.loads(process.communicate()[0])["rows"] == millions * MILLION
     return most
@@ -84,7 +84,7 @@ def family(pid: int) -> list[int]:
     return [pid, *map(int, children)]
 
 
-def held(pid: int) -> int:
+def pss_of(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -98,15 +98,15 @@ def test_memory_does_not_grow_with_the_rows(small_package: Path, tmp_path: Path,
     assert many - few < 100e6
 
 
-def test_a_batch_that_keeps_what_it_read_is_found_out(small_package: Path, tmp_path: Path) -> None:
+def test_a_batch_that_stores_all_rows_would_be_caught(small_package: Path, tmp_path: Path) -> None:
     few, many = (memory_for(small_package, tmp_path, millions, script=LEAKY) for millions in (1, 3))
     assert many - few > 100e6
 
 
-def test_killed_at_ten_points_it_gives_the_same_output(small_package: Path, tmp_path: Path, full: bool) -> None:
+def test_a_batch_killed_at_ten_points_gives_the_same_output(small_package: Path, tmp_path: Path, full: bool) -> None:
     millions, kills = (50, 10) if full else (4, 3)
     source = write_rows(tmp_path / "in.parquet", millions)
-    whole = json.loads(start(small_package, tmp_path, source, "whole.parquet").communicate()[0])
+    uninterrupted = json.loads(start(small_package, tmp_path, source, "uninterrupted.parquet").communicate()[0])
     for kill in range(1, kills + 1):
         process = start(small_package, tmp_path, source, "out.parquet", script=ENDLESS)
         wanted = kill * 3 * millions // (kills + 1)
@@ -115,12 +115,12 @@ def test_killed_at_ten_points_it_gives_the_same_output(small_package: Path, tmp_
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert not (tmp_path / "out.parquet").exists()
-    kept = {int(path.stem) for path in tmp_path.glob(".out.parquet.*.parts/*.json")}
-    assert len(kept) >= wanted
+    finished = {int(path.stem) for path in tmp_path.glob(".out.parquet.*.parts/*.json")}
+    assert len(finished) >= wanted
     done = json.loads(start(small_package, tmp_path, source, "out.parquet", script=COUNTING).communicate()[0])
-    made = [int(line) for line in (tmp_path / "made").read_text().split()]
-    # Each partition is made once: what the killed runs had finished is not made again.
-    assert sorted([*kept, *made]) == list(range(len(kept) + len(made)))
-    assert (done["id"], done["rows"]) == (whole["id"], millions * MILLION)
-    assert digest_of(tmp_path / "out.parquet") == digest_of(tmp_path / "whole.parquet")
+    computed = [int(line) for line in (tmp_path / "computed").read_text().split()]
+    # Each partition is computed once: those that the killed runs finished are reused.
+    assert sorted([*finished, *computed]) == list(range(len(finished) + len(computed)))
+    assert (done["id"], done["rows"]) == (uninterrupted["id"], millions * MILLION)
+    assert digest_of(tmp_path / "out.parquet") == digest_of(tmp_path / "uninterrupted.parquet")
     assert not list(tmp_path.glob(".out*"))

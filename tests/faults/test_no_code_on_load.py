@@ -1,6 +1,6 @@
-"""No file of a package makes its reader run code that is not the package's own: hostile pickles, arrays, skops files and ONNX graphs.
+"""No file of a package runs foreign code when it is read: hostile pickles, arrays, skops files and ONNX graphs.
 
-Each would make a mark if it ran. The package's digests are made to fit: what stops it is the reader itself.
+Each would create a marker file if it ran. The manifest's digests match the hostile files, so only the readers stop them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from nbship.model.package.manifest import make_manifest, read_files, read_manife
 
 
 class Call:
-    """Calls a function when it is built again from a pickle."""
+    """Calls a function when it is unpickled."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self.function, self.arguments = function, arguments
@@ -46,7 +46,7 @@ class Call:
 
 
 def calls(mark: Path) -> Iterator[tuple[str, Call]]:
-    """Yield ways to make a mark."""
+    """Yield calls that create the marker file."""
     touch, code = f"touch {mark}", f"open({str(mark)!r}, 'w').close()"
     script = mark.with_name("script.py")
     script.write_text(code)
@@ -79,7 +79,7 @@ def pickles(mark: Path) -> Iterator[tuple[str, str, bytes]]:
 
 
 def estimators() -> Iterator[tuple[str, str, bytes]]:
-    """Yield skops files that hold what a server must not hold."""
+    """Yield skops files with functions that a server must not load."""
     functions = [
         os.system, os.popen, os.remove, subprocess.run, subprocess.check_output, shutil.rmtree, importlib.import_module, runpy.run_module,
         io.open_code, pickle.loads, operator.methodcaller, builtins.exec, builtins.eval, builtins.compile, builtins.getattr,
@@ -92,14 +92,14 @@ def estimators() -> Iterator[tuple[str, str, bytes]]:
 
 
 def graphs() -> Iterator[tuple[str, str, bytes]]:
-    """Yield ONNX graphs that reach for files, operators or functions that are not theirs."""
-    for place in ("/etc/hostname", "../../etc/hostname", "MANIFEST.json", ""):
-        yield f"graph with numbers in {place!r}", "model.onnx", graph(outside=place)
+    """Yield ONNX graphs that refer to outside files, operators or functions."""
+    for location in ("/etc/hostname", "../../etc/hostname", "MANIFEST.json", ""):
+        yield f"graph with numbers in {location!r}", "model.onnx", graph(outside=location)
     for domain, operator_type in (("ai.onnx.contrib", "PyOp"), ("com.evil", "Run"), ("org.pytorch.aten", "ATen")):
         yield f"graph with {domain}.{operator_type}", "model.onnx", graph(operator=(domain, operator_type))
     for function in ("os:system", "subprocess:run", "builtins:exec", "nbship.cli:main"):
         yield f"graph behind {function}", "model.onnx", graph(function=function)
-    yield "graph that tells nothing", "model.onnx", graph(function=None, silent=True)
+    yield "graph without metadata", "model.onnx", graph(function=None, silent=True)
     yield "half a graph", "model.onnx", graph()[:100]
 
 
@@ -112,12 +112,12 @@ def graph(
     if outside is not None:
         number.data_location = TensorProto.EXTERNAL
         number.external_data.add(key="location", value=outside)
-    given = [helper.make_tensor_value_info("length", TensorProto.DOUBLE, ["rows", 1])]
-    told = [helper.make_tensor_value_info("scores", TensorProto.DOUBLE, ["rows", 1])]
+    inputs = [helper.make_tensor_value_info("length", TensorProto.DOUBLE, ["rows", 1])]
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.DOUBLE, ["rows", 1])]
     node = helper.make_node(operator[1], ["length", "c"], ["scores"], domain=operator[0])
     opsets = [helper.make_opsetid("", 21), *([helper.make_opsetid(operator[0], 1)] if operator[0] else [])]
     model = helper.make_model(
-        helper.make_graph([node], "g", given, told, initializer=[number]), opset_imports=opsets, ir_version=10
+        helper.make_graph([node], "g", inputs, outputs, initializer=[number]), opset_imports=opsets, ir_version=10
     )
     if not silent:
         about = {"classes": None, "function": function, "probabilistic": False}
@@ -126,7 +126,7 @@ def graph(
 
 
 def load_with(files: dict[str, bytes], changed: str, content: bytes) -> None:
-    """Load a package, one file of which is another, with a manifest that fits; then prove it, and predict."""
+    """Load a package with one file replaced and a matching manifest; then prove it and predict."""
     files = {**files, changed: content}
     if changed != "tables.npz":
         files.pop("tables.npz", None)
@@ -140,26 +140,26 @@ def test_sixty_hostile_files_run_nothing(small_package: Path, tmp_path: Path) ->
     hostile = [*pickles(mark), *estimators(), *graphs()]
     assert len(hostile) >= 60
     _, files = read_files(small_package)
-    taken = []
+    accepted = []
     for name, changed, content in hostile:
         try:
             load_with(files, changed, content)
-            taken.append(name)
+            accepted.append(name)
         except PackageError:
             pass
         assert not mark.exists(), name
-    assert taken == []
+    assert accepted == []
 
 
-@pytest.mark.parametrize("way", ["os.system", "eval", "exec", "os.mkdir", "copy", "partial"])
+@pytest.mark.parametrize("function_name", ["os.system", "eval", "exec", "os.mkdir", "copy", "partial"])
 def test_a_reader_of_pickles_would_be_caught(
-    way: str, small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    function_name: str, small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark = tmp_path / "mark"
     monkeypatch.setattr("nbship.model.backends.sklearn.load_estimator_bytes", lambda data, **_: pickle.loads(data))
     _, files = read_files(small_package)
-    _, changed, content = next(each for each in pickles(mark) if each[0].startswith(f"pickle {way} "))
-    with pytest.raises(Exception):  # noqa: B017, PT011 (whatever an estimator that is none raises)
+    _, changed, content = next(each for each in pickles(mark) if each[0].startswith(f"pickle {function_name} "))
+    with pytest.raises(Exception):  # noqa: B017, PT011 (using an object that is not an estimator may raise anything)
         load_with(files, changed, content)
     assert mark.exists()
 

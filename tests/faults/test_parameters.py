@@ -1,4 +1,4 @@
-"""Generated names and values of parameters: equal in the kernel in value and type, or refused before start; nothing is executed."""
+"""Generated parameters arrive in the kernel with their value and type, or are rejected before it starts; none runs as code."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-# Run here and in the kernel: a value with the types of all that is in it.
-TOLD = """
-def told(value):
+# Runs here and in the kernel: describes a value with the types of all its parts.
+DESCRIBE = """
+def describe(value):
     if isinstance(value, dict):
-        return [type(value).__name__, [[told(key), told(inner)] for key, inner in value.items()]]
+        return [type(value).__name__, [[describe(key), describe(inner)] for key, inner in value.items()]]
     if isinstance(value, (list, tuple)):
-        return [type(value).__name__, [told(inner) for inner in value]]
+        return [type(value).__name__, [describe(inner) for inner in value]]
     return [type(value).__name__, ascii(value)]
 """
 HOSTILE = (
@@ -77,12 +77,12 @@ foreign = st.sampled_from([
 ])  # fmt: skip
 
 
-def mostly(usual: st.SearchStrategy[Any], *rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.integers(0, 9).flatmap(lambda n: usual if n < 7 else st.one_of(*rare))
+def mostly(common: st.SearchStrategy[Any], *rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 9).flatmap(lambda n: common if n < 7 else st.one_of(*rare))
 
 
 values = mostly(plain, foreign, foreign.map(lambda inner: [inner]), foreign.map(lambda inner: {"k": inner}))
-# Names that the question itself uses, and names of files in a pipeline, are tried elsewhere.
+# Names that the probe uses, and names of files in a pipeline, are tested elsewhere.
 names = mostly(
     st.from_regex(r"[a-z]{1,2}[A-Z_0-9]{0,6}", fullmatch=True),
     st.from_regex(r"\w{1,8}", fullmatch=True),
@@ -95,36 +95,36 @@ batches = st.lists(st.tuples(names, values), min_size=40, max_size=40)
 
 @dataclass
 class Tally:
-    """What became of parameters."""
+    """Counts of parameters by outcome."""
 
     arrived: int = 0
-    refused: int = 0
+    rejected: int = 0
     wrong: list[tuple[str, Any]] = field(default_factory=list)
     executed: list[Any] = field(default_factory=list)
 
 
-def question(params: Mapping[str, Any]) -> str:
-    asked = ", ".join(f"({name!a}, globals().get({name!a}, ...))" for name in params)
-    return f"{TOLD}\nimport json as _own\nfor _name, _value in [{asked}]:\n    print(_own.dumps([_name, told(_value)]))"
+def probe(params: Mapping[str, Any]) -> str:
+    pairs = ", ".join(f"({name!a}, globals().get({name!a}, ...))" for name in params)
+    return f"{DESCRIBE}\nimport json as _own\nfor _name, _value in [{pairs}]:\n    print(_own.dumps([_name, describe(_value)]))"
 
 
-def told_here(value: Any) -> Any:
+def describe_here(value: Any) -> Any:
     space: dict[str, Any] = {}
-    exec(TOLD, space)
-    return space["told"](value)
+    exec(DESCRIBE, space)
+    return space["describe"](value)
 
 
-def judge(params: Mapping[str, Any], cell: Any, tally: Tally) -> None:
-    said = dict(json.loads(line) for line in text(cell).splitlines() if line.startswith("["))
+def count_arrivals(params: Mapping[str, Any], cell: Any, tally: Tally) -> None:
+    arrived_values = dict(json.loads(line) for line in text(cell).splitlines() if line.startswith("["))
     for name, value in params.items():
-        if said.get(name) == told_here(value):
+        if arrived_values.get(name) == describe_here(value):
             tally.arrived += 1
         else:
             tally.wrong.append((name, value))
 
 
 class Pipelines:
-    """Parameters as a stage of a pipeline gets them."""
+    """Passes parameters to a stage of a pipeline."""
 
     def __init__(self, folder: Path, fork_server: ForkServer) -> None:
         self.folder, self.fork_server = folder, fork_server
@@ -136,7 +136,7 @@ class Pipelines:
         executed = execute(
             self._prepare(params), cwd=self.folder, env={**os.environ, **PINNED}, fork_server=self.fork_server
         )
-        judge(params, executed.notebook["cells"][-1], tally)
+        count_arrivals(params, executed.notebook["cells"][-1], tally)
 
     def _prepare(self, params: Mapping[str, Any]) -> dict[str, Any]:
         declared = [
@@ -144,11 +144,11 @@ class Pipelines:
         ]
         cell = "\n".join(["# parameters", *(f"{name} = 0" for name in declared)])
         stage = Stage(name="s", notebook=PurePosixPath("s.ipynb"), params=dict(params), products={}, notebook_keys=())
-        return prepare(notebook(question(params), parameters=cell), pipeline=Pipeline({"s": stage}), stage=stage)
+        return prepare(notebook(probe(params), parameters=cell), pipeline=Pipeline({"s": stage}), stage=stage)
 
 
 class Papermill:
-    """Parameters as papermill's API passes them."""
+    """Passes parameters through papermill's API."""
 
     engine: str | None = "nbship"
 
@@ -159,7 +159,7 @@ class Papermill:
         self._run({name: value}, "print(1)")
 
     def many(self, params: Mapping[str, Any], tally: Tally) -> None:
-        judge(params, self._run(params, question(params)), tally)
+        count_arrivals(params, self._run(params, probe(params)), tally)
 
     def _run(self, params: Mapping[str, Any], code: str) -> Any:
         source, target = self.folder / "in.ipynb", self.folder / "out.ipynb"
@@ -179,7 +179,7 @@ class Papermill:
 
 
 class PapermillYaml(Papermill):
-    """Parameters as `papermill -y` passes them."""
+    """Passes parameters through `papermill -y`."""
 
     def execute(self, source: Path, target: Path, params: Mapping[str, Any]) -> None:
         written = yaml.safe_dump(dict(params), sort_keys=False)
@@ -203,27 +203,27 @@ def is_accepted(name: str, value: Any) -> bool:
     return True
 
 
-def tried(way: Any, batch: list[tuple[str, Any]], tally: Tally) -> None:
-    """Pass what is accepted, all at once, and each of the others alone."""
+def pass_batch(interface: Any, batch: list[tuple[str, Any]], tally: Tally) -> None:
+    """Pass all acceptable parameters together, and each of the others alone."""
     accepted: dict[str, Any] = {}
     for name, value in batch:
         if is_accepted(name, value):
             accepted[name] = value
             continue
         try:
-            way.one(name, value)
-        except (ParameterError, ValueError):  # papermill itself refuses whole numbers of thousands of digits
-            tally.refused += 1
+            interface.one(name, value)
+        except (ParameterError, ValueError):  # papermill itself rejects integers with thousands of digits
+            tally.rejected += 1
         else:
             tally.wrong.append((name, value))
     if accepted:
-        way.many(accepted, tally)
-    if (way.folder / "ran").exists():
-        (way.folder / "ran").unlink()
+        interface.many(accepted, tally)
+    if (interface.folder / "ran").exists():
+        (interface.folder / "ran").unlink()
         tally.executed.append(batch)
 
 
-def all_tried(way: Any, *, batches_of: st.SearchStrategy[list[tuple[str, Any]]], count: int) -> Tally:
+def pass_batches(interface: Any, *, batches_of: st.SearchStrategy[list[tuple[str, Any]]], count: int) -> Tally:
     tally = Tally()
     healthy = [
         HealthCheck.too_slow,
@@ -241,7 +241,7 @@ def all_tried(way: Any, *, batches_of: st.SearchStrategy[list[tuple[str, Any]]],
     )
     @given(batches_of)
     def each(batch: list[tuple[str, Any]]) -> None:
-        tried(way, batch, tally)
+        pass_batch(interface, batch, tally)
 
     each()
     return tally
@@ -255,13 +255,13 @@ def fork_server() -> Iterator[ForkServer]:
 
 @pytest.mark.parametrize("kind", [Pipelines, Papermill, PapermillYaml], ids=lambda kind: kind.__name__)
 def test_parameters_arrive_unchanged_or_are_rejected(kind: Any, tmp_path: Path, fork_server: ForkServer, full: bool):
-    way = kind(tmp_path, fork_server) if kind is Pipelines else kind(tmp_path)
+    interface = kind(tmp_path, fork_server) if kind is Pipelines else kind(tmp_path)
     passed = st.lists(st.tuples(names, plain), min_size=40, max_size=40) if kind is PapermillYaml else batches
-    tally = all_tried(way, batches_of=passed, count=100 if full else 8)
+    tally = pass_batches(interface, batches_of=passed, count=100 if full else 8)
     assert tally.wrong == []
     assert tally.executed == []
     assert tally.arrived > (1_000 if full else 50)
-    assert tally.refused > (300 if full else 10)
+    assert tally.rejected > (300 if full else 10)
 
 
 def test_papermill_alone_would_be_caught(tmp_path: Path):
@@ -269,14 +269,14 @@ def test_papermill_alone_would_be_caught(tmp_path: Path):
         engine = None
 
     tally = Tally()
-    tried(Alone(tmp_path), [("a", {1: 2}), ("b", (1, 2)), ("open('ran', 'w')\ny", 1)], tally)
+    pass_batch(Alone(tmp_path), [("a", {1: 2}), ("b", (1, 2)), ("open('ran', 'w')\ny", 1)], tally)
     assert len(tally.wrong) == 3
     assert len(tally.executed) == 1
 
 
-def test_a_pipeline_that_takes_any_value_would_be_caught(
+def test_a_pipeline_that_accepts_any_value_would_be_caught(
     tmp_path: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("nbship.execution.parameters.check_value", lambda name, value: None)
-    tally = all_tried(Pipelines(tmp_path, fork_server), batches_of=batches, count=3)
+    tally = pass_batches(Pipelines(tmp_path, fork_server), batches_of=batches, count=3)
     assert tally.wrong

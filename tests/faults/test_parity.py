@@ -1,4 +1,4 @@
-"""Compiled tables give the scores of scikit-learn where they could be wrong, and wrong tables are found.
+"""Lookup tables give the scores of scikit-learn even at edge cases, and wrong tables are found.
 
 Generated rows have the ends of bins and the floats next to them, integers that float32 cannot represent, null and
 unknown strings.
@@ -110,22 +110,22 @@ def test_wrong_tables_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.Mo
         list(acceptance.prove(tmp_path / "p"))
 
 
-def test_a_package_says_how_it_was_proven(tmp_path: Path) -> None:
+def test_a_package_records_its_proof(tmp_path: Path) -> None:
     frame = make_rows()
     build_package(
-        tmp_path / "p", name="said", estimator=fitted("logistic"), signature=make_signature(), golden=frame.head(600),
+        tmp_path / "p", name="proven", estimator=fitted("logistic"), signature=make_signature(), golden=frame.head(600),
         reference=frame, provenance=Provenance(),
     )  # fmt: skip
-    told: dict[str, Any] = json.loads((tmp_path / "p/acceptance.json").read_text())
-    assert told["path"] == "tables"
-    assert told["proof"]["rows"] == 10_000
+    report: dict[str, Any] = json.loads((tmp_path / "p/acceptance.json").read_text())
+    assert report["path"] == "tables"
+    assert report["proof"]["rows"] == 10_000
 
 
 CONVERTED = [name for name, family in FAMILIES.items() if family.path == "onnx"]
 
 
 @pytest.mark.parametrize("name", CONVERTED)
-def test_ten_thousand_rows_get_the_same_answers_by_onnx(name: str) -> None:
+def test_ten_thousand_rows_get_the_same_outputs_from_onnx(name: str) -> None:
     report = choice_of(name).report
     assert report["path"] == "onnx", report
     assert report["proof"]["rows"] == 10_000
@@ -136,7 +136,7 @@ AVERAGES = ("voting", "calibrated")
 
 
 @pytest.mark.parametrize("name", [name for name in COMPILED if not name.startswith(AVERAGES)])
-def test_what_compiles_is_exported_to_onnx_with_the_same_answers(name: str) -> None:
+def test_compilable_estimators_are_exported_to_onnx_with_the_same_outputs(name: str) -> None:
     columns = read_rows(make_signature(), make_rows()).columns
     graph, most = choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})
     assert most <= 1e-12

@@ -1,4 +1,4 @@
-"""What was acknowledged survives a loss of power: only what was fsynced is on the disk then."""
+"""Acknowledged predictions survive a power loss, which leaves only data synced with fsync on the disk."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from nbship.prediction_log import open_log
 
 pytestmark = [
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(shutil.which("gcc") is None, reason="The shim that notes what was fsynced is compiled by gcc"),
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="The shim that records synced files is compiled with gcc"),
 ]
-# After each fsync, the file as it is goes to a folder beside: what a machine without power would still have.
+# After each fsync, the shim copies the file to a separate folder: the disk after a power loss.
 SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -35,43 +35,43 @@ SHIM = r"""
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void keep(int fd) {
-    char link[64], path[PATH_MAX], kept[PATH_MAX + 16], draft[PATH_MAX + 32], part[65536];
-    const char *folder = getenv("KEPT");
+static void copy_synced(int fd) {
+    char link[64], path[PATH_MAX], synced[PATH_MAX + 16], temporary[PATH_MAX + 32], part[65536];
+    const char *folder = getenv("SYNCED");
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (!folder || length < 0) return;
     path[length] = 0;
     if (!strstr(path, "predictions.sqlite")) return;
-    snprintf(kept, sizeof kept, "%s/%s", folder, strrchr(path, '/') + 1);
-    snprintf(draft, sizeof draft, "%s.draft", kept);
-    int in = open(path, O_RDONLY), out = open(draft, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    snprintf(synced, sizeof synced, "%s/%s", folder, strrchr(path, '/') + 1);
+    snprintf(temporary, sizeof temporary, "%s.temporary", synced);
+    int in = open(path, O_RDONLY), out = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     ssize_t got;
     while ((got = read(in, part, sizeof part)) > 0) if (write(out, part, got) < 0) break;
     close(in);
     close(out);
-    rename(draft, kept);
+    rename(temporary, synced);
 }
 
 #define WRAP(name) \
     int name(int fd) { \
         int (*real)(int) = dlsym(RTLD_NEXT, #name); \
         int done = real(fd); \
-        if (!done) keep(fd); \
+        if (!done) copy_synced(fd); \
         return done; \
     }
 WRAP(fsync)
 WRAP(fdatasync)
 
-/* A journalling file system brings what is deleted in order with what is fsynced after. */
+/* A journalling file system orders deletions before later fsyncs. */
 int unlink(const char *path) {
     int (*real)(const char *) = dlsym(RTLD_NEXT, "unlink");
-    char kept[PATH_MAX + 16];
-    const char *folder = getenv("KEPT"), *name = strrchr(path, '/');
+    char synced[PATH_MAX + 16];
+    const char *folder = getenv("SYNCED"), *name = strrchr(path, '/');
     int done = real(path);
     if (!done && folder && name && strstr(path, "predictions.sqlite")) {
-        snprintf(kept, sizeof kept, "%s%s", folder, name);
-        real(kept);
+        snprintf(synced, sizeof synced, "%s%s", folder, name);
+        real(synced);
     }
     return done;
 }
@@ -80,9 +80,9 @@ CARELESS = """
 from nbship.prediction_log import sqlite
 connect = sqlite._connect
 def careless(path):
-    made = connect(path)
-    made.execute("PRAGMA synchronous = OFF")
-    return made
+    connection = connect(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
 sqlite._connect = careless
 """
 
@@ -96,32 +96,32 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lost(package: Path, folder: Path, shim: Path, *, times: int, script: str = "") -> tuple[int, int]:
-    """Cut the power so often; return how many answers were acknowledged, and how many of them are not in the log."""
+    """Cut the power `times` times; return the number of acknowledged responses, and how many of them are not in the log."""
     acknowledged: list[str] = []
-    state, kept = folder / "state", folder / "kept"
+    state, synced = folder / "state", folder / "synced"
     state.mkdir(parents=True)
-    kept.mkdir()
-    environ = {"LD_PRELOAD": str(shim), "KEPT": str(kept)}
-    for cut in range(times):
+    synced.mkdir()
+    environ = {"LD_PRELOAD": str(shim), "SYNCED": str(synced)}
+    for round_number in range(times):
         with ExitStack() as stack:
             with in_time():
                 url, server = stack.enter_context(serving(package, folder, environ=environ, script=script))
                 httpx.get(f"{url}/v2/health/ready").raise_for_status()
-            clients = [threading.Thread(target=ask, args=(url, acknowledged)) for _ in range(4)]
+            clients = [threading.Thread(target=send_requests, args=(url, acknowledged)) for _ in range(4)]
             for client in clients:
                 client.start()
             enough = len(acknowledged) + 15
             wait_until(lambda enough=enough: len(acknowledged) >= enough)
-            time.sleep(0.1 + 0.03 * (cut % 9))
+            time.sleep(0.1 + 0.03 * (round_number % 9))
             server.send_signal(signal.SIGKILL)
             server.wait()
             for client in clients:
                 client.join()
-        # The power comes back: what was not fsynced is gone.
+        # The power returns: unsynced data are lost.
         shutil.rmtree(state)
         state.mkdir()
-        for path in kept.iterdir():
-            if not path.name.endswith((".draft", "-shm")):
+        for path in synced.iterdir():
+            if not path.name.endswith((".temporary", "-shm")):
                 shutil.copy(path, state / path.name)
     assert len(set(acknowledged)) == len(acknowledged)
     with open_log(state / "predictions.sqlite") as log:
@@ -129,18 +129,18 @@ def lost(package: Path, folder: Path, shim: Path, *, times: int, script: str = "
     return len(acknowledged), len(acknowledged) - len(known)
 
 
-def ask(url: str, ids: list[str]) -> None:
+def send_requests(url: str, ids: list[str]) -> None:
     with httpx.Client(base_url=url) as client:
         while True:
             try:
-                answer = client.post("/predict", json=RECORD)
+                response = client.post("/predict", json=RECORD)
             except httpx.TransportError:
                 return
-            if answer.status_code == 200:
-                ids.append(answer.json()["id"])
+            if response.status_code == 200:
+                ids.append(response.json()["id"])
 
 
-def test_no_acknowledged_answer_is_lost_with_the_power(
+def test_no_acknowledged_response_is_lost_at_a_power_loss(
     small_package: Path, tmp_path: Path, shim: Path, full: bool
 ) -> None:
     count, gone = lost(small_package, tmp_path, shim, times=50 if full else 3)
@@ -148,26 +148,26 @@ def test_no_acknowledged_answer_is_lost_with_the_power(
     assert gone == 0
 
 
-def test_a_log_that_does_not_wait_for_the_disk_is_found_out(small_package: Path, tmp_path: Path, shim: Path) -> None:
+def test_a_log_that_does_not_wait_for_the_disk_would_be_caught(small_package: Path, tmp_path: Path, shim: Path) -> None:
     count, gone = lost(small_package, tmp_path, shim, times=2, script=CARELESS)
     assert count > 20
     assert gone > 0
 
 
-def test_a_full_disk_is_told_and_no_answer_leaves_unlogged(small_package: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_no_response_is_sent_unlogged(small_package: Path, tmp_path: Path) -> None:
     with serving(small_package, tmp_path) as (url, server), httpx.Client(base_url=url) as client:
         assert client.post("/predict", json=RECORD).status_code == 200
         wal = tmp_path / "state" / "predictions.sqlite-wal"
-        # A file that may grow no more is what a full disk looks like from within.
+        # A limit on the file's size simulates a full disk.
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size, resource.RLIM_INFINITY))
-        answers = [client.post("/predict", json=RECORD) for _ in range(20)]
-        assert {answer.status_code for answer in answers} == {503}
-        assert {answer.json()["error"]["code"] for answer in answers} == {"log_unavailable"}
+        responses = [client.post("/predict", json=RECORD) for _ in range(20)]
+        assert {response.status_code for response in responses} == {503}
+        assert {response.json()["error"]["code"] for response in responses} == {"log_unavailable"}
         assert client.get("/v2/health/ready").status_code == 503
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        healed = client.post("/predict", json=RECORD)
-        assert healed.status_code == 200
+        recovered = client.post("/predict", json=RECORD)
+        assert recovered.status_code == 200
         assert client.get("/v2/health/ready").status_code == 200
     with open_log(tmp_path / "state" / "predictions.sqlite") as log:
         assert len(log.recent(100)) == 2
-        assert log.find(healed.json()["id"]).outputs
+        assert log.find(recovered.json()["id"]).outputs

@@ -1,4 +1,4 @@
-"""Every logged prediction is computed again to the same bytes, whoever asked for it and in whatever company."""
+"""Every logged prediction replays to the same bytes, whatever its caller and the other rows of its request."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ pytestmark = pytest.mark.timeout(3600)
 
 def records(count: int, *, seed: int) -> list[dict]:
     rows = make_rows(count, seed=seed)
-    chance = np.random.default_rng(seed)
-    rows["weight"] = rows["weight"] * 10.0 ** chance.integers(-8, 8, count)
+    rng = np.random.default_rng(seed)
+    rows["weight"] = rows["weight"] * 10.0 ** rng.integers(-8, 8, count)
     found = json.loads(rows.to_json(orient="records", date_format="iso", double_precision=15))
-    for place, row in enumerate(found):
+    for index, row in enumerate(found):
         for name in ("limit", "grade"):
-            if chance.random() < 0.5:
+            if rng.random() < 0.5:
                 del row[name]
-            elif chance.random() < 0.2:
+            elif rng.random() < 0.2:
                 row[name] = None
-        if place % 3 == 0:
+        if index % 3 == 0:
             row["at"] = row["at"].replace("Z", "+00:00")
     return found
 
 
 def differing(package: Path, folder: Path, *, count: int) -> int:
-    """Log so many predictions, alone and in company, and replay them all; return how many differ."""
+    """Log `count` predictions in requests of different sizes, and replay them all; return how many differ."""
     loaded = predictor.load(package)
     with open_log(folder / "log.sqlite") as log:
         logged, ids, rows = Logged(loaded, log), [], records(count, seed=3)
         while rows:
             size = min(len(rows), 1 + len(rows) % 97)
             part, rows = rows[:size], rows[size:]
-            ids += [answer["id"] for answer in logged.respond(part)]
+            ids += [output["id"] for output in logged.respond(part)]
         assert len(ids) == count
         again = predictor.load(package)
         return sum(not replay(log, id, predictor=again).same for id in ids)

@@ -1,4 +1,4 @@
-"""Values of declared secrets are in no byte that a run writes, whichever way a notebook lets them out."""
+"""A run writes no value of a declared secret to any file, however a notebook prints it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import papermill
 import pytest
 from execution.notebooks import notebook
-from runs import bring
+from runs import run_project
 
 from nbship.errors import NbshipError, ParameterError
 from nbship.execution import stage
@@ -64,7 +64,7 @@ ERRORS = [
 
 
 def canaries(count: int) -> dict[str, str]:
-    """Values of many kinds, by the names of their variables."""
+    """Return values of many kinds, by the names of their variables."""
     draw = random.Random(7)
     kinds = [
         lambda word: word,
@@ -113,10 +113,10 @@ def found(root: Path, secrets: Mapping[str, str]) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def secrets(full: bool, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
-    made = canaries(50 if full else 10)
-    for name, value in made.items():
+    values = canaries(50 if full else 10)
+    for name, value in values.items():
         monkeypatch.setenv(name, value)
-    return made
+    return values
 
 
 @pytest.fixture
@@ -138,30 +138,28 @@ def write(root: Path, *cells: str) -> None:
     (root / "notebooks/leak.ipynb").write_text(json.dumps(content))
 
 
-def test_nothing_that_a_stage_writes_holds_a_secret(
+def test_files_of_a_stage_contain_no_secret(
     project: Path, secrets: Mapping[str, str], capfd: pytest.CaptureFixture[str]
 ):
-    bring(project)
+    run_project(project)
     executed = (project / "products/leak.ipynb").read_text()
     assert all(executed.count(f"[{name}]") >= len(LEAKS) - 2 for name in secrets)
     assert found(project, secrets) == []
 
 
 @pytest.mark.parametrize("cell", ERRORS)
-def test_nothing_that_a_failed_stage_writes_or_prints_holds_a_secret(
-    project: Path, secrets: Mapping[str, str], cell: str
-):
+def test_files_and_output_of_a_failed_stage_contain_no_secret(project: Path, secrets: Mapping[str, str], cell: str):
     write(project, *LEAKS[:2], cell)
     done = subprocess.run(
         [sys.executable, "-m", "nbship", "run"], cwd=project, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert "SECRET_" in (project / ".nbship/scratch/leak/leak.ipynb").read_text()
-    (project / "said").write_text(done.stdout + done.stderr)
+    (project / "printed").write_text(done.stdout + done.stderr)
     assert found(project, secrets) == []
 
 
-def test_nothing_that_papermill_writes_holds_a_secret(
+def test_files_of_papermill_contain_no_secret(
     project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(project / "notebooks")
@@ -170,7 +168,7 @@ def test_nothing_that_papermill_writes_holds_a_secret(
         papermill.execute_notebook(
             "leak.ipynb", "out.ipynb", engine_name="nbship", progress_bar=False, stdout_file=log, stderr_file=log
         )
-    (project / "said").write_text(str(caught.value))
+    (project / "printed").write_text(str(caught.value))
     assert "[SECRET_0]" in (project / "log").read_text()
     assert found(project, secrets) == []
 
@@ -178,7 +176,7 @@ def test_nothing_that_papermill_writes_holds_a_secret(
 def test_a_secret_cannot_be_a_parameter(project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch):
     for name, value in secrets.items():
         with pytest.raises(ParameterError, match=f"the secret '{name}'"):
-            bring(project, assignments=[f"leak.url=https://{value}@example.org"])
+            run_project(project, assignments=[f"leak.url=https://{value}@example.org"])
     assert found(project, secrets) == []
     monkeypatch.chdir(project / "notebooks")
     for value in secrets.values():
@@ -187,11 +185,11 @@ def test_a_secret_cannot_be_a_parameter(project: Path, secrets: Mapping[str, str
     assert found(project, secrets) == []
 
 
-def test_a_secret_in_params_yaml_goes_nowhere_else(project: Path, secrets: Mapping[str, str]):
+def test_a_secret_in_params_yaml_is_written_to_no_other_file(project: Path, secrets: Mapping[str, str]):
     value = secrets["SECRET_0"]
     (project / "params.yaml").write_text(f"leak:\n  url: {json.dumps(value)}\n")
     with pytest.raises(NbshipError, match="the secret 'SECRET_0'"):
-        bring(project)
+        run_project(project)
     assert {path for _, path in found(project, secrets)} == {"params.yaml"}
 
 
@@ -199,7 +197,7 @@ def test_a_run_without_redaction_would_be_caught(
     project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(stage, "redact_executed", lambda executed, _: executed)
-    bring(project)
+    run_project(project)
     assert {name for name, _ in found(project, secrets)} == set(secrets)
 
 

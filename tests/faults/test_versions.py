@@ -1,4 +1,4 @@
-"""A package is answered by the versions of libraries that it was made with; by others only if its golden rows say so."""
+"""A package loads with the library versions it was built with, and with others only if its golden rows pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CASES = [(path, library, step) for path, libraries in GUARDED.items() for librar
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Packages that tables, ONNX Runtime and scikit-learn loaded."""
+    """One package for each backend: lookup tables, ONNX Runtime and scikit-learn."""
     folder, rows = tmp_path_factory.mktemp("packages"), make_rows()
     for path, family in PACKAGES.items():
         build_package(
@@ -42,24 +42,24 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path: folder / path for path in PACKAGES}
 
 
-def moved(version: str, step: int) -> str:
-    """Return a version whose minor is one more or less."""
+def changed_minor(version: str, step: int) -> str:
+    """Return a version with the minor number changed by `step`."""
     major, minor = version.split(".")[:2]
     return f"{major}.{int(minor) + step}" if int(minor) + step >= 0 else f"{int(major) - 1}.9"
 
 
-def remade(package: Path, target: Path, *, library: str = "python", step: int = 1, wrong: bool = False) -> Path:
-    """Copy a package as if it had been made with another version; `wrong`: and had answered otherwise."""
+def rebuild(package: Path, target: Path, *, library: str = "python", step: int = 1, wrong: bool = False) -> Path:
+    """Copy a package as if it had been built with another version; `wrong`: with different golden outputs."""
     _, files = read_files(package)
     provenance = json.loads(files["provenance.json"])
     here = f"{sys.version_info.major}.{sys.version_info.minor}" if library == "python" else metadata.version(library)
-    provenance["libraries"][library] = moved(here, step)
+    provenance["libraries"][library] = changed_minor(here, step)
     files["provenance.json"] = json.dumps(provenance).encode()
     if wrong:
         golden = pd.read_parquet(io.BytesIO(files["golden.parquet"]))
         golden.loc[17, next(name for name in ("output:probability", "output:value") if name in golden)] += 1e-5
         files["golden.parquet"] = golden.to_parquet()
-    for name, content in {**files, MANIFEST: make_manifest("remade", files)}.items():
+    for name, content in {**files, MANIFEST: make_manifest("rebuild", files)}.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_bytes(content)
     return target
@@ -69,7 +69,7 @@ def remade(package: Path, target: Path, *, library: str = "python", step: int = 
 def test_another_minor_version_is_rejected_with_a_remedy(
     packages, path: str, library: str, step: int, tmp_path: Path
 ) -> None:
-    other = remade(packages[path], tmp_path / "p", library=library, step=step)
+    other = rebuild(packages[path], tmp_path / "p", library=library, step=step)
     with pytest.raises(VersionMismatchError, match=f"was built with {library} .* is installed.*--other-versions"):
         predictor.load(other)
     proven = acceptance.load_proven(*predictor.read_package(other))
@@ -77,10 +77,10 @@ def test_another_minor_version_is_rejected_with_a_remedy(
     assert len(proven.predict(make_rows(5, seed=9))) == 5
 
 
-def test_other_versions_that_answer_otherwise_are_refused(packages, tmp_path: Path) -> None:
+def test_other_versions_with_different_outputs_are_rejected(packages, tmp_path: Path) -> None:
     for path, package in packages.items():
         with pytest.raises(AcceptanceError, match=r"predicts another (probability|value) for its golden rows"):
-            acceptance.load_proven(*predictor.read_package(remade(package, tmp_path / path, wrong=True)))
+            acceptance.load_proven(*predictor.read_package(rebuild(package, tmp_path / path, wrong=True)))
 
 
 def test_a_loader_without_the_version_check_would_be_caught(
@@ -88,14 +88,14 @@ def test_a_loader_without_the_version_check_would_be_caught(
 ) -> None:
     monkeypatch.setattr(loaded, "_check_versions", lambda *args, **options: None)
     for path, library, step in CASES:
-        other = remade(packages[path], tmp_path / f"{path} {library} {step}", library=library, step=step)
+        other = rebuild(packages[path], tmp_path / f"{path} {library} {step}", library=library, step=step)
         assert predictor.load(other).backend == path
 
 
-def test_commands_take_the_override(packages, tmp_path: Path) -> None:
-    other = remade(packages["tables"], tmp_path / "p")
-    told = CliRunner().invoke(verify, [str(other), "--other-versions"], catch_exceptions=False).stdout
-    assert "600 rows get the same label and probability, within 1e-12" in told
+def test_commands_accept_the_override(packages, tmp_path: Path) -> None:
+    other = rebuild(packages["tables"], tmp_path / "p")
+    printed = CliRunner().invoke(verify, [str(other), "--other-versions"], catch_exceptions=False).stdout
+    assert "600 rows get the same label and probability, within 1e-12" in printed
     make_rows(20, seed=2).to_parquet(tmp_path / "rows.parquet")
     arguments = [str(tmp_path / "rows.parquet"), str(tmp_path / "out.parquet"), "--package", str(other)]
     with pytest.raises(VersionMismatchError):
