@@ -47,7 +47,9 @@ def inputs(golden: pd.DataFrame) -> pd.DataFrame:
     return golden[[name for name in golden if not name.startswith("output:")]]
 
 
-def test_pyfunc_predicts_the_golden_outputs_bit_for_bit(golden: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:
+def test_pyfunc_predicts_the_golden_outputs_bit_for_bit(
+    golden: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in PACKAGE.rglob("*")}
     inputs.to_parquet(tmp_path / "inputs.parquet")
     for _ in range(2):
