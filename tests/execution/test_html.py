@@ -11,7 +11,7 @@ from nbship.errors import StageError
 from nbship.execution.html import render_html
 
 from .notebooks import notebook, text
-from .test_stage import OPEN, WORK, Place
+from .test_stage import OPEN, WORK, Workspace
 
 
 def markdown(source: str, **rest: Any) -> dict[str, Any]:
@@ -40,9 +40,12 @@ def test_a_notebook_without_a_page_is_one_error(cell: dict[str, Any]):
 
 
 def test_the_executed_notebook_is_kept_where_its_page_cannot_be_rendered(tmp_path: Path):
-    place = Place(tmp_path)
+    workspace = Workspace(tmp_path)
     with pytest.raises(StageError, match=r"'sum' cannot be rendered: missing attachment: no\.png"):
-        place.run(OPEN, "# ![x](attachment:no.png)", WORK)
-    assert place.products() == []
-    assert place.report.notebook == ".nbship/scratch/sum/sum.ipynb"
-    assert text(place.executed(place.report.notebook)["cells"][-1]) == "../data/numbers.json ../products/sum.json\n"
+        workspace.run(OPEN, "# ![x](attachment:no.png)", WORK)
+    assert workspace.products() == []
+    assert workspace.report.notebook == ".nbship/scratch/sum/sum.ipynb"
+    assert (
+        text(workspace.executed(workspace.report.notebook)["cells"][-1])
+        == "../data/numbers.json ../products/sum.json\n"
+    )
