@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from nbship import atomic_write
 from nbship.atomic_write import remove_temporary, replacing, replacing_folder, write_if_changed, write_whole
 
 SOURCE = Path(__file__).parents[1] / "src" / "nbship"
@@ -135,6 +136,7 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path,
     (target / "old").write_text("old")
     rename = Path.rename
     with monkeypatch.context() as patch:
+        patch.setattr(atomic_write, "_exchange", lambda *_: False)  # a file system that cannot
         calls = iter([rename, failed, rename])
         patch.setattr(Path, "rename", lambda path, to: next(calls)(path, to))
         with pytest.raises(OSError, match="disk"), replacing_folder(target) as folder:
@@ -144,6 +146,27 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path,
 
 def failed(*_: object) -> Path:
     raise OSError("disk")
+
+
+REPLACER = """
+import sys
+from pathlib import Path
+from nbship.atomic_write import replacing_folder
+for number in range(300):
+    with replacing_folder(Path(sys.argv[1])) as folder:
+        (folder / "number").write_text(str(number))
+"""
+
+
+def test_there_is_a_folder_at_every_time_of_its_replacement(tmp_path: Path):
+    target = tmp_path / "report"
+    with replacing_folder(target) as folder:
+        (folder / "number").write_text("-1")
+    with subprocess.Popen([sys.executable, "-c", REPLACER, target]) as process:
+        while process.poll() is None:
+            assert os.path.exists(target)  # noqa: PTH110 - the quickest look
+    assert process.returncode == 0
+    assert ((target / "number").read_text(), names(tmp_path)) == ("299", ["report"])
 
 
 WRITER = """

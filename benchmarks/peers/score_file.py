@@ -15,7 +15,7 @@ from benchmarks.models import make_estimator, make_rows
 
 
 def main() -> None:
-    """Fit and save the measured model, or score a file with the one that is saved."""
+    """Fit and save the measured model, or score a file with the saved model."""
     if sys.argv[1] == "fit":
         rows, target = make_rows(100_000)
         estimator = make_estimator().fit(rows, target)

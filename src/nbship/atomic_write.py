@@ -75,18 +75,21 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder; it takes the place of `path` unless the block raises.
+    """Yield a new folder; it replaces `path` unless the block raises.
 
-    Between two renames there is no folder, for a moment, but never a mix of both.
+    There is always a complete folder, the old or the new one. Only where the system cannot exchange two names in one
+    step (not Linux, or some network file systems) there is none between two renames.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new, old = _beside(path), _beside(path)
     try:
         new.mkdir()
         yield new
-        if path.exists():
+        if not path.exists():
+            new.rename(path)
+        elif not _exchange(new, path):
             path.rename(old)
-        new.rename(path)
+            new.rename(path)
     except BaseException:
         if old.exists() and not path.exists():
             old.rename(path)
@@ -136,3 +139,16 @@ def remove_temporary(paths: Iterable[Path], *, age: float = 0) -> None:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+
+
+def _exchange(path: Path, other: Path) -> bool:
+    """Exchange two names in one step; return False if the system cannot."""
+    import ctypes  # Python has no function for renameat2(2)
+
+    at_working_directory, exchange = -100, 2
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    names = os.fsencode(path), os.fsencode(other)
+    return bool(renameat2(at_working_directory, names[0], at_working_directory, names[1], exchange) == 0)
