@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from sentences import ROOT, SOURCE, Sentence, all_remarks, all_sentences, error_classes, raised_classes
@@ -11,6 +12,10 @@ from sentences import ROOT, SOURCE, Sentence, all_remarks, all_sentences, error_
 READ = ("src/", "notebooks/", "app/")
 # Paths of which every docstring and comment has been read.
 FINISHED = ("app", "benchmarks", "docs", "src", "tests")
+PAGES = [
+    *(ROOT / name for name in ("CHANGELOG.md", "README.md", "SECURITY.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 # Each wrong phrase, and the words to use.
 GLOSSARY = {
@@ -87,6 +92,22 @@ def test_docstrings_and_comments_keep_to_the_glossary(folder: str) -> None:
         if re.search(phrase, ACCEPTED.sub("", each.text), re.IGNORECASE)
     ]
     assert remarks
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_pages_keep_to_the_glossary(path: Path) -> None:
+    # Blocks hold code and what it prints, and `code` may name what is now called otherwise.
+    prose = re.sub(
+        r"(?ms)^```.*?^```$|<!--.*?-->|`[^`\n]*`", lambda found: re.sub(r"[^\n]", "", found[0]), path.read_text()
+    )
+    wrong = [
+        f"line {number}: {line}\n  Write '{instead}'."
+        for number, line in enumerate(prose.splitlines(), 1)
+        for phrase, instead in GLOSSARY.items()
+        if re.search(phrase, line, re.IGNORECASE)
+    ]
+    assert prose.strip()
     assert not wrong, "\n".join(wrong)
 
 

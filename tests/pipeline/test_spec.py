@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nbship import project
-from nbship.errors import CycleError, NbshipError, UnknownStageError
+from nbship.errors import CycleError, NbshipError, PipelineError, UnknownStageError
 from nbship.pipeline import read_pipeline
 
 PARAMETERS = ["upstream = None", "product = None"]
@@ -118,6 +118,19 @@ def test_a_cycle_is_an_error(root: Path) -> None:
     write_notebook(root / "notebooks/a.ipynb", parameters=["upstream = ['b']", "product = None", "rate = 1.0"])
     with pytest.raises(CycleError, match="a → b → a"):
         read(root)
+
+
+@pytest.mark.parametrize(
+    ("cell", "extract", "message"),
+    [
+        ("upstream = ['a']", False, "upstream 'a' in the parameters cell of notebooks/b.ipynb, .* Write it in pipeline.yaml"),
+        ("upstream = None", True, "upstream 'a' in pipeline.yaml, .* Write it in the parameters cell of notebooks/b.ipynb"),
+    ],
+)  # fmt: skip
+def test_an_upstream_that_would_be_ignored_is_an_error(root: Path, cell: str, extract: bool, message: str) -> None:
+    write_notebook(root / "notebooks/b.ipynb", parameters=[cell, "product = None"])
+    with pytest.raises(PipelineError, match=message):
+        read(root, meta={"extract_upstream": extract}, b={"upstream": ["a"] if extract else None})
 
 
 def test_an_unknown_upstream_suggests_the_nearest(root: Path) -> None:

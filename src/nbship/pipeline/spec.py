@@ -202,16 +202,28 @@ def _resources(project: Project, given: Mapping[str, Any], where: str) -> Mappin
 
 
 def _upstream(task: Mapping[str, Any], assigned: Any, *, extract: bool, where: str, notebook: str) -> tuple[str, ...]:
-    found = assigned.value if assigned is not None and extract else task.get("upstream")
-    if found is None:
-        return ()
-    names = [found] if isinstance(found, str) else list(found) if isinstance(found, (list, tuple, set, dict)) else None
-    if isinstance(found, set):
-        names = sorted(found, key=str)  # the order of a set differs between processes
-    if names is None or not all(isinstance(name, str) for name in names):
-        origin = f"the parameters cell of {notebook}" if extract else "pipeline.yaml"
-        raise PipelineError(f"{where} has the upstream {found!r} in {origin}. Write a list of stage names.")
-    return tuple(dict.fromkeys(names))
+    cell = f"the parameters cell of {notebook}"
+    written = _stage_names(assigned.value if assigned else None, where=where, origin=cell)
+    declared = _stage_names(task.get("upstream"), where=where, origin="pipeline.yaml")
+    used, unused = (written, declared) if extract and assigned is not None else (declared, written)
+    ignored = [name for name in unused if name not in used]
+    if ignored:
+        right, wrong = (cell, "pipeline.yaml") if extract else ("pipeline.yaml", cell)
+        setting = "true" if extract else "false"
+        raise PipelineError(
+            f"{where} has the upstream '{ignored[0]}' in {wrong}, where `extract_upstream: {setting}` means that it is ignored. "
+            f"Write it in {right}."
+        )
+    return used
+
+
+def _stage_names(value: Any, *, where: str, origin: str) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple, set, dict)) else None
+    if isinstance(value, set):
+        names = sorted(value, key=str)  # the order of a set differs between processes
+    if value is not None and (names is None or not all(isinstance(name, str) for name in names)):
+        raise PipelineError(f"{where} has the upstream {value!r} in {origin}. Write a list of stage names.")
+    return tuple(dict.fromkeys(names or ()))
 
 
 def _reject_unknown(content: Mapping[str, Any], known: Iterable[str], *, where: str) -> None:
