@@ -22,18 +22,25 @@ TESTS = {
 }
 
 
-def run(*words: str | Path) -> None:
-    subprocess.run([str(word) for word in words], cwd=ROOT, check=True)
+def run(*words: str | Path) -> int:
+    return subprocess.run([str(word) for word in words], cwd=ROOT, check=False).returncode
 
 
 def main(folder: Path, resolution: str, python: str) -> None:
+    failed = []
     for extra, tests in TESTS.items():
-        print(f"nbship[{extra}]" if extra else "nbship", flush=True)
-        run("uv", "venv", "--quiet", "--clear", "--python", python, folder)
+        name = f"nbship[{extra}]" if extra else "nbship"
+        print(name, flush=True)
         own = folder / "bin" / "python"
         into = ["--python", own, "--resolution", resolution, "--compile-bytecode"]
-        run("uv", "pip", "install", "--quiet", *into, "--editable", f".[{extra}]" if extra else ".", "--group", "test")
-        run(own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+        if (
+            run("uv", "venv", "--quiet", "--clear", "--python", python, folder)
+            or run("uv", "pip", "install", "--quiet", *into, "--editable", f".[{extra}]" if extra else ".", "--group", "test")
+            or run(own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+        ):  # fmt: skip
+            failed.append(name)
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}.")
 
 
 if __name__ == "__main__":
