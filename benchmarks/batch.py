@@ -1,6 +1,6 @@
-"""Many rows to probabilities, in memory: the predicting part alone.
+"""A million rows to probabilities, in memory.
 
-The model of `one_row`, on rows that it was not trained on. Peers run in their own environment, in turn with nothing else.
+The model of `one_row`, on rows that it was not trained on. Peers run in their own environment, one after another.
 """
 
 from __future__ import annotations

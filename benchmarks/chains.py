@@ -1,7 +1,7 @@
-"""5, 50 and 300 stages in chains of ten, whose work is nothing: what bookkeeping costs (`--full`: also DVC's 300 from cold).
+"""5, 50 and 300 stages without work, in chains of ten: the cost of bookkeeping (`--full`: also DVC's 300 from cold).
 
-DVC's stages copy a line by `cat`, nbship's are notebooks that do it, each in a process of its own. The floor asks the
-file system for each file's size and time and holds them against one index.
+DVC's stages copy a line by `cat`, nbship's are notebooks that do it, each in a process of its own. The floor gets each
+file's size and time from the file system and compares them with one index.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Other models than boosting: which path answers, and how fast, beside scikit-learn with a frame.
+"""Models other than boosting: the backend and its speed, next to scikit-learn with a DataFrame.
 
-The rows of `one_row`, 20,000 to train on; one row from a dict, and 100,000 rows of a frame, both checked by the signature.
+The rows of `one_row`, 20,000 to train on; one row from a dict, and 100,000 rows of a DataFrame, both checked by the signature.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def run() -> str:
     rows, target = make_rows(20_000)
     frame = make_rows(ROWS, seed=3)[0]
     row: dict[str, Any] = frame.dropna().to_dict("records")[0]
-    lines = ["| | path | one row | × scikit-learn | rows/s | × scikit-learn |", "|---|---|--:|--:|--:|--:|"]
+    lines = ["| | backend | one row | × scikit-learn | rows/s | × scikit-learn |", "|---|---|--:|--:|--:|--:|"]
     for name, estimator in _estimators().items():
         fitted = make_columns(estimator).fit(rows, target)
         with tempfile.TemporaryDirectory() as folder:
@@ -44,9 +44,9 @@ def run() -> str:
             },
             rounds=3,
         )
-        told = (f"{one['nbship'] * 1e6:,.0f} µs", f"{one['nbship'] / one['scikit-learn']:.3f}")
-        told += (f"{ROWS / many['nbship']:,.0f}", f"{many['scikit-learn'] / many['nbship']:.1f}")
-        lines.append(f"| {name} | {packaged.backend} | {' | '.join(told)} |")
+        values = (f"{one['nbship'] * 1e6:,.0f} µs", f"{one['nbship'] / one['scikit-learn']:.3f}")
+        values += (f"{ROWS / many['nbship']:,.0f}", f"{many['scikit-learn'] / many['nbship']:.1f}")
+        lines.append(f"| {name} | {packaged.backend} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
-"""Five million rows of Parquet to ids and probabilities: whole commands, with what they take of memory.
+"""Five million rows of Parquet to ids and probabilities: complete commands and their memory.
 
-Five hundred thousand rows, ten times over; every core. nbship checks each row, gives it an id, and logs the run.
+Five hundred thousand rows, repeated ten times; all cores. nbship checks each row, gives it an id, and logs the run.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def run() -> str:
         }
         found = _measured(words, environ, folder)
     floor = found["mlflow pyfunc"][0]
-    head = ["| | rows/s | × mlflow pyfunc | memory at most |", "|---|--:|--:|--:|"]
+    head = ["| | rows/s | × mlflow pyfunc | peak memory |", "|---|--:|--:|--:|"]
     return "\n".join(
         [
             *head,

@@ -1,7 +1,7 @@
-"""Five notebooks, each of 0.2 s of work between its imports and 14 MB of Parquet: what running them costs.
+"""Five notebooks, each with imports, 0.2 s of work and 14 MB of Parquet: the cost of running them.
 
-The floor is one script that imports once and does the work of all five. Everything runs cold: no products, no caches of
-results, no process left from before. Each stage checks nothing, so that what is compared is the running of notebooks.
+The floor is one script that imports once and does the work of all five. Everything runs cold: no products, no cached
+results, no process from an earlier run. Stages check nothing, so only the running of notebooks is compared.
 """
 
 from __future__ import annotations

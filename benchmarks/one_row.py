@@ -45,7 +45,7 @@ def _generated(folder: Path) -> str:
     seconds = _timed(estimator, row, {"nbship Predictor, checked by the signature": lambda: packaged.predict([row])})
     seconds |= in_turn({"nbship tables alone": lambda: tables.score_row(values)}, rounds=15, repeat=2_000)
     seconds |= {name: each["row"] for name, each in measured(100_000).items()}
-    notes = f"Answered by {packaged.backend}; largest difference over 20,000 rows: {abs(given - expected).max():.0e}."
+    notes = f"Backend: {packaged.backend}; largest difference over 20,000 rows: {abs(given - expected).max():.0e}."
     return f"Generated data, 100 trees:\n\n{table(seconds, floor=_FLOOR, unit='µs')}\n\n{notes}"
 
 
@@ -68,7 +68,7 @@ def _reference() -> str:
             "nbship Predictor, weather and plane looked up": lambda: packaged.predict([own]),
         },
     )
-    return f"The reference project, answered by {packaged.backend}:\n\n{table(seconds, floor=_FLOOR, unit='µs')}"
+    return f"The reference project, backend {packaged.backend}:\n\n{table(seconds, floor=_FLOOR, unit='µs')}"
 
 
 def _timed(estimator: Any, row: dict[str, Any], calls: dict[str, Callable[[], object]]) -> dict[str, float]:

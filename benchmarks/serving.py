@@ -1,7 +1,7 @@
-"""Over HTTP: one worker, one record a request, `wrk` on the same machine.
+"""Over HTTP: one worker, one record per request, `wrk` on the same machine.
 
-Every server has the same model; nbship checks the record, gives ids, counts measures, and logs durably (SQLite on this
-disk) in the second of its lines. Its first line is the same service without a log.
+Every server has the same model; nbship checks the record, assigns ids, updates its metrics, and, in its second line, logs
+durably (SQLite on this disk). Its first line is the same service without a log.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def run() -> str:
             *lines,
             "",
             f"An fsync of 12 kB takes {synced * 1000:.2f} ms here (median of 1,000, a millisecond apart). "
-            f"From `nbship serve` to the first answer: {seconds:.2f} s; resident memory then: {memory:.0f} MB.",
+            f"From `nbship serve` to the first response: {seconds:.2f} s; resident memory then: {memory:.0f} MB.",
         ]
     )
 
@@ -135,10 +135,10 @@ def _measure(server: str, folder: Path, package: Path, record: Mapping[str, Any]
 def _wrk(url: str, script: Path, connections: int) -> tuple[float, str]:
     """Return requests per second and the median latency."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}", "--latency", "--timeout", "10", "-s", script, url]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
-    assert refused is None, told
-    rate, median = re.search(r"Requests/sec:\s+([\d.]+)", told), re.search(r"50%\s+(\S+)", told)
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
+    assert failed is None, printed
+    rate, median = re.search(r"Requests/sec:\s+([\d.]+)", printed), re.search(r"50%\s+(\S+)", printed)
     assert rate is not None
     assert median is not None
     return float(rate[1]), median[1]
@@ -209,7 +209,7 @@ _SERVERS: dict[str, Any] = {
     ),
     "nbship, no log": _nbship([sys.executable, "-c", FORGETFUL]),
     "nbship, durable log": _nbship([sys.executable, "-m", "nbship"]),
-    "constant answer on uvicorn (floor)": lambda folder, package, port, record: (
+    "constant response on uvicorn (floor)": lambda folder, package, port, record: (
         [sys.executable, "-m", "uvicorn", "constant:app", "--port", str(port), "--log-level", "warning"], "/", record,
     ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The reference model's wheel in an empty environment: its size, and what a process costs that imports it and predicts once."""
+"""The reference model's wheel in an empty environment: its size, and the cost of importing it and predicting once."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def run() -> str:
             ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), str(wheel)],
         ):
             subprocess.run(command, check=True)
-        told = [
+        runs = [
             json.loads(subprocess.run([python, "-c", _ONCE, json.dumps(row)], check=True, capture_output=True, cwd=folder).stdout)
             for _ in range(7)
         ]  # fmt: skip
         size = wheel.stat().st_size / 1e6
-    imported, loaded, first, memory = map(statistics.median, zip(*told, strict=True))
-    head = ["| size | import | load, everything verified | first answer | memory |", "|--:|--:|--:|--:|--:|"]
+    imported, loaded, first, memory = map(statistics.median, zip(*runs, strict=True))
+    head = ["| size | import | load, everything verified | first prediction | memory |", "|--:|--:|--:|--:|--:|"]
     return "\n".join([*head, f"| {size:.2f} MB | {imported * 1e3:.0f} ms | {loaded * 1e3:.0f} ms | {first * 1e3:.0f} ms | {memory:.0f} MB |"])  # fmt: skip
