@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from ...errors import PackageError
@@ -53,6 +54,7 @@ def _check_import(name: str, user: str) -> None:
         raise PackageError(f"'code/{user}' imports '{name}', which nbship does not have. Correct the import.")
 
 
+@cache  # modules of nbship do not change while the process runs
 def _read(name: str) -> Imports | None:
     """Return the imports of a module of nbship. An `__init__` counts only with the names that importers request."""
     file = _file_of(name)
