@@ -25,7 +25,7 @@ def run(folder: Path, source: str, *words: str, **environ: str) -> subprocess.Co
     (folder / "test_it.py").write_text(f"import pytest\n{source}\n")
     own = {name: value for name, value in os.environ.items() if name != "CI"}
     command = [sys.executable, "-m", "pytest", "-p", "skips", "-p", "no:cacheprovider", *words, "test_it.py"]
-    own |= {"PYTHONPATH": str(Path(__file__).parent), **environ}
+    own |= {"PYTHONPATH": str(Path(__file__).parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environ}
     return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False)
 
 
@@ -39,7 +39,7 @@ def test_a_skip_is_a_failure_in_continuous_integration_only(tmp_path: Path, sour
 
 @pytest.mark.parametrize("name", ["in a test", "a module"])
 def test_workers_report_a_skip_as_a_failure(tmp_path: Path, name: str) -> None:
-    done = run(tmp_path, SKIPPED[name], "-n", "1", CI="true")
+    done = run(tmp_path, SKIPPED[name], "-p", "xdist", "-n", "1", CI="true")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert "a failure in continuous integration: no service" in done.stdout
 
