@@ -63,7 +63,7 @@ class Graph:
         for name, tensor in tensors.items():
             part = tensor[start : start + self._rows]
             # A short block is filled up by repeating its last row.
-            short = _BLOCK - len(part)
+            short = self._rows - len(part)
             given[name] = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
         rows = min(self._rows, len(tensor) - start)
         return self._session.run(["scores"], given)[0][:rows]
