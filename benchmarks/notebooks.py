@@ -58,7 +58,7 @@ def _null() -> str:
         (folder / "in.ipynb").write_text(json.dumps(source))
         seconds = in_turn(
             {
-                "papermill, in one process": lambda: papermill.executenotebook(
+                "papermill, in one process": lambda: papermill.execute_notebook(
                     folder / "in.ipynb", folder / "out.ipynb", progress_bar=False, kernel_name="python3"
                 ),
                 "nbship, forked from the fork server": lambda: execute(
@@ -127,7 +127,7 @@ def _papermill(folder: Path) -> Callable[[], object]:
 def _papermill_in_one_process(folder: Path) -> Callable[[], object]:
     _notebooks(folder)
     calls = "\n".join(
-        f"papermill.executenotebook('{name}.ipynb', '{name}.out.ipynb', parameters={{'seed': 1}}, progress_bar=False)"
+        f"papermill.execute_notebook('{name}.ipynb', '{name}.out.ipynb', parameters={{'seed': 1}}, progress_bar=False)"
         for name in NAMES
     )
     (folder / "all.py").write_text(f"import papermill\n{calls}")
