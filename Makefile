@@ -59,9 +59,13 @@ lint: .venv/installed ## Format, lint, types, layers
 	mypy
 	lint-imports
 
+# Tests of one file share what they set up. Most of them wait for processes, so there are more workers than cores; the
+# order is that of the files, because the files with the most tests are not the longest.
+TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
+
 test: install lint peers ## Everything that must hold, in under 12 minutes
 	nbship sync --check
-	pytest -n 2 --dist loadfile
+	pytest $(TOGETHER)
 
 # The suite on the lowest versions that pyproject.toml declares, and on the newest releases, each in an environment
 # of its own; then nbship without extras and with each extra alone. Left out is what no library changes: pages and
@@ -79,7 +83,7 @@ test-lowest test-newest: test-%: $(BIN)/uv
 	uv pip install --quiet --upgrade --compile-bytecode --python .nbship/cache/$*/bin/python --resolution $(RESOLUTION_$*) \
 	  --editable '.[project,app,watch,sign,onnx,postgres,sql]' --group suite
 	.nbship/cache/$*/bin/python -m flights.install_data
-	PYTEST_ADDOPTS='$(WARNINGS_$*)' PATH="$(CURDIR)/.nbship/cache/$*/bin:$$PATH" python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/docs \
+	PYTEST_ADDOPTS='$(WARNINGS_$*)' PATH="$(CURDIR)/.nbship/cache/$*/bin:$$PATH" python -m pytest $(TOGETHER) --ignore tests/e2e --ignore tests/docs \
 	  --ignore tests/faults --ignore tests/test_environment.py --deselect tests/contracts/test_predictors.py::test_every_predictor_type_checks
 	PYTEST_ADDOPTS='$(WARNINGS_$*)' $(BIN)/python tests/extras.py .nbship/cache/$*-extra $(RESOLUTION_$*) $(PYTHON)
 
