@@ -94,8 +94,8 @@ def _prove_backend(predictor: PackagePredictor, golden: pd.DataFrame, *, other_v
                 f"In package '{predictor.package.id.name}', golden row {row} has the {kind} {given[kind][row]} by the {subject}, but "
                 f"{values[row]} by the fitted model. Build the package again."
             )
-    differ = {"tables": "differ", "onnx": "differs"}[predictor.backend]
-    return Proof("backend", f"{subject}: {differ} from scikit-learn by at most {most:.0e}")
+    difference = f"within {most:.0e} of scikit-learn" if most else "equal to scikit-learn"
+    return Proof("backend", f"{subject}: {difference}")
 
 
 def load_proven(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:

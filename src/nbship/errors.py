@@ -213,9 +213,9 @@ class InvalidInputError(DataError):
 
 
 def _describe(failure: InputFailure) -> str:
-    where = "" if failure.row is None else f"row {failure.row}: "
-    subject = "" if failure.field is None else f"field '{failure.field}' "
-    return f"{where}{subject}{failure.reason}"
+    where = "" if failure.row is None else f"row {failure.row}"
+    subject = "" if failure.field is None else f"field '{failure.field}'"
+    return f"{': '.join(filter(None, (where, subject)))} {failure.reason}".lstrip()
 
 
 class PackageError(NbshipError):

@@ -21,8 +21,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def similar(name: str, known: Iterable[str], *, most: int) -> list[str]:
-    """Return the known names that are similar to `name`, most similar first."""
-    return difflib.get_close_matches(name, list(known), n=most)
+    """Return the known names that are similar to `name`, most similar first; case does not matter.
+
+    >>> similar("BMI", ["age", "bmi"], most=1)
+    ['bmi']
+    """
+    by_lower = {each.lower(): each for each in known}
+    return [by_lower[each] for each in difflib.get_close_matches(name.lower(), list(by_lower), n=most)]
 
 
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:

@@ -71,7 +71,10 @@ def test_missing_data_is_an_error_with_a_remedy(tmp_path: Path):
     (root / "data/numbers.json").unlink()
     done = call(root, "nbship", "run")
     assert done.returncode == 1
-    assert "Stage 'load' reads 'data/numbers.json', which does not exist. Get it with `dvc pull`" in done.stderr
+    assert (
+        "Stage 'load' reads 'data/numbers.json', which does not exist. Correct the path in pipeline.yaml, or get the file with `dvc pull`"
+        in done.stderr
+    )
 
 
 def test_dvc_is_initialised_if_missing(project: Path):

@@ -167,7 +167,7 @@ def test_a_notebook_in_another_language_is_an_error(tmp_path: Path) -> None:
     [
         ("models", "no model package at 'models/.*'. Build it with `nbship run`"),
         (".nbship/state/predictions.sqlite", "no prediction log at '.nbship/state/predictions.sqlite'"),
-        ("notebooks/90_monitor.ipynb", "'notebooks/90_monitor.ipynb' does not exist"),
+        ("notebooks/90_monitor.ipynb", "monitoring notebook 'notebooks/90_monitor.ipynb' does not exist. Copy"),
     ],
 )
 def test_missing_files_are_named(tmp_path: Path, gone: str, message: str) -> None:
@@ -182,6 +182,14 @@ def test_missing_files_are_named(tmp_path: Path, gone: str, message: str) -> Non
 def test_without_dates_an_empty_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MonitoringError, match="holds no predictions yet"):
         choose_window(_project(tmp_path, PARAMETERS), None, None)
+
+
+def test_a_model_without_event_time_has_no_windows(tmp_path: Path) -> None:
+    project = _project(tmp_path)  # nor a monitoring notebook, which would not help
+    (project.package / "signature.json").write_text('{"inputs": []}')
+    for call in (lambda: choose_window(project, None, None), lambda: monitor(project, WINDOW)):
+        with pytest.raises(MonitoringError, match="no event time, so its predictions have no windows"):
+            call()
 
 
 def _invoke(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:

@@ -64,7 +64,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="`nbship COMMAND --help` shows a command's options and an example.",
+    epilog="`nbship COMMAND --help` shows a command's options and an example. Less common commands: sync, verify, package.",
 )
 @click.version_option(package_name="nbship")
 def nbship() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from pathlib import PurePosixPath
 
 from ..atomic_write import remove_temporary
 from ..dvcstore import Repository, claim_files, ignore_in_git, record_tracked_data
@@ -12,6 +13,7 @@ from ..errors import PipelineError, SourceError
 from ..notebook import Context
 from ..pipeline import COPIES_STAGE, index_of, sync
 from ..project import Project
+from ..text import did_you_mean
 from .update import StageUpdater
 
 __all__ = ["check_not_nested", "open_run"]
@@ -71,9 +73,17 @@ def _check_resources(updater: StageUpdater, names: Iterable[str]) -> None:
     for name in names:
         for path in updater.pipeline[name].resources.values():
             if not (updater.project.root / path).exists():
-                raise SourceError(
-                    f"Stage '{name}' reads '{path}', which does not exist. Get it with `dvc pull`, or with the project's install step."
-                )
+                raise SourceError(f"Stage '{name}' reads '{path}', which does not exist. {_remedy(updater, path)}")
+
+
+def _remedy(updater: StageUpdater, path: PurePosixPath) -> str:
+    folder = updater.project.root / path.parent
+    beside = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+    return did_you_mean(
+        path.name,
+        beside,
+        otherwise="Correct the path in pipeline.yaml, or get the file with `dvc pull` or the project's install step.",
+    )
 
 
 def _claim_files(updater: StageUpdater, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:

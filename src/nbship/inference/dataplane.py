@@ -69,7 +69,7 @@ def find_results(results: Results | None, rows: Sequence[Any], *, most_rows: int
         raise RequestError("not_found", "No results are served. Name them: `nbship serve --results scored.parquet`.")
     check_rows(rows, most_rows)
     wrong = [
-        InputFailure(number, name[:80], "is an unknown field; send 'key' with the key columns")
+        InputFailure(number, name[:80], "is unknown; send 'key' with the key columns")
         for number, row in enumerate(rows)
         for name in row
         if name != "key"

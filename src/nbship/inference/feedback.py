@@ -86,7 +86,7 @@ def _is_logged(keys: str, log: PredictionLog, signature: Signature) -> bool:
 def _wrong(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> Iterator[tuple[str | None, str]]:
     for name in row:
         if name not in _FEEDBACK:
-            yield name[:80], "is an unknown field; the fields are id, key, label and time"
+            yield name[:80], "is unknown; the fields are id, key, label and time"
     if (row.get("id") is None) == (row.get("key") is None):
         yield None, "needs either the field 'id' or the field 'key'"
     elif row.get("id") is not None:

@@ -128,5 +128,5 @@ def _plain(value: Any) -> Any:
 def _check_package(record: Record | BatchRun, predictor: PackagePredictor) -> None:
     if record.digest != predictor.digest:
         raise LogError(
-            f"The prediction was made by version {record.version} of '{record.model}', but the package has version {predictor.version} of '{predictor.name}'. Pass the package with the digest {record.digest} with --package."
+            f"The prediction was made by version {record.version} of '{record.model}', but the package has version {predictor.version} of '{predictor.name}'. Pass the package with the digest {record.digest} with --package. If it was replaced, check out the commit that it was built from and run `nbship run`."
         )

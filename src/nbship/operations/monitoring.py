@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -127,10 +128,21 @@ def _require_package(project: Project) -> None:
         raise MonitoringError(
             f"There is no model package at '{_shown(project, project.package)}'. Build it with `nbship run`."
         )
+    signature = project.package / "signature.json"
+    # Whether the file is what was packaged is checked where predictions are read.
+    if signature.is_file() and json.loads(signature.read_bytes()).get("event_time") is None:
+        raise MonitoringError(
+            "The model's signature has no event time, so its predictions have no windows. Set 'event_time' in the signature."
+        )
 
 
 def _require_notebook(project: Project) -> None:
     name = project.settings.monitoring.notebook
+    if not _notebook(project).is_file():
+        raise NotebookError(
+            f"The monitoring notebook '{name}' does not exist. Copy 'notebooks/90_monitor.ipynb' from nbship's repository, "
+            "or name another notebook in nbship.yaml: `monitoring: {notebook: …}`."
+        )
     language = language_of(read_notebook(_notebook(project), name=name)).name
     if language != PYTHON:
         raise NotebookError(f"'{name}' is in {language}. Write the monitoring notebook in Python.")

@@ -36,7 +36,7 @@ from .inspection import (
 from .libraries import LIBRARIES, read_libraries
 from .spec import Pipeline, Stage
 
-__all__ = ["copy_digest", "copy_path", "copy_text", "strip_notebook", "write_copies"]
+__all__ = ["copy_changes", "copy_digest", "copy_path", "copy_text", "strip_notebook", "write_copies"]
 
 _CELL_METADATA = ("tags", "slideshow", "raw_mimetype")
 # Names in the parameters cell whose values are set when the stage runs.
@@ -90,6 +90,29 @@ def copy_text(project: Project, pipeline: Pipeline, stage: Stage) -> str:
     file and parameter: DVC compares files only, and would not notice that two names were swapped.
     """
     return _copy_text(pipeline, stage, read_content(project.root / stage.notebook, name=str(stage.notebook)))
+
+
+def copy_changes(project: Project, pipeline: Pipeline, stage: Stage, *, recorded: str | None) -> list[str]:
+    """Return what differs from the copy of the last run: parts of the task in pipeline.yaml, the notebook.
+
+    Parameters
+    ----------
+    recorded
+        The md5 of the copy in `dvc.lock`. Where the file of the last run is gone, only the notebook is named.
+    """
+    path = project.root / copy_path(stage)
+    if recorded is None or index_of(project).md5(path) != recorded:
+        return [f"{stage.notebook} changed"]
+    before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(copy_text(project, pipeline, stage))
+    old, new = before["metadata"].get("nbship", {}), now["metadata"]["nbship"]
+    keys = [key for key in new if old.get(key) != new[key]]
+    if "params" in keys:
+        for copy in (before, now):  # its parameters cell holds values from pipeline.yaml
+            cell = find_parameters(copy, name=str(stage.notebook))
+            if cell is not None:
+                del copy["cells"][cell.index]
+    is_edited = before["cells"] != now["cells"] or not keys
+    return [f"'{key}' in pipeline.yaml changed" for key in keys] + [f"{stage.notebook} changed"] * is_edited
 
 
 def copy_digest(project: Project, pipeline: Pipeline, stage: Stage) -> str:

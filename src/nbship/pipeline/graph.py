@@ -75,10 +75,10 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("trian", ["train", "prepare"])
     "Did you mean 'train'?"
     >>> suggest("x", ["train", "prepare"])
-    'There are: train, prepare.'
+    'Choose from: train, prepare.'
     """
     names = list(known)
-    return did_you_mean(name, names, otherwise=f"There are: {listed(names)}." if names else "There is none.")
+    return did_you_mean(name, names, otherwise=f"Choose from: {listed(names)}." if names else "There is none.")
 
 
 def unknown_stage(name: str, known: Iterable[str]) -> UnknownStageError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..dvcstore import DeclaredStage, Difference, Entry, LockFile, find_differences, read_lock
 from ..project import Project, load
-from .copies import copy_digest, copy_path
+from .copies import copy_changes, copy_digest, copy_path
 from .declarations import declare
 from .dvc_yaml import derive, render
 from .file_index import FileIndex, index_of
@@ -173,8 +173,12 @@ class _Comparison:
             # A missing product of another stage is a reason of that stage.
             if each.name not in map(str, plan.upstream_files):
                 yield f"{name} is missing"
+        elif each.recorded is None:
+            yield f"{name} is a new dependency"
+        elif stage:
+            yield from copy_changes(self._project, self._pipeline, stage, recorded=each.recorded)
         else:
-            yield f"{name} is a new dependency" if each.recorded is None else f"{name} changed"
+            yield f"{name} changed"
 
     def _md5(self, path: str) -> str | None:
         return self._index.md5(f"{self._project.root}/{path}")

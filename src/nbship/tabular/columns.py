@@ -58,7 +58,7 @@ def parse_csv_value(text: str, field: Field) -> tuple[Any, str | None]:
     try:
         return _READERS[field.dtype](text, field), None
     except ValueError as error:
-        return None, str(error) if field.pii else f"is '{text[:40]}': it {error}"
+        return None, str(error) if field.pii else f"is '{text[:40]}', which {error}"
 
 
 def _empty(texts: Sequence[object], field: Field) -> dict[int, str]:

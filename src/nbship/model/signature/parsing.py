@@ -110,8 +110,8 @@ def _unknown_category(field: Field, value: str) -> str:
     known = field.categories or ()
     near = nearest(value, known)
     listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-    hint = f"did you mean '{near}'?" if near else f"known: {listed}"
-    return f"is {_shown(field, value)}, which is not a known category; {hint}"
+    hint = f" (did you mean '{near}'?)" if near else f"; known: {listed}"
+    return f"is {_shown(field, value)}, which is not a known category{hint}"
 
 
 def _shown(field: Field, value: Any) -> str:

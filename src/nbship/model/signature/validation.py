@@ -153,8 +153,8 @@ def to_array(field: Field, values: list[Any]) -> Column:
 
 def _unknown(name: object, known: set[str], *, row: int | None) -> InputFailure:
     near = nearest(str(name), sorted(known))
-    hint = f"did you mean '{near}'?" if near else "leave it out"
-    return InputFailure(row, str(name), f"is not a field of the model; {hint}")
+    hint = f" (did you mean '{near}'?)" if near else "; leave it out"
+    return InputFailure(row, str(name), f"is not a field of the model{hint}")
 
 
 def _read_frame(signature: Signature, frame: pd.DataFrame, *, coded: bool) -> Rows:

@@ -83,7 +83,8 @@ def _split(request: Request) -> tuple[Mapping[str, Any], memoryview]:
 
 def _columns(tensors: Any, rest: memoryview) -> dict[str, list[Any]]:
     if not isinstance(tensors, list) or not tensors:
-        raise invalid("inputs", "is not a list with one tensor for each field")
+        problem = "is missing; send a list" if tensors is None else "is not a list"
+        raise invalid("inputs", f"{problem} with one tensor for each field")
     columns: dict[str, list[Any]] = {}
     for tensor in tensors:
         name = tensor.get("name") if isinstance(tensor, Mapping) else None
