@@ -33,7 +33,7 @@ def test_status_updates_dvc_yaml_and_gives_the_reasons(root: Path, capsys: pytes
         "Updated dvc.yaml.",
         "load  would run: not run yet",
         "fit   would run: not run yet; after load",
-        "0 of 2 stages are up to date.",
+        "No stage is up to date.",
     ]
     code, out, _ = call(capsys, "status", "--json")
     first = {"name": "load", "reasons": ["not run yet"], "stale": True, "made_on": None}

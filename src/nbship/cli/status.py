@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..text import counted, listed, plural
+from ..text import listed, plural
 
 if TYPE_CHECKING:
     from ..pipeline import StageStatus, Status
@@ -100,7 +100,9 @@ def _as_text(status: Status, elsewhere: Mapping[str, str]) -> str:
     lines.append(
         "Nothing to run: all stages are up to date."
         if not stale
-        else f"{len(fresh)} of {counted(len(status.stages), 'stage')} {plural(len(fresh), 'is', 'are')} up to date."
+        else f"{len(fresh)} of {len(status.stages)} stages {plural(len(fresh), 'is', 'are')} up to date."
+        if fresh
+        else "No stage is up to date."
     )
     return "\n".join(lines)
 
