@@ -23,6 +23,7 @@ from nbship.prediction_log import open_log
 from nbship.project import ServingSection
 from nbship.serving import Access, KeyFile, Service
 from nbship.serving.http.auth import open_access
+from nbship.serving.uvicorn_server import config_of
 
 RECORD = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
 
@@ -226,3 +227,8 @@ def test_serving_below_a_path_prefix(small_package: Path, tmp_path: Path) -> Non
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
         document = httpx.get(f"{url}/openapi.json").json()
         assert document["servers"] == [{"url": "/models/small"}]
+
+
+def test_idle_connections_outlive_those_of_load_balancers() -> None:
+    # A load balancer or client reuses connections for up to a minute; one that the service closes meanwhile loses a request.
+    assert config_of(None).timeout_keep_alive > 60

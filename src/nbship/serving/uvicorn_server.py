@@ -23,6 +23,9 @@ from .service import Service
 __all__ = ["bind", "config_of", "run"]
 
 _DRAIN_SECONDS = 10
+# Longer than clients and load balancers keep idle connections (commonly 60 s): a request that is sent while the service
+# closes its connection is lost without a response.
+_IDLE_SECONDS = 75
 _BACKLOG = 4096
 
 
@@ -116,7 +119,7 @@ def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Con
     return uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=connection,
         loop="uvloop", timeout_graceful_shutdown=_DRAIN_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
-        backlog=_BACKLOG, factory=isinstance(app, str),
+        backlog=_BACKLOG, timeout_keep_alive=_IDLE_SECONDS, factory=isinstance(app, str),
     )  # fmt: skip
 
 
