@@ -210,8 +210,10 @@ def test_the_trend_holds_earlier_windows_of_the_same_model(tmp_path: Path) -> No
         report = _report(_frame(month, 3000)) | {"model": model}
         report["window"] = {"from": f"2024-{month:02}-01", "to": f"2024-{month + 1:02}-01", "timezone": "UTC"}
         write_report(report, tmp_path / f"2024-{month:02}-01_{model}" / "report.json")
-    (tmp_path / "2024-04-01_broken").mkdir()
-    (tmp_path / "2024-04-01_broken" / "report.json").write_text("{")
+    broken = ["{", '{"format": 1}', '{"format": 1, "model": "shops", "window": "April"}']
+    for number, text in enumerate(broken):
+        (tmp_path / f"2024-04-0{number + 1}_broken").mkdir()
+        (tmp_path / f"2024-04-0{number + 1}_broken" / "report.json").write_text(text)
     report = build_report(_observed(_frame(1, 3000)), WINDOW, folder=tmp_path)
     assert [row["from"] for row in report["trend"]] == ["2024-05-01", "2024-06-01", "2024-07-01"]
     _draw_everything(report)

@@ -49,7 +49,8 @@ def read_reports(folder: Path, *, newest_first: bool = False) -> Iterator[tuple[
 
     Reports that cannot be read are skipped.
     """
-    for path in sorted(report_paths(folder), reverse=newest_first):
+    paths = report_paths(folder)
+    for path in reversed(paths) if newest_first else paths:
         try:
             yield path, read_report(path)
         except MonitoringError:

@@ -15,14 +15,20 @@ __all__ = ["trend", "trend_row"]
 def trend(folder: Path | None, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row for each earlier window of the same model, oldest first, and last one for `report` itself.
 
-    An earlier window ended at or before the start of this one; reports that cannot be read are skipped.
+    An earlier window ended at or before the start of this one; reports that cannot be read, or are incomplete, are
+    skipped.
     """
-    rows = [
-        trend_row(earlier)
-        for _, earlier in (read_reports(folder) if folder else ())
-        if earlier["model"] == report["model"] and earlier["window"]["to"] <= report["window"]["from"]
-    ]
-    return [*sorted(rows, key=lambda row: (row["from"], row["to"])), trend_row(report)]
+    rows = [_row_before(report, earlier) for _, earlier in (read_reports(folder) if folder else ())]
+    return [*sorted(filter(None, rows), key=lambda row: (row["from"], row["to"])), trend_row(report)]
+
+
+def _row_before(report: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the row of an earlier window of the same model, or None if it is none."""
+    try:
+        is_before = earlier["model"] == report["model"] and earlier["window"]["to"] <= report["window"]["from"]
+        return trend_row(earlier) if is_before else None
+    except (KeyError, TypeError):
+        return None
 
 
 def trend_row(report: Mapping[str, Any]) -> dict[str, Any]:
