@@ -95,7 +95,7 @@ docs-outputs: install ## Run the blocks of every page, and write what they print
 	python tests/docs/blocks.py
 
 test-faults: install peers ## The long fault tests
-	pytest -n 2 --dist load tests/faults --full
+	pytest -n 2 --dist load --timeout 3600 tests/faults --full
 
 bench: install peers serving-peers ## The comparisons of benchmarks/README.md
 	python -m benchmarks
