@@ -53,10 +53,8 @@ class NbshipEngine(Engine):  # type: ignore[misc]
         try:
             return super().execute_notebook(nb, kernel_name, output_path, **options)
         except (DeadKernelError, CellTimeoutError):
-            if (
-                output_path is None
-            ):  # without an output path, papermill saves the notebook at the end and raises for the marked cell
-                return nb
+            if output_path is None:
+                return nb  # papermill saves it at the end, and raises for the marked cell
             from papermill.execute import raise_for_execution_errors
 
             with contextlib.suppress(PapermillExecutionError):
