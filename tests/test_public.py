@@ -66,6 +66,7 @@ PUBLIC = {
         "parse_window",
         "read_report",
         "read_reports",
+        "read_signature",
         "report_paths",
         "report_window",
         "write_report",

@@ -11,13 +11,15 @@ from click.testing import CliRunner
 
 from nbship import project as projects
 from nbship.cli.monitor import command
-from nbship.errors import CellError, MonitoringError, NotebookError, ParameterError
-from nbship.model.package.manifest import make_manifest
+from nbship.errors import CellError, LogError, MonitoringError, NotebookError, ParameterError
+from nbship.model import Field, Signature
+from nbship.model.package.manifest import json_bytes, make_manifest
 from nbship.monitoring.window import parse_window
 from nbship.operations import choose_window, monitor
 from nbship.prediction_log import Label, open_log
 
 WINDOW = parse_window("2024-07-01", "2024-08-01", zone=ZoneInfo("UTC"))
+SIGNATURE = Signature(inputs=(Field("at", "datetime"),), event_time="at")
 PARAMETERS = "window_from = None\nwindow_to = None\nproduct = None"
 REPORT = {
     "format": 1,
@@ -54,9 +56,15 @@ def _project(root: Path, *sources: str) -> projects.Project:
         (root / "notebooks" / "90_monitor.ipynb").write_text(_notebook(*sources))
     project = projects.load(root)
     project.package.mkdir(parents=True)
-    (project.package / "MANIFEST.json").write_bytes(make_manifest("shop", {}))
+    _write_package(project, SIGNATURE)
     open_log(project).close()
     return project
+
+
+def _write_package(project: projects.Project, signature: Signature) -> None:
+    content = json_bytes(signature.to_json())
+    (project.package / "signature.json").write_bytes(content)
+    (project.package / "MANIFEST.json").write_bytes(make_manifest("shop", {"signature.json": content}))
 
 
 def test_a_report_is_written_as_notebook_html_and_json(tmp_path: Path) -> None:
@@ -86,7 +94,7 @@ def test_a_report_is_written_again_when_something_changed_and_not_before(tmp_pat
     with open_log(project) as log:
         log.append(Label(label="1", at=datetime.now(UTC), prediction_id=None, keys="{}", time=None))
     assert not monitor(project, WINDOW).current
-    (project.package / "MANIFEST.json").write_bytes(make_manifest("shop", {"another": b"1"}))
+    _write_package(project, Signature(inputs=(*SIGNATURE.inputs, Field("size", "int")), event_time="at"))
     assert not monitor(project, WINDOW).current
     (project.root / "notebooks" / "90_monitor.ipynb").write_text(_notebook(PARAMETERS, WRITE, "1 + 1"))
     assert not monitor(project, WINDOW).current
@@ -186,9 +194,9 @@ def test_without_dates_an_empty_log_is_an_error(tmp_path: Path) -> None:
 
 def test_a_model_without_event_time_has_no_windows(tmp_path: Path) -> None:
     project = _project(tmp_path)  # nor a monitoring notebook, which would not help
-    (project.package / "signature.json").write_text('{"inputs": []}')
+    _write_package(project, Signature(inputs=SIGNATURE.inputs))
     for call in (lambda: choose_window(project, None, None), lambda: monitor(project, WINDOW)):
-        with pytest.raises(MonitoringError, match="no event time, so its predictions have no windows"):
+        with pytest.raises(LogError, match="no event time, so its predictions have no windows"):
             call()
 
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from .observed import observe, open_model_log, report_window
+from .observed import observe, open_model_log, read_signature, report_window
 from .report import Compared, Observed, build_report
 from .report_file import read_report, read_reports, report_paths, write_report
 from .window import Window, last_whole_month, parse_window
@@ -25,6 +25,7 @@ __all__ = [
     "parse_window",
     "read_report",
     "read_reports",
+    "read_signature",
     "report_paths",
     "report_window",
     "write_report",

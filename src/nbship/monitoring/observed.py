@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..data import Lookup
     from ..prediction_log import SqlLog
 
-__all__ = ["observe", "report_window"]
+__all__ = ["observe", "open_model_log", "read_signature", "report_window"]
 
 
 def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -64,6 +64,12 @@ def open_model_log(project: Project) -> SqlLog:
     """Open the project's prediction log, restricted to the served predictions of its package's model."""
     manifest = read_manifest((project.package / MANIFEST).read_bytes())
     return open_log(project).of_model(manifest.name)
+
+
+def read_signature(project: Project) -> Signature:
+    """Return the signature of the project's package, whose files are verified; the model is not loaded."""
+    _, files = read_files(project.package)
+    return Signature.from_json(json.loads(files["signature.json"]))
 
 
 def observe(project: Project, window: Window) -> Observed:

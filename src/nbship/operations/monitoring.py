@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, N
 from ..execution import normalize, render_html, with_own_programs
 from ..execution.kernels import Callbacks, Failure, execute
 from ..execution.redaction import project_redactor, redact_executed
-from ..monitoring import Window, last_whole_month, open_model_log, parse_window, read_report
+from ..monitoring import Window, last_whole_month, open_model_log, parse_window, read_report, read_signature
 from ..notebook import PINNED
 from ..pipeline.inspection import (
     PYTHON,
@@ -27,7 +26,7 @@ from ..pipeline.inspection import (
     replace_values,
     source_of,
 )
-from ..prediction_log import log_address
+from ..prediction_log import log_address, require_event_time
 from ..project import Project, Value
 from ..text import first_line
 from .freshness import is_current, mark, report_inputs
@@ -128,12 +127,7 @@ def _require_package(project: Project) -> None:
         raise MonitoringError(
             f"There is no model package at '{_shown(project, project.package)}'. Build it with `nbship run`."
         )
-    signature = project.package / "signature.json"
-    # Whether the file is what was packaged is checked where predictions are read.
-    if signature.is_file() and json.loads(signature.read_bytes()).get("event_time") is None:
-        raise MonitoringError(
-            "The model's signature has no event time, so its predictions have no windows. Set 'event_time' in the signature."
-        )
+    require_event_time(read_signature(project))
 
 
 def _require_notebook(project: Project) -> None:

@@ -6,7 +6,7 @@ from .batches import batch_rows, digest_of, find_run, output_fields, row_id, spl
 from .commits import GroupCommit, PendingCommit
 from .keys import StoredRow, keys_of, keys_of_frame, parse_key, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
-from .reader import batch_keys, predictions
+from .reader import batch_keys, predictions, require_event_time
 from .records import BatchRun, Label, Record, as_json, new_id, pseudonym
 from .retention import export_records, forget_subject
 from .rows import Entry
@@ -38,6 +38,7 @@ __all__ = [
     "parse_key",
     "predictions",
     "pseudonym",
+    "require_event_time",
     "row_id",
     "shown_address",
     "split_id",

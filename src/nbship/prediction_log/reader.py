@@ -19,11 +19,25 @@ from .records import BatchRun, Record
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["batch_keys", "predictions"]
+__all__ = ["batch_keys", "predictions", "require_event_time"]
 
 _ABOUT = ("prediction_id", "event_time", "answered_at", "mode", "caller", "version")
 # Columns of the result; an input with one of these names gets the prefix `input_`.
 _RESERVED = {*_ABOUT, "label", "probability", "value", "actual", "actual_time"}
+
+
+def require_event_time(signature: Signature) -> None:
+    """Check that a model's predictions have windows.
+
+    Raises
+    ------
+    LogError
+        If the signature has no event time.
+    """
+    if signature.event_time is None:
+        raise LogError(
+            "The model's signature has no event time, so its predictions have no windows. Set 'event_time' in the signature."
+        )
 
 
 def predictions(log: PredictionLog, signature: Signature, *, start: datetime, end: datetime) -> pd.DataFrame:
@@ -57,10 +71,7 @@ def predictions(log: PredictionLog, signature: Signature, *, start: datetime, en
     """
     import pandas as pd
 
-    if signature.event_time is None:
-        raise LogError(
-            "The model's signature has no event time, so its predictions have no windows. Set 'event_time' in the signature."
-        )
+    require_event_time(signature)
     parts, unreadable = [_from_records(log.records(start, end), signature, log)], []
     for runs in _by_id(log.batches(start, end)):
         try:
