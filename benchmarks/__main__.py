@@ -16,7 +16,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))
     for name in [name for name in sys.argv[1:] if not name.startswith("-")] or NAMES:
         module = importlib.import_module(f".{name}", __package__)
-        print(f"\n## {(module.__doc__ or name).splitlines()[0]}\n\n{module.run()}", flush=True)
+        print(f"\n## {(module.__doc__ or name).splitlines()[0].rstrip('.')}\n\n{module.run()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ def table(seconds: Mapping[str, float], *, floor: str, unit: str = "ms") -> str:
     """Return a Markdown table of times and of ratios to one of them."""
     scale = {"s": 1.0, "ms": 1e3, "µs": 1e6}[unit]
     rows: Sequence[str] = [
-        f"| {name} | {taken * scale:.3g} {unit} | {taken / seconds[floor]:.3g} |" for name, taken in seconds.items()
+        f"| {name} | {_figure(taken * scale)} {unit} | {taken / seconds[floor]:.3g} |"
+        for name, taken in seconds.items()
     ]
     return "\n".join([f"| | median | × {floor} |", "|---|--:|--:|", *rows])
+
+
+def _figure(value: float) -> str:
+    """Return a number with three digits, and in full from 100 on: 13.3, 3,724."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
