@@ -19,12 +19,16 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from services import postgres_url
+from signers import write_key
 from waiting import PATIENCE
 
 from nbship.cli.package import command
 from nbship.errors import LogError
+from nbship.model.build.container import write_context
+from nbship.model.package import check_signer, sign_package
 from nbship.prediction_log import open_log
 from nbship.prediction_log.disks import check_disk
+from nbship.predictor import read_package
 
 NOBODY = 65_534
 RECORD = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
@@ -139,6 +143,17 @@ def test_the_context_is_reproducible_and_replaces_only_its_own_files(
             ["container", str(small_package), "--to", str(small_package)],
             catch_exceptions=False,
         )
+
+
+def test_a_signature_and_what_checks_it_are_in_the_context(small_package: Path, tmp_path: Path) -> None:
+    package = tmp_path / "small"
+    shutil.copytree(small_package, package)
+    sign_package(package, write_key(tmp_path, "maker"))
+    write_context(package, tmp_path / "context", name="small")
+    assert "COPY package.sig /srv/model.sig" in (tmp_path / "context/Dockerfile").read_text()
+    assert "cryptography==" in (tmp_path / "context/requirements.txt").read_text()
+    manifest = read_package(tmp_path / "context/package")[0]
+    assert check_signer(tmp_path / "context/package", manifest, signers=[tmp_path / "maker.pub"])
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

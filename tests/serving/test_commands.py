@@ -16,9 +16,11 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from signers import write_key
 from waiting import PATIENCE, wait_until
 
 from nbship import cli
+from nbship.model.package import sign_package
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,19 @@ def test_serve_prints_its_address_predicts_and_stops(nbship, small_package: Path
     as_json = json.loads(nbship("replay", answer["id"], "--package", str(small_package), "--json").stdout)
     assert as_json["same"] is True
     assert as_json["logged"]["probability"] == answer["probability"]
+
+
+def test_serve_says_that_code_of_an_unchecked_signer_runs(
+    shop_package: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, note = tmp_path / "shop", "The package runs code of its own, from an unchecked signer"
+    shutil.copytree(shop_package("linear"), package)
+    with served(package, tmp_path, port=free_port()) as server:
+        assert note in "".join(server.stdout.readline() for _ in range(6))
+    sign_package(package, write_key(tmp_path, "maker"))
+    monkeypatch.setenv("NBSHIP_RELEASE__SIGNERS", "maker.pub")
+    with served(package, tmp_path, port=free_port()) as server:
+        assert note not in "".join(server.stdout.readline() for _ in range(5))
 
 
 def test_serve_reports_an_error_in_one_sentence(nbship, small_package: Path, tmp_path: Path) -> None:

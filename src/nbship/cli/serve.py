@@ -25,7 +25,11 @@ __all__ = ["command"]
 @click.option(
     "--request-log/--no-request-log", default=None, help="Print one JSON line for each request.  [default: yes]"
 )
-@click.option("--results", help="An output file of `nbship predict`; /results looks up its predictions by key.")
+@click.option(
+    "--results",
+    type=click.Path(resolve_path=True),
+    help="An output file of `nbship predict`; /results looks up its predictions by key.",
+)
 @click.option(
     "--other-versions",
     is_flag=True,

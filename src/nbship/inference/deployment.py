@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from .. import project
 from ..acceptance import load_proven
 from ..errors import PackageError, ProjectError
@@ -29,7 +31,7 @@ class Deployment:
     state
         The folder of everything that is not in Git.
     settings, project
-        The settings, and the project; None outside of one.
+        The settings, with absolute paths, and the project; None outside of one.
     given
         The package that was given explicitly; None for the project's own.
     """
@@ -106,9 +108,7 @@ class Deployment:
             If no allowed signer did.
         """
         signers = self.settings.release.signers
-        if not signers or self.project is None:
-            return None
-        return check_signer(self.package, manifest, signers=[self.project.root / each for each in signers])
+        return check_signer(self.package, manifest, signers=[Path(each) for each in signers]) if signers else None
 
     @property
     def log(self) -> str:
@@ -146,7 +146,10 @@ def find_deployment(
     Raises
     ------
     ProjectError
-        If there is neither a package nor a project, or the project has no such model.
+        If there is neither a package nor a project, or the project has no such model, or a model is chosen without a
+        project.
+    SettingsError
+        If a setting would not be applied.
     """
     given = None if package is None else Path(package).absolute()
     try:
@@ -154,10 +157,29 @@ def find_deployment(
     except ProjectError:
         if given is None:
             raise
+        if chosen := model or environ.get("NBSHIP_MODEL"):
+            raise ProjectError(
+                f"The model '{chosen}' is chosen (--model or NBSHIP_MODEL), but the package '{given}' is not in a project. Remove the choice."
+            ) from None
         state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
-        return Deployment(state, project.read_settings(Path("nbship.yaml")), None, given)
+        settings = project.read_settings(Path("nbship.yaml"), in_project=False)
+        return Deployment(state, _with_absolute_paths(settings, Path.cwd()), None, given)
     found = project.load(root, model=model)
     if len(found.packages) > 1 and given is not None:
         own = next((name for name, path in found.packages.items() if path == given), None)
         found = found if own is None else found.of_model(own)
-    return Deployment(found.state, found.settings, found, given)
+    return Deployment(found.state, _with_absolute_paths(found.settings, root), found, given)
+
+
+def _with_absolute_paths(settings: project.Settings, folder: Path) -> project.Settings:
+    """Return settings whose relative paths start at the folder of `nbship.yaml`, wherever the command runs."""
+
+    def joined(path: str) -> str:
+        return str(folder / path) if path else ""
+
+    serving, release = settings.serving, settings.release
+    return msgspec.structs.replace(
+        settings,
+        serving=msgspec.structs.replace(serving, keys=joined(serving.keys), results=joined(serving.results)),
+        release=msgspec.structs.replace(release, signers=[joined(each) for each in release.signers]),
+    )

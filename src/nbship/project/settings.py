@@ -20,6 +20,8 @@ __all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings"
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
 _OVERRIDABLE = ("serving", "release", "log")
+# What applies without a project too: `nbship serve PACKAGE` in any folder, in a container.
+_WITHOUT_PROJECT = (*_OVERRIDABLE, "project.timezone")
 # Sections for a later version: no code reads them yet, so a value is an error.
 _PLANNED = ("alerts", "data", "gates", "schedules")
 
@@ -165,16 +167,23 @@ def read_bytes(text: int | str) -> int | None:
     return int(float(match[1]) * base ** " KMGT".index((match[2] or " ").upper()))
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     """Read `nbship.yaml`, with `NBSHIP_SECTION__KEY` from the environment on top.
+
+    Parameters
+    ----------
+    in_project
+        Whether the file belongs to a project. Without a project, a setting that only a project uses is an error.
 
     Raises
     ------
     SettingsError
-        For an unknown key (with a suggestion) or a value of a wrong type.
+        For an unknown key (with a suggestion), a value of a wrong type, or a setting that would not be applied.
     """
     found = read_yaml(path, SettingsError) if path.is_file() else {}
     _reject_unknown(found, Settings, where="")
+    if not in_project:
+        _reject_project_settings(found)
     try:
         settings = msgspec.convert(_with_environment(found, os.environ), Settings, strict=False)
         ZoneInfo(settings.project.timezone)
@@ -196,7 +205,16 @@ def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> d
     merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in found.items()}
     for variable, value in environ.items():
         section, separator, key = variable.removeprefix("NBSHIP_").lower().partition("__")
-        if variable.startswith("NBSHIP_") and separator and section in _OVERRIDABLE:
+        if variable.startswith("NBSHIP_") and separator:
+            if section not in _OVERRIDABLE:
+                raise SettingsError(
+                    f"The variable '{variable}' sets nothing: variables override only the sections {', '.join(_OVERRIDABLE)}. "
+                    "Remove it, and write the setting in nbship.yaml."
+                )
+            if _type_of(section, key) is None:
+                near = nearest(key, typing.get_type_hints(typing.get_type_hints(Settings)[section]))
+                hint = f"Did you mean 'NBSHIP_{section.upper()}__{near.upper()}'?" if near else "Remove it."
+                raise SettingsError(f"The variable '{variable}' is not a setting of '{section}'. {hint}")
             listed = typing.get_origin(_type_of(section, key)) is list
             merged.setdefault(section, {})[key] = [each.strip() for each in value.split(",")] if listed else value
     return merged
@@ -206,6 +224,21 @@ def _type_of(section: str, key: str) -> Any:
     """Return the type of a setting; None for an unknown setting."""
     struct = typing.get_type_hints(Settings).get(section)
     return typing.get_type_hints(struct).get(key) if isinstance(struct, type) else None
+
+
+def _reject_project_settings(found: Mapping[str, Any]) -> None:
+    names = [
+        f"{section}.{key}" if isinstance(content, Mapping) else section
+        for section, content in found.items()
+        if section not in _WITHOUT_PROJECT
+        for key in (content if isinstance(content, Mapping) else ("",))
+    ]
+    for name in names:
+        if name not in _WITHOUT_PROJECT:
+            raise SettingsError(
+                f"'nbship.yaml' has '{name}', which applies only to a project, and this folder has no 'pipeline.yaml'. "
+                "Remove it, or run the command in the project."
+            )
 
 
 def _reject_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, where: str) -> None:

@@ -108,6 +108,10 @@ def _announcement(
         write_line(f"Serving {model.name} {model.version} at {address}")
         write_line(f"Prediction log: {deployment.log}")
         write_line(f"Documentation: {address}/docs")
+        if logged.package.manifest.has_code and not deployment.settings.release.signers:
+            write_line(
+                "The package runs code of its own, from an unchecked signer: set 'release.signers' in nbship.yaml."
+            )
         write_line("Press Ctrl-C to stop. Try:")
         write_line(f"  {example_curl(example, address=address)}")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
+from signers import write_key
 
 from nbship.cli.package import command as package_command
 from nbship.cli.verify import command as verify
@@ -17,18 +18,6 @@ from nbship.errors import CorruptPackageError, SignerError
 from nbship.inference import find_deployment
 from nbship.model.package.signing import sign_package
 from nbship.predictor import read_package
-
-
-def write_key(folder: Path, name: str, *, ssh: bool = False) -> Path:
-    """Write a key pair, and return the path of the private key; the path of the public key ends in `.pub`."""
-    key = ed25519.Ed25519PrivateKey.generate()
-    raw, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / name).write_bytes(key.private_bytes(serialization.Encoding.PEM, raw, no))
-    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    if ssh:
-        encoding, form = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    (folder / f"{name}.pub").write_bytes(key.public_key().public_bytes(encoding, form))
-    return folder / name
 
 
 @pytest.fixture

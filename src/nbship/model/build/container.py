@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ...errors import PackageError
-from ..package import MANIFEST, read_files
+from ..package import MANIFEST, read_files, signature_path
 from .wheel import wheel_bytes
 
 __all__ = ["Context", "write_context"]
@@ -41,7 +41,7 @@ RUN groupadd --gid 10001 nbship && useradd --uid 10001 --gid 10001 --no-create-h
     && mkdir /state && chown 10001:10001 /state
 COPY requirements.txt {wheel} /tmp/
 RUN python -m pip install --no-cache-dir --no-deps --compile -r /tmp/requirements.txt /tmp/{wheel} && rm /tmp/requirements.txt /tmp/{wheel}
-COPY package /srv/model
+{copies}
 
 USER 10001:10001
 WORKDIR /srv
@@ -52,6 +52,8 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \\
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=2)"]
 ENTRYPOINT ["nbship", "serve", "/srv/model"]
 """
+_COPY = "COPY package /srv/model"
+_COPY_SIGNED = f"{_COPY}\nCOPY package.sig /srv/model.sig"
 _COMPOSE = """\
 # Written by `nbship package container`. Run: docker compose up
 services:
@@ -104,7 +106,9 @@ def write_context(package: Path, folder: Path, *, name: str) -> Context:
     manifest, files = read_files(package)
     if folder.exists() and any(folder.iterdir()) and not (folder / "Dockerfile").is_file():
         raise PackageError(f"'{folder}' is not empty and is not a build context. Name an empty folder.")
-    pinned = _closure([*_SERVING, *_required(files)])
+    signature = signature_path(package)
+    signed = signature.is_file()
+    pinned = _closure([*_SERVING, *_required(files), *(["cryptography"] if signed else [])])
     python = json.loads(files["provenance.json"])["libraries"]["python"]
     tag, wheel, content = f"{name.replace('_', '-')}:{manifest.version}", *_own_wheel()
     shutil.rmtree(folder, ignore_errors=True)
@@ -112,10 +116,14 @@ def write_context(package: Path, folder: Path, *, name: str) -> Context:
     for path, data in {MANIFEST: (package / MANIFEST).read_bytes(), **files}.items():
         (folder / "package" / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / "package" / path).write_bytes(data)
+    if signed:
+        (folder / "package.sig").write_bytes(signature.read_bytes())
     (folder / wheel).write_bytes(content)
     lines = [f"{each}=={pinned[each].version}\n" for each in sorted(pinned)]
     (folder / "requirements.txt").write_text("".join(lines))
-    (folder / "Dockerfile").write_text(_DOCKERFILE.format(tag=tag, python=python, wheel=wheel))
+    (folder / "Dockerfile").write_text(
+        _DOCKERFILE.format(tag=tag, python=python, wheel=wheel, copies=_COPY_SIGNED if signed else _COPY)
+    )
     (folder / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")))
     return Context(tag, len(pinned), sum(map(_size, pinned.values())))
 

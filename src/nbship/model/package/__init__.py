@@ -9,7 +9,7 @@ from .lookup_files import dump_lookups, load_lookups, parquet_bytes
 from .manifest import GOLDEN_OUTPUT, MANIFEST, Manifest, json_bytes, make_manifest, read_files, read_manifest
 from .package import ModelId, Package, file_of
 from .provenance import Provenance
-from .signing import check_signer, sign_package
+from .signing import check_signer, sign_package, signature_path
 
 __all__ = [
     "ARCHIVE",
@@ -36,4 +36,5 @@ __all__ = [
     "read_manifest",
     "read_wheel",
     "sign_package",
+    "signature_path",
 ]

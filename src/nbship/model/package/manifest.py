@@ -54,6 +54,11 @@ class Manifest:
         """The first twelve hex digits of the digest."""
         return self.digest[:12]
 
+    @property
+    def has_code(self) -> bool:
+        """Whether the package has modules of its own, which run when it is loaded."""
+        return any(path.startswith("code/") for path in self.files)
+
 
 def make_manifest(name: str, files: Mapping[str, bytes]) -> bytes:
     """Return the bytes of `MANIFEST.json` for these files."""

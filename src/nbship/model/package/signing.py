@@ -80,8 +80,12 @@ def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) 
     SignerError
         If the package is not signed, the signature is of another manifest, or the signer is not allowed.
     """
-    from cryptography.exceptions import InvalidSignature
-
+    try:
+        from cryptography.exceptions import InvalidSignature
+    except ImportError as error:
+        raise SignerError(
+            "'release.signers' needs the library 'cryptography', which is not installed. Install it: `pip install 'nbship[sign]'`."
+        ) from error
     path = signature_path(package)
     try:
         content = json.loads(path.read_bytes())
