@@ -39,9 +39,9 @@ def command(
     source: str, output: str | None, package: Path | None, model: str | None, query: str | None, table: str | None, ignore_extra: bool,
     as_json: bool, other_versions: bool,
 ) -> None:  # fmt: skip
-    """Score a CSV, JSON Lines or Parquet file, or the result of a database query.
+    """Score a CSV, JSON, JSON Lines or Parquet file, or the result of a database query.
 
-    OUTPUT (.csv, .jsonl or .parquet; default: <name>_predictions beside the input) gets the key columns, a
+    Text may be compressed (.gz, .zst, .bz2). OUTPUT (.csv, .jsonl or .parquet; default: <name>_predictions beside the input) gets the key columns, a
     prediction id and the outputs for each row. It appears complete or not at all; a stopped run resumes.
     Invalid rows are written to <OUTPUT>.rejected.csv with the reasons. Database URLs have the form of
     SQLAlchemy (postgresql+psycopg://user@host/shop).
@@ -75,6 +75,8 @@ def command(
 
 def _target(source: str, output: str | None, *, table: str | None, folder: Path) -> Path:
     """Return the output file; for a table, a file in the state folder that is loaded into it."""
+    from ..tabular import find_format
+
     if table is not None:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', table)}.parquet"
@@ -83,7 +85,9 @@ def _target(source: str, output: str | None, *, table: str | None, folder: Path)
     if "://" in source:
         raise click.UsageError("Pass OUTPUT: a query has no input file from which to derive a default.")
     given = Path(source)
-    return given.with_name(f"{given.stem}_predictions{given.suffix}")
+    format = find_format(given)
+    stem = Path(given.stem).stem if format.compression else given.stem
+    return given.with_name(f"{stem}_predictions.{'jsonl' if format.kind == 'json' else format.kind}")
 
 
 @contextmanager
@@ -100,7 +104,7 @@ def _count(source: Path) -> int:
     """Return the number of rows of a file; for text, an estimate from its first megabyte."""
     if not source.is_file() or not source.stat().st_size:
         return 1
-    if source.suffix == ".parquet":
+    if source.suffix.lower() in (".parquet", ".pq"):
         import pyarrow.parquet as pq
 
         with suppress(ValueError, OSError):

@@ -1,38 +1,87 @@
-"""JSON Lines: each line is a record, as in a REST request."""
+"""JSON Lines and JSON: each line, or each item of a list, is a record, as in a REST request."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputFailure, JsonError
+from ..errors import InputFailure, JsonError, SourceError
 from ..model.signature import Field, read_records, to_array
+from .formats import Format, open_stream
+from .json_documents import is_lines, split_values
+from .problems import with_problems
 from .strict_json import parse_json
+from .text_lines import MAX_LINE_BYTES, split_lines
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-__all__ = ["read_keys", "read_lines"]
+__all__ = ["line_names", "line_tables", "read_lines"]
+
+_SAMPLED_LINES = 1000
+_ROWS = 50_000
+_TOO_LONG = f"is longer than {MAX_LINE_BYTES:,} bytes"
 
 
-def read_keys(line: bytes) -> list[str]:
-    """Return the keys of a line's record; an invalid line has none."""
-    record = _record(line)
-    return [] if isinstance(record, str) else list(record)
+def line_names(path: Path, format: Format) -> list[str]:
+    """Return the keys of the first thousand records.
+
+    Raises
+    ------
+    SourceError
+        If there are lines, and none of them is a record.
+    """
+    names: dict[str, None] = {}
+    reason = None
+    with _lines(path, format) as lines:
+        for line, is_complete in islice(lines, _SAMPLED_LINES):
+            record = _record(line) if is_complete else _TOO_LONG
+            names |= dict.fromkeys(record if isinstance(record, dict) else ())
+            reason = reason or (record if isinstance(record, str) else None)
+    if not names and reason is not None:
+        raise SourceError(f"'{path}' has no record in its first lines: the first {reason}. Correct the file.")
+    return list(names)
+
+
+@contextmanager
+def _lines(path: Path, format: Format) -> Iterator[Iterator[tuple[bytes, bool]]]:
+    """Open a file for reading record by record."""
+    split = split_lines
+    if format.kind == "json":
+        with open_stream(path, format.compression) as stream:
+            split = split_lines if is_lines(stream) else split_values
+    with open_stream(path, format.compression) as stream:
+        yield split(stream)
+
+
+def line_tables(path: Path, format: Format, rows: int) -> Iterator[pa.Table]:
+    """Yield the lines as tables of one column, `line`."""
+    import pyarrow as pa
+
+    with _lines(path, format) as lines:
+        while part := list(islice(lines, min(rows, _ROWS))):
+            table = pa.table({"line": pa.array([line for line, _ in part], type=pa.binary())})
+            yield with_problems(
+                table, {number: _TOO_LONG for number, (_, is_complete) in enumerate(part) if not is_complete}
+            )
 
 
 def read_lines(
-    lines: Sequence[bytes], fields: Sequence[Field], index: range, *, ignore_extra: bool
+    lines: Sequence[bytes], fields: Sequence[Field], index: range, problems: Mapping[int, str], *, ignore_extra: bool
 ) -> tuple[pd.DataFrame, list[InputFailure]]:
     """Return the valid records as a typed frame, and the failures of the others."""
     import pandas as pd
 
     names = {field.name for field in fields}
     failures, records, rows = [], [], []
-    for row, line in zip(index, lines, strict=True):
-        record = _record(line)
+    for position, (row, line) in enumerate(zip(index, lines, strict=True)):
+        record = problems.get(position) or _record(line)
         if isinstance(record, str):
             failures.append(InputFailure(row, None, record))
             continue

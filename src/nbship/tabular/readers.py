@@ -11,24 +11,23 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import EmptyDataError, InputFailure, SourceError
 from ..model.signature import Field
 from .columns import convert_arrow_column, dtype_without_nulls, parse_csv_column
-from .json_lines import read_keys, read_lines
+from .csv_tables import csv_names, csv_tables
+from .formats import Kind, find_format
+from .json_lines import line_names, line_tables, read_lines
+from .parquet_tables import group_sizes, merge_groups, parquet_names, parquet_tables
+from .problems import split_problems
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["SUFFIXES", "Chunk", "read_chunks", "read_column_names", "read_row_spans"]
-
-SUFFIXES = (".csv", ".jsonl", ".parquet")
-_BLOCK_BYTES = 8_000_000
-_SAMPLED_LINES = 1000
+__all__ = ["Chunk", "read_chunks", "read_column_names", "read_row_spans"]
 
 
 @dataclass(frozen=True)
@@ -82,44 +81,26 @@ def read_column_names(path: Path) -> list[str]:
 
 
 def _names(path: Path) -> list[str]:
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return [str(name) for name in pq.read_schema(path).names]
-    if path.suffix == ".jsonl":
-        with path.open("rb") as lines:
-            return list(dict.fromkeys(name for line in islice(lines, _SAMPLED_LINES) for name in read_keys(line)))
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return next(csv.reader(file), [])
+    format = find_format(path)
+    if format.kind == "parquet":
+        return parquet_names(path)
+    return csv_names(path, format) if format.kind == "csv" else line_names(path, format)
 
 
 def read_row_spans(path: Path, rows: int) -> list[range] | None:
-    """Return ranges of rows of a Parquet file that can be read separately; None for CSV and JSON Lines.
-
-    Row groups are merged until a range has at least `rows` rows; the last may have fewer:
-
-        row groups of 40, 40, 40, 40 and 10 rows, rows=70  ->  0-80, 80-160, 160-170
+    """Return ranges of at least `rows` rows of a Parquet file that can be read separately; None for text.
 
     Raises
     ------
     SourceError
         If the file cannot be read.
     """
-    if path.suffix != ".parquet":
+    if find_format(path).kind != "parquet":
         return None
-    import pyarrow.parquet as pq
-
     try:
-        metadata = pq.read_metadata(path)
+        return merge_groups(group_sizes(path), rows)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    spans, start, stop = [], 0, 0
-    for group in range(metadata.num_row_groups):
-        stop += metadata.row_group(group).num_rows
-        if stop - start >= rows or (group == metadata.num_row_groups - 1 and stop > start):
-            spans.append(range(start, stop))
-            start = stop
-    return spans
 
 
 def read_chunks(
@@ -157,15 +138,14 @@ def read_chunks(
         tables = _tables(path, rows, start, categories)
         for table in _rechunk(tables if stop is None else _take_rows(tables, stop - start), rows):
             index = range(start, start + table.num_rows)
-            yield _typed(path, table, present, index, ignore_extra=ignore_extra, coded=coded)
+            yield _typed(find_format(path).kind, table, present, index, ignore_extra=ignore_extra, coded=coded)
             start += table.num_rows
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 
 def _check(path: Path) -> None:
-    if path.suffix not in SUFFIXES:
-        raise SourceError(f"'{path}' has an unsupported suffix. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+    find_format(path)
     if not path.is_file():
         raise SourceError(f"There is no file '{path}'. Check the path.")
 
@@ -200,75 +180,36 @@ def _take_rows(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
 
 
 def _tables(path: Path, rows: int, start: int, categories: Sequence[str]) -> Iterator[pa.Table]:
-    if path.suffix == ".parquet":
-        yield from _parquet_tables(path, rows, start, categories)
+    format = find_format(path)
+    if format.kind == "parquet":
+        yield from parquet_tables(path, rows, start, categories)
         return
-    for table in _csv_tables(path) if path.suffix == ".csv" else _line_tables(path, rows):
+    for table in csv_tables(path, format) if format.kind == "csv" else line_tables(path, format, rows):
         if table.num_rows > start:
             yield table.slice(start)
         start = max(0, start - table.num_rows)
 
 
-def _parquet_tables(path: Path, rows: int, start: int, categories: Sequence[str]) -> Iterator[pa.Table]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path, read_dictionary=list(categories)) as file:
-        groups: list[int] = []
-        for group in range(file.num_row_groups):
-            size = file.metadata.row_group(group).num_rows
-            if not groups and start >= size:
-                start -= size
-            else:
-                groups.append(group)
-        # Read group by group: with all groups in one call, Arrow holds all that it has read in memory.
-        for group in groups:
-            for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
-                if batch.num_rows > start:
-                    yield pa.Table.from_batches([batch.slice(start)])
-                start = max(0, start - batch.num_rows)
-
-
-def _csv_tables(path: Path) -> Iterator[pa.Table]:
-    import pyarrow as pa
-    import pyarrow.csv as pc
-
-    reader = pc.open_csv(
-        path,
-        read_options=pc.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
-        parse_options=pc.ParseOptions(newlines_in_values=True),
-        convert_options=pc.ConvertOptions(
-            column_types=dict.fromkeys(read_column_names(path), pa.string()), strings_can_be_null=False, check_utf8=True
-        ),
-    )
-    with reader:
-        for batch in reader:
-            yield pa.Table.from_batches([batch])
-
-
-def _line_tables(path: Path, rows: int) -> Iterator[pa.Table]:
-    import pyarrow as pa
-
-    with path.open("rb") as file:
-        while lines := list(islice(file, min(rows, 50_000))):
-            yield pa.table({"line": pa.array([line.rstrip(b"\r\n") for line in lines], type=pa.binary())})
-
-
 def _typed(
-    path: Path, table: pa.Table, fields: Sequence[Field], index: range, *, ignore_extra: bool, coded: bool
+    kind: Kind, table: pa.Table, fields: Sequence[Field], index: range, *, ignore_extra: bool, coded: bool
 ) -> Chunk:
     import pandas as pd
 
-    if path.suffix == ".jsonl":
-        frame, failures = read_lines(table.column("line").to_pylist(), fields, index, ignore_extra=ignore_extra)
+    table, problems = split_problems(table)
+    if kind in ("json", "jsonl"):
+        frame, failures = read_lines(table.column("line").to_pylist(), fields, index, problems, ignore_extra=ignore_extra)  # fmt: skip
         return Chunk(frame, tuple(failures), table, index)
-    convert = parse_csv_column if path.suffix == ".csv" else partial(convert_arrow_column, coded=coded)
-    columns, failures = {}, []
+    convert = parse_csv_column if kind == "csv" else partial(convert_arrow_column, coded=coded)
+    columns, failures = {}, [InputFailure(index[position], None, reason) for position, reason in problems.items()]
     for one in fields:
         values, wrong = convert(table.column(one.name), one)
         # The dtype is given: pandas would convert an object column to strings, and null to NaN.
         columns[one.name] = pd.Series(values, index=index, dtype=getattr(values, "dtype", None))
-        failures += [InputFailure(index[position], one.name, reason) for position, reason in wrong.items()]
+        failures += [
+            InputFailure(index[position], one.name, reason)
+            for position, reason in wrong.items()
+            if position not in problems
+        ]
     # No other code holds these arrays, so they need not be copied into one block.
     frame = pd.DataFrame(columns, index=index, copy=False)
     if failures:

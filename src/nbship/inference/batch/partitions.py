@@ -11,6 +11,7 @@ import msgspec
 
 from ...atomic_write import write_whole
 from ...errors import SourceError
+from ...tabular import output_kind
 
 __all__ = ["Partition", "PartitionFolder", "remove_partitions"]
 
@@ -51,7 +52,8 @@ class PartitionFolder:
     def __init__(self, target: Path, run: str) -> None:
         self._path = _path_of(target, run)
         # Arrow IPC is cheap to write; Parquet is written once, from all partitions.
-        self._suffix = ".arrow" if target.suffix == ".parquet" else target.suffix
+        kind = output_kind(target)
+        self._suffix = ".arrow" if kind == "parquet" else f".{kind}"
         self._path.mkdir(exist_ok=True)
         self._lock = (self._path / "lock").open("w")
         try:

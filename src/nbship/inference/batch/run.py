@@ -19,7 +19,7 @@ from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaErr
 from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
-from ...tabular import SUFFIXES, TableJoiner, read_column_names
+from ...tabular import TableJoiner, output_kind, read_column_names
 from ...text import listed, nearest
 from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
@@ -99,7 +99,7 @@ def predict_file(
         return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
     with closing(_folder(target, name)) as folder:
         scoring = Scoring(predictor, id, source, folder, ignore_extra, CHUNK_ROWS, PARTITION_ROWS)
-        partitions, output, rejected = _score(scoring, suffix=target.suffix, progress=progress)
+        partitions, output, rejected = _score(scoring, suffix=f".{output_kind(target)}", progress=progress)
         if output is None:
             _raise_no_output(folder, source, partitions, rejected=rejected, rejected_path=rejected_path)
         assert output is not None
@@ -152,10 +152,7 @@ def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) ->
 
 
 def _check_target(source: Path, target: Path) -> None:
-    if target.suffix not in SUFFIXES:
-        raise SourceError(
-            f"The output '{target}' has an unsupported suffix. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}."
-        )
+    output_kind(target)
     if target.absolute() == source.absolute() or (target.exists() and target.samefile(source)):
         raise SourceError(f"'{target}' is both input and output. Give another output.")
     if target.is_dir():

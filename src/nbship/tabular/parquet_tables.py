@@ -1,0 +1,63 @@
+"""Parquet files as Arrow tables, and the ranges of their rows that can be read separately."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["group_sizes", "merge_groups", "parquet_names", "parquet_tables"]
+
+
+def parquet_names(path: Path) -> list[str]:
+    """Return the column names of a file."""
+    import pyarrow.parquet as pq
+
+    return [str(name) for name in pq.read_schema(path).names]
+
+
+def group_sizes(path: Path) -> list[int]:
+    """Return the number of rows of each row group of a file."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(path)
+    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+
+def merge_groups(sizes: Sequence[int], rows: int) -> list[range]:
+    """Merge row groups until a range has at least `rows` rows; the last may have fewer.
+
+    >>> merge_groups([40, 40, 40, 40, 10], 70)
+    [range(0, 80), range(80, 160), range(160, 170)]
+    """
+    spans, start, stop = [], 0, 0
+    for number, size in enumerate(sizes):
+        stop += size
+        if stop - start >= rows or (number == len(sizes) - 1 and stop > start):
+            spans.append(range(start, stop))
+            start = stop
+    return spans
+
+
+def parquet_tables(path: Path, rows: int, start: int, categories: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows from `start` on, at most `rows` at a time, with `categories` dictionary-encoded."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, read_dictionary=list(categories)) as file:
+        groups: list[int] = []
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if not groups and start >= size:
+                start -= size
+            else:
+                groups.append(group)
+        # Read group by group: with all groups in one call, Arrow holds all that it has read in memory.
+        for group in groups:
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+                if batch.num_rows > start:
+                    yield pa.Table.from_batches([batch.slice(start)])
+                start = max(0, start - batch.num_rows)
