@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from packages import make_rows
+from packages import build_small, make_rows
 
 from nbship import predictor
 from nbship.cli.log import command
 from nbship.errors import InvalidInputError, SignatureError, SourceError
 from nbship.inference import Logged, find_deployment, store_feedback
+from nbship.model import Field
 from nbship.prediction_log import forget_subject
 
 invoke = partial(CliRunner().invoke, catch_exceptions=False)
@@ -63,6 +64,14 @@ def test_forget_deletes_the_records_of_a_person(small_package: Path, logged_rows
             forget_subject(log, signature, {"size": "many"})
         with pytest.raises(SignatureError, match="no field 'colour'"):
             forget_subject(log, signature, {"colour": "red"})
+
+
+def test_forget_says_that_a_dropped_field_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = build_small(tmp_path, name="personal", fields=[Field("card", "string", pii="drop", example="none")])
+    result = invoke(command, ["forget", "--field", "card", "--value", "4111", "--package", str(package)])
+    assert result.stdout == "0 records deleted\n"
+    assert "does not store 'card' (pii: drop)" in result.stderr
 
 
 def test_prune_deletes_old_entries(small_package: Path, logged_rows: list[dict]) -> None:

@@ -76,8 +76,9 @@ def export(
 def forget(field: str, value: str, package: Path | None, model: str | None, as_json: bool) -> None:
     """Delete all records of a person, and their labels.
 
-    Without --model, the records of all models that have this input are deleted. Delete the files that
-    'nbship predict' wrote yourself: the log only stores their digests.
+    Values are compared as numbers, timestamps and strings: 4711 also finds 4711.0. A rejected request is deleted
+    if one of its rows has the value. Without --model, the records of all models that have this input are
+    deleted. Delete the files that 'nbship predict' wrote yourself: the log only stores their digests.
 
     \b
     Example:
@@ -94,6 +95,8 @@ def forget(field: str, value: str, package: Path | None, model: str | None, as_j
         # If no model has the field, the first signature raises the error.
         for name, signature in (having or signatures).items():
             count += forget_subject(log if len(signatures) == 1 else log.of_model(name), signature, {field: value})
+    if any(signature[field].pii == "drop" for signature in having.values()):
+        click.echo(f"The log does not store '{field}' (pii: drop). Pass another field to find more records.", err=True)
     click.echo(json.dumps({"forgotten": count}) if as_json else f"{counted(count, 'record')} deleted")
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import InvalidInputError
 from ..model.signature import Signature
-from ..prediction_log import PendingCommit, PredictionLog, Record, as_json, new_id, pseudonym, store_row
+from ..prediction_log import PendingCommit, PredictionLog, Record, as_json, new_id, store_rejected, store_row
 from ..predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Logged", "PendingPredictions", "output_records"]
 
-# The inputs of a rejected request are logged for diagnosis, up to this number of characters.
-_MAX_REJECTED = 20_000
+# The first rows of a rejected request are logged for diagnosis, up to this number of characters and rows.
+_MAX_REJECTED, _MOST_REJECTED = 20_000, 100
 _NOTHING = RecordPredictions((), ())
 
 
@@ -151,21 +151,12 @@ class Logged:
     def _rejected(
         self, rows: Sequence[Mapping[str, Any]], error: Exception, caller: str, latency: float, trace: str | None
     ) -> Record:
-        personal = self.signature.personal
-        known = [
-            {
-                name: pseudonym(value, self.log.salt) if name in personal else value
-                for name, value in row.items()
-                if name in self.signature.names and self.signature[name].pii != "drop"
-            }
-            for row in rows[:100]
-        ]
-        inputs = msgspec.json.encode(known, enc_hook=str).decode("utf-8", "replace")
+        inputs, count = _first_rows(rows, self.signature, salt=self.log.salt)
         model = self.package.id
         return Record(
             id=new_id(), at=datetime.now(UTC), model=model.name, version=model.version, digest=model.digest,
-            caller=caller, mode=self.mode, inputs=inputs if len(inputs) <= _MAX_REJECTED else None, outputs=None,
-            error=as_json(_describe(error)), latency_ms=latency, redacted=personal,
+            caller=caller, mode=self.mode, inputs=inputs, outputs=None,
+            error=as_json(_describe(error, count)), latency_ms=latency, redacted=self.signature.personal,
             trace=trace,
         )  # fmt: skip
 
@@ -225,9 +216,31 @@ def output_records(predictions: Predictions) -> Iterator[dict[str, Any]]:
     return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 
 
-def _describe(error: Exception) -> dict[str, Any]:
+def _first_rows(rows: Sequence[Mapping[str, Any]], signature: Signature, *, salt: bytes) -> tuple[str, int]:
+    """Return what the log stores of the first rows of a rejected request as JSON, and their number."""
+    stored: list[str] = []
+    size = 0
+    for row in rows[:_MOST_REJECTED]:
+        known = store_rejected(row, signature, salt=salt)
+        stored.append(msgspec.json.encode(known, enc_hook=str).decode("utf-8", "replace"))
+        size += len(stored[-1])
+        if size > _MAX_REJECTED:
+            stored.pop()
+            break
+    return f"[{','.join(stored)}]", len(stored)
+
+
+def _describe(error: Exception, stored: int) -> dict[str, Any]:
+    """Return what the log stores of an error; a reason may quote the row, so it is only stored with the row."""
     if isinstance(error, InvalidInputError):
-        fields = [{"row": wrong.row, "field": wrong.field, "reason": wrong.reason} for wrong in error.failures[:100]]
+        fields = [
+            {
+                "row": wrong.row,
+                "field": wrong.field,
+                "reason": wrong.reason if (wrong.row or 0) < stored else "is not valid",
+            }
+            for wrong in error.failures[:100]
+        ]
         return {"code": "invalid_input", "fields": fields}
     return {"code": "internal", "message": f"{type(error).__name__}: {error}"[:1000]}
 

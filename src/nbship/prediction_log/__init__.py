@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .batches import batch_rows, digest_of, find_run, output_fields, row_id, split_id
 from .commits import GroupCommit, PendingCommit
-from .keys import StoredRow, keys_of, keys_of_frame, parse_key, store_row
+from .keys import StoredRow, keys_of, keys_of_frame, store_rejected, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
 from .reader import batch_keys, predictions, require_event_time
 from .records import BatchRun, Label, Record, as_json, new_id, pseudonym
@@ -35,12 +35,12 @@ __all__ = [
     "new_id",
     "open_log",
     "output_fields",
-    "parse_key",
     "predictions",
     "pseudonym",
     "require_event_time",
     "row_id",
     "shown_address",
     "split_id",
+    "store_rejected",
     "store_row",
 ]

@@ -56,5 +56,17 @@ class Database(Protocol):
     def connected(self, action: str) -> AbstractContextManager[Connection]:
         """Yield a connection for one use; errors say that the log "cannot be {action}"."""
 
+    def stores(self) -> Sequence[Database]:
+        """Return the databases that may hold entries: this one, or this one's parts."""
+
+    def erase(self) -> None:
+        """Remove the bytes of deleted entries from the files of the database.
+
+        Raises
+        ------
+        LogError
+            If another process prevents it.
+        """
+
     def close(self) -> None:
         """Close all connections."""

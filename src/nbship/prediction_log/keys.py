@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,9 @@ from .records import pseudonym
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StoredRow", "keys_of", "keys_of_frame", "parse_key", "store_row", "to_utc"]
+__all__ = ["StoredRow", "keys_of", "keys_of_frame", "parse_value", "store_rejected", "store_row", "to_utc"]
+
+_LARGEST_EXPONENT = 308  # of a float
 
 
 class StoredRow(NamedTuple):
@@ -72,22 +75,69 @@ def keys_of_frame(frame: pd.DataFrame, signature: Signature, *, salt: bytes) -> 
     ]
 
 
-def parse_key(text: str, field: Field) -> Any:
-    """Parse the value of a key column from text.
+def parse_value(value: object, field: Field) -> Any:
+    """Return the canonical value of a field from any spelling, such as text or what a rejected request sent.
 
     Raises
     ------
     ValueError
-        If the text is not a value of this field.
+        If it is not a value of this field. The message is the reason, without the value.
 
-    >>> parse_key("3", Field("size", "int")), parse_key("a", Field("name", "string"))
-    (3, 'a')
+    >>> parse_value("3", Field("size", "int")), parse_value(3.0, Field("size", "int"))
+    (3, 3)
+    >>> parse_value("2024-07-01T08:00:00-04:00", Field("at", "datetime")).isoformat()
+    '2024-07-01T12:00:00+00:00'
     """
+    if not isinstance(value, (str, int, float, datetime)) or (isinstance(value, bool) and field.dtype != "bool"):
+        raise ValueError(f"is not of type {field.dtype}")
     if field.dtype == "bool":
-        if text.lower() not in ("true", "false"):
+        if (text := str(value).lower()) not in ("true", "false"):
             raise ValueError("is not a boolean; use true or false")
-        return text.lower() == "true"
-    return _plain(text, field)
+        return text == "true"
+    if field.dtype in ("int", "float"):
+        return _parse_number(str(value), field)
+    try:
+        return (
+            to_utc(value if isinstance(value, datetime) else str(value), field)
+            if field.dtype == "datetime"
+            else str(value)
+        )
+    except OverflowError as error:
+        raise ValueError("is too early or too late") from error
+
+
+def _parse_number(text: str, field: Field) -> int | float:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("is not a number") from None
+    # The size first: "1e999999999" would fill the memory as an integer.
+    if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
+        raise ValueError("is not a finite number")
+    if field.dtype == "float":
+        return float(number)
+    if number != number.to_integral_value():
+        raise ValueError("is not an integer")
+    return int(number)
+
+
+def store_rejected(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> dict[str, Any]:
+    """Return what the log stores of a row that was rejected: the values of known fields, as they were sent."""
+    fields = [signature[name] for name in row if name in signature.names and signature[name].pii != "drop"]
+    return {field.name: _redacted(row[field.name], field, salt) if field.pii else row[field.name] for field in fields}
+
+
+def _redacted(value: Any, field: Field, salt: bytes) -> Any:
+    if isinstance(value, Mapping):
+        return [_redacted(each, field, salt) for each in (*value, *value.values())]
+    if isinstance(value, (list, tuple)):
+        return [_redacted(each, field, salt) for each in value]
+    if _is_null(value):
+        return None
+    try:
+        return pseudonym(parse_value(value, field), salt)
+    except ValueError:
+        return pseudonym(value, salt)
 
 
 def _key(value: Any, field: Field, salt: bytes) -> Any:

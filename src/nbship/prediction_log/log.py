@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import LogError
 from ..project import Project, database_file
@@ -90,8 +90,8 @@ class PredictionLog(Protocol):
     def prune(self, before: datetime) -> int:
         """Delete older predictions, batch runs and labels; return the number of deleted entries."""
 
-    def forget(self, fields: Mapping[str, str]) -> int:
-        """Delete the records with one of these inputs (name -> JSON text), and their labels."""
+    def forget(self, is_theirs: Callable[[Mapping[str, Any]], bool]) -> int:
+        """Delete the records with inputs, and the labels with key columns, for which a function is true."""
 
     def close(self) -> None:
         """Write all queued entries and close."""

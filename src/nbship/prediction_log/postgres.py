@@ -90,6 +90,16 @@ class Postgres:
         with self._failures(action), _connect(self._url) as connection:
             yield connection
 
+    def stores(self) -> Sequence[Postgres]:
+        """Return this database."""
+        return (self,)
+
+    def erase(self) -> None:
+        """Let PostgreSQL free the space of deleted entries; its write-ahead log and backups are its own."""
+        with self.connected("written") as connection:
+            connection.execute("SET statement_timeout = 0")
+            connection.execute("VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) nbship_records, nbship_labels")
+
     def close(self) -> None:
         """Close the writing connection; the next write opens it again."""
         if self._writing is not None:

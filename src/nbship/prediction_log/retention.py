@@ -11,8 +11,9 @@ from ..atomic_write import replacing
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Field, Signature
 from ..tabular import TableWriter
-from . import Label, PredictionLog, parse_key, pseudonym
-from .records import as_json
+from .log import PredictionLog
+from .records import Label
+from .subjects import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +80,8 @@ def _latest(labels: Mapping[str | None, Label], id: str, keys: str | None) -> st
 def forget_subject(log: PredictionLog, signature: Signature, fields: Mapping[str, str]) -> int:
     """Delete all records with one of these inputs, and their labels. Return the number of deleted records.
 
+    Values are compared by value, not by text. Once the function returns, SQLite files no longer hold their bytes.
+
     Parameters
     ----------
     fields
@@ -88,13 +91,15 @@ def forget_subject(log: PredictionLog, signature: Signature, fields: Mapping[str
     ------
     InvalidInputError
         If a value does not fit its field.
+    LogError
+        If the log cannot be written, or another process reads it for so long that bytes remain in its files.
     """
-    return log.forget({name: _text(signature[name], text, log.salt) for name, text in fields.items()})
+    subjects = [_subject(signature[name], text, log.salt) for name, text in fields.items()]
+    return log.forget(lambda row: any(subject.is_in(row) for subject in subjects))
 
 
-def _text(field: Field, text: str, salt: bytes) -> str:
+def _subject(field: Field, text: str, salt: bytes) -> Subject:
     try:
-        value = parse_key(text, field)
+        return Subject(field, text, salt=salt)
     except ValueError as error:
         raise InvalidInputError([InputFailure(None, field.name, str(error))]) from error
-    return as_json(pseudonym(value, salt) if field.pii else value if field.dtype != "datetime" else text)

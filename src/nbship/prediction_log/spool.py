@@ -90,6 +90,16 @@ class Spooled:
         with self._reach().connected(action) as connection:
             yield connection
 
+    def stores(self) -> Sequence[Database]:
+        """Forward spooled entries, then return the database, and the spool with what the database rejected."""
+        self.forward()
+        return self._reach(), self._spool
+
+    def erase(self) -> None:
+        """Remove the bytes of deleted entries from both."""
+        for store in self.stores():
+            store.erase()
+
     def forward(self) -> None:
         """Move spooled entries to the database.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from ..errors import UnknownPredictionError
 from .commits import GroupCommit, PendingCommit
 from .databases import Database
+from .forgetting import delete_entries
 from .records import BatchRun, Label, Record, from_micros, to_micros
 from .rows import COLUMNS, TABLES, Entry, entry_of
 
@@ -172,30 +171,22 @@ class SqlLog:
                 deleted += connection.execute(query, (to_micros(before), *scope)).rowcount
         return deleted
 
-    def forget(self, fields: Mapping[str, str]) -> int:
-        """Delete the records, rejected ones included, with one of these inputs, and their labels.
+    def forget(self, is_theirs: Callable[[Mapping[str, Any]], bool]) -> int:
+        """Delete a person's records, rejected ones included, and their labels.
 
         Parameters
         ----------
-        fields
-            Name -> JSON text of the value, or of its pseudonym.
+        is_theirs
+            Returns whether a row of inputs or key columns belongs to the person.
 
         Returns
         -------
         The number of deleted records.
         """
-        # Inputs are compact JSON, in which quotes inside strings are escaped: '"name":"Ann",' matches only a field.
-        deleted = 0
-        with self.database.connected("written") as connection:
-            for name, value in fields.items():
-                pair = _escaped(f"{msgspec.json.encode(name).decode()}:{value}")
-                here = "(inputs LIKE ? ESCAPE '!' OR inputs LIKE ? ESCAPE '!')"
-                where, scope = self._where(Record, here, shadows=True)
-                chosen, values = f"FROM {{0}}records {where}", (f"%{pair},%", f"%{pair}}}%", *scope)
-                for column, label_column in (("id", "prediction_id"), ("keys", "keys")):
-                    labels, own = self._where(Label, f"{label_column} IN (SELECT {column} {chosen})")
-                    connection.execute(self._query(f"DELETE FROM {{0}}labels {labels}"), (*values, *own))
-                deleted += connection.execute(self._query(f"DELETE {chosen}"), values).rowcount
+        stores = self.database.stores()
+        deleted = sum(delete_entries(store, self._where, is_theirs) for store in stores)
+        for store in stores:
+            store.erase()
         return deleted
 
     def close(self) -> None:
@@ -237,9 +228,3 @@ class SqlLog:
             rows = connection.execute(query, (*values, *scope)).fetchall()
         for row in rows:
             yield entry_of(kind, row)
-
-
-def _escaped(text: str) -> str:
-    for character in "!%_":
-        text = text.replace(character, f"!{character}")
-    return text

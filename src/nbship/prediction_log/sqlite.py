@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -19,6 +20,8 @@ __all__ = ["Sqlite"]
 _ROWS = 512
 # How long to wait for another writer.
 _BUSY_TIMEOUT_MS = 10_000
+# A writer waits this long for the write-ahead log to be emptied; after a pause, it is tried again.
+_ERASE_TIMEOUT_MS, _ERASE_PAUSE_SECONDS, _ERASE_ATTEMPTS = 20, 0.1, 600
 _SCHEMA = """
 CREATE TABLE records (
     id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
@@ -98,6 +101,31 @@ class Sqlite:
         """Yield a connection for one use."""
         with self._failures(action), _opened(self.path) as connection:
             yield connection
+
+    def stores(self) -> Sequence[Sqlite]:
+        """Return this file."""
+        return (self,)
+
+    def erase(self) -> None:
+        """Empty the write-ahead log, which holds earlier versions of pages; deleted content in the file is zeros.
+
+        Raises
+        ------
+        LogError
+            If another process reads the log for a minute.
+        """
+        with self.connected("written") as connection:
+            connection.execute(f"PRAGMA busy_timeout = {_ERASE_TIMEOUT_MS}")
+            for _ in range(_ERASE_ATTEMPTS):
+                # Writers wait for TRUNCATE but not for PASSIVE, which copies the pages.
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                if not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    return
+                time.sleep(_ERASE_PAUSE_SECONDS)
+        raise LogError(
+            f"Records were deleted from the prediction log '{self.path}', but another process reads it, so their bytes "
+            f"remain in '{self.path.name}-wal'. Run the command again when that process has ended."
+        )
 
     def close(self) -> None:
         """Close the writing connection; the next write opens it again."""
