@@ -3,6 +3,7 @@
 ::
 
     NbshipError
+    ├── FileLockError           a file that another process keeps locked
     ├── ProjectError            no project, or files that cannot be read
     │   ├── SettingsError       nbship.yaml
     │   └── ParamsError         params.yaml
@@ -53,6 +54,7 @@ __all__ = [
     "DataError",
     "DeadKernelError",
     "EmptyDataError",
+    "FileLockError",
     "GateError",
     "InputFailure",
     "InvalidInputError",
@@ -85,6 +87,10 @@ __all__ = [
 
 class NbshipError(Exception):
     """Base class of the exceptions of nbship."""
+
+
+class FileLockError(NbshipError):
+    """Another process keeps a file locked."""
 
 
 class ProjectError(NbshipError):

@@ -7,7 +7,9 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..atomic_write import write_whole
 from ..errors import PipelineError
+from ..file_locks import changing
 
 __all__ = ["ignore_in_git"]
 
@@ -43,11 +45,11 @@ def _is_listed(path: Path) -> bool:
 
 def _add(path: Path) -> None:
     file = path.with_name(".gitignore")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    separator = "" if not text or text.endswith("\n") else "\n"
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(f"{separator}{_line(path)}\n")
+    with changing(file):
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        if _line(path) not in text.splitlines():
+            separator = "" if not text or text.endswith("\n") else "\n"
+            write_whole(file, f"{text}{separator}{_line(path)}\n")
 
 
 def _line(path: Path) -> str:

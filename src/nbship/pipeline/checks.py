@@ -9,6 +9,7 @@ from typing import Any
 
 from ..atomic_write import write_if_changed
 from ..errors import NbshipError
+from ..file_locks import changing
 from ..project import Project, read_yaml
 from .inspection import (
     PYTHON,
@@ -61,8 +62,11 @@ def fix_parameters(project: Project) -> list[str]:
         path = project.root / str(task.get("source"))
         params = {k: v for k, v in (task.get("params") or {}).items() if k != "resources_"}
         values = {name: resolve(value, project.params, where=str(task.get("name"))) for name, value in params.items()}
-        if path.is_file() and (added := _fix(path, values)):
-            done.append(f"{task['source']}: {added}")
+        if not path.is_file():
+            continue
+        with changing(path):
+            if added := _fix(path, values):
+                done.append(f"{task['source']}: {added}")
     return done
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..atomic_write import replacing, write_if_changed
 from ..dvcstore import read_lock
 from ..errors import PipelineError
+from ..file_locks import changing
 from ..project import Project, Value, render_params, same
 from .copies import copy_path, strip_notebook, write_copies
 from .dvc_yaml import derive, render
@@ -134,10 +135,11 @@ def strip_in_place(project: Project) -> list[str]:
     notebooks = {*read_pipeline(project).notebooks, project.settings.monitoring.notebook}
     for name in sorted(map(str, notebooks)):
         path = project.root / name
-        if path.is_file() and write_if_changed(
-            path, render_notebook(strip_notebook(read_notebook(path, name=name)), lines=True)
-        ):
-            stripped.append(name)
+        if not path.is_file():
+            continue
+        with changing(path):
+            if write_if_changed(path, render_notebook(strip_notebook(read_notebook(path, name=name)), lines=True)):
+                stripped.append(name)
     return stripped
 
 
@@ -149,11 +151,12 @@ def write_copies_if_absent(project: Project, pipeline: Pipeline) -> None:
 
 def _write_cell(project: Project, stage: Stage, texts: Mapping[str, str]) -> None:
     path = project.root / stage.notebook
-    notebook = read_notebook(path, name=str(stage.notebook))
-    cell = find_parameters(notebook, name=str(stage.notebook))
-    assert cell is not None
-    notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
-    write_if_changed(path, render_notebook(notebook, lines=True, sort_keys=False))
+    with changing(path):
+        notebook = read_notebook(path, name=str(stage.notebook))
+        cell = find_parameters(notebook, name=str(stage.notebook))
+        assert cell is not None
+        notebook["cells"][cell.index]["source"] = replace_values(cell, texts)
+        write_if_changed(path, render_notebook(notebook, lines=True, sort_keys=False))
 
 
 def _differences(project: Project, stage: Stage) -> list[Edit]:
@@ -206,15 +209,16 @@ def _copy_cells_to_params(project: Project) -> list[str]:
     yaml.preserve_quotes = True
     yaml.width = 2**31 - 1
     path = project.root / "params.yaml"
-    content = yaml.load(path.read_text(encoding="utf-8"))
-    for key, value in values.items():
-        *above, last = key.split(".")
-        block = content
-        for part in above:
-            block = block[part]
-        block[last] = value
-    with replacing(path, durable=True) as temporary, temporary.open("w", encoding="utf-8") as file:
-        yaml.dump(content, file)
+    with changing(path):
+        content = yaml.load(path.read_text(encoding="utf-8"))
+        for key, value in values.items():
+            *above, last = key.split(".")
+            block = content
+            for part in above:
+                block = block[part]
+            block[last] = value
+        with replacing(path, durable=True) as temporary, temporary.open("w", encoding="utf-8") as file:
+            yaml.dump(content, file)
     return ["params.yaml"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..atomic_write import write_whole
 from ..errors import ParamsError
+from ..file_locks import changing
 from ..text import similar
 from .params import Value, read_params
 
@@ -25,13 +26,15 @@ def set_params(path: Path, assignments: Sequence[str]) -> None:
         For a key that the file does not have, a value that its readers would take differently, and a
         list or mapping that is written over several lines.
     """
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    for assignment in assignments:
-        key, separator, value = assignment.partition("=")
-        if not separator or not key.strip() or not value.strip():
-            raise ParamsError(f"'{assignment}' is not an assignment. Write 'stage.parameter=value'.")
-        text = _set(text, key.strip(), value.strip())
-    if assignments:
+    if not assignments:
+        return
+    with changing(path):
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for assignment in assignments:
+            key, separator, value = assignment.partition("=")
+            if not separator or not key.strip() or not value.strip():
+                raise ParamsError(f"'{assignment}' is not an assignment. Write 'stage.parameter=value'.")
+            text = _set(text, key.strip(), value.strip())
         write_whole(path, text, durable=True)
 
 

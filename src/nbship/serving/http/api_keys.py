@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...atomic_write import write_whole
 from ...errors import ServingError
+from ...file_locks import changing
 
 __all__ = ["ROLES", "Key", "KeyFile"]
 
@@ -51,7 +52,7 @@ class KeyFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._keys: tuple[Key, ...] = ()
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, ...] | None = None
         self._checked_at = -_RELOAD_SECONDS
 
     def keys(self) -> tuple[Key, ...]:
@@ -65,10 +66,11 @@ class KeyFile:
         self._checked_at = time.monotonic()
         try:
             status = self.path.stat()
-            if self._seen != (status.st_mtime_ns, status.st_size):
+            seen = status.st_ino, status.st_mtime_ns, status.st_size
+            if self._seen != seen:
                 content = json.loads(self.path.read_text(encoding="utf-8"))
                 self._keys = tuple(Key(each["name"], tuple(each["roles"]), each["sha256"]) for each in content["keys"])
-                self._seen = status.st_mtime_ns, status.st_size
+                self._seen = seen
         except FileNotFoundError:
             self._keys, self._seen = (), None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -95,13 +97,14 @@ class KeyFile:
         ServingError
             If the name is taken, or a role is unknown.
         """
-        if any(key.name == name for key in self.keys()):
-            raise ServingError(f"The key '{name}' already exists. Revoke it first, or choose another name.")
         if unknown := [role for role in roles if role not in ROLES]:
             raise ServingError(f"The role '{unknown[0]}' is unknown. Use one of {', '.join(ROLES)}.")
         text = _PREFIX + secrets.token_urlsafe(32)
         key = Key(name, tuple(dict.fromkeys(roles)), hashlib.sha256(text.encode()).hexdigest())
-        self._write((*self.keys(), key))
+        with changing(self.path):
+            if any(key.name == name for key in self._current()):
+                raise ServingError(f"The key '{name}' already exists. Revoke it first, or choose another name.")
+            self._write((*self._keys, key))
         return text
 
     def revoke(self, name: str) -> None:
@@ -112,11 +115,17 @@ class KeyFile:
         ServingError
             If there is no key with this name.
         """
-        remaining = tuple(key for key in self.keys() if key.name != name)
-        if len(remaining) == len(self.keys()):
-            names = ", ".join(key.name for key in remaining) or "none"
-            raise ServingError(f"The key '{name}' does not exist. Known keys: {names}.")
-        self._write(remaining)
+        with changing(self.path):
+            remaining = tuple(key for key in self._current() if key.name != name)
+            if len(remaining) == len(self._keys):
+                names = ", ".join(key.name for key in remaining) or "none"
+                raise ServingError(f"The key '{name}' does not exist. Known keys: {names}.")
+            self._write(remaining)
+
+    def _current(self) -> tuple[Key, ...]:
+        """Return the keys, read anew: a change of the last millisecond need not show in the file's status."""
+        self._seen = None
+        return self.keys()
 
     def _write(self, keys: Sequence[Key]) -> None:
         write_whole(self.path, json.dumps({"keys": [asdict(key) for key in keys]}, indent=2), durable=True, mode=0o600)
