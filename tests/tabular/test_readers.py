@@ -130,11 +130,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_column_names(csv(tmp_path, "a,a\n"))
     with pytest.raises(SourceError, match="cannot be read"):
         read_column_names(csv(tmp_path, "this is text", "t.parquet"))
-    with pytest.raises(SourceError, match="cannot be read"):
-        list(read_chunks(csv(tmp_path, "size,kind\n1,a,too,many\n"), FIELDS))
-    (tmp_path / "l.csv").write_bytes(b"kind\n\xe9\n")
-    with pytest.raises(SourceError, match="cannot be read"):
-        list(read_chunks(tmp_path / "l.csv", FIELDS))
+
+
+def test_rows_that_do_not_fit_the_header_are_failures(tmp_path: Path) -> None:
+    wide = one(csv(tmp_path, "size,kind\n1,a,too,many\n2,b\n"))
+    assert [(failure.row, failure.field) for failure in wide.failures] == [(0, None)]
+    assert wide.frame["size"].tolist() == [2]
+    (tmp_path / "l.csv").write_bytes(b"kind\n\xe9\nb\n")
+    undecodable = one(tmp_path / "l.csv")
+    assert [failure.reason[:15] for failure in undecodable.failures] == ["is not in UTF-8"]
+    assert undecodable.frame["kind"].tolist() == ["b"]
 
 
 def test_a_table_without_rows(tmp_path: Path) -> None:

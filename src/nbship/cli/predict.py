@@ -6,17 +6,19 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import SourceError
 from ..text import counted
-from .options import model_option
+from .options import csv_options, model_option
 
 if TYPE_CHECKING:
     from ..inference import BatchSummary
+    from ..tabular import CsvOptions, Source
 
 __all__ = ["command"]
 
@@ -28,6 +30,7 @@ __all__ = ["command"]
 @model_option
 @click.option("--query", help="The SQL query to read, if SOURCE is a database URL.")
 @click.option("--table", help="The table to write, if OUTPUT is a database URL.")
+@csv_options
 @click.option("--ignore-extra", is_flag=True, help="Ignore columns that the model does not have.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
@@ -37,10 +40,11 @@ __all__ = ["command"]
 )
 def command(
     source: str, output: str | None, package: Path | None, model: str | None, query: str | None, table: str | None, ignore_extra: bool,
-    as_json: bool, other_versions: bool,
+    as_json: bool, other_versions: bool, csv: CsvOptions,
 ) -> None:  # fmt: skip
-    """Score a CSV, JSON, JSON Lines or Parquet file, or the result of a database query.
+    """Score CSV, JSON, JSON Lines or Parquet files, or the result of a database query.
 
+    SOURCE is a file, a folder, or a pattern in quotes ('july/*.parquet') whose files are read as one table.
     Text may be compressed (.gz, .zst, .bz2). OUTPUT (.csv, .jsonl or .parquet; default: <name>_predictions beside the input) gets the key columns, a
     prediction id and the outputs for each row. It appears complete or not at all; a stopped run resumes.
     Invalid rows are written to <OUTPUT>.rejected.csv with the reasons. Database URLs have the form of
@@ -49,9 +53,11 @@ def command(
     \b
     Example:
         nbship predict july.csv july_scored.csv
+        nbship predict export.csv scored.csv --encoding latin-1 --null NA
         nbship predict sqlite:///shop.db out.parquet --query 'SELECT * FROM orders ORDER BY id'
     """
     from ..inference import find_deployment, is_database_url, load_table, predict_file, save_query
+    from ..tabular import Source
 
     deployment = find_deployment(package, model=model)
     if is_database_url(source) != (query is not None):
@@ -61,11 +67,11 @@ def command(
         raise click.UsageError("--table and a database URL as OUTPUT need each other. Pass both or neither.")
     predictor = deployment.load(other_versions=other_versions)
     target = _target(source, output, table=table, folder=deployment.state / "batches")
-    read = Path(source)
+    read = Source(Path(source), csv)
     if query is not None:
         # Replays of the run read the stored result of the query.
-        read = target.with_name(f"{target.name}.input.parquet")
-        save_query(source, query, read, signature=predictor.signature)
+        read = Source(target.with_name(f"{target.name}.input.parquet"), csv)
+        save_query(source, query, read.path, signature=predictor.signature)
     with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
         summary = predict_file(predictor, log, source=read, target=target, ignore_extra=ignore_extra, progress=progress)
     if loads and output is not None and table is not None:
@@ -85,13 +91,15 @@ def _target(source: str, output: str | None, *, table: str | None, folder: Path)
     if "://" in source:
         raise click.UsageError("Pass OUTPUT: a query has no input file from which to derive a default.")
     given = Path(source)
+    if not given.is_file():
+        raise click.UsageError("Pass OUTPUT: several files have no name from which to derive a default.")
     format = find_format(given)
     stem = Path(given.stem).stem if format.compression else given.stem
     return given.with_name(f"{stem}_predictions.{'jsonl' if format.kind == 'json' else format.kind}")
 
 
 @contextmanager
-def _progress(source: Path, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+def _progress(source: Source, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Yield a function that updates a progress bar with the number of scored rows; silent without a terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda rows: None
@@ -100,19 +108,20 @@ def _progress(source: Path, *, quiet: bool) -> Iterator[Callable[[int], None]]:
         yield lambda rows: bar.update(rows - bar.pos)
 
 
-def _count(source: Path) -> int:
-    """Return the number of rows of a file; for text, an estimate from its first megabyte."""
-    if not source.is_file() or not source.stat().st_size:
-        return 1
-    if source.suffix.lower() in (".parquet", ".pq"):
-        import pyarrow.parquet as pq
+def _count(source: Source) -> int:
+    """Return the number of rows; for text, an estimate from the first megabyte of each file."""
+    try:
+        if source.kind == "parquet":
+            return sum(map(sum, source.group_sizes))
+        return sum(map(_count_lines, source.files))
+    except (ValueError, OSError, SourceError):
+        return 1  # the run itself says what is wrong
 
-        with suppress(ValueError, OSError):
-            return int(pq.read_metadata(source).num_rows)
-        return 1
-    with source.open("rb") as file:
-        begin = file.read(1 << 20)
-    return max(1, begin.count(b"\n") * source.stat().st_size // len(begin))
+
+def _count_lines(file: Path) -> int:
+    with file.open("rb") as opened:
+        begin = opened.read(1 << 20)
+    return max(1, begin.count(b"\n") * file.stat().st_size // max(1, len(begin)))
 
 
 def _as_text(summary: BatchSummary, target: str) -> str:

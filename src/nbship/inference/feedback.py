@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EmptyDataError, InputFailure, InvalidInputError, LogError, SchemaError
 from ..model.signature import Field, Signature, read_timestamp
 from ..prediction_log import BatchRun, Label, PredictionLog, as_json, batch_keys, keys_of, keys_of_frame, split_id
-from ..tabular import read_chunks, read_column_names
+from ..tabular import Source, read_chunks, read_column_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,8 +163,8 @@ def _wrong_label(label: Any, signature: Signature) -> str | None:
     return None if number else "is not a number"
 
 
-def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> LabelCounts:
-    """Store the labels of a CSV or Parquet file with the columns `label`, `prediction_id` or key columns, and `time`.
+def import_labels(log: PredictionLog, source: Source | Path, *, signature: Signature) -> LabelCounts:
+    """Store the labels of files with the columns `label`, `prediction_id` or key columns, and `time`.
 
     `time` is optional.
 
@@ -175,10 +175,11 @@ def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> La
     InvalidInputError
         If a value is invalid; no label is stored then.
     """
-    fields = _fields(read_column_names(path), path, signature)
+    source = source if isinstance(source, Source) else Source(source)
+    fields = _fields(read_column_names(source), source.path, signature)
     labels: list[Label] = []
     failures: list[InputFailure] = []
-    for chunk in read_chunks(path, fields):
+    for chunk in read_chunks(source, fields):
         failures += chunk.failures
         failures += _wrong_labels(chunk.frame, signature)
         if not failures:
@@ -186,7 +187,7 @@ def import_labels(log: PredictionLog, path: Path, *, signature: Signature) -> La
     if failures:
         raise InvalidInputError(failures)
     if not labels:
-        raise EmptyDataError(f"'{path}' has no rows. Give a file with labels.")
+        raise EmptyDataError(f"'{source.path}' has no rows. Give a file with labels.")
     return _store(labels, log, signature)
 
 

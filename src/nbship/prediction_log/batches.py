@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import LogError, UnknownPredictionError
+from ..errors import LogError, SourceError, UnknownPredictionError
 from ..model.signature import Field, Signature
-from ..tabular import read_chunks
+from ..tabular import Source, read_chunks
 from .log import PredictionLog
 from .records import BatchRun
 
@@ -85,17 +85,17 @@ def intact_run(runs: list[BatchRun]) -> BatchRun:
 def _file_problem(run: BatchRun) -> str | None:
     for path, digest in ((run.input_path, run.input_digest), (run.output_path, run.output_digest)):
         try:
-            if _digest_at(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) != digest:
+            if _digest_at(path, Source.parse(path).stats()) != digest:
                 return f"'{path}' was changed"
-        except OSError:
+        except (OSError, SourceError):
             return f"'{path}' is missing"
     return None
 
 
 @lru_cache(maxsize=256)
-def _digest_at(path: str, changed: int, size: int) -> str:
+def _digest_at(path: str, stats: tuple[tuple[int, ...], ...]) -> str:
     # Reports check the same files again and again; size and time of a change are part of the cache key.
-    return digest_of(path)
+    return Source.parse(path).digest()
 
 
 def output_fields(signature: Signature, *, keys: bool = True) -> tuple[Field, ...]:
@@ -116,7 +116,7 @@ def batch_rows(run: BatchRun, signature: Signature) -> Iterator[tuple[pd.DataFra
     outputs = _outputs(run, signature)
     following = next(outputs, None)
     # Input and output are chunked differently: the output lacks the rejected rows.
-    for chunk in read_chunks(Path(run.input_path), signature.inputs):
+    for chunk in read_chunks(Source.parse(run.input_path), signature.inputs):
         while following is not None and following.index[0] <= chunk.raw.index[-1]:
             matched = following[following.index <= chunk.raw.index[-1]]
             yield chunk.frame.loc[matched.index], matched
@@ -124,7 +124,7 @@ def batch_rows(run: BatchRun, signature: Signature) -> Iterator[tuple[pd.DataFra
 
 
 def _outputs(run: BatchRun, signature: Signature) -> Iterator[pd.DataFrame]:
-    for chunk in read_chunks(Path(run.output_path), output_fields(signature, keys=False)):
+    for chunk in read_chunks(Source.parse(run.output_path), output_fields(signature, keys=False)):
         frame = chunk.frame
         if len(frame):
             frame.index = frame["prediction_id"].str.rpartition(_SEPARATOR)[2].astype("int64").to_numpy()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from .columns import parse_csv_value
+from .csv_dialects import CsvOptions
 from .formats import find_format, output_kind
 from .readers import Chunk, read_chunks, read_column_names, read_row_spans
+from .sources import Source
 from .strict_json import parse_json
 from .writers import TableJoiner, TableWriter
 
 __all__ = [
     "Chunk",
+    "CsvOptions",
+    "Source",
     "TableJoiner",
     "TableWriter",
     "find_format",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
@@ -26,11 +26,16 @@ def dtype_without_nulls(field: Field) -> str:
     return "int64" if field.dtype == "int" else "bool"
 
 
-def parse_csv_column(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, str]]:
-    """Return the values of a CSV column, and the reasons for invalid values by position."""
-    texts: list[str | None] = [text.strip() or None for text in column.to_pylist()]
+def parse_csv_column(
+    column: pa.ChunkedArray, field: Field, *, nulls: Collection[str] = ()
+) -> tuple[Any, dict[int, str]]:
+    """Return the values of a CSV column, and the reasons for invalid values by position; `nulls` are read as empty."""
+    given = [None if text in nulls else text or None for text in column.to_pylist()]
+    texts: list[str | None] = [text and (text.strip() or None) for text in given]
+    if nulls:
+        texts = [None if text in nulls else text for text in texts]
     if field.dtype in ("string", "category"):
-        return _objects([text or None for text in column.to_pylist()]), _empty(texts, field)
+        return _objects(given), _empty(texts, field)
     known: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for text in dict.fromkeys(texts):

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import EmptyDataError, InputFailure, SourceError
 from ..model.signature import Field
+from ..text import listed
 from .columns import convert_arrow_column, dtype_without_nulls, parse_csv_column
 from .csv_tables import csv_names, csv_tables
-from .formats import Kind, find_format
+from .formats import find_format
 from .json_lines import line_names, line_tables, read_lines
-from .parquet_tables import group_sizes, merge_groups, parquet_names, parquet_tables
+from .parquet_tables import merge_groups, parquet_names, parquet_tables
 from .problems import split_problems
+from .sources import Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,17 +61,35 @@ class Chunk:
         return raw
 
 
-def read_column_names(path: Path) -> list[str]:
-    """Return the column names of a file; of JSON Lines, the keys of the first thousand lines.
+def read_column_names(source: Source | Path) -> list[str]:
+    """Return the column names; of JSON Lines, the keys of the first thousand lines.
 
     Raises
     ------
     SourceError
-        If the file does not exist, cannot be read, or has an unsupported suffix.
+        If there is no file, a file cannot be read or has an unsupported suffix, or the files have different columns.
     """
-    _check(path)
+    source = _as_source(source)
+    first, *others = source.files
+    if source.declared and source.kind != "csv":
+        raise SourceError(
+            f"'{first}' is not CSV, so it has neither separator nor encoding nor null values to declare. Leave these options out."
+        )
+    names = _names(first, source)
+    for other in others:
+        # Records may lack keys, so their files need not have the same ones.
+        if source.kind in ("json", "jsonl"):
+            names = list(dict.fromkeys([*names, *_names(other, source)]))
+        elif different := set(names) ^ set(_names(other, source)):
+            raise SourceError(
+                f"'{first}' and '{other}' have different columns: {listed(sorted(different), most=3, quoted=True)} is in one only. Give files with the same columns."
+            )
+    return names
+
+
+def _names(path: Path, source: Source) -> list[str]:
     try:
-        names = _names(path)
+        names = _raw_names(path, source)
     except (OSError, ValueError, csv.Error) as error:
         raise _unreadable(path, error) from error
     if not names:
@@ -80,31 +100,32 @@ def read_column_names(path: Path) -> list[str]:
     return names
 
 
-def _names(path: Path) -> list[str]:
+def _raw_names(path: Path, source: Source) -> list[str]:
     format = find_format(path)
     if format.kind == "parquet":
         return parquet_names(path)
-    return csv_names(path, format) if format.kind == "csv" else line_names(path, format)
+    return csv_names(path, format, source.csv) if format.kind == "csv" else line_names(path, format)
 
 
-def read_row_spans(path: Path, rows: int) -> list[range] | None:
-    """Return ranges of at least `rows` rows of a Parquet file that can be read separately; None for text.
+def read_row_spans(source: Source | Path, rows: int) -> list[range] | None:
+    """Return ranges of at least `rows` rows of Parquet files that can be read separately; None for text.
 
     Raises
     ------
     SourceError
-        If the file cannot be read.
+        If a file cannot be read.
     """
-    if find_format(path).kind != "parquet":
+    source = _as_source(source)
+    if source.kind != "parquet":
         return None
     try:
-        return merge_groups(group_sizes(path), rows)
+        return merge_groups([size for sizes in source.group_sizes for size in sizes], rows)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(source.path, error) from error
 
 
 def read_chunks(
-    path: Path,
+    source: Source | Path,
     fields: Sequence[Field],
     *,
     rows: int = 50_000,
@@ -129,25 +150,24 @@ def read_chunks(
     Raises
     ------
     SourceError
-        If the file cannot be read, or a Parquet column has a type that its field cannot have.
+        If a file cannot be read, or a Parquet column has a type that its field cannot have.
     """
-    names = read_column_names(path)
+    source = _as_source(source)
+    names = read_column_names(source)
     present = [one for one in fields if one.name in names]
     try:
         categories = [one.name for one in present if one.dtype == "category"] if coded else []
-        tables = _tables(path, rows, start, categories)
+        tables = _tables(source, names, rows, start, categories)
         for table in _rechunk(tables if stop is None else _take_rows(tables, stop - start), rows):
             index = range(start, start + table.num_rows)
-            yield _typed(find_format(path).kind, table, present, index, ignore_extra=ignore_extra, coded=coded)
+            yield _typed(source, table, present, index, ignore_extra=ignore_extra, coded=coded)
             start += table.num_rows
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(source.path, error) from error
 
 
-def _check(path: Path) -> None:
-    find_format(path)
-    if not path.is_file():
-        raise SourceError(f"There is no file '{path}'. Check the path.")
+def _as_source(given: Source | Path) -> Source:
+    return given if isinstance(given, Source) else Source(given)
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:
@@ -165,11 +185,11 @@ def _rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
         pending.append(table)
         count += table.num_rows
         while count >= rows:
-            joined = pa.concat_tables(pending) if len(pending) > 1 else pending[0]
+            joined = pa.concat_tables(pending, promote_options="permissive") if len(pending) > 1 else pending[0]
             yield joined.slice(0, rows)
             pending, count = [joined.slice(rows)], count - rows
     if count:
-        yield pa.concat_tables(pending) if len(pending) > 1 else pending[0]
+        yield pa.concat_tables(pending, promote_options="permissive") if len(pending) > 1 else pending[0]
 
 
 def _take_rows(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
@@ -179,27 +199,39 @@ def _take_rows(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
         rows -= table.num_rows
 
 
-def _tables(path: Path, rows: int, start: int, categories: Sequence[str]) -> Iterator[pa.Table]:
-    format = find_format(path)
-    if format.kind == "parquet":
-        yield from parquet_tables(path, rows, start, categories)
+def _tables(
+    source: Source, names: Sequence[str], rows: int, start: int, categories: Sequence[str]
+) -> Iterator[pa.Table]:
+    if source.kind == "parquet":
+        for file, sizes in zip(source.files, source.group_sizes, strict=True):
+            for table in parquet_tables(file, rows, start, categories) if start < sum(sizes) else ():
+                yield table.select(names)
+            start = max(0, start - sum(sizes))
         return
-    for table in csv_tables(path, format) if format.kind == "csv" else line_tables(path, format, rows):
-        if table.num_rows > start:
-            yield table.slice(start)
-        start = max(0, start - table.num_rows)
+    for file in source.files:
+        for table in _text_tables(file, source, rows):
+            if table.num_rows > start:
+                yield table.slice(start)
+            start = max(0, start - table.num_rows)
+
+
+def _text_tables(file: Path, source: Source, rows: int) -> Iterator[pa.Table]:
+    format = find_format(file)
+    return csv_tables(file, format, source.csv) if format.kind == "csv" else line_tables(file, format, rows)
 
 
 def _typed(
-    kind: Kind, table: pa.Table, fields: Sequence[Field], index: range, *, ignore_extra: bool, coded: bool
+    source: Source, table: pa.Table, fields: Sequence[Field], index: range, *, ignore_extra: bool, coded: bool
 ) -> Chunk:
     import pandas as pd
 
     table, problems = split_problems(table)
-    if kind in ("json", "jsonl"):
+    if source.kind in ("json", "jsonl"):
         frame, failures = read_lines(table.column("line").to_pylist(), fields, index, problems, ignore_extra=ignore_extra)  # fmt: skip
         return Chunk(frame, tuple(failures), table, index)
-    convert = parse_csv_column if kind == "csv" else partial(convert_arrow_column, coded=coded)
+    convert = partial(convert_arrow_column, coded=coded)
+    if source.kind == "csv":
+        convert = partial(parse_csv_column, nulls=source.csv.nulls)
     columns, failures = {}, [InputFailure(index[position], None, reason) for position, reason in problems.items()]
     for one in fields:
         values, wrong = convert(table.column(one.name), one)

@@ -18,6 +18,8 @@ from packages import make_rows
 
 from nbship import predictor
 from nbship.cli import nbship
+from nbship.tabular import Source, csv_tables
+from nbship.tabular.readers import read_chunks
 
 
 @pytest.fixture
@@ -195,3 +197,215 @@ def test_a_broken_list_is_an_error(tmp_path: Path, predict: Callable[..., Result
     result = predict("in.json", "out.jsonl")
     assert reason in str(result.exception)
     assert "'in.json' cannot be read" in str(result.exception)
+
+
+DIALECTS: dict[str, tuple[Callable[[pd.DataFrame], bytes], tuple[str, ...]]] = {
+    "semicolon": (lambda rows: as_csv(rows, sep=";").encode(), ()),
+    "tab": (lambda rows: as_csv(rows, sep="\t").encode(), ()),
+    "bar": (lambda rows: as_csv(rows, sep="|").encode(), ()),
+    "declared": (lambda rows: as_csv(rows, sep="^").encode(), ("--separator", "^")),
+    "declared tab": (lambda rows: as_csv(rows, sep="\t").encode(), ("--separator", "tab")),
+    "line of Excel": (lambda rows: b"sep=;\r\n" + as_csv(rows, sep=";", lineterminator="\r\n").encode(), ()),
+    "mark": (lambda rows: as_csv(rows).encode("utf-8-sig"), ()),
+    "utf-16": (lambda rows: as_csv(rows, sep="\t").encode("utf-16"), ()),
+    "latin-1": (lambda rows: as_csv(rows).encode("latin-1"), ("--encoding", "latin-1")),
+    "cp1252": (lambda rows: as_csv(rows, sep=";").encode("cp1252"), ("--encoding", "cp1252")),
+    "null": (lambda rows: as_csv(rows, na_rep="NA").encode(), ("--null", "NA")),
+    "nulls": (lambda rows: as_csv(rows, na_rep=" \\N").encode(), ("--null", "NA", "--null", "\\N")),
+    "old Mac": (lambda rows: as_csv(rows, lineterminator="\r").encode(), ()),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_of_csv_gets_the_same_predictions(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path, dialect: str
+) -> None:
+    write, words = DIALECTS[dialect]
+    (tmp_path / "in.csv").write_bytes(write(rows.assign(note="grüße")))
+    result = predict("in.csv", "out.csv", "--ignore-extra", *words)
+    assert result.exit_code == 0, result.output
+    output = pd.read_csv(tmp_path / "out.csv", dtype={"probability": str})
+    expected = predictor.load(small_package).predict(rows)
+    assert output["probability"].map(float).tolist() == expected.probability.tolist()
+    id = output["prediction_id"][17]
+    replayed = CliRunner().invoke(nbship, ["replay", id, "--package", str(small_package)])
+    assert replayed.exit_code == 0, replayed.output
+
+
+def test_what_is_declared_decides_the_id_of_a_run(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame
+) -> None:
+    (tmp_path / "in.csv").write_text(as_csv(rows))
+    ids = [
+        json.loads(predict("in.csv", f"{number}.csv", "--json", *words).stdout)["id"]
+        for number, words in enumerate([(), ("--null", "NA"), ("--null", "NB"), ()])
+    ]
+    assert len(set(ids)) == 3
+    assert ids[0] == ids[3]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+@pytest.mark.parametrize("words", [("--separator", ";"), ("--encoding", "latin-1"), ("--null", "NA")])
+def test_what_is_declared_for_other_formats_is_an_error(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, kind: str, words: tuple[str, str]
+) -> None:
+    (tmp_path / f"in.{kind}").write_bytes(parquet(rows) if kind == "parquet" else as_lines(rows).encode())
+    assert "is not CSV" in str(predict(f"in.{kind}", "out.csv", *words).exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "reason"),
+    [
+        ("a,b;c\n1,2;3\n", (), "may be ',' or ';'"),
+        ("größe;b\n1;2\n", (), "is not UTF-8"),
+        ("a;b\n", ("--separator", ";;"), "separator ';;' is not supported"),
+        ("a;b\n", ("--encoding", "latin1x"), "encoding 'latin1x' is unknown"),
+    ],
+)
+def test_a_dialect_that_is_not_certain_is_asked_for(
+    tmp_path: Path, predict: Callable[..., Result], text: str, words: tuple[str, ...], reason: str
+) -> None:
+    (tmp_path / "in.csv").write_bytes(text.encode("latin-1"))
+    assert reason in str(predict("in.csv", "out.csv", *words).exception)
+
+
+def test_bad_rows_of_csv_are_set_aside_with_reasons(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path
+) -> None:
+    header, *lines = as_csv(rows).splitlines()
+    bad = [
+        b"2024-01-01 00:00,a",
+        b'"2024-01-01, or so",a,1,2,3,"4, 5"',
+        b"2024-01-01 00:00,\xe4,1,2",
+        b"2024-01-01 00:00,\xe4,1,2,3",
+        b"x",
+    ]
+    given = [line.encode() for line in lines]
+    given[3:3], given[20:20] = bad[:2], bad[2:4]
+    (tmp_path / "in.csv").write_bytes(b"\n".join([header.encode(), *given, bad[4], b""]))
+    result = predict("in.csv", "out.csv", "--json")
+    assert (json.loads(result.stdout)["rows"], json.loads(result.stdout)["rejected"]) == (60, 5)
+    rejected = pd.read_csv(tmp_path / "out.csv.rejected.csv")
+    assert rejected["row"].tolist() == [3, 4, 20, 21, 64]
+    for reason, expected in zip(
+        rejected["reason"], ["2 values, and the header 4 columns", "6 values", "not in UTF-8", "not in UTF-8", "1 value,"], strict=True,
+    ):  # fmt: skip
+        assert expected in reason
+    assert rejected["at"].tolist()[1] == "2024-01-01, or so"
+    assert rejected["weight"].tolist()[1] == "2,3,4, 5"
+    output = pd.read_csv(tmp_path / "out.csv")
+    numbers = output["prediction_id"].str.rpartition("-")[2].astype(int).tolist()
+    assert numbers == [number for number in range(64) if number not in (3, 4, 20, 21)]
+    assert output["line"].tolist() == rows["line"].tolist()
+
+
+def test_ragged_rows_keep_their_numbers_across_blocks_and_chunks(
+    tmp_path: Path, small_package: Path, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_tables, "_BLOCK_BYTES", 300)
+    header, *lines = as_csv(rows).splitlines()
+    wrong = {0, 1, 7, 8, 9, 30, 66, 67, 68}
+    valid = iter(lines)
+    path = tmp_path / "in.csv"
+    path.write_text("\n".join([header, *("x" if number in wrong else next(valid) for number in range(69))]))
+    fields = predictor.load(small_package).signature.inputs
+    for chunk_rows in (1, 7, 1000):
+        for start in (0, 1, 8, 31, 67):
+            chunks = list(read_chunks(path, fields, rows=chunk_rows, start=start))
+            assert [number for chunk in chunks for number in chunk.index] == list(range(start, 69))
+            assert {failure.row for chunk in chunks for failure in chunk.failures} == {n for n in wrong if n >= start}
+            lines_read = [line for chunk in chunks for line in chunk.frame["size"].tolist()]
+            assert lines_read == rows["size"].tolist()[len([n for n in range(start) if n not in wrong]) :]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("line", ['2024-01-01 00:00,"a,1,2', '2024-01-01 00:00,a,1,"2'])
+def test_a_quote_that_is_not_closed_swallows_no_rows_in_silence(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, line: str, end: str
+) -> None:
+    header, *lines = as_csv(rows).splitlines()
+    (tmp_path / "in.csv").write_text("\n".join([header, *lines[:5], line, *lines[5:]]) + end)
+    assert "quote before its end is not closed" in str(predict("in.csv", "out.csv").exception)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_values_with_line_breaks_at_the_end_of_a_file(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, end: str
+) -> None:
+    (tmp_path / "in.csv").write_text(as_csv(rows.assign(note='two\nlines, "quoted"\n')).rstrip("\n") + end)
+    assert json.loads(predict("in.csv", "out.csv", "--ignore-extra", "--json").stdout)["rows"] == 60
+
+
+def test_labels_are_declared_alike(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path
+) -> None:
+    (tmp_path / "in.csv").write_text(as_csv(rows))
+    predict("in.csv", "out.csv")
+    labels = rows[["at", "line"]].assign(label=1, note="größe")
+    (tmp_path / "labels.CSV").write_bytes(as_csv(labels, sep=";").encode("latin-1"))
+    command = ["labels", "labels.CSV", "--encoding", "latin-1", "--json", "--package", str(small_package)]
+    result = CliRunner().invoke(nbship, command)
+    assert json.loads(result.stdout)["matched"] == 60
+
+
+def split(rows: pd.DataFrame, folder: Path, write: Callable[[pd.DataFrame], bytes], suffix: str) -> None:
+    """Write rows to four files, as Spark does, with its other files beside them."""
+    folder.mkdir()
+    parts = [rows.iloc[:20], rows.iloc[20:20], rows.iloc[20:50], rows.iloc[50:]]
+    for number, part in enumerate(parts):
+        (folder / f"part-{number:05d}{suffix}").write_bytes(write(part[list(rows)[::-1]] if number == 2 else part))
+    for name in ("_SUCCESS", "._SUCCESS.crc", f".part-00000{suffix}.crc", f"_part-9{suffix}"):
+        (folder / name).write_bytes(b"\0")
+
+
+MANY: dict[str, Callable[[pd.DataFrame], bytes]] = {
+    ".snappy.parquet": parquet,
+    ".csv": lambda rows: as_csv(rows).encode(),
+    ".csv.gz": lambda rows: gzip.compress(as_csv(rows, sep=";").encode()),
+    ".json": lambda rows: as_lines(rows).encode() or b"[]",
+}
+
+
+@pytest.mark.parametrize("source", ["july", "july/*", "july/part-*"])
+@pytest.mark.parametrize("suffix", [".snappy.parquet", ".csv", ".csv.gz"])
+def test_a_folder_or_a_pattern_is_one_table(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path, suffix: str, source: str
+) -> None:
+    split(rows, tmp_path / "july", MANY[suffix], suffix)
+    result = predict(source, "out.parquet")
+    assert result.exit_code == 0, result.output
+    output = pd.read_parquet(tmp_path / "out.parquet")
+    assert output["probability"].tolist() == predictor.load(small_package).predict(rows).probability.tolist()
+    assert output["prediction_id"].str.rpartition("-")[2].astype(int).tolist() == list(range(60))
+    command = ["replay", output["prediction_id"][57], "--package", str(small_package)]
+    assert CliRunner().invoke(nbship, command).exit_code == 0
+    assert "Nothing to do" in predict(source, "out.parquet").output
+    (tmp_path / "july" / f"part-00004{suffix}").write_bytes(MANY[suffix](rows.head(2)))
+    assert "was changed" in str(CliRunner().invoke(nbship, command).exception)
+    assert json.loads(predict(source, "again.parquet", "--json").stdout)["rows"] == 62
+
+
+def test_parts_of_several_parquet_files_resume(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path
+) -> None:
+    split(rows, tmp_path / "july", parquet, ".parquet")
+    fields = predictor.load(small_package).signature.inputs
+    for start, stop in ((0, 60), (19, 21), (20, 50), (49, 60), (5, 55)):
+        chunks = list(read_chunks(Source(tmp_path / "july"), fields, rows=7, start=start, stop=stop))
+        assert [row for chunk in chunks for row in chunk.index] == list(range(start, stop))
+        assert [size for chunk in chunks for size in chunk.frame["size"]] == rows["size"].tolist()[start:stop]
+
+
+def test_files_of_a_folder_that_do_not_fit_together(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame
+) -> None:
+    (tmp_path / "july").mkdir()
+    assert "holds no data files" in str(predict("july", "out.csv").exception)
+    (tmp_path / "july" / "a.parquet").write_bytes(parquet(rows))
+    (tmp_path / "july" / "b.csv").write_text(as_csv(rows))
+    assert "different formats" in str(predict("july", "out.csv").exception)
+    (tmp_path / "july" / "b.csv").unlink()
+    (tmp_path / "july" / "b.parquet").write_bytes(parquet(rows.rename(columns={"size": "sizes"})))
+    assert "have different columns: 'size'" in str(predict("july", "out.csv").exception)
+    assert "holds no data files" in str(predict("august/*.parquet", "out.csv").exception)
+    assert "Pass OUTPUT" in predict("july").output

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 
-from ...prediction_log import digest_of
+from ...errors import SourceError
+from ...tabular import Source
 
 __all__ = ["InputDigest"]
 
@@ -16,7 +16,7 @@ _RECENT_SECONDS = 2.0
 
 
 class InputDigest:
-    """A file's digest, taken when this is created.
+    """The digest of a source's files, taken when this is created.
 
     Attributes
     ----------
@@ -24,23 +24,26 @@ class InputDigest:
         sha256, in hexadecimal digits.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stat, self._read_at = _stat(path), time.time()
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._stats, self._read_at = source.stats(), time.time()
         with ThreadPoolExecutor(1) as hashing:
-            digest = hashing.submit(digest_of, path)
+            digest = hashing.submit(source.digest)
             _import_libraries()
             self.digest = digest.result()
 
     def is_changed(self) -> bool:
-        """Return whether the file's content differs now.
+        """Return whether a file was changed, added or removed since.
 
-        The same size and timestamps are enough, unless the file is so recent that its digest has to be compared.
+        The same size and timestamps are enough, unless a file is so recent that its digest has to be compared.
         """
-        *_, changed_at = self._stat
-        if _stat(self._path) == self._stat and self._read_at - changed_at / 1e9 > _RECENT_SECONDS:
-            return False
-        return digest_of(self._path) != self.digest
+        changed_at = max(stat[-1] for stat in self._stats)
+        try:
+            if self._source.stats() == self._stats and self._read_at - changed_at / 1e9 > _RECENT_SECONDS:
+                return False
+            return replace(self._source).digest() != self.digest
+        except (OSError, SourceError):
+            return True
 
 
 def _import_libraries() -> None:
@@ -48,8 +51,3 @@ def _import_libraries() -> None:
     import pandas  # noqa: F401
     import pyarrow.compute
     import pyarrow.parquet  # noqa: F401
-
-
-def _stat(path: Path) -> tuple[int, ...]:
-    found = os.stat(path)  # noqa: PTH116
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -19,7 +19,7 @@ from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaErr
 from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
-from ...tabular import TableJoiner, output_kind, read_column_names
+from ...tabular import Source, TableJoiner, output_kind, read_column_names
 from ...text import listed, nearest
 from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
@@ -55,13 +55,13 @@ def predict_file(
     predictor: PackagePredictor,
     log: PredictionLog,
     *,
-    source: Path,
+    source: Source | Path,
     target: Path,
     ignore_extra: bool = False,
     caller: str = "local",
     progress: Callable[[int], None] = lambda rows: None,
 ) -> BatchSummary:
-    """Score the rows of `source` into `target`, each a .csv, .jsonl or .parquet file.
+    """Score the rows of `source` into `target`, a .csv, .jsonl or .parquet file.
 
     The output has the key columns, `prediction_id` and the model's outputs. It appears atomically, once the run's
     record is durable. Invalid rows are written to `<target>.rejected.csv`. A stopped run resumes with its
@@ -86,11 +86,12 @@ def predict_file(
         If no row is valid.
     """
     started = time.monotonic()
+    source = source if isinstance(source, Source) else Source(source)
     _check_columns(source, predictor.signature, ignore_extra=ignore_extra)
     _check_target(source, target)
     current = InputDigest(source)
     digest = current.digest
-    id = "b" + hashlib.sha256(f"{predictor.digest}\n{digest}".encode()).hexdigest()[:16]
+    id = _run_id(predictor.digest, digest, source.declared)
     rejected_path = target.with_name(target.name + ".rejected.csv")
     earlier = _repeated(log.batch(id), source, target, rejected_path)
     name = f"{id}{'.lenient' if ignore_extra else ''}"
@@ -105,10 +106,10 @@ def predict_file(
         assert output is not None
         if current.is_changed():
             folder.remove()
-            raise SourceError(f"'{source}' changed while it was read. Run the command again.")
+            raise SourceError(f"'{source.path}' changed while it was read. Run the command again.")
         run = BatchRun(
             id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
-            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source.absolute()),
+            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source),
             input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
             rows=sum(each.rows for each in partitions), rejected=sum(each.rejected for each in partitions),
             first_event=min((each.first for each in partitions if each.first), default=None),
@@ -126,6 +127,11 @@ def predict_file(
     return BatchSummary(run, rejected_path if run.rejected else None)
 
 
+def _run_id(package: str, digest: str, declared: str) -> str:
+    parts = [package, digest, declared] if declared else [package, digest]
+    return "b" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
 def _folder(target: Path, run: str) -> PartitionFolder:
     try:
         return PartitionFolder(target, run)
@@ -135,25 +141,27 @@ def _folder(target: Path, run: str) -> PartitionFolder:
         ) from error
 
 
-def _check_columns(source: Path, signature: Signature, *, ignore_extra: bool) -> None:
+def _check_columns(source: Source, signature: Signature, *, ignore_extra: bool) -> None:
     names = read_column_names(source)
     missing = [field.name for field in signature.inputs if not field.optional and field.name not in names]
     if missing:
         near = nearest(missing[0], [name for name in names if name not in signature.names])
         hint = f" Rename '{near}', or add the column." if near else " Add it."
-        raise SchemaError(f"'{source}' lacks the required column {listed(missing, most=1, quoted=True)}.{hint}")
+        raise SchemaError(f"'{source.path}' lacks the required column {listed(missing, most=1, quoted=True)}.{hint}")
     unknown = [name for name in names if name not in signature.names]
     if unknown and not ignore_extra:
         near = nearest(unknown[0], [name for name in signature.names if name not in names])
         hint = f" Did you mean '{near}'?" if near else ""
         raise SchemaError(
-            f"'{source}' has the unknown column {listed(unknown, most=1, quoted=True)}.{hint} Remove it, or pass --ignore-extra."
+            f"'{source.path}' has the unknown column {listed(unknown, most=1, quoted=True)}.{hint} Remove it, or pass --ignore-extra."
         )
 
 
-def _check_target(source: Path, target: Path) -> None:
+def _check_target(source: Source, target: Path) -> None:
     output_kind(target)
-    if target.absolute() == source.absolute() or (target.exists() and target.samefile(source)):
+    if any(
+        target.absolute() == file.absolute() or (target.exists() and target.samefile(file)) for file in source.files
+    ):
         raise SourceError(f"'{target}' is both input and output. Give another output.")
     if target.is_dir():
         raise SourceError(f"The output '{target}' is a folder. Give the path of a file.")
@@ -161,9 +169,9 @@ def _check_target(source: Path, target: Path) -> None:
         raise SourceError(f"The folder of the output '{target}' does not exist. Create it, or give another output.")
 
 
-def _repeated(runs: Sequence[BatchRun], source: Path, target: Path, rejected_path: Path) -> BatchRun | None:
+def _repeated(runs: Sequence[BatchRun], source: Source, target: Path, rejected_path: Path) -> BatchRun | None:
     for run in runs:
-        same_paths = run.input_path == str(source.absolute()) and run.output_path == str(target.absolute())
+        same_paths = run.input_path == str(source) and run.output_path == str(target.absolute())
         if same_paths and target.is_file() and digest_of(target) == run.output_digest:
             return run if rejected_path.is_file() or not run.rejected else None
     return None
@@ -187,7 +195,7 @@ def _score(
 
 def _raise_no_output(
     folder: PartitionFolder,
-    source: Path,
+    source: Source,
     partitions: Sequence[Partition],
     *,
     rejected: Path | None,
@@ -199,5 +207,5 @@ def _raise_no_output(
         publish(rejected, rejected_path, durable=True)
     folder.remove()
     if not reasons:
-        raise EmptyDataError(f"'{source}' has no rows. Give a file with rows to predict.")
+        raise EmptyDataError(f"'{source.path}' has no rows. Give a file with rows to predict.")
     raise InvalidInputError(reasons)

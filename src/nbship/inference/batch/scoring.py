@@ -7,14 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import InputFailure, InvalidInputError
 from ...model.backends import available_cores, limit_cores
 from ...model.signature import Signature
 from ...predictor import PackagePredictor, Predictions
-from ...tabular import Chunk, TableWriter, read_chunks, read_row_spans
+from ...tabular import Chunk, Source, TableWriter, read_chunks, read_row_spans
 from .output_tables import predicted_table, rejected_table
 from .partitions import Partition, PartitionFolder
 from .workers import Workers, can_fork
@@ -31,7 +30,7 @@ _MAX_WORKERS = 8
 
 @dataclass(frozen=True)
 class Scoring:
-    """A file to score, and the size of its partitions.
+    """A source to score, and the size of its partitions.
 
     Attributes
     ----------
@@ -43,7 +42,7 @@ class Scoring:
 
     predictor: PackagePredictor
     id: str
-    source: Path
+    source: Source
     folder: PartitionFolder
     ignore_extra: bool
     chunk_rows: int
