@@ -13,9 +13,8 @@ from waiting import wait_until
 
 from nbship.errors import LogError
 from nbship.prediction_log import Label, SqlLog
-from nbship.prediction_log.databases import Database
 from nbship.prediction_log.postgres import Postgres
-from nbship.prediction_log.spool import Spooled
+from nbship.prediction_log.spool import Primary, Spooled
 from nbship.prediction_log.sqlite import Sqlite
 
 
@@ -25,9 +24,9 @@ class Switch:
     def __init__(self, url: str) -> None:
         self._url, self.down = url, False
 
-    def open(self) -> Database:
+    def open(self, writer: int) -> Primary:
         self.check()
-        return _Connection(Postgres(self._url), self)
+        return _Connection(Postgres(self._url, writer=writer), self)
 
     def check(self) -> None:
         if self.down:
@@ -43,9 +42,13 @@ class _Connection(Postgres):
         self._switch.check()
         return super().write(group)
 
-    def connected(self, action):
+    def write_once(self, entries):
         self._switch.check()
-        return super().connected(action)
+        return super().write_once(entries)
+
+    def connected(self, action, *, slow=False):
+        self._switch.check()
+        return super().connected(action, slow=slow)
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def test_entries_forwarded_before_a_crash_are_not_written_twice(switch: Switch, 
     SqlLog(Spooled(switch.open, Sqlite(spool))).close()
     # The state after a crash between the database's commit and the spool's.
     Sqlite(spool).write([[one, label, run]])
-    database = switch.open()
+    database = switch.open(1)
     database.write([[one, label, run]])
     database.close()
     with SqlLog(Spooled(switch.open, Sqlite(spool))) as log:

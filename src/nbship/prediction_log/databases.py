@@ -53,8 +53,14 @@ class Database(Protocol):
     def try_write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None] | None:
         """Write as `write` does, or return None, with nothing written, if another writer would have to finish first."""
 
-    def connected(self, action: str) -> AbstractContextManager[Connection]:
-        """Yield a connection for one use; errors say that the log "cannot be {action}"."""
+    def connected(self, action: str, *, slow: bool = False) -> AbstractContextManager[Connection]:
+        """Yield a connection for one use; errors say that the log "cannot be {action}".
+
+        Parameters
+        ----------
+        slow
+            Whether queries may take minutes. Others fail after a few seconds without a response.
+        """
 
     def stores(self) -> Sequence[Database]:
         """Return the databases that may hold entries: this one, or this one's parts."""

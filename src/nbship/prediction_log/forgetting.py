@@ -34,7 +34,7 @@ def delete_entries(database: Database, where: _Where, is_theirs: _IsTheirs) -> i
     is_theirs
         Returns whether a row of inputs or key columns belongs to the person.
     """
-    with database.connected("written") as connection:
+    with database.connected("written", slow=True) as connection:
         search = _Search(database, connection, where, is_theirs)
         for numbers in search.labels():
             search.delete(Label, "number", numbers)

@@ -13,7 +13,7 @@ from .commits import PendingCommit
 from .disks import check_disk
 from .records import BatchRun, Label, Record
 from .rows import Entry
-from .spool import Spooled
+from .spool import WRITE_SECONDS, Spooled
 from .sql import SqlLog
 from .sqlite import Sqlite
 
@@ -121,7 +121,7 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
     if spool is None:
         return SqlLog(Postgres(address))
     check_disk(spool)
-    return SqlLog(Spooled(lambda: Postgres(address), Sqlite(spool)))
+    return SqlLog(Spooled(lambda writer: Postgres(address, patience=WRITE_SECONDS, writer=writer), Sqlite(spool)))
 
 
 def log_address(where: Project | Path | str) -> Path | str:

@@ -2,61 +2,51 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LogError
 from ..text import one_line
-from .databases import FORMAT
+from .postgres_schema import prepare
+from .records import Record
 from .rows import COLUMNS, TABLES, Entry, rows_of
 
 if TYPE_CHECKING:
     import psycopg
 
+    from .postgres_connections import WatchedConnection
+
 __all__ = ["Postgres"]
 
-_SCHEMA = """
-CREATE TABLE nbship_records (
-    id TEXT PRIMARY KEY, at BIGINT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
-    caller TEXT NOT NULL, mode TEXT NOT NULL, inputs TEXT, outputs TEXT, error TEXT, latency_ms DOUBLE PRECISION NOT NULL,
-    keys TEXT, event_time BIGINT, event_zone TEXT, redacted TEXT NOT NULL, trace TEXT, role TEXT NOT NULL DEFAULT 'served');
-CREATE INDEX ON nbship_records (event_time);
-CREATE INDEX ON nbship_records (keys);
-CREATE INDEX ON nbship_records (at);
-CREATE TABLE nbship_batches (
-    number BIGSERIAL PRIMARY KEY, id TEXT NOT NULL, at BIGINT NOT NULL, seconds DOUBLE PRECISION NOT NULL,
-    model TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, caller TEXT NOT NULL, input_path TEXT NOT NULL,
-    input_digest TEXT NOT NULL, output_path TEXT NOT NULL, output_digest TEXT NOT NULL, rows BIGINT NOT NULL,
-    rejected BIGINT NOT NULL, first_event BIGINT, last_event BIGINT);
-CREATE INDEX ON nbship_batches (id);
-CREATE TABLE nbship_labels (
-    number BIGSERIAL PRIMARY KEY, label TEXT NOT NULL, at BIGINT NOT NULL, prediction_id TEXT, keys TEXT, time BIGINT,
-    model TEXT);
-CREATE TABLE nbship_meta (name TEXT PRIMARY KEY, value BYTEA NOT NULL)
-"""
-_UPGRADES = {
-    2: "ALTER TABLE nbship_records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE nbship_labels ADD COLUMN model TEXT"
-}
-# The advisory lock for creating and upgrading the tables; an arbitrary number that others are unlikely to use.
-_LOCK = 0x6E627368
-_SECONDS = 5
-# Commits are durable whatever the database's defaults, and no statement waits for ever.
-_SESSION = f"SET synchronous_commit = on; SET statement_timeout = '{_SECONDS * 12}s'; SET lock_timeout = '{_SECONDS}s'"
+# After a server did not respond, it is left alone for this time: callers that wait in a queue get their errors at once.
+_PAUSE_SECONDS = 1.0
+# Scans may take long before they return their first row; the server ends a statement after a minute.
+_LOOKUP_SECONDS, _SCAN_SECONDS, _VACUUM_SECONDS = 5.0, 65.0, 3600.0
 
 
 class Postgres:
-    """The database at `url`; its tables are created on first use."""
+    """The database at `url`; its tables are created on first use.
+
+    Parameters
+    ----------
+    patience
+        After this number of seconds without a response, a write fails.
+    writer
+        The number of the spool whose entries are written to the database, in which entries of an interrupted write
+        are stored too. See `write_once`.
+    """
 
     mark = "%s"
     prefix = "nbship_"
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._writing: psycopg.Connection[Any] | None = None
-        with self._failures("opened"), _connect(url) as connection:
-            self.salt = _prepare(connection, str(self))
+    def __init__(self, url: str, *, patience: float = _LOOKUP_SECONDS, writer: int | None = None) -> None:
+        self._url, self._patience, self._writer = url, patience, writer
+        self._writing: WatchedConnection | None = None
+        self._not_before = 0.0
+        with self._failures("opened"), self._connect(_LOOKUP_SECONDS) as connection:
+            self.salt = prepare(connection, str(self))
 
     def __str__(self) -> str:
         """The URL without its password."""
@@ -68,26 +58,35 @@ class Postgres:
 
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
         """Write several lists of entries in one durable transaction; return for each None or its error."""
-        import psycopg
+        with self._transaction(self._patience) as connection:
+            if self._writer is not None:
+                connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (self._writer,))
+            return _insert_group(connection, group)
 
-        with self._failures("written"):
-            try:
-                if self._writing is None:
-                    self._writing = _connect(self._url)
-                    self.salt = _prepare(self._writing, str(self))
-                with self._writing.transaction():
-                    return _insert_group(self._writing, group)
-            except (psycopg.Error, OSError):
-                self.close()
-                raise
+    def write_once(self, entries: Sequence[Entry]) -> Sequence[Exception | None]:
+        """Write entries of which an interrupted `write` may have stored some; return for each None or its error.
+
+        An interrupted write may even be committed later, by a server that was stopped when it received the COMMIT::
+
+            write       begin · lock (shared) · insert · COMMIT sent ... no response ... ──► committed
+            write_once                                  lock (exclusive) waits ─────────────► · select · insert · commit
+        """
+        with self._transaction(_LOOKUP_SECONDS) as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (self._writer,))
+            stored = _stored_rows(connection, entries)
+            new = [entry for entry, row in zip(entries, map(_row, entries), strict=True) if row not in stored]
+            errors = dict(zip(map(id, new), _insert_group(connection, [[entry] for entry in new]), strict=True))
+            return [errors.get(id(entry)) for entry in entries]
 
     def try_write(self, group: Sequence[Sequence[Entry]]) -> None:
         """Return None: writing to a server always waits for it."""
 
     @contextmanager
-    def connected(self, action: str) -> Iterator[psycopg.Connection[Any]]:
+    def connected(self, action: str, *, slow: bool = False) -> Iterator[WatchedConnection]:
         """Yield a connection for one use."""
-        with self._failures(action), _connect(self._url) as connection:
+        with self._failures(action), self._connect(_LOOKUP_SECONDS) as connection:
+            if slow:
+                connection.patience = _SCAN_SECONDS
             yield connection
 
     def stores(self) -> Sequence[Postgres]:
@@ -97,6 +96,7 @@ class Postgres:
     def erase(self) -> None:
         """Let PostgreSQL free the space of deleted entries; its write-ahead log and backups are its own."""
         with self.connected("written") as connection:
+            connection.patience = _VACUUM_SECONDS
             connection.execute("SET statement_timeout = 0")
             connection.execute("VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) nbship_records, nbship_labels")
 
@@ -108,9 +108,33 @@ class Postgres:
         self._writing = None
 
     @contextmanager
+    def _transaction(self, patience: float) -> Iterator[WatchedConnection]:
+        with self._failures("written"):
+            try:
+                if self._writing is None:
+                    self._writing = self._connect(patience)
+                    self.salt = prepare(self._writing, str(self))
+                self._writing.patience = patience
+                with self._writing.transaction():
+                    yield self._writing
+            except BaseException:
+                # The connection may be in the middle of a transaction.
+                self.close()
+                raise
+
+    def _connect(self, patience: float) -> WatchedConnection:
+        from .postgres_connections import NoResponseError, connect
+
+        if time.monotonic() < self._not_before:
+            raise NoResponseError("The server did not respond, and is tried again in a second.")
+        return connect(self._url, patience=patience)
+
+    @contextmanager
     def _failures(self, action: str) -> Iterator[None]:
         try:
             import psycopg
+
+            from .postgres_connections import NoResponseError
         except ImportError as error:
             raise LogError(
                 "A prediction log in PostgreSQL needs psycopg. Install it: pip install 'nbship[postgres]'."
@@ -118,42 +142,12 @@ class Postgres:
         try:
             yield
         except (psycopg.Error, OSError) as error:
+            if isinstance(error, NoResponseError) and time.monotonic() >= self._not_before:
+                self._not_before = time.monotonic() + _PAUSE_SECONDS
             reason = one_line(error).rstrip(".")
             raise LogError(
                 f"The prediction log '{self}' cannot be {action}: {reason}. Check that the database is running and that 'log.url' is correct."
             ) from error
-
-
-def _connect(url: str) -> psycopg.Connection[Any]:
-    import psycopg
-
-    connection = psycopg.connect(
-        url, autocommit=True, connect_timeout=_SECONDS, application_name="nbship", tcp_user_timeout=_SECONDS * 1000
-    )
-    connection.execute(_SESSION)
-    return connection
-
-
-def _prepare(connection: psycopg.Connection[Any], name: str) -> bytes:
-    with connection.transaction():
-        # Services may start at the same time: one creates or upgrades the tables, the others wait.
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        there = connection.execute("SELECT to_regclass('nbship_meta')").fetchone()
-        if there is None or there[0] is None:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute("INSERT INTO nbship_meta VALUES ('salt', %s)", (os.urandom(16),))
-            connection.execute("INSERT INTO nbship_meta VALUES ('format', %s)", (str(FORMAT).encode(),))
-        meta = dict(connection.execute("SELECT name, value FROM nbship_meta").fetchall())
-        found = int(bytes(meta["format"]))
-        if found > FORMAT:
-            raise LogError(
-                f"The prediction log '{name}' has format {found}, written by a newer nbship; this version reads up to format {FORMAT}. Upgrade nbship."
-            )
-        for number in range(found, FORMAT):
-            connection.execute(_UPGRADES[number])
-            connection.execute("UPDATE nbship_meta SET value = %s WHERE name = 'format'", (str(number + 1).encode(),))
-        return bytes(meta["salt"])
 
 
 def _insert_group(connection: psycopg.Connection[Any], group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
@@ -178,3 +172,20 @@ def _insert(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Ex
         reason = one_line(error)
         return LogError(f"The prediction log rejected a record: {reason}. Every prediction needs a unique id.")
     return None
+
+
+def _stored_rows(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> set[tuple[object, ...]]:
+    """Return those rows of entries, with the name of their table, that the database already has."""
+    found: set[tuple[object, ...]] = set()
+    for kind, table in TABLES.items():
+        here = [entry for entry in entries if type(entry) is kind]
+        name = "id" if kind is Record else "at"
+        values = [row[COLUMNS[kind].index(name)] for row in rows_of(here)]
+        query = f"SELECT {', '.join(COLUMNS[kind])} FROM nbship_{table} WHERE {name} = ANY(%s)"
+        if here:
+            found |= {(table, *row) for row in connection.execute(query, (values,)).fetchall()}
+    return found
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    return TABLES[type(entry)], *rows_of([entry])[0]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Protocol, TextIO
 
 from ..errors import LogError
 from .databases import Connection, Database
@@ -14,28 +17,39 @@ from .records import Record
 from .rows import COLUMNS, TABLES, Entry, entry_of, rows_of
 from .sqlite import Sqlite
 
-__all__ = ["Spooled"]
+__all__ = ["WRITE_SECONDS", "Primary", "Spooled"]
 
 _LOGGER = logging.getLogger(__name__)
-_INTERVAL_SECONDS = 1.0
+# After this time without a response from the database, entries are spooled.
+WRITE_SECONDS = 1.5
+_QUICK_SECONDS, _SLOW_SECONDS = 5.0, 600.0
+_INTERVAL_SECONDS, _POLL_SECONDS = 1.0, 0.05
 _FORWARD_ROWS = 1000
+
+
+class Primary(Database, Protocol):
+    """A database to which entries can be forwarded."""
+
+    def write_once(self, entries: Sequence[Entry]) -> Sequence[Exception | None]:
+        """Write entries of which an interrupted `write` may have stored some; return for each None or its error."""
 
 
 class Spooled:
     """A database whose writes go to a spool while it is unavailable, so that every acknowledged entry is on disk.
 
-    Spooled entries are forwarded in the background, and before every read. An entry is written once even if the
-    process dies between forwarding it and deleting it from the spool.
+    Spooled entries are forwarded in the background, and before every read. An entry is written once, even if the
+    process dies between forwarding it and deleting it from the spool, or the outcome of its first write is unknown.
 
     Parameters
     ----------
     open_primary
-        Connects to the database; called again until it succeeds.
+        Connects to the database, given the number of the spool; called again until it succeeds.
     """
 
-    def __init__(self, open_primary: Callable[[], Database], spool: Sqlite) -> None:
+    def __init__(self, open_primary: Callable[[int], Primary], spool: Sqlite) -> None:
         self._open, self._spool = open_primary, spool
-        self._primary: Database | None = None
+        self._number = _number_of(spool)
+        self._primary: Primary | None = None
         self._spooling = False
         self._stuck: set[object] = set()
         self._lock = threading.RLock()
@@ -71,23 +85,24 @@ class Spooled:
 
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
         """Write to the database, or to the spool while the database is unavailable."""
-        if not self._spooling:
-            # Forwarding uses the same connection.
-            with self._lock:
-                try:
-                    return self._reach().write(group)
-                except LogError as error:
-                    self._use_spool(error)
+        # Forwarding uses the same connection.
+        if not self._spooling and self._lock.acquire(timeout=WRITE_SECONDS):
+            try:
+                return self._reach().write(group)
+            except LogError as error:
+                self._use_spool(error)
+            finally:
+                self._lock.release()
         return self._spool.write(group)
 
     def try_write(self, group: Sequence[Sequence[Entry]]) -> None:
         """Return None: writing to a server always waits for it."""
 
     @contextmanager
-    def connected(self, action: str) -> Iterator[Connection]:
+    def connected(self, action: str, *, slow: bool = False) -> Iterator[Connection]:
         """Forward spooled entries, then yield a connection to the database."""
-        self.forward()
-        with self._reach().connected(action) as connection:
+        self.forward(patience=_SLOW_SECONDS if slow else _QUICK_SECONDS)
+        with self._reach().connected(action, slow=slow) as connection:
             yield connection
 
     def stores(self) -> Sequence[Database]:
@@ -100,27 +115,34 @@ class Spooled:
         for store in self.stores():
             store.erase()
 
-    def forward(self) -> None:
+    def forward(self, *, patience: float = _QUICK_SECONDS) -> None:
         """Move spooled entries to the database.
+
+        Parameters
+        ----------
+        patience
+            The maximum number of seconds to wait for another thread or process that forwards entries.
 
         Raises
         ------
         LogError
-            If the database is still unavailable.
+            If the database is still unavailable, or another thread or process forwards for longer.
         """
-        with self._lock, self._exclusive():
+        with self._exclusive(time.monotonic() + patience):
             primary = self._reach()
             while entries := self._waiting():
-                with primary.connected("read") as connection:
-                    new = [entry for entry in entries if not _has_entry(primary, connection, entry)]
-                outcomes = primary.write([[entry] for entry in new])
-                for entry, error in zip(new, outcomes, strict=True):
+                # Writers must not wait until all entries are forwarded.
+                self._spooling = True
+                outcomes = primary.write_once(entries)
+                for entry, error in zip(entries, outcomes, strict=True):
                     if error is not None:
                         _LOGGER.error("An entry stays in the spool '%s': %s", self._spool, error)
                         self._stuck.add(entry)
-                # Delete only what the database has: after a crash before this line, `_has_entry` skips the entries.
+                # Delete only what the database has: after a crash before this line, `write_once` skips the entries.
                 self._delete([entry for entry in entries if entry not in self._stuck])
             if self._spooling:
+                # One write shows that the database can be written, and opens the connection of the next.
+                primary.write_once([])
                 _LOGGER.warning(
                     "The prediction log '%s' is available again. All spooled entries were written to it.", primary
                 )
@@ -129,27 +151,42 @@ class Spooled:
     def close(self) -> None:
         """Forward spooled entries if the database is available, and close both."""
         self._closed.set()
-        self._thread.join()
-        with suppress(LogError):
-            self.forward()
+        self._thread.join(WRITE_SECONDS)
+        # What is spooled is safe, and forwarded after the next start: an unavailable database must not delay a stop.
+        if not self._spooling and not self._thread.is_alive():
+            with suppress(LogError):
+                self.forward(patience=WRITE_SECONDS)
         if self._primary is not None:
             self._primary.close()
         self._spool.close()
 
-    def _reach(self) -> Database:
+    def _reach(self) -> Primary:
         with self._lock:
             if self._primary is None:
-                self._primary = self._open()
+                self._primary = self._open(self._number)
                 with self._spool.connected("written") as connection:
                     connection.execute("INSERT OR REPLACE INTO meta VALUES ('primary salt', ?)", (self._primary.salt,))
             return self._primary
 
     @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Lock the spool, so that no other process forwards the same entries."""
-        with self._spool.path.with_name(f"{self._spool.path.name}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _exclusive(self, end: float) -> Iterator[None]:
+        """Lock the spool until `end`, so that no other thread or process forwards the same entries."""
+        if not self._lock.acquire(timeout=max(0.0, end - time.monotonic())):
+            raise self._busy()
+        try:
+            with self._spool.path.with_name(f"{self._spool.path.name}.lock").open("w") as file:
+                while not _lock_file(file):
+                    if time.monotonic() > end:
+                        raise self._busy()
+                    time.sleep(_POLL_SECONDS)
+                yield
+        finally:
+            self._lock.release()
+
+    def _busy(self) -> LogError:
+        return LogError(
+            f"The prediction log '{self}' cannot be read: entries of the spool '{self._spool}' are still being written to it. Try again in a minute."
+        )
 
     def _use_spool(self, error: LogError) -> None:
         self._spooling = True
@@ -184,13 +221,20 @@ class Spooled:
             connection.execute("COMMIT")
 
 
-def _has_entry(primary: Database, connection: Connection, entry: Entry) -> bool:
-    """Return whether the database already has an entry."""
-    kind = type(entry)
-    names, (row,) = COLUMNS[kind], rows_of([entry])
-    name = "id" if isinstance(entry, Record) else "at"
-    query = f"SELECT {', '.join(names)} FROM {primary.prefix}{TABLES[kind]} WHERE {name} = {primary.mark}"
-    return row in [tuple(found) for found in connection.execute(query, (row[names.index(name)],)).fetchall()]
+def _lock_file(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _number_of(spool: Sqlite) -> int:
+    """Return the number of a spool, by which the database distinguishes its writers from others."""
+    with spool.connected("written") as connection:
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('number', ?)", (secrets.token_bytes(7),))
+        row = connection.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
+    return int.from_bytes(row[0])
 
 
 def _stored_salt(spool: Sqlite) -> bytes | None:

@@ -88,7 +88,7 @@ class SqlLog:
     def records(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records whose event time lies in the window, in the order of their ids."""
         window = (to_micros(start), to_micros(end))
-        return list(self._read(Record, "event_time >= ? AND event_time < ?", window, "ORDER BY id"))
+        return list(self._read(Record, "event_time >= ? AND event_time < ?", window, "ORDER BY id", slow=True))
 
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""
@@ -107,12 +107,12 @@ class SqlLog:
 
     def labels(self) -> list[Label]:
         """Return all labels in the order in which they were reported."""
-        return list(self._read(Label, "", (), "ORDER BY at, number"))
+        return list(self._read(Label, "", (), "ORDER BY at, number", slow=True))
 
     def requests(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
         window = (to_micros(start), to_micros(end))
-        return list(self._read(Record, "at >= ? AND at < ?", window, "ORDER BY id"))
+        return list(self._read(Record, "at >= ? AND at < ?", window, "ORDER BY id", slow=True))
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
@@ -120,7 +120,8 @@ class SqlLog:
         last = ""
         # "+at" cannot use the index of `at`, with which all remaining rows would be sorted by id for each chunk.
         window = "id > ? AND +at >= ? AND +at < ?"
-        while chunk := list(self._read(Record, window, (last, low, high), f"ORDER BY id LIMIT {_ROWS}")):
+        order = f"ORDER BY id LIMIT {_ROWS}"
+        while chunk := list(self._read(Record, window, (last, low, high), order, slow=True)):
             yield chunk
             last = chunk[-1].id
 
@@ -157,14 +158,14 @@ class SqlLog:
     def keys(self) -> set[str]:
         """Return the key columns of all records."""
         where, scope = self._where(Record, "keys IS NOT NULL")
-        with self.database.connected("read") as connection:
+        with self.database.connected("read", slow=True) as connection:
             rows = connection.execute(self._query(f"SELECT DISTINCT keys FROM {{}}records {where}"), scope).fetchall()
         return {row[0] for row in rows}
 
     def prune(self, before: datetime) -> int:
         """Delete older predictions, batch runs and labels; return the number of deleted entries."""
         deleted = 0
-        with self.database.connected("written") as connection:
+        with self.database.connected("written", slow=True) as connection:
             for kind, table in TABLES.items():
                 where, scope = self._where(kind, "at < ?", shadows=True)
                 query = self._query(f"DELETE FROM {{}}{table} {where}")
@@ -217,14 +218,16 @@ class SqlLog:
 
     def _scalar(self, kind: type[Any], what: str, condition: str = "", values: Sequence[object] = ()) -> Any:
         where, scope = self._where(kind, condition)
-        with self.database.connected("read") as connection:
+        with self.database.connected("read", slow=True) as connection:
             query = self._query(f"SELECT {what} FROM {{}}{TABLES[kind]} {where}")
             return connection.execute(query, (*values, *scope)).fetchone()[0]
 
-    def _read(self, kind: type[Any], condition: str, values: Sequence[object], tail: str = "") -> Iterator[Any]:
+    def _read(
+        self, kind: type[Any], condition: str, values: Sequence[object], tail: str = "", *, slow: bool = False
+    ) -> Iterator[Any]:
         where, scope = self._where(kind, condition)
         query = self._query(f"SELECT {', '.join(COLUMNS[kind])} FROM {{}}{TABLES[kind]} {where} {tail}")
-        with self.database.connected("read") as connection:
+        with self.database.connected("read", slow=slow) as connection:
             rows = connection.execute(query, (*values, *scope)).fetchall()
         for row in rows:
             yield entry_of(kind, row)

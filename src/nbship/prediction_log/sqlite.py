@@ -97,7 +97,7 @@ class Sqlite:
                 raise
 
     @contextmanager
-    def connected(self, action: str) -> Iterator[sqlite3.Connection]:
+    def connected(self, action: str, *, slow: bool = False) -> Iterator[sqlite3.Connection]:
         """Yield a connection for one use."""
         with self._failures(action), _opened(self.path) as connection:
             yield connection

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import gc
 import logging
+import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,11 @@ from .service import Service
 
 __all__ = ["bind", "config_of", "run"]
 
-_DRAIN_SECONDS = 10
+_LOGGER = logging.getLogger(__name__)
+
+# After draining, running requests may take the first time; the second includes writing the log. Container runtimes kill
+# a process after 10 s.
+_FINISH_SECONDS, _STOP_SECONDS = 6, 9
 # Longer than clients and load balancers keep idle connections (commonly 60 s): a request that is sent while the service
 # closes its connection is lost without a response.
 _IDLE_SECONDS = 75
@@ -89,10 +95,12 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         drain = self._service.settings.drain_seconds
-        if drain and self._stops_at is None:
-            self._service.drain()
+        if self._stops_at is None:
+            _exit_after(drain + _STOP_SECONDS)
             self._stops_at = time.monotonic() + drain
-            return
+            if drain:
+                self._service.drain()
+                return
         super().handle_exit(sig, frame)
 
     @contextmanager
@@ -113,12 +121,24 @@ class Server(uvicorn.Server):
                 connection.reject("too_slow", "The headers of the request did not arrive in time. Send them faster.")
 
 
+def _exit_after(seconds: float) -> None:
+    """End the process after this time, whatever it waits for. What callers have received is in the log."""
+
+    def end() -> None:
+        _LOGGER.error("The service did not stop within %g seconds, so its process was ended.", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
 def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:
     """Return uvicorn's configuration for a service."""
     connection: Any = partial(Connection, Outbox())
     return uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=connection,
-        loop="uvloop", timeout_graceful_shutdown=_DRAIN_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
+        loop="uvloop", timeout_graceful_shutdown=_FINISH_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
         backlog=_BACKLOG, timeout_keep_alive=_IDLE_SECONDS, factory=isinstance(app, str),
     )  # fmt: skip
 
