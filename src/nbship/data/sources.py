@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..errors import SourceError
-from ..project import database_file
+from ..project import database_file, shown_url
 from ..text import first_line
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def open_source(url: str) -> Source:
     scheme, path = url.partition("://")[0], database_file(url)
     if path is None:
         raise SourceError(
-            f"'{url}' is not the URL of a database file. Use one of {', '.join(sorted(_SCHEMES))}: "
+            f"'{shown_url(url)}' is not the URL of a database file. Use one of {', '.join(sorted(_SCHEMES))}: "
             "'sqlite:///relative/file' or 'sqlite:////absolute/file'."
         )
     return _SCHEMES[scheme](str(path))

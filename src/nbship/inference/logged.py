@@ -156,7 +156,7 @@ class Logged:
         return Record(
             id=new_id(), at=datetime.now(UTC), model=model.name, version=model.version, digest=model.digest,
             caller=caller, mode=self.mode, inputs=inputs, outputs=None,
-            error=as_json(_describe(error, count)), latency_ms=latency, redacted=self.signature.personal,
+            error=as_json(_describe(error, count, personal=bool(self.signature.personal))), latency_ms=latency, redacted=self.signature.personal,
             trace=trace,
         )  # fmt: skip
 
@@ -230,7 +230,7 @@ def _first_rows(rows: Sequence[Mapping[str, Any]], signature: Signature, *, salt
     return f"[{','.join(stored)}]", len(stored)
 
 
-def _describe(error: Exception, stored: int) -> dict[str, Any]:
+def _describe(error: Exception, stored: int, *, personal: bool) -> dict[str, Any]:
     """Return what the log stores of an error; a reason may quote the row, so it is only stored with the row."""
     if isinstance(error, InvalidInputError):
         fields = [
@@ -242,7 +242,8 @@ def _describe(error: Exception, stored: int) -> dict[str, Any]:
             for wrong in error.failures[:100]
         ]
         return {"code": "invalid_input", "fields": fields}
-    return {"code": "internal", "message": f"{type(error).__name__}: {error}"[:1000]}
+    # The message of another exception may quote a personal value.
+    return {"code": "internal", "message": type(error).__name__ + ("" if personal else f": {error}"[:1000])}
 
 
 def _milliseconds(started: float) -> float:

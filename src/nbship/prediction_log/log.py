@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import LogError
-from ..project import Project, database_file
+from ..project import Project, database_file, is_url, is_valid_url, shown_url
 from .commits import PendingCommit
 from .disks import check_disk
 from .records import BatchRun, Label, Record
@@ -143,25 +143,22 @@ def log_address(where: Project | Path | str) -> Path | str:
 
 def shown_address(where: Project | Path | str) -> str:
     """Return the address of a log without its password."""
-    from urllib.parse import urlsplit
-
     address = log_address(where)
-    if isinstance(address, Path):
-        return str(address)
-    parts = urlsplit(address)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or 'localhost'}{port}{parts.path}"
+    return str(address) if isinstance(address, Path) else shown_url(address)
 
 
 def _local(url: str) -> Path | str:
-    scheme, separator, _ = url.partition("://")
-    if not separator:
+    if not is_url(url):
         return Path(url)
+    scheme, path = url.partition("://")[0], database_file(url)
     if scheme in _SERVERS:
+        if not is_valid_url(url):
+            raise LogError(
+                f"The log address '{shown_url(url)}' is not a valid URL. In user and password, write @ as %40, / as %2F, : as %3A and % as %25."
+            )
         return url
-    path = database_file(url)
     if scheme != "sqlite" or path is None:
         raise LogError(
-            f"The log address '{url}' is not known. Use 'sqlite:///' and the path of a file, or 'postgresql://user@host/database'."
+            f"The log address '{shown_url(url)}' is not known. Use 'sqlite:///' and the path of a file, or 'postgresql://user@host/database'."
         )
     return path

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LogError
+from ..project import shown_url, without_passwords
 from ..text import one_line
 from .postgres_schema import prepare
 from .records import Record
@@ -50,11 +51,7 @@ class Postgres:
 
     def __str__(self) -> str:
         """The URL without its password."""
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(self._url)
-        where = parts.hostname or "localhost"
-        return f"postgresql://{where}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        return shown_url(self._url)
 
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
         """Write several lists of entries in one durable transaction; return for each None or its error."""
@@ -144,10 +141,16 @@ class Postgres:
         except (psycopg.Error, OSError) as error:
             if isinstance(error, NoResponseError) and time.monotonic() >= self._not_before:
                 self._not_before = time.monotonic() + _PAUSE_SECONDS
-            reason = one_line(error).rstrip(".")
+            reason = without_passwords(_reason(error), self._url).rstrip(".")
+            # Not chained: psycopg's message may quote a row or the password.
             raise LogError(
                 f"The prediction log '{self}' cannot be {action}: {reason}. Check that the database is running and that 'log.url' is correct."
-            ) from error
+            ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return an error's message without its details, which quote rows."""
+    return one_line(str(error).partition("DETAIL:")[0])
 
 
 def _insert_group(connection: psycopg.Connection[Any], group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
@@ -169,8 +172,7 @@ def _insert(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Ex
                     names = ", ".join(COLUMNS[kind])
                     cursor.executemany(f"INSERT INTO nbship_{table} ({names}) VALUES ({marks})", rows)
     except (psycopg.IntegrityError, psycopg.DataError, ValueError) as error:
-        reason = one_line(error)
-        return LogError(f"The prediction log rejected a record: {reason}. Every prediction needs a unique id.")
+        return LogError(f"The prediction log rejected a record: {_reason(error)}. Every prediction needs a unique id.")
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .cache_file import read_cache_file, write_cache_file
-from .database_urls import database_file
+from .database_urls import database_file, is_url, is_valid_url, shown_url, without_passwords
 from .folder import Project, find_root, load
 from .overrides import set_params
 from .params import Value, read_params, render_params, same
@@ -22,6 +22,8 @@ __all__ = [
     "Value",
     "database_file",
     "find_root",
+    "is_url",
+    "is_valid_url",
     "load",
     "parse_plain",
     "read_cache_file",
@@ -31,5 +33,7 @@ __all__ = [
     "render_params",
     "same",
     "set_params",
+    "shown_url",
+    "without_passwords",
     "write_cache_file",
 ]

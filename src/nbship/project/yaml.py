@@ -47,6 +47,8 @@ def _parse(text: str, path: Path, error: type[NbshipError]) -> Any:
     except MarkedYAMLError as cause:
         mark = cause.problem_mark
         line = f", line {mark.line + 1}" if mark else ""
-        raise error(f"'{path.name}'{line} is not valid YAML: {cause.problem}. Correct it there.") from cause
+        # Without the values of a duplicate key, and not chained, because the cause quotes lines: they may hold passwords.
+        problem = (cause.problem or "").partition(" with value ")[0]
+        raise error(f"'{path.name}'{line} is not valid YAML: {problem}. Correct it there.") from None
     except (YAMLError, ValueError) as cause:
         raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause

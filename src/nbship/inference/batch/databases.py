@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ...atomic_write import remove_temporary, replacing
 from ...errors import SourceError
 from ...model.signature import Signature
+from ...project import is_url, shown_url, without_passwords
 from ...tabular import TableWriter
 from ...text import one_line
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
 
-__all__ = ["is_database_url", "load_table", "save_query", "shown_url"]
+__all__ = ["is_database_url", "load_table", "save_query"]
 
 _ROWS = 50_000
 _ABANDONED = 24 * 3600  # seconds: a query's file that no process has written for a day
@@ -34,15 +35,7 @@ def is_database_url(text: str) -> bool:
     >>> is_database_url("sqlite:///orders.db"), is_database_url("orders.csv")
     (True, False)
     """
-    return "://" in text
-
-
-def shown_url(url: str) -> str:
-    """Return a URL without its password."""
-    with _failures(url, "parse"):
-        import sqlalchemy as sa
-
-        return sa.make_url(url).render_as_string(hide_password=True)
+    return is_url(text)
 
 
 def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int:
@@ -64,7 +57,7 @@ def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int
         import sqlalchemy as sa
 
         remove_temporary([path], age=_ABANDONED)
-        engine, count = sa.create_engine(url), 0
+        engine, count = _engine(url), 0
         try:
             with replacing(path, durable=True) as temporary, engine.connect() as connection:
                 writer = TableWriter(temporary, suffix=".parquet")
@@ -99,7 +92,7 @@ def load_table(path: Path, url: str, name: str, *, run: str) -> None:
     with _failures(url, "write to"):
         import sqlalchemy as sa
 
-        engine = sa.create_engine(url)
+        engine = _engine(url)
         try:
             with engine.begin() as connection, pq.ParquetFile(path) as file:
                 table = sa.Table(name, sa.MetaData(), *_columns(file.schema_arrow))
@@ -111,6 +104,25 @@ def load_table(path: Path, url: str, name: str, *, run: str) -> None:
             engine.dispose()
 
 
+def _engine(url: str) -> sa.Engine:
+    """Return an engine whose errors do not show the values of rows.
+
+    Raises
+    ------
+    SourceError
+        If the URL is not valid.
+    """
+    import sqlalchemy as sa
+
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise SourceError(
+            f"The database URL '{shown_url(url)}' is not valid. Write it as 'dialect+driver://user:password@host/database', with @ and / of a password as %40 and %2F."
+        ) from None
+    return sa.create_engine(parsed, hide_parameters=True)
+
+
 @contextmanager
 def _failures(url: str, action: str) -> Iterator[None]:
     try:
@@ -119,16 +131,17 @@ def _failures(url: str, action: str) -> Iterator[None]:
         raise SourceError("Databases need SQLAlchemy. Install it: pip install 'nbship[sql]'.") from error
     try:
         yield
+    except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+        # The database's message quotes the row.
+        raise SourceError(
+            f"Cannot {action} the database '{shown_url(url)}': it rejected a row ({type(error.orig).__name__}). Check the types and keys of the table."
+        ) from None
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
-        reason = one_line(getattr(error, "orig", None) or error).rstrip(".")
-        if action == "parse":
-            # The URL may hold a password, which only a parsed URL can hide.
-            raise SourceError(
-                f"The database URL '{url.partition('://')[0]}://…' is not valid: {reason}. Correct it."
-            ) from error
+        reason = without_passwords(one_line(getattr(error, "orig", None) or error), url).rstrip(".")
+        # Not chained: a driver's message may quote the password.
         raise SourceError(
             f"Cannot {action} the database '{shown_url(url)}': {reason}. Check the URL and the query."
-        ) from error
+        ) from None
 
 
 def _table(
@@ -143,10 +156,10 @@ def _table(
             types[name] = _type(values, signature[name].dtype if name in signature.names else "")
         try:
             columns.append(pa.array(values, type=types[name]))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             raise SourceError(
-                f"Column '{name}' cannot be stored as {types[name]}: {error}. Cast it in the query."
-            ) from error
+                f"Column '{name}' has values that cannot be stored as {types[name]}. Cast it in the query."
+            ) from None
     return pa.table(columns, names=list(names))
 
 
