@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
 from ..model.signature import Field, read_timestamp
+from .integers import convert_integers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["convert_arrow_column", "dtype_without_nulls", "parse_csv_column", "parse_csv_value"]
 
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_INTEGER = re.compile(r"[-+]?\d{1,18}(\.0*)?")
+_LARGEST = 2**63 - 1
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -80,9 +82,17 @@ def _read_float(text: str, _: Field) -> float:
 
 def _read_int(text: str, _: Field) -> int:
     # pandas writes an integer column that has nulls with decimal points: 3.0.
-    if not _INTEGER.fullmatch(text):
+    if not _FLOAT.fullmatch(text):
         raise ValueError("is not an integer")
-    return int(text.partition(".")[0])
+    # The size first: as an integer, 1e999999999 would fill the memory.
+    if abs(float(text)) >= 2.0**64:
+        raise ValueError("is too large to be stored exactly")
+    number = Decimal(text)
+    if number != number.to_integral_value():
+        raise ValueError("is not an integer")
+    if abs(number) > _LARGEST:
+        raise ValueError("is too large to be stored exactly")
+    return int(number)
 
 
 def _read_bool(text: str, _: Field) -> bool:
@@ -159,6 +169,8 @@ def convert_arrow_column(column: pa.ChunkedArray, field: Field, *, coded: bool =
         raise SourceError(
             f"Column '{field.name}' is of type {kind}, where {field.dtype} is expected. Write it with that type."
         )
+    if field.dtype != "datetime" and (types.is_date(kind) or types.is_binary(kind) or types.is_large_binary(kind)):
+        column = column.cast(pa.string())
     failures: dict[int, str] = {}
     if column.null_count and not field.nullable:
         failures = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "is empty")
@@ -166,23 +178,30 @@ def convert_arrow_column(column: pa.ChunkedArray, field: Field, *, coded: bool =
         return _timestamps(column, field, failures)
     if field.dtype in ("string", "category"):
         return _categorical(column) if coded else _strings(column), failures
+    if field.dtype == "int":
+        return convert_integers(column, field)
+    if types.is_decimal(kind):
+        # Arrow's cast of decimals does not round to the nearest float; that of strings does.
+        column = column.cast(pa.string())
     if field.dtype == "float" or field.nullable:
-        return column.cast(pa.float64()).to_numpy(zero_copy_only=False), failures
+        return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), failures
     return _array(column.to_pylist(), field, clean=not failures), failures
 
 
 def _fits(kind: pa.DataType, field: Field) -> bool:
     import pyarrow.types as types
 
-    numeric = types.is_integer(kind) or types.is_floating(kind)
+    numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     fitting = {
         "float": numeric,
-        "int": types.is_integer(kind) or (field.nullable and types.is_floating(kind)),
+        "int": numeric,
         "bool": types.is_boolean(kind),
-        "datetime": types.is_timestamp(kind) or text,
+        "datetime": types.is_timestamp(kind) or types.is_date(kind) or text,
     }
-    return types.is_null(kind) or bool(fitting.get(field.dtype, text))
+    # Some writers store strings as bytes.
+    as_text = text or types.is_date(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    return types.is_null(kind) or bool(fitting.get(field.dtype, as_text))
 
 
 def _timestamps(column: pa.ChunkedArray, field: Field, failures: dict[int, str]) -> tuple[Any, dict[int, str]]:

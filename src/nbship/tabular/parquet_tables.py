@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,8 @@ def parquet_tables(path: Path, rows: int, start: int, categories: Sequence[str])
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, read_dictionary=list(categories)) as file:
+    with pq.ParquetFile(path, read_dictionary=list(categories), coerce_int96_timestamp_unit="us") as file:
+        instants = _int96_columns(file)
         groups: list[int] = []
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
@@ -59,5 +60,20 @@ def parquet_tables(path: Path, rows: int, start: int, categories: Sequence[str])
         for group in groups:
             for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
                 if batch.num_rows > start:
-                    yield pa.Table.from_batches([batch.slice(start)])
+                    yield _with_zone(pa.Table.from_batches([batch.slice(start)]), instants)
                 start = max(0, start - batch.num_rows)
+
+
+def _int96_columns(file: Any) -> list[str]:
+    """Return the columns of the old timestamp type, which holds no time zone: Spark writes it in UTC."""
+    columns = [file.schema.column(number) for number in range(len(file.schema))]
+    return [column.path for column in columns if column.physical_type == "INT96"]
+
+
+def _with_zone(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    import pyarrow as pa
+
+    for name in names:
+        column = table.column(name).cast(pa.timestamp("us", tz="UTC"))
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table

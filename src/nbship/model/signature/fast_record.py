@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .fields import Field
-from .parsing import LARGEST, READERS
+from .parsing import LARGEST, READERS, largest_integer
 from .signature import Signature
 from .validation import Rows, to_array
 
@@ -80,9 +80,10 @@ def _null(field: Field) -> Any:
 def _reader(field: Field) -> Callable[[Any], Any]:
     full = _full_reader(field)
     if field.dtype in ("float", "int"):
-        low: Any = -LARGEST if field.minimum is None else field.minimum
-        high: Any = LARGEST if field.maximum is None else field.maximum
-        return _number(float if field.dtype == "float" else int, max(low, -LARGEST), min(high, LARGEST), full)
+        largest = LARGEST if field.dtype == "float" else largest_integer(field)
+        low: Any = -largest if field.minimum is None else field.minimum
+        high: Any = largest if field.maximum is None else field.maximum
+        return _number(float if field.dtype == "float" else int, max(low, -largest), min(high, largest), full)
     if field.dtype == "category" and field.categories and not field.open:
         known = frozenset(field.categories)
         return lambda value: value if type(value) is str and value in known else full(value)

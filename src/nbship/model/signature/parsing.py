@@ -13,12 +13,22 @@ from ...text import nearest
 from .fields import Field
 from .timestamps import read_timestamp
 
-__all__ = ["LARGEST", "READERS", "kind_of"]
+__all__ = ["LARGEST", "READERS", "kind_of", "largest_integer"]
 
 # The largest integer below which float64 holds every integer: 2**53 and 2**53 + 1 are the same float64.
 LARGEST = 2**53 - 1
+_LARGEST_KEY = 2**63 - 1
 
 _Read = tuple[Any, "str | None"]
+
+
+def largest_integer(field: Field) -> int:
+    """Return the largest integer that a field holds exactly: of a key without nulls, any of 64 bits.
+
+    >>> largest_integer(Field("id", "int", key=True)) == 2**63 - 1
+    True
+    """
+    return _LARGEST_KEY if field.key and not field.nullable else LARGEST
 
 
 def _read_bool(field: Field, value: Any) -> _Read:
@@ -28,14 +38,14 @@ def _read_bool(field: Field, value: Any) -> _Read:
 
 
 def _read_int(field: Field, value: Any) -> _Read:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        # pandas stores an integer column with nulls as floats.
-        whole = isinstance(value, (float, np.floating)) and field.nullable and float(value).is_integer()
-        if not whole:
-            return value, f"is {_shown(field, value)}, not an integer"
-    if abs(value) > LARGEST:
+    # JSON, pandas and Spark write integers as floats too: 3.0.
+    is_float = isinstance(value, (float, np.floating))
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not (is_integer or (is_float and float(value).is_integer())):
+        return value, f"is {_shown(field, value)}, not an integer"
+    if abs(int(value)) > (LARGEST if is_float else largest_integer(field)):
         return value, "is too large to be stored exactly"
-    return int(value), _out_of_range(field, value)
+    return int(value), _out_of_range(field, int(value))
 
 
 def _read_float(field: Field, value: Any) -> _Read:

@@ -16,7 +16,7 @@ from ...errors import InputFailure, InvalidInputError
 from ...text import nearest
 from .columns import Codes, Column, columns_of, frame_of
 from .fields import Field
-from .parsing import LARGEST, READERS, kind_of
+from .parsing import LARGEST, READERS, kind_of, largest_integer
 from .signature import Signature
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _read_series(field: Field, series: pd.Series[Any], failures: list[InputFailu
     column = _plain_column(field, series)
     wrong = None if column is None else list(_failures(field, column))
     if column is not None and not wrong:
-        return column
+        return column.astype(np.int64, copy=False) if field.dtype == "int" and not field.nullable else column
     values = [None if _is_null(value) else value for value in series.tolist()]
     own: list[InputFailure] = []
     array, _ = _read_field(field, [{field.name: value} for value in values], own)
@@ -213,11 +213,16 @@ def _read_codes(field: Field, series: pd.Series[Any]) -> Any:
 
 def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
     kind = getattr(series.dtype, "kind", "O")
-    fits = {"bool": "b", "int": "iu" + ("f" if field.nullable else ""), "float": "iuf", "datetime": "M"}
+    fits = {"bool": "b", "int": "iuf", "float": "iuf", "datetime": "M"}
     if kind not in fits.get(field.dtype, "O"):
         return None
     if field.dtype == "datetime" and getattr(series.dtype, "tz", None) is None:
         return None
+    if field.dtype == "int" and kind == "u" and len(series) and series.max() > np.iinfo(np.int64).max:
+        return None
+    if field.dtype == "int" and kind in "iu" and not series.isna().any():
+        # The column of an extension type would become floats.
+        series = series.astype("int64")
     column = columns_of(series.to_frame(field.name))[field.name]
     if field.dtype == "float" or (field.nullable and field.dtype in ("int", "bool")):
         return column.astype(np.float64)
@@ -240,11 +245,18 @@ def _failures(field: Field, column: Column) -> Iterator[str]:
     least, most = np.fmin.reduce(column), np.fmax.reduce(column)
     if (field.minimum is not None and least < field.minimum) or (field.maximum is not None and most > field.maximum):
         yield "range"
-    largest = LARGEST if field.dtype == "int" else np.finfo(np.float64).max
-    if not null.all() and not -largest <= float(least) <= float(most) <= largest:
+    if not null.all() and not _is_storable(field, least, most):
         yield "size"
     if field.dtype == "int" and column.dtype.kind == "f" and (column[~null] != np.floor(column[~null])).any():
         yield "fraction"
+
+
+def _is_storable(field: Field, least: Any, most: Any) -> bool:
+    if field.dtype == "int" and isinstance(most, np.integer):
+        largest = largest_integer(field)
+        return -largest <= int(least) and int(most) <= largest
+    bound = LARGEST if field.dtype == "int" else np.finfo(np.float64).max
+    return bool(-bound <= float(least) <= float(most) <= bound)
 
 
 def _string_failures(field: Field, column: Column) -> Iterator[str]:
