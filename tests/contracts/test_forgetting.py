@@ -196,7 +196,8 @@ def test_a_spool_is_forgotten_too(tmp_path: Path) -> None:
             # The database rejects this entry, so it stays in the spool.
             spool.append(double._replace(latency_ms=9.0))
         assert forget_subject(log, signature(False), {"name": "Canary"}) == 2
-        assert [each.name for each in tmp_path.iterdir() if b"Canary" in each.read_bytes()] == []
+        files = [each for each in tmp_path.rglob("*") if each.is_file()]
+        assert [each.name for each in files if b"Canary" in each.read_bytes()] == []
 
 
 def test_no_transaction_deletes_more_than_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

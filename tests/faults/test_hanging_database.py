@@ -22,7 +22,8 @@ from services import PostgresServer, postgres_server, postgres_url
 from waiting import PATIENCE, wait_until
 
 from nbship.errors import LogError
-from nbship.prediction_log import Label, PredictionLog, SqlLog, open_log, postgres, spool
+from nbship.prediction_log import Label, PredictionLog, SqlLog, open_log, postgres
+from nbship.prediction_log.spool import spooled
 
 _DAY = (NOON, NOON + timedelta(days=1))
 # Every method of a log, called on a database that does not respond. Those that are not here do not talk to it.
@@ -128,7 +129,7 @@ def test_every_method_of_the_log_ends_while_the_database_hangs(
 ) -> None:
     assert {name for name, _ in inspect.getmembers(PredictionLog) if name[0] != "_"} == _CALLS.keys() | _SILENT
     # Every call waits for the server again, but not for long.
-    for module, name in ((postgres, "_LOOKUP_SECONDS"), (spool, "_QUICK_SECONDS")):
+    for module, name in ((postgres, "_LOOKUP_SECONDS"), (spooled, "_QUICK_SECONDS")):
         monkeypatch.setattr(module, name, 0.5)
     monkeypatch.setattr(postgres, "_PAUSE_SECONDS", 0.0)
     path = tmp_path / "spool.sqlite" if when_down == "spool" else None

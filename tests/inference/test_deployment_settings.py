@@ -50,7 +50,7 @@ def _is_spooled(deployment: Deployment) -> bool:
     # Nothing listens there; opening such a log without a spool does not create the spool.
     with pytest.raises(LogError):
         deployment.open_log()
-    return (deployment.state / "predictions.spool.sqlite").exists()
+    return (deployment.state / "predictions.spool").exists()
 
 
 def _prunes(_: Deployment) -> bool:

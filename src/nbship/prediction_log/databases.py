@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from .rows import Entry
 
-__all__ = ["FORMAT", "Connection", "Database"]
+__all__ = ["FORMAT", "Connection", "Database", "Primary"]
 
 # The format of the tables. Format 2 added `trace` to `records`; format 3 added `role` to `records` and `model` to
 # `labels`.
@@ -76,3 +76,10 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close all connections."""
+
+
+class Primary(Database, Protocol):
+    """A database to which spooled entries are forwarded."""
+
+    def write_once(self, entries: Sequence[Entry]) -> Sequence[Exception | None]:
+        """Write entries of which an interrupted `write` may have stored some; return for each None or its error."""

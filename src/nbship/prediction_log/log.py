@@ -121,7 +121,7 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
     if spool is None:
         return SqlLog(Postgres(address))
     check_disk(spool)
-    return SqlLog(Spooled(lambda writer: Postgres(address, patience=WRITE_SECONDS, writer=writer), Sqlite(spool)))
+    return SqlLog(Spooled(lambda writer: Postgres(address, patience=WRITE_SECONDS, writer=writer), spool))
 
 
 def log_address(where: Project | Path | str) -> Path | str:

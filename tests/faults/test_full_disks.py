@@ -1,0 +1,69 @@
+"""A full disk loses nothing, and what follows needs no space on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from disks import fill, small_disk
+from faults.rest_server import RECORD
+from servers import serving
+from services import PostgresServer, postgres_server
+from waiting import PATIENCE, wait_until
+
+from nbship.prediction_log import open_log
+
+_LIST = [RECORD] * 200
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+def _predict(url: str) -> list[str] | None:
+    """Send a list of records; return the ids, or None if the log is not available."""
+    response = httpx.post(f"{url}/predict", json=_LIST, timeout=PATIENCE)
+    assert response.status_code in (200, 503)
+    return [one["id"] for one in response.json()] if response.status_code == 200 else None
+
+
+def _fill_spool(url: str) -> list[str]:
+    """Send lists until the spool's disk is full; return the acknowledged ids."""
+    ids: list[str] = []
+    while (acknowledged := _predict(url)) is not None:
+        ids += acknowledged
+    return ids
+
+
+def test_a_spool_that_filled_its_disk_recovers_without_space(
+    small_package: Path, tmp_path: Path, server: PostgresServer
+) -> None:
+    environ = {"NBSHIP_LOG__URL": server.url, "NBSHIP_LOG__WHEN_DOWN": "spool"}
+    with small_disk(tmp_path / "state", bytes=2**20) as state:
+        with serving(small_package, tmp_path, environ=environ) as (url, process):
+            assert _predict(url) is not None
+            server.hang()
+            ids = _fill_spool(url)
+            assert ids
+            fill(state)
+            assert _predict(url) is None
+            assert httpx.get(f"{url}/v2/health/ready", timeout=PATIENCE).status_code == 503
+            server.resume()
+            # Nothing was deleted from the disk.
+            wait_until(lambda: _predict(url) is not None)
+            wait_until(lambda: not list(state.glob("predictions.spool/*.jsonl")))
+            assert httpx.get(f"{url}/v2/health/ready", timeout=PATIENCE).status_code == 200
+            server.hang()
+            ids += _fill_spool(url)
+            process.kill()
+        fill(state)
+        server.resume()
+        # The next service starts on the full disk.
+        with serving(small_package, tmp_path, environ=environ) as (url, _), open_log(server.url) as log:
+            wait_until(lambda: log.known(ids) == set(ids))
+            assert _predict(url) is not None
+            wait_until(lambda: not list(state.glob("predictions.spool/*.jsonl")))
