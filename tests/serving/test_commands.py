@@ -170,8 +170,8 @@ def test_bad_rows_are_counted(nbship, small_package: Path, tmp_path: Path, table
     ("words", "reason"),
     [
         (["predict", "none.csv"], "no file 'none.csv'"),
-        (["predict", "in.xlsx"], "unsupported suffix. Use .csv, .jsonl or .parquet"),
-        (["predict", "in.csv", "out.txt"], "unsupported suffix. Use .csv, .jsonl or .parquet"),
+        (["predict", "in.xlsx"], "unsupported suffix. Use .csv, .tsv,"),
+        (["predict", "in.csv", "out.txt"], "unsupported suffix. Use .csv, .jsonl, .ndjson or .parquet"),
         (["labels", "in.csv"], "no column 'label'"),
         (["replay", "nothing"], "no record 'nothing'"),
     ],

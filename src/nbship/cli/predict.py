@@ -32,6 +32,14 @@ __all__ = ["command"]
 @click.option("--table", help="The table to write, if OUTPUT is a database URL.")
 @csv_options
 @click.option("--ignore-extra", is_flag=True, help="Ignore columns that the model does not have.")
+@click.option(
+    "--max-rejected",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Exit with 1 if a larger share of the rows is rejected.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--other-versions",
@@ -40,14 +48,14 @@ __all__ = ["command"]
 )
 def command(
     source: str, output: str | None, package: Path | None, model: str | None, query: str | None, table: str | None, ignore_extra: bool,
-    as_json: bool, other_versions: bool, csv: CsvOptions,
+    as_json: bool, other_versions: bool, csv: CsvOptions, max_rejected: float,
 ) -> None:  # fmt: skip
     """Score CSV, JSON, JSON Lines or Parquet files, or the result of a database query.
 
     SOURCE is a file, a folder, or a pattern in quotes ('july/*.parquet') whose files are read as one table.
     Text may be compressed (.gz, .zst, .bz2). OUTPUT (.csv, .jsonl or .parquet; default: <name>_predictions beside the input) gets the key columns, a
     prediction id and the outputs for each row. It appears complete or not at all; a stopped run resumes.
-    Invalid rows are written to <OUTPUT>.rejected.csv with the reasons. Database URLs have the form of
+    Invalid rows are written to <OUTPUT>.rejected.csv with the reasons; the output holds the others. Database URLs have the form of
     SQLAlchemy (postgresql+psycopg://user@host/shop).
 
     \b
@@ -77,11 +85,12 @@ def command(
     if loads and output is not None and table is not None:
         load_table(target, output, table, run=summary.run.id)
     click.echo(json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(target)))
+    summary.require_accepted(max_rejected)
 
 
 def _target(source: str, output: str | None, *, table: str | None, folder: Path) -> Path:
     """Return the output file; for a table, a file in the state folder that is loaded into it."""
-    from ..tabular import find_format
+    from ..tabular import Source, find_format
 
     if table is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +100,7 @@ def _target(source: str, output: str | None, *, table: str | None, folder: Path)
     if "://" in source:
         raise click.UsageError("Pass OUTPUT: a query has no input file from which to derive a default.")
     given = Path(source)
-    if not given.is_file():
+    if Source(given).files != (given,):
         raise click.UsageError("Pass OUTPUT: several files have no name from which to derive a default.")
     format = find_format(given)
     stem = Path(given.stem).stem if format.compression else given.stem

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from packages import make_rows
 
 from nbship import predictor
-from nbship.cli import nbship
+from nbship.cli import main, nbship
 from nbship.tabular import Source, csv_tables
 from nbship.tabular.readers import read_chunks
 
@@ -362,7 +362,6 @@ MANY: dict[str, Callable[[pd.DataFrame], bytes]] = {
     ".snappy.parquet": parquet,
     ".csv": lambda rows: as_csv(rows).encode(),
     ".csv.gz": lambda rows: gzip.compress(as_csv(rows, sep=";").encode()),
-    ".json": lambda rows: as_lines(rows).encode() or b"[]",
 }
 
 
@@ -409,3 +408,38 @@ def test_files_of_a_folder_that_do_not_fit_together(
     assert "have different columns: 'size'" in str(predict("july", "out.csv").exception)
     assert "holds no data files" in str(predict("august/*.parquet", "out.csv").exception)
     assert "Pass OUTPUT" in predict("july").output
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words", "code"),
+    [(6, (), 0), (7, (), 1), (1, ("--max-rejected", "0"), 1), (0, ("--max-rejected", "0"), 0), (59, ("--max-rejected", "1"), 0)],
+)  # fmt: skip
+def test_too_many_rejected_rows_fail_the_command(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, wrong: int, words: tuple[str, ...], code: int
+) -> None:
+    (tmp_path / "in.csv").write_text(as_csv(rows.assign(size=rows["size"].where(rows.index >= wrong, 77))))
+    # A repeated run has the same exit code.
+    for repeated in (False, True):
+        result = predict("in.csv", "out.csv", "--json", *words)
+        assert json.loads(result.stdout)["rejected"] == wrong
+        assert json.loads(result.stdout)["repeated"] is repeated
+        assert (result.exception is not None) == bool(code)
+        if code:
+            assert f"{wrong} of 60 rows were rejected" in str(result.exception)
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 60 - wrong
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "many"])
+def test_an_invalid_share_is_wrong_usage(predict: Callable[..., Result], share: str) -> None:
+    assert predict("in.csv", "out.csv", "--max-rejected", share).exit_code == 2
+
+
+def test_too_many_rejected_rows_exit_with_1(
+    tmp_path: Path, rows: pd.DataFrame, small_package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+    (tmp_path / "in.csv").write_text(as_csv(rows.assign(size=rows["size"].where(rows.index >= 30, 77))))
+    with pytest.raises(SystemExit) as caught:
+        main(["predict", "in.csv", "out.csv", "--package", str(small_package)])
+    assert caught.value.code == 1

@@ -20,7 +20,7 @@ from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
 from ...tabular import Source, TableJoiner, output_kind, read_column_names
-from ...text import listed, nearest
+from ...text import counted, listed, nearest
 from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
 from .scoring import REASONS, Scoring
@@ -49,6 +49,14 @@ class BatchSummary:
     run: BatchRun
     rejected_path: Path | None
     repeated: bool = False
+
+    def require_accepted(self, max_rejected: float) -> None:
+        """Raise SchemaError if more than a share of the rows, from 0 to 1, was rejected."""
+        count = self.run.rows + self.run.rejected
+        if not self.run.rejected <= max_rejected * count:
+            raise SchemaError(
+                f"{self.run.rejected:,} of {counted(count, 'row')} were rejected, more than the share of {max_rejected:g} that --max-rejected allows. See '{self.rejected_path}' for the reasons; '{self.run.output_path}' holds the other rows."
+            )
 
 
 def predict_file(
