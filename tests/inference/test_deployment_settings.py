@@ -41,7 +41,7 @@ def _served(deployment: Deployment, name: str) -> Any:
 
 
 def _is_rejected(deployment: Deployment) -> bool:
-    with pytest.raises(SignerError, match="is not signed, but 'release.signers' requires a signature"):
+    with pytest.raises(SignerError, match=r"is not signed, but 'release\.signers' requires a signature"):
         deployment.load()
     return True
 

@@ -83,7 +83,8 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `auth` is the authentication: `keys` (API keys in the file `keys`, by default in the state folder), `proxy` (one of
     `proxies` authenticates callers), `none`, or empty: only callers on this machine are served. `probes_port` serves
     health checks and metrics on a port of their own (0: on the same). `root_path` is the path prefix that a proxy adds.
-    `max_bytes`, `max_rows` and `receive_seconds` limit a request, and `queue` the number of concurrent requests.
+    `max_bytes`, `max_rows` and `receive_seconds` limit a request, `send_seconds` the time in which a client receives its
+    response, and `queue` the number of concurrent requests. Idle connections are kept for `keep_alive_seconds`.
     On shutdown, the service reports "not ready" for `drain_seconds` before it stops accepting requests. `results` is the
     output of a batch run, whose predictions can be looked up by key.
     """
@@ -99,6 +100,8 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes: int = 10_000_000
     max_rows: int = 100_000
     receive_seconds: float = 30.0
+    send_seconds: float = 30.0
+    keep_alive_seconds: int = 75
     queue: int = 2048
     drain_seconds: float = 0.0
     request_log: bool = True

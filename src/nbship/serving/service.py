@@ -13,6 +13,7 @@ from ..project import ServingSection
 from .handlers import Handlers
 from .http import (
     Access,
+    Admission,
     Limiter,
     PendingResponse,
     Receive,
@@ -108,6 +109,10 @@ class Service:
         self._handlers.served.swap(predictor)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._limiter.admission() as admission:
+            await self._reply(admission, scope, receive, send)
+
+    async def _reply(self, admission: Admission, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = Request(scope)
         identify(request)
@@ -116,8 +121,9 @@ class Service:
             lifespan.metrics.in_flight.inc()
         route, response = None, None
         try:
+            request.check_headers()
             route = self._handlers.find(request, scope)
-            response = await self._respond(route, request, scope, receive)
+            response = await self._respond(route, request, scope, receive, admission)
         except Exception as error:
             response = self._error_response(error, request)
         finally:
@@ -127,6 +133,7 @@ class Service:
                 lifespan.metrics.note(name, status, time.perf_counter() - started, request.rows)
         version = request.version or (lifespan.version if lifespan else "")
         headers = trace_headers(request) + (((b"x-model-version", version.encode()),) if version else ())
+        admission.send(len(response.body))
         await send_response(response, send, headers=headers, body=request.method != "HEAD")
         if lifespan is not None and lifespan.request_log is not None:
             lifespan.request_log.note(request, status=response.status, started=started, version=version)
@@ -141,19 +148,17 @@ class Service:
             request.invalid_field = reported.fields[0].field
         return error_response(reported)
 
-    async def _respond(self, route: Route, request: Request, scope: Scope, receive: Receive) -> Response:
+    async def _respond(
+        self, route: Route, request: Request, scope: Scope, receive: Receive, admission: Admission
+    ) -> Response:
         request.caller = self._access.admit(request, scope, route.role)
         if request.method != "POST":
             return await self._dispatch(route, request, scope, immediate=route.immediate)
-        settings, held = self.settings, 0
-        self._limiter.enter()
-        try:
-            body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
-            self._limiter.hold(len(body))
-            request.body, held = body, len(body)
-            return await self._dispatch(route, request, scope, immediate=self._is_light(route, request))
-        finally:
-            self._limiter.leave(held)
+        settings = self.settings
+        admission.enter()
+        request.body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
+        admission.hold(len(request.body))
+        return await self._dispatch(route, request, scope, immediate=self._is_light(route, request))
 
     def _is_light(self, route: Route, request: Request) -> bool:
         lifespan = self._handlers.lifespan

@@ -135,7 +135,7 @@ def _serve_workers(
     # The state folder is writable, because the log is there; other folders may be read-only.
     with tempfile.TemporaryDirectory(prefix="metrics-", dir=deployment.state) as folder:
         os.environ[FOLDER] = folder
-        config = config_of("nbship.serving.supervisor:worker", workers=settings.workers, root_path=settings.root_path)
+        config = config_of("nbship.serving.supervisor:worker", settings, workers=settings.workers)
         supervisor = _Supervisor(config, sockets, announce)
         supervisor.run()
     if not supervisor.announced:

@@ -19,6 +19,7 @@ from typing import Any
 import uvicorn
 
 from ..errors import ServingError
+from ..project import ServingSection
 from .http import Connection, Outbox
 from .service import Service
 
@@ -29,9 +30,6 @@ _LOGGER = logging.getLogger(__name__)
 # After draining, running requests may take the first time; the second includes writing the log. Container runtimes kill
 # a process after 10 s.
 _FINISH_SECONDS, _STOP_SECONDS = 6, 9
-# Longer than clients and load balancers keep idle connections (commonly 60 s): a request that is sent while the service
-# closes its connection is lost without a response.
-_IDLE_SECONDS = 75
 _BACKLOG = 4096
 
 
@@ -84,10 +82,11 @@ class Server(uvicorn.Server):
             self._announce()
 
     async def on_tick(self, counter: int) -> bool:
-        app = self._service
         now = time.monotonic()
         if counter % 10 == 0:
-            self._close_slow(now - app.settings.receive_seconds)
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.close_slow(now)
         if self._stops_at is not None and now >= self._stops_at:
             self.should_exit = True
         stop: bool = await super().on_tick(counter)
@@ -115,11 +114,6 @@ class Server(uvicorn.Server):
         app: Any = self.config.app
         return app if isinstance(app, Service) else self.config.loaded_app
 
-    def _close_slow(self, before: float) -> None:
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection) and connection.head_started and connection.head_started < before:
-                connection.reject("too_slow", "The headers of the request did not arrive in time. Send them faster.")
-
 
 def _exit_after(seconds: float) -> None:
     """End the process after this time, whatever it waits for. What callers have received is in the log."""
@@ -133,13 +127,14 @@ def _exit_after(seconds: float) -> None:
     timer.start()
 
 
-def config_of(app: Any, *, workers: int = 1, root_path: str = "") -> uvicorn.Config:
+def config_of(app: Any, settings: ServingSection | None = None, *, workers: int = 1) -> uvicorn.Config:
     """Return uvicorn's configuration for a service."""
+    settings = settings or ServingSection()
     connection: Any = partial(Connection, Outbox())
     return uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=connection,
-        loop="uvloop", timeout_graceful_shutdown=_FINISH_SECONDS, workers=workers, root_path=root_path, proxy_headers=False,
-        backlog=_BACKLOG, timeout_keep_alive=_IDLE_SECONDS, factory=isinstance(app, str),
+        loop="uvloop", timeout_graceful_shutdown=_FINISH_SECONDS, workers=workers, proxy_headers=False, backlog=_BACKLOG,
+        timeout_keep_alive=settings.keep_alive_seconds, root_path=settings.root_path, factory=isinstance(app, str),
     )  # fmt: skip
 
 
@@ -152,7 +147,7 @@ def run(app: Service, sockets: Sequence[socket.socket], *, announce: Callable[[]
         Called when the service is ready.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    server = Server(config_of(app, root_path=app.settings.root_path), announce=announce)
+    server = Server(config_of(app, app.settings), announce=announce)
     try:
         server.run(sockets=list(sockets))
     finally:

@@ -18,11 +18,12 @@ from .asgi import (
 )
 from .auth import Access, check_address, keys_of, open_access
 from .group_commit import GroupCommit
-from .limiter import Limiter
+from .limiter import Admission, Limiter
 from .metrics import FOLDER, ServiceMetrics, forget_worker
+from .outbox import Outbox
 from .request_log import RequestLog, identify, trace_headers
 from .statuses import MEANINGS, RETRY_AFTER, STATUSES, as_request_error
-from .uvicorn_protocol import Connection, Outbox
+from .uvicorn_protocol import Connection
 
 __all__ = [
     "FOLDER",
@@ -31,6 +32,7 @@ __all__ = [
     "ROLES",
     "STATUSES",
     "Access",
+    "Admission",
     "Connection",
     "GroupCommit",
     "HTTPError",

@@ -32,6 +32,18 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _MOST_FAILURES = 100
+# A response of this size fits the buffers of a connection, and need not be waited for.
+_MOST_UNREAD_BYTES = 65_536
+# Headers that are read, and have one value: a request that repeats one says two things.
+_SINGLE = frozenset(
+    {
+        b"authorization", b"content-encoding", b"content-length", b"content-type", b"host",
+        b"inference-header-content-length", b"origin", b"sec-fetch-mode", b"sec-fetch-site", b"traceparent",
+        b"x-api-key", b"x-forwarded-user", b"x-request-id",
+    }
+)  # fmt: skip
+# Headers that are read, and have a list of values.
+_LISTS = frozenset({b"accept-encoding", b"x-forwarded-for"})
 
 
 class Request:
@@ -51,7 +63,19 @@ class Request:
         The version of the model that predicted; empty if the request was not for a prediction.
     """
 
-    __slots__ = ("body", "caller", "headers", "id", "invalid_field", "method", "path", "rows", "trace", "version")
+    __slots__ = (
+        "_repeated",
+        "body",
+        "caller",
+        "headers",
+        "id",
+        "invalid_field",
+        "method",
+        "path",
+        "rows",
+        "trace",
+        "version",
+    )
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
@@ -60,6 +84,7 @@ class Request:
         if root and self.path.startswith(root):
             self.path = self.path[len(root) :]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._repeated = len(self.headers) < len(scope["headers"]) and self._join_repeated(scope["headers"])
         self.body = b""
         self.caller = ""
         self.trace = ""
@@ -67,6 +92,23 @@ class Request:
         self.rows = 0
         self.invalid_field: str | None = None
         self.version = ""
+
+    def _join_repeated(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Join the values of list headers; return the name of another repeated header that is read, or nothing."""
+        seen: dict[bytes, bytes] = {}
+        repeated = b""
+        for name, value in headers:
+            if name in seen and name in _SINGLE:
+                repeated = name
+            seen[name] = seen[name] + b", " + value if name in seen and name in _LISTS else value
+        self.headers = seen
+        return repeated
+
+    def check_headers(self) -> None:
+        """Raise HTTPError if a header that is read is repeated: which value counts must not be a guess."""
+        if self._repeated:
+            name = self._repeated.decode("latin-1")
+            raise HTTPError("invalid_http", f"The request has the header '{name}' more than once. Send it once.")
 
     def header(self, name: bytes) -> str:
         """Return the value of a header, or an empty string."""
@@ -218,4 +260,9 @@ async def send_response(
     if response.headers:
         lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": lines})
-    await send({"type": "http.response.body", "body": response.body if body else b""})
+    content = response.body if body else b""
+    if len(content) > _MOST_UNREAD_BYTES:
+        # The empty part behind it is sent once the client has received most of the response.
+        await send({"type": "http.response.body", "body": content, "more_body": True})
+        content = b""
+    await send({"type": "http.response.body", "body": content})

@@ -1,135 +1,123 @@
-"""uvicorn's HTTP/1.1 connection, with limits on the size and the arrival time of a request's head.
-
-Responses are sent together: head and body in one write, and all responses of one turn of the event loop at its end.
-A client with many open requests is then woken once per turn, instead of twice per response.
-"""
+"""uvicorn's HTTP/1.1 connection, with limits on the bytes and the seconds of a request and of its response."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ...errors import RequestError
+from ...project import ServingSection
 from .asgi import error_response
+from .outbox import Outbox, Outgoing
 
-__all__ = ["Connection", "Outbox"]
+__all__ = ["Connection"]
 
 _MOST_HEAD_BYTES = 65_536
-_MOST_HELD_BYTES = 65_536
-
-
-class Outbox:
-    """The connections of a server that have data to send in this turn of the event loop."""
-
-    def __init__(self) -> None:
-        self._holding: list[Outgoing] = []
-
-    def add(self, outgoing: Outgoing, loop: asyncio.AbstractEventLoop) -> None:
-        """Send what a connection holds at the end of this turn."""
-        if not self._holding:
-            loop.call_soon(self._send)
-        self._holding.append(outgoing)
-
-    def _send(self) -> None:
-        holding, self._holding = self._holding, []
-        for outgoing in holding:
-            outgoing.send()
-
-
-class Outgoing:
-    """A transport that holds written data until `send` or `close`.
-
-    Parameters
-    ----------
-    hold
-        Called at the first write after `send`; must arrange for the next call of `send`.
-    """
-
-    def __init__(self, transport: asyncio.Transport, hold: Callable[[Outgoing], object]) -> None:
-        self._transport, self._hold = transport, hold
-        self._parts: list[bytes] = []
-        self.is_closing, self.get_extra_info = transport.is_closing, transport.get_extra_info
-        self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
-
-    def write(self, data: bytes) -> None:
-        """Hold bytes to send; send large ones immediately."""
-        self._parts.append(data)
-        if len(data) > _MOST_HELD_BYTES:
-            self.send()
-        elif len(self._parts) == 1:
-            self._hold(self)
-
-    def send(self) -> None:
-        """Send held data."""
-        parts, self._parts = self._parts, []
-        if parts and not self._transport.is_closing():
-            self._transport.write(b"".join(parts))
-
-    def close(self) -> None:
-        """Send held data, and close."""
-        self.send()
-        self._transport.close()
+# What a chunk costs besides its content: its size in hexadecimal and line ends.
+_CHUNK_BYTES = 16
 
 
 class Connection(HttpToolsProtocol):
     """A connection that reports errors of HTTP as JSON, like all other errors.
 
+    Until it is idle, its bytes and seconds are limited: those of the head, the body and the trailers of a request, also
+    after an early response, and those in which the client receives the response.
+
     Parameters
     ----------
     outbox
         Shared by the connections of a server.
-
-    Attributes
-    ----------
-    head_started
-        When the head of a request started to arrive (`time.monotonic`); None while no head is incomplete.
     """
 
     def __init__(self, outbox: Outbox, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._outbox = outbox
-        self.head_started: float | None = None
-        self._head_bytes = 0
+        self._settings: ServingSection = getattr(self.app, "settings", ServingSection())
+        # Times are of `time.monotonic`; None while no head is incomplete, no request, and nothing to send.
+        self._head_since: float | None = None
+        self._request_since: float | None = None
+        self._sending_since: float | None = None
+        # Of the current request, and the number of requests that have begun on this connection.
+        self._bytes, self._body_bytes, self._chunks, self._begun = 0, 0, 0, 0
 
     def connection_made(self, transport: Any) -> None:
         self._outgoing = Outgoing(transport, self._hold)
         super().connection_made(self._outgoing)  # type: ignore[arg-type]
-        self.head_started = time.monotonic()
+        self._head_since = time.monotonic()
 
     def _hold(self, outgoing: Outgoing) -> None:
         self._outbox.add(outgoing, self.loop)
 
     def data_received(self, data: bytes) -> None:
-        if self.head_started is not None:
-            self._head_bytes += len(data)
+        begun, receiving = self._begun, self._request_since is not None
+        if self._head_since is None and not receiving:
+            # Also for empty lines, which belong to no request.
+            self._head_since = time.monotonic()
         super().data_received(data)
-        # Data behind a complete head belongs to the body, which `read_body` limits.
-        if self.head_started is not None and self._head_bytes > _MOST_HEAD_BYTES:
+        if self._request_since is None and self._head_since is None:
+            return
+        # Data with the end of one request and the start of another are not counted: they fit the socket's buffer.
+        if begun == self._begun or (not receiving and begun + 1 == self._begun):
+            self._bytes += len(data)
+        if self._bytes - self._body_bytes > _MOST_HEAD_BYTES + _CHUNK_BYTES * self._chunks:
             self.reject(
                 "headers_too_large",
-                f"The headers of the request are larger than {_MOST_HEAD_BYTES:,} bytes. Send fewer or shorter headers.",
+                f"The headers or trailers of the request are larger than {_MOST_HEAD_BYTES:,} bytes. Send fewer or shorter ones.",
             )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self.head_started is None:
-            self.head_started = time.monotonic()
+        self._begun += 1
+        self._bytes = self._body_bytes = self._chunks = 0
+        if self._head_since is None:
+            self._head_since = time.monotonic()
 
     def on_headers_complete(self) -> None:
-        self.head_started, self._head_bytes = None, 0
+        self._head_since, self._request_since = None, self._head_since
         self.scope["active_tasks"] = self.tasks  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+        # Trailers are ignored: they must not count as headers, which the application may not have read yet.
+        self.headers = []
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk of the body."""
+        self._chunks += 1
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        # The application limits the body that it reads; this is for what comes after an early response.
+        if self._body_bytes > self._settings.max_bytes and self.cycle.response_complete:
+            self.transport.close()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._request_since = None
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         # No other request is running whose response could be sent with this one.
         if len(self.tasks) <= 1:
             self._outgoing.send()
         super().on_response_complete()
+
+    def close_slow(self, now: float) -> None:
+        """Close the connection if the client sends its request, or receives its response, too slowly."""
+        seconds = self._settings.receive_seconds
+        if self._head_since is not None and self._head_since < now - seconds:
+            self.reject("too_slow", "The headers of the request did not arrive in time. Send them faster.")
+        # While the application reads a body, it has a deadline for it; as long again for what it does not read.
+        early = self._request_since is not None and self.cycle.response_complete
+        if early and self._request_since is not None and self._request_since < now - 2 * seconds:
+            self.transport.close()
+        if not self._outgoing.get_write_buffer_size():
+            self._sending_since = None
+        elif self._sending_since is None:
+            self._sending_since = now
+        elif self._sending_since < now - self._settings.send_seconds:
+            self._outgoing.abort()
 
     def send_400_response(self, msg: str) -> None:
         self.reject("invalid_http", "The request is not valid HTTP/1.1. Check the client.")
@@ -141,6 +129,6 @@ class Connection(HttpToolsProtocol):
         response = error_response(RequestError(code, message))
         status, body = response.status, response.body
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.head_started = None
+        self._head_since = None
         self.transport.write(head.encode() + body)
         self.transport.close()
