@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +17,13 @@ from ..text import counted
 from .options import csv_options, model_option
 
 if TYPE_CHECKING:
-    from ..inference import BatchSummary
-    from ..tabular import CsvOptions, Source
+    from ..inference import BatchSummary, OwnFiles
+    from ..model.signature import Signature
+    from ..tabular import CsvOptions, Kind, Source
 
 __all__ = ["command"]
+
+_STREAM = "-"
 
 
 @click.command()
@@ -30,6 +33,11 @@ __all__ = ["command"]
 @model_option
 @click.option("--query", help="The SQL query to read, if SOURCE is a database URL.")
 @click.option("--table", help="The table to write, if OUTPUT is a database URL.")
+@click.option(
+    "--output-format",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    help="The format of standard output.  [default: that of SOURCE]",
+)
 @csv_options
 @click.option("--ignore-extra", is_flag=True, help="Ignore columns that the model does not have.")
 @click.option(
@@ -48,63 +56,97 @@ __all__ = ["command"]
 )
 def command(
     source: str, output: str | None, package: Path | None, model: str | None, query: str | None, table: str | None, ignore_extra: bool,
-    as_json: bool, other_versions: bool, csv: CsvOptions, max_rejected: float,
+    output_format: str | None, as_json: bool, other_versions: bool, csv: CsvOptions, max_rejected: float,
 ) -> None:  # fmt: skip
     """Score CSV, JSON, JSON Lines or Parquet files, or the result of a database query.
 
-    SOURCE is a file, a folder, or a pattern in quotes ('july/*.parquet') whose files are read as one table.
-    Text may be compressed (.gz, .zst, .bz2). OUTPUT (.csv, .jsonl or .parquet; default: <name>_predictions beside the input) gets the key columns, a
-    prediction id and the outputs for each row. It appears complete or not at all; a stopped run resumes.
-    Invalid rows are written to <OUTPUT>.rejected.csv with the reasons; the output holds the others. Database URLs have the form of
-    SQLAlchemy (postgresql+psycopg://user@host/shop).
+    SOURCE is a file, a folder, a pattern in quotes ('july/*.parquet') whose files are read as one table, or - for
+    standard input. Text may be compressed (.gz, .zst, .bz2). OUTPUT (.csv, .jsonl, .parquet, or - for standard output;
+    default: <name>_predictions beside the input) gets the key columns, a prediction id and the outputs for each row.
+    It appears complete or not at all; a stopped run resumes. Invalid rows are written to <OUTPUT>.rejected.csv with
+    the reasons; the output holds the others. Database URLs have the form of SQLAlchemy
+    (postgresql+psycopg://user@host/shop).
 
     \b
     Example:
         nbship predict july.csv july_scored.csv
         nbship predict export.csv scored.csv --encoding latin-1 --null NA
+        zcat july.csv.gz | nbship predict - - > scored.csv
         nbship predict sqlite:///shop.db out.parquet --query 'SELECT * FROM orders ORDER BY id'
     """
-    from ..inference import find_deployment, is_database_url, load_table, predict_file, save_query
-    from ..tabular import Source
+    from ..inference import OwnFiles, find_deployment, load_table, predict_file
 
+    output = _check_usage(source, output, query=query, table=table, output_format=output_format)
     deployment = find_deployment(package, model=model)
-    if is_database_url(source) != (query is not None):
-        raise click.UsageError("--query and a database URL as SOURCE need each other. Pass both or neither.")
-    loads = output is not None and is_database_url(output)
-    if loads != (table is not None):
-        raise click.UsageError("--table and a database URL as OUTPUT need each other. Pass both or neither.")
     predictor = deployment.load(other_versions=other_versions)
-    target = _target(source, output, table=table, folder=deployment.state / "batches")
-    read = Source(Path(source), csv)
-    if query is not None:
-        # Replays of the run read the stored result of the query.
-        read = Source(target.with_name(f"{target.name}.input.parquet"), csv)
-        save_query(source, query, read.path, signature=predictor.signature)
+    own = OwnFiles(deployment.state / "batches")
+    read = _source(source, query, own, predictor.signature, csv)
+    target = Path(output)
+    if output == _STREAM or table is not None:
+        target = own.output(predictor, read, _kind(read, output_format, table), ignore_extra=ignore_extra)
     with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
         summary = predict_file(predictor, log, source=read, target=target, ignore_extra=ignore_extra, progress=progress)
-    if loads and output is not None and table is not None:
+    if table is not None:
         load_table(target, output, table, run=summary.run.id)
-    click.echo(json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(target)))
+    if output == _STREAM:
+        with target.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    text = json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(target))
+    click.echo(text, err=output == _STREAM)
     summary.require_accepted(max_rejected)
 
 
-def _target(source: str, output: str | None, *, table: str | None, folder: Path) -> Path:
-    """Return the output file; for a table, a file in the state folder that is loaded into it."""
+def _check_usage(
+    source: str, output: str | None, *, query: str | None, table: str | None, output_format: str | None
+) -> str:
+    """Return OUTPUT, or its default."""
+    from ..inference import is_database_url
+
+    if is_database_url(source) != (query is not None):
+        raise click.UsageError("--query and a database URL as SOURCE need each other. Pass both or neither.")
+    if output is None:
+        output = _default_output(source)
+    if is_database_url(output) != (table is not None):
+        raise click.UsageError("--table and a database URL as OUTPUT need each other. Pass both or neither.")
+    if output_format is not None and output != _STREAM:
+        raise click.UsageError("--output-format is the format of standard output, OUTPUT -. Other outputs have that of their suffix.")  # fmt: skip
+    return output
+
+
+def _default_output(source: str) -> str:
+    from ..inference import is_database_url
     from ..tabular import Source, find_format
 
-    if table is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', table)}.parquet"
-    if output is not None:
-        return Path(output)
-    if "://" in source:
+    if source == _STREAM:
+        return _STREAM
+    if is_database_url(source):
         raise click.UsageError("Pass OUTPUT: a query has no input file from which to derive a default.")
     given = Path(source)
     if Source(given).files != (given,):
         raise click.UsageError("Pass OUTPUT: several files have no name from which to derive a default.")
     format = find_format(given)
     stem = Path(given.stem).stem if format.compression else given.stem
-    return given.with_name(f"{stem}_predictions.{'jsonl' if format.kind == 'json' else format.kind}")
+    return str(given.with_name(f"{stem}_predictions.{'jsonl' if format.kind == 'json' else format.kind}"))
+
+
+def _source(source: str, query: str | None, own: OwnFiles, signature: Signature, csv: CsvOptions) -> Source:
+    """Return the files to read. Replays of the run read the stored result of a query, or the stored input stream."""
+    from ..tabular import Source
+
+    if query is not None:
+        return Source(own.store_query(source, query, signature=signature), csv)
+    return Source(own.store_stream(sys.stdin.buffer) if source == _STREAM else Path(source), csv)
+
+
+def _kind(source: Source, output_format: str | None, table: str | None) -> Kind:
+    """Return the format of a table's file, or of standard output: by default, that of the input."""
+    from ..tabular import output_kind
+
+    if table is not None:
+        return "parquet"
+    name = output_format or ("jsonl" if source.kind == "json" else source.kind)
+    return output_kind(Path(f"output.{name}"))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batch import BatchSummary, is_database_url, load_table, predict_file, save_query
+from .batch import BatchSummary, OwnFiles, is_database_url, load_table, predict_file, save_query
 from .dataplane import accept_feedback, find_results, start_prediction
 from .deployment import Deployment, find_deployment
 from .feedback import LabelCounts, import_labels, store_feedback
@@ -17,6 +17,7 @@ __all__ = [
     "Deployment",
     "LabelCounts",
     "Logged",
+    "OwnFiles",
     "PendingPredictions",
     "Replay",
     "Results",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .columns import parse_csv_value
 from .csv_dialects import CsvOptions
-from .formats import find_format, output_kind
+from .formats import Kind, find_format, output_kind, sniff_suffix
 from .readers import Chunk, read_chunks, read_column_names, read_row_spans
 from .sources import Source
 from .strict_json import parse_json
@@ -13,6 +13,7 @@ from .writers import TableJoiner, TableWriter
 __all__ = [
     "Chunk",
     "CsvOptions",
+    "Kind",
     "Source",
     "TableJoiner",
     "TableWriter",
@@ -23,4 +24,5 @@ __all__ = [
     "read_chunks",
     "read_column_names",
     "read_row_spans",
+    "sniff_suffix",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -11,7 +12,16 @@ from ..errors import SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["INPUT_SUFFIXES", "OUTPUT_SUFFIXES", "Format", "Kind", "find_format", "open_stream", "output_kind"]
+__all__ = [
+    "INPUT_SUFFIXES",
+    "OUTPUT_SUFFIXES",
+    "Format",
+    "Kind",
+    "find_format",
+    "open_stream",
+    "output_kind",
+    "sniff_suffix",
+]
 
 Kind: TypeAlias = Literal["csv", "json", "jsonl", "parquet"]
 
@@ -20,6 +30,8 @@ _KINDS: dict[str, Kind] = {
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+_MARKS = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh"}
+_SAMPLE_BYTES = 1 << 20
 _OUTPUT_KINDS: dict[str, Kind] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 INPUT_SUFFIXES = tuple(_KINDS)
@@ -87,3 +99,19 @@ def open_stream(path: Path, compression: str | None) -> pa.NativeFile:
 
 def _listed(suffixes: tuple[str, ...]) -> str:
     return f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+
+
+def sniff_suffix(path: Path) -> str:
+    """Return the suffix of a file's format, found in its first bytes: CSV if they are of no other."""
+    with open_stream(path, None) as stream:
+        begin = stream.read(4)
+    if begin == b"PAR1":
+        return ".parquet"
+    outer = next((suffix for suffix, mark in _MARKS.items() if begin.startswith(mark)), "")
+    with open_stream(path, _COMPRESSIONS.get(outer)) as stream:
+        sample = stream.read(_SAMPLE_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+    if sample.startswith(b"{"):
+        # A record per line, or one record on several lines.
+        first, _, _ = sample.partition(b"\n")
+        return f"{'.jsonl' if first.rstrip().endswith(b'}') else '.json'}{outer}"
+    return f"{'.json' if sample.startswith(b'[') else '.csv'}{outer}"

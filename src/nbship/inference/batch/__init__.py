@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .databases import is_database_url, load_table, save_query
+from .own_files import OwnFiles
 from .run import BatchSummary, predict_file
 
-__all__ = ["BatchSummary", "is_database_url", "load_table", "predict_file", "save_query"]
+__all__ = ["BatchSummary", "OwnFiles", "is_database_url", "load_table", "predict_file", "save_query"]

@@ -25,7 +25,7 @@ from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
 from .scoring import REASONS, Scoring
 
-__all__ = ["BatchSummary", "predict_file"]
+__all__ = ["BatchSummary", "predict_file", "run_name"]
 
 CHUNK_ROWS = 100_000
 # A stopped run loses at most this many rows of work per process; more if a Parquet row group is larger.
@@ -102,7 +102,7 @@ def predict_file(
     id = _run_id(predictor.digest, digest, source.declared)
     rejected_path = target.with_name(target.name + ".rejected.csv")
     earlier = _repeated(log.batch(id), source, target, rejected_path)
-    name = f"{id}{'.lenient' if ignore_extra else ''}"
+    name = run_name(predictor, source, digest, ignore_extra=ignore_extra)
     if earlier is not None:
         remove_partitions(target, name)
         return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
@@ -133,6 +133,17 @@ def predict_file(
         publish(output, target, durable=True)
         folder.remove()
     return BatchSummary(run, rejected_path if run.rejected else None)
+
+
+def run_name(predictor: PackagePredictor, source: Source, digest: str, *, ignore_extra: bool) -> str:
+    """Return the name of a run's files: its id, and whether unknown keys of JSON are ignored.
+
+    Parameters
+    ----------
+    digest
+        That of the source.
+    """
+    return f"{_run_id(predictor.digest, digest, source.declared)}{'.lenient' if ignore_extra else ''}"
 
 
 def _run_id(package: str, digest: str, declared: str) -> str:

@@ -1,0 +1,95 @@
+"""The files that nbship keeps of batch runs: what a query or standard input held, what went to a table or standard output.
+
+They are named by their content, and outputs by their run, so that no run overwrites the files of another: every run can
+be replayed and monitored. Only the user can read them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ...atomic_write import publish
+from ...errors import EmptyDataError, SourceError
+from ...model.signature import Signature
+from ...predictor import PackagePredictor
+from ...tabular import Kind, Source, sniff_suffix
+from .databases import save_query
+from .run import run_name
+
+__all__ = ["OwnFiles"]
+
+_ABANDONED = 24 * 3600  # seconds: the folder of a process that was killed
+
+
+class OwnFiles:
+    """A folder of such files.
+
+    Parameters
+    ----------
+    folder
+        Created if it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def store_query(self, url: str, query: str, *, signature: Signature) -> Path:
+        """Store the result of a query, and return the file. Errors are those of `save_query`."""
+        with self._new() as new:
+            save_query(url, query, new / "input.parquet", signature=signature)
+            return self._keep(new / "input.parquet", ".parquet")
+
+    def store_stream(self, stream: BinaryIO) -> Path:
+        """Store a stream, and return the file: its content decides its suffix.
+
+        Raises
+        ------
+        EmptyDataError
+            If there is no content.
+        """
+        with self._new() as new:
+            with (new / "input").open("wb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+                file.flush()
+                os.fsync(file.fileno())
+            if not (new / "input").stat().st_size:
+                raise EmptyDataError("Standard input is empty. Write rows to it.")
+            return self._keep(new / "input", sniff_suffix(new / "input"))
+
+    def output(self, predictor: PackagePredictor, source: Source, kind: Kind, *, ignore_extra: bool) -> Path:
+        """Return the path of a run's output."""
+        self._create()
+        name = run_name(predictor, source, source.digest(), ignore_extra=ignore_extra)
+        return self._folder / f"{name}.{kind}"
+
+    def _keep(self, file: Path, suffix: str) -> Path:
+        kept = self._folder / f"{Source(file).digest()[:16]}.input{suffix}"
+        publish(file, kept, durable=True)
+        return kept
+
+    def _create(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+
+    @contextmanager
+    def _new(self) -> Iterator[Path]:
+        """Yield a folder for a file that is not complete, and delete those that killed processes left."""
+        try:
+            self._create()
+            for folder in self._folder.glob(".new-*"):
+                if time.time() - folder.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(folder, ignore_errors=True)
+            new = self._folder / f".new-{os.urandom(8).hex()}"
+            new.mkdir()
+            try:
+                yield new
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+        except OSError as error:
+            raise SourceError(f"'{self._folder}' cannot be written: {error.strerror or error}. Check the folder, or set another with NBSHIP_STATE.") from error  # fmt: skip

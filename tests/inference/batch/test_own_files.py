@@ -1,0 +1,158 @@
+"""Runs from and to databases and standard streams keep files of their own: none overwrites those of another."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from packages import make_rows
+
+from nbship import predictor
+from nbship.cli import nbship
+from nbship.inference import replay
+from nbship.prediction_log import open_log, predictions
+
+START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+NIGHTS = 3
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    return make_rows(90, seed=5).drop(columns=["limit", "grade"])
+
+
+@pytest.fixture
+def predict(tmp_path: Path, small_package: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+
+    def run(*words: str, **options: object) -> Result:
+        result = CliRunner().invoke(nbship, ["predict", *words, "--package", str(small_package)], **options)  # type: ignore[arg-type]
+        assert result.exit_code == 0, result.output
+        return result
+
+    return run
+
+
+def fill(url: str, rows: pd.DataFrame) -> None:
+    engine = sa.create_engine(url)
+    rows.assign(at=rows["at"].map(lambda at: at.isoformat())).to_sql("orders", engine, index=False, if_exists="replace")
+    engine.dispose()
+
+
+def nightly(predict: Callable[..., Result], way: str, night: pd.DataFrame) -> None:
+    """Score one night's rows, with the same words every night."""
+    text = night.to_csv(index=False)
+    if way in ("table", "query"):
+        fill("sqlite:///shop.db", night)
+        output = ("sqlite:///shop.db", "--table", "scored") if way == "table" else (f"{len(list(Path().glob('*.parquet')))}.parquet",)  # fmt: skip
+        predict("sqlite:///shop.db", *output, "--query", "SELECT * FROM orders ORDER BY at")
+    elif way == "file to table":
+        name = f"{night.index[0]}.csv"
+        Path(name).write_text(text)
+        predict(name, "sqlite:///shop.db", "--table", "scored")
+    else:
+        predict("-", "-", input=text)
+
+
+@pytest.mark.parametrize("way", ["table", "query", "file to table", "streams"])
+def test_every_night_is_replayed_and_monitored(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path, way: str
+) -> None:
+    for number in range(NIGHTS):
+        nightly(predict, way, rows.iloc[30 * number : 30 * number + 30])
+    loaded = predictor.load(small_package)
+    with open_log(tmp_path / "state" / "predictions.sqlite") as log:
+        assert len(log.batches()) == NIGHTS
+        frame = predictions(log, loaded.signature, start=START, end=END)
+        assert frame.attrs["unreadable"] == []
+        assert frame["probability"].tolist() == loaded.predict(rows).probability.tolist()
+        for id in frame["prediction_id"][[0, 45, 89]]:
+            assert replay(log, id, predictor=loaded).same
+
+
+def test_the_same_rows_are_scored_once(tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame) -> None:
+    fill("sqlite:///shop.db", rows)
+    words = ("sqlite:///shop.db", "sqlite:///shop.db", "--table", "scored", "--query", "SELECT * FROM orders")
+    assert [json.loads(predict(*words, "--json").stdout)["repeated"] for _ in range(2)] == [False, True]
+    assert len(list((tmp_path / "state" / "batches").iterdir())) == 2
+    engine = sa.create_engine("sqlite:///shop.db")
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM scored")).scalar() == len(rows)
+    engine.dispose()
+
+
+def test_only_the_user_reads_stored_inputs(tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame) -> None:
+    predict("-", "out.csv", input=rows.to_csv(index=False))
+    assert stat.S_IMODE((tmp_path / "state" / "batches").stat().st_mode) == 0o700
+
+
+STREAMS: dict[str, Callable[[pd.DataFrame], bytes]] = {
+    "csv": lambda rows: rows.to_csv(index=False).encode(),
+    "csv;": lambda rows: rows.to_csv(index=False, sep=";").encode("utf-16"),
+    "csv.gz": lambda rows: gzip.compress(rows.to_csv(index=False).encode()),
+    "jsonl": lambda rows: rows.to_json(orient="records", lines=True, date_format="iso").encode(),
+    "jsonl.gz": lambda rows: gzip.compress(rows.to_json(orient="records", lines=True, date_format="iso").encode()),
+    "json": lambda rows: rows.to_json(orient="records", date_format="iso", indent=1).encode(),
+    "parquet": lambda rows: rows.to_parquet(index=False),
+}
+
+
+@pytest.mark.parametrize("output", [None, "csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", STREAMS)
+def test_from_standard_input_to_standard_output(
+    predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path, kind: str, output: str | None
+) -> None:
+    words = () if output is None else ("--output-format", output)
+    result = predict("-", "-", *words, input=STREAMS[kind](rows))
+    made = io.BytesIO(result.stdout_bytes)
+    format = output or {"csv;": "csv", "csv.gz": "csv", "json": "jsonl", "jsonl.gz": "jsonl"}.get(kind, kind)
+    if format == "parquet":
+        frame = pd.read_parquet(made)
+    elif format == "csv":
+        frame = pd.read_csv(made, dtype={"probability": str})
+    else:
+        frame = pd.DataFrame([json.loads(line) for line in made])
+    expected = predictor.load(small_package).predict(rows).probability.tolist()
+    assert frame["probability"].map(float).tolist() == pytest.approx(expected, abs=1e-12)
+    assert "90 rows predicted by small" in result.stderr
+
+
+def test_a_pipe_of_processes(tmp_path: Path, rows: pd.DataFrame, small_package: Path) -> None:
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    command = [sys.executable, "-m", "nbship", "predict", "-", "--package", str(small_package)]
+    with (tmp_path / "in.csv").open("rb") as given:
+        done = subprocess.run(command, stdin=given, cwd=tmp_path, capture_output=True, check=True)
+    assert len(pd.read_csv(io.BytesIO(done.stdout))) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("-", "out.csv", "--output-format", "csv"), "--output-format is the format of standard output"),
+        (("-", "sqlite:///x.db"), "--table and a database URL"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, small_package: Path, words: tuple[str, ...], reason: str) -> None:
+    result = CliRunner().invoke(nbship, ["predict", *words, "--package", str(small_package)])
+    assert result.exit_code == 2
+    assert reason in result.output
+
+
+def test_an_empty_stream_is_an_error(tmp_path: Path, small_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+    result = CliRunner().invoke(nbship, ["predict", "-", "--package", str(small_package)], input=b"")
+    assert "Standard input is empty" in str(result.exception)
+    assert list((tmp_path / "state" / "batches").iterdir()) == []
