@@ -2,8 +2,8 @@
 
 Labels are deleted before the records by which they are found, so that a killed run can be repeated::
 
-    labels   500 at a time ──► their records, by id and by key ──► delete those of the person
-    records  500 at a time, in the order of their ids ───────────► delete those of the person
+    labels   512 at a time ──► their records, by id and by key ──► delete those of the person
+    records  512 at a time, in the order of their ids ───────────► delete those of the person
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .rows import TABLES
 
 __all__ = ["delete_entries"]
 
-_ROWS = 500
+_ROWS = 512
 _IsTheirs: TypeAlias = Callable[[Mapping[str, Any]], bool]
 # Returns a WHERE clause that is restricted to a model, and the values to append for it.
 _Where: TypeAlias = "Callable[..., tuple[str, tuple[str, ...]]]"

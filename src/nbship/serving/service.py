@@ -108,6 +108,11 @@ class Service:
         """Use another predictor for new requests. Running requests keep theirs."""
         self._handlers.served.swap(predictor)
 
+    def count_malformed(self, status: int) -> None:
+        """Count a request that the server rejected before it reached the application."""
+        if self._handlers.lifespan is not None:
+            self._handlers.lifespan.metrics.note("malformed", status, 0.0, 0)
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._limiter.admission() as admission:
             await self._reply(admission, scope, receive, send)

@@ -6,6 +6,7 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ...errors import RequestError
@@ -18,6 +19,8 @@ __all__ = ["Connection"]
 _MOST_HEAD_BYTES = 65_536
 # What a chunk costs besides its content: its size in hexadecimal and line ends.
 _CHUNK_BYTES = 16
+# The headers of an upgrade to another protocol, and the words of `Connection` that name them.
+_OFFER = (b"upgrade", b"http2-settings")
 
 
 class Connection(HttpToolsProtocol):
@@ -56,7 +59,7 @@ class Connection(HttpToolsProtocol):
         if self._head_since is None and not receiving:
             # Also for empty lines, which belong to no request.
             self._head_since = time.monotonic()
-        super().data_received(data)
+        self._parse(data)
         if self._request_since is None and self._head_since is None:
             return
         # Data with the end of one request and the start of another are not counted: they fit the socket's buffer.
@@ -68,6 +71,36 @@ class Connection(HttpToolsProtocol):
                 f"The headers or trailers of the request are larger than {_MOST_HEAD_BYTES:,} bytes. Send fewer or shorter ones.",
             )
 
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Parse a request that offers another protocol again, without the offer (RFC 9110, section 7.8).
+
+        The parser ends at such a head, as what follows would be the other protocol: the body is in `rest`. Java's
+        HttpClient and `curl --http2` offer HTTP/2 with each request.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self.send_400_response("")
+            return
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                value = b", ".join(token for token in tokens if token.lower() not in _OFFER)
+            if name not in _OFFER:
+                lines.append(b"%s: %s" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse(b"\r\n".join([*lines, b"", rest]))
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begun += 1
@@ -76,6 +109,8 @@ class Connection(HttpToolsProtocol):
             self._head_since = time.monotonic()
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._head_since, self._request_since = None, self._head_since
         self.scope["active_tasks"] = self.tasks  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
@@ -94,6 +129,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._request_since = None
         super().on_message_complete()
 
@@ -128,6 +165,8 @@ class Connection(HttpToolsProtocol):
             return
         response = error_response(RequestError(code, message))
         status, body = response.status, response.body
+        if (count := getattr(self.app, "count_malformed", None)) is not None:
+            count(status)
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self._head_since = None
         self.transport.write(head.encode() + body)
