@@ -11,8 +11,8 @@ from .rows import Entry
 __all__ = ["FORMAT", "Connection", "Database", "Primary"]
 
 # The format of the tables. Format 2 added `trace` to `records`; format 3 added `role` to `records` and `model` to
-# `labels`.
-FORMAT = 3
+# `labels`; format 4 added indexes of labels and of the times of entries.
+FORMAT = 4
 
 
 class Connection(Protocol):
@@ -73,6 +73,9 @@ class Database(Protocol):
         LogError
             If another process prevents it.
         """
+
+    def shrink(self) -> None:
+        """Return the space of deleted entries to the disk, while others write."""
 
     def close(self) -> None:
         """Close all connections."""

@@ -88,7 +88,7 @@ class PredictionLog(Protocol):
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
 
     def prune(self, before: datetime) -> int:
-        """Delete older predictions, batch runs and labels; return the number of deleted entries."""
+        """Delete older predictions, batch runs and labels, and return their space to the disk. Return their number."""
 
     def forget(self, is_theirs: Callable[[Mapping[str, Any]], bool]) -> int:
         """Delete the records with inputs, and the labels with key columns, for which a function is true."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from ..errors import LogError
 from ..project import shown_url, without_passwords
@@ -92,10 +92,17 @@ class Postgres:
 
     def erase(self) -> None:
         """Let PostgreSQL free the space of deleted entries; its write-ahead log and backups are its own."""
+        self._vacuum("VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) nbship_records, nbship_labels")
+
+    def shrink(self) -> None:
+        """Let PostgreSQL reuse the space of deleted entries, and return what is free at the end of its files."""
+        self._vacuum("VACUUM nbship_records, nbship_batches, nbship_labels")
+
+    def _vacuum(self, statement: LiteralString) -> None:
         with self.connected("written") as connection:
             connection.patience = _VACUUM_SECONDS
             connection.execute("SET statement_timeout = 0")
-            connection.execute("VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) nbship_records, nbship_labels")
+            connection.execute(statement)
 
     def close(self) -> None:
         """Close the writing connection; the next write opens it again."""

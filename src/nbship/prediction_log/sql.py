@@ -11,6 +11,7 @@ from ..errors import UnknownPredictionError
 from .commits import GroupCommit, PendingCommit
 from .databases import Database
 from .forgetting import delete_entries
+from .pruning import prune_entries
 from .records import BatchRun, Label, Record, from_micros, to_micros
 from .rows import COLUMNS, TABLES, Entry, entry_of
 
@@ -163,13 +164,11 @@ class SqlLog:
         return {row[0] for row in rows}
 
     def prune(self, before: datetime) -> int:
-        """Delete older predictions, batch runs and labels; return the number of deleted entries."""
-        deleted = 0
-        with self.database.connected("written", slow=True) as connection:
-            for kind, table in TABLES.items():
-                where, scope = self._where(kind, "at < ?", shadows=True)
-                query = self._query(f"DELETE FROM {{}}{table} {where}")
-                deleted += connection.execute(query, (to_micros(before), *scope)).rowcount
+        """Delete older predictions, batch runs and labels, and return their space to the disk. Return their number."""
+        stores = self.database.stores()
+        deleted = sum(prune_entries(store, self._where, to_micros(before)) for store in stores)
+        for store in stores:
+            store.shrink()
         return deleted
 
     def forget(self, is_theirs: Callable[[Mapping[str, Any]], bool]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -13,9 +14,13 @@ from pathlib import Path
 
 from ..errors import LogError
 from .databases import FORMAT
+from .pruning import Pace
 from .rows import COLUMNS, TABLES, Entry, rows_of
 
 __all__ = ["Sqlite"]
+
+_LOGGER = logging.getLogger(__name__)
+_NO_AUTO_VACUUM = 0
 
 _ROWS = 512
 # How long to wait for another writer.
@@ -41,10 +46,17 @@ CREATE TABLE labels (
     model TEXT);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID
 """
+_INDEXES = """
+CREATE INDEX labels_prediction_id ON labels (prediction_id) WHERE prediction_id IS NOT NULL;
+CREATE INDEX labels_keys ON labels (keys) WHERE keys IS NOT NULL;
+CREATE INDEX labels_at ON labels (at);
+CREATE INDEX batches_at ON batches (at)
+"""
 # Format -> the statements that upgrade it to the next one.
 _UPGRADES = {
     1: "ALTER TABLE records ADD COLUMN trace TEXT",
     2: "ALTER TABLE records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE labels ADD COLUMN model TEXT",
+    3: _INDEXES,
 }
 
 
@@ -127,6 +139,22 @@ class Sqlite:
             f"remain in '{self.path.name}-wal'. Run the command again when that process has ended."
         )
 
+    def shrink(self) -> None:
+        """Return free pages to the disk in parts; a file of an earlier version is rewritten, if no process has opened it."""
+        with self.connected("written") as connection:
+            if connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _NO_AUTO_VACUUM:
+                self.close()
+                _rewrite(connection, self.path)
+                return
+            pace = Pace()
+            while connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                with pace.step():
+                    # Every page is a step of the statement, and `execute` would end it after the first.
+                    connection.executescript(f"PRAGMA incremental_vacuum({pace.count})")
+        # If another process reads for a minute, the write-ahead log is emptied later.
+        with suppress(LogError):
+            self.erase()
+
     def close(self) -> None:
         """Close the writing connection; the next write opens it again."""
         if self._writing is not None:
@@ -161,8 +189,12 @@ class Sqlite:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    new = _identity(path) is None
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
+        if new:
+            # Only an empty file can be prepared for returning free pages to the disk.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         # Deleted content is overwritten with zeros: a data subject's records must not remain in free pages.
@@ -171,6 +203,24 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _rewrite(connection: sqlite3.Connection, path: Path) -> None:
+    """Rewrite a file such that it can return free pages to the disk."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        # Only the last connection to a file can end its write-ahead log.
+        connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError:
+        _LOGGER.warning(
+            "The space of deleted records in '%s' is used for new records, but not returned to the disk: the file was "
+            "created by an earlier version of nbship. Stop the service and run the command again.",
+            path,
+        )
+        return
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 @contextmanager
@@ -195,7 +245,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
                 raise LogError(
                     f"'{path}' is a SQLite file, but not a prediction log. Set 'log.url' in nbship.yaml to another file."
                 )
-            for statement in _SCHEMA.split(";"):
+            for statement in f"{_SCHEMA};{_INDEXES}".split(";"):
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('salt', ?)", (os.urandom(16),))
         for number in range(found or FORMAT, FORMAT):

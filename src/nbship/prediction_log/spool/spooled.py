@@ -126,6 +126,11 @@ class Spooled:
         for store in self.stores():
             store.erase()
 
+    def shrink(self) -> None:
+        """Return the space of deleted entries to the disk, in both."""
+        for store in self.stores():
+            store.shrink()
+
     def forward(self, *, patience: float = _QUICK_SECONDS, others: bool = True) -> None:
         """Move spooled entries to the database.
 

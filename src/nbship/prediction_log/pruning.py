@@ -1,0 +1,58 @@
+"""Delete old entries in parts, so that a service that writes to the log waits for milliseconds only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from .databases import Database
+from .records import Record
+from .rows import TABLES
+
+__all__ = ["Pace", "prune_entries"]
+
+# A statement should hold the lock of the database for this time.
+_SECONDS = 0.01
+_FEWEST, _MOST = 10, 2000
+# Returns a WHERE clause that is restricted to a model, and the values to append for it.
+_Where: TypeAlias = "Callable[..., tuple[str, tuple[str, ...]]]"
+
+
+class Pace:
+    """How many rows or pages a statement changes: few at first, then as many as take about 10 ms.
+
+    After each statement the lock stays free for as long as it was held: SQLite's lock is not fair, and a service that
+    waits to write might never find it free.
+    """
+
+    def __init__(self) -> None:
+        self.count = 100
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Measure a statement, choose the next count, and pause."""
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        fitting = int(self.count * _SECONDS / max(seconds, 1e-6))
+        self.count = max(_FEWEST, min(fitting, 2 * self.count, _MOST))
+        time.sleep(seconds)
+
+
+def prune_entries(database: Database, where: _Where, before: int) -> int:
+    """Delete the entries from before a time, in microseconds; return their number."""
+    deleted = 0
+    with database.connected("written", slow=True) as connection:
+        for kind, table in TABLES.items():
+            condition, scope = where(kind, "at < ?", shadows=True)
+            name, key = f"{database.prefix}{table}", "id" if kind is Record else "number"
+            pace, part = Pace(), 1
+            while part:
+                chosen = f"SELECT {key} FROM {name} {condition} ORDER BY at LIMIT {pace.count}"
+                query = f"DELETE FROM {name} WHERE {key} IN ({chosen})".replace("?", database.mark)
+                with pace.step():
+                    part = connection.execute(query, (before, *scope)).rowcount
+                deleted += part
+    return deleted
