@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -89,9 +90,7 @@ def command(
     if table is not None:
         load_table(target, output, table, run=summary.run.id)
     if output == _STREAM:
-        with target.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        _copy_to_stdout(target)
     text = json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(target))
     click.echo(text, err=output == _STREAM)
     summary.require_accepted(max_rejected)
@@ -137,6 +136,19 @@ def _source(source: str, query: str | None, own: OwnFiles, signature: Signature,
     if query is not None:
         return Source(own.store_query(source, query, signature=signature), csv)
     return Source(own.store_stream(sys.stdin.buffer) if source == _STREAM else Path(source), csv)
+
+
+def _copy_to_stdout(file: Path) -> None:
+    from ..tabular import writing
+
+    try:
+        with writing("standard output"), file.open("rb") as opened:
+            shutil.copyfileobj(opened, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    except SourceError:
+        # What is left in Python's buffer would be written again, and fail again, when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise
 
 
 def _kind(source: Source, output_format: str | None, table: str | None) -> Kind:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..atomic_write import replacing
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Field, Signature
-from ..tabular import TableWriter
+from ..tabular import TableWriter, writing
 from .log import PredictionLog
 from .records import Label
 from .subjects import Subject
@@ -43,7 +43,7 @@ def export_records(
         raise SourceError(f"'{path}' is not a {_SUFFIX} file. Give a path that ends with {_SUFFIX}.")
     labels = {label.prediction_id or label.keys: label for label in log.labels()}
     count = 0
-    with replacing(path, durable=True) as temporary:
+    with writing(path.absolute().parent), replacing(path, durable=True) as temporary:
         writer = TableWriter(temporary, suffix=_SUFFIX)
         for part in log.chunks(start, end):
             rows = [{**record._asdict(), "label": _latest(labels, record.id, record.keys)} for record in part]

@@ -8,7 +8,7 @@ from .formats import Kind, find_format, output_kind, sniff_suffix
 from .readers import Chunk, read_chunks, read_column_names, read_row_spans
 from .sources import Source
 from .strict_json import parse_json
-from .writers import TableJoiner, TableWriter
+from .writers import TableJoiner, TableWriter, writing
 
 __all__ = [
     "Chunk",
@@ -25,4 +25,5 @@ __all__ = [
     "read_column_names",
     "read_row_spans",
     "sniff_suffix",
+    "writing",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,33 @@ from ..errors import SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TableJoiner", "TableWriter"]
+__all__ = ["TableJoiner", "TableWriter", "writing"]
 
 _COPY_BYTES = 1 << 24
 _IDS = "prediction_id"
 
 
+@contextmanager
+def writing(target: Path | str) -> Iterator[None]:
+    """Raise SourceError if the block cannot write a file: a full disk shows when a file is closed, too.
+
+    Parameters
+    ----------
+    target
+        The folder, or what else is written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader of a pipe wants no more
+    except OSError as error:
+        number = error.errno or getattr(error.__context__, "errno", None)
+        reason = os.strerror(number) if number else str(error)
+        raise SourceError(f"'{target}' cannot be written: {reason}. Make room, or check its permissions.") from error
+
+
 class TableWriter:
-    """Appends tables with the same columns to one file; the first table creates the file.
+    """Appends tables with the same columns to one file; the first table creates the file. Errors are those of the system.
 
     Parameters
     ----------
@@ -44,13 +64,10 @@ class TableWriter:
 
     def write(self, table: pa.Table) -> None:
         """Append the rows of a table."""
-        try:
-            if self._suffix in (".parquet", ".arrow"):
-                self._write_table(table)
-            else:
-                self._write_text(table)
-        except OSError as error:
-            raise SourceError(f"'{self._path.parent}' cannot be written: {error.strerror or error}.") from error
+        if self._suffix in (".parquet", ".arrow"):
+            self._write_table(table)
+        else:
+            self._write_text(table)
 
     def close(self) -> None:
         """Flush the file to disk and close it."""
@@ -107,18 +124,13 @@ class TableJoiner:
 
     def add(self, part: Path) -> None:
         """Append a part's rows."""
-        try:
-            if self._target.suffix == ".parquet":
-                import pyarrow as pa
+        if self._target.suffix == ".parquet":
+            import pyarrow as pa
 
-                with pa.memory_map(str(part)) as mapped:
-                    self._writer.write(pa.ipc.open_file(mapped).read_all())
-            else:
-                self._copy(part)
-        except OSError as error:
-            raise SourceError(
-                f"'{self._target.parent.parent}' cannot be written: {error.strerror or error}."
-            ) from error
+            with pa.memory_map(str(part)) as mapped:
+                self._writer.write(pa.ipc.open_file(mapped).read_all())
+        else:
+            self._copy(part)
 
     @property
     def path(self) -> Path | None:

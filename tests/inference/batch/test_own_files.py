@@ -20,6 +20,7 @@ from packages import make_rows
 
 from nbship import predictor
 from nbship.cli import nbship
+from nbship.errors import NbshipError
 from nbship.inference import replay
 from nbship.prediction_log import open_log, predictions
 
@@ -156,3 +157,24 @@ def test_an_empty_stream_is_an_error(tmp_path: Path, small_package: Path, monkey
     result = CliRunner().invoke(nbship, ["predict", "-", "--package", str(small_package)], input=b"")
     assert "Standard input is empty" in str(result.exception)
     assert list((tmp_path / "state" / "batches").iterdir()) == []
+
+
+URLS = [
+    "://", "sqlite://", "sqlite:///:memory:", "sqlite:////no/such/folder/x.db", "foo://x/y", "http://x/y", "a b://x", "+://x", "%zz://",
+    "postgresql://h:port/db", "postgresql+psycopg://[::1/db", "postgresql+nothere://h/db", "sqlite:///shop.db?timeout=soon",
+    "sqlite:///shop.db?check_same_thread=x&isolation_level=nothing", "postgresql+psycopg://u@127.0.0.1:1/db?nothing=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("end", ["source", "output"])
+def test_odd_urls_of_databases_are_one_sentence(
+    tmp_path: Path, rows: pd.DataFrame, small_package: Path, monkeypatch: pytest.MonkeyPatch, url: str, end: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+    rows.to_csv("in.csv", index=False)
+    words = [url, "out.csv", "--query", "SELECT 1 AS x"] if end == "source" else ["in.csv", url, "--table", "scored"]
+    result = CliRunner().invoke(nbship, ["predict", *words, "--package", str(small_package)])
+    assert isinstance(result.exception, NbshipError), result.output
+    assert not list(tmp_path.glob("out*"))

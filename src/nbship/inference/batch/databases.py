@@ -16,7 +16,7 @@ from ...atomic_write import remove_temporary, replacing
 from ...errors import SourceError
 from ...model.signature import Signature
 from ...project import is_url, shown_url, without_passwords
-from ...tabular import TableWriter
+from ...tabular import TableWriter, writing
 from ...text import one_line
 
 if TYPE_CHECKING:
@@ -67,11 +67,13 @@ def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int
                 types: dict[str, pa.DataType] = {}
                 for rows in result.partitions():
                     table = _table(rows, names, types, signature)
-                    writer.write(table)
+                    with writing(path.parent):
+                        writer.write(table)
                     count += table.num_rows
                 if not count:
                     raise SourceError(f"The query on '{shown_url(url)}' returned no rows. Correct the query.")
-                writer.close()
+                with writing(path.parent):
+                    writer.close()
         finally:
             engine.dispose()
     return count
@@ -92,7 +94,7 @@ def load_table(path: Path, url: str, name: str, *, run: str) -> None:
     with _failures(url, "write to"):
         import sqlalchemy as sa
 
-        engine = _engine(url)
+        engine = _engine(url, writes=True)
         try:
             with engine.begin() as connection, pq.ParquetFile(path) as file:
                 table = sa.Table(name, sa.MetaData(), *_columns(file.schema_arrow))
@@ -104,7 +106,7 @@ def load_table(path: Path, url: str, name: str, *, run: str) -> None:
             engine.dispose()
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, *, writes: bool = False) -> sa.Engine:
     """Return an engine whose errors do not show the values of rows.
 
     Raises
@@ -120,6 +122,8 @@ def _engine(url: str) -> sa.Engine:
         raise SourceError(
             f"The database URL '{shown_url(url)}' is not valid. Write it as 'dialect+driver://user:password@host/database', with @ and / of a password as %40 and %2F."
         ) from None
+    if writes and parsed.drivername.partition("+")[0] == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise SourceError(f"The table would be lost: '{shown_url(url)}' is a database in memory. Name a file, as in sqlite:///shop.db.")  # fmt: skip
     return sa.create_engine(parsed, hide_parameters=True)
 
 
@@ -136,7 +140,8 @@ def _failures(url: str, action: str) -> Iterator[None]:
         raise SourceError(
             f"Cannot {action} the database '{shown_url(url)}': it rejected a row ({type(error.orig).__name__}). Check the types and keys of the table."
         ) from None
-    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+    # Options of a URL that a driver does not have are TypeErrors or ValueErrors of the driver.
+    except (sa.exc.SQLAlchemyError, ImportError, OSError, TypeError, ValueError) as error:
         reason = without_passwords(one_line(getattr(error, "orig", None) or error), url).rstrip(".")
         # Not chained: a driver's message may quote the password.
         raise SourceError(

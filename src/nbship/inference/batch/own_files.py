@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...atomic_write import publish
-from ...errors import EmptyDataError, SourceError
+from ...errors import EmptyDataError
 from ...model.signature import Signature
 from ...predictor import PackagePredictor
-from ...tabular import Kind, Source, sniff_suffix
+from ...tabular import Kind, Source, sniff_suffix, writing
 from .databases import save_query
 from .run import run_name
 
@@ -64,7 +64,8 @@ class OwnFiles:
 
     def output(self, predictor: PackagePredictor, source: Source, kind: Kind, *, ignore_extra: bool) -> Path:
         """Return the path of a run's output."""
-        self._create()
+        with writing(self._folder):
+            self._create()
         name = run_name(predictor, source, source.digest(), ignore_extra=ignore_extra)
         return self._folder / f"{name}.{kind}"
 
@@ -80,7 +81,7 @@ class OwnFiles:
     @contextmanager
     def _new(self) -> Iterator[Path]:
         """Yield a folder for a file that is not complete, and delete those that killed processes left."""
-        try:
+        with writing(self._folder):
             self._create()
             for folder in self._folder.glob(".new-*"):
                 if time.time() - folder.stat().st_mtime > _ABANDONED:
@@ -91,5 +92,3 @@ class OwnFiles:
                 yield new
             finally:
                 shutil.rmtree(new, ignore_errors=True)
-        except OSError as error:
-            raise SourceError(f"'{self._folder}' cannot be written: {error.strerror or error}. Check the folder, or set another with NBSHIP_STATE.") from error  # fmt: skip

@@ -19,7 +19,7 @@ from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaErr
 from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
-from ...tabular import Source, TableJoiner, output_kind, read_column_names
+from ...tabular import Source, TableJoiner, output_kind, read_column_names, writing
 from ...text import counted, listed, nearest
 from .input_digest import InputDigest
 from .partitions import Partition, PartitionFolder, remove_partitions
@@ -106,7 +106,7 @@ def predict_file(
     if earlier is not None:
         remove_partitions(target, name)
         return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
-    with closing(_folder(target, name)) as folder:
+    with writing(target.absolute().parent), closing(PartitionFolder(target, name)) as folder:
         scoring = Scoring(predictor, id, source, folder, ignore_extra, CHUNK_ROWS, PARTITION_ROWS)
         partitions, output, rejected = _score(scoring, suffix=f".{output_kind(target)}", progress=progress)
         if output is None:
@@ -149,15 +149,6 @@ def run_name(predictor: PackagePredictor, source: Source, digest: str, *, ignore
 def _run_id(package: str, digest: str, declared: str) -> str:
     parts = [package, digest, declared] if declared else [package, digest]
     return "b" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _folder(target: Path, run: str) -> PartitionFolder:
-    try:
-        return PartitionFolder(target, run)
-    except OSError as error:
-        raise SourceError(
-            f"Cannot write to '{target.parent}': {error.strerror or error}. Check the folder, or give another output."
-        ) from error
 
 
 def _check_columns(source: Source, signature: Signature, *, ignore_extra: bool) -> None:
