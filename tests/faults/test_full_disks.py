@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from disks import fill, small_disk
 from faults.rest_server import RECORD
+from prediction_log.test_log import NOON, record
 from servers import serving
 from services import PostgresServer, postgres_server
 from waiting import PATIENCE, wait_until
 
-from nbship.prediction_log import open_log
+from nbship.errors import LogError
+from nbship.prediction_log import Record, SqlLog, new_id, open_log
 
 _LIST = [RECORD] * 200
 
@@ -37,6 +40,28 @@ def _fill_spool(url: str) -> list[str]:
     while (acknowledged := _predict(url)) is not None:
         ids += acknowledged
     return ids
+
+
+def _append_until_full(log: SqlLog, one: Record) -> None:
+    while True:
+        log.append(one._replace(id=new_id()))
+
+
+def test_old_records_are_deleted_from_a_log_that_filled_its_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "state", bytes=64 * 2**20) as state, open_log(state / "log.sqlite") as log:
+        old = record(at=NOON - timedelta(days=1), inputs=f'{{"text":"{"x" * 50_000}"}}')
+        with pytest.raises(LogError, match="reserved for deleting old records"):
+            _append_until_full(log, old)
+        count = log.counts(NOON - timedelta(days=2), NOON)[1]
+        assert count > 100
+        with pytest.raises(LogError, match="The disk is full"):
+            log.check()
+        # Another process deletes, while the service has its log open.
+        with open_log(state / "log.sqlite") as other:
+            assert other.prune(NOON) == count
+        log.check()
+        log.append(record())
+        assert sum(path.stat().st_size for path in state.iterdir()) < 2**20
 
 
 def test_a_spool_that_filled_its_disk_recovers_without_space(

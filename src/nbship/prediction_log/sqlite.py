@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import LogError
 from .databases import FORMAT
+from .disks import require_room
 from .pruning import Pace
 from .rows import COLUMNS, TABLES, Entry, rows_of
 
@@ -82,6 +83,7 @@ class Sqlite:
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
         """Write several lists of entries in one durable transaction; return for each None or its error."""
         with self._failures("written"):
+            require_room(self.path)
             connection = self._writer()
             try:
                 self._set_busy_timeout(connection, _BUSY_TIMEOUT_MS)
@@ -98,6 +100,7 @@ class Sqlite:
         if connection is None or _identity(self.path) != self._file:
             return None
         try:
+            require_room(self.path)
             self._set_busy_timeout(connection, 0)
             return _insert_group(connection, group)
         except BaseException as error:
