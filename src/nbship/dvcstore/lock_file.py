@@ -151,7 +151,7 @@ def _loaded(text: str) -> Mapping[str, Mapping[str, Any]]:
 
     try:
         content = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError) as cause:
+    except (YAMLError, ValueError, RecursionError) as cause:
         raise PipelineError(one_line(cause, most=200)) from cause
     stages = content.get("stages") if isinstance(content, dict) and content.get("schema") == "2.0" else None
     if not isinstance(stages, dict) or not all(

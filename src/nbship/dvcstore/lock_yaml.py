@@ -172,6 +172,6 @@ def _load(block: str) -> Any:
 
     try:
         (entry,) = YAML(typ="safe", pure=True).load("stages:\n" + block)["stages"].values()
-    except (YAMLError, ValueError) as cause:
+    except (YAMLError, ValueError, RecursionError) as cause:
         raise PipelineError(one_line(cause, most=200)) from cause
     return entry

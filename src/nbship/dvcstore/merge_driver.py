@@ -74,7 +74,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
     try:
         lock = _yaml().load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, YAMLError) as error:
+    except (OSError, ValueError, YAMLError, RecursionError) as error:
         raise PipelineError(
             f"'{path}' cannot be read as dvc.lock. Resolve the merge by hand, or take one side and run `nbship run`."
         ) from error

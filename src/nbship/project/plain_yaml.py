@@ -164,7 +164,7 @@ def parse_plain(text: str, *, scalars: list[Scalar] | None = None) -> Any:
     Raises
     ------
     NotPlainError
-        If the text is not plain YAML.
+        If the text is not plain YAML, or nested too deeply.
 
     >>> parse_plain("a:  # one\\n- b: {c: 1.5, d: [x y, true]}\\n")
     {'a': [{'b': {'c': 1.5, 'd': ['x y', True]}}]}
@@ -173,7 +173,10 @@ def parse_plain(text: str, *, scalars: list[Scalar] | None = None) -> Any:
     if not tokens:
         return None
     reader = _Reader(tokens, scalars)
-    content = reader.node()
+    try:
+        content = reader.node()
+    except RecursionError:
+        raise NotPlainError from None
     if reader.position != len(tokens) or tokens[0][0] != 0:
         raise NotPlainError
     return content

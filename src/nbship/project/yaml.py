@@ -10,6 +10,8 @@ from .plain_yaml import NotPlainError, parse_plain
 
 __all__ = ["read_yaml"]
 
+_MAX_DEPTH = 64
+
 
 def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
     """Read a YAML 1.2 file whose top level is a mapping; empty files read as empty.
@@ -26,9 +28,12 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
     except UnicodeDecodeError as cause:
         raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
     try:
-        content = parse_plain(text)
-    except NotPlainError:
-        content = _parse(text, path, error)
+        content = _parse_any(text, path, error)
+        too_deep = _is_too_deep(content)
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise error(f"'{path.name}' is nested more than {_MAX_DEPTH} deep. Write it flatter.")
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -36,6 +41,24 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
             f"'{path.name}' holds a {type(content).__name__} where keys and values are expected. Write 'key: value' lines."
         )
     return content
+
+
+def _parse_any(text: str, path: Path, error: type[NbshipError]) -> Any:
+    try:
+        return parse_plain(text)
+    except NotPlainError:
+        return _parse(text, path, error)
+
+
+def _is_too_deep(content: Any) -> bool:
+    """Return whether a walk over the content may exceed the recursion limit."""
+    level, seen = [content], set[int]()
+    for _ in range(_MAX_DEPTH + 1):
+        nested = [item for item in level if isinstance(item, (dict, list)) and id(item) not in seen]
+        # Aliases make one object part of many: without this, the level grows exponentially.
+        seen.update(map(id, nested))
+        level = [inner for item in nested for inner in (item.values() if isinstance(item, dict) else item)]
+    return any(isinstance(item, (dict, list)) for item in level)
 
 
 def _parse(text: str, path: Path, error: type[NbshipError]) -> Any:
