@@ -14,7 +14,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["publish", "remove", "remove_temporary", "replacing", "replacing_folder", "write_if_changed", "write_whole"]
+__all__ = [
+    "create_private",
+    "publish",
+    "remove",
+    "remove_temporary",
+    "replacing",
+    "replacing_folder",
+    "write_if_changed",
+    "write_whole",
+]
 
 # The second and third ending are those of earlier versions: a killed process of one may have left them.
 _TEMPORARY = re.compile(r"\.(.+)\.(?:[0-9a-f]{16}\.tmp|[a-z0-9_]{8}|[0-9]+\.(?:draft|old))")
@@ -49,8 +58,13 @@ def write_if_changed(path: Path, text: str) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = False, private: bool = False) -> Iterator[Path]:
     """Yield a temporary path at which to write a file; it becomes `path` unless the block raises.
+
+    Parameters
+    ----------
+    private
+        Only the owner can read the file, also while it is written.
 
     Examples
     --------
@@ -63,6 +77,8 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """
     temporary = _beside(path)
     try:
+        if private:
+            create_private(temporary)
         yield temporary
         if durable:
             with temporary.open("rb") as file:
@@ -71,6 +87,13 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file that only its owner can read, unless there is one; writing to it keeps its permissions."""
+    # Without O_EXCL, closing an existing SQLite file would end the locks that this process holds on it (POSIX).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 @contextmanager

@@ -152,7 +152,19 @@ def test_every_reader_returns_only_the_served_entries_of_its_model(tmp_path: Pat
             "keys": log.keys() == {'{"k":1}'},
         }
         assert [name for name, right in read.items() if not right] == []
-        writing = {"append", "check", "close", "find", "forget", "of_model", "prune", "flush", "try_flush", "submit"}
+        writing = {
+            "append",
+            "replace_file",
+            "check",
+            "close",
+            "find",
+            "forget",
+            "of_model",
+            "prune",
+            "flush",
+            "try_flush",
+            "submit",
+        }
         assert {name for name in vars(SqlLog) if not name.startswith("_")} - writing - {"salt"} == read.keys()
         with pytest.raises(UnknownPredictionError) as unknown:
             log.find(other.id)

@@ -78,14 +78,14 @@ def forget(field: str, value: str, package: Path | None, model: str | None, as_j
 
     Values are compared as numbers, timestamps and strings: 4711 also finds 4711.0. A rejected request is deleted
     if one of its rows has the value. Without --model, the records of all models that have this input are
-    deleted. Delete the files that 'nbship predict' wrote yourself: the log only stores their digests.
+    deleted. Rows of query results that nbship keeps are deleted too; delete the files that 'nbship predict'
+    wrote yourself.
 
     \b
     Example:
         nbship log forget --field customer --value 4711
     """
-    from ..inference import find_deployment
-    from ..prediction_log import forget_subject
+    from ..inference import find_deployment, forget_person
 
     deployments = find_deployment(package, model=model).each_model()
     signatures = {predictor.name: predictor.signature for predictor in (each.load() for each in deployments)}
@@ -94,7 +94,8 @@ def forget(field: str, value: str, package: Path | None, model: str | None, as_j
     with deployments[0].open_log(model) as log:
         # If no model has the field, the first signature raises the error.
         for name, signature in (having or signatures).items():
-            count += forget_subject(log if len(signatures) == 1 else log.of_model(name), signature, {field: value})
+            view = log if len(signatures) == 1 else log.of_model(name)
+            count += forget_person(view, signature, {field: value}, state=deployments[0].state)
     if any(signature[field].pii == "drop" for signature in having.values()):
         click.echo(f"The log does not store '{field}' (pii: drop). Pass another field to find more records.", err=True)
     click.echo(json.dumps({"forgotten": count}) if as_json else f"{counted(count, 'record')} deleted")
@@ -112,7 +113,7 @@ def prune(before: str | None, package: Path | None, model: str | None, as_json: 
     Example:
         nbship log prune --before 2013-01-01
     """
-    from ..inference import find_deployment
+    from ..inference import find_deployment, prune_before
 
     deployment = find_deployment(package, model=model)
     days = deployment.settings.log.retention_days
@@ -122,7 +123,7 @@ def prune(before: str | None, package: Path | None, model: str | None, as_json: 
             raise click.UsageError("Pass --before DATE, or set 'log.retention_days' in nbship.yaml.")
         start = datetime.now(UTC) - timedelta(days=days)
     with deployment.open_log(model) as log:
-        count = log.prune(start)
+        count = prune_before(log, start, state=deployment.state)
     click.echo(json.dumps({"deleted": count}) if as_json else f"{counted(count, 'entry', 'entries')} deleted")
 
 

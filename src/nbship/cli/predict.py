@@ -76,17 +76,24 @@ def command(
         nbship predict sqlite:///shop.db out.parquet --query 'SELECT * FROM orders ORDER BY id'
     """
     from ..inference import OwnFiles, find_deployment, load_table, predict_file
+    from ..prediction_log import redacted_fields
 
     output = _check_usage(source, output, query=query, table=table, output_format=output_format)
     deployment = find_deployment(package, model=model)
     predictor = deployment.load(other_versions=other_versions)
-    own = OwnFiles(deployment.state / "batches")
-    read = _source(source, query, own, predictor.signature, csv)
-    target = Path(output)
-    if output == _STREAM or table is not None:
-        target = own.output(predictor, read, _kind(read, output_format, table), ignore_extra=ignore_extra)
-    with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
-        summary = predict_file(predictor, log, source=read, target=target, ignore_extra=ignore_extra, progress=progress)
+    folder = deployment.state / "batches"
+    redacts = (query is not None or source == _STREAM) and bool(redacted_fields(predictor.signature))
+    owned = output == _STREAM or table is not None
+    with OwnFiles(folder, temporary=redacts) as own, _private_files(owned):
+        read = _source(source, query, own, predictor.signature, csv)
+        target = Path(output)
+        if owned:
+            target = own.output(predictor, read, _kind(read, output_format, table), ignore_extra=ignore_extra)
+        with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
+            summary = predict_file(
+                predictor, log, source=read, target=target, keep_in=folder if redacts else None, ignore_extra=ignore_extra,
+                progress=progress,
+            )  # fmt: skip
     if table is not None:
         load_table(target, output, table, run=summary.run.id)
     if output == _STREAM:
@@ -94,6 +101,17 @@ def command(
     text = json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(target))
     click.echo(text, err=output == _STREAM)
     summary.require_accepted(max_rejected)
+
+
+@contextmanager
+def _private_files(wanted: bool) -> Iterator[None]:
+    """Let only the owner read new files, if all of them go to the state folder."""
+    before = os.umask(0o077) if wanted else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.umask(before)
 
 
 def _check_usage(

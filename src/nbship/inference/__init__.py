@@ -6,6 +6,7 @@ from .batch import BatchSummary, OwnFiles, is_database_url, load_table, predict_
 from .dataplane import accept_feedback, find_results, start_prediction
 from .deployment import Deployment, find_deployment
 from .feedback import LabelCounts, import_labels, store_feedback
+from .forgetting import forget_person, prune_before
 from .logged import Logged, PendingPredictions, output_records
 from .releases import Canary
 from .replays import Replay, find_logged, replay
@@ -25,12 +26,14 @@ __all__ = [
     "find_deployment",
     "find_logged",
     "find_results",
+    "forget_person",
     "import_labels",
     "is_database_url",
     "load_table",
     "open_results",
     "output_records",
     "predict_file",
+    "prune_before",
     "replay",
     "save_query",
     "start_prediction",

@@ -10,7 +10,17 @@ import msgspec
 
 from ..errors import InvalidInputError, LogError, UnknownPredictionError
 from ..model.signature import Signature
-from ..prediction_log import BatchRun, PredictionLog, Record, as_json, batch_rows, find_run, split_id
+from ..prediction_log import (
+    BatchRun,
+    PredictionLog,
+    Record,
+    as_json,
+    batch_rows,
+    find_run,
+    is_redacted,
+    redacted_fields,
+    split_id,
+)
 from ..predictor import PackagePredictor
 from .logged import output_records
 
@@ -69,10 +79,10 @@ def replay(log: PredictionLog, id: str, *, predictor: PackagePredictor) -> Repla
     except InvalidInputError as error:
         if not record.redacted:
             raise
-        raise _not_stored(record) from error
+        raise _not_stored(id, record.redacted[0]) from error
     found = Replay(id, record, record.inputs, record.outputs, as_json(again))
     if not found.same and record.redacted:
-        raise _not_stored(record)
+        raise _not_stored(id, record.redacted[0])
     return found
 
 
@@ -89,9 +99,9 @@ def find_logged(log: PredictionLog, id: str) -> Record | BatchRun:
     return log.find(id) if split_id(id) is None else find_run(log, id)[0]
 
 
-def _not_stored(record: Record) -> LogError:
+def _not_stored(id: str, field: str) -> LogError:
     return LogError(
-        f"Prediction '{record.id}' cannot be replayed: its input '{record.redacted[0]}' is personal, so the log does not store its value. Replay a prediction without personal inputs."
+        f"Prediction '{id}' cannot be replayed: its input '{field}' is personal, so the log does not store its value. Replay a prediction without personal inputs."
     )
 
 
@@ -105,8 +115,17 @@ def _replay_row(log: PredictionLog, id: str, predictor: PackagePredictor) -> Rep
         )
     inputs, outputs = found
     logged = {name: outputs[name].tolist()[0] for name in predictor.signature.output_columns}
-    again = next(output_records(predictor.predict(inputs.reset_index(drop=True))))
-    return Replay(id, run, _as_json_row(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
+    personal = [field.name for field in redacted_fields(predictor.signature)]
+    try:
+        again = next(output_records(predictor.predict(inputs.reset_index(drop=True))))
+    except InvalidInputError as error:
+        if not personal:
+            raise
+        raise _not_stored(id, personal[0]) from error
+    replayed = Replay(id, run, _as_json_row(inputs), as_json(logged), as_json({name: again[name] for name in logged}))
+    if not replayed.same and is_redacted(run):
+        raise _not_stored(id, personal[0])
+    return replayed
 
 
 def _row(run: BatchRun, signature: Signature, number: int) -> tuple[pd.DataFrame, pd.DataFrame] | None:

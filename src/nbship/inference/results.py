@@ -96,13 +96,13 @@ def open_results(output: Path, *, package: Package, log: PredictionLog, folder: 
         )
     index = folder / f"{digest}.sqlite"
     if not index.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _build(index, output, signature, log.salt)
     return Results(index, run, signature=signature, salt=log.salt)
 
 
 def _build(index: Path, output: Path, signature: Signature, salt: bytes) -> None:
-    with replacing(index) as temporary, closing(sqlite3.connect(temporary)) as connection:
+    with replacing(index, private=True) as temporary, closing(sqlite3.connect(temporary)) as connection:
         connection.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
         for chunk in read_chunks(output, output_fields(signature)):
             keys = keys_of_frame(chunk.frame, signature, salt=salt)

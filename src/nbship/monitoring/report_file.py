@@ -18,7 +18,7 @@ FORMAT = 1
 
 def write_report(report: Mapping[str, Any], path: Path) -> Path:
     """Write a report as `report.json`, whole or not at all."""
-    write_whole(path, canonical_json(report), durable=True)
+    write_whole(path, canonical_json(report), durable=True, mode=0o600)
     return path
 
 

@@ -112,11 +112,12 @@ def monitor(
                 f"Notebook '{project.settings.monitoring.notebook}' wrote no report. "
                 "Call `monitoring.report_window(window_from, window_to, product=product)` in it."
             )
-        write_whole(folder / "report.ipynb", render_notebook(clean), durable=True)
+        write_whole(folder / "report.ipynb", render_notebook(clean), durable=True, mode=0o600)
         write_whole(
             folder / "report.html",
             render_html(clean, title=f"{project.name} · {window.name}", code=False),
             durable=True,
+            mode=0o600,
         )
     mark(project, target, inputs)
     return Monitored(target, read_report(target / "report.json"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .batches import batch_rows, digest_of, find_run, output_fields, row_id, split_id
 from .commits import GroupCommit, PendingCommit
-from .keys import StoredRow, keys_of, keys_of_frame, store_rejected, store_row
+from .keys import StoredRow, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
 from .reader import batch_keys, predictions, require_event_time
 from .records import BatchRun, Label, Record, as_json, new_id, pseudonym
-from .retention import export_records, forget_subject
+from .redaction import is_redacted, mark_redacted, redacted, redacted_fields, store_rejected, stored_fields
+from .retention import belongs_to, export_records, forget_subject
 from .rows import Entry
 from .sql import SqlLog
 
@@ -25,22 +26,28 @@ __all__ = [
     "as_json",
     "batch_keys",
     "batch_rows",
+    "belongs_to",
     "digest_of",
     "export_records",
     "find_run",
     "forget_subject",
+    "is_redacted",
     "keys_of",
     "keys_of_frame",
     "log_address",
+    "mark_redacted",
     "new_id",
     "open_log",
     "output_fields",
     "predictions",
     "pseudonym",
+    "redacted",
+    "redacted_fields",
     "require_event_time",
     "row_id",
     "shown_address",
     "split_id",
     "store_rejected",
     "store_row",
+    "stored_fields",
 ]

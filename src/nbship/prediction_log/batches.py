@@ -13,6 +13,7 @@ from ..model.signature import Field, Signature
 from ..tabular import Source, read_chunks
 from .log import PredictionLog
 from .records import BatchRun
+from .redaction import stored_fields
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,10 +117,12 @@ def batch_rows(run: BatchRun, signature: Signature) -> Iterator[tuple[pd.DataFra
     outputs = _outputs(run, signature)
     following = next(outputs, None)
     # Input and output are chunked differently: the output lacks the rejected rows.
-    for chunk in read_chunks(Source.parse(run.input_path), signature.inputs):
+    for chunk in read_chunks(Source.parse(run.input_path), stored_fields(run.input_path, signature)):
         while following is not None and following.index[0] <= chunk.raw.index[-1]:
             matched = following[following.index <= chunk.raw.index[-1]]
-            yield chunk.frame.loc[matched.index], matched
+            # A forgotten row is null in the input, and may still be in an output that the user owns.
+            present = matched[matched.index.isin(chunk.frame.index)]
+            yield chunk.frame.loc[present.index], present
             following = following.iloc[len(matched) :] if len(matched) < len(following) else next(outputs, None)
 
 

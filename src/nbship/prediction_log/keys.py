@@ -16,12 +16,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ..model.signature import Field, Signature, parse_timestamp, read_timestamp
-from .records import pseudonym
+from .records import is_pseudonym, pseudonym
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StoredRow", "keys_of", "keys_of_frame", "parse_value", "store_rejected", "store_row", "to_utc"]
+__all__ = ["StoredRow", "keys_of", "keys_of_frame", "parse_value", "store_row", "to_utc"]
 
 _LARGEST_EXPONENT = 308  # of a float
 
@@ -121,26 +121,10 @@ def _parse_number(text: str, field: Field) -> int | float:
     return int(number)
 
 
-def store_rejected(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> dict[str, Any]:
-    """Return what the log stores of a row that was rejected: the values of known fields, as they were sent."""
-    fields = [signature[name] for name in row if name in signature.names and signature[name].pii != "drop"]
-    return {field.name: _redacted(row[field.name], field, salt) if field.pii else row[field.name] for field in fields}
-
-
-def _redacted(value: Any, field: Field, salt: bytes) -> Any:
-    if isinstance(value, Mapping):
-        return [_redacted(each, field, salt) for each in (*value, *value.values())]
-    if isinstance(value, (list, tuple)):
-        return [_redacted(each, field, salt) for each in value]
-    if _is_null(value):
-        return None
-    try:
-        return pseudonym(parse_value(value, field), salt)
-    except ValueError:
-        return pseudonym(value, salt)
-
-
 def _key(value: Any, field: Field, salt: bytes) -> Any:
+    # In the kept input of a batch run, personal values are pseudonyms already.
+    if field.pii and is_pseudonym(value):
+        return value
     plain = _plain(value, field)
     return pseudonym(plain, salt) if field.pii and plain is not None else plain
 

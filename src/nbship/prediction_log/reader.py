@@ -172,7 +172,8 @@ def _from_batch(
         here = (times >= start) & (times < end)
         inputs, outputs = inputs[here], outputs[here]
         if len(inputs):
-            yield pd.concat([inputs.rename(columns=_name), outputs], axis=1).assign(
+            typed = inputs.drop(columns=_pseudonyms(inputs, signature))
+            yield pd.concat([typed.rename(columns=_name), outputs], axis=1).assign(
                 event_time=times[here],
                 answered_at=pd.Timestamp(run.at).as_unit("us"),
                 mode="batch",
@@ -180,6 +181,14 @@ def _from_batch(
                 version=run.version,
                 _keys=pd.Series(keys_of_frame(inputs, signature, salt=log.salt), index=inputs.index, dtype=object),
             )
+
+
+def _pseudonyms(inputs: pd.DataFrame, signature: Signature) -> list[str]:
+    """Return the columns that hold pseudonyms where numbers or timestamps are expected; they become null."""
+    from pandas.api.types import is_string_dtype
+
+    fields = [field for field in signature.inputs if field.pii and field.dtype not in ("string", "category")]
+    return [field.name for field in fields if field.name in inputs and is_string_dtype(inputs[field.name])]
 
 
 def _join_labels(frame: pd.DataFrame, log: PredictionLog) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,9 @@ import msgspec
 
 from ..ids import random_bits
 
-__all__ = ["BatchRun", "Label", "Record", "as_json", "from_micros", "new_id", "pseudonym", "to_micros"]
+__all__ = ["BatchRun", "Label", "Record", "as_json", "from_micros", "is_pseudonym", "new_id", "pseudonym", "to_micros"]
 
+_PSEUDONYM = re.compile("pii:[0-9a-f]{32}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -175,6 +177,15 @@ def pseudonym(value: object, salt: bytes) -> str:
     'pii:'
     """
     return "pii:" + hmac.new(salt, str(value).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
+def is_pseudonym(value: object) -> bool:
+    """Return whether a value is a pseudonym of the log.
+
+    >>> is_pseudonym(pseudonym("N123", b"salt")), is_pseudonym("pii")
+    (True, False)
+    """
+    return isinstance(value, str) and _PSEUDONYM.fullmatch(value) is not None
 
 
 def to_micros(time: datetime) -> int:

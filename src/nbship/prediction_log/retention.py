@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..atomic_write import replacing
 from ..errors import InputFailure, InvalidInputError, SourceError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["export_records", "forget_subject"]
+__all__ = ["belongs_to", "export_records", "forget_subject"]
 
 _SUFFIX = ".parquet"
 
@@ -94,8 +94,19 @@ def forget_subject(log: PredictionLog, signature: Signature, fields: Mapping[str
     LogError
         If the log cannot be written, or another process reads it for so long that bytes remain in its files.
     """
-    subjects = [_subject(signature[name], text, log.salt) for name, text in fields.items()]
-    return log.forget(lambda row: any(subject.is_in(row) for subject in subjects))
+    return log.forget(belongs_to(signature, fields, salt=log.salt))
+
+
+def belongs_to(signature: Signature, fields: Mapping[str, str], *, salt: bytes) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a function that tells whether a row has one of these values.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value does not fit its field.
+    """
+    subjects = [_subject(signature[name], text, salt) for name, text in fields.items()]
+    return lambda row: any(subject.is_in(row) for subject in subjects)
 
 
 def _subject(field: Field, text: str, salt: bytes) -> Subject:

@@ -189,6 +189,13 @@ class SqlLog:
             store.erase()
         return deleted
 
+    def replace_file(self, path: str, digest: str, new_path: str, new_digest: str) -> None:
+        """Record that nbship rewrote a file of batch runs."""
+        with self.database.connected("written") as connection:
+            for kind in ("input", "output"):
+                changes = f"SET {kind}_path = ?, {kind}_digest = ? WHERE {kind}_path = ? AND {kind}_digest = ?"
+                connection.execute(self._query(f"UPDATE {{}}batches {changes}"), (new_path, new_digest, path, digest))
+
     def close(self) -> None:
         """Write all queued entries and close the database."""
         self._commits.close()

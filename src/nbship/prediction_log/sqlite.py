@@ -12,6 +12,7 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
+from ..atomic_write import create_private
 from ..errors import LogError
 from .databases import FORMAT
 from .disks import require_room
@@ -74,6 +75,8 @@ class Sqlite:
         self._busy_timeout = _BUSY_TIMEOUT_MS
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite's other files get the permissions of this one.
+            create_private(self.path)
             with _opened(self.path) as connection:
                 self.salt = _prepare(connection, self.path)
 
@@ -170,6 +173,7 @@ class Sqlite:
         if self._writing is not None and _identity(self.path) != self._file:
             self.close()
         if self._writing is None:
+            create_private(self.path)
             self._writing = _connect(self.path)
             self.salt = _prepare(self._writing, self.path)
             self._file = _identity(self.path)

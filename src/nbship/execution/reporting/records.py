@@ -51,7 +51,7 @@ def append_record(path: Path, record: RunRecord) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(asdict(record), sort_keys=True) + "\n"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(handle, _missing_newline(handle) + line.encode())
     finally:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from .databases import is_database_url, load_table, save_query
+from .kept_files import forget_rows, remove_files
 from .own_files import OwnFiles
 from .run import BatchSummary, predict_file
 
-__all__ = ["BatchSummary", "OwnFiles", "is_database_url", "load_table", "predict_file", "save_query"]
+__all__ = [
+    "BatchSummary",
+    "OwnFiles",
+    "forget_rows",
+    "is_database_url",
+    "load_table",
+    "predict_file",
+    "remove_files",
+    "save_query",
+]

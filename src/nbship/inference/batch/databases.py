@@ -1,7 +1,4 @@
-"""Batches from and to databases: a query's result is stored as a file, scored, and loaded in one transaction.
-
-The log's record of the run names that file, and a replay reads it.
-"""
+"""Batches from and to databases: a query's result is stored as a file, scored, and loaded in one transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...atomic_write import remove_temporary, replacing
+from ...atomic_write import replacing
 from ...errors import SourceError
 from ...model.signature import Signature
 from ...project import is_url, shown_url, without_passwords
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["is_database_url", "load_table", "save_query"]
 
 _ROWS = 50_000
-_ABANDONED = 24 * 3600  # seconds: a query's file that no process has written for a day
 
 
 def is_database_url(text: str) -> bool:
@@ -56,10 +52,9 @@ def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int
     with _failures(url, "read"):
         import sqlalchemy as sa
 
-        remove_temporary([path], age=_ABANDONED)
         engine, count = _engine(url), 0
         try:
-            with replacing(path, durable=True) as temporary, engine.connect() as connection:
+            with replacing(path, durable=True, private=True) as temporary, engine.connect() as connection:
                 writer = TableWriter(temporary, suffix=".parquet")
                 options = {"stream_results": True, "yield_per": _ROWS}
                 result = connection.execution_options(**options).execute(sa.text(query))

@@ -10,11 +10,11 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from ...atomic_write import publish
+from ...atomic_write import create_private, publish
 from ...errors import EmptyDataError
 from ...model.signature import Signature
 from ...predictor import PackagePredictor
@@ -34,14 +34,24 @@ class OwnFiles:
     ----------
     folder
         Created if it does not exist.
+    temporary
+        Whether inputs are deleted at the end of the `with` block, because they hold personal values: `predict_file`
+        keeps them as pseudonyms.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, temporary: bool = False) -> None:
+        self._folder, self._temporary = folder, temporary
+        self._inputs = ExitStack()
+
+    def __enter__(self) -> OwnFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inputs.close()
 
     def store_query(self, url: str, query: str, *, signature: Signature) -> Path:
         """Store the result of a query, and return the file. Errors are those of `save_query`."""
-        with self._new() as new:
+        with self._place() as new:
             save_query(url, query, new / "input.parquet", signature=signature)
             return self._keep(new / "input.parquet", ".parquet")
 
@@ -53,7 +63,8 @@ class OwnFiles:
         EmptyDataError
             If there is no content.
         """
-        with self._new() as new:
+        with self._place() as new:
+            create_private(new / "input")
             with (new / "input").open("wb") as file:
                 shutil.copyfileobj(stream, file, 1 << 20)
                 file.flush()
@@ -69,7 +80,14 @@ class OwnFiles:
         name = run_name(predictor, source, source.digest(), ignore_extra=ignore_extra)
         return self._folder / f"{name}.{kind}"
 
+    def _place(self) -> AbstractContextManager[Path]:
+        """Yield a folder for a new input, which stays until the end if inputs are temporary."""
+        return nullcontext(self._inputs.enter_context(self._new())) if self._temporary else self._new()
+
     def _keep(self, file: Path, suffix: str) -> Path:
+        if self._temporary:
+            publish(file, named := file.with_name(f"input{suffix}"))
+            return named
         kept = self._folder / f"{Source(file).digest()[:16]}.input{suffix}"
         publish(file, kept, durable=True)
         return kept

@@ -22,6 +22,7 @@ from ...predictor import PackagePredictor
 from ...tabular import Source, TableJoiner, output_kind, read_column_names, writing
 from ...text import counted, listed, nearest
 from .input_digest import InputDigest
+from .kept_files import INPUT_SUFFIX, keep_input
 from .partitions import Partition, PartitionFolder, remove_partitions
 from .scoring import REASONS, Scoring
 
@@ -65,6 +66,7 @@ def predict_file(
     *,
     source: Source | Path,
     target: Path,
+    keep_in: Path | None = None,
     ignore_extra: bool = False,
     caller: str = "local",
     progress: Callable[[int], None] = lambda rows: None,
@@ -77,6 +79,8 @@ def predict_file(
 
     Parameters
     ----------
+    keep_in
+        The folder for a copy of the input, with pseudonyms of personal values, that replays read instead of `source`.
     ignore_extra
         Ignore unknown columns instead of raising an error.
     progress
@@ -101,7 +105,8 @@ def predict_file(
     digest = current.digest
     id = _run_id(predictor.digest, digest, source.declared)
     rejected_path = target.with_name(target.name + ".rejected.csv")
-    earlier = _repeated(log.batch(id), source, target, rejected_path)
+    kept = None if keep_in is None else keep_in.absolute() / f"{id}{INPUT_SUFFIX}"
+    earlier = _repeated(log.batch(id), kept or source, target, rejected_path)
     name = run_name(predictor, source, digest, ignore_extra=ignore_extra)
     if earlier is not None:
         remove_partitions(target, name)
@@ -115,9 +120,11 @@ def predict_file(
         if current.is_changed():
             folder.remove()
             raise SourceError(f"'{source.path}' changed while it was read. Run the command again.")
+        if kept is not None:
+            digest = keep_input(source, kept, signature=predictor.signature, salt=log.salt)
         run = BatchRun(
             id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
-            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(source),
+            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(kept or source),
             input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
             rows=sum(each.rows for each in partitions), rejected=sum(each.rejected for each in partitions),
             first_event=min((each.first for each in partitions if each.first), default=None),
@@ -179,7 +186,7 @@ def _check_target(source: Source, target: Path) -> None:
         raise SourceError(f"The folder of the output '{target}' does not exist. Create it, or give another output.")
 
 
-def _repeated(runs: Sequence[BatchRun], source: Source, target: Path, rejected_path: Path) -> BatchRun | None:
+def _repeated(runs: Sequence[BatchRun], source: Source | Path, target: Path, rejected_path: Path) -> BatchRun | None:
     for run in runs:
         same_paths = run.input_path == str(source) and run.output_path == str(target.absolute())
         if same_paths and target.is_file() and digest_of(target) == run.output_digest:
