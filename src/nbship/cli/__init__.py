@@ -38,6 +38,7 @@ HIDDEN: Mapping[str, str] = {
     "merge-lock": "Merge two versions of dvc.lock (Git calls it).",
     "sync": "Write dvc.yaml and the parameters cells from pipeline.yaml and params.yaml.",
     "verify": "Verify a model package.",
+    "ready": "Check that the service on this machine is ready (HEALTHCHECK of containers calls it).",
     "package": "Build packages from saved estimators; build wheels, ONNX graphs and containers from packages.",
 }
 

@@ -48,8 +48,7 @@ WORKDIR /srv
 VOLUME /state
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \\
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=2)"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["nbship", "ready"]
 ENTRYPOINT ["nbship", "serve", "/srv/model"]
 """
 _COPY = "COPY package /srv/model"
