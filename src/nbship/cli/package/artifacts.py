@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ...errors import ProjectError
+from ...text import listed
 from ..options import model_option
 
 __all__ = ["container", "onnx", "sign", "wheel"]
@@ -79,8 +81,15 @@ def onnx(package: Path | None, model: str | None, file: Path, as_json: bool) -> 
 @click.command()
 @_of_package
 @click.option("--to", "folder", type=_FOLDER, required=True, help="The folder to write.")
-def container(package: Path | None, model: str | None, folder: Path, as_json: bool) -> None:
+@click.option(
+    "--lock",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="uv.lock or pylock.toml with the hashes of the libraries.  [default: the project's]",
+)
+def container(package: Path | None, model: str | None, folder: Path, lock: Path | None, as_json: bool) -> None:
     """Write the build context of a container image that serves a package.
+
+    The image installs the versions that are installed here, by the hashes of the lock file if it has them all.
 
     \b
     Example:
@@ -93,15 +102,30 @@ def container(package: Path | None, model: str | None, folder: Path, as_json: bo
     path = _folder_of(package, model)
     manifest = path / MANIFEST
     name = read_manifest(manifest.read_bytes()).name if manifest.is_file() else path.name
-    context = write_context(path, folder, name=name)
+    lock = lock or _project_lock()
+    context = write_context(path, folder, name=name, lock=lock)
     if as_json:
-        about = {"tag": context.tag, "libraries": context.distributions, "bytes": context.size}
+        about = {"tag": context.tag, "libraries": context.distributions, "bytes": context.size, "by_hash": not context.unlocked}  # fmt: skip
         click.echo(json.dumps({"container": str(folder), **about}))
         return
     click.echo(
         f"Wrote '{folder}'. Build the image with `docker build -t {context.tag} {folder}`; compose.yaml runs it."
     )
     click.echo(f"  {context.distributions} libraries, {context.size / 1e6:.0f} MB installed, not counting Python.")
+    if context.unlocked:
+        why = f"'{lock}' lacks {listed(context.unlocked, most=1, quoted=True)}" if lock else "there is no lock file"
+        click.echo(f"  Libraries are required by version, not by hash: {why}.")
+
+
+def _project_lock() -> Path | None:
+    """Return the lock file of the project around the working directory."""
+    from ... import project
+    from ...model.build import find_lock
+
+    try:
+        return find_lock(project.find_root())
+    except ProjectError:
+        return None
 
 
 @click.command()

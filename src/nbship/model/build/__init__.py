@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .build import build_package, load_estimator, save_estimator
     from .container import write_context
     from .from_file import infer_signature, package_saved, write_onnx
+    from .locked_hashes import find_lock
     from .reference import Distribution, count, load_reference
     from .wheel import build_wheel
 else:
@@ -20,6 +21,7 @@ __all__ = [
     "build_package",
     "build_wheel",
     "count",
+    "find_lock",
     "infer_signature",
     "load_estimator",
     "load_reference",

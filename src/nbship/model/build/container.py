@@ -9,13 +9,14 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from ...errors import PackageError
 from ..package import MANIFEST, read_files, signature_path
+from .locked_hashes import read_hashes
 from .wheel import wheel_bytes
 
 __all__ = ["Context", "write_context"]
@@ -40,7 +41,8 @@ ENV PYTHONUNBUFFERED=1 \\
 RUN groupadd --gid 10001 nbship && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin nbship \\
     && mkdir /state && chown 10001:10001 /state
 COPY requirements.txt {wheel} /tmp/
-RUN python -m pip install --no-cache-dir --no-deps --compile -r /tmp/requirements.txt /tmp/{wheel} && rm /tmp/requirements.txt /tmp/{wheel}
+RUN python -m pip install --no-cache-dir --no-deps --compile {hashes}-r /tmp/requirements.txt \\
+    && python -m pip install --no-cache-dir --no-deps --compile /tmp/{wheel} && rm /tmp/requirements.txt /tmp/{wheel}
 {copies}
 
 USER 10001:10001
@@ -87,15 +89,24 @@ class Context:
         A name for the image: the model and its version.
     distributions, size
         The number of installed libraries, and their size in bytes.
+    unlocked
+        The libraries that the lock file does not have, such as `numpy==2.3.0`; with one of them, no library is
+        required by hash.
     """
 
     tag: str
     distributions: int
     size: int
+    unlocked: tuple[str, ...] = ()
 
 
-def write_context(package: Path, folder: Path, *, name: str) -> Context:
+def write_context(package: Path, folder: Path, *, name: str, lock: Path | None = None) -> Context:
     """Verify a package, and write its build context to a folder.
+
+    Parameters
+    ----------
+    lock
+        A lock file with the hashes of the libraries; None: they are required by version only.
 
     Raises
     ------
@@ -108,6 +119,7 @@ def write_context(package: Path, folder: Path, *, name: str) -> Context:
     signature = signature_path(package)
     signed = signature.is_file()
     pinned = _closure([*_SERVING, *_required(files), *(["cryptography"] if signed else [])])
+    lines, unlocked = _requirements([f"{each}=={pinned[each].version}" for each in sorted(pinned)], lock)
     python = json.loads(files["provenance.json"])["libraries"]["python"]
     tag, wheel, content = f"{name.replace('_', '-')}:{manifest.version}", *_own_wheel()
     shutil.rmtree(folder, ignore_errors=True)
@@ -118,13 +130,27 @@ def write_context(package: Path, folder: Path, *, name: str) -> Context:
     if signed:
         (folder / "package.sig").write_bytes(signature.read_bytes())
     (folder / wheel).write_bytes(content)
-    lines = [f"{each}=={pinned[each].version}\n" for each in sorted(pinned)]
     (folder / "requirements.txt").write_text("".join(lines))
     (folder / "Dockerfile").write_text(
-        _DOCKERFILE.format(tag=tag, python=python, wheel=wheel, copies=_COPY_SIGNED if signed else _COPY)
+        _DOCKERFILE.format(
+            tag=tag,
+            python=python,
+            wheel=wheel,
+            copies=_COPY_SIGNED if signed else _COPY,
+            hashes="" if unlocked else "--require-hashes ",
+        )
     )
     (folder / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")))
-    return Context(tag, len(pinned), sum(map(_size, pinned.values())))
+    return Context(tag, len(pinned), sum(map(_size, pinned.values())), unlocked)
+
+
+def _requirements(libraries: Sequence[str], lock: Path | None) -> tuple[list[str], tuple[str, ...]]:
+    """Return the lines of requirements.txt, and the libraries without hashes: pip accepts hashes for all or none."""
+    hashes = {} if lock is None else read_hashes(lock)
+    unlocked = tuple(each for each in libraries if each not in hashes)
+    if unlocked:
+        return [f"{each}\n" for each in libraries], unlocked
+    return [" ".join([each, *(f"--hash=sha256:{digest}" for digest in hashes[each])]) + "\n" for each in libraries], ()
 
 
 def _required(files: Mapping[str, bytes]) -> list[str]:
