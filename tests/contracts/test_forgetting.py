@@ -143,6 +143,7 @@ def busy_log(tmp_path: Path) -> Iterator[SqlLog]:
         def serve() -> None:
             while not ended.is_set():
                 log.append(record(inputs='{"name":"Ben"}', keys='{"k":"Ben"}'))
+                log.recent(20)  # SQLite's lock is not fair: other writers get it between two writes
 
         thread = threading.Thread(target=serve)
         thread.start()

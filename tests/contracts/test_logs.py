@@ -10,13 +10,15 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import psycopg
 import pytest
 from prediction_log.test_log import NOON, batch, record
 from services import postgres_url
 
 from nbship.errors import LogError, UnknownPredictionError
-from nbship.prediction_log import Label, SqlLog, open_log, pseudonym
+from nbship.model.signature import Field, Output, Signature
+from nbship.prediction_log import Label, SqlLog, export_records, open_log, predictions, pseudonym
 
 HOUR = timedelta(hours=1)
 
@@ -112,9 +114,28 @@ def test_threads_of_two_open_logs_write_to_one_database(log: SqlLog, address: tu
 
 def test_labels_are_read_in_the_order_of_their_reports(log: SqlLog) -> None:
     later, earlier = (Label(label=str(hour), at=NOON + hour * HOUR, prediction_id="p") for hour in (2, 1))
+    # The clock was put back between both.
     log.append(later)
     log.append(earlier)
-    assert log.labels() == [earlier, later]
+    assert log.labels() == [later, earlier]
+
+
+def test_the_label_that_was_reported_last_counts(log: SqlLog, tmp_path: Path) -> None:
+    signature = Signature(
+        inputs=(Field("k", "int", key=True), Field("at", "datetime")),
+        outputs=(Output("label", "int", "label", classes=(0, 1)),),
+        event_time="at",
+    )
+    one = record(inputs=f'{{"k":1,"at":"{NOON.isoformat()}"}}', keys='{"k":1}')
+    log.append(one)
+    names = ({"keys": one.keys}, {"prediction_id": one.id}, {"prediction_id": one.id}, {"keys": one.keys})
+    for number, name in enumerate(names):
+        # Each report comes from a clock that is an hour behind the one before.
+        log.append(Label(label=str(number % 2), at=NOON - number * HOUR, **name))
+        frame = predictions(log, signature, start=NOON, end=NOON + HOUR)
+        assert frame["actual"].tolist() == [number % 2]
+        export_records(log, tmp_path / f"{number}.parquet")
+        assert pd.read_parquet(tmp_path / f"{number}.parquet")["label"].tolist() == [str(number % 2)]
 
 
 def test_prune_deletes_old_entries(log: SqlLog) -> None:

@@ -113,7 +113,8 @@ class Label(NamedTuple):
     label
         The label as JSON.
     at
-        When the label was reported, in UTC. All labels are stored; the latest one counts.
+        When the label was reported, in UTC. All labels are stored; the last in the log counts, whatever
+        the clocks of its reporters said.
     prediction_id, keys
         Either the prediction id, or the key columns as JSON.
     time

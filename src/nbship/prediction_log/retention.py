@@ -11,9 +11,9 @@ from ..atomic_write import replacing
 from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Field, Signature
 from ..tabular import TableWriter, writing
+from .forgetting import Subject
 from .log import PredictionLog
 from .records import Label
-from .subjects import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def export_records(
 
     if path.suffix != _SUFFIX:
         raise SourceError(f"'{path}' is not a {_SUFFIX} file. Give a path that ends with {_SUFFIX}.")
-    labels = {label.prediction_id or label.keys: label for label in log.labels()}
+    labels = {label.prediction_id or label.keys: (number, label) for number, label in enumerate(log.labels())}
     count = 0
     with writing(path.absolute().parent), replacing(path, durable=True) as temporary:
         writer = TableWriter(temporary, suffix=_SUFFIX)
@@ -72,9 +72,10 @@ def _table(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame.astype(_TYPES), preserve_index=False)
 
 
-def _latest(labels: Mapping[str | None, Label], id: str, keys: str | None) -> str | None:
+def _latest(labels: Mapping[str | None, tuple[int, Label]], id: str, keys: str | None) -> str | None:
     found = [label for label in (labels.get(id), labels.get(keys) if keys else None) if label is not None]
-    return max(found, key=lambda label: label.at).label if found else None
+    # By their order in the log, not by time: a clock may be put back.
+    return max(found)[1].label if found else None
 
 
 def forget_subject(log: PredictionLog, signature: Signature, fields: Mapping[str, str]) -> int:

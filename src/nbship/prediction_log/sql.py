@@ -108,7 +108,7 @@ class SqlLog:
 
     def labels(self) -> list[Label]:
         """Return all labels in the order in which they were reported."""
-        return list(self._read(Label, "", (), "ORDER BY at, number", slow=True))
+        return list(self._read(Label, "", (), "ORDER BY number", slow=True))
 
     def requests(self, start: datetime, end: datetime) -> list[Record]:
         """Return the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""

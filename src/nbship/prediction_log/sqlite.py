@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..atomic_write import create_private
 from ..errors import LogError
+from .damage import DamageCheck, is_damage
 from .databases import FORMAT
 from .disks import require_room
 from .pruning import Pace
@@ -73,12 +74,15 @@ class Sqlite:
         self._writing: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._busy_timeout = _BUSY_TIMEOUT_MS
+        self._damage = DamageCheck(self.path, _opened)
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # SQLite's other files get the permissions of this one.
             create_private(self.path)
             with _opened(self.path) as connection:
                 self.salt = _prepare(connection, self.path)
+            self._checked = _identity(self.path)
+            self._damage.start()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -88,6 +92,7 @@ class Sqlite:
         with self._failures("written"):
             require_room(self.path)
             connection = self._writer()
+            self._damage.require_intact()
             try:
                 self._set_busy_timeout(connection, _BUSY_TIMEOUT_MS)
                 return _insert_group(connection, group)
@@ -104,6 +109,7 @@ class Sqlite:
             return None
         try:
             require_room(self.path)
+            self._damage.require_intact()
             self._set_busy_timeout(connection, 0)
             return _insert_group(connection, group)
         except BaseException as error:
@@ -177,6 +183,9 @@ class Sqlite:
             self._writing = _connect(self.path)
             self.salt = _prepare(self._writing, self.path)
             self._file = _identity(self.path)
+            if self._checked != self._file:
+                self._checked, self._damage = self._file, DamageCheck(self.path, _opened)
+                self._damage.start()
             self._busy_timeout = _BUSY_TIMEOUT_MS
         return self._writing
 
@@ -190,6 +199,8 @@ class Sqlite:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if is_damage(error):
+                self._damage.report(error)
             raise LogError(
                 f"The prediction log '{self.path}' cannot be {action}: {error}. Check the disk and the file's permissions, or set 'log.url' in nbship.yaml."
             ) from error
@@ -240,6 +251,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
+    # A current file is opened without the lock of writers, for which another command might wait long beside a service.
+    if connection.execute("PRAGMA user_version").fetchone()[0] == FORMAT:
+        return _salt(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -260,13 +274,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
                 connection.execute(statement)
         if found != FORMAT:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
-        salt: bytes = connection.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()[0]
+        salt = _salt(connection)
         connection.execute("COMMIT")
         return salt
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _salt(connection: sqlite3.Connection) -> bytes:
+    salt: bytes = connection.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()[0]
+    return salt
 
 
 def _insert_group(connection: sqlite3.Connection, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
