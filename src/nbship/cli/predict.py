@@ -40,6 +40,9 @@ _STREAM = "-"
     help="The format of standard output.  [default: that of SOURCE]",
 )
 @csv_options
+@click.option(
+    "--escape-formulas", is_flag=True, help="Escape what a spreadsheet would run as a formula in CSV outputs."
+)
 @click.option("--ignore-extra", is_flag=True, help="Ignore columns that the model does not have.")
 @click.option(
     "--max-rejected",
@@ -57,7 +60,7 @@ _STREAM = "-"
 )
 def command(
     source: str, output: str | None, package: Path | None, model: str | None, query: str | None, table: str | None, ignore_extra: bool,
-    output_format: str | None, as_json: bool, other_versions: bool, csv: CsvOptions, max_rejected: float,
+    output_format: str | None, as_json: bool, other_versions: bool, csv: CsvOptions, max_rejected: float, escape_formulas: bool,
 ) -> None:  # fmt: skip
     """Score CSV, JSON, JSON Lines or Parquet files, or the result of a database query.
 
@@ -88,11 +91,16 @@ def command(
         read = _source(source, query, own, predictor.signature, csv)
         target = Path(output)
         if owned:
-            target = own.output(predictor, read, _kind(read, output_format, table), ignore_extra=ignore_extra)
+            target = own.output(
+                predictor,
+                read,
+                _kind(read, output_format, table),
+                ignore_extra=ignore_extra,
+                escape_formulas=escape_formulas,
+            )
         with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
             summary = predict_file(
-                predictor, log, source=read, target=target, keep_in=folder if redacts else None, ignore_extra=ignore_extra,
-                progress=progress,
+                predictor, log, source=read, target=target, keep_in=folder if redacts else None, progress=progress, ignore_extra=ignore_extra, escape_formulas=escape_formulas,
             )  # fmt: skip
     if table is not None:
         load_table(target, output, table, run=summary.run.id)
@@ -216,9 +224,11 @@ def _as_text(summary: BatchSummary, target: str) -> str:
 
 
 def _as_json(summary: BatchSummary) -> dict[str, object]:
+    from ..tabular import Source
+
     run = summary.run
     rejected = None if summary.rejected_path is None else str(summary.rejected_path.absolute())
     return {
         "id": run.id, "model": run.model, "version": run.version, "rows": run.rows, "rejected": run.rejected,
-        "seconds": run.seconds, "output": run.output_path, "rejected_output": rejected, "repeated": summary.repeated,
+        "seconds": run.seconds, "output": str(Source.parse(run.output_path).path), "rejected_output": rejected, "repeated": summary.repeated,
     }  # fmt: skip

@@ -15,7 +15,7 @@ from ..errors import InputFailure, InvalidInputError, SourceError
 from ..model.signature import Signature
 from ..prediction_log import BatchRun, PredictionLog, as_json, digest_of, keys_of, keys_of_frame, output_fields
 from ..predictor import Package
-from ..tabular import read_chunks
+from ..tabular import Source, read_chunks
 from .feedback import wrong_key
 
 __all__ = ["Results", "open_results"]
@@ -97,11 +97,11 @@ def open_results(output: Path, *, package: Package, log: PredictionLog, folder: 
     index = folder / f"{digest}.sqlite"
     if not index.is_file():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _build(index, output, signature, log.salt)
+        _build(index, Source(output, Source.parse(run.output_path).csv), signature, log.salt)
     return Results(index, run, signature=signature, salt=log.salt)
 
 
-def _build(index: Path, output: Path, signature: Signature, salt: bytes) -> None:
+def _build(index: Path, output: Source, signature: Signature, salt: bytes) -> None:
     with replacing(index, private=True) as temporary, closing(sqlite3.connect(temporary)) as connection:
         connection.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
         for chunk in read_chunks(output, output_fields(signature)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .columns import parse_csv_value
 from .csv_dialects import CsvOptions
 from .formats import Kind, find_format, output_kind, sniff_suffix
+from .formulas import unescape_text
 from .readers import Chunk, read_chunks, read_column_names, read_row_spans
 from .sources import Source
 from .strict_json import parse_json
@@ -25,5 +26,6 @@ __all__ = [
     "read_column_names",
     "read_row_spans",
     "sniff_suffix",
+    "unescape_text",
     "writing",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
 from ..model.signature import Field, read_timestamp
+from .formulas import unescape_text
 from .integers import convert_integers
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def dtype_without_nulls(field: Field) -> str:
 
 
 def parse_csv_column(
-    column: pa.ChunkedArray, field: Field, *, nulls: Collection[str] = ()
+    column: pa.ChunkedArray, field: Field, *, nulls: Collection[str] = (), escaped: bool = False
 ) -> tuple[Any, dict[int, str]]:
     """Return the values of a CSV column, and the reasons for invalid values by position; `nulls` are read as empty."""
     given = [None if text in nulls else text or None for text in column.to_pylist()]
@@ -37,6 +38,8 @@ def parse_csv_column(
     if nulls:
         texts = [None if text in nulls else text for text in texts]
     if field.dtype in ("string", "category"):
+        if escaped:
+            given = [text and unescape_text(text) for text in given]
         return _objects(given), _empty(texts, field)
     known: dict[str, Any] = {}
     wrong: dict[str, str] = {}

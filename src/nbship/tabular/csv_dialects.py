@@ -38,11 +38,14 @@ class CsvOptions:
         A name that Python knows; None: UTF-8, or UTF-16 by its byte order mark.
     nulls
         Values that are null, besides the empty value.
+    escaped
+        Whether strings that a spreadsheet would run as formulas were escaped when the file was written.
     """
 
     separator: str | None = None
     encoding: str | None = None
     nulls: tuple[str, ...] = ()
+    escaped: bool = False
 
 
 @dataclass(frozen=True)

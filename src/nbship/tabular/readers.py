@@ -231,7 +231,7 @@ def _typed(
         return Chunk(frame, tuple(failures), table, index)
     convert = partial(convert_arrow_column, coded=coded)
     if source.kind == "csv":
-        convert = partial(parse_csv_column, nulls=source.csv.nulls)
+        convert = partial(parse_csv_column, nulls=source.csv.nulls, escaped=source.csv.escaped)
     columns, failures = {}, [InputFailure(index[position], None, reason) for position, reason in problems.items()]
     for one in fields:
         values, wrong = convert(table.column(one.name), one)

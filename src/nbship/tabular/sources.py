@@ -57,7 +57,9 @@ class Source:
         parts = urlsplit(text)
         given = parse_qs(parts.query, keep_blank_values=True)
         separator, encoding = (given.get(name, [None])[0] for name in ("separator", "encoding"))
-        return cls(Path(unquote(parts.path)), CsvOptions(separator, encoding, tuple(given.get("null", ()))))
+        return cls(
+            Path(unquote(parts.path)), CsvOptions(separator, encoding, tuple(given.get("null", ())), "escaped" in given)
+        )
 
     def __str__(self) -> str:
         """Return the absolute path; if something is declared, as a URL."""
@@ -67,7 +69,12 @@ class Source:
     @property
     def declared(self) -> str:
         """What is declared, as the query of a URL; empty if nothing is."""
-        given = {"separator": self.csv.separator, "encoding": self.csv.encoding, "null": self.csv.nulls}
+        given = {
+            "separator": self.csv.separator,
+            "encoding": self.csv.encoding,
+            "null": self.csv.nulls,
+            "escaped": self.csv.escaped and "formulas",
+        }
         return urlencode({name: value for name, value in given.items() if value}, doseq=True)
 
     @cached_property

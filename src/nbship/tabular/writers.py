@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import SourceError
+from .formulas import escape_text, escape_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,10 +50,12 @@ class TableWriter:
     ----------
     suffix
         The format, if the file name has another suffix.
+    escape_formulas
+        Whether strings of CSV that a spreadsheet would run as formulas are escaped.
     """
 
-    def __init__(self, path: Path, *, suffix: str | None = None) -> None:
-        self._path, self._suffix = path, suffix or path.suffix
+    def __init__(self, path: Path, *, suffix: str | None = None, escape_formulas: bool = False) -> None:
+        self._path, self._suffix, self._escape_formulas = path, suffix or path.suffix, escape_formulas
         self._tables: Any = None
         self._schema: Any = None
         self._file: Any = None
@@ -86,7 +89,10 @@ class TableWriter:
         if self._file is None:
             self._file = self._path.open("wb")
             if self.is_csv:
-                self._file.write(_csv_header(table.column_names))
+                escape = escape_text if self._escape_formulas else str
+                self._file.write(_csv_header([escape(name) for name in table.column_names]))
+        if self.is_csv and self._escape_formulas:
+            table = escape_texts(table)
         self._file.write(_csv_rows(table) if self.is_csv else _json_lines(table))
 
     def _write_table(self, table: pa.Table) -> None:

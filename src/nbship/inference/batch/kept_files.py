@@ -76,10 +76,11 @@ def forget_rows(
         count += len(numbers)
         # The input last: until then, the next call finds the same rows.
         for output in {run.output_path for run in runs if numbers and _is_in(run.output_path, folder)}:
-            if Path(output).is_file():
-                with replacing(Path(output), durable=True, private=True) as temporary:
-                    write_without_rows(Path(output), temporary, numbers)
-                    log.replace_file(output, digest_of(output), output, digest_of(temporary))
+            path = Source.parse(output).path
+            if path.is_file():
+                with replacing(path, durable=True, private=True) as temporary:
+                    write_without_rows(path, temporary, numbers)
+                    log.replace_file(output, digest_of(path), output, digest_of(temporary))
         if numbers:
             _forget_input(log, given, source, numbers, signature)
     return count + sum(remove_rejected(path, is_theirs) for path in folder.glob(f"*{_REJECTED_SUFFIX}"))
@@ -116,8 +117,9 @@ def _files(run: BatchRun, folder: Path) -> Iterator[Path]:
     if _is_input(run, folder):
         yield Source.parse(run.input_path).path
     if _is_in(run.output_path, folder):
-        yield Path(run.output_path)
-        yield Path(run.output_path + _REJECTED_SUFFIX)
+        output = Source.parse(run.output_path).path
+        yield output
+        yield output.with_name(output.name + _REJECTED_SUFFIX)
 
 
 def _is_input(run: BatchRun, folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...atomic_write import replacing
 from ...model.signature import Signature
 from ...prediction_log import split_id, stored_fields
-from ...tabular import Source, TableWriter, read_chunks
+from ...tabular import Source, TableWriter, read_chunks, unescape_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,9 @@ def remove_rejected(path: Path, is_theirs: _IsTheirs) -> int:
     """Delete a person's rows from a file of rejected rows; return their number."""
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    kept = [row for row in rows if not is_theirs(_as_record(dict(zip(header, row, strict=False))))]
+    # The names of files with escaped formulas are those of `run_name`.
+    plain = unescape_text if ".escaped." in path.name else str
+    kept = [row for row in rows if not is_theirs(_as_record(dict(zip(header, map(plain, row), strict=False))))]
     if len(kept) < len(rows):
         with (
             replacing(path, durable=True, private=True) as temporary,

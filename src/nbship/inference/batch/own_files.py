@@ -73,11 +73,13 @@ class OwnFiles:
                 raise EmptyDataError("Standard input is empty. Write rows to it.")
             return self._keep(new / "input", sniff_suffix(new / "input"))
 
-    def output(self, predictor: PackagePredictor, source: Source, kind: Kind, *, ignore_extra: bool) -> Path:
+    def output(
+        self, predictor: PackagePredictor, source: Source, kind: Kind, *, ignore_extra: bool, escape_formulas: bool
+    ) -> Path:
         """Return the path of a run's output."""
         with writing(self._folder):
             self._create()
-        name = run_name(predictor, source, source.digest(), ignore_extra=ignore_extra)
+        name = run_name(predictor, source, source.digest(), ignore_extra=ignore_extra, escape_formulas=escape_formulas)
         return self._folder / f"{name}.{kind}"
 
     def _place(self) -> AbstractContextManager[Path]:

@@ -19,7 +19,7 @@ from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaErr
 from ...model.signature import Signature
 from ...prediction_log import BatchRun, PredictionLog, digest_of
 from ...predictor import PackagePredictor
-from ...tabular import Source, TableJoiner, output_kind, read_column_names, writing
+from ...tabular import CsvOptions, Source, TableJoiner, output_kind, read_column_names, writing
 from ...text import counted, listed, nearest
 from .input_digest import InputDigest
 from .kept_files import INPUT_SUFFIX, keep_input
@@ -56,7 +56,7 @@ class BatchSummary:
         count = self.run.rows + self.run.rejected
         if not self.run.rejected <= max_rejected * count:
             raise SchemaError(
-                f"{self.run.rejected:,} of {counted(count, 'row')} were rejected, more than the share of {max_rejected:g} that --max-rejected allows. See '{self.rejected_path}' for the reasons; '{self.run.output_path}' holds the other rows."
+                f"{self.run.rejected:,} of {counted(count, 'row')} were rejected, more than the share of {max_rejected:g} that --max-rejected allows. See '{self.rejected_path}' for the reasons; '{Source.parse(self.run.output_path).path}' holds the other rows."
             )
 
 
@@ -68,6 +68,7 @@ def predict_file(
     target: Path,
     keep_in: Path | None = None,
     ignore_extra: bool = False,
+    escape_formulas: bool = False,
     caller: str = "local",
     progress: Callable[[int], None] = lambda rows: None,
 ) -> BatchSummary:
@@ -83,6 +84,8 @@ def predict_file(
         The folder for a copy of the input, with pseudonyms of personal values, that replays read instead of `source`.
     ignore_extra
         Ignore unknown columns instead of raising an error.
+    escape_formulas
+        Escape strings of CSV files that a spreadsheet would run as formulas.
     progress
         Called with the number of rows scored so far.
 
@@ -106,13 +109,14 @@ def predict_file(
     id = _run_id(predictor.digest, digest, source.declared)
     rejected_path = target.with_name(target.name + ".rejected.csv")
     kept = None if keep_in is None else keep_in.absolute() / f"{id}{INPUT_SUFFIX}"
-    earlier = _repeated(log.batch(id), kept or source, target, rejected_path)
-    name = run_name(predictor, source, digest, ignore_extra=ignore_extra)
+    written = Source(target, CsvOptions(escaped=escape_formulas and output_kind(target) == "csv"))
+    earlier = _repeated(log.batch(id), kept or source, written, rejected_path)
+    name = run_name(predictor, source, digest, ignore_extra=ignore_extra, escape_formulas=escape_formulas)
     if earlier is not None:
         remove_partitions(target, name)
         return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
     with writing(target.absolute().parent), closing(PartitionFolder(target, name)) as folder:
-        scoring = Scoring(predictor, id, source, folder, ignore_extra, CHUNK_ROWS, PARTITION_ROWS)
+        scoring = Scoring(predictor, id, source, folder, ignore_extra, escape_formulas, CHUNK_ROWS, PARTITION_ROWS)
         partitions, output, rejected = _score(scoring, suffix=f".{output_kind(target)}", progress=progress)
         if output is None:
             _raise_no_output(folder, source, partitions, rejected=rejected, rejected_path=rejected_path)
@@ -125,7 +129,7 @@ def predict_file(
         run = BatchRun(
             id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
             version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(kept or source),
-            input_digest=digest, output_path=str(target.absolute()), output_digest=digest_of(output),
+            input_digest=digest, output_path=str(written), output_digest=digest_of(output),
             rows=sum(each.rows for each in partitions), rejected=sum(each.rejected for each in partitions),
             first_event=min((each.first for each in partitions if each.first), default=None),
             last_event=max((each.last for each in partitions if each.last), default=None),
@@ -142,15 +146,17 @@ def predict_file(
     return BatchSummary(run, rejected_path if run.rejected else None)
 
 
-def run_name(predictor: PackagePredictor, source: Source, digest: str, *, ignore_extra: bool) -> str:
-    """Return the name of a run's files: its id, and whether unknown keys of JSON are ignored.
+def run_name(
+    predictor: PackagePredictor, source: Source, digest: str, *, ignore_extra: bool, escape_formulas: bool
+) -> str:
+    """Return the name of a run's files: its id, and what else decides their content.
 
     Parameters
     ----------
     digest
         That of the source.
     """
-    return f"{_run_id(predictor.digest, digest, source.declared)}{'.lenient' if ignore_extra else ''}"
+    return f"{_run_id(predictor.digest, digest, source.declared)}{'.lenient' if ignore_extra else ''}{'.escaped' if escape_formulas else ''}"
 
 
 def _run_id(package: str, digest: str, declared: str) -> str:
@@ -186,10 +192,10 @@ def _check_target(source: Source, target: Path) -> None:
         raise SourceError(f"The folder of the output '{target}' does not exist. Create it, or give another output.")
 
 
-def _repeated(runs: Sequence[BatchRun], source: Source | Path, target: Path, rejected_path: Path) -> BatchRun | None:
+def _repeated(runs: Sequence[BatchRun], source: Source | Path, target: Source, rejected_path: Path) -> BatchRun | None:
     for run in runs:
-        same_paths = run.input_path == str(source) and run.output_path == str(target.absolute())
-        if same_paths and target.is_file() and digest_of(target) == run.output_digest:
+        same_paths = run.input_path == str(source) and run.output_path == str(target)
+        if same_paths and target.path.is_file() and digest_of(target.path) == run.output_digest:
             return run if rejected_path.is_file() or not run.rejected else None
     return None
 

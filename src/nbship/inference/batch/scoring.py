@@ -45,6 +45,7 @@ class Scoring:
     source: Source
     folder: PartitionFolder
     ignore_extra: bool
+    escape_formulas: bool
     chunk_rows: int
     partition_rows: int
 
@@ -114,8 +115,8 @@ class Scoring:
         partition = Partition(start)
         signature = self.predictor.signature
         with (
-            closing(TableWriter(self.folder.output(number))) as output,
-            closing(TableWriter(self.folder.rejected(number))) as rejected,
+            closing(TableWriter(self.folder.output(number), escape_formulas=self.escape_formulas)) as output,
+            closing(TableWriter(self.folder.rejected(number), escape_formulas=self.escape_formulas)) as rejected,
         ):
             for chunk in chunks:
                 frame, predictions, invalid = _predict(self.predictor, chunk.frame)
