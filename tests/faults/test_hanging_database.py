@@ -22,7 +22,8 @@ from services import PostgresServer, postgres_server, postgres_url
 from waiting import PATIENCE, wait_until
 
 from nbship.errors import LogError
-from nbship.prediction_log import Label, PredictionLog, SqlLog, open_log, postgres
+from nbship.prediction_log import Label, PredictionLog, SqlLog, open_log
+from nbship.prediction_log.postgres import database
 from nbship.prediction_log.spool import spooled
 
 _DAY = (NOON, NOON + timedelta(days=1))
@@ -40,13 +41,13 @@ _CALLS: Mapping[str, Callable[[SqlLog], Any]] = {
     "batch": lambda log: log.batch("x"),
     "labels": lambda log: log.labels(),
     "known": lambda log: log.known(["x"]),
-    "has_keys": lambda log: log.has_keys("{}"),
-    "keys": lambda log: log.keys(),
+    "known_keys": lambda log: log.known_keys(["{}"]),
+    "labels_of": lambda log: log.labels_of(["x"]),
     "chunks": lambda log: list(log.chunks()),
     "prune": lambda log: log.prune(NOON),
     "forget": lambda log: log.forget(lambda row: True),
 }
-_SILENT = {"salt", "model", "submit", "flush", "try_flush", "close"}
+_SILENT = {"salt", "model", "folder", "submit", "flush", "try_flush", "close"}
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +130,9 @@ def test_every_method_of_the_log_ends_while_the_database_hangs(
 ) -> None:
     assert {name for name, _ in inspect.getmembers(PredictionLog) if name[0] != "_"} == _CALLS.keys() | _SILENT
     # Every call waits for the server again, but not for long.
-    for module, name in ((postgres, "_LOOKUP_SECONDS"), (spooled, "_QUICK_SECONDS")):
+    for module, name in ((database, "_LOOKUP_SECONDS"), (spooled, "_QUICK_SECONDS")):
         monkeypatch.setattr(module, name, 0.5)
-    monkeypatch.setattr(postgres, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(database, "_PAUSE_SECONDS", 0.0)
     path = tmp_path / "spool.sqlite" if when_down == "spool" else None
     with open_log(hanging.url, spool=path) as log:
         log.append(record())

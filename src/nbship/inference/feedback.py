@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelCounts", "import_labels", "store_feedback", "wrong_key"]
 
+# Labels of a file are stored in parts, so that no transaction takes long.
+_ROWS = 1000
 _FEEDBACK = ("id", "key", "label", "time")
 
 
@@ -62,7 +64,8 @@ def store_feedback(log: PredictionLog, rows: Sequence[Mapping[str, Any]], *, sig
             labels.append(_label(row, signature, log))
     if failures:
         raise InvalidInputError(failures)
-    matched = sum(label.keys is None or _is_logged(label.keys, log, signature) for label in labels)
+    logged = _logged_keys(labels, log, signature)
+    matched = sum(label.keys is None or label.keys in logged for label in labels)
     log.append(*labels)
     return LabelCounts(accepted=len(labels), matched=matched)
 
@@ -79,8 +82,11 @@ def _label(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> 
     )
 
 
-def _is_logged(keys: str, log: PredictionLog, signature: Signature) -> bool:
-    return log.has_keys(keys) or keys in set(batch_keys(log, signature))
+def _logged_keys(labels: Sequence[Label], log: PredictionLog, signature: Signature) -> set[str]:
+    """Return the keys of labels that a record or a row of a batch run has."""
+    keys = {label.keys for label in labels if label.keys is not None}
+    known = log.known_keys(keys)
+    return known | batch_keys(log, signature, keys - known)
 
 
 def _wrong(row: Mapping[str, Any], signature: Signature, log: PredictionLog) -> Iterator[tuple[str | None, str]]:
@@ -188,19 +194,24 @@ def import_labels(log: PredictionLog, source: Source | Path, *, signature: Signa
         raise InvalidInputError(failures)
     if not labels:
         raise EmptyDataError(f"'{source.path}' has no rows. Give a file with labels.")
-    return _store(labels, log, signature)
+    parts = [_store(labels[n : n + _ROWS], log, signature) for n in range(0, len(labels), _ROWS)]
+    return LabelCounts(*(sum(each) for each in zip(*map(astuple, parts), strict=True)))
 
 
 def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) -> LabelCounts:
     # A label is new if it differs from the latest one: importing a file twice stores its labels once.
-    newest = {label.prediction_id or label.keys: (label.label, label.time) for label in log.labels()}
-    new = [label for label in labels if newest.get(label.prediction_id or label.keys) != (label.label, label.time)]
-    logged = log.keys() | set(batch_keys(log, signature)) if any(label.keys for label in labels) else set()
+    newest = {_name(label): (label.label, label.time) for label in log.labels_of(map(_name, labels))}
+    new = [label for label in labels if newest.get(_name(label)) != (label.label, label.time)]
+    logged = _logged_keys(labels, log, signature)
     logged |= _known((label.prediction_id for label in labels if label.prediction_id), log)
-    matched = sum((label.prediction_id or label.keys) in logged for label in labels)
+    matched = sum(_name(label) in logged for label in labels)
     if new:
         log.append(*new)
     return LabelCounts(accepted=len(labels), matched=matched, known=len(labels) - len(new))
+
+
+def _name(label: Label) -> str:
+    return label.prediction_id or label.keys or ""
 
 
 def _fields(names: Sequence[str], path: Path, signature: Signature) -> list[Field]:

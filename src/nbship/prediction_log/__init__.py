@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .batches import batch_rows, digest_of, find_run, output_fields, row_id, split_id
 from .commits import GroupCommit, PendingCommit
+from .key_index import batch_keys
 from .keys import StoredRow, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
-from .reader import batch_keys, predictions, require_event_time
+from .reader import predictions, require_event_time
 from .records import BatchRun, Label, Record, as_json, new_id, pseudonym
 from .redaction import is_redacted, mark_redacted, redacted, redacted_fields, store_rejected, stored_fields
 from .retention import belongs_to, export_records, forget_subject

@@ -30,6 +30,10 @@ class PredictionLog(Protocol):
         """The log's salt for pseudonyms of personal data."""
 
     @property
+    def folder(self) -> Path | None:
+        """The folder for files that are derived from the log; None if it has none."""
+
+    @property
     def model(self) -> str | None:
         """The model whose entries are read; None for all models."""
 
@@ -78,11 +82,11 @@ class PredictionLog(Protocol):
     def known(self, ids: Iterable[str]) -> set[str]:
         """Return the ids that are in the log, with a prediction."""
 
-    def has_keys(self, keys: str) -> bool:
-        """Return whether a record has these key columns."""
+    def known_keys(self, keys: Iterable[str]) -> set[str]:
+        """Return those of the key columns that a record has."""
 
-    def keys(self) -> set[str]:
-        """Return the key columns of all records."""
+    def labels_of(self, names: Iterable[str]) -> list[Label]:
+        """Return all labels of predictions, named by id or key columns, in the order in which they were reported."""
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
@@ -113,15 +117,18 @@ def open_log(where: Project | Path | str, *, spool: Path | None = None) -> SqlLo
     address = log_address(where)
     if isinstance(address, Path):
         check_disk(address)
-        return SqlLog(Sqlite(address))
+        return SqlLog(Sqlite(address), folder=address.parent)
     from .postgres import Postgres
 
     if spool is None and isinstance(where, Project) and where.settings.log.when_down == "spool":
         spool = where.state / "predictions.spool.sqlite"
+    folder = where.state if isinstance(where, Project) else spool.parent if spool else None
     if spool is None:
-        return SqlLog(Postgres(address))
+        return SqlLog(Postgres(address), folder=folder)
     check_disk(spool)
-    return SqlLog(Spooled(lambda writer: Postgres(address, patience=WRITE_SECONDS, writer=writer), spool))
+    return SqlLog(
+        Spooled(lambda writer: Postgres(address, patience=WRITE_SECONDS, writer=writer), spool), folder=folder
+    )
 
 
 def log_address(where: Project | Path | str) -> Path | str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 from .databases import Database
 from .records import Record
 from .rows import TABLES
 
-__all__ = ["Pace", "prune_entries"]
+__all__ = ["KEY_INDEXES", "Pace", "prune_entries", "remove_indexes"]
+
+# The subfolder of a log's folder with the indexes of the outputs of batch runs.
+KEY_INDEXES = "batch_keys"
 
 # A statement should hold the lock of the database for this time.
 _SECONDS = 0.01
@@ -56,3 +60,10 @@ def prune_entries(database: Database, where: _Where, before: int) -> int:
                     part = connection.execute(query, (before, *scope)).rowcount
                 deleted += part
     return deleted
+
+
+def remove_indexes(folder: Path, outputs: Collection[str]) -> None:
+    """Delete the key indexes of all outputs but these, which are given by their digests."""
+    for path in (folder / KEY_INDEXES).glob("*.npy"):
+        if path.name.partition("-")[0] not in outputs:
+            path.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +18,7 @@ from .records import BatchRun, Record
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["batch_keys", "predictions", "require_event_time"]
+__all__ = ["predictions", "require_event_time"]
 
 _ABOUT = ("prediction_id", "event_time", "answered_at", "mode", "caller", "version")
 # Columns of the result; an input with one of these names gets the prefix `input_`.
@@ -90,21 +89,6 @@ def predictions(log: PredictionLog, signature: Signature, *, start: datetime, en
     frame = frame.drop(columns="_keys")
     frame.attrs["unreadable"] = unreadable
     return frame
-
-
-def batch_keys(log: PredictionLog, signature: Signature) -> Iterator[str]:
-    """Yield the key columns of all rows of all readable batch runs."""
-    for runs in _by_id(log.batches()):
-        try:
-            yield from _keys_in(intact_run(runs), signature, log.salt)
-        except LogError:
-            continue
-
-
-@lru_cache(maxsize=64)
-def _keys_in(run: BatchRun, signature: Signature, salt: bytes) -> frozenset[str]:
-    parts = [keys_of_frame(part, signature, salt=salt) for part, _ in batch_rows(run, signature)]
-    return frozenset(key for part in parts for key in part if key is not None)
 
 
 def _by_id(runs: Sequence[BatchRun]) -> list[list[BatchRun]]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from ..errors import UnknownPredictionError
 from .commits import GroupCommit, PendingCommit
 from .databases import Database
 from .forgetting import delete_entries
-from .pruning import prune_entries
+from .pruning import prune_entries, remove_indexes
 from .records import BatchRun, Label, Record, from_micros, to_micros
 from .rows import COLUMNS, TABLES, Entry, entry_of
 
 __all__ = ["SqlLog"]
 
-_ROWS = 10_000
+_ROWS, _VALUES = 10_000, 500
 
 
 class SqlLog:
@@ -25,15 +27,15 @@ class SqlLog:
 
     Attributes
     ----------
-    database
-        The database with its tables.
+    database, folder
+        The database with its tables, and the folder for files that are derived from the log.
     model
         The model whose served predictions, batch runs and labels are read. None reads the entries of all models,
         shadow predictions included.
     """
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, *, folder: Path | None = None) -> None:
+        self.database, self.folder = database, folder
         self.model: str | None = None
         self._commits: GroupCommit[Sequence[Entry]] = GroupCommit(database.write, try_commit=database.try_write)
 
@@ -152,16 +154,20 @@ class SqlLog:
         with self.database.connected("read") as connection:
             return {id for id in ids if connection.execute(query, (id, *scope)).fetchone()}
 
-    def has_keys(self, keys: str) -> bool:
-        """Return whether a record has these key columns."""
-        return next(iter(self._read(Record, "keys = ?", (keys,), "LIMIT 1")), None) is not None
+    def known_keys(self, keys: Iterable[str]) -> set[str]:
+        """Return those of the key columns that a record has."""
+        found = self._matching(Record, "keys", keys, "keys")
+        return {row[0] for row in found}
 
-    def keys(self) -> set[str]:
-        """Return the key columns of all records."""
-        where, scope = self._where(Record, "keys IS NOT NULL")
-        with self.database.connected("read", slow=True) as connection:
-            rows = connection.execute(self._query(f"SELECT DISTINCT keys FROM {{}}records {where}"), scope).fetchall()
-        return {row[0] for row in rows}
+    def labels_of(self, names: Iterable[str]) -> list[Label]:
+        """Return all labels of predictions, named by id or key columns, in the order in which they were reported."""
+        names, columns = list(names), ", ".join(COLUMNS[Label])
+        rows: list[tuple[Any, ...]] = [
+            tuple(row)
+            for column in ("prediction_id", "keys")
+            for row in self._matching(Label, column, names, f"number, {columns}")
+        ]
+        return [entry_of(Label, row[1:]) for row in sorted(rows)]
 
     def prune(self, before: datetime) -> int:
         """Delete older predictions, batch runs and labels, and return their space to the disk. Return their number."""
@@ -169,6 +175,10 @@ class SqlLog:
         deleted = sum(prune_entries(store, self._where, to_micros(before)) for store in stores)
         for store in stores:
             store.shrink()
+        if self.folder is not None:
+            whole = copy(self)
+            whole.model = None
+            remove_indexes(self.folder, {run.output_digest for run in whole.batches()})
         return deleted
 
     def forget(self, is_theirs: Callable[[Mapping[str, Any]], bool]) -> int:
@@ -206,6 +216,15 @@ class SqlLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _matching(self, kind: type[Any], column: str, values: Iterable[str], columns: str) -> Iterator[Sequence[Any]]:
+        """Yield the rows in whose indexed column there is one of the values, in several queries."""
+        rest = iter(values)
+        with self.database.connected("read") as connection:
+            while part := list(islice(rest, _VALUES)):
+                where, scope = self._where(kind, f"{column} IN ({', '.join('?' * len(part))})")
+                query = self._query(f"SELECT {columns} FROM {{}}{TABLES[kind]} {where}")
+                yield from connection.execute(query, (*part, *scope)).fetchall()
 
     def _query(self, text: str) -> str:
         return text.format(self.database.prefix).replace("?", self.database.mark)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LogError
-from .databases import FORMAT
+from ...errors import LogError
+from ..databases import FORMAT
 
 if TYPE_CHECKING:
     import psycopg

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from ..errors import LogError
-from ..project import shown_url, without_passwords
-from ..text import one_line
-from .postgres_schema import prepare
-from .records import Record
-from .rows import COLUMNS, TABLES, Entry, rows_of
+from ...errors import LogError
+from ...project import shown_url, without_passwords
+from ...text import one_line
+from ..records import Record
+from ..rows import COLUMNS, TABLES, Entry, rows_of
+from .schema import prepare
 
 if TYPE_CHECKING:
     import psycopg
 
-    from .postgres_connections import WatchedConnection
+    from .connections import WatchedConnection
 
 __all__ = ["Postgres"]
 
@@ -127,7 +127,7 @@ class Postgres:
                 raise
 
     def _connect(self, patience: float) -> WatchedConnection:
-        from .postgres_connections import NoResponseError, connect
+        from .connections import NoResponseError, connect
 
         if time.monotonic() < self._not_before:
             raise NoResponseError("The server did not respond, and is tried again in a second.")
@@ -138,7 +138,7 @@ class Postgres:
         try:
             import psycopg
 
-            from .postgres_connections import NoResponseError
+            from .connections import NoResponseError
         except ImportError as error:
             raise LogError(
                 "A prediction log in PostgreSQL needs psycopg. Install it: pip install 'nbship[postgres]'."

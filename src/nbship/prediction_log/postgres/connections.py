@@ -13,7 +13,8 @@ from psycopg.abc import PQGen
 __all__ = ["NoResponseError", "WatchedConnection", "connect"]
 
 T = TypeVar("T")
-_LOCK_SECONDS = 5
+# A thread that was left behind ends after the first time.
+_CONNECT_SECONDS, _LOCK_SECONDS = 15, 5
 # Commits are durable whatever the database's defaults. No statement waits for ever, and neither does a transaction
 # whose client has lost its connection: it may hold locks.
 _SESSION = (
@@ -81,7 +82,7 @@ def connect(url: str, *, patience: float) -> WatchedConnection:
 def _connect(url: str, patience: float, opened: Future[WatchedConnection]) -> None:
     try:
         connection = WatchedConnection.connect(
-            url, autocommit=True, connect_timeout=_LOCK_SECONDS, application_name="nbship"
+            url, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="nbship"
         )
         connection.patience = patience
         connection.execute(_SESSION)

@@ -1,0 +1,7 @@
+"""A prediction log in PostgreSQL; psycopg is imported when a log is opened."""
+
+from __future__ import annotations
+
+from .database import Postgres
+
+__all__ = ["Postgres"]
