@@ -221,10 +221,15 @@ def test_a_service_drains_before_it_stops(small_package: Path, tmp_path: Path, m
         assert server.wait(PATIENCE) == 0
 
 
-def test_serving_below_a_path_prefix(small_package: Path, tmp_path: Path) -> None:
-    with serving(small_package, tmp_path, "--root-path", "/models/small") as (url, _):
-        assert httpx.get(f"{url}/v2/health/ready").status_code == 200
-        assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
+@pytest.mark.parametrize("given", ["/models/small", "models/small/"])
+def test_serving_below_a_path_prefix(small_package: Path, tmp_path: Path, given: str) -> None:
+    with serving(small_package, tmp_path, "--root-path", given) as (url, _):
+        # A proxy may strip the prefix or not.
+        for prefix in ("", "/models/small"):
+            assert httpx.get(f"{url}{prefix}/v2/health/ready").status_code == 200
+            assert httpx.post(f"{url}{prefix}/predict", json=RECORD).status_code == 200
+            assert httpx.get(f"{url}{prefix}/").headers["location"] == "docs"
+        assert httpx.get(f"{url}/models/smaller/predict").status_code == 404
         document = httpx.get(f"{url}/openapi.json").json()
         assert document["servers"] == [{"url": "/models/small"}]
 
@@ -232,3 +237,15 @@ def test_serving_below_a_path_prefix(small_package: Path, tmp_path: Path) -> Non
 def test_idle_connections_outlive_those_of_load_balancers() -> None:
     # A load balancer or client reuses connections for up to a minute; one that the service closes meanwhile loses a request.
     assert config_of(None).timeout_keep_alive > 60
+    assert config_of(None, ServingSection(keep_alive_seconds=5)).timeout_keep_alive == 5
+
+
+def test_malformed_requests_are_counted(small_package: Path, tmp_path: Path) -> None:
+    with serving(small_package, tmp_path) as (url, _):
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(3):
+            with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+                line.sendall(b"nonsense\r\n\r\n")
+                assert line.recv(1000).startswith(b"HTTP/1.1 400 ")
+        metrics = httpx.get(f"{url}/metrics").text
+    assert 'nbship_requests_total{route="malformed",status="400"} 3.0' in metrics

@@ -39,18 +39,28 @@ def test_every_route_answers(small_package: Path, tmp_path: Path) -> None:
             path = route.path.format(name=model.name, version=model.version)
             response = client.request(route.method, path, follow_redirects=False)
             # A POST without a body, and results where none are served, are errors of the request.
-            expected = {"POST": {400, 404}, "GET": {200, 307}}[route.method]
+            expected = {"POST": {400, 404, 415}, "GET": {200, 307}}[route.method]
             assert response.status_code in expected, path
             if "{" in route.path:
                 other = client.request(route.method, route.path.format(name="other", version="0"))
                 assert other.status_code == 404
             wrong = client.request("DELETE", path)
-            assert (wrong.status_code, wrong.headers["allow"]) == (405, route.method)
+            allowed = "POST, OPTIONS" if route.method == "POST" else "GET, HEAD, OPTIONS"
+            assert (wrong.status_code, wrong.headers["allow"]) == (405, allowed)
+            options = client.options(f"{path}/" if len(path) > 1 else path)
+            assert (options.status_code, options.headers["allow"]) == (200, allowed)
 
 
 def test_only_whole_paths_match() -> None:
     assert find_route("/v2/models/a/versions/b/ready") is not None
-    for path in ("/v2/models/a/versions", "/v2/models/a/b", "/predict/", "/v2/models", "", "/v2/models/a/versions/b/c"):
+    for path in (
+        "/v2/models/a/versions",
+        "/v2/models/a/b",
+        "/predict//",
+        "/v2/models",
+        "",
+        "/v2/models/a/versions/b/c",
+    ):
         assert find_route(path) is None
 
 

@@ -83,6 +83,8 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `auth` is the authentication: `keys` (API keys in the file `keys`, by default in the state folder), `proxy` (one of
     `proxies` authenticates callers), `none`, or empty: only callers on this machine are served. `probes_port` serves
     health checks and metrics on a port of their own (0: on the same). `root_path` is the path prefix that a proxy adds.
+    Pages of the origins in `cors` may call the service from a browser; `hosts` are names of the host, by which callers
+    without authentication may reach it.
     `max_bytes`, `max_rows` and `receive_seconds` limit a request, `send_seconds` the time in which a client receives its
     response, and `queue` the number of concurrent requests. Idle connections are kept for `keep_alive_seconds`.
     On shutdown, the service reports "not ready" for `drain_seconds` before it stops accepting requests. `results` is the
@@ -97,6 +99,8 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxies: list[str] = []
     probes_port: int = 0
     root_path: str = ""
+    cors: list[str] = []
+    hosts: list[str] = []
     max_bytes: int = 10_000_000
     max_rows: int = 100_000
     receive_seconds: float = 30.0
@@ -107,6 +111,15 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_log: bool = True
     results: str = ""
     app: AppSection = AppSection()
+
+    @property
+    def prefix(self) -> str:
+        """`root_path` with a slash at its start and none at its end; empty without one.
+
+        >>> ServingSection(root_path="models/").prefix
+        '/models'
+        """
+        return f"/{self.root_path.strip('/')}" if self.root_path.strip("/") else ""
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

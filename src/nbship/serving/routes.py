@@ -56,6 +56,11 @@ class Route:
         """The label of the route in metrics."""
         return self.metric or self.name
 
+    @property
+    def methods(self) -> str:
+        """The methods of the route besides OPTIONS, as the header `Allow` lists them."""
+        return "GET, HEAD" if self.method == "GET" else self.method
+
 
 def _post(
     path: str, name: str, summary: str, *, role: str = "predict", errors: tuple[str, ...] = (), metric: str = ""
@@ -97,9 +102,11 @@ def find_route(path: str) -> tuple[Route, Mapping[str, str]] | None:
 
     >>> find_route("/v2/models/risk/versions/0123/infer")[1]
     {'name': 'risk', 'version': '0123'}
-    >>> find_route("/nowhere") is None
-    True
+    >>> find_route("/predict/")[0].name, find_route("/nowhere")
+    ('predict', None)
     """
+    if len(path) > 1:
+        path = path.removesuffix("/")
     route = _PLAIN.get(path)
     if route is not None:
         return route, {}

@@ -15,6 +15,7 @@ from .http import (
     Access,
     Admission,
     Limiter,
+    Origins,
     PendingResponse,
     Receive,
     Request,
@@ -22,6 +23,8 @@ from .http import (
     Scope,
     Send,
     as_request_error,
+    compressed,
+    decompressed,
     error_response,
     identify,
     read_body,
@@ -66,6 +69,8 @@ class Service:
         self._open_results = open_results
         self._limiter = Limiter(most=self.settings.queue, most_bytes=_QUEUED_BODIES * self.settings.max_bytes)
         self._handlers = Handlers(self.settings)
+        # An API key or a trusted proxy identifies the caller: a page that found the service knows neither.
+        self._origins = Origins(self.settings, check_host=self._access.mode == "none")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -127,6 +132,7 @@ class Service:
         route, response = None, None
         try:
             request.check_headers()
+            self._origins.check(request)
             route = self._handlers.find(request, scope)
             response = await self._respond(route, request, scope, receive, admission)
         except Exception as error:
@@ -138,6 +144,10 @@ class Service:
                 lifespan.metrics.note(name, status, time.perf_counter() - started, request.rows)
         version = request.version or (lifespan.version if lifespan else "")
         headers = trace_headers(request) + (((b"x-model-version", version.encode()),) if version else ())
+        if b"origin" in request.headers:
+            headers += tuple(
+                (name.encode(), value.encode("latin-1")) for name, value in self._origins.headers(request).items()
+            )
         admission.send(len(response.body))
         await send_response(response, send, headers=headers, body=request.method != "HEAD")
         if lifespan is not None and lifespan.request_log is not None:
@@ -156,13 +166,18 @@ class Service:
     async def _respond(
         self, route: Route, request: Request, scope: Scope, receive: Receive, admission: Admission
     ) -> Response:
+        if request.method == "OPTIONS":
+            return self._origins.preflight(request, route.methods)
         request.caller = self._access.admit(request, scope, route.role)
         if request.method != "POST":
             return await self._dispatch(route, request, scope, immediate=route.immediate)
         settings = self.settings
         admission.enter()
-        request.body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
-        admission.hold(len(request.body))
+        body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
+        if b"content-encoding" in request.headers:
+            body = await asyncio.to_thread(decompressed, request, body, most=settings.max_bytes)
+        admission.hold(len(body))
+        request.body = body
         return await self._dispatch(route, request, scope, immediate=self._is_light(route, request))
 
     def _is_light(self, route: Route, request: Request) -> bool:
@@ -196,5 +211,5 @@ def _respond_in_thread(handlers: Handlers, route: Route, request: Request) -> Re
     reply = handlers.handle(route, request)
     if isinstance(reply, PendingResponse):
         reply.pending.by.log.flush()
-        return reply.write()
-    return reply
+        reply = reply.write()
+    return compressed(request, reply)

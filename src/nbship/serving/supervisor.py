@@ -99,7 +99,7 @@ def _announcement(
     deployment: Deployment, logged: Any, bound: socket.socket, write_line: Callable[[str], object]
 ) -> Callable[[], None]:
     host, settings = deployment.settings.serving.host, deployment.settings.serving
-    address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}{settings.root_path}"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}{settings.prefix}"
     example = as_json(logged.package.example).encode()
 
     model = logged.package.id

@@ -134,7 +134,7 @@ def config_of(app: Any, settings: ServingSection | None = None, *, workers: int 
     return uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="on", server_header=False, ws="none", http=connection,
         loop="uvloop", timeout_graceful_shutdown=_FINISH_SECONDS, workers=workers, proxy_headers=False, backlog=_BACKLOG,
-        timeout_keep_alive=settings.keep_alive_seconds, root_path=settings.root_path, factory=isinstance(app, str),
+        timeout_keep_alive=settings.keep_alive_seconds, root_path=settings.prefix, factory=isinstance(app, str),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
 from pathlib import Path
@@ -221,3 +222,106 @@ def test_request_and_trace_ids_are_returned_and_logged(client: httpx.Client, log
         assert len(made) == 32
         assert made not in (trace, "0" * 32)
         assert other.headers["x-request-id"] == made
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("names", ["required", "all"])
+def test_one_tensor_with_a_row_of_all_fields(
+    client: httpx.Client, small_package: Path, rows: list[dict], expected: list[float], names: str, *, binary: bool
+) -> None:
+    signature = predictor.load(small_package).signature
+    fields = [field.name for field in signature.inputs if names == "all" or not field.optional]
+    values = [[row.get(name) for name in fields] for row in rows]
+    if names == "all":
+        # A null is a value: nothing is looked up then.
+        given = [dict(zip(fields, row, strict=True)) for row in values]
+        expected = predictor.load(small_package).predict(given).probability.tolist()
+    tensor = {"name": "rows", "shape": [len(rows), len(fields)], "datatype": "BYTES", "data": values}
+    if binary:
+        # Bytes hold values of one type, here strings: the fields that are numbers are named.
+        texts = [str(value).encode() for row in values for value in row]
+        content = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+        tensor = {
+            **{key: tensor[key] for key in ("name", "shape", "datatype")},
+            "parameters": {"binary_data_size": len(content)},
+        }
+        head = json.dumps({"inputs": [tensor]}).encode()
+        headers = {"Inference-Header-Content-Length": str(len(head))}
+        response = client.post("/v2/models/small/infer", content=head + content, headers=headers)
+        assert response.status_code == 422
+        assert {failure["field"] for failure in response.json()["error"]["fields"]} >= {"size", "weight"}
+        return
+    response = client.post("/v2/models/small/infer", json={"inputs": [tensor]})
+    outputs = {output["name"]: output["data"] for output in response.json()["outputs"]}
+    assert outputs["probability"] == expected
+    tensor["shape"] = [len(rows), len(fields) + 1]
+    error = error_of(client.post("/v2/models/small/infer", json={"inputs": [tensor]}))
+    assert f"has {len(fields) + 1} values a row. Send 4: at, line, size, weight" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("where", "known"), [("request", "binary_data_output"), ("tensor", "binary_data_size"), ("output", "binary_data")]
+)
+def test_parameters_that_are_not_supported_are_named(
+    client: httpx.Client, rows: list[dict], where: str, known: str
+) -> None:
+    content: dict = {"inputs": tensors(rows), "outputs": [{"name": "probability"}]}
+    target = {"request": content, "tensor": content["inputs"][0], "output": content["outputs"][0]}[where]
+    target["parameters"] = {"content_type": "pd"}
+    error = error_of(client.post("/v2/models/small/infer", json=content))
+    assert error["message"] == f"'parameters' has 'content_type', which is not supported. Use {known}."
+
+
+BOM = b"\xef\xbb\xbf"
+JSON = {"content-type": "application/json"}
+
+
+def test_bodies_as_other_programs_send_them(client: httpx.Client, rows: list[dict], expected: list[float]) -> None:
+    """A byte order mark, gzip and a slash at the end of the path change nothing."""
+    bodies = {
+        "/predict": rows,
+        "/v2/models/small/infer": {"inputs": tensors(rows)},
+        "/invocations": {"dataframe_records": rows},
+    }
+    for path, body in bodies.items():
+        plain = json.dumps(body).encode()
+        wanted = client.post(path, content=plain, headers=JSON)
+        for content, headers in (
+            (BOM + plain, {}), (gzip.compress(plain), {"content-encoding": "gzip"}),
+            (gzip.compress(BOM + plain), {"content-encoding": "GZIP"}), (plain, {"content-encoding": "identity"}),
+        ):  # fmt: skip
+            response = client.post(f"{path}/", content=content, headers={**JSON, **headers})
+            assert response.status_code == 200, response.text
+            assert _probabilities(response) == _probabilities(wanted) == expected
+
+
+def _probabilities(response: httpx.Response) -> list[float]:
+    content = response.json()
+    if isinstance(content, dict) and "outputs" in content:
+        return next(output["data"] for output in content["outputs"] if output["name"] == "probability")
+    return [row["probability"] for row in (content["predictions"] if isinstance(content, dict) else content)]
+
+
+def test_large_responses_are_compressed_for_clients_that_accept_it(client: httpx.Client, rows: list[dict]) -> None:
+    many = rows * 50
+    for accepted, compressed in (("gzip", True), ("br, gzip;q=0.5", True), ("gzip;q=0", False), ("identity", False)):
+        response = client.post("/predict", json=many, headers={"accept-encoding": accepted})
+        assert len(response.json()) == len(many)
+        assert (response.headers.get("content-encoding") == "gzip") is compressed
+        assert (
+            "content-encoding"
+            not in client.post("/predict", json=rows[0], headers={"accept-encoding": accepted}).headers
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (gzip.compress(b" " * 30_000_000), "too_large"), (b"no gzip", "invalid_encoding"), (gzip.compress(b"[]")[:-4], "invalid_encoding"),
+        (gzip.compress(b"[]") + b"more", "invalid_encoding"), (b"", "invalid_encoding"),
+    ],
+    ids=["bomb", "text", "cut off", "followed", "empty"],
+)  # fmt: skip
+def test_damaged_and_exploding_bodies_are_rejected(client: httpx.Client, content: bytes, code: str) -> None:
+    response = client.post("/predict", content=content, headers={**JSON, "content-encoding": "gzip"})
+    assert error_of(response)["code"] == code

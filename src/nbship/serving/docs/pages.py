@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from typing import Any
 
 from ...inference import Logged
@@ -41,7 +44,7 @@ class Pages:
         if path == "/openapi.json":
             settings = self._settings
             content = openapi.describe(
-                served.signature, keys=settings.auth == "keys", results=bool(settings.results), root=settings.root_path, **about,
+                served.signature, keys=settings.auth == "keys", results=bool(settings.results), root=settings.prefix, **about,
             )  # fmt: skip
             return json_response(content)
         curl = example_curl(json_response(example).body, address="http://127.0.0.1:8000")
@@ -49,7 +52,20 @@ class Pages:
         if keys:
             curl = curl.replace(" -H", " -H 'Authorization: Bearer <key>' -H", 1)
         page = docs_page(served.signature, curl=curl, keys=keys, **about)
-        return Response(200, page.encode(), "text/html; charset=utf-8")
+        return Response(200, page.encode(), "text/html; charset=utf-8", _security_headers(page))
+
+
+def _security_headers(page: str) -> dict[str, str]:
+    """Return headers with which browsers run only the page's own script, and show it in no other page."""
+    (script,) = re.findall("<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; connect-src 'self'"
+    return {
+        "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 def example_curl(example: bytes, *, address: str) -> str:

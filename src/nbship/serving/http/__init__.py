@@ -17,9 +17,11 @@ from .asgi import (
     send_response,
 )
 from .auth import Access, check_address, keys_of, open_access
+from .encodings import compressed, decompressed
 from .group_commit import GroupCommit
 from .limiter import Admission, Limiter
 from .metrics import FOLDER, ServiceMetrics, forget_worker
+from .origins import Origins
 from .outbox import Outbox
 from .request_log import RequestLog, identify, trace_headers
 from .statuses import MEANINGS, RETRY_AFTER, STATUSES, as_request_error
@@ -38,6 +40,7 @@ __all__ = [
     "HTTPError",
     "KeyFile",
     "Limiter",
+    "Origins",
     "Outbox",
     "PendingResponse",
     "Receive",
@@ -49,6 +52,8 @@ __all__ = [
     "ServiceMetrics",
     "as_request_error",
     "check_address",
+    "compressed",
+    "decompressed",
     "error_response",
     "forget_worker",
     "identify",

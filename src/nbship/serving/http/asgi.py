@@ -25,6 +25,7 @@ __all__ = [
     "json_response",
     "read_body",
     "send_response",
+    "too_large",
 ]
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -81,8 +82,10 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        if root and self.path.startswith(root):
-            self.path = self.path[len(root) :]
+        # uvicorn puts the prefix before each path; a proxy that does not strip it has sent it too.
+        for _ in range(2 if root else 0):
+            if self.path == root or self.path.startswith(f"{root}/"):
+                self.path = self.path[len(root) :] or "/"
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._repeated = len(self.headers) < len(scope["headers"]) and self._join_repeated(scope["headers"])
         self.body = b""
@@ -187,16 +190,11 @@ async def read_body(request: Request, receive: Receive, *, most: int, seconds: f
     Raises
     ------
     HTTPError
-        If the body is compressed, too large or too slow.
+        If the body is too large or too slow.
     """
-    encoding = request.header(b"content-encoding").strip().lower()
-    if encoding not in ("", "identity"):
-        raise HTTPError(
-            "unsupported_encoding", f"The body is encoded as '{encoding[:40]}'. Send the body uncompressed."
-        )
     length = request.header(b"content-length")
     if length.isdecimal() and int(length[:20]) > most:
-        raise _too_large(most)
+        raise too_large(most)
     receiving = _receive_all(receive, most)
     try:
         # A body that has already arrived needs no deadline: `asyncio.timeout` costs more than reading it.
@@ -235,12 +233,13 @@ async def _receive_all(receive: Receive, most: int) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
-            raise _too_large(most)
+            raise too_large(most)
         more = message.get("more_body", False)
     return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
-def _too_large(most: int) -> HTTPError:
+def too_large(most: int) -> HTTPError:
+    """Return the error of a body that is larger than `most` bytes."""
     return HTTPError(
         "too_large",
         f"The body is larger than {most:,} bytes. Send fewer rows in one request, or run 'nbship predict' on a file.",

@@ -12,6 +12,7 @@ STATUSES: Mapping[str, int] = {
     "invalid_http": 400,
     "invalid_json": 400,
     "invalid_csv": 400,
+    "invalid_encoding": 400,
     "disconnected": 400,
     "unauthorized": 401,
     "forbidden": 403,
@@ -32,9 +33,9 @@ STATUSES: Mapping[str, int] = {
 RETRY_AFTER: Mapping[str, str] = {"busy": "1", "not_ready": "1", "log_unavailable": "5"}
 # Descriptions in the OpenAPI document.
 MEANINGS: Mapping[int, str] = {
-    400: "The body is not strict JSON.",
+    400: "The body is not strict JSON, or its encoding is damaged.",
     401: "The API key is missing or unknown.",
-    403: "The API key lacks the required role.",
+    403: "The API key lacks the required role, or the origin or host name is not allowed.",
     404: "The model, path or key does not exist.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -71,14 +72,18 @@ def lookup(request: Request, served: Logged, *, most_rows: int, results: Results
 
 
 def read_json(request: Request) -> Any:
-    """Return the value of a JSON body."""
+    """Return the value of a JSON body; a byte order mark before it is ignored (RFC 8259, section 8.1)."""
     check_json(request)
-    return parse_json(request.body)
+    return parse_json(request.body.removeprefix(codecs.BOM_UTF8))
 
 
-def check_json(request: Request) -> None:
-    """Raise RequestError unless the content type is JSON in UTF-8."""
-    kind = request.kind or "application/json"
+def check_json(request: Request, *, required: bool = True) -> None:
+    """Raise RequestError unless the content type is JSON in UTF-8; without `required`, it may be missing."""
+    kind = request.kind
+    if not kind and not required:
+        return
+    if not kind:
+        raise RequestError("unsupported_media_type", f"The request has no content type. {_JSON_HINT}")
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise RequestError("unsupported_media_type", f"The content type '{kind[:100]}' is not supported. {_JSON_HINT}")
     check_charset(request)

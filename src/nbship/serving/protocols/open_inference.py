@@ -5,6 +5,7 @@ Tensors are JSON, or bytes after the JSON (the binary tensor data extension).
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,10 +13,20 @@ from typing import Any
 import msgspec
 
 from ...inference import Logged, PendingPredictions
+from ...model.signature import Signature
 from ...tabular import parse_json
 from ..http import PendingResponse, Request, Response, json_response
 from .native import begin, check_json
-from .tensors import DATATYPES, invalid, parameter_of, to_bytes, values_of
+from .tensors import (
+    DATATYPES,
+    check_parameters,
+    columns_of,
+    invalid,
+    is_table,
+    parameter_of,
+    to_bytes,
+    values_of,
+)
 
 __all__ = ["IDS", "infer", "metadata", "server_metadata"]
 
@@ -47,9 +58,10 @@ def _described(name: str, dtype: str) -> dict[str, Any]:
 
 
 def infer(request: Request, served: Logged, *, most_rows: int) -> PendingResponse:
-    """Predict for tensors with one value per row. The response also has a tensor of prediction ids."""
+    """Predict for tensors with one value per row, or for one tensor with a row of all fields. The response also has a tensor of prediction ids."""
     content, rest = _split(request)
-    columns = _columns(content.get("inputs"), rest)
+    check_parameters(content, "binary_data_output")
+    columns = _columns(content.get("inputs"), rest, served.signature)
     requested = _requested(content, served)
     id = content.get("id", request.id)
     if not isinstance(id, str):
@@ -73,23 +85,28 @@ def _split(request: Request) -> tuple[Mapping[str, Any], memoryview]:
             )
         body, rest = body[: int(length)], body[int(length) :]
     else:
-        check_json(request)
+        # Triton's client sends none. Pages of other origins are rejected before.
+        check_json(request, required=False)
         rest = body[len(body) :]
-    content = parse_json(bytes(body))
+    content = parse_json(bytes(body).removeprefix(codecs.BOM_UTF8))
     if not isinstance(content, Mapping):
         raise invalid(None, "is not an object with 'inputs'")
     return content, rest
 
 
-def _columns(tensors: Any, rest: memoryview) -> dict[str, list[Any]]:
+def _columns(tensors: Any, rest: memoryview, signature: Signature) -> dict[str, list[Any]]:
     if not isinstance(tensors, list) or not tensors:
         problem = "is missing; send a list" if tensors is None else "is not a list"
-        raise invalid("inputs", f"{problem} with one tensor for each field")
+        raise invalid("inputs", f"{problem} with one tensor for each field, or one tensor of the shape [rows, fields]")
     columns: dict[str, list[Any]] = {}
     for tensor in tensors:
         name = tensor.get("name") if isinstance(tensor, Mapping) else None
         if not isinstance(name, str):
             raise invalid("inputs", "contains a tensor without a name")
+        check_parameters(tensor, "binary_data_size")
+        if len(tensors) == 1 and is_table(tensor):
+            columns, rest = columns_of(name, tensor, rest, signature)
+            break
         if name in columns:
             raise invalid(name, "occurs twice")
         columns[name], rest = values_of(name, tensor, rest)
@@ -117,6 +134,7 @@ def _requested(content: Mapping[str, Any], served: Logged) -> list[tuple[str, bo
             raise invalid(
                 "outputs", f"requests the unknown output '{str(output.get('name'))[:60]}'. Use {', '.join(known)}"
             )
+        check_parameters(output, "binary_data")
         binary = parameter_of(output, "binary_data")
         requested.append((output["name"], default if binary is None else binary is True))
     return requested

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, with one value per row, as JSON or as bytes."""
+"""Tensors of the Open Inference Protocol, with one value or all fields per row, as JSON or as bytes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputFailure, RequestError
+from ...model.signature import Signature
 from ...text import counted
 
-__all__ = ["DATATYPES", "NUMPY", "invalid", "parameter_of", "to_bytes", "values_of"]
+__all__ = [
+    "DATATYPES",
+    "NUMPY",
+    "check_parameters",
+    "columns_of",
+    "invalid",
+    "is_table",
+    "parameter_of",
+    "to_bytes",
+    "values_of",
+]
 
 # Type of a field -> datatype of its tensor; BYTES for all other types.
 DATATYPES = {"bool": "BOOL", "int": "INT64", "float": "FP64"}
@@ -25,21 +36,67 @@ NUMPY = {
 
 def values_of(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[list[Any], memoryview]:
     """Return the values of a tensor, and the remaining bytes."""
-    datatype, shape = tensor.get("datatype"), tensor.get("shape")
+    shape = _shape(tensor)
+    if not shape or math.prod(shape[1:]) != 1:
+        shown = str(tensor.get("shape"))[:60]
+        raise invalid(name, f"has the shape {shown}. Send one value a row: [rows] or [rows, 1]")
+    values, rest = _values(name, tensor, rest)
+    if len(values) != shape[0]:
+        raise invalid(name, f"has {counted(len(values), 'value')}, but its shape has {counted(shape[0], 'row')}")
+    return values, rest
+
+
+def is_table(tensor: Mapping[str, Any]) -> bool:
+    """Return whether a tensor has the shape [rows, fields], with several fields."""
+    shape = _shape(tensor)
+    return len(shape) == 2 and shape[1] > 1
+
+
+def columns_of(
+    name: str, tensor: Mapping[str, Any], rest: memoryview, signature: Signature
+) -> tuple[dict[str, list[Any]], memoryview]:
+    """Return the columns of a tensor with a row of all fields, in the order of the signature, and the remaining bytes.
+
+    Optional fields, which are looked up, may be left out: all of them or none.
+    """
+    rows, count = _shape(tensor)
+    required = [field.name for field in signature.inputs if not field.optional]
+    names = next((each for each in (signature.names, required) if len(each) == count), None)
+    if names is None:
+        raise invalid(name, f"has {count} values a row. Send {len(required)}: {', '.join(required)[:200]}")
+    values, rest = _values(name, tensor, rest)
+    if len(values) != rows * count:
+        raise invalid(name, f"has {counted(len(values), 'value')}, but its shape has {rows * count:,}")
+    return {each: values[position::count] for position, each in enumerate(names)}, rest
+
+
+def check_parameters(content: Mapping[str, Any], *known: str) -> None:
+    """Raise RequestError for a parameter that is not understood: what it asks for would not happen."""
+    parameters = content.get("parameters", {})
+    for name in parameters if isinstance(parameters, Mapping) else ():
+        if name not in known:
+            raise invalid("parameters", f"has '{name[:60]}', which is not supported. Use {', '.join(known)}")
+
+
+def _shape(tensor: Mapping[str, Any]) -> list[int]:
+    """Return the shape of a tensor, or an empty list if it is not valid."""
+    shape = tensor.get("shape")
+    valid = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    return shape if valid and isinstance(shape, list) else []
+
+
+def _values(name: str, tensor: Mapping[str, Any], rest: memoryview) -> tuple[list[Any], memoryview]:
+    """Return all values of a tensor, row by row, and the remaining bytes."""
+    datatype = tensor.get("datatype")
     if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in NUMPY):
         raise invalid(name, f"has the unknown datatype '{str(datatype)[:40]}'. Use one of BYTES, {', '.join(NUMPY)}")
-    valid = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
-    if not valid or not shape or math.prod(shape[1:]) != 1:
-        raise invalid(name, f"has the shape {str(shape)[:60]}. Send one value a row: [rows] or [rows, 1]")
     size = parameter_of(tensor, "binary_data_size")
     if size is not None:
         if type(size) is not int or not 0 <= size <= len(rest):
             raise invalid(name, f"has the binary_data_size {str(size)[:20]}, but {len(rest)} bytes remain")
-        values, rest = _from_bytes(name, str(datatype), rest[:size]), rest[size:]
+        values, rest = _from_bytes(name, datatype, rest[:size]), rest[size:]
     else:
         values = _flat(tensor.get("data"))
-    if len(values) != shape[0]:
-        raise invalid(name, f"has {counted(len(values), 'value')}, but its shape has {counted(shape[0], 'row')}")
     return [_plain(value, datatype) for value in values], rest
 
 
