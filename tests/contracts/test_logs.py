@@ -44,8 +44,8 @@ def test_entries_are_read_as_they_were_written(log: SqlLog, address: tuple[str, 
 def test_a_window_includes_its_start_and_not_its_end(log: SqlLog) -> None:
     hours = [record(event_time=NOON + hour * HOUR, at=NOON - hour * HOUR) for hour in range(4)]
     log.append(*hours, batch(id="in", last_event=NOON + HOUR), batch(id="out", first_event=NOON + 3 * HOUR))
-    assert log.records(NOON + HOUR, NOON + 3 * HOUR) == hours[1:3]
-    assert log.requests(NOON - 2 * HOUR, NOON) == hours[1:3]
+    assert list(log.records(NOON + HOUR, NOON + 3 * HOUR)) == hours[1:3]
+    assert list(log.requests(NOON - 2 * HOUR, NOON)) == hours[2:0:-1]
     assert [run.id for run in log.batches(NOON + HOUR, NOON + 3 * HOUR)] == ["in"]
     assert log.counts(NOON, NOON + HOUR) == (1, 1, 1, 0)
     assert log.recent(2) == hours[:1:-1]

@@ -19,6 +19,7 @@ from nbship.monitoring import table as table_module
 from nbship.monitoring.drift import Counted
 from nbship.monitoring.report import Compared, Observed, build_report
 from nbship.monitoring.report_file import read_report, write_report
+from nbship.monitoring.service import service
 from nbship.monitoring.window import parse_window
 from nbship.prediction_log import Record
 
@@ -190,7 +191,7 @@ def _record(error: str | None, latency: float) -> Record:
 
 def test_the_service_is_measured_by_its_own_records() -> None:
     records = [_record(None, float(k)) for k in range(90)] + [_record("{}", 1.0)] * 10
-    report = _report(_frame(1, 3000), records=records)
+    report = _report(_frame(1, 3000), service=service(records))
     assert report["service"]["share_errors"] == 0.1
     assert report["service"]["latency_ms"]["p50"] == pytest.approx(44.5)
     assert report["service"]["verdict"] == "alert"

@@ -119,7 +119,7 @@ def test_every_look_up_uses_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyP
         whole.append(one, Label(label="1", at=NOON, keys=one.keys))
         for log in (whole, whole.of_model("m")):
             _look_up(log, one.id, str(one.keys))
-    assert len(statements) == 2 * 8
+    assert len(statements) == 2 * 10
     with closing(sqlite3.connect(tmp_path / "log.sqlite")) as connection:
         plans = {text: connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall() for text in statements}
     assert [text for text, plan in plans.items() if any("SCAN" in step[3] for step in plan)] == []
@@ -129,7 +129,7 @@ def _look_up(log: SqlLog, id: str, keys: str) -> None:
     log.find(id)
     log.known([id])
     log.known_keys([keys])
-    log.labels_of([id, keys])
+    log.labels_of([id], [keys])
     log.batch("b1")
-    log.records(NOON, NOON + timedelta(days=1))
-    log.requests(NOON, NOON + timedelta(days=1))
+    list(log.records(NOON, NOON + timedelta(days=1)))
+    list(log.requests(NOON, NOON + timedelta(days=1)))

@@ -12,13 +12,16 @@ from nbship.prediction_log import (
     BatchRun,
     Label,
     Record,
+    SqlLog,
     digest_of,
     keys_of,
     keys_of_frame,
     new_id,
     open_log,
     predictions,
+    reader,
     row_id,
+    sql,
     store_row,
 )
 
@@ -181,3 +184,32 @@ def test_a_repeated_batch_counts_once(tmp_path: Path) -> None:
 def test_without_event_time_there_are_no_windows(tmp_path: Path) -> None:
     with open_log(tmp_path / "log.sqlite") as log, pytest.raises(LogError, match="no event time"):
         predictions(log, Signature(inputs=(Field("x", "float"),)), start=START, end=END)
+
+
+def test_a_window_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    read = SqlLog._read
+
+    def counted(log: SqlLog, kind: type, *words, **options):
+        found = list(read(log, kind, *words, **options))
+        sizes.append(len(found))
+        return iter(found)
+
+    with open_log(tmp_path / "log.sqlite") as log:
+        for number in range(60):
+            # Most have the same time.
+            row = {"at": f"2024-07-01T08:{number % 3:02d}:00", "line": "ab"[number % 2], "owner": f"o{number % 5}"}
+            one = record(log, row, outputs=None if number % 10 == 7 else '{"label":1,"probability":0.7}')
+            label = {"prediction_id": one.id} if number % 4 else {"keys": one.keys}
+            log.append(one, Label(label=str(number % 2), at=datetime.now(UTC), **label))
+        whole = predictions(log, SIGNATURE, start=START, end=END)
+        made = list(log.requests(START, datetime.now(UTC)))
+        monkeypatch.setattr(sql, "_ROWS", 7)
+        monkeypatch.setattr(sql, "_VALUES", 3)
+        monkeypatch.setattr(reader, "_ROWS", 5)
+        monkeypatch.setattr(SqlLog, "_read", counted)
+        pd.testing.assert_frame_equal(predictions(log, SIGNATURE, start=START, end=END), whole)
+        assert list(log.requests(START, datetime.now(UTC))) == made
+    assert (len(whole), len(made)) == (54, 60)
+    assert max(sizes) == 7
+    assert sizes.count(7) == 2 * 8

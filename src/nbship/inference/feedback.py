@@ -200,7 +200,11 @@ def import_labels(log: PredictionLog, source: Source | Path, *, signature: Signa
 
 def _store(labels: Sequence[Label], log: PredictionLog, signature: Signature) -> LabelCounts:
     # A label is new if it differs from the latest one: importing a file twice stores its labels once.
-    newest = {_name(label): (label.label, label.time) for label in log.labels_of(map(_name, labels))}
+    stored = log.labels_of(
+        [label.prediction_id for label in labels if label.prediction_id],
+        [label.keys for label in labels if label.keys],
+    )
+    newest = {_name(label): (label.label, label.time) for label in stored}
     new = [label for label in labels if newest.get(_name(label)) != (label.label, label.time)]
     logged = _logged_keys(labels, log, signature)
     logged |= _known((label.prediction_id for label in labels if label.prediction_id), log)

@@ -20,6 +20,7 @@ from .counting import compare
 from .outcomes import kind_of, with_outcomes
 from .report import Compared, Observed, build_report
 from .report_file import write_report
+from .service import service
 from .window import Window, parse_window
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def observe(project: Project, window: Window) -> Observed:
         frame = predictions(log, signature, start=window.start, end=window.end)
         if frame.empty:
             raise MonitoringError(_nothing(log, window, frame.attrs["unreadable"]))
-        requests = log.requests(window.start, window.end)
+        requests = service(log.requests(window.start, window.end))
     reference = load_reference(files["reference.parquet"])
     kind, columns = kind_of(signature), _inputs(signature, load_lookups(files), frame)
     scored = with_outcomes(
@@ -108,7 +109,7 @@ def observe(project: Project, window: Window) -> Observed:
         prediction=compare(kind, reference[kind], scored["predicted"].to_numpy()) if kind in reference else None,
         held_out=json.loads(files["acceptance.json"]).get("metrics") or None,
         slices=project.settings.slices,
-        records=requests,
+        service=requests,
         unreadable=frame.attrs["unreadable"],
     )
 

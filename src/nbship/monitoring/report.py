@@ -22,7 +22,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,6 @@ from .window import Window
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ..prediction_log import Record
 
 __all__ = ["Compared", "Observed", "build_report"]
 
@@ -76,8 +74,8 @@ class Observed:
         The package's measures on held-out data.
     slices
         Names of the slicing columns.
-    records
-        Requests that the service answered in the window.
+    service
+        The section about the requests that the service answered in the window.
     unreadable
         One sentence for each batch run of the window whose rows can no longer be read.
     """
@@ -90,7 +88,7 @@ class Observed:
     prediction: Compared | None
     held_out: Mapping[str, Any] | None = None
     slices: Sequence[str] = ()
-    records: Sequence[Record] = ()
+    service: Mapping[str, Any] = field(default_factory=lambda: service(()))
     unreadable: Sequence[str] = ()
 
 
@@ -119,7 +117,7 @@ def build_report(
         "prediction_drift": _prediction_drift(observed.prediction, limits),
         "performance": performance(observed.frame, kind=observed.kind, reference=observed.held_out, **limits),
         "slices": slices(observed.frame, observed.slices, kind=observed.kind, **limits),
-        "service": service(observed.records),
+        "service": observed.service,
     }
     report = {
         "format": FORMAT,

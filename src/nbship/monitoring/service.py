@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def volume(
     }
 
 
-def service(records: Sequence[Record]) -> dict[str, Any]:
+def service(records: Iterable[Record]) -> dict[str, Any]:
     """Count requests and errors of the service, and measure latency.
 
     Parameters
@@ -71,17 +72,23 @@ def service(records: Sequence[Record]) -> dict[str, Any]:
         `requests`, `errors`, `share_errors`, `latency_ms` (`p50`, `p95`, `p99`, `max`; milliseconds from the
         validated row to its prediction), `from` and `to` (first and last response, UTC), `verdict` and `reason`.
     """
-    errors = sum(record.error is not None for record in records)
-    latencies = np.array([record.latency_ms for record in records if record.error is None])
-    times = [record.at for record in records]
+    latencies, errors, first, last = array("d"), 0, None, None
+    for record in records:
+        if record.error is None:
+            latencies.append(record.latency_ms)
+        else:
+            errors += 1
+        first = record.at if first is None else min(first, record.at)
+        last = record.at if last is None else max(last, record.at)
+    requests = errors + len(latencies)
     return {
-        "requests": len(records),
+        "requests": requests,
         "errors": errors,
-        "share_errors": errors / len(records) if records else None,
-        "latency_ms": _quantiles(latencies),
-        "from": min(times).isoformat() if times else None,
-        "to": max(times).isoformat() if times else None,
-        **_judge_errors(len(records), errors),
+        "share_errors": errors / requests if requests else None,
+        "latency_ms": _quantiles(np.array(latencies)),
+        "from": None if first is None else first.isoformat(),
+        "to": None if last is None else last.isoformat(),
+        **_judge_errors(requests, errors),
     }
 
 

@@ -55,11 +55,11 @@ class PredictionLog(Protocol):
     def find(self, id: str) -> Record:
         """Return the record with this id, or raise UnknownPredictionError."""
 
-    def records(self, start: datetime, end: datetime) -> list[Record]:
-        """Return the records whose event time lies in the window (`start` inclusive, `end` exclusive)."""
+    def records(self, start: datetime, end: datetime) -> Iterator[Record]:
+        """Yield the records whose event time lies in the window (`start` inclusive, `end` exclusive)."""
 
-    def requests(self, start: datetime, end: datetime) -> list[Record]:
-        """Return the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
+    def requests(self, start: datetime, end: datetime) -> Iterator[Record]:
+        """Yield the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
         """Count records by event time, records by time of prediction and batch runs in a window, and all labels."""
@@ -85,8 +85,8 @@ class PredictionLog(Protocol):
     def known_keys(self, keys: Iterable[str]) -> set[str]:
         """Return those of the key columns that a record has."""
 
-    def labels_of(self, names: Iterable[str]) -> list[Label]:
-        """Return all labels of predictions, named by id or key columns, in the order in which they were reported."""
+    def labels_of(self, ids: Iterable[str], keys: Iterable[str]) -> list[Label]:
+        """Return all labels of these prediction ids and key columns, in the order in which they were reported."""
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""

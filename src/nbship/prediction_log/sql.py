@@ -88,10 +88,9 @@ class SqlLog:
             id=id,
         )
 
-    def records(self, start: datetime, end: datetime) -> list[Record]:
-        """Return the records whose event time lies in the window, in the order of their ids."""
-        window = (to_micros(start), to_micros(end))
-        return list(self._read(Record, "event_time >= ? AND event_time < ?", window, "ORDER BY id", slow=True))
+    def records(self, start: datetime, end: datetime) -> Iterator[Record]:
+        """Yield the records whose event time lies in the window, in the order of event times and ids."""
+        return self._window("event_time", start, end)
 
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""
@@ -112,10 +111,9 @@ class SqlLog:
         """Return all labels in the order in which they were reported."""
         return list(self._read(Label, "", (), "ORDER BY number", slow=True))
 
-    def requests(self, start: datetime, end: datetime) -> list[Record]:
-        """Return the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
-        window = (to_micros(start), to_micros(end))
-        return list(self._read(Record, "at >= ? AND at < ?", window, "ORDER BY id", slow=True))
+    def requests(self, start: datetime, end: datetime) -> Iterator[Record]:
+        """Yield the records, errors included, made in a window (`start` inclusive, `end` exclusive), in their order."""
+        return self._window("at", start, end)
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
@@ -159,14 +157,11 @@ class SqlLog:
         found = self._matching(Record, "keys", keys, "keys")
         return {row[0] for row in found}
 
-    def labels_of(self, names: Iterable[str]) -> list[Label]:
-        """Return all labels of predictions, named by id or key columns, in the order in which they were reported."""
-        names, columns = list(names), ", ".join(COLUMNS[Label])
-        rows: list[tuple[Any, ...]] = [
-            tuple(row)
-            for column in ("prediction_id", "keys")
-            for row in self._matching(Label, column, names, f"number, {columns}")
-        ]
+    def labels_of(self, ids: Iterable[str], keys: Iterable[str]) -> list[Label]:
+        """Return all labels of these prediction ids and key columns, in the order in which they were reported."""
+        columns = f"number, {', '.join(COLUMNS[Label])}"
+        names = {"prediction_id": ids, "keys": keys}
+        rows = [row for name, values in names.items() for row in self._matching(Label, name, values, columns)]
         return [entry_of(Label, row[1:]) for row in sorted(rows)]
 
     def prune(self, before: datetime) -> int:
@@ -217,7 +212,7 @@ class SqlLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _matching(self, kind: type[Any], column: str, values: Iterable[str], columns: str) -> Iterator[Sequence[Any]]:
+    def _matching(self, kind: type[Any], column: str, values: Iterable[str], columns: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows in whose indexed column there is one of the values, in several queries."""
         rest = iter(values)
         with self.database.connected("read") as connection:
@@ -246,6 +241,15 @@ class SqlLog:
         with self.database.connected("read", slow=True) as connection:
             query = self._query(f"SELECT {what} FROM {{}}{TABLES[kind]} {where}")
             return connection.execute(query, (*values, *scope)).fetchone()[0]
+
+    def _window(self, column: str, start: datetime, end: datetime) -> Iterator[Record]:
+        """Yield the records of a window in the order of an indexed column and their ids, which are read in parts."""
+        # For example, after a part that ends with the record 'b' of 12:00, the next part starts with 'c' of 12:00.
+        last, high, following = (to_micros(start), ""), to_micros(end), f"({column}, id) > (?, ?) AND {column} < ?"
+        order = f"ORDER BY {column}, id LIMIT {_ROWS}"
+        while part := list(self._read(Record, following, (*last, high), order, slow=True)):
+            yield from part
+            last = to_micros(getattr(part[-1], column)), part[-1].id
 
     def _read(
         self, kind: type[Any], condition: str, values: Sequence[object], tail: str = "", *, slow: bool = False
