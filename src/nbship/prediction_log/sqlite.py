@@ -207,7 +207,7 @@ class Sqlite:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    new = _identity(path) is None
+    new = not path.exists() or path.stat().st_size == 0
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
         if new:

@@ -58,6 +58,7 @@ class Spooled:
         self._rejected = RejectedEntries(spool)
         self._primary: Primary | None = None
         self._down = self._forwarding = False
+        self._reason = ""
         # Segments whose rejected entries could not be stored elsewhere.
         self._kept: set[Path] = set()
         self._lock = threading.RLock()
@@ -206,12 +207,15 @@ class Spooled:
             return True
 
     def _busy(self) -> LogError:
+        if self._down:
+            # Another thread waits for the database.
+            return LogError(self._reason)
         return LogError(
             f"The prediction log '{self}' cannot be read: entries of the spool '{self._segments}' are still being written to it. Try again in a minute."
         )
 
     def _use_spool(self, error: LogError) -> None:
-        self._down = True
+        self._down, self._reason = True, str(error)
         _LOGGER.warning("%s Predictions are stored in '%s' until it is available again.", error, self._segments)
 
     def _run(self) -> None:
