@@ -66,12 +66,14 @@ APPLIED: Mapping[str, tuple[Any, Callable[[Deployment], Any]]] = {
     "log.retention_days": (3650, _prunes),
     "project.timezone": ("America/New_York", lambda deployment: deployment.settings.project.timezone == "America/New_York"),
     "serving.keys": ("secrets/keys.json", lambda deployment: key_file(deployment).path == Path.cwd() / "secrets/keys.json"),
+    "serving.unix_socket": ("s", lambda deployment: _served(deployment, "serving.unix_socket") == str(Path.cwd() / "s")),
     "serving.results": ("out.csv", lambda deployment: _served(deployment, "serving.results") == str(Path.cwd() / "out.csv")),
 }  # fmt: skip
 SERVED: Mapping[str, Any] = {
     "serving.host": "::1", "serving.port": 1234, "serving.workers": 3, "serving.auth": "none", "serving.proxies": ["10.0.0.5"],
     "serving.probes_port": 4321, "serving.root_path": "/models", "serving.max_bytes": 77, "serving.max_rows": 7,
-    "serving.receive_seconds": 7.5, "serving.queue": 7, "serving.drain_seconds": 7.5, "serving.request_log": False,
+    "serving.receive_seconds": 7.5, "serving.send_seconds": 7.5, "serving.keep_alive_seconds": 7,
+    "serving.cors": ["https://shop.example"], "serving.hosts": ["model.example"], "serving.queue": 7, "serving.drain_seconds": 7.5, "serving.request_log": False,
     "serving.app.title": "Late?", "serving.app.intro": "Hello.", "serving.app.names": {"line": {"a": "A"}},
     "serving.app.phrases": [{"below": 2.0, "words": "rather late", "tone": "fair"}],
 }  # fmt: skip

@@ -16,6 +16,9 @@ __all__ = ["command"]
 @model_option
 @click.option("--host", help="Address to listen on.  [default: serving.host, or 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free port.  [default: serving.port, or 8000]")
+@click.option(
+    "--unix-socket", type=click.Path(resolve_path=True), help="Listen on this Unix socket instead of host and port."
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes.  [default: serving.workers, or 1]")
 @click.option(
     "--auth", type=click.Choice(["keys", "proxy", "none"]), help="How callers authenticate.  [default: serving.auth]"

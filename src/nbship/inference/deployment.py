@@ -180,6 +180,11 @@ def _with_absolute_paths(settings: project.Settings, folder: Path) -> project.Se
     serving, release = settings.serving, settings.release
     return msgspec.structs.replace(
         settings,
-        serving=msgspec.structs.replace(serving, keys=joined(serving.keys), results=joined(serving.results)),
+        serving=msgspec.structs.replace(
+            serving,
+            keys=joined(serving.keys),
+            results=joined(serving.results),
+            unix_socket=joined(serving.unix_socket),
+        ),
         release=msgspec.structs.replace(release, signers=[joined(each) for each in release.signers]),
     )

@@ -80,6 +80,7 @@ class AppSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The REST service and the app.
 
+    `unix_socket` is the path of a socket to listen on instead of `host` and `port`.
     `auth` is the authentication: `keys` (API keys in the file `keys`, by default in the state folder), `proxy` (one of
     `proxies` authenticates callers), `none`, or empty: only callers on this machine are served. `probes_port` serves
     health checks and metrics on a port of their own (0: on the same). `root_path` is the path prefix that a proxy adds.
@@ -93,6 +94,7 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: int = 8000
+    unix_socket: str = ""
     workers: int = 1
     auth: Literal["", "keys", "proxy", "none"] = ""
     keys: str = ""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..inference import Deployment, find_deployment
+from .application import application_of
 from .docs import example_curl
 from .http import ROLES, Access, KeyFile, check_address, keys_of
+from .launch import serve
 from .service import Service
-from .supervisor import application_of, serve
-from .uvicorn_server import bind, run
+from .sockets import bind
+from .uvicorn_server import run
 
 __all__ = [
     "ROLES",

@@ -1,145 +1,103 @@
-"""Serve a deployment in one process, or in several workers that share addresses, log and metrics."""
+"""Workers: several processes that share addresses, log and metrics, and the supervisor that restarts them."""
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
+import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from ..errors import ServingError
-from ..inference import Deployment, Logged, Results, find_deployment, open_results
-from ..prediction_log import as_json
-from .docs import example_curl
-from .http import FOLDER, check_address, forget_worker, open_access
+from ..file_locks import changing
+from ..inference import Deployment, find_deployment
+from .application import application_of
+from .http import FOLDER, forget_worker
 from .service import Service
-from .uvicorn_server import Server, bind, config_of, run
+from .uvicorn_server import Server, config_of
 
-__all__ = ["application_of", "serve", "worker"]
+__all__ = ["serve_workers", "worker"]
 
-_PACKAGE, _OTHER = "NBSHIP_PACKAGE", "NBSHIP_OTHER_VERSIONS"
+_LOGGER = logging.getLogger(__name__)
+_PACKAGE, _OTHER, _DIGEST = "NBSHIP_PACKAGE", "NBSHIP_OTHER_VERSIONS", "NBSHIP_DIGEST"
 _START_SECONDS = 60
+# After failed restarts, the next attempt comes after 1, 2, 4, ... seconds.
+_MOST_PAUSE_SECONDS = 30.0
 
 
-def application_of(deployment: Deployment, *, other_versions: bool = False) -> Service:
-    """Return the ASGI application of a deployment. The package is loaded and verified at startup."""
-    settings = deployment.settings.serving
-    return Service(
-        lambda: deployment.open_logged(mode="rest", other_versions=other_versions),
-        settings=settings,
-        access=open_access(settings, state=deployment.state),
-        open_results=_results_of(deployment),
-    )
-
-
-def _results_of(deployment: Deployment) -> Callable[[Logged], Results] | None:
-    output = deployment.settings.serving.results
-    if not output:
-        return None
-    folder = deployment.state / "results"
-    return lambda logged: open_results(Path(output), package=logged.package, log=logged.log, folder=folder)
-
-
-def serve(
+def serve_workers(
     deployment: Deployment,
+    sockets: list[socket.socket],
+    announce: Callable[[], None],
     *,
-    options: Mapping[str, Any],
-    other_versions: bool = False,
-    write_line: Callable[[str], object],
+    digest: str,
+    other_versions: bool,
 ) -> None:
-    """Serve a deployment until Ctrl-C or SIGTERM.
+    """Serve a deployment in several processes until SIGTERM.
 
     Parameters
     ----------
-    options
-        Settings of `serving` that replace those of the deployment.
-    write_line
-        Writes a line for the user.
+    digest
+        The package that all workers serve, also those that start after another package has come to its path.
 
     Raises
     ------
     ServingError
-        If the address cannot be bound, or is reachable from other machines while `serving.auth` is not set.
+        If the service did not start, or no worker is left and none could be restarted.
     """
-    settings = msgspec.structs.replace(deployment.settings.serving, **options)
-    deployment = replace(deployment, settings=msgspec.structs.replace(deployment.settings, serving=settings))
-    check_address(settings.host, settings)
-    access = open_access(settings, state=deployment.state)
-    sockets = [bind(settings.host, settings.port)]
-    try:
-        if settings.probes_port:
-            sockets.append(bind(settings.host, settings.probes_port))
-        logged = deployment.open_logged(mode="rest", other_versions=other_versions)
-        announce = _announcement(deployment, logged, sockets[0], write_line)
-        if settings.workers == 1:
-            opener = _results_of(deployment)
-            if opener is not None:
-                opener(logged).close()
-            service = Service(lambda: logged, settings=settings, access=access, open_results=opener)
-            run(service, sockets, announce=announce)
-        else:
-            logged.log.close()
-            # Worker processes read the same settings; options reach them through the environment.
-            os.environ.update({f"NBSHIP_SERVING__{name.upper()}": str(value) for name, value in options.items()})
-            _serve_workers(deployment, sockets, announce, other_versions=other_versions)
-    finally:
-        for each in sockets:
-            each.close()
-
-
-def _announcement(
-    deployment: Deployment, logged: Any, bound: socket.socket, write_line: Callable[[str], object]
-) -> Callable[[], None]:
-    host, settings = deployment.settings.serving.host, deployment.settings.serving
-    address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}{settings.prefix}"
-    example = as_json(logged.package.example).encode()
-
-    model = logged.package.id
-
-    def announce() -> None:
-        write_line(f"Serving {model.name} {model.version} at {address}")
-        write_line(f"Prediction log: {deployment.log}")
-        write_line(f"Documentation: {address}/docs")
-        if logged.package.manifest.has_code and not deployment.settings.release.signers:
-            write_line(
-                "The package runs code of its own, from an unchecked signer: set 'release.signers' in nbship.yaml."
-            )
-        write_line("Press Ctrl-C to stop. Try:")
-        write_line(f"  {example_curl(example, address=address)}")
-
-    return announce
+    settings = deployment.settings.serving
+    os.environ[_PACKAGE], os.environ[_DIGEST] = str(deployment.package), digest
+    if other_versions:
+        os.environ[_OTHER] = "1"
+    with _metrics_folder(deployment.state) as folder:
+        os.environ[FOLDER] = str(folder)
+        config = config_of("nbship.serving.supervisor:worker", settings, workers=settings.workers)
+        supervisor = _Supervisor(config, sockets, announce)
+        supervisor.run()
+    if supervisor.problem:
+        raise ServingError(supervisor.problem)
 
 
 def worker() -> Service:
     """Return the application of a worker process, configured by environment variables."""
     deployment = find_deployment(Path(os.environ[_PACKAGE]))
-    return application_of(deployment, other_versions=bool(os.environ.get(_OTHER)))
+    return application_of(deployment, other_versions=bool(os.environ.get(_OTHER)), digest=os.environ.get(_DIGEST, ""))
 
 
-def _serve_workers(
-    deployment: Deployment, sockets: list[socket.socket], announce: Callable[[], None], *, other_versions: bool
-) -> None:
-    settings = deployment.settings.serving
-    os.environ[_PACKAGE] = str(deployment.package)
-    if other_versions:
-        os.environ[_OTHER] = "1"
-    deployment.state.mkdir(parents=True, exist_ok=True)
-    # The state folder is writable, because the log is there; other folders may be read-only.
-    with tempfile.TemporaryDirectory(prefix="metrics-", dir=deployment.state) as folder:
-        os.environ[FOLDER] = folder
-        config = config_of("nbship.serving.supervisor:worker", settings, workers=settings.workers)
-        supervisor = _Supervisor(config, sockets, announce)
-        supervisor.run()
-    if not supervisor.announced:
-        raise ServingError("The service did not start. See the error above.")
+@contextmanager
+def _metrics_folder(state: Path) -> Iterator[Path]:
+    """Yield a folder for the workers' metrics, and remove those of services that were killed.
+
+    A service holds a lock on its folder, which ends with its process. The state folder is writable, because the log is
+    there; other folders may be read-only.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with changing(state / "metrics"):
+        for left in state.glob("metrics-*"):
+            handle = os.open(left, os.O_RDONLY)
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            os.close(handle)
+        folder = tempfile.TemporaryDirectory(prefix="metrics-", dir=state)
+        own = os.open(folder.name, os.O_RDONLY)
+        with suppress(OSError):
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield Path(folder.name)
+    finally:
+        folder.cleanup()
+        os.close(own)
 
 
 class _Worker(Process):
@@ -148,36 +106,69 @@ class _Worker(Process):
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
-            self._server = Server(self.config)
+            self._server = Server(self.config, parent=os.getppid())
         return self._server
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's supervisor, which restarts dead workers; the gauges of a dead worker are removed."""
+    """uvicorn's supervisor, which goes on with the other workers while one cannot be restarted.
+
+    Attributes
+    ----------
+    problem
+        Why the service ended without being stopped; empty otherwise.
+    """
 
     def __init__(self, config: Any, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
         super().__init__(config, sockets)
         self._announce = announce
-        self.announced = False
+        self.problem = ""
+        # Index of a worker that could not be started -> number of failures, and when to try again.
+        self._failed: dict[int, tuple[int, float]] = {}
 
     def init_processes(self) -> None:
         self.processes += [self._started() for _ in range(self.processes_num)]
         if self.processes[0].wait_until_ready(_START_SECONDS, self.should_exit):
             self._announce()
-            self.announced = True
+        elif not self.should_exit.is_set():
+            self.problem = "The service did not start. See the error above."
+            self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
         for index, process in enumerate(self.processes):
-            if self.should_exit.is_set() or process.is_alive(timeout=self.config.timeout_worker_healthcheck):
-                continue
-            process.kill()
-            process.join()
-            if process.pid is not None:
-                forget_worker(process.pid)
-            if process.exitcode == STARTUP_FAILURE:
-                self.should_exit.set()
+            if self.should_exit.is_set():
                 return
+            if index in self._failed:
+                self._try_again(index)
+            elif not process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                self._replace(index)
+        if len(self._failed) == len(self.processes):
+            self.problem = "No worker is left, and none could be restarted. See the errors above."
+            self.should_exit.set()
+
+    def _replace(self, index: int, *, failures: int = 0) -> None:
+        """Replace a dead worker, or note when to try again if it died while it started."""
+        process = self.processes[index]
+        process.kill()
+        process.join()
+        if process.pid is not None:
+            forget_worker(process.pid)
+        if process.exitcode == STARTUP_FAILURE:
+            pause = min(2.0**failures, _MOST_PAUSE_SECONDS)
+            _LOGGER.warning("A worker did not start. The others go on; the next attempt is in %g s.", pause)
+            self._failed[index] = failures + 1, time.monotonic() + pause
+        else:
             self.processes[index] = self._started()
+
+    def _try_again(self, index: int) -> None:
+        failures, not_before = self._failed[index]
+        if time.monotonic() < not_before:
+            return
+        self.processes[index] = self._started()
+        if self.processes[index].wait_until_ready(_START_SECONDS, self.should_exit):
+            del self._failed[index]
+        elif not self.should_exit.is_set():
+            self._replace(index, failures=failures)
 
     def handle_hup(self) -> None:
         """Do nothing: SIGHUP does not replace a package."""

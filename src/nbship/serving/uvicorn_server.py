@@ -1,8 +1,7 @@
-"""Run the service on uvicorn: bind the address, disconnect slow clients, drain before stopping."""
+"""Run the service on uvicorn: disconnect slow clients, drain before stopping."""
 
 from __future__ import annotations
 
-import errno
 import gc
 import logging
 import os
@@ -23,7 +22,7 @@ from ..project import ServingSection
 from .http import Connection, Outbox
 from .service import Service
 
-__all__ = ["bind", "config_of", "run"]
+__all__ = ["Server", "config_of", "run"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,41 +32,22 @@ _FINISH_SECONDS, _STOP_SECONDS = 6, 9
 _BACKLOG = 4096
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Bind an address and listen; port 0 picks a free port.
-
-    It comes before the model is loaded, so that a port in use is reported at once.
-
-    Raises
-    ------
-    ServingError
-        If the port is in use or cannot be bound.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-        bound.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
-        bound.close()
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
-            raise ServingError(
-                f"Port {port} of '{host}' is already in use. Stop the process that uses it, or choose another port: --port {port + 1}."
-            ) from error
-        reason = getattr(error, "strerror", None) or error
-        raise ServingError(
-            f"Port {port} of '{host}' cannot be bound: {reason}. Choose another port with --port."
-        ) from error
-    return bound
-
-
 class Server(uvicorn.Server):
-    """uvicorn's server for a `Service`: it drains before it stops, and has a deadline for the head of a request."""
+    """uvicorn's server for a `Service`: it drains before it stops, and disconnects slow clients.
 
-    def __init__(self, config: uvicorn.Config, *, announce: Callable[[], None] = lambda: None) -> None:
+    Parameters
+    ----------
+    announce
+        Called when the service is ready.
+    parent
+        The process without which the server stops: a supervisor that was killed must not leave its workers.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, *, announce: Callable[[], None] = lambda: None, parent: int | None = None
+    ) -> None:
         super().__init__(config)
-        self._announce = announce
+        self._announce, self._parent = announce, parent
         self._stops_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -87,7 +67,8 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
                     connection.close_slow(now)
-        if self._stops_at is not None and now >= self._stops_at:
+        orphaned = self._parent is not None and os.getppid() != self._parent
+        if orphaned or (self._stops_at is not None and now >= self._stops_at):
             self.should_exit = True
         stop: bool = await super().on_tick(counter)
         return stop
