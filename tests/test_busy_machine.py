@@ -26,6 +26,7 @@ PAUSES = {
     "faults/test_power_loss.py": "cuts the power at several times",
     "faults/test_acknowledged.py": "kills at several times",
     "faults/test_hostile_clients.py": "slow clients are slow",
+    "faults/test_endless_clients.py": "slow clients are slow",
     "pipeline/test_snapshot.py": "checks recent files and older ones, with one result",
     "execution/test_stage.py": "simulates a busy machine",
 }

@@ -254,7 +254,8 @@ def _examples(_: Sphinx, __: Any, lines: list[str]) -> None:
         elif line.startswith("| "):
             found.append(f"   $ {line[2:].strip()}")
         else:
-            found.append(line)
+            # A pattern of files is no emphasis.
+            found.append(line.replace("*", r"\*"))
     lines[:] = found
 
 

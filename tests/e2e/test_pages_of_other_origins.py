@@ -101,7 +101,7 @@ def test_a_page_of_an_allowed_origin_predicts(small_package: Path, tmp_path: Pat
 
 
 def test_the_documentation_predicts(small_package: Path, tmp_path: Path) -> None:
-    """The page's own script is the one that its security policy allows."""
+    """The security policy of the page allows its own script."""
     with serving(small_package, tmp_path) as (url, _), new_page(height=900) as page:
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

@@ -81,8 +81,8 @@ def test_every_setting_is_read_by_some_code() -> None:
             if isinstance(node, ast.Attribute):
                 owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
                 read.setdefault(node.attr, set()).add(owner.removeprefix("_"))
-    # `project.memory` is read as bytes.
-    read["memory"] = read["memory_limit"]
+    # `project.memory` is read as bytes, `serving.root_path` with one spelling of its slashes.
+    read["memory"], read["root_path"] = read["memory_limit"], read["prefix"]
     unread = [
         f"{section}.{key}"
         for section, key in _keys(Settings)

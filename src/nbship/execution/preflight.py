@@ -64,8 +64,10 @@ def open_run(updater: StageUpdater, repository: Repository, names: Sequence[str]
 
 def _remove_leftovers(updater: StageUpdater, names: Sequence[str]) -> None:
     """Delete the temporary files of a killed run."""
-    products = (path for name in names for path in updater.declared[name].products)
-    remove_temporary(updater.project.root / path for path in (*_OWN_FILES, *products))
+    products = [updater.project.root / path for name in names for path in updater.declared[name].products]
+    # DVC's cache has a .gitignore beside each product.
+    ignored = {path.with_name(".gitignore") for path in products}
+    remove_temporary([*(updater.project.root / path for path in _OWN_FILES), *products, *ignored])
     updater.store.cache.clean_up()
 
 

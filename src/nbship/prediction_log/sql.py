@@ -19,7 +19,7 @@ from .rows import COLUMNS, TABLES, Entry, entry_of
 
 __all__ = ["SqlLog"]
 
-_ROWS, _VALUES = 10_000, 500
+_ROWS, _VALUES = 10_000, 512
 
 
 class SqlLog:

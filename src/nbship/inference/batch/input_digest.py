@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from ...errors import SourceError
 from ...tabular import Source
@@ -41,7 +41,7 @@ class InputDigest:
         try:
             if self._source.stats() == self._stats and self._read_at - changed_at / 1e9 > _RECENT_SECONDS:
                 return False
-            return replace(self._source).digest() != self.digest
+            return dataclasses.replace(self._source).digest() != self.digest
         except (OSError, SourceError):
             return True
 
