@@ -97,7 +97,7 @@ class Handlers:
         served = self.served
         if self.draining:
             raise HTTPError("not_ready", "The service is shutting down. Send the request to another instance.")
-        served.logged.log.check()
+        served.health.require()
         return json_response({"ready": True})
 
     def _version(self, _: Request) -> Response:

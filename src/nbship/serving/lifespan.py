@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ..inference import Logged, Results
 from ..predictor import Predictor
+from .health import Health
 from .http import GroupCommit, RequestLog, ServiceMetrics
 
 __all__ = ["Lifespan"]
@@ -24,6 +26,10 @@ class Lifespan:
     ----------
     threads
         Limits the requests that run in threads at the same time.
+    pages
+        The thread for metrics and documentation, which wait for no request.
+    health
+        Whether the log can be written.
     quick
         Whether a few rows take microseconds, so that a prediction needs no thread.
     version
@@ -36,6 +42,8 @@ class Lifespan:
     request_log: RequestLog | None
     group_commit: GroupCommit
     threads: asyncio.Semaphore
+    pages: ThreadPoolExecutor
+    health: Health
     sampling: asyncio.Task[None]
     quick: bool
     version: str
@@ -52,6 +60,8 @@ class Lifespan:
         logged = await asyncio.to_thread(open_predictor)
         results = None if open_results is None else await asyncio.to_thread(open_results, logged)
         loop = asyncio.get_running_loop()
+        health = Health(logged.log)
+        await asyncio.to_thread(health.start)
         metrics = ServiceMetrics(logged.models)
         return cls(
             logged,
@@ -60,6 +70,8 @@ class Lifespan:
             RequestLog() if request_log else None,
             GroupCommit(logged.log, loop),
             asyncio.Semaphore(_THREADS),
+            ThreadPoolExecutor(1, thread_name_prefix="nbship-pages"),
+            health,
             loop.create_task(_sample(metrics)),
             quick=logged.quick,
             version=logged.package.id.version,
@@ -74,6 +86,8 @@ class Lifespan:
     async def end(self) -> None:
         """Write the pending entries of the prediction log and the request log, and close both."""
         self.sampling.cancel()
+        self.health.close()
+        self.pages.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.logged.log.close)
         if self.results is not None:
             self.results.close()

@@ -195,6 +195,9 @@ class Service:
                     await lifespan.group_commit.wait(reply.pending.commit, alone=alone)
                 reply = reply.write()
             return reply
+        if route.method == "GET":
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(lifespan.pages, _respond_in_thread, self._handlers, route, request)
         lifespan.metrics.queued.inc()
         try:
             await lifespan.threads.acquire()

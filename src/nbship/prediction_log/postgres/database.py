@@ -24,6 +24,7 @@ __all__ = ["Postgres"]
 # After a server did not respond, it is left alone for this time: callers that wait in a queue get their errors at once.
 _PAUSE_SECONDS = 1.0
 # Scans may take long before they return their first row; the server ends a statement after a minute.
+_CHECK = "INSERT INTO nbship_meta VALUES ('checked', %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 _LOOKUP_SECONDS, _SCAN_SECONDS, _VACUUM_SECONDS = 5.0, 65.0, 3600.0
 
 
@@ -163,6 +164,10 @@ def _reason(error: Exception) -> str:
 def _insert_group(connection: psycopg.Connection[Any], group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
     """Insert several lists of entries: all at once or, if an entry is rejected, list by list."""
     whole = [entry for entries in group for entry in entries]
+    if not whole:
+        # A check, whether the log can be written: only a write shows it.
+        connection.execute(_CHECK, (time.time_ns().to_bytes(8),))
+        return [None] * len(group)
     if _insert(connection, whole) is None:
         return [None] * len(group)
     return [_insert(connection, entries) for entries in group]

@@ -1,0 +1,66 @@
+"""Whether the prediction log can be written, checked in a thread of its own.
+
+Health checks have deadlines of a second. They read the latest result, so they wait neither for requests nor for a
+database or disk that hangs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from ..errors import LogError
+from ..prediction_log import PredictionLog
+
+__all__ = ["Health"]
+
+_INTERVAL_SECONDS = 0.5
+# A check waits for the transactions before it; large ones take seconds.
+_MOST_SECONDS = 10.0
+
+
+class Health:
+    """The latest check of a prediction log; each writes to it, as a prediction would.
+
+    Parameters
+    ----------
+    clock
+        Returns seconds; for tests.
+    """
+
+    def __init__(self, log: PredictionLog, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._clock = log, clock
+        self._error: LogError | None = None
+        self._checked = clock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nbship-health", daemon=True)
+
+    def start(self) -> None:
+        """Check the log for the first time, and then at intervals."""
+        self._check()
+        self._thread.start()
+
+    def require(self) -> None:
+        """Raise LogError if the latest check failed, or the current one does not end."""
+        silent = self._clock() - self._checked
+        if silent > _MOST_SECONDS:
+            raise LogError(f"The prediction log has not responded for {silent:.0f} s. Check its disk or database.")
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop checking; a check that hangs is left behind."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        while not self._closed.wait(_INTERVAL_SECONDS):
+            self._check()
+
+    def _check(self) -> None:
+        try:
+            self._log.check()
+            self._error = None
+        except LogError as error:
+            self._error = error
+        self._checked = self._clock()
