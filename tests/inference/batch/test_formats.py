@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -317,3 +318,18 @@ def test_a_run_without_valid_rows_writes_only_the_rejected_rows(
     with pytest.raises(InvalidInputError, match="size"):
         predict_file(predictor.load(small_package), log, source=source, target=tmp_path / "out.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl.rejected.csv", "state"]
+
+
+@pytest.mark.parametrize("output", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_output_has_the_keys_of_every_input(
+    tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame, kind: str, output: str
+) -> None:
+    source = write(rows, tmp_path / f"in.{kind}")
+    target = tmp_path / f"out.{output}"
+    predict_file(predictor.load(small_package), log, source=source, target=target)
+    readers = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": partial(pd.read_json, lines=True)}
+    found = readers[output](target)
+    assert found["line"].tolist() == rows["line"].tolist()
+    times = pd.to_datetime(found["at"].astype(str), utc=True, format="ISO8601")
+    assert (times.to_numpy() == rows["at"].dt.tz_convert("UTC").to_numpy()).all()

@@ -35,8 +35,10 @@ def predicted_table(
     columns: dict[str, Any] = {}
     for name in signature.keys:
         # Parsed and written again, the key "007" could become "7", which no longer joins with the input.
-        if text and name in chunk.table.column_names:
-            columns[name] = chunk.table.column(name).take(pa.array(numbers - chunk.index.start))
+        given = chunk.table.column(name) if name in chunk.table.column_names else None
+        # A table of JSON Lines has one column of bytes, with whole lines.
+        if text and given is not None and not pa.types.is_binary(given.type):
+            columns[name] = given.take(pa.array(numbers - chunk.index.start))
         else:
             column = pa.Array.from_pandas(frame[name])
             columns[name] = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
