@@ -58,3 +58,15 @@ def serving(
                 server.terminate()
             server.wait(PATIENCE)
             drain.join()
+
+
+def modules_of(folder: Path) -> tuple[Path, str]:
+    """Return a file and a script for `serving`: at its end, the process writes the top modules that it imported."""
+    report = folder / "modules.txt"
+    names = "' '.join(sorted({name.partition('.')[0] for name in sys.modules}))"
+    return report, f"import atexit, pathlib\natexit.register(lambda: pathlib.Path({str(report)!r}).write_text({names}))"
+
+
+def resident_memory(pid: int) -> int:
+    """Return the resident memory of a process, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -6,7 +6,7 @@ columns). A key that is not found gives null, not an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -24,8 +24,6 @@ __all__ = ["Key", "Lookup", "LookupSource", "TableSource"]
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 _FLOORS = {"D": "datetime64[D]", "h": "datetime64[h]", "min": "datetime64[m]", "s": "datetime64[s]"}
-# Up to this number of rows, a dictionary is faster than a vectorised join.
-_FEW = 256
 
 
 @dataclass(frozen=True)
@@ -199,9 +197,9 @@ class TableSource:
 
     def find(self, keys: Mapping[str, Column]) -> Mapping[str, Column]:
         """Return the columns for rows of keys, in order, with null for keys that are not found."""
-        parts = [keys[name] for name in self.keys]
-        rows = len(parts[0])
-        positions = self._few(parts) if rows <= _FEW else self._many(parts)
+        last = len(self._index)
+        # A dictionary is as fast as a join of pandas, which a service would have to import for it. No key is null.
+        positions = [self._index.get(key, last) for key in _tuples([keys[name] for name in self.keys])]
         return {name: padded[positions] for name, padded in self._padded.items()}
 
     @cached_property
@@ -211,26 +209,7 @@ class TableSource:
 
     @cached_property
     def _index(self) -> Mapping[Any, int]:
-        return {key: row for row, key in enumerate(zip(*map(_hashable, self.keys.values()), strict=True))}
-
-    def _few(self, parts: Sequence[Column]) -> list[int]:
-        last = len(self._index)
-        return [self._index.get(key, last) for key in zip(*map(_hashable, parts), strict=True)]
-
-    @cached_property
-    def _multi_index(self) -> pd.MultiIndex:
-        import pandas as pd
-
-        return pd.MultiIndex.from_arrays([_hashable(part) for part in self.keys.values()])
-
-    def _many(self, parts: Sequence[Column]) -> Column:
-        import pandas as pd
-
-        wanted = pd.MultiIndex.from_arrays([_hashable(part) for part in parts])
-        positions = self._multi_index.get_indexer(wanted)
-        # pandas matches null with null; a lookup does not.
-        known = np.logical_and.reduce([~_is_null(part) for part in parts])
-        return np.where((positions >= 0) & known, positions, len(self._multi_index))
+        return {key: row for row, key in enumerate(_tuples(list(self.keys.values())))}
 
 
 def _values(series: pd.Series[Any], name: str) -> Column:
@@ -253,10 +232,8 @@ def _null(values: Column) -> Any:
     return {"M": np.datetime64("NaT", "us"), "O": None}.get(values.dtype.kind, np.nan)
 
 
-def _is_null(values: Column) -> Column:
-    if values.dtype.kind == "O":
-        return np.array([value is None for value in values])
-    return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values.astype(np.float64))
+def _tuples(keys: Sequence[Column]) -> Iterator[tuple[Any, ...]]:
+    return zip(*map(_hashable, keys), strict=True)
 
 
 def _hashable(values: Column) -> list[Any]:

@@ -21,7 +21,7 @@ def test_a_package_has_all_its_files(shop_package: Callable[[str], Path]) -> Non
     folder = shop_package("binary")
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {
-        "MANIFEST.json", "MLmodel", "MODEL_CARD.md", "acceptance.json", "golden.parquet", "lookups.json", "lookups/rain.parquet",
+        "MANIFEST.json", "MLmodel", "MODEL_CARD.md", "acceptance.json", "golden.parquet", "lookups.json", "lookups/rain.npz",
         "model.skops", "provenance.json", "reference.parquet", "requirements.txt", "runtime.zip", "signature.json", "tables.npz",
         "code/shop/__init__.py", "code/shop/features.py", "code/shop/amounts.py",
     }  # fmt: skip

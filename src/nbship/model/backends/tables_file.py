@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ...errors import CorruptPackageError
-from ..canonical_zip import write_zip
+from ..arrays_file import dump_arrays, load_arrays
 from .averages import Blend, Calibration, Member
 from .lookup_tables import Input, Tables
 
 __all__ = ["dump_tables", "load_tables"]
 
 FORMAT = 1
-_LARGEST = 1 << 30
 _ARRAYS = ("base", "leaves", "values", "outputs", "weights", "centres", "additions")
 
 
 def dump_tables(tables: Tables | Blend, about: Mapping[str, Any]) -> bytes:
     """Return the bytes of `tables.npz`; `about` is stored with the tables, as JSON."""
     arrays, described = _dumped(tables)
-    described |= {"format": FORMAT, "about": about}
-    arrays["described"] = np.frombuffer(json.dumps(described, sort_keys=True).encode(), dtype=np.uint8)
-    entries = {}
-    for name, array in arrays.items():
-        buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        entries[f"{name}.npy"] = buffer.getvalue()
-    return write_zip(entries, compressed=True)
+    return dump_arrays(arrays, {**described, "format": FORMAT, "about": about})
 
 
 def _dumped(tables: Tables | Blend) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -67,18 +54,10 @@ def load_tables(data: bytes) -> tuple[Tables | Blend, Mapping[str, Any]]:
     CorruptPackageError
         If the bytes are not such a file.
     """
+    arrays, described = load_arrays(data, path="tables.npz", version=FORMAT)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if (size := sum(entry.file_size for entry in archive.infolist())) > _LARGEST:
-                raise ValueError(f"it would unpack to {size / 1e6:,.0f} MB")
-        # An object array would be a pickle, which can run any code when it is loaded.
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        described = json.loads(arrays.pop("described").tobytes())
-        if described["format"] != FORMAT:
-            raise ValueError(f"its format is {described['format']}, not {FORMAT}")
         return _loaded(arrays, described), described["about"]
-    except (ValueError, KeyError, TypeError, OSError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptPackageError(f"'tables.npz' cannot be read: {error}. Build the package again.") from error
 
 

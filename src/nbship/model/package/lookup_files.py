@@ -1,4 +1,8 @@
-"""The lookups of a package: `lookups.json`, and one `lookups/<name>.parquet` for each."""
+"""The lookups of a package: `lookups.json`, and one `lookups/<name>.npz` for each.
+
+Strings are stored as codes of their distinct values. Packages of earlier releases have `lookups/<name>.parquet`, which
+takes pandas and pyarrow to read: 100 MB of memory.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...data import Key, Lookup
+import numpy as np
+
+from ...data import Key, Lookup, TableSource
 from ...errors import CorruptPackageError, PackageError
+from ..arrays_file import dump_arrays, load_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["dump_lookups", "load_lookups", "parquet_bytes"]
+
+FORMAT = 1
 
 
 def dump_lookups(lookups: Sequence[Lookup]) -> dict[str, bytes]:
@@ -22,12 +31,11 @@ def dump_lookups(lookups: Sequence[Lookup]) -> dict[str, bytes]:
         return {}
     listed, files = [], {}
     for lookup in lookups:
-        if lookup.table is None:
+        if not isinstance(lookup.source, TableSource):
             raise PackageError(f"Lookup '{lookup.name}' has no table. Pass one: Lookup(…, table=frame).")
         keys = [{"column": key.column, "to": key.to, "floor": key.floor} for key in lookup.keys]
         listed.append({"name": lookup.name, "keys": keys, "columns": list(lookup.columns)})
-        wanted = [*dict.fromkeys([*(key.to for key in lookup.keys), *lookup.columns])]
-        files[f"lookups/{lookup.name}.parquet"] = parquet_bytes(lookup.table[wanted])
+        files[_path(lookup.name)] = _dump_table(lookup.name, lookup.source)
     return {"lookups.json": (json.dumps(listed, indent=1) + "\n").encode(), **files}
 
 
@@ -41,20 +49,58 @@ def load_lookups(files: Mapping[str, bytes]) -> tuple[Lookup, ...]:
     """
     if "lookups.json" not in files:
         return ()
+    try:
+        return tuple(_load(files, **each) for each in json.loads(files["lookups.json"]))
+    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
+        raise CorruptPackageError(f"The package's lookups cannot be read: {error}. Build the package again.") from error
+
+
+def _load(files: Mapping[str, bytes], *, name: str, keys: Sequence[Any], columns: Sequence[str]) -> Lookup:
+    matched = [Key(**key) for key in keys]
+    if _path(name) in files:
+        return Lookup(name, matched, columns, source=_load_table(files[_path(name)], path=_path(name)))
     import pandas as pd
 
-    try:
-        return tuple(
-            Lookup(
-                each["name"],
-                keys=[Key(**key) for key in each["keys"]],
-                columns=each["columns"],
-                table=pd.read_parquet(io.BytesIO(files[f"lookups/{each['name']}.parquet"])),
-            )
-            for each in json.loads(files["lookups.json"])
-        )
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CorruptPackageError(f"The package's lookups cannot be read: {error}. Build the package again.") from error
+    return Lookup(name, matched, columns, table=pd.read_parquet(io.BytesIO(files[f"lookups/{name}.parquet"])))
+
+
+def _path(name: str) -> str:
+    return f"lookups/{name}.npz"
+
+
+def _dump_table(name: str, table: TableSource) -> bytes:
+    arrays: dict[str, Any] = {}
+    described: dict[str, Any] = {"format": FORMAT, "keys": list(table.keys), "columns": list(table.columns)}
+    for kind in ("keys", "columns"):
+        described[f"known_{kind}"] = {}
+        for index, (column, values) in enumerate(getattr(table, kind).items()):
+            if values.dtype == object:
+                values, known = _encoded(values)
+                if not all(value is None or isinstance(value, (str, bool, int, float)) for value in known):
+                    raise PackageError(
+                        f"Column '{column}' of lookup '{name}' holds other values than strings, numbers and "
+                        "timestamps. Convert them, for example to strings."
+                    )
+                described[f"known_{kind}"][column] = known
+            arrays[f"{kind}{index}"] = values
+    return dump_arrays(arrays, described)
+
+
+def _load_table(data: bytes, *, path: str) -> TableSource:
+    arrays, described = load_arrays(data, path=path, version=FORMAT)
+    loaded: dict[str, dict[str, Any]] = {"keys": {}, "columns": {}}
+    for kind, columns in loaded.items():
+        for index, column in enumerate(described[kind]):
+            values, known = arrays[f"{kind}{index}"], described[f"known_{kind}"].get(column)
+            columns[column] = values if known is None else np.array([*known, None], dtype=object)[values]
+    return TableSource(**loaded)
+
+
+def _encoded(values: Any) -> tuple[Any, list[Any]]:
+    """Return the code of each value, and the distinct values in the order of their codes."""
+    codes: dict[Any, int] = {}
+    numbers = [codes.setdefault(value, len(codes)) for value in values.tolist()]
+    return np.array(numbers, dtype=np.min_scalar_type(len(codes))), list(codes)
 
 
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
