@@ -7,7 +7,7 @@ import platform
 import sys
 from importlib import metadata
 
-NAMES = ("one_row", "batch", "files", "serving", "families", "wheel", "commands", "notebooks", "chains")
+NAMES = ("one_row", "batch", "files", "serving", "mixed", "families", "wheel", "commands", "notebooks", "chains")
 LIBRARIES = ("nbship", "numpy", "pandas", "scikit-learn", "dvc", "ploomber", "papermill")
 
 

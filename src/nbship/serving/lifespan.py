@@ -15,6 +15,9 @@ from .http import GroupCommit, RequestLog, ServiceMetrics
 __all__ = ["Lifespan"]
 
 _THREADS = 4
+# Large requests to a quick model hold the interpreter lock nearly all the time. Several at once are no faster, and a
+# single row would wait for all of their threads, each time that it needs the lock.
+_QUICK_THREADS = 1
 _SAMPLE_SECONDS = 5.0
 
 
@@ -24,8 +27,8 @@ class Lifespan:
 
     Attributes
     ----------
-    threads
-        Limits the requests that run in threads at the same time.
+    threads, predict_threads
+        Limit the requests that run in threads at the same time; predictions of a quick model have a limit of their own.
     pages
         The thread for metrics and documentation, which wait for no request.
     health
@@ -42,6 +45,7 @@ class Lifespan:
     request_log: RequestLog | None
     group_commit: GroupCommit
     threads: asyncio.Semaphore
+    predict_threads: asyncio.Semaphore
     pages: ThreadPoolExecutor
     health: Health
     sampling: asyncio.Task[None]
@@ -70,6 +74,7 @@ class Lifespan:
             RequestLog() if request_log else None,
             GroupCommit(logged.log, loop),
             asyncio.Semaphore(_THREADS),
+            asyncio.Semaphore(_QUICK_THREADS),
             ThreadPoolExecutor(1, thread_name_prefix="nbship-pages"),
             health,
             loop.create_task(_sample(metrics)),

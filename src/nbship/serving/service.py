@@ -198,16 +198,17 @@ class Service:
         if route.method == "GET":
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(lifespan.pages, _respond_in_thread, self._handlers, route, request)
+        threads = lifespan.predict_threads if lifespan.quick and route.role == "predict" else lifespan.threads
         lifespan.metrics.queued.inc()
         try:
-            await lifespan.threads.acquire()
+            await threads.acquire()
         finally:
             lifespan.metrics.queued.dec()
         try:
             # Large responses are encoded in the thread too, so that they do not delay small ones in the loop.
             return await asyncio.to_thread(_respond_in_thread, self._handlers, route, request)
         finally:
-            lifespan.threads.release()
+            threads.release()
 
 
 def _respond_in_thread(handlers: Handlers, route: Route, request: Request) -> Response:
