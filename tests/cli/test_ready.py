@@ -34,7 +34,7 @@ def healthcheck(package: Path, folder: Path) -> list[str]:
     return [str(Path(sys.executable).with_name(words[0])), *words[1:]]
 
 
-@pytest.mark.parametrize("way", ["port", "probes port", "host", "file"])
+@pytest.mark.parametrize("way", ["port", "probes port", "host", "file", "unix socket"])
 def test_the_health_check_asks_the_port_that_is_served(tmp_path: Path, small_package: Path, way: str) -> None:
     check = healthcheck(small_package, tmp_path / "context")
     port, probes = free_ports(2)
@@ -47,6 +47,8 @@ def test_the_health_check_asks_the_port_that_is_served(tmp_path: Path, small_pac
         environ["NBSHIP_SERVING__PROBES_PORT"] = str(probes)
     if way == "host":
         environ["NBSHIP_SERVING__HOST"] = "127.0.0.2"
+    if way == "unix socket":
+        environ["NBSHIP_SERVING__UNIX_SOCKET"] = str(tmp_path / "nbship.sock")
     if way == "file":
         del environ["NBSHIP_SERVING__PORT"]
         (tmp_path / "nbship.yaml").write_text(f"serving: {{port: {port}, probes_port: {probes}}}\n")

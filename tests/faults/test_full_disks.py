@@ -76,12 +76,12 @@ def test_a_spool_that_filled_its_disk_recovers_without_space(
             assert ids
             fill(state)
             assert _predict(url) is None
-            assert httpx.get(f"{url}/v2/health/ready", timeout=PATIENCE).status_code == 503
+            wait_until(lambda: httpx.get(f"{url}/v2/health/ready", timeout=PATIENCE).status_code == 503)
             server.resume()
             # Nothing was deleted from the disk.
             wait_until(lambda: _predict(url) is not None)
             wait_until(lambda: not list(state.glob("predictions.spool/*.jsonl")))
-            assert httpx.get(f"{url}/v2/health/ready", timeout=PATIENCE).status_code == 200
+            wait_until(lambda: httpx.get(f"{url}/v2/health/ready", timeout=PATIENCE).status_code == 200)
             server.hang()
             ids += _fill_spool(url)
             process.kill()

@@ -163,11 +163,11 @@ def test_a_full_disk_is_reported_and_no_response_is_sent_unlogged(small_package:
         responses = [client.post("/predict", json=RECORD) for _ in range(20)]
         assert {response.status_code for response in responses} == {503}
         assert {response.json()["error"]["code"] for response in responses} == {"log_unavailable"}
-        assert client.get("/v2/health/ready").status_code == 503
+        wait_until(lambda: client.get("/v2/health/ready").status_code == 503)
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         recovered = client.post("/predict", json=RECORD)
         assert recovered.status_code == 200
-        assert client.get("/v2/health/ready").status_code == 200
+        wait_until(lambda: client.get("/v2/health/ready").status_code == 200)
     with open_log(tmp_path / "state" / "predictions.sqlite") as log:
         assert len(log.recent(100)) == 2
         assert log.find(recovered.json()["id"]).outputs

@@ -56,7 +56,7 @@ def test_a_service_does_not_start_on_a_damaged_log(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NBSHIP_STATE", str(tmp_path))
     (tmp_path / "predictions.sqlite").write_bytes(damaged(whole, "zeros", 1))
-    with pytest.raises(LogError, match=r"is damaged .* `sqlite3 predictions\.sqlite \.recover"):
+    with pytest.raises(LogError, match=r"is damaged .* restore a backup"):
         find_deployment(small_package).open_logged(mode="rest")
 
 

@@ -7,6 +7,7 @@ import httpx
 import jsonschema
 import pytest
 from servers import running
+from waiting import wait_until
 
 from nbship import predictor
 from nbship.errors import UnknownPredictionError
@@ -228,11 +229,12 @@ def test_no_prediction_is_returned_unless_it_is_logged(client: httpx.Client, tmp
     response = client.post("/predict", json=example)
     assert response.status_code == 503
     assert wrong(response)["code"] == "log_unavailable"
-    assert client.get("/v2/health/ready").status_code == 503
+    # The log is checked twice a second.
+    wait_until(lambda: client.get("/v2/health/ready").status_code == 503)
     assert client.get("/v2/health/live").status_code == 200
     path.rmdir()
     (tmp_path / "away.sqlite").rename(path)
-    assert client.get("/v2/health/ready").status_code == 200
+    wait_until(lambda: client.get("/v2/health/ready").status_code == 200)
     answer = client.post("/predict", json=example).json()
     with open_log(path) as log:
         assert log.find(answer["id"]).outputs

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.request
+from contextlib import closing
+from http.client import OK, HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ __all__ = ["command"]
 
 # Less than Docker waits for a health check.
 _SECONDS = 2.5
+_PATH = "/v2/health/ready"
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -31,14 +35,34 @@ def command() -> None:
     Example:
         NBSHIP_SERVING__PROBES_PORT=9000 nbship ready
     """
-    url = _url(_settings())
-    # A proxy of the environment does not reach this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    settings = _settings()
+    on_socket = settings.unix_socket and not settings.probes_port
+    address = f"unix:{settings.unix_socket}" if on_socket else _url(settings)
     try:
-        with opener.open(url, timeout=_SECONDS):
-            click.echo("Ready.")
-    except (OSError, ValueError) as error:
-        raise ServingError(f"The service at '{url}' is not ready: {error}. See its output for the reason.") from error
+        _ask_socket(settings.unix_socket) if on_socket else _ask(address)
+    except (OSError, ValueError, HTTPException) as error:
+        raise ServingError(
+            f"The service at '{address}' is not ready: {error}. Look at '{_PATH}' and the service's output for the reason."
+        ) from error
+    click.echo("Ready.")
+
+
+def _ask(url: str) -> None:
+    # A proxy of the environment does not reach this machine.
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=_SECONDS):
+        pass
+
+
+def _ask_socket(path: str) -> None:
+    connection = HTTPConnection("localhost", timeout=_SECONDS)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(_SECONDS)
+    with closing(connection):
+        connection.sock.connect(path)
+        connection.request("GET", _PATH)
+        response = connection.getresponse()
+        if response.status != OK:
+            raise ValueError(f"HTTP Error {response.status}: {response.reason}")
 
 
 def _settings() -> ServingSection:
@@ -54,4 +78,4 @@ def _settings() -> ServingSection:
 def _url(serving: ServingSection) -> str:
     host = _ANY.get(serving.host, serving.host)
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{serving.probes_port or serving.port}/v2/health/ready"
+    return f"http://{shown}:{serving.probes_port or serving.port}{_PATH}"

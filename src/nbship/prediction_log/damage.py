@@ -57,8 +57,8 @@ class DamageCheck:
         """Raise LogError if the file is known to be damaged."""
         if self._found is not None:
             raise LogError(
-                f"The prediction log '{self._path}' is damaged ({self._found}). Stop what uses it, and save its records in a new file: "
-                f"`sqlite3 {self._path.name} .recover | sqlite3 new.sqlite`."
+                f"The prediction log '{self._path}' is damaged ({self._found}). Stop what uses it, and restore a backup, or save the records "
+                "that can be read: see 'The log is damaged' in docs/how-to/runbook.md."
             )
 
     def _check(self) -> None:

@@ -30,6 +30,7 @@ __all__ = ["serve_workers", "worker"]
 
 _LOGGER = logging.getLogger(__name__)
 _PACKAGE, _OTHER, _DIGEST = "NBSHIP_PACKAGE", "NBSHIP_OTHER_VERSIONS", "NBSHIP_DIGEST"
+_SUPERVISOR = "NBSHIP_SUPERVISOR"
 _START_SECONDS = 60
 # After failed restarts, the next attempt comes after 1, 2, 4, ... seconds.
 _MOST_PAUSE_SECONDS = 30.0
@@ -57,6 +58,7 @@ def serve_workers(
     """
     settings = deployment.settings.serving
     os.environ[_PACKAGE], os.environ[_DIGEST] = str(deployment.package), digest
+    os.environ[_SUPERVISOR] = str(os.getpid())
     if other_versions:
         os.environ[_OTHER] = "1"
     with _metrics_folder(deployment.state) as folder:
@@ -106,7 +108,8 @@ class _Worker(Process):
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
-            self._server = Server(self.config, parent=os.getppid())
+            # Not `getppid`: the supervisor may have been killed before this process came so far.
+            self._server = Server(self.config, parent=int(os.environ[_SUPERVISOR]))
         return self._server
 
 
