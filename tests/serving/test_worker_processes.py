@@ -28,6 +28,15 @@ def workers_of(server: subprocess.Popen[str]) -> list[int]:
     return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+def wait_for_workers(server: subprocess.Popen[str], folder: Path, count: int = 2) -> None:
+    """Wait until this many workers have loaded the package: each then has files of metrics."""
+
+    def loaded() -> int:
+        return sum(any(folder.glob(f"state/metrics-*/*_{pid}.db")) for pid in workers_of(server))
+
+    wait_until(lambda: loaded() == count)
+
+
 def versions(url: str, count: int = 20) -> set[str]:
     """The versions that answer, each request on a connection of its own."""
     return {httpx.post(f"{url}/predict", json=RECORD).json()["version"] for _ in range(count)}
@@ -43,7 +52,7 @@ def package(small_package: Path, tmp_path: Path) -> Path:
 
 def test_a_worker_that_cannot_be_restarted_does_not_end_the_others(package: Path, tmp_path: Path) -> None:
     with serving(package, tmp_path, "--workers", "2") as (url, server):
-        wait_until(lambda: len(workers_of(server)) == 2)
+        wait_for_workers(server, tmp_path)
         first, second = workers_of(server)
         package.rename(tmp_path / "away")
         os.kill(first, signal.SIGKILL)
@@ -52,7 +61,7 @@ def test_a_worker_that_cannot_be_restarted_does_not_end_the_others(package: Path
         wait_until(lambda: workers_of(server) == [second])
         assert len(versions(url)) == 1
         (tmp_path / "away").rename(package)
-        wait_until(lambda: len(workers_of(server)) == 2)
+        wait_for_workers(server, tmp_path)
         os.kill(second, signal.SIGKILL)
         wait_until(lambda: second not in workers_of(server))
         assert len(versions(url)) == 1
@@ -62,7 +71,7 @@ def test_a_worker_that_cannot_be_restarted_does_not_end_the_others(package: Path
 
 def test_without_any_worker_it_fails(package: Path, tmp_path: Path) -> None:
     with serving(package, tmp_path, "--workers", "2") as (_, server):
-        wait_until(lambda: len(workers_of(server)) == 2)
+        wait_for_workers(server, tmp_path)
         shutil.rmtree(package)
         for pid in workers_of(server):
             os.kill(pid, signal.SIGKILL)
@@ -71,7 +80,7 @@ def test_without_any_worker_it_fails(package: Path, tmp_path: Path) -> None:
 
 def test_all_workers_serve_the_package_of_the_start(package: Path, other_package: Path, tmp_path: Path) -> None:
     with serving(package, tmp_path, "--workers", "2") as (url, server):
-        wait_until(lambda: len(workers_of(server)) == 2)
+        wait_for_workers(server, tmp_path)
         (before,) = versions(url)
         first, second = workers_of(server)
         shutil.rmtree(package)
@@ -87,7 +96,7 @@ def test_all_workers_serve_the_package_of_the_start(package: Path, other_package
 def test_a_killed_supervisor_leaves_no_worker_and_no_folder(package: Path, tmp_path: Path) -> None:
     folders = tmp_path / "state"
     with serving(package, tmp_path, "--workers", "2") as (url, server):
-        wait_until(lambda: len(workers_of(server)) == 2)
+        wait_for_workers(server, tmp_path)
         workers = workers_of(server)
         server.kill()
         server.wait(PATIENCE)
@@ -97,7 +106,7 @@ def test_a_killed_supervisor_leaves_no_worker_and_no_folder(package: Path, tmp_p
     left = list(folders.glob("metrics-*"))
     assert len(left) == 1
     with serving(package, tmp_path, "--workers", "2") as (url, server):
-        wait_until(lambda: len(workers_of(server)) == 2)
+        wait_for_workers(server, tmp_path)
         (own,) = folders.glob("metrics-*")
         assert own not in left
         # A second service beside it leaves the folder of a running one alone.
