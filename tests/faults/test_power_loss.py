@@ -77,7 +77,7 @@ int unlink(const char *path) {
 }
 """
 CARELESS = """
-from nbship.prediction_log import sqlite
+from nbship.prediction_log.sqlite import database as sqlite
 connect = sqlite._connect
 def careless(path):
     connection = connect(path)

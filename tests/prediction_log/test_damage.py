@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,12 @@ def test_damage_that_a_reader_meets_stops_writing(
             log.recent(5000)
         with pytest.raises(LogError, match="is damaged"):
             log.append(record())
+
+
+def test_a_log_without_its_salt_is_damaged(tmp_path: Path) -> None:
+    with open_log(tmp_path / "log.sqlite"):
+        pass
+    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM meta WHERE name = 'salt'")
+    with pytest.raises(LogError, match=r"has lost the salt of its pseudonyms, so it is damaged\. .* restore a backup"):
+        open_log(tmp_path / "log.sqlite")

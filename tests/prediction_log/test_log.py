@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from nbship.errors import LogError, UnknownPredictionError
-from nbship.prediction_log import BatchRun, Label, Record, SqlLog, new_id, open_log, sqlite
+from nbship.prediction_log import BatchRun, Label, Record, SqlLog, new_id, open_log
 from nbship.prediction_log.databases import FORMAT
+from nbship.prediction_log.sqlite import database as sqlite
 
 NOON = datetime(2024, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -17,7 +17,8 @@ from waiting import PATIENCE, wait_until
 
 from nbship import predictor
 from nbship.inference import Logged
-from nbship.prediction_log import PredictionLog, SqlLog, open_log, sqlite
+from nbship.prediction_log import PredictionLog, SqlLog, open_log
+from nbship.prediction_log.sqlite import database as sqlite
 from nbship.project import ServingSection
 from nbship.serving import Service
 
