@@ -6,12 +6,11 @@ import socket
 import urllib.request
 from contextlib import closing
 from http.client import OK, HTTPConnection, HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ProjectError, ServingError
+from ..errors import ServingError
 
 if TYPE_CHECKING:
     from ..project import ServingSection
@@ -35,11 +34,16 @@ def command() -> None:
     Example:
         NBSHIP_SERVING__PROBES_PORT=9000 nbship ready
     """
-    settings = _settings()
+    from ..project import find_settings
+
+    settings = find_settings().serving
     on_socket = settings.unix_socket and not settings.probes_port
     address = f"unix:{settings.unix_socket}" if on_socket else _url(settings)
     try:
-        _ask_socket(settings.unix_socket) if on_socket else _ask(address)
+        if on_socket:
+            _ask_socket(settings.unix_socket)
+        else:
+            _ask(address)
     except (OSError, ValueError, HTTPException) as error:
         raise ServingError(
             f"The service at '{address}' is not ready: {error}. Look at '{_PATH}' and the service's output for the reason."
@@ -63,16 +67,6 @@ def _ask_socket(path: str) -> None:
         response = connection.getresponse()
         if response.status != OK:
             raise ValueError(f"HTTP Error {response.status}: {response.reason}")
-
-
-def _settings() -> ServingSection:
-    from .. import project
-
-    try:
-        root = project.find_root()
-    except ProjectError:
-        return project.read_settings(Path("nbship.yaml"), in_project=False).serving
-    return project.read_settings(root / "nbship.yaml").serving
 
 
 def _url(serving: ServingSection) -> str:

@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from .. import project
 from ..acceptance import load_proven
 from ..errors import PackageError, ProjectError
@@ -163,28 +161,9 @@ def find_deployment(
             ) from None
         state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
         settings = project.read_settings(Path("nbship.yaml"), in_project=False)
-        return Deployment(state, _with_absolute_paths(settings, Path.cwd()), None, given)
+        return Deployment(state, project.with_absolute_paths(settings, Path.cwd()), None, given)
     found = project.load(root, model=model)
     if len(found.packages) > 1 and given is not None:
         own = next((name for name, path in found.packages.items() if path == given), None)
         found = found if own is None else found.of_model(own)
-    return Deployment(found.state, _with_absolute_paths(found.settings, root), found, given)
-
-
-def _with_absolute_paths(settings: project.Settings, folder: Path) -> project.Settings:
-    """Return settings whose relative paths start at the folder of `nbship.yaml`, wherever the command runs."""
-
-    def joined(path: str) -> str:
-        return str(folder / path) if path else ""
-
-    serving, release = settings.serving, settings.release
-    return msgspec.structs.replace(
-        settings,
-        serving=msgspec.structs.replace(
-            serving,
-            keys=joined(serving.keys),
-            results=joined(serving.results),
-            unix_socket=joined(serving.unix_socket),
-        ),
-        release=msgspec.structs.replace(release, signers=[joined(each) for each in release.signers]),
-    )
+    return Deployment(found.state, project.with_absolute_paths(found.settings, root), found, given)

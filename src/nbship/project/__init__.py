@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from .cache_file import read_cache_file, write_cache_file
 from .database_urls import database_file, is_url, is_valid_url, shown_url, without_passwords
-from .folder import Project, find_root, load
+from .folder import Project, find_root, find_settings, load
 from .overrides import set_params
 from .params import Value, read_params, render_params, same
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
-from .settings import AppSection, Phrase, ServingSection, Settings, read_settings
+from .settings import AppSection, Phrase, ServingSection, Settings, read_settings, with_absolute_paths
 from .yaml import read_yaml
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Value",
     "database_file",
     "find_root",
+    "find_settings",
     "is_url",
     "is_valid_url",
     "load",
@@ -34,6 +35,7 @@ __all__ = [
     "same",
     "set_params",
     "shown_url",
+    "with_absolute_paths",
     "without_passwords",
     "write_cache_file",
 ]

@@ -14,10 +14,10 @@ import msgspec
 from ..errors import PipelineError, ProjectError
 from ..text import listed
 from .params import Value, read_params
-from .settings import Settings, read_settings
+from .settings import Settings, read_settings, with_absolute_paths
 from .yaml import read_yaml
 
-__all__ = ["Project", "find_root", "load"]
+__all__ = ["Project", "find_root", "find_settings", "load"]
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,15 @@ def find_root(start: Path | str | None = None) -> Path:
     raise ProjectError(
         f"No project in '{here}': neither it nor a folder above it holds a 'pipeline.yaml'. Change to the project's folder."
     )
+
+
+def find_settings() -> Settings:
+    """Return the settings that apply in the working directory, of a project or without one, with absolute paths."""
+    try:
+        root = find_root()
+    except ProjectError:
+        return with_absolute_paths(read_settings(Path("nbship.yaml"), in_project=False), Path.cwd())
+    return with_absolute_paths(read_settings(root / "nbship.yaml"), root)
 
 
 def load(start: Path | str | None = None, *, model: str | None = None) -> Project:

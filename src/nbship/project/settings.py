@@ -16,7 +16,7 @@ from ..errors import SettingsError
 from ..text import nearest
 from .yaml import read_yaml
 
-__all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings"]
+__all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings", "with_absolute_paths"]
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
 _OVERRIDABLE = ("serving", "release", "log")
@@ -276,3 +276,22 @@ def _reject_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, w
             for name, entry in value.items():
                 if isinstance(entry, Mapping):
                     _reject_unknown(entry, ModelSection, where=f"models.{name}.")
+
+
+def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+    """Return settings whose relative paths start at the folder of `nbship.yaml`, wherever the command runs."""
+
+    def joined(path: str) -> str:
+        return str(folder / path) if path else ""
+
+    serving, release = settings.serving, settings.release
+    return msgspec.structs.replace(
+        settings,
+        serving=msgspec.structs.replace(
+            serving,
+            keys=joined(serving.keys),
+            results=joined(serving.results),
+            unix_socket=joined(serving.unix_socket),
+        ),
+        release=msgspec.structs.replace(release, signers=[joined(each) for each in release.signers]),
+    )
