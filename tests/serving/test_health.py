@@ -79,7 +79,7 @@ class Log:
         wait_until(lambda: self.checks > before + 1)
 
 
-def test_the_latest_check_is_reported_even_if_the_next_one_hangs() -> None:
+def test_the_latest_check_is_reported_even_if_the_next_one_hangs(caplog: pytest.LogCaptureFixture) -> None:
     log, now = Log(), [100.0]
     health = Health(log, clock=lambda: now[0])  # type: ignore[arg-type]
     health.start()
@@ -89,9 +89,15 @@ def test_the_latest_check_is_reported_even_if_the_next_one_hangs() -> None:
         log.next_check()
         with pytest.raises(LogError, match="The disk is full"):
             health.require()
+        log.next_check()
         log.error = None
         log.next_check()
         health.require()
+        # The reason is logged once, and once that it is over.
+        assert caplog.messages == [
+            "No prediction is returned: The disk is full.",
+            "The prediction log can be written again.",
+        ]
         log.goes_on.clear()
         now[0] += 9
         health.require()

@@ -6,6 +6,7 @@ database or disk that hangs.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from ..prediction_log import PredictionLog
 
 __all__ = ["Health"]
 
+_LOGGER = logging.getLogger(__name__)
 _INTERVAL_SECONDS = 0.5
 # A check waits for the transactions before it; large ones take seconds.
 _MOST_SECONDS = 10.0
@@ -58,9 +60,17 @@ class Health:
             self._check()
 
     def _check(self) -> None:
+        before, self._error = self._error, self._attempt()
+        self._checked = self._clock()
+        # Responses with 503 give no details: this line does, once.
+        if self._error is not None and before is None:
+            _LOGGER.warning("No prediction is returned: %s", self._error)
+        elif before is not None and self._error is None:
+            _LOGGER.warning("The prediction log can be written again.")
+
+    def _attempt(self) -> LogError | None:
         try:
             self._log.check()
-            self._error = None
         except LogError as error:
-            self._error = error
-        self._checked = self._clock()
+            return error
+        return None
