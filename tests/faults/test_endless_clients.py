@@ -112,6 +112,9 @@ def test_a_client_that_sends_slowly_is_disconnected(keyed: tuple[str, int], what
             return ends[-1]
 
         wait_until(ended)
+    assert ends[-1]
+    assert ends.count(True) == 1
+    assert httpx.post(f"{url}/predict", json=RECORD).status_code == 401
 
 
 def test_trailers_are_no_headers(small_package: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -117,22 +117,39 @@ def test_a_killed_supervisor_leaves_no_worker_and_no_folder(package: Path, tmp_p
 
 
 @contextmanager
-def handed_over(package: Path, folder: Path, bound: socket.socket, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `nbship serve` with a listening socket, as systemd does."""
-    script = 'exec 3<&"$0" && LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
-    command = ["bash", "-c", script, str(bound.fileno()), sys.executable, "-m", "nbship", "serve", str(package), *words]
+def started(command: list[str], folder: Path, *, descriptors: tuple[int, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Run a command that serves; yield its process once it is ready, with the lines that it has printed."""
     environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
     with subprocess.Popen(
-        command, cwd=folder, env=environ, pass_fds=[bound.fileno()], stdout=subprocess.PIPE, text=True
+        command, cwd=folder, env=environ, pass_fds=descriptors, stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
-        assert any("Press Ctrl-C" in line for line in server.stdout)
+        server.lines = []  # type: ignore[attr-defined]
+        for line in server.stdout:
+            server.lines.append(line)  # type: ignore[attr-defined]
+            if line.startswith("  curl"):
+                break
         drain = threading.Thread(target=server.stdout.read)
         drain.start()
-        yield server
-        server.terminate()
-        server.wait(PATIENCE)
-        drain.join()
+        try:
+            yield server
+        finally:
+            server.terminate()
+            server.wait(PATIENCE)
+            drain.join()
+
+
+def handed_over(
+    package: Path, folder: Path, bound: socket.socket, *words: str
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run `nbship serve` with a listening socket, as systemd does."""
+    script = 'exec 3<&"$0" && LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+    serve = [sys.executable, "-m", "nbship", "serve", str(package), *words]
+    return started(["bash", "-c", script, str(bound.fileno()), *serve], folder, descriptors=(bound.fileno(),))
+
+
+def on_unix_socket(package: Path, folder: Path, path: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started([sys.executable, "-m", "nbship", "serve", str(package), "--unix-socket", str(path)], folder)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -160,26 +177,6 @@ def test_a_handed_over_socket_is_served_without_a_gap(package: Path, tmp_path: P
             finally:
                 stop.set()
     assert set(statuses) == {200}
-
-
-@contextmanager
-def on_unix_socket(package: Path, folder: Path, path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "nbship", "serve", str(package), "--unix-socket", str(path)]
-    environ = {**os.environ, "NBSHIP_STATE": str(folder / "state")}
-    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = []
-        for line in server.stdout:
-            lines.append(line)
-            if line.startswith("  curl"):
-                break
-        server.lines = lines  # type: ignore[attr-defined]
-        drain = threading.Thread(target=server.stdout.read)
-        drain.start()
-        yield server
-        server.terminate()
-        server.wait(PATIENCE)
-        drain.join()
 
 
 def test_a_unix_socket_is_taken_over(package: Path, tmp_path: Path) -> None:

@@ -120,38 +120,33 @@ class Service:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._limiter.admission() as admission:
-            await self._reply(admission, scope, receive, send)
-
-    async def _reply(self, admission: Admission, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        request = Request(scope)
-        identify(request)
-        lifespan = self._handlers.lifespan
-        if lifespan is not None:
-            lifespan.metrics.in_flight.inc()
-        route, response = None, None
-        try:
-            request.check_headers()
-            self._origins.check(request)
-            route = self._handlers.find(request, scope)
-            response = await self._respond(route, request, scope, receive, admission)
-        except Exception as error:
-            response = self._error_response(error, request)
-        finally:
+            started = time.perf_counter()
+            request = Request(scope)
+            identify(request)
+            lifespan = self._handlers.lifespan
             if lifespan is not None:
-                lifespan.metrics.in_flight.dec()
-                name, status = route.label if route else "unknown", response.status if response else 499
-                lifespan.metrics.note(name, status, time.perf_counter() - started, request.rows)
-        version = request.version or (lifespan.version if lifespan else "")
-        headers = trace_headers(request) + (((b"x-model-version", version.encode()),) if version else ())
-        if b"origin" in request.headers:
-            headers += tuple(
-                (name.encode(), value.encode("latin-1")) for name, value in self._origins.headers(request).items()
-            )
-        admission.send(len(response.body))
-        await send_response(response, send, headers=headers, body=request.method != "HEAD")
-        if lifespan is not None and lifespan.request_log is not None:
-            lifespan.request_log.note(request, status=response.status, started=started, version=version)
+                lifespan.metrics.in_flight.inc()
+            route, response = None, None
+            try:
+                request.check_headers()
+                self._origins.check(request)
+                route = self._handlers.find(request, scope)
+                response = await self._respond(route, request, scope, receive, admission)
+            except Exception as error:
+                response = self._error_response(error, request)
+            finally:
+                if lifespan is not None:
+                    lifespan.metrics.in_flight.dec()
+                    name, status = route.label if route else "unknown", response.status if response else 499
+                    lifespan.metrics.note(name, status, time.perf_counter() - started, request.rows)
+            version = request.version or (lifespan.version if lifespan else "")
+            headers = trace_headers(request) + (((b"x-model-version", version.encode()),) if version else ())
+            if b"origin" in request.headers:
+                headers += self._origins.header_lines(request)
+            admission.send(len(response.body))
+            await send_response(response, send, headers=headers, body=request.method != "HEAD")
+            if lifespan is not None and lifespan.request_log is not None:
+                lifespan.request_log.note(request, status=response.status, started=started, version=version)
 
     def _error_response(self, error: Exception, request: Request) -> Response:
         reported = as_request_error(error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
 from functools import cached_property
 
 from ...project import ServingSection
@@ -20,7 +19,7 @@ __all__ = ["Origins"]
 _PRIVATE = ("localhost", "local", "internal", "svc")
 _METHODS = "GET, HEAD, OPTIONS, POST"
 _SENT = "Authorization, Content-Type, Content-Encoding, X-API-Key, X-Request-ID, traceparent, Inference-Header-Content-Length"
-_READ = "Inference-Header-Content-Length, Retry-After, X-Model-Version, X-Request-ID, traceparent"
+_READ = b"Inference-Header-Content-Length, Retry-After, X-Model-Version, X-Request-ID, traceparent"
 _DAY = "86400"
 
 
@@ -56,17 +55,21 @@ class Origins:
         if b"origin" in headers or b"sec-fetch-site" in headers:
             self._check_origin(request)
 
-    def headers(self, request: Request) -> Mapping[str, str]:
+    def header_lines(self, request: Request) -> tuple[tuple[bytes, bytes], ...]:
         """Return the headers that let an allowed page read the response."""
-        origin = request.header(b"origin")
-        if not origin or not self._allows(origin):
-            return {}
-        return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _READ, "Vary": "Origin"}
+        origin = request.headers.get(b"origin", b"")
+        if not origin or not self._allows(origin.decode("latin-1")):
+            return ()
+        return (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", _READ),
+            (b"vary", b"Origin"),
+        )
 
     def preflight(self, request: Request, methods: str) -> Response:
         """Return the response to OPTIONS, which browsers send before a request from another origin."""
         headers = {"Allow": f"{methods}, OPTIONS"}
-        if self.headers(request):
+        if self.header_lines(request):
             headers |= {
                 "Access-Control-Allow-Methods": _METHODS,
                 "Access-Control-Allow-Headers": _SENT,
