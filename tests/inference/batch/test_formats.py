@@ -149,6 +149,9 @@ def test_a_stopped_run_resumes_to_the_same_output(
         finished = list(tmp_path.glob(f".{target.name}.*.parts/*.json"))
         # Workers finish partitions in any order; the last one has 20 rows.
         done = sum(json.loads(path.read_text())["seen"] for path in finished)
+        if done == len(rows):
+            # Before they were killed, the workers had finished all.
+            break
         with pytest.raises(StoppedError):
             predict_file(loaded, log, source=source, target=target, progress=progress)
         assert not target.exists()
@@ -217,6 +220,18 @@ def test_two_processes_cannot_write_the_same_output(
 
 
 ENDLESS = "import time; from nbship.inference.batch import run; run.digest_of = lambda _: time.sleep(1000);"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_rows_are_in_the_progress(
+    tmp_path: Path, log: SqlLog, small_package: Path, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(batches, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(batches, "PARTITION_ROWS", 30)
+    source, seen = write(rows, tmp_path / f"in.{kind}", group=30), list[int]()
+    target = tmp_path / f"out.{kind}"
+    predict_file(predictor.load(small_package), log, source=source, target=target, progress=seen.append)
+    assert seen == list(range(10, 231, 10))
 
 
 def test_a_killed_command_resumes(tmp_path: Path, small_package: Path, rows: pd.DataFrame) -> None:

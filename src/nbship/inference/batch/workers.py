@@ -93,10 +93,17 @@ class Workers:
         while not is_there() and self._workers:
             for receiver in wait(list(self._workers)):
                 assert isinstance(receiver, Connection)
-                try:
-                    self._report(receiver.recv())
-                except EOFError:
-                    self._end(receiver)
+                self._receive(receiver)
+        # A worker reports the rows of a partition before it is there: no row is missing in the progress.
+        for receiver in list(self._workers):
+            while receiver in self._workers and receiver.poll():
+                self._receive(receiver)
+
+    def _receive(self, receiver: Connection) -> None:
+        try:
+            self._report(receiver.recv())
+        except EOFError:
+            self._end(receiver)
 
     def __exit__(self, *_: object) -> None:
         for receiver, worker in list(self._workers.items()):
