@@ -46,7 +46,7 @@ def command() -> None:
             _ask(address)
     except (OSError, ValueError, HTTPException) as error:
         raise ServingError(
-            f"The service at '{address}' is not ready: {error}. Look at '{_PATH}' and the service's output for the reason."
+            f"The service at '{address}' is not ready: {error}. See its output for the reason."
         ) from error
     click.echo("Ready.")
 
