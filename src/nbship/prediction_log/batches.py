@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LogError, SourceError, UnknownPredictionError
 from ..model.signature import Field, Signature
-from ..tabular import Source, read_chunks
+from ..tabular import Source, digest_of, read_chunks
 from .log import PredictionLog
 from .records import BatchRun
 from .redaction import stored_fields
@@ -21,12 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["batch_rows", "digest_of", "find_run", "intact_run", "output_fields", "row_id", "split_id"]
 
 _SEPARATOR = "-"
-
-
-def digest_of(path: Path | str) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def row_id(run: str, number: int) -> str:

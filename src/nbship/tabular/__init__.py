@@ -7,7 +7,7 @@ from .csv_dialects import CsvOptions
 from .formats import Kind, find_format, output_kind, sniff_suffix
 from .formulas import unescape_text
 from .readers import Chunk, read_chunks, read_column_names, read_row_spans
-from .sources import Source
+from .sources import Source, digest_of
 from .strict_json import parse_json
 from .writers import TableJoiner, TableWriter, writing
 
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "TableJoiner",
     "TableWriter",
+    "digest_of",
     "find_format",
     "output_kind",
     "parse_csv_value",

@@ -16,7 +16,7 @@ from .csv_dialects import CsvOptions
 from .formats import INPUT_SUFFIXES, Kind, find_format
 from .parquet_tables import group_sizes
 
-__all__ = ["Source"]
+__all__ = ["Source", "digest_of"]
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class Source:
     def digest(self) -> str:
         """Return the SHA-256 of the file; of several files, of their names and digests."""
         if self.files == (self.path,):
-            return _digest(self.path)
+            return digest_of(self.path)
         root = self.path if self.path.is_dir() else None
-        lines = [f"{file.relative_to(root) if root else file.name}\0{_digest(file)}\n" for file in self.files]
+        lines = [f"{file.relative_to(root) if root else file.name}\0{digest_of(file)}\n" for file in self.files]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def stats(self) -> tuple[tuple[int, ...], ...]:
@@ -143,6 +143,7 @@ def _is_data(path: Path) -> bool:
     return path.suffix.lower() != ".txt"
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def digest_of(path: Path | str) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

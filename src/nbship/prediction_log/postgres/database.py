@@ -23,8 +23,8 @@ __all__ = ["Postgres"]
 
 # After a server did not respond, it is left alone for this time: callers that wait in a queue get their errors at once.
 _PAUSE_SECONDS = 1.0
-# Scans may take long before they return their first row; the server ends a statement after a minute.
 _CHECK = "INSERT INTO nbship_meta VALUES ('checked', %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+# Scans may take long before they return their first row; the server ends a statement after a minute.
 _LOOKUP_SECONDS, _SCAN_SECONDS, _VACUUM_SECONDS = 5.0, 65.0, 3600.0
 
 
