@@ -26,10 +26,10 @@ from nbship.prediction_log import (
     new_id,
     open_log,
     pseudonym,
-    sqlite,
     store_rejected,
     store_row,
 )
+from nbship.prediction_log.sqlite import database as sqlite
 
 FIELDS = (
     Field("name", "string"),

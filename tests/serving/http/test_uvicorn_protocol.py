@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
 
 import pytest
+import uvicorn
 from servers import running
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
+
+from nbship.serving.http import uvicorn_protocol
+from nbship.serving.uvicorn_server import config_of
 
 GET = b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -68,3 +73,34 @@ def test_a_client_that_disconnects_does_not_affect_others(dial: Callable[[], soc
     with dial() as one:
         one.sendall(GET % b"/7/late")
         assert one.recv(1000).endswith(b"x" * 7)
+
+
+def test_a_new_connection_may_send_its_request_while_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uvicorn_protocol, "_LAST_SECONDS", PATIENCE)
+    config = config_of(app)
+    config.port, config.lifespan = 0, "off"
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    address = server.servers[0].sockets[0].getsockname()
+    with socket.create_connection(address, timeout=PATIENCE) as one, socket.create_connection(address) as unused:
+        one.sendall(b"GET /7 HTTP/1.1\r\n")
+        wait_until(lambda: len(server.server_state.connections) == 2)
+        server.should_exit = True
+        wait_until(lambda: not _is_listening(address))
+        unused.close()
+        one.sendall(b"Host: here\r\n\r\n")
+        with one.makefile("rb") as answer:
+            content = answer.read()
+    assert b"connection: close" in content
+    assert content.endswith(b"\r\n\r\n" + b"x" * 7)
+    thread.join()
+
+
+def _is_listening(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address).close()
+    except OSError:
+        return False
+    return True

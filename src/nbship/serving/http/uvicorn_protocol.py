@@ -19,6 +19,8 @@ __all__ = ["Connection"]
 _MOST_HEAD_BYTES = 65_536
 # What a chunk costs besides its content: its size in hexadecimal and line ends.
 _CHUNK_BYTES = 16
+# While the service stops, the time in which a new connection may send its request.
+_LAST_SECONDS = 1.0
 # The headers of an upgrade to another protocol, and the words of `Connection` that name them.
 _OFFER = (b"upgrade", b"http2-settings")
 
@@ -43,6 +45,8 @@ class Connection(HttpToolsProtocol):
         self._head_since: float | None = None
         self._request_since: float | None = None
         self._sending_since: float | None = None
+        # Whether a request has come, and whether none may come after it.
+        self._used = self._last = False
         # Of the current request, and the number of requests that have begun on this connection.
         self._bytes, self._body_bytes, self._chunks, self._begun = 0, 0, 0, 0
 
@@ -101,6 +105,21 @@ class Connection(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._parse(b"\r\n".join([*lines, b"", rest]))
 
+    def shutdown(self) -> None:
+        """Close an idle connection, or after its response; a new one may still send its request.
+
+        Closing a connection whose request has arrived and is not read yet would reset it, and lose the request.
+        """
+        if not (self._used or self.transport.is_closing()):
+            self._last = True
+            self.loop.call_later(_LAST_SECONDS, self._close_unused)
+        else:
+            super().shutdown()
+
+    def _close_unused(self) -> None:
+        if not (self._used or self.transport.is_closing()):
+            self.transport.close()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begun += 1
@@ -114,6 +133,9 @@ class Connection(HttpToolsProtocol):
         self._head_since, self._request_since = None, self._head_since
         self.scope["active_tasks"] = self.tasks  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+        self._used = True
+        if self._last:
+            self.cycle.keep_alive = False
         # Trailers are ignored: they must not count as headers, which the application may not have read yet.
         self.headers = []
 
