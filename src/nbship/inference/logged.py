@@ -161,8 +161,7 @@ class Logged:
         )  # fmt: skip
 
 
-@dataclass(slots=True)
-class PendingPredictions:
+class PendingPredictions(msgspec.Struct):
     """Predictions, or a rejected request, whose records are queued for the log.
 
     Attributes

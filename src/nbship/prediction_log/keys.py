@@ -6,7 +6,6 @@ of their field, personal values as pseudonyms.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -38,7 +37,7 @@ class StoredRow(NamedTuple):
 
 def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> StoredRow:
     """Return what the log stores of a valid row."""
-    inputs = {name: _as_given(row[name]) for name in signature.names if name in row}
+    inputs = {name: row[name] for name in signature.names if name in row}
     personal = tuple(name for name in signature.personal if row.get(name) is not None) if signature.personal else ()
     for name in personal:
         if signature[name].pii == "drop":
@@ -161,18 +160,13 @@ def _zone(value: Any, field: Field) -> str | None:
     return str(getattr(time.tzinfo, "key", None) or time.strftime("%z"))
 
 
-def _as_given(value: Any) -> Any:
-    """Return a value that JSON can hold, unchanged where it can be."""
-    kind = type(value)
-    # x - x is 0 unless x is NaN or infinite, and is faster than math.isfinite.
-    if kind is str or kind is int or (kind is float and value - value == 0):
-        return value
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+def _plain_scalar(value: Any) -> Any:
+    """Return a scalar of NumPy or pandas as a value that JSON can hold."""
     if hasattr(value, "to_pydatetime"):
         return None if value != value else value.isoformat()
     return value.item() if hasattr(value, "item") else value
 
 
 def _text(content: Mapping[str, Any]) -> str:
-    return msgspec.json.encode(content).decode()
+    """Return JSON text; NaN and infinity are null."""
+    return msgspec.json.encode(content, enc_hook=_plain_scalar).decode()

@@ -125,7 +125,7 @@ class Service:
             identify(request)
             lifespan = self._handlers.lifespan
             if lifespan is not None:
-                lifespan.metrics.in_flight.inc()
+                lifespan.metrics.in_flight += 1
             route, response = None, None
             try:
                 request.check_headers()
@@ -136,7 +136,7 @@ class Service:
                 response = self._error_response(error, request)
             finally:
                 if lifespan is not None:
-                    lifespan.metrics.in_flight.dec()
+                    lifespan.metrics.in_flight -= 1
                     name, status = route.label if route else "unknown", response.status if response else 499
                     lifespan.metrics.note(name, status, time.perf_counter() - started, request.rows)
             version = request.version or (lifespan.version if lifespan else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import msgspec
@@ -123,18 +122,16 @@ class Request:
         return self.header(b"content-type").partition(";")[0].strip().lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A response; `kind` is the media type of the body."""
 
     status: int
     body: bytes
     kind: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class PendingResponse:
+class PendingResponse(msgspec.Struct, frozen=True):
     """A response that waits for a pending commit: `write` returns it once the records are durable, or raises the error."""
 
     pending: PendingPredictions
@@ -253,7 +250,7 @@ async def send_response(
     """Send a response; without the body for a HEAD request."""
     lines = [
         (b"content-type", response.kind.encode("latin-1")),
-        (b"content-length", str(len(response.body)).encode()),
+        (b"content-length", b"%d" % len(response.body)),
         *headers,
     ]
     if response.headers:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from dataclasses import replace
+
+import msgspec
 
 from .asgi import HTTPError, Request, Response, too_large
 
@@ -48,7 +49,7 @@ def compressed(request: Request, response: Response) -> Response:
     if len(response.body) < _LEAST_BYTES or not _accepts_gzip(request.header(b"accept-encoding")):
         return response
     headers = {**response.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return replace(response, body=gzip.compress(response.body, 1, mtime=0), headers=headers)
+    return msgspec.structs.replace(response, body=gzip.compress(response.body, 1, mtime=0), headers=headers)
 
 
 def _accepts_gzip(header: str) -> bool:

@@ -28,6 +28,11 @@ class ServiceMetrics:
     ----------
     models
         The models that predict.
+
+    Attributes
+    ----------
+    in_flight
+        The number of requests without a response yet.
     """
 
     def __init__(self, models: Sequence[ModelId] = ()) -> None:
@@ -42,7 +47,8 @@ class ServiceMetrics:
             "nbship_request_seconds", "Seconds from the head of a request to its response.", ["route"], buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self._rows = Histogram("nbship_request_rows", "Rows in a request.", buckets=_ROWS, registry=registry)
-        self.in_flight = Gauge(
+        self.in_flight = 0
+        self._in_flight = Gauge(
             "nbship_requests_in_flight", "Requests without a response yet.", registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
         self.queued = Gauge(
@@ -82,7 +88,8 @@ class ServiceMetrics:
             self._rows.observe(rows)
 
     def sample(self) -> None:
-        """Record CPU time and memory of the process."""
+        """Record the requests in flight, and CPU time and memory of the process."""
+        self._in_flight.set(self.in_flight)
         usage = resource.getrusage(resource.RUSAGE_SELF)
         used = usage.ru_utime + usage.ru_stime
         self._cpu.inc(max(0.0, used - self._used))

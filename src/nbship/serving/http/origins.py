@@ -42,13 +42,13 @@ class Origins:
     def __init__(self, settings: ServingSection, *, check_host: bool) -> None:
         self._allowed = frozenset(settings.cors)
         self._hosts, self._check_host = settings.hosts, check_host
-        self._known: set[str] = set()
+        self._known: set[bytes] = set()
 
     def check(self, request: Request) -> None:
         """Raise HTTPError if the request is from a page, or for a host name, that is not allowed."""
         headers = request.headers
         if self._check_host:
-            host = headers.get(b"host", b"").decode("latin-1")
+            host = headers.get(b"host", b"")
             if host not in self._known:
                 self._check_name(host)
         # Requests of programs have neither header: they are decided by two look-ups.
@@ -90,8 +90,8 @@ class Origins:
             subject = f"Pages of the origin '{origin[:100]}'" if origin else "Pages of another site"
             raise HTTPError("forbidden", f"{subject} may not call this service. Add the origin to 'serving.cors'.")
 
-    def _check_name(self, host: str) -> None:
-        name = _name(host)
+    def _check_name(self, host: bytes) -> None:
+        name = _name(host.decode("latin-1"))
         if not (name in self._own_names or _is_private(name) or any(_matches(name, each) for each in self._hosts)):
             raise HTTPError(
                 "forbidden",

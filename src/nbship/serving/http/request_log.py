@@ -27,18 +27,19 @@ _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 def identify(request: Request) -> None:
     """Set the trace id (W3C Trace Context) and the request id from the headers, or to new ids."""
-    found = _TRACEPARENT.fullmatch(request.headers.get(b"traceparent", b""))
+    headers = request.headers
+    found = _TRACEPARENT.fullmatch(headers[b"traceparent"]) if b"traceparent" in headers else None
     valid = found is not None and found[1] != _NONE
     request.trace = found[1].decode() if found is not None and valid else f"{random_bits(128):032x}"
-    given = request.headers.get(b"x-request-id", b"")
-    request.id = given.decode() if _REQUEST_ID.fullmatch(given) else request.trace
+    given = headers.get(b"x-request-id", b"")
+    request.id = given.decode() if given and _REQUEST_ID.fullmatch(given) else request.trace
 
 
 def trace_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers with both ids; each response is a span of its own."""
     return (
         (b"x-request-id", request.id.encode()),
-        (b"traceparent", f"00-{request.trace}-{random_bits(64):016x}-01".encode()),
+        (b"traceparent", b"00-%b-%016x-01" % (request.trace.encode(), random_bits(64))),
     )
 
 
