@@ -173,7 +173,7 @@ def convert_arrow_column(column: pa.ChunkedArray, field: Field, *, coded: bool =
             f"Column '{field.name}' is of type {kind}, where {field.dtype} is expected. Write it with that type."
         )
     if field.dtype != "datetime" and (types.is_date(kind) or types.is_binary(kind) or types.is_large_binary(kind)):
-        column = column.cast(pa.string())
+        column = _as_strings(column, field)
     failures: dict[int, str] = {}
     if column.null_count and not field.nullable:
         failures = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "is empty")
@@ -195,7 +195,7 @@ def _fits(kind: pa.DataType, field: Field) -> bool:
     import pyarrow.types as types
 
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-    text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    text = types.is_string(kind) or types.is_large_string(kind)
     fitting = {
         "float": numeric,
         "int": numeric,
@@ -205,6 +205,15 @@ def _fits(kind: pa.DataType, field: Field) -> bool:
     # Some writers store strings as bytes.
     as_text = text or types.is_date(kind) or types.is_binary(kind) or types.is_large_binary(kind)
     return types.is_null(kind) or bool(fitting.get(field.dtype, as_text))
+
+
+def _as_strings(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"Column '{field.name}' holds bytes that are not UTF-8. Write it as strings.") from error
 
 
 def _timestamps(column: pa.ChunkedArray, field: Field, failures: dict[int, str]) -> tuple[Any, dict[int, str]]:

@@ -60,7 +60,7 @@ def parquet_tables(path: Path, rows: int, start: int, categories: Sequence[str])
         for group in groups:
             for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
                 if batch.num_rows > start:
-                    yield _with_zone(pa.Table.from_batches([batch.slice(start)]), instants)
+                    yield _with_plain_types(pa.Table.from_batches([batch.slice(start)]), instants)
                 start = max(0, start - batch.num_rows)
 
 
@@ -70,10 +70,26 @@ def _int96_columns(file: Any) -> list[str]:
     return [column.path for column in columns if column.physical_type == "INT96"]
 
 
-def _with_zone(table: pa.Table, names: Sequence[str]) -> pa.Table:
+def _with_plain_types(table: pa.Table, instants: Sequence[str]) -> pa.Table:
+    """Return a table without the types that few of Arrow's functions take, and with the time zone of `instants`."""
     import pyarrow as pa
 
-    for name in names:
-        column = table.column(name).cast(pa.timestamp("us", tz="UTC"))
-        table = table.set_column(table.column_names.index(name), name, column)
+    for position, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        plain = pa.timestamp("us", tz="UTC") if name in instants else _plain(column.type)
+        if plain != column.type:
+            table = table.set_column(position, name, column.cast(plain))
     return table
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(kind.storage_type)
+    if types.is_string_view(kind):
+        return pa.string()
+    if types.is_binary_view(kind) or types.is_fixed_size_binary(kind):
+        return pa.binary()
+    is_short = types.is_decimal(kind) and kind.bit_width < 128
+    return pa.decimal128(kind.precision, kind.scale) if is_short else kind

@@ -37,7 +37,7 @@ def predicted_table(
         # Parsed and written again, the key "007" could become "7", which no longer joins with the input.
         given = chunk.table.column(name) if name in chunk.table.column_names else None
         # A table of JSON Lines has one column of bytes, with whole lines.
-        if text and given is not None and not pa.types.is_binary(given.type):
+        if text and given is not None and not _is_bytes(given.type):
             columns[name] = given.take(pa.array(numbers - chunk.index.start))
         else:
             column = pa.Array.from_pandas(frame[name])
@@ -57,22 +57,32 @@ def rejected_table(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
         words = f"{failure.field}: {failure.reason}" if failure.field else failure.reason
         reasons.setdefault(failure.row or 0, []).append(words)
     rows = sorted(reasons)
-    given = chunk.table.take(pa.array([row - chunk.index.start for row in rows]))
+    positions = pa.array([row - chunk.index.start for row in rows])
     added = {"row": pa.array(rows), "reason": pa.array(["; ".join(reasons[row]) for row in rows])}
+    given = [_as_text(column, positions) for column in chunk.table.columns]
     # The input may have columns of these names, so this is not a dictionary.
-    return pa.table(
-        [*added.values(), *(_as_text(column) for column in given.columns)], names=[*added, *given.column_names]
-    )
+    return pa.table([*added.values(), *given], names=[*added, *chunk.table.column_names])
 
 
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as CSV can represent it."""
+def _as_text(column: pa.ChunkedArray, positions: pa.Array) -> pa.ChunkedArray:
+    """Return some values of a column as CSV can represent them."""
     import pyarrow as pa
 
+    # Arrow does not take nested values of every type.
+    if pa.types.is_nested(column.type):
+        values = [column[position].as_py() for position in positions.to_pylist()]
+        return pa.chunked_array([pa.array([None if value is None else str(value) for value in values], pa.string())])
+    column = column.take(positions)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_nested(column.type):
-        return pa.chunked_array([pa.array([None if value is None else str(value) for value in column.to_pylist()])])
-    if pa.types.is_binary(column.type):
-        return pa.chunked_array([pa.array([value.decode("utf-8", "replace") for value in column.to_pylist()])])
+    if _is_bytes(column.type):
+        texts = [None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
     return column
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_binary(plain) or types.is_large_binary(plain))
