@@ -34,6 +34,8 @@ class Handlers:
         self.draining = False
         self._probes_port = settings.probes_port
         self._pages = Pages(settings)
+        # Relative without a prefix, as a proxy may add one.
+        self._docs = f"{settings.prefix}/docs" if settings.prefix else "docs"
         self._handlers = self._by_name(most_rows=settings.max_rows)
 
     def _by_name(self, *, most_rows: int) -> Mapping[str, Handler]:
@@ -53,7 +55,7 @@ class Handlers:
             "version": self._version,
             "metrics": self._metrics,
             **dict.fromkeys(("openapi", "docs"), self._page),
-            "root": lambda _: Response(307, b"", "text/plain", {"Location": "docs"}),
+            "root": lambda _: Response(307, b"", "text/plain", {"Location": self._docs}),
         }
 
     def handle(self, route: Route, request: Request) -> Response | PendingResponse:

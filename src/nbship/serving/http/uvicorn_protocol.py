@@ -187,7 +187,9 @@ class Connection(HttpToolsProtocol):
             return
         response = error_response(RequestError(code, message))
         status, body = response.status, response.body
-        if (count := getattr(self.app, "count_malformed", None)) is not None:
+        # The application counts a request that it is reading.
+        reading = self.cycle is not None and not self.cycle.response_complete
+        if not reading and (count := getattr(self.app, "count_malformed", None)) is not None:
             count(status)
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self._head_since = None
