@@ -84,8 +84,11 @@ def replacing(path: Path, *, durable: bool = False, private: bool = False) -> It
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         publish(temporary, path, durable=durable)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            # An error of writing to an open file does not name it.
+            error.filename = str(path)
         raise
 
 

@@ -65,6 +65,9 @@ class Database(Protocol):
     def stores(self) -> Sequence[Database]:
         """Return the databases that may hold entries: this one, or this one's parts."""
 
+    def deleting(self) -> AbstractContextManager[None]:
+        """Use, in a block, the space on the disk that is reserved for deleting entries."""
+
     def erase(self) -> None:
         """Remove the bytes of deleted entries from the files of the database.
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import LogError
 
-__all__ = ["check_disk", "require_room"]
+__all__ = ["check_disk"]
 
-# Space that records leave free, and the part of a small disk. Deleting old records needs some: for the write-ahead log,
-# and for the pages in it that the file does not have yet.
-_RESERVED_BYTES, _RESERVED_PART = 16 * 2**20, 1 / 4
 _MOUNTS = Path("/proc/self/mountinfo")
 # Their locks and memory maps are not coherent between machines: SQLite would lose or corrupt records.
 _NETWORK = (
@@ -43,24 +39,6 @@ def check_disk(path: Path, *, mounts: Path = _MOUNTS, environ: Mapping[str, str]
         raise LogError(
             f"The prediction log '{path}' is inside the container and would be lost with it. Mount a volume at "
             f"'{path.parent}' (docker run -v state:{path.parent}), or log to PostgreSQL: set NBSHIP_LOG__URL."
-        )
-
-
-def require_room(path: Path) -> None:
-    """Check that the disk of a SQLite log has more space than is reserved for deleting old records.
-
-    Raises
-    ------
-    OSError
-        If it has not.
-    """
-    disk = os.statvfs(path.parent)
-    reserved = min(_RESERVED_BYTES, int(disk.f_blocks * disk.f_frsize * _RESERVED_PART))
-    if disk.f_bavail * disk.f_frsize < reserved:
-        raise OSError(
-            errno.ENOSPC,
-            f"The disk is full; its last {reserved / 2**20:.0f} MB are reserved for deleting old records. "
-            "Free some space, or run 'nbship log prune'",
         )
 
 

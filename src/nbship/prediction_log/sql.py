@@ -166,10 +166,11 @@ class SqlLog:
 
     def prune(self, before: datetime) -> int:
         """Delete older predictions, batch runs and labels, and return their space to the disk. Return their number."""
-        stores = self.database.stores()
-        deleted = sum(prune_entries(store, self._where, to_micros(before)) for store in stores)
-        for store in stores:
-            store.shrink()
+        deleted = 0
+        for store in self.database.stores():
+            with store.deleting():
+                deleted += prune_entries(store, self._where, to_micros(before))
+                store.shrink()
         if self.folder is not None:
             whole = copy(self)
             whole.model = None
@@ -188,10 +189,11 @@ class SqlLog:
         -------
         The number of deleted records.
         """
-        stores = self.database.stores()
-        deleted = sum(delete_entries(store, self._where, is_theirs) for store in stores)
-        for store in stores:
-            store.erase()
+        deleted = 0
+        for store in self.database.stores():
+            with store.deleting():
+                deleted += delete_entries(store, self._where, is_theirs)
+                store.erase()
         return deleted
 
     def replace_file(self, path: str, digest: str, new_path: str, new_digest: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...atomic_write import write_whole
 from ...errors import PackageError, SignatureError
 from ..backends import steps_of, types_in
 from ..compiler import export_onnx
@@ -89,8 +90,7 @@ def write_onnx(package: Path, target: Path) -> float:
         columns=read_rows(signature, inputs).columns,
         code=collect_code(types_in(files["model.skops"])),
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(graph)
+    write_whole(target, graph)
     return most
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from ...errors import LogError
@@ -90,6 +90,10 @@ class Postgres:
     def stores(self) -> Sequence[Postgres]:
         """Return this database."""
         return (self,)
+
+    def deleting(self) -> AbstractContextManager[None]:
+        """Return a context that does nothing: the disk is the server's."""
+        return nullcontext()
 
     def erase(self) -> None:
         """Let PostgreSQL free the space of deleted entries; its write-ahead log and backups are its own."""

@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import chain, islice
 from pathlib import Path
 
@@ -121,6 +121,10 @@ class Spooled:
         if self._kept:
             raise self._busy()
         return [self._reach(), *self._rejected.stores()]
+
+    def deleting(self) -> AbstractContextManager[None]:
+        """Return a context that does nothing: deleting is a matter of both parts."""
+        return nullcontext()
 
     def erase(self) -> None:
         """Remove the bytes of deleted entries from both."""

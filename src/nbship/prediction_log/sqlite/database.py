@@ -7,16 +7,16 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from ...atomic_write import create_private
 from ...errors import LogError
 from ..damage import DamageCheck, is_damage
-from ..disks import require_room
 from ..pruning import Pace
 from ..rows import Entry
 from .inserts import insert_group
+from .reserve import Reserve
 from .schema import prepare
 
 __all__ = ["Sqlite"]
@@ -42,14 +42,23 @@ class Sqlite:
         self._file: tuple[int, int] | None = None
         self._busy_timeout = _BUSY_TIMEOUT_MS
         self._damage = DamageCheck(self.path, _opened)
+        self._reserve = Reserve(self.path)
         with self._failures("opened"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # SQLite's other files get the permissions of this one.
-            create_private(self.path)
-            with _opened(self.path) as connection:
-                self.salt = prepare(connection, self.path)
+            try:
+                self.salt = self._prepare()
+            except (sqlite3.Error, OSError):
+                # Opening needs a little space too, for the files beside this one.
+                self._reserve.give_up()
+                self.salt = self._prepare()
             self._checked = _identity(self.path)
             self._damage.start()
+
+    def _prepare(self) -> bytes:
+        # SQLite's other files get the permissions of this one.
+        create_private(self.path)
+        with _opened(self.path) as connection:
+            return prepare(connection, self.path)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -57,7 +66,7 @@ class Sqlite:
     def write(self, group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
         """Write several lists of entries in one durable transaction; return for each None or its error."""
         with self._failures("written"):
-            require_room(self.path)
+            self._reserve.require()
             connection = self._writer()
             self._damage.require_intact()
             try:
@@ -75,7 +84,7 @@ class Sqlite:
         if connection is None or _identity(self.path) != self._file:
             return None
         try:
-            require_room(self.path)
+            self._reserve.require()
             self._damage.require_intact()
             self._set_busy_timeout(connection, 0)
             return insert_group(connection, group)
@@ -96,6 +105,10 @@ class Sqlite:
     def stores(self) -> Sequence[Sqlite]:
         """Return this file."""
         return (self,)
+
+    def deleting(self) -> AbstractContextManager[None]:
+        """Use the reserved space in a block."""
+        return self._reserve.used()
 
     def erase(self) -> None:
         """Empty the write-ahead log, which holds earlier versions of pages; deleted content in the file is zeros.
@@ -150,6 +163,7 @@ class Sqlite:
             self._writing = _connect(self.path)
             self.salt = prepare(self._writing, self.path)
             self._file = _identity(self.path)
+            self._reserve.keep()
             if self._checked != self._file:
                 self._checked, self._damage = self._file, DamageCheck(self.path, _opened)
                 self._damage.start()
@@ -168,9 +182,14 @@ class Sqlite:
         except (sqlite3.Error, OSError) as error:
             if is_damage(error):
                 self._damage.report(error)
+            reason = self._reserve.full() if _is_full(error) else error
             raise LogError(
-                f"The prediction log '{self.path}' cannot be {action}: {error}. Check the disk and the file's permissions, or set 'log.url' in nbship.yaml."
+                f"The prediction log '{self.path}' cannot be {action}: {reason}. Check the disk and the file's permissions, or set 'log.url' in nbship.yaml."
             ) from error
+
+
+def _is_full(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _connect(path: Path) -> sqlite3.Connection:
