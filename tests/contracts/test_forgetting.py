@@ -37,6 +37,7 @@ FIELDS = (
     Field("height", "float"),
     Field("born", "datetime", timezone="UTC"),
     Field("member", "bool"),
+    Field("balance", "float"),
 )
 # Field -> the text for the command, spellings of the same value, and other people's values that resemble it.
 SAME: dict[str, tuple[str, list[Any], list[Any]]] = {
@@ -49,6 +50,7 @@ SAME: dict[str, tuple[str, list[Any], list[Any]]] = {
         ["2001-02-03T04:05:00+01:00", "2001-02-03", "2001-02-03T04:05:01Z", "yesterday", 20010203],
     ),
     "member": ("true", [True, "true", "TRUE"], [False, 1, "false", None]),
+    "balance": ("0", [0, 0.0, -0.0, "-0", "0.00", [-0.0]], [0.1, False, None, ""]),
 }  # fmt: skip
 
 
@@ -79,6 +81,18 @@ def test_predictions_are_found_before_and_after_a_field_became_personal(log: Sql
             log.append(record(inputs=json.dumps([{name: pseudonym(row[name], log.salt)}]), outputs=None))
         assert forget_subject(log, signature(True), {name: str(row[name])}) == 4
         assert log.recent(9) == []
+
+
+@pytest.mark.parametrize("pii", [False, True])
+@pytest.mark.parametrize("text", ["0", "-0.0"])
+def test_the_sign_of_zero_does_not_count(log: SqlLog, text: str, pii: bool) -> None:
+    keyed = Signature(inputs=(Field("balance", "float", key=True, pii=pii),))
+    rows = [store_row({"balance": balance}, keyed, salt=log.salt) for balance in (0, 0.0, -0.0)]
+    assert len({row.keys for row in rows}) == 1
+    log.append(*(record(inputs=row.inputs, keys=row.keys) for row in rows))
+    # Until nbship 0.1, -0.0 had a pseudonym of its own.
+    log.append(record(inputs=json.dumps({"balance": pseudonym(-0.0, log.salt)})))
+    assert forget_subject(log, keyed, {"balance": text}) == 4
 
 
 def test_a_value_that_does_not_fit_is_an_error(log: SqlLog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sqlite3
@@ -11,6 +12,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -21,7 +23,7 @@ from nbship import cli, predictor
 from nbship.errors import LogError
 from nbship.inference import find_deployment, predict_file, replay
 from nbship.model import Field
-from nbship.prediction_log import Label, predictions, pseudonym
+from nbship.prediction_log import Label, batch_keys, predictions, pseudonym
 from nbship.serving import KeyFile
 
 NAMES = ["Ann Canary", "Ben Other", "Cleo Other", "Ann Canary", "Dora Other"]
@@ -157,11 +159,138 @@ def test_forget_finds_rejected_rows_of_a_query(shop: str, package: Path) -> None
     done = predict(shop, package, shop, "--table", "scored", "--max-rejected", "1", query=query)
     assert done["rejected"] == 2
     state = Path("state").absolute()
-    assert holding(state, "Canary") == [f"{done['id']}.parquet.rejected.csv"]
+    with find_deployment(package).open_log() as log:
+        ann, ben = (pseudonym(name, log.salt) for name in ("Ann Canary", "Ben Other"))
+    rejected = f"{done['id']}.parquet.rejected.csv"
+    assert rejected in holding(state, ann)
     assert readable_by_others(state) == []
     run("log", "forget", "--field", "name", "--value", "Ann Canary", "--package", str(package))
-    assert holding(state, "Canary") == []
-    assert holding(state, "Ben") == [f"{done['id']}.parquet.rejected.csv"]
+    assert holding(state, ann) == []
+    assert rejected in holding(state, ben)
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package with a personal key, a field that is not stored, and another personal field."""
+    fields = [
+        Field("person", "string", key=True, pii=True, example="nobody"),
+        Field("mail", "string", pii="drop", example="none"),
+        Field("height", "float", pii=True, example=1.0),
+    ]
+    return build_small(tmp_path_factory.mktemp("models"), name="keyed", fields=fields)
+
+
+def canary_rows(suffix: str) -> bytes:
+    """Six rows as a file: the second is out of range, and in text, the fourth cannot be read as a row."""
+    rows = make_rows(6, seed=3).drop(columns=["limit", "grade"]).assign(size=[7, 99, 4, 7, 5, 2])
+    rows = rows.assign(person=[f"CANARY-p{n}" for n in range(6)], mail=[f"CANARY-m{n}" for n in range(6)], height=1.5)
+    rows["at"] = rows["at"].map(lambda at: at.isoformat())
+    if suffix == ".parquet":
+        return rows.to_parquet(index=False)
+    text = rows.to_csv(index=False) if suffix == ".csv" else rows.to_json(orient="records", lines=True)
+    lines = text.splitlines()
+    number = 4 if suffix == ".csv" else 3
+    lines[number] = f"CANARY-p9,{lines[number]}"
+    return "\n".join([*lines, ""]).encode()
+
+
+@pytest.mark.parametrize("target", ["table", "csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("given", ["query", "stream.csv", "stream.jsonl", "stream.parquet", "file.csv", "file.jsonl"])
+def test_nothing_personal_is_kept_in_clear_and_everything_is_forgotten(
+    shop: str, keyed: Path, given: str, target: str, tmp_path: Path
+) -> None:
+    way, _, suffix = given.partition(".")
+    content = canary_rows(f".{suffix or 'parquet'}")
+    words, stream = {
+        "query": ([shop, "--query", "SELECT * FROM canaries"], None),
+        "stream": (["-"], content),
+        "file": ([str(tmp_path / f"in.{suffix}")], None),
+    }[way]
+    (tmp_path / f"in.{suffix}").write_bytes(content)
+    if way == "query":
+        with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+            pd.read_parquet(io.BytesIO(content)).to_sql("canaries", connection, index=False)
+    output = [shop, "--table", "scored"] if target == "table" else ["-", "--output-format", target]
+    words = ["predict", words[0], *output, *words[1:], "--max-rejected", "1", "--package", str(keyed)]
+    state, accepted = Path("state").absolute(), 5 if suffix in ("", "parquet") else 4
+    for _ in range(2):
+        result = CliRunner().invoke(cli.nbship, words, input=stream, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        # The caller gets the keys, and nbship keeps their pseudonyms.
+        if target == "table":
+            with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+                people = pd.read_sql("SELECT person FROM scored ORDER BY person", connection)["person"].tolist()
+            assert people[0] == "CANARY-p0"
+            assert len(people) == accepted
+        else:
+            delivered = result.stdout_bytes
+            rows = pd.read_parquet(io.BytesIO(delivered)).to_csv() if target == "parquet" else delivered.decode()
+            assert rows.count("CANARY-p") == accepted
+        assert holding(state, "CANARY") == []
+        assert readable_by_others(state) == []
+    with find_deployment(keyed).open_log() as log:
+        (batch,) = log.batches()
+        assert batch.rows == accepted
+        at = make_rows(6, seed=3).iloc[0]
+        keys = {
+            "at": at["at"].tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "line": at["line"],
+            "person": pseudonym("CANARY-p0", log.salt),
+        }
+        text = json.dumps(keys, separators=(",", ":"))
+        assert batch_keys(log, predictor.load(keyed).signature, [text]) == {text}
+        assert [path.parent.name for path in state.rglob("*.npy")] == ["batch_keys"]
+        assert [path.stat().st_mode & 0o077 for path in state.rglob("*.npy")] == [0]
+        theirs = [pseudonym(f"CANARY-p{number}", log.salt) for number in (0, 1)]
+    assert all(holding(state, each) for each in theirs)
+    for number in (0, 1):
+        run("log", "forget", "--field", "person", "--value", f"CANARY-p{number}", "--package", str(keyed))
+    assert [holding(state, each) for each in theirs] == [[], []]
+    assert list(state.rglob("*.npy")) == []
+    run("log", "prune", "--before", "2999-01-01", "--package", str(keyed))
+    assert files(state / "batches") == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_prune_deletes_the_rejected_rows_of_a_run_without_a_valid_row(
+    shop: str, keyed: Path, small_package: Path, suffix: str
+) -> None:
+    for package in (keyed, small_package):
+        rows = make_rows(3).drop(columns=["limit", "grade"]).assign(size=99)
+        if package == keyed:
+            rows = rows.assign(person="CANARY", mail="CANARY", height=1.0)
+        rows["at"] = rows["at"].map(lambda at: at.isoformat())
+        content = {
+            ".csv": lambda rows=rows: rows.to_csv(index=False).encode(),
+            ".jsonl": lambda rows=rows: rows.to_json(orient="records", lines=True).encode(),
+            ".parquet": lambda rows=rows: rows.to_parquet(index=False),
+        }[suffix]()
+        words = ["predict", "-", "-", "--package", str(package)]
+        assert CliRunner().invoke(cli.nbship, words, input=content).exit_code != 0
+    state = Path("state").absolute()
+    assert len(list(state.glob("batches/*.rejected.csv"))) == 2
+    assert holding(state, "CANARY") == []
+    run("log", "prune", "--before", "2001-01-01", "--package", str(keyed))
+    assert len(list(state.glob("batches/*.rejected.csv"))) == 2
+    run("log", "prune", "--before", "2999-01-01", "--package", str(keyed))
+    assert files(state / "batches") == []
+
+
+@pytest.mark.parametrize("way", ["stream", "file"])
+def test_forget_finds_the_key_of_a_person_that_is_not_marked(
+    shop: str, small_package: Path, tmp_path: Path, way: str
+) -> None:
+    rows = make_rows(6, seed=3).drop(columns=["limit", "grade"])
+    (tmp_path / "in.csv").write_text(rows.to_csv(index=False))
+    source = "-" if way == "stream" else str(tmp_path / "in.csv")
+    words = ["predict", source, "-", "--output-format", "csv", "--package", str(small_package)]
+    content = (tmp_path / "in.csv").read_bytes()
+    assert CliRunner().invoke(cli.nbship, words, input=content, catch_exceptions=False).exit_code == 0
+    at = rows["at"].iloc[2].isoformat()
+    words = ["log", "forget", "--field", "at", "--value", at, "--package", str(small_package), "--json"]
+    assert [json.loads(run(*words))["forgotten"] for _ in range(2)] == [1, 0]
+    (output,) = Path("state/batches").glob("b*.csv")
+    assert len(output.read_text().splitlines()) == 6
 
 
 def test_prune_deletes_the_files_of_its_batches(shop: str, package: Path) -> None:

@@ -78,35 +78,34 @@ def command(
         zcat july.csv.gz | nbship predict - - > scored.csv
         nbship predict sqlite:///shop.db out.parquet --query 'SELECT * FROM orders ORDER BY id'
     """
-    from ..inference import OwnFiles, find_deployment, load_table, predict_file
+    from ..inference import OwnFiles, find_deployment, load_table, personal_keys, predict_file
     from ..prediction_log import redacted_fields
 
     output = _check_usage(source, output, query=query, table=table, output_format=output_format)
     deployment = find_deployment(package, model=model)
     predictor = deployment.load(other_versions=other_versions)
     folder = deployment.state / "batches"
-    redacts = (query is not None or source == _STREAM) and bool(redacted_fields(predictor.signature))
+    personal = bool(redacted_fields(predictor.signature))
+    redacts = (query is not None or source == _STREAM) and personal
     owned = output == _STREAM or table is not None
     with OwnFiles(folder, temporary=redacts) as own, _private_files(owned):
         read = _source(source, query, own, predictor.signature, csv)
-        target = Path(output)
+        target, kept = Path(output), None
         if owned:
-            target = own.output(
-                predictor,
-                read,
-                _kind(read, output_format, table),
-                ignore_extra=ignore_extra,
-                escape_formulas=escape_formulas,
-            )
+            kind = _kind(read, output_format, table)
+            target = own.output(predictor, read, kind, ignore_extra=ignore_extra, escape_formulas=escape_formulas)
+            kept = target if personal else None
+        if kept is not None and personal_keys(predictor.signature):
+            kept, target = kept.with_suffix(".parquet"), own.temporary(kept.name)
         with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
             summary = predict_file(
-                predictor, log, source=read, target=target, keep_in=folder if redacts else None, progress=progress, ignore_extra=ignore_extra, escape_formulas=escape_formulas,
+                predictor, log, source=read, target=target, keep_in=folder if redacts else None, keep_output_as=kept, progress=progress, ignore_extra=ignore_extra, escape_formulas=escape_formulas,
             )  # fmt: skip
-    if table is not None:
-        load_table(target, output, table, run=summary.run.id)
-    if output == _STREAM:
-        _copy_to_stdout(target)
-    text = json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(target))
+        if table is not None:
+            load_table(target, output, table, run=summary.run.id)
+        if output == _STREAM:
+            _copy_to_stdout(target)
+    text = json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(kept or target))
     click.echo(text, err=output == _STREAM)
     summary.require_accepted(max_rejected)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batch import BatchSummary, OwnFiles, is_database_url, load_table, predict_file, save_query
+from .batch import BatchSummary, OwnFiles, is_database_url, load_table, personal_keys, predict_file, save_query
 from .dataplane import accept_feedback, find_results, start_prediction
 from .deployment import Deployment, find_deployment
 from .feedback import LabelCounts, import_labels, store_feedback
@@ -32,6 +32,7 @@ __all__ = [
     "load_table",
     "open_results",
     "output_records",
+    "personal_keys",
     "predict_file",
     "prune_before",
     "replay",

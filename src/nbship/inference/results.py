@@ -104,7 +104,7 @@ def open_results(output: Path, *, package: Package, log: PredictionLog, folder: 
 def _build(index: Path, output: Source, signature: Signature, salt: bytes) -> None:
     with replacing(index, private=True) as temporary, closing(sqlite3.connect(temporary)) as connection:
         connection.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
-        for chunk in read_chunks(output, output_fields(signature)):
+        for chunk in read_chunks(output, output_fields(signature, str(output))):
             keys = keys_of_frame(chunk.frame, signature, salt=salt)
             frame = chunk.frame[["prediction_id", *signature.output_columns]]
             columns = (frame[name].tolist() for name in frame)

@@ -91,9 +91,10 @@ def _digest_at(path: str, stats: tuple[tuple[int, ...], ...]) -> str:
     return Source.parse(path).digest()
 
 
-def output_fields(signature: Signature, *, keys: bool = True) -> tuple[Field, ...]:
-    """Return the columns of a batch run's output, as fields."""
-    key_fields = [signature[name] for name in signature.keys] if keys else []
+def output_fields(signature: Signature, path: str, *, keys: bool = True) -> tuple[Field, ...]:
+    """Return the columns of the output of a batch run, as fields with which it is read."""
+    stored = {field.name: field for field in stored_fields(path, signature)} if keys else {}
+    key_fields = [stored[name] for name in signature.keys] if keys else []
     outputs = [
         Field(name, output.dtype if output.dtype != "category" else "string")
         for name, output in signature.output_columns.items()
@@ -119,7 +120,7 @@ def batch_rows(run: BatchRun, signature: Signature) -> Iterator[tuple[pd.DataFra
 
 
 def _outputs(run: BatchRun, signature: Signature) -> Iterator[pd.DataFrame]:
-    for chunk in read_chunks(Source.parse(run.output_path), output_fields(signature, keys=False)):
+    for chunk in read_chunks(Source.parse(run.output_path), output_fields(signature, run.output_path, keys=False)):
         frame = chunk.frame
         if len(frame):
             frame.index = frame["prediction_id"].str.rpartition(_SEPARATOR)[2].astype("int64").to_numpy()

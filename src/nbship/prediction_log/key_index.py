@@ -81,7 +81,7 @@ def _index(run: BatchRun, signature: Signature, salt: bytes, folder: Path | None
             if path is None:
                 return hashes
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with replacing(path) as temporary, temporary.open("xb") as file:
+            with replacing(path, private=True) as temporary, temporary.open("wb") as file:
                 np.save(file, hashes)
         index: Hashes = np.load(path, mmap_mode="r")
     except (OSError, ValueError) as error:
@@ -93,7 +93,7 @@ def _index(run: BatchRun, signature: Signature, salt: bytes, folder: Path | None
 def _hashes(run: BatchRun, signature: Signature, salt: bytes) -> Hashes:
     import numpy as np
 
-    fields = [field for field in output_fields(signature) if field.name in signature.keys]
+    fields = [field for field in output_fields(signature, run.output_path) if field.name in signature.keys]
     parts = [np.empty(0, dtype=np.uint64)]
     for chunk in read_chunks(Source.parse(run.output_path), fields):
         keys = keys_of_frame(chunk.frame, signature, salt=salt)

@@ -6,7 +6,7 @@ of their field, personal values as pseudonyms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -114,7 +114,7 @@ def _parse_number(text: str, field: Field) -> int | float:
     if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
         raise ValueError("is not a finite number")
     if field.dtype == "float":
-        return float(number)
+        return _float(number)
     if number != number.to_integral_value():
         raise ValueError("is not an integer")
     return int(number)
@@ -134,8 +134,13 @@ def _plain(value: Any, field: Field) -> Any:
         return None
     if field.dtype == "datetime":
         return to_utc(value, field)
-    kinds = {"float": float, "int": int, "bool": bool}
+    kinds: Mapping[str, Callable[[Any], Any]] = {"float": _float, "int": int, "bool": bool}
     return kinds.get(field.dtype, str)(value)
+
+
+def _float(value: Any) -> float:
+    # -0.0 equals 0.0, and has another text.
+    return float(value) + 0.0
 
 
 def _is_null(value: Any) -> bool:

@@ -61,7 +61,7 @@ def is_redacted(run: BatchRun) -> bool:
 
 
 def stored_fields(path: str, signature: Signature) -> Sequence[Field]:
-    """Return the fields with which the input of a batch run is read: pseudonyms are strings."""
+    """Return the inputs as fields with which a file of a batch run is read: pseudonyms are strings."""
     names = _redacted_names(path)
     return [
         replace(field, dtype="string", minimum=None, maximum=None, categories=None, nullable=True, optional=True)

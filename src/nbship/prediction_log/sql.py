@@ -194,6 +194,9 @@ class SqlLog:
             with store.deleting():
                 deleted += delete_entries(store, self._where, is_theirs)
                 store.erase()
+        if self.folder is not None:
+            # They are created again from the outputs.
+            remove_indexes(self.folder, ())
         return deleted
 
     def replace_file(self, path: str, digest: str, new_path: str, new_digest: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...atomic_write import replacing
-from ...model.signature import Signature
+from ...model.signature import Field, Signature
 from ...prediction_log import split_id, stored_fields
 from ...tabular import Source, TableWriter, read_chunks, unescape_text
 
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["numbers_of", "remove_rejected", "typed_table", "values_of", "write_without_rows", "write_without_values"]
+__all__ = [
+    "numbers_in_output",
+    "numbers_of",
+    "remove_rejected",
+    "typed_table",
+    "values_of",
+    "write_without_rows",
+    "write_without_values",
+]
 
 _ROWS = 50_000
 _IsTheirs = Callable[[Mapping[str, Any]], bool]
@@ -29,6 +37,17 @@ def numbers_of(source: Source, signature: Signature, is_theirs: _IsTheirs) -> It
     for chunk in read_chunks(source, stored_fields(str(source), signature), ignore_extra=True):
         rows = zip(chunk.raw.index.tolist(), chunk.raw.to_dict("records"), strict=True)
         yield from (number for number, row in rows if is_theirs(_as_record(row)))
+
+
+def numbers_in_output(source: Source, is_theirs: _IsTheirs) -> Iterator[int]:
+    """Yield the numbers of the rows of an output whose key columns are a person's."""
+    plain = unescape_text if source.csv.escaped else str
+    for chunk in read_chunks(source, ()):
+        for row in map(_as_record, chunk.raw.to_dict("records")):
+            parts = split_id(str(row["prediction_id"]))
+            values = {name: plain(value) if isinstance(value, str) else value for name, value in row.items()}
+            if parts is not None and is_theirs(values):
+                yield parts[1]
 
 
 def _as_record(row: Mapping[Any, Any]) -> Mapping[str, Any]:
@@ -49,18 +68,18 @@ def write_without_values(source: Source, target: Path, numbers: Collection[int],
     writer = TableWriter(target, suffix=".parquet")
     for chunk in read_chunks(source, signature.inputs, ignore_extra=True):
         kept = chunk.frame[~chunk.frame.index.isin(list(numbers))].reindex(list(chunk.index))
-        writer.write(typed_table(kept, signature))
+        writer.write(typed_table(kept, signature.inputs))
     writer.close()
 
 
-def typed_table(frame: pd.DataFrame, signature: Signature, *, without: Collection[str] = ()) -> pa.Table:
-    """Return a frame's fields, without some of them, as a table in which missing values are null."""
+def typed_table(frame: pd.DataFrame, fields: Iterable[Field]) -> pa.Table:
+    """Return a frame's fields as a table in which missing values are null."""
     import pyarrow as pa
 
     types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "datetime": pa.timestamp("us", tz="UTC")}
-    fields = [field for field in signature.inputs if field.name in frame and field.name not in without]
+    present = [field for field in fields if field.name in frame]
     return pa.table(
-        {field.name: pa.array(values_of(frame[field.name]), types.get(field.dtype, pa.string())) for field in fields}
+        {field.name: pa.array(values_of(frame[field.name]), types.get(field.dtype, pa.string())) for field in present}
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputFailure
 from ...model.signature import Signature
+from ...prediction_log import store_rejected
 from ...predictor import Predictions
 from ...tabular import Chunk
 
@@ -48,8 +51,16 @@ def predicted_table(
     return pa.table(columns)
 
 
-def rejected_table(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
-    """Return the rejected rows as they were read, with row numbers and reasons."""
+def rejected_table(
+    chunk: Chunk, failures: Sequence[InputFailure], signature: Signature, *, salt: bytes | None = None
+) -> pa.Table:
+    """Return the rejected rows with row numbers and reasons.
+
+    Parameters
+    ----------
+    salt
+        The log's salt for pseudonyms; without it, the rows are returned as they were read.
+    """
     import pyarrow as pa
 
     reasons: dict[int, list[str]] = {}
@@ -59,9 +70,51 @@ def rejected_table(chunk: Chunk, failures: Sequence[InputFailure]) -> pa.Table:
     rows = sorted(reasons)
     positions = pa.array([row - chunk.index.start for row in rows])
     added = {"row": pa.array(rows), "reason": pa.array(["; ".join(reasons[row]) for row in rows])}
-    given = [_as_text(column, positions) for column in chunk.table.columns]
+    if salt is None:
+        names, given = chunk.table.column_names, [_as_text(column, positions) for column in chunk.table.columns]
+    else:
+        # A row with a problem of its own may have a value in the column of another.
+        misread = {(failure.row or 0) - chunk.index.start for failure in failures if failure.field is None}
+        redacted = _redacted_columns(chunk.table, positions.to_pylist(), misread, signature, salt)
+        names, given = list(redacted), list(redacted.values())
     # The input may have columns of these names, so this is not a dictionary.
-    return pa.table([*added.values(), *given], names=[*added, *chunk.table.column_names])
+    return pa.table([*added.values(), *given], names=[*added, *names])
+
+
+def _redacted_columns(
+    table: pa.Table, positions: Sequence[int], misread: Collection[int], signature: Signature, salt: bytes
+) -> dict[str, pa.Array]:
+    """Return rows as the log stores rejected ones; those that were misread have no values."""
+    import pyarrow as pa
+
+    is_lines = table.column_names == ["line"] and _is_bytes(table.schema.field("line").type)
+    names = [name for name in table.column_names if is_lines or name in signature.names]
+    stored: list[Mapping[str, Any]] = []
+    for position in positions:
+        values = {name: _decoded(table.column(name)[position].as_py()) for name in names if position not in misread}
+        row = _record(values["line"]) if is_lines and values else values
+        stored.append(store_rejected(row, signature, salt=salt))
+    if is_lines:
+        lines = [json.dumps(row, default=str) if row else None for row in stored]
+        return {"line": pa.array(lines, pa.string())}
+    columns = {name: [row.get(name) for row in stored] for name in names if signature[name].pii != "drop"}
+    return {
+        name: pa.array([None if value is None else str(value) for value in column], pa.string())
+        for name, column in columns.items()
+    }
+
+
+def _decoded(value: Any) -> Any:
+    """Return a value of a table; an empty string of CSV is none."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return None if text == "" else text
+
+
+def _record(line: str) -> Mapping[str, Any]:
+    with suppress(ValueError):
+        if isinstance(found := json.loads(line), dict):
+            return found
+    return {}
 
 
 def _as_text(column: pa.ChunkedArray, positions: pa.Array) -> pa.ChunkedArray:

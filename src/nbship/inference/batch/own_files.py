@@ -41,13 +41,13 @@ class OwnFiles:
 
     def __init__(self, folder: Path, *, temporary: bool = False) -> None:
         self._folder, self._temporary = folder, temporary
-        self._inputs = ExitStack()
+        self._files = ExitStack()
 
     def __enter__(self) -> OwnFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._inputs.close()
+        self._files.close()
 
     def store_query(self, url: str, query: str, *, signature: Signature) -> Path:
         """Store the result of a query, and return the file. Errors are those of `save_query`."""
@@ -82,9 +82,13 @@ class OwnFiles:
         name = run_name(predictor, source, source.digest(), ignore_extra=ignore_extra, escape_formulas=escape_formulas)
         return self._folder / f"{name}.{kind}"
 
+    def temporary(self, name: str) -> Path:
+        """Return the path of a file that is deleted at the end of the `with` block."""
+        return self._files.enter_context(self._new()) / name
+
     def _place(self) -> AbstractContextManager[Path]:
         """Yield a folder for a new input, which stays until the end if inputs are temporary."""
-        return nullcontext(self._inputs.enter_context(self._new())) if self._temporary else self._new()
+        return nullcontext(self._files.enter_context(self._new())) if self._temporary else self._new()
 
     def _keep(self, file: Path, suffix: str) -> Path:
         if self._temporary:

@@ -22,7 +22,7 @@ from ...predictor import PackagePredictor
 from ...tabular import CsvOptions, Source, TableJoiner, output_kind, read_column_names, writing
 from ...text import counted, listed, nearest
 from .input_digest import InputDigest
-from .kept_files import INPUT_SUFFIX, keep_input
+from .kept_files import INPUT_SUFFIX, keep_input, keep_output
 from .partitions import Partition, PartitionFolder, remove_partitions
 from .scoring import REASONS, Scoring
 
@@ -67,6 +67,7 @@ def predict_file(
     source: Source | Path,
     target: Path,
     keep_in: Path | None = None,
+    keep_output_as: Path | None = None,
     ignore_extra: bool = False,
     escape_formulas: bool = False,
     caller: str = "local",
@@ -82,6 +83,9 @@ def predict_file(
     ----------
     keep_in
         The folder for a copy of the input, with pseudonyms of personal values, that replays read instead of `source`.
+    keep_output_as
+        The file that replays read instead of `target`, for which pseudonyms replace personal values in the rejected
+        rows, and in a copy of the output if it is not `target` itself. Only for models with personal fields.
     ignore_extra
         Ignore unknown columns instead of raising an error.
     escape_formulas
@@ -107,16 +111,22 @@ def predict_file(
     current = InputDigest(source)
     digest = current.digest
     id = _run_id(predictor.digest, digest, source.declared)
-    rejected_path = target.with_name(target.name + ".rejected.csv")
+    stored = keep_output_as or target
+    rejected_path = stored.with_name(stored.name + ".rejected.csv")
     kept = None if keep_in is None else keep_in.absolute() / f"{id}{INPUT_SUFFIX}"
-    written = Source(target, CsvOptions(escaped=escape_formulas and output_kind(target) == "csv"))
+    written = Source(stored, CsvOptions(escaped=escape_formulas and output_kind(stored) == "csv"))
     earlier = _repeated(log.batch(id), kept or source, written, rejected_path)
     name = run_name(predictor, source, digest, ignore_extra=ignore_extra, escape_formulas=escape_formulas)
-    if earlier is not None:
-        remove_partitions(target, name)
+    # Beside the file that stays: `target` may be in a folder that does not.
+    beside = stored.with_name(target.name)
+    if earlier is not None and stored == target:
+        remove_partitions(beside, name)
         return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
-    with writing(target.absolute().parent), closing(PartitionFolder(target, name)) as folder:
-        scoring = Scoring(predictor, id, source, folder, ignore_extra, escape_formulas, CHUNK_ROWS, PARTITION_ROWS)
+    with writing(stored.absolute().parent), closing(PartitionFolder(beside, name)) as folder:
+        salt = None if keep_output_as is None else log.salt
+        scoring = Scoring(
+            predictor, id, source, folder, ignore_extra, escape_formulas, CHUNK_ROWS, PARTITION_ROWS, salt
+        )
         partitions, output, rejected = _score(scoring, suffix=f".{output_kind(target)}", progress=progress)
         if output is None:
             _raise_no_output(folder, source, partitions, rejected=rejected, rejected_path=rejected_path)
@@ -124,12 +134,22 @@ def predict_file(
         if current.is_changed():
             folder.remove()
             raise SourceError(f"'{source.path}' changed while it was read. Run the command again.")
+        if earlier is not None:
+            # The files that stay are there, and may have lost rows that were to be forgotten.
+            publish(output, target)
+            folder.remove()
+            return BatchSummary(earlier, rejected_path if earlier.rejected else None, repeated=True)
+        copied = output
+        if stored != target:
+            copied = folder.joined(f"kept{stored.suffix}")
+            given = Source(output, CsvOptions(escaped=escape_formulas and output_kind(target) == "csv"))
+            keep_output(given, copied, signature=predictor.signature, salt=log.salt)
         if kept is not None:
             digest = keep_input(source, kept, signature=predictor.signature, salt=log.salt)
         run = BatchRun(
             id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
             version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(kept or source),
-            input_digest=digest, output_path=str(written), output_digest=digest_of(output),
+            input_digest=digest, output_path=str(written), output_digest=digest_of(copied),
             rows=sum(each.rows for each in partitions), rejected=sum(each.rejected for each in partitions),
             first_event=min((each.first for each in partitions if each.first), default=None),
             last_event=max((each.last for each in partitions if each.last), default=None),
@@ -141,7 +161,9 @@ def predict_file(
             rejected_path.unlink(missing_ok=True)
         else:
             publish(rejected, rejected_path, durable=True)
-        publish(output, target, durable=True)
+        publish(copied, stored, durable=True)
+        if stored != target:
+            publish(output, target)
         folder.remove()
     return BatchSummary(run, rejected_path if run.rejected else None)
 

@@ -38,6 +38,8 @@ class Scoring:
         The run's id.
     chunk_rows, partition_rows
         Rows in memory at a time; rows in a partition, though a Parquet row group is never split.
+    salt
+        The log's salt, if rejected rows are written with pseudonyms.
     """
 
     predictor: PackagePredictor
@@ -48,6 +50,7 @@ class Scoring:
     escape_formulas: bool
     chunk_rows: int
     partition_rows: int
+    salt: bytes | None = None
 
     def run(self, progress: Callable[[int], None]) -> Generator[tuple[int, Partition]]:
         """Score the unfinished partitions; yield all partitions with their numbers, in order.
@@ -124,7 +127,7 @@ class Scoring:
                 if predictions is not None:
                     output.write(predicted_table(self.id, chunk, frame, predictions, signature, text=output.is_csv))
                 if failures:
-                    rejected.write(rejected_table(chunk, failures))
+                    rejected.write(rejected_table(chunk, failures, signature, salt=self.salt))
                 partition = _added(partition, chunk, frame, failures, signature)
                 report(len(chunk.index))
         self.folder.finish(number, partition)
