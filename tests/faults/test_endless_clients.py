@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import pytest
@@ -53,7 +55,7 @@ def keyed(small_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     key = {"name": "shop", "roles": ["predict"], "sha256": "0" * 64}
     (folder / "state/keys.json").write_text(json.dumps({"keys": [key]}))
     environ = {
-        "NBSHIP_SERVING__AUTH": "keys", "NBSHIP_SERVING__MAX_BYTES": str(MOST_BYTES), "NBSHIP_SERVING__RECEIVE_SECONDS": "2",
+        "NBSHIP_SERVING__AUTH": "keys", "NBSHIP_SERVING__MAX_BYTES": str(MOST_BYTES), "NBSHIP_SERVING__RECEIVE_SECONDS": "2", "NBSHIP_SERVING__SEND_SECONDS": "5",
     }  # fmt: skip
     with serving(small_package, folder, environ=environ) as (url, server):
         yield url, server.pid
@@ -115,6 +117,46 @@ def test_a_client_that_sends_slowly_is_disconnected(keyed: tuple[str, int], what
     assert ends[-1]
     assert ends.count(True) == 1
     assert httpx.post(f"{url}/predict", json=RECORD).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/v2/health/live", "/nowhere"])
+def test_a_client_that_reads_no_response_cannot_send_requests_for_ever(keyed: tuple[str, int], path: str) -> None:
+    url, pid = keyed
+    before, sent = resident_memory(pid), 0
+    requests = b"GET %s HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" % path.encode() * 500
+    with _dial(url, buffer=4096) as line, suppress(OSError):
+        while True:
+            # It ends as the service closes the connection.
+            line.sendall(requests)
+            sent += len(requests)
+            assert sent < 20 * MOST_BYTES
+    assert resident_memory(pid) - before < SLACK
+    assert sent < 6 * MOST_BYTES + SLACK
+
+
+def test_requests_that_are_sent_before_their_responses_are_answered_in_order(
+    small_package: Path, tmp_path: Path
+) -> None:
+    count, row = 3000, json.dumps(RECORD).encode()
+    head = b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nx-request-id: %d\r\ncontent-length: %d\r\n\r\n"
+    bodies = [row if number % 1000 else b"[%s]" % b",".join([row] * 1000) for number in range(count)]
+    requests = b"".join(head % (number, len(body)) + body for number, body in enumerate(bodies))
+    with serving(small_package, tmp_path) as (url, _), _dial(url) as line, line.makefile("rb") as reader:
+        sending = threading.Thread(target=line.sendall, args=[requests])
+        sending.start()
+        found = [_read_response(reader) for _ in range(count)]
+        sending.join()
+    assert [id for _, id, _ in found] == list(range(count))
+    assert {status for status, _, _ in found} == {200}
+    assert [rows for _, _, rows in found] == [1 if number % 1000 else 1000 for number in range(count)]
+
+
+def _read_response(reader: BinaryIO) -> tuple[int, int, int]:
+    """Return the status, the request id and the number of predictions of the next response."""
+    status = int(reader.readline().split()[1])
+    headers = dict(iter(lambda: tuple(reader.readline().strip().split(b": ")), (b"",)))
+    body = json.loads(reader.read(int(headers[b"content-length"])))
+    return status, int(headers[b"x-request-id"]), len(body) if isinstance(body, list) else 1
 
 
 def test_trailers_are_no_headers(small_package: Path, tmp_path: Path) -> None:

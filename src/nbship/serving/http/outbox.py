@@ -38,14 +38,18 @@ class Outgoing:
     ----------
     hold
         Called at the first write after `send`; must arrange for the next call of `send`.
+    may_read
+        Whether to read from the connection; otherwise `resume_reading` does nothing.
     """
 
-    def __init__(self, transport: asyncio.Transport, hold: Callable[[Outgoing], object]) -> None:
-        self._transport, self._hold = transport, hold
+    def __init__(
+        self, transport: asyncio.Transport, hold: Callable[[Outgoing], object], *, may_read: Callable[[], bool]
+    ) -> None:
+        self._transport, self._hold, self._may_read = transport, hold, may_read
         self._parts: list[bytes] = []
         self.is_closing, self.get_extra_info = transport.is_closing, transport.get_extra_info
         self.get_write_buffer_size, self.abort = transport.get_write_buffer_size, transport.abort
-        self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
+        self.pause_reading = transport.pause_reading
 
     def write(self, data: bytes) -> None:
         """Hold bytes to send; send large ones immediately."""
@@ -54,6 +58,11 @@ class Outgoing:
             self.send()
         elif len(self._parts) == 1:
             self._hold(self)
+
+    def resume_reading(self) -> None:
+        """Read again, if it is time."""
+        if self._may_read():
+            self._transport.resume_reading()
 
     def send(self) -> None:
         """Send held data."""

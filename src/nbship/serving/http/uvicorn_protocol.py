@@ -17,6 +17,9 @@ from .outbox import Outbox, Outgoing
 __all__ = ["Connection"]
 
 _MOST_HEAD_BYTES = 65_536
+# The number of bytes that are parsed at a time. A client may send requests before it has received the responses: those in
+# one part wait in memory as objects, later ones as bytes.
+_PART_BYTES = 16_384
 # What a chunk costs besides its content: its size in hexadecimal and line ends.
 _CHUNK_BYTES = 16
 # While the service stops, the time in which a new connection may send its request.
@@ -49,9 +52,10 @@ class Connection(HttpToolsProtocol):
         self._used = self._last = False
         # Of the current request, and the number of requests that have begun on this connection.
         self._bytes, self._body_bytes, self._chunks, self._begun = 0, 0, 0, 0
+        self._unparsed = bytearray()
 
     def connection_made(self, transport: Any) -> None:
-        self._outgoing = Outgoing(transport, self._hold)
+        self._outgoing = Outgoing(transport, self._hold, may_read=lambda: not self._unparsed)
         super().connection_made(self._outgoing)  # type: ignore[arg-type]
         self._head_since = time.monotonic()
 
@@ -59,6 +63,27 @@ class Connection(HttpToolsProtocol):
         self._outbox.add(outgoing, self.loop)
 
     def data_received(self, data: bytes) -> None:
+        if self._unparsed or self.pipeline or len(data) > _PART_BYTES:
+            self._unparsed += data
+            self._parse_waiting()
+        else:
+            self._receive(data)
+
+    def _parse_waiting(self) -> None:
+        """Parse what was received, until requests wait for others; read no more until all is parsed."""
+        if self._head_since is not None:
+            # The rest of the head waited for responses, not for the client.
+            self._head_since = time.monotonic()
+        while self._unparsed and not self.pipeline and not self.transport.is_closing():
+            part = bytes(self._unparsed[:_PART_BYTES])
+            del self._unparsed[:_PART_BYTES]
+            self._receive(part)
+        if self._unparsed:
+            self._outgoing.pause_reading()
+        elif not self.flow.read_paused:
+            self._outgoing.resume_reading()
+
+    def _receive(self, data: bytes) -> None:
         begun, receiving = self._begun, self._request_since is not None
         if self._head_since is None and not receiving:
             # Also for empty lines, which belong to no request.
@@ -161,11 +186,13 @@ class Connection(HttpToolsProtocol):
         if len(self.tasks) <= 1:
             self._outgoing.send()
         super().on_response_complete()
+        if self._unparsed:
+            self._parse_waiting()
 
     def close_slow(self, now: float) -> None:
         """Close the connection if the client sends its request, or receives its response, too slowly."""
         seconds = self._settings.receive_seconds
-        if self._head_since is not None and self._head_since < now - seconds:
+        if self._head_since is not None and self._head_since < now - seconds and not self._unparsed:
             self.reject("too_slow", "The headers of the request did not arrive in time. Send them faster.")
         # While the application reads a body, it has a deadline for it; as long again for what it does not read.
         early = self._request_since is not None and self.cycle.response_complete
