@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .columns import parse_csv_value
 from .csv_dialects import CsvOptions
+from .csv_rows import parse_rows
 from .formats import Kind, find_format, output_kind, sniff_suffix
 from .formulas import unescape_text
 from .readers import Chunk, read_chunks, read_column_names, read_row_spans
@@ -23,6 +24,7 @@ __all__ = [
     "output_kind",
     "parse_csv_value",
     "parse_json",
+    "parse_rows",
     "read_chunks",
     "read_column_names",
     "read_row_spans",

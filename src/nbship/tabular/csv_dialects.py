@@ -6,15 +6,14 @@ The encoding is UTF-8, or UTF-16 if the file begins with its byte order mark. No
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from ..errors import SourceError
+from .csv_rows import parse_rows
 
 __all__ = ["SAMPLE_BYTES", "CsvOptions", "Dialect", "find_dialect"]
 
@@ -23,6 +22,7 @@ _SEPARATORS = ",;\t|"
 _SAMPLED_ROWS = 20
 # Excel writes and reads this line above the header.
 _DECLARED = re.compile(r"sep=([^\r\n])(?:\r\n|\r|\n)", re.IGNORECASE)
+_LINE_END = re.compile(r"[\r\n]")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -54,16 +54,16 @@ class Dialect:
 
     Attributes
     ----------
-    skipped
-        The number of lines above the header.
     names
         The column names.
+    start
+        The number of characters before the first row.
     """
 
     separator: str
     encoding: str
-    skipped: int
     names: tuple[str, ...]
+    start: int
 
 
 def find_dialect(path: Path, sample: bytes, options: CsvOptions) -> Dialect:
@@ -75,7 +75,7 @@ def find_dialect(path: Path, sample: bytes, options: CsvOptions) -> Dialect:
         If the header has another encoding, or could have several separators.
 
     >>> find_dialect(Path("t.csv"), b"a;b\\n1,5;2\\n", CsvOptions())
-    Dialect(separator=';', encoding='utf-8-sig', skipped=0, names=('a', 'b'))
+    Dialect(separator=';', encoding='utf-8-sig', names=('a', 'b'), start=4)
     """
     encoding = options.encoding or next((name for mark, name in _MARKS.items() if sample.startswith(mark)), "utf-8-sig")
     text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
@@ -83,16 +83,21 @@ def find_dialect(path: Path, sample: bytes, options: CsvOptions) -> Dialect:
     if "\N{REPLACEMENT CHARACTER}" in header:
         raise SourceError(f"The header of '{path}' is not {_shown(encoding)}. Declare its encoding, as in --encoding latin-1.")  # fmt: skip
     declared = _DECLARED.match(text)
-    body = text[declared.end() :] if declared else text
+    above = declared.end() if declared else 0
+    if len(sample) == SAMPLE_BYTES and not _LINE_END.search(text, above):
+        raise SourceError(f"The header of '{path}' is longer than {SAMPLE_BYTES:,} bytes. The first line must hold the column names.")  # fmt: skip
+    body = text[above:]
     separator = options.separator or (declared[1] if declared else _find_separator(path, body))
-    return Dialect(separator, encoding, int(declared is not None), tuple(next(_rows(body, separator), [])))
+    lines = io.StringIO(body, newline="")
+    names = next(filter(None, parse_rows(lines, separator)), [])
+    return Dialect(separator, encoding, tuple(names), above + lines.tell())
 
 
 def _find_separator(path: Path, text: str) -> str:
     """Return the separator that divides the most rows like the header; a comma if none divides the header."""
     counts: dict[str, int] = {}
     for separator in _SEPARATORS:
-        header, *rows = [*islice(_rows(text, separator), _SAMPLED_ROWS)] or [[]]
+        header, *rows = [*islice(filter(None, parse_rows(text, separator)), _SAMPLED_ROWS)] or [[]]
         if len(header) > 1:
             counts[separator] = sum(len(row) == len(header) for row in rows)
     best = [separator for separator in counts if counts[separator] == max(counts.values())]
@@ -100,13 +105,6 @@ def _find_separator(path: Path, text: str) -> str:
         found = " or ".join(repr(separator) for separator in best)
         raise SourceError(f"The separator of '{path}' may be {found}. Declare it, as in --separator '{best[0]}'.")
     return best[0] if best else ","
-
-
-def _rows(text: str, separator: str) -> Iterator[list[str]]:
-    try:
-        yield from (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
-    except csv.Error:
-        return
 
 
 def _shown(encoding: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["is_lines", "split_values"]
 
 _BLOCK_BYTES = 1 << 20
-_SPACE = " \t\r\n"
+_SPACE = re.compile(r"[ \t\r\n]+")
 _DECODER = json.JSONDecoder()
 
 
@@ -23,7 +24,7 @@ def is_lines(stream: pa.NativeFile) -> bool:
     """Return whether the first line is a whole record, so that every line is one."""
     line = next((line for line, _ in split_lines(stream) if line.strip()), b"")
     try:
-        return isinstance(json.loads(line.removeprefix(codecs.BOM_UTF8)), dict)
+        return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
 
@@ -43,8 +44,8 @@ class _Text:
     def peek(self) -> str:
         """Return the next character that is not white space, without passing it; "" at the end."""
         while True:
-            while self.position < len(self.text) and self.text[self.position] in _SPACE:
-                self.position += 1
+            space = _SPACE.match(self.text, self.position)
+            self.position = space.end() if space else self.position
             if self.position < len(self.text) or self.is_at_end:
                 return self.text[self.position : self.position + 1]
             self.read()

@@ -19,7 +19,7 @@ from ..model.signature import Field
 from ..text import listed
 from .columns import convert_arrow_column, dtype_without_nulls, parse_csv_column
 from .csv_tables import csv_names, csv_tables
-from .formats import find_format
+from .formats import Kind, find_format
 from .json_lines import line_names, line_tables, read_lines
 from .parquet_tables import merge_groups, parquet_names, parquet_tables
 from .problems import split_problems
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Chunk", "read_chunks", "read_column_names", "read_row_spans"]
+
+_RECORDS = "Write at least one record with the model's fields."
+_EMPTY: dict[Kind, str] = {
+    "csv": "The first line must hold the column names.",
+    "json": _RECORDS,
+    "jsonl": _RECORDS,
+    "parquet": "Write at least one column.",
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def _names(path: Path, source: Source) -> list[str]:
     except (OSError, ValueError, csv.Error) as error:
         raise _unreadable(path, error) from error
     if not names:
-        raise EmptyDataError(f"'{path}' is empty. The first line must hold the column names.")
+        raise EmptyDataError(f"'{path}' is empty. {_EMPTY[source.kind]}")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise SourceError(f"'{path}' has the column '{twice[0]}' twice. Keep one.")

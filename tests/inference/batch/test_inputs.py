@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from packages import make_rows
 
 from nbship import predictor
 from nbship.cli import main, nbship
-from nbship.tabular import Source, csv_tables
+from nbship.model import Field
+from nbship.tabular import Source, csv_blocks
 from nbship.tabular.readers import read_chunks
 
 
@@ -90,6 +93,16 @@ SPELLINGS: dict[str, Callable[[pd.DataFrame], bytes]] = {
     "JULY.PARQUET": parquet,
     "july.pq": parquet,
 }
+MARKED = [
+    name
+    for name in SPELLINGS
+    if "." not in name.partition(".")[2] and "parquet" not in name.lower() and name != "july.pq"
+]
+SPELLINGS |= {
+    f"marked {name}": lambda rows, write=SPELLINGS[name]: b"\xef\xbb\xbf" + write(rows).removeprefix(b"\xef\xbb\xbf")  # type: ignore[misc]
+    for name in MARKED
+}
+SPELLINGS["marked.jsonl.gz"] = lambda rows: gzip.compress(b"\xef\xbb\xbf" + as_lines(rows).encode())
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
@@ -141,23 +154,101 @@ def test_a_file_cut_off_is_an_error(
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("in.jsonl", as_lines), ("in.csv", as_csv), ("one column.csv", lambda rows: as_csv(rows[["line"]]))],
+)
+@pytest.mark.parametrize("megabytes", [9, 12, 30])
 def test_a_line_longer_than_the_limit_is_set_aside(
+    tmp_path: Path, rows: pd.DataFrame, name: str, write: Callable[[pd.DataFrame], str], quote: str, megabytes: int
+) -> None:
+    is_csv = name.endswith(".csv")
+    header = "line\n" if is_csv else ""
+    lines = write(rows).splitlines(keepends=True)[is_csv:]
+    value = "a" * megabytes * 1_000_000
+    added = f"{quote}{value}{quote}\n" if is_csv else f'{{"line": "{value}"}}\n'
+    if name == "in.csv":
+        header, added = as_csv(rows[:0]), f"2024-01-01 03:00,{added[:-1]},6,9.6\n"
+    (tmp_path / name).write_text("".join([header, *lines[:1], added, *lines[1:]]))
+    (chunk,) = read_chunks(tmp_path / name, [Field("line", "string")], ignore_extra=True)
+    assert len(chunk.index) == 61
+    assert chunk.frame.drop(index=1, errors="ignore")["line"].tolist() == rows["line"].tolist()
+    if megabytes < 10:
+        assert chunk.frame["line"][1] == value
+    else:
+        ((row, reason),) = [(failure.row, failure.reason) for failure in chunk.failures]
+        assert row == 1
+        assert reason.startswith("is longer than 10,000,000 ")
+        assert len(str(chunk.raw.loc[1].to_dict())) < 10_000
+
+
+@pytest.mark.parametrize("end", ["", '"', "\nb"])
+def test_a_run_that_ends_early_ends_with_a_sentence(
+    tmp_path: Path, rows: pd.DataFrame, small_package: Path, end: str
+) -> None:
+    header, *lines = as_csv(rows).splitlines(keepends=True)
+    unclosed = '2024-01-01 03:00,"' + "a" * 40_000_000
+    (tmp_path / "in.csv").write_text("".join([header, *lines, unclosed, end, ",1,2\n", *lines]))
+    command = [sys.executable, "-m", "nbship", "predict", "in.csv", "out.csv", "--package", str(small_package)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    if end == '"':
+        assert (done.returncode, done.stdout.count("1 row rejected")) == (0, 1), done.stderr
+    else:
+        assert done.returncode == 1
+        assert "quote before its end is not closed" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("name", "write"), [("in.jsonl", as_lines), ("in.csv", as_csv)])
+def test_long_values_of_rejected_rows_are_forgotten(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, small_package: Path, name: str, write: Callable[[pd.DataFrame], str]
+) -> None:  # fmt: skip
+    long = "x" * 200_000
+    text = write(rows.assign(line=rows["line"].where(rows.index > 1, long)))
+    if name == "in.csv":
+        text += f'2024-01-01 03:00,{long}\n"{long}\n{long}"\n'
+    (tmp_path / name).write_text(text)
+    assert predict("-", "-", input=text).exit_code == 0
+    command = ["log", "forget", "--field", "line", "--value", long, "--package", str(small_package), "--json"]
+    forgotten = CliRunner().invoke(nbship, command, catch_exceptions=False)
+    assert json.loads(forgotten.stdout)["forgotten"] >= 2
+    (rejected,) = (tmp_path / "state" / "batches").glob("*.rejected.csv")
+    assert f"{long}," not in rejected.read_text()
+    output = predict(name, "out.csv", "--json")
+    assert json.loads(output.stdout)["rejected"] == (4 if name == "in.csv" else 2)
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.csv", "in.json"])
+def test_a_file_of_one_endless_line_is_not_called_empty(
+    tmp_path: Path, predict: Callable[..., Result], name: str
+) -> None:
+    (tmp_path / name).write_text('{"line": "' + "a" * 30_000_000 + '"}')
+    found = str(predict(name, "out.csv").exception)
+    assert "longer than" in found
+    assert "empty" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "remedy"),
+    [("in.json", "[]", "record"), ("in.json", "{}", "record"), ("in.json", "", "record"), ("in.jsonl", "", "record"), ("in.csv", "", "column names")],
+)  # fmt: skip
+def test_an_empty_file_is_named_by_its_format(
+    tmp_path: Path, predict: Callable[..., Result], name: str, text: str, remedy: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    found = str(predict(name, "out.csv").exception)
+    assert f"'{name}' is empty" in found
+    assert remedy in found
+
+
+def test_white_space_between_records_is_passed(
     tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame
 ) -> None:
-    first, *others = as_lines(rows).splitlines(keepends=True)
-    with (tmp_path / "in.jsonl").open("w") as file:
-        file.writelines([first, '{"line": "', "a" * 30_000_000, '"}\n', *others])
-    result = predict("in.jsonl", "out.jsonl", "--json")
-    assert (json.loads(result.stdout)["rows"], json.loads(result.stdout)["rejected"]) == (60, 1)
-    rejected = pd.read_csv(tmp_path / "out.jsonl.rejected.csv")
-    assert rejected["row"].tolist() == [1]
-    assert rejected["reason"].tolist() == ["is longer than 10,000,000 bytes"]
-    assert (tmp_path / "out.jsonl.rejected.csv").stat().st_size < 10_000
-
-
-def test_a_file_of_one_endless_line_is_not_called_empty(tmp_path: Path, predict: Callable[..., Result]) -> None:
-    (tmp_path / "in.jsonl").write_text('{"line": "' + "a" * 30_000_000 + '"}')
-    assert "is longer than 10,000,000 bytes" in str(predict("in.jsonl", "out.csv").exception)
+    space = " \t\r\n" * 1_000_000
+    first = as_lines(rows).splitlines()[0]
+    (tmp_path / "in.json").write_text(space.join(["", "[", first, "]", ""]))
+    assert json.loads(predict("in.json", "out.csv", "--json").stdout)["rows"] == 1
 
 
 def test_records_of_a_list_are_set_aside_one_by_one(
@@ -302,7 +393,7 @@ def test_bad_rows_of_csv_are_set_aside_with_reasons(
 def test_ragged_rows_keep_their_numbers_across_blocks_and_chunks(
     tmp_path: Path, small_package: Path, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_tables, "_BLOCK_BYTES", 300)
+    monkeypatch.setattr(csv_blocks, "_BLOCK_BYTES", 300)
     header, *lines = as_csv(rows).splitlines()
     wrong = {0, 1, 7, 8, 9, 30, 66, 67, 68}
     valid = iter(lines)

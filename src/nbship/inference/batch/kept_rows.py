@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...atomic_write import replacing
 from ...model.signature import Field, Signature
 from ...prediction_log import split_id, stored_fields
-from ...tabular import Source, TableWriter, read_chunks, unescape_text
+from ...tabular import Source, TableWriter, parse_rows, read_chunks, unescape_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,7 @@ def write_without_rows(source: Path, target: Path, numbers: Collection[int]) -> 
         _write_others(source, target, numbers)
     elif kind == "csv":
         with source.open(encoding="utf-8", newline="") as file, target.open("w", encoding="utf-8", newline="") as copy:
-            rows = csv.reader(file)
+            rows = parse_rows(file)
             writer = csv.writer(copy, lineterminator="\n")
             header = next(rows)
             writer.writerow(header)
@@ -139,7 +139,7 @@ def _is_one_of(id: str, numbers: Collection[int]) -> bool:
 def remove_rejected(path: Path, is_theirs: _IsTheirs) -> int:
     """Delete a person's rows from a file of rejected rows; return their number."""
     with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
+        header, *rows = parse_rows(file)
     # The names of files with escaped formulas are those of `run_name`.
     plain = unescape_text if ".escaped." in path.name else str
     kept = [row for row in rows if not is_theirs(_as_record(dict(zip(header, map(plain, row), strict=False))))]
