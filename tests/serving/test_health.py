@@ -96,7 +96,7 @@ def test_the_latest_check_is_reported_even_if_the_next_one_hangs(caplog: pytest.
         # The reason is logged once, and once that it is over.
         assert caplog.messages == [
             "No prediction is returned: The disk is full.",
-            "The prediction log can be written again.",
+            "Predictions are returned again.",
         ]
         log.goes_on.clear()
         now[0] += 9

@@ -65,6 +65,30 @@ def test_callers_need_a_key_with_the_role(small_package: Path, tmp_path: Path) -
         wait_until(lambda: client.post("/predict", json=RECORD, headers={"x-api-key": shop}).status_code == 401)
 
 
+@pytest.mark.parametrize("content", [None, "", "{}", '{"keys": []}', '{"keys": [{"name": "shop"}]}', "\udcff"])
+def test_without_its_keys_a_service_is_not_ready(small_package: Path, tmp_path: Path, content: str | None) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    shop = keys.add("shop", ["predict"])
+    good = keys.path.read_bytes()
+
+    def predict() -> httpx.Response:
+        return client.post("/predict", json=RECORD, headers={"x-api-key": shop})
+
+    with running(service(small_package, tmp_path, access=Access("keys", keys), auth="keys")) as client:
+        assert predict().status_code == 200
+        if content is None:
+            keys.path.unlink()
+        else:
+            keys.path.write_bytes(content.encode(errors="surrogateescape"))
+        wait_until(lambda: predict().status_code == 503)
+        assert {predict().json()["error"]["code"] for _ in range(50)} == {"not_ready"}
+        wait_until(lambda: client.get("/v2/health/ready").status_code == 503)
+        assert client.get("/v2/health/live").status_code == 200
+        keys.path.write_bytes(good)
+        wait_until(lambda: predict().status_code == 200)
+        wait_until(lambda: client.get("/v2/health/ready").status_code == 200)
+
+
 def test_only_a_declared_proxy_authenticates_callers(small_package: Path, tmp_path: Path) -> None:
     trusting = open_access(ServingSection(auth="proxy", proxies=["127.0.0.0/8"]), state=tmp_path)
     with running(service(small_package, tmp_path, access=trusting)) as client:
@@ -203,6 +227,23 @@ def test_metrics_are_summed_over_workers_and_survive_a_dead_one(small_package: P
         assert httpx.post(f"http://127.0.0.1:{probes}/predict", json=RECORD).status_code == 404
         assert httpx.get(f"http://127.0.0.1:{probes}/v2/health/ready").status_code == 200
     assert server.returncode == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_closed_terminal_stops_a_service_unless_under_nohup(
+    small_package: Path, tmp_path: Path, workers: str
+) -> None:
+    with serving(small_package, tmp_path, "--workers", workers) as (url, server):
+        assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
+        server.send_signal(signal.SIGHUP)
+        assert server.wait(PATIENCE) == 0
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    with serving(small_package, tmp_path, "--workers", workers, script=ignoring) as (url, server):
+        server.send_signal(signal.SIGHUP)
+        for _ in range(20):
+            assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
 
 
 def test_a_service_drains_before_it_stops(small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

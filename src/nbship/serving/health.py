@@ -1,7 +1,7 @@
-"""Whether the prediction log can be written, checked in a thread of its own.
+"""Whether the service can answer: it can write its prediction log, and read its API keys.
 
-Health checks have deadlines of a second. They read the latest result, so they wait neither for requests nor for a
-database or disk that hangs.
+A thread of its own checks it. Health checks of load balancers have deadlines of a second: they get the latest result,
+and wait neither for requests nor for a database or disk that hangs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..errors import LogError
+from ..errors import LogError, NbshipError, ServingError
 from ..prediction_log import PredictionLog
 
 __all__ = ["Health"]
@@ -23,17 +23,25 @@ _MOST_SECONDS = 10.0
 
 
 class Health:
-    """The latest check of a prediction log; each writes to it, as a prediction would.
+    """The latest check of a service; each writes to the prediction log, as a prediction would.
 
     Parameters
     ----------
+    require_access
+        Raises ServingError if callers cannot authenticate.
     clock
         Returns seconds; for tests.
     """
 
-    def __init__(self, log: PredictionLog, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._clock = log, clock
-        self._error: LogError | None = None
+    def __init__(
+        self,
+        log: PredictionLog,
+        *,
+        require_access: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log, self._require_access, self._clock = log, require_access, clock
+        self._error: NbshipError | None = None
         self._checked = clock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nbship-health", daemon=True)
@@ -44,7 +52,7 @@ class Health:
         self._thread.start()
 
     def require(self) -> None:
-        """Raise LogError if the latest check failed, or the current one does not end."""
+        """Raise the error of the latest check, or LogError if the current one does not end."""
         silent = self._clock() - self._checked
         if silent > _MOST_SECONDS:
             raise LogError(f"The prediction log has not responded for {silent:.0f} s. Check its disk or database.")
@@ -66,11 +74,12 @@ class Health:
         if self._error is not None and before is None:
             _LOGGER.warning("No prediction is returned: %s", self._error)
         elif before is not None and self._error is None:
-            _LOGGER.warning("The prediction log can be written again.")
+            _LOGGER.warning("Predictions are returned again.")
 
-    def _attempt(self) -> LogError | None:
+    def _attempt(self) -> NbshipError | None:
         try:
             self._log.check()
-        except LogError as error:
+            self._require_access()
+        except (LogError, ServingError) as error:
             return error
         return None

@@ -59,12 +59,13 @@ class Lifespan:
         open_results: Callable[[Logged], Results] | None,
         *,
         request_log: bool,
+        require_access: Callable[[], object],
     ) -> Lifespan:
         """Load the model, and open the prediction log, the results and the request log."""
         logged = await asyncio.to_thread(open_predictor)
         results = None if open_results is None else await asyncio.to_thread(open_results, logged)
         loop = asyncio.get_running_loop()
-        health = Health(logged.log)
+        health = Health(logged.log, require_access=require_access)
         await asyncio.to_thread(health.start)
         metrics = ServiceMetrics(logged.models)
         return cls(

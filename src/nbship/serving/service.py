@@ -96,7 +96,10 @@ class Service:
     async def start(self) -> None:
         """Load the model and open the log."""
         self._handlers.lifespan = await Lifespan.begin(
-            self._open, self._open_results, request_log=self.settings.request_log
+            self._open,
+            self._open_results,
+            request_log=self.settings.request_log,
+            require_access=self._access.require,
         )
 
     async def stop(self) -> None:

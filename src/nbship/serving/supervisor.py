@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -123,7 +124,11 @@ class _Supervisor(Multiprocess):
     """
 
     def __init__(self, config: Any, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         super().__init__(config, sockets)
+        if ignored:
+            # Under nohup.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._announce = announce
         self.problem = ""
         # Index of a worker that could not be started -> number of failures, and when to try again.
@@ -174,7 +179,8 @@ class _Supervisor(Multiprocess):
             self._replace(index, failures=failures)
 
     def handle_hup(self) -> None:
-        """Do nothing: SIGHUP does not replace a package."""
+        """Stop, as the terminal was closed: SIGHUP does not replace a package."""
+        self.handle_term()
 
     def _started(self) -> Process:
         process = _Worker(self.config, self.sockets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -85,7 +86,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals():
+        with super().capture_signals(), _handling_hangup(self.handle_exit):
             yield
             # A requested stop is a success: do not raise the signal again.
             self._captured_signals.clear()
@@ -94,6 +95,19 @@ class Server(uvicorn.Server):
     def _service(self) -> Service:
         app: Any = self.config.app
         return app if isinstance(app, Service) else self.config.loaded_app
+
+
+@contextmanager
+def _handling_hangup(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle SIGHUP, sent as a terminal closes, like SIGTERM; under nohup it stays ignored."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    else:
+        yield
 
 
 def _exit_after(seconds: float) -> None:

@@ -74,20 +74,31 @@ class KeyFile:
         except FileNotFoundError:
             self._keys, self._seen = (), None
         except (OSError, ValueError, KeyError, TypeError) as error:
+            self._keys, self._seen = (), None
             raise ServingError(
                 f"The API keys in '{self.path}' cannot be read: {error}. Restore the file, or delete it and create keys with `nbship keys add`."
             ) from error
         return self._keys
 
     def find(self, text: str) -> Key | None:
-        """Return the key with this text, or None, in constant time for a given number of keys."""
-        keys = self.keys() if time.monotonic() - self._checked_at > _RELOAD_SECONDS else self._keys
+        """Return the key with this text, or None, in constant time for a given number of keys.
+
+        Raises
+        ------
+        ServingError
+            If the file cannot be read, or has no keys.
+        """
+        keys = self._recent()
         digest, found = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), None
         # No early return: the time must not depend on which key matches.
         for key in keys:
             if hmac.compare_digest(key.sha256, digest):
                 found = key
         return found
+
+    def require(self) -> None:
+        """Raise ServingError if the file cannot be read, or has no keys."""
+        self._recent()
 
     def add(self, name: str, roles: Sequence[str]) -> str:
         """Create a key, and return it. It cannot be shown again.
@@ -121,6 +132,16 @@ class KeyFile:
                 names = ", ".join(key.name for key in remaining) or "none"
                 raise ServingError(f"The key '{name}' does not exist. Known keys: {names}.")
             self._write(remaining)
+
+    def _recent(self) -> tuple[Key, ...]:
+        """Return the keys as they were at most a second ago; no keys are an error, as nobody could ask."""
+        fresh = self._keys and time.monotonic() - self._checked_at <= _RELOAD_SECONDS
+        keys = self._keys if fresh else self.keys()
+        if not keys:
+            raise ServingError(
+                f"The file '{self.path}' has no API keys. Restore it, or create keys with `nbship keys add`."
+            )
+        return keys
 
     def _current(self) -> tuple[Key, ...]:
         """Return the keys, read anew: a change of the last millisecond need not show in the file's status."""

@@ -30,6 +30,11 @@ class Access:
     keys: KeyFile | None = None
     proxies: tuple[Any, ...] = ()
 
+    def require(self) -> None:
+        """Raise ServingError if there are no API keys that callers could have."""
+        if self.keys is not None:
+            self.keys.require()
+
     def admit(self, request: Request, scope: Scope, role: str | None) -> str:
         """Return the name of the caller.
 
@@ -42,6 +47,8 @@ class Access:
         ------
         HTTPError
             If the caller is unknown, or lacks the role.
+        ServingError
+            If the API keys cannot be read.
         """
         peer = scope["client"][0] if scope.get("client") else "local"
         if role is None or self.mode == "none":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...errors import InvalidInputError, LogError, RequestError
+from ...errors import InvalidInputError, LogError, RequestError, ServingError
 
 __all__ = ["MEANINGS", "RETRY_AFTER", "STATUSES", "as_request_error"]
 
@@ -57,4 +57,6 @@ def as_request_error(error: Exception) -> RequestError:
         return RequestError(
             "log_unavailable", "The prediction log is not available, so no prediction is returned. Try again later."
         )
+    if isinstance(error, ServingError):
+        return RequestError("not_ready", "The service cannot read its API keys. Try again later.")
     return RequestError("internal", "An internal error occurred. See the log of the service for its cause.")
