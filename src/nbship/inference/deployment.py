@@ -152,9 +152,9 @@ def find_deployment(
     given = None if package is None else Path(package).absolute()
     try:
         root = project.find_root()
-    except ProjectError:
+    except ProjectError as error:
         if given is None:
-            raise
+            raise ProjectError(f"{error} Or name a package, where one is served without a project.") from None
         if chosen := model or environ.get("NBSHIP_MODEL"):
             raise ProjectError(
                 f"The model '{chosen}' is chosen (--model or NBSHIP_MODEL), but the package '{given}' is not in a project. Remove the choice."

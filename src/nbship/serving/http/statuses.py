@@ -55,7 +55,7 @@ def as_request_error(error: Exception) -> RequestError:
         return RequestError("invalid_input", str(error), fields=error.failures)
     if isinstance(error, LogError):
         return RequestError(
-            "log_unavailable", "The prediction log is not available, so no prediction is returned. Try again later."
+            "log_unavailable", "The prediction log is not available, so the request was not answered. Try again later."
         )
     if isinstance(error, ServingError):
         return RequestError("not_ready", "The service cannot read its API keys. Try again later.")
