@@ -8,7 +8,8 @@ from .folder import Project, find_root, find_settings, load
 from .overrides import set_params
 from .params import Value, read_params, render_params, same
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
-from .settings import AppSection, Phrase, ServingSection, Settings, read_settings, with_absolute_paths
+from .settings import AppSection, Phrase, ServingSection, Settings
+from .settings_file import changed_settings, read_settings, with_absolute_paths
 from .yaml import read_yaml
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ServingSection",
     "Settings",
     "Value",
+    "changed_settings",
     "database_file",
     "find_root",
     "find_settings",

@@ -14,7 +14,8 @@ import msgspec
 from ..errors import PipelineError, ProjectError
 from ..text import listed
 from .params import Value, read_params
-from .settings import Settings, read_settings, with_absolute_paths
+from .settings import Settings
+from .settings_file import read_settings, with_absolute_paths
 from .yaml import read_yaml
 
 __all__ = ["Project", "find_root", "find_settings", "load"]

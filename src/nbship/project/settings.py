@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import typing
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal
 
 import msgspec
 
 from ..errors import SettingsError
-from ..text import nearest
-from .yaml import read_yaml
 
-__all__ = ["AppSection", "Phrase", "ServingSection", "Settings", "read_settings", "with_absolute_paths"]
-
-# Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
-_OVERRIDABLE = ("serving", "release", "log")
-# What applies without a project too: `nbship serve PACKAGE` in any folder, in a container.
-_WITHOUT_PROJECT = (*_OVERRIDABLE, "project.timezone")
-# Sections for a later version: no code reads them yet, so a value is an error.
-_PLANNED = ("alerts", "data", "gates", "schedules")
+__all__ = ["AppSection", "ModelSection", "Phrase", "ServingSection", "Settings", "read_bytes"]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 
@@ -183,115 +169,3 @@ def read_bytes(text: int | str) -> int | None:
         )
     base = 1024 if match[3] else 1000
     return int(float(match[1]) * base ** " KMGT".index((match[2] or " ").upper()))
-
-
-def read_settings(path: Path, *, in_project: bool = True) -> Settings:
-    """Read `nbship.yaml`, with `NBSHIP_SECTION__KEY` from the environment on top.
-
-    Parameters
-    ----------
-    in_project
-        Whether the file belongs to a project. Without a project, a setting that only a project uses is an error.
-
-    Raises
-    ------
-    SettingsError
-        For an unknown key (with a suggestion), a value of a wrong type, or a setting that would not be applied.
-    """
-    found = read_yaml(path, SettingsError) if path.is_file() else {}
-    _reject_unknown(found, Settings, where="")
-    if not in_project:
-        _reject_project_settings(found)
-    try:
-        settings = msgspec.convert(_with_environment(found, os.environ), Settings, strict=False)
-        ZoneInfo(settings.project.timezone)
-        if settings.models and settings.model != ModelSection():
-            raise SettingsError(
-                "'nbship.yaml' has both 'model' and 'models'. Keep 'models', with an entry for each model."
-            )
-        read_bytes(settings.project.memory)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"'nbship.yaml' is not valid: {error}. Correct it there.") from error
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SettingsError(
-            f"'nbship.yaml' names an unknown time zone '{found['project']['timezone']}'. Use an IANA name such as 'America/New_York'."
-        ) from error
-    return settings
-
-
-def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in found.items()}
-    for variable, value in environ.items():
-        section, separator, key = variable.removeprefix("NBSHIP_").lower().partition("__")
-        if variable.startswith("NBSHIP_") and separator:
-            if section not in _OVERRIDABLE:
-                raise SettingsError(
-                    f"The variable '{variable}' sets nothing: variables override only the sections {', '.join(_OVERRIDABLE)}. "
-                    "Remove it, and write the setting in nbship.yaml."
-                )
-            if _type_of(section, key) is None:
-                near = nearest(key, typing.get_type_hints(typing.get_type_hints(Settings)[section]))
-                hint = f"Did you mean 'NBSHIP_{section.upper()}__{near.upper()}'?" if near else "Remove it."
-                raise SettingsError(f"The variable '{variable}' is not a setting of '{section}'. {hint}")
-            listed = typing.get_origin(_type_of(section, key)) is list
-            merged.setdefault(section, {})[key] = [each.strip() for each in value.split(",")] if listed else value
-    return merged
-
-
-def _type_of(section: str, key: str) -> Any:
-    """Return the type of a setting; None for an unknown setting."""
-    struct = typing.get_type_hints(Settings).get(section)
-    return typing.get_type_hints(struct).get(key) if isinstance(struct, type) else None
-
-
-def _reject_project_settings(found: Mapping[str, Any]) -> None:
-    names = [
-        f"{section}.{key}" if isinstance(content, Mapping) else section
-        for section, content in found.items()
-        if section not in _WITHOUT_PROJECT
-        for key in (content if isinstance(content, Mapping) else ("",))
-    ]
-    for name in names:
-        if name not in _WITHOUT_PROJECT:
-            raise SettingsError(
-                f"'nbship.yaml' has '{name}', which applies only to a project, and this folder has no 'pipeline.yaml'. "
-                "Remove it, or run the command in the project."
-            )
-
-
-def _reject_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, where: str) -> None:
-    known = typing.get_type_hints(struct)
-    for key, value in found.items():
-        if key in _PLANNED and not where:
-            raise SettingsError(
-                f"'nbship.yaml' has the key '{key}', which this version of nbship does not read. Remove it."
-            )
-        if key not in known:
-            near = nearest(str(key), known)
-            hint = f"Did you mean '{where}{near}'?" if near else f"Known keys: {', '.join(known)}."
-            raise SettingsError(f"'nbship.yaml' has an unknown key '{where}{key}'. {hint}")
-        if isinstance(value, Mapping) and isinstance(known[key], type) and issubclass(known[key], msgspec.Struct):
-            _reject_unknown(value, known[key], where=f"{where}{key}.")
-        if key == "models" and not where and isinstance(value, Mapping):
-            for name, entry in value.items():
-                if isinstance(entry, Mapping):
-                    _reject_unknown(entry, ModelSection, where=f"models.{name}.")
-
-
-def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    """Return settings whose relative paths start at the folder of `nbship.yaml`, wherever the command runs."""
-
-    def joined(path: str) -> str:
-        return str(folder / path) if path else ""
-
-    serving, release = settings.serving, settings.release
-    return msgspec.structs.replace(
-        settings,
-        serving=msgspec.structs.replace(
-            serving,
-            keys=joined(serving.keys),
-            results=joined(serving.results),
-            unix_socket=joined(serving.unix_socket),
-        ),
-        release=msgspec.structs.replace(release, signers=[joined(each) for each in release.signers]),
-    )
