@@ -105,8 +105,7 @@ class Deployment:
         SignerError
             If no allowed signer did.
         """
-        signers = self.settings.release.signers
-        return check_signer(self.package, manifest, signers=[Path(each) for each in signers]) if signers else None
+        return check_signer(self.package, manifest, signers=list(map(Path, self.settings.release.signers)))
 
     @property
     def log(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import MonitoringError
 from ..model.build import Distribution, load_reference
-from ..model.package import MANIFEST, load_lookups, read_files, read_manifest
+from ..model.package import MANIFEST, Manifest, check_signer, load_lookups, read_files, read_manifest
 from ..model.signature import Column, Signature, columns_of
 from ..prediction_log import log_address, open_log, predictions
 from ..project import Project, load
@@ -69,8 +69,15 @@ def open_model_log(project: Project) -> SqlLog:
 
 def read_signature(project: Project) -> Signature:
     """Return the signature of the project's package, whose files are verified; the model is not loaded."""
-    _, files = read_files(project.package)
+    _, files = _read_package(project)
     return Signature.from_json(json.loads(files["signature.json"]))
+
+
+def _read_package(project: Project) -> tuple[Manifest, Mapping[str, bytes]]:
+    manifest, files = read_files(project.package)
+    signers = [project.root / each for each in project.settings.release.signers]
+    check_signer(project.package, manifest, signers=signers)
+    return manifest, files
 
 
 def observe(project: Project, window: Window) -> Observed:
@@ -82,7 +89,7 @@ def observe(project: Project, window: Window) -> Observed:
         If there is no log, or it has no predictions in the window.
     """
     # The estimator is not loaded, so a report needs neither its code nor its libraries.
-    manifest, files = read_files(project.package)
+    manifest, files = _read_package(project)
     signature = Signature.from_json(json.loads(files["signature.json"]))
     path = log_address(project)
     if isinstance(path, Path) and not path.is_file():

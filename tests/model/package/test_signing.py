@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from signers import write_key
 
+from nbship.cli import nbship
 from nbship.cli.package import command as package_command
 from nbship.cli.verify import command as verify
 from nbship.errors import CorruptPackageError, SignerError
 from nbship.inference import find_deployment
+from nbship.model.build import build_wheel
 from nbship.model.package.signing import sign_package
 from nbship.predictor import read_package
 
@@ -111,6 +113,77 @@ def test_a_damaged_package_is_not_signed(project: Path) -> None:
     (project / "models/small/signature.json").write_text("{}")
     with pytest.raises(CorruptPackageError):
         sign_package(project / "models/small", project / "maker")
+
+
+# Command -> how it takes the package outside of a project; None where it needs one.
+COMMANDS = {
+    "package wheel --to out": "{}",
+    "package container --to out": "{}",
+    "package onnx --to out": "{}",
+    "verify": "{}",
+    "predict in.csv out": "--package {}",
+    "labels in.csv": "--package {}",
+    "log forget --field line --value a": "--package {}",
+    "monitor --from 2024-01-01 --to 2024-02-01": None,
+}
+
+
+@pytest.mark.parametrize("signer", [None, "stranger", "maker"])
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [(command, "project") for command in COMMANDS] + [(each, "folder") for each, option in COMMANDS.items() if option],
+)
+def test_no_command_uses_a_package_of_another_signer(
+    project: Path, command: str, signer: str | None, where: str
+) -> None:
+    if signer is not None:
+        sign_package(project / "models/small", project / signer)
+    words = command.split()
+    if where == "folder":
+        (project / "pipeline.yaml").unlink()
+        (project / "nbship.yaml").write_text("release: {signers: [maker.pub, lead.pub]}\n")
+        words += (COMMANDS[command] or "").format("models/small").split()
+    result = CliRunner().invoke(nbship, words)
+    assert isinstance(result.exception, SignerError) == (signer != "maker"), (result.output, result.exception)
+    assert (project / "out").exists() == (signer == "maker" and words[0] == "package")
+
+
+def test_an_image_requires_the_signers_of_its_settings(project: Path) -> None:
+    sign_package(project / "models/small", project / "lead")
+    with (project / "nbship.yaml").open("a") as file:
+        file.write("serving: {max_rows: 5, auth: none}\n")
+    result = CliRunner().invoke(nbship, ["package", "container", "--to", "out"], catch_exceptions=False)
+    assert "The image does not have 'serving.auth', 'serving.max_rows' of the settings." in result.output
+    assert "NBSHIP_SERVING__AUTH" in result.output
+    lines = (project / "out/Dockerfile").read_text().splitlines()
+    copied = dict(line.split()[1:] for line in lines if line.startswith("COPY ") and len(line.split()) == 3)
+    (signers,) = (
+        line.partition("=")[2].split(",") for line in lines if line.startswith("ENV NBSHIP_RELEASE__SIGNERS=")
+    )
+    inside = {path: project / "out" / source for source, path in copied.items()}
+    keys = [(inside["/srv/signers"] / Path(signer).name).read_bytes() for signer in signers]
+    assert keys == [(project / name).read_bytes() for name in ("maker.pub", "lead.pub")]
+    assert inside["/srv/model.sig"].read_bytes() == (project / "models/small.sig").read_bytes()
+
+
+def test_a_linked_package_is_used_with_either_signature(project: Path) -> None:
+    (project / "current").symlink_to("models/small")
+    with pytest.raises(SignerError, match="is not signed"):
+        find_deployment(project / "current").load()
+    sign_package(project / "models/small", project / "maker")
+    assert find_deployment(project / "current").load().name == "small"
+    (project / "models/small.sig").rename(project / "current.sig")
+    assert find_deployment(project / "current").load().name == "small"
+
+
+def test_a_wheel_is_signed_like_a_folder(project: Path) -> None:
+    sign_package(project / "models/small", project / "maker")
+    wheel = build_wheel(project / "models/small", project / "dist")
+    with pytest.raises(SignerError, match="is not signed"):
+        find_deployment(wheel).load()
+    words = ["package", "sign", str(wheel), "--key", "maker"]
+    assert CliRunner().invoke(nbship, words, catch_exceptions=False).exit_code == 0
+    assert find_deployment(wheel).load().name == "small"
 
 
 def test_a_wheel_has_its_signature_beside_it(project: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...errors import ProjectError
 from ...text import listed
 from ..options import model_option
+
+if TYPE_CHECKING:
+    from ...inference import Deployment
 
 __all__ = ["container", "onnx", "sign", "wheel"]
 
@@ -32,6 +35,17 @@ def _folder_of(package: Path | None, model: str | None) -> Path:
     return package or load(model=model).package
 
 
+def _allowed(package: Path | None, model: str | None) -> Deployment:
+    """Return the deployment of a package that the settings allow."""
+    from ...inference import find_deployment
+    from ...predictor import read_package
+
+    deployment = find_deployment(package, model=model)
+    deployment.require_package()
+    deployment.check_signer(read_package(deployment.package)[0])
+    return deployment
+
+
 @click.command()
 @_of_package
 @click.option("--to", "folder", type=_FOLDER, default=Path("dist"), show_default=True, help="Where the wheel goes.")
@@ -47,7 +61,7 @@ def wheel(package: Path | None, model: str | None, folder: Path, as_json: bool) 
     """
     from ...model.build import build_wheel
 
-    path = _folder_of(package, model)
+    path = _allowed(package, model).package
     made = build_wheel(path, folder)
     signature = path.with_name(f"{path.name}.sig")
     if signature.is_file():
@@ -71,7 +85,7 @@ def onnx(package: Path | None, model: str | None, file: Path, as_json: bool) -> 
     """
     from ...model.build import write_onnx
 
-    difference = write_onnx(_folder_of(package, model), file)
+    difference = write_onnx(_allowed(package, model).package, file)
     if as_json:
         click.echo(json.dumps({"onnx": str(file), "largest_difference": difference}))
     else:
@@ -89,7 +103,8 @@ def onnx(package: Path | None, model: str | None, file: Path, as_json: bool) -> 
 def container(package: Path | None, model: str | None, folder: Path, lock: Path | None, as_json: bool) -> None:
     """Write the build context of a container image that serves a package.
 
-    The image installs the versions that are installed here, by the hashes of the lock file if it has them all.
+    The image installs the versions that are installed here, by the hashes of the lock file if it has them all. It
+    requires the signers of 'release.signers'; its other settings are environment variables.
 
     \b
     Example:
@@ -98,14 +113,18 @@ def container(package: Path | None, model: str | None, folder: Path, lock: Path 
     """
     from ...model.build import write_context
     from ...model.package import MANIFEST, read_manifest
+    from ...project import changed_settings
 
-    path = _folder_of(package, model)
+    deployment = _allowed(package, model)
+    path = deployment.package
     manifest = path / MANIFEST
     name = read_manifest(manifest.read_bytes()).name if manifest.is_file() else path.name
     lock = lock or _project_lock()
-    context = write_context(path, folder, name=name, lock=lock)
+    signers = list(map(Path, deployment.settings.release.signers))
+    context = write_context(path, folder, name=name, lock=lock, signers=signers)
+    left_out = changed_settings(deployment.settings, ("serving", "log"))
     if as_json:
-        about = {"tag": context.tag, "libraries": context.distributions, "bytes": context.size, "by_hash": not context.unlocked}  # fmt: skip
+        about = {"tag": context.tag, "libraries": context.distributions, "bytes": context.size, "by_hash": not context.unlocked, "settings_left_out": left_out}  # fmt: skip
         click.echo(json.dumps({"container": str(folder), **about}))
         return
     click.echo(
@@ -115,6 +134,11 @@ def container(package: Path | None, model: str | None, folder: Path, lock: Path 
     if context.unlocked:
         why = f"'{lock}' lacks {listed(context.unlocked, most=1, quoted=True)}" if lock else "there is no lock file"
         click.echo(f"  Libraries are required by version, not by hash: {why}.")
+    if left_out:
+        variable = f"NBSHIP_{left_out[0].replace('.', '__').upper()}"
+        click.echo(
+            f"  The image does not have {listed(left_out, quoted=True)} of the settings. Set what it needs as variables, such as {variable}, in compose.yaml."
+        )
 
 
 def _project_lock() -> Path | None:

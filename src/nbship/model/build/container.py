@@ -9,13 +9,13 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from ...errors import PackageError
-from ..package import MANIFEST, read_files, signature_path
+from ..package import MANIFEST, check_signer, read_files, signature_path
 from .locked_hashes import read_hashes
 from .wheel import wheel_bytes
 
@@ -54,7 +54,8 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["nbship", "ready
 ENTRYPOINT ["nbship", "serve", "/srv/model"]
 """
 _COPY = "COPY package /srv/model"
-_COPY_SIGNED = f"{_COPY}\nCOPY package.sig /srv/model.sig"
+_COPY_SIGNATURE = "COPY package.sig /srv/model.sig"
+_COPY_SIGNERS = "COPY signers /srv/signers\nENV NBSHIP_RELEASE__SIGNERS={signers}"
 _COMPOSE = """\
 # Written by `nbship package container`. Run: docker compose up
 services:
@@ -100,20 +101,27 @@ class Context:
     unlocked: tuple[str, ...] = ()
 
 
-def write_context(package: Path, folder: Path, *, name: str, lock: Path | None = None) -> Context:
+def write_context(
+    package: Path, folder: Path, *, name: str, lock: Path | None = None, signers: Sequence[Path] = ()
+) -> Context:
     """Verify a package, and write its build context to a folder.
 
     Parameters
     ----------
     lock
         A lock file with the hashes of the libraries; None: they are required by version only.
+    signers
+        The public keys of the allowed signers, which the image requires too.
 
     Raises
     ------
+    SignerError
+        If no allowed signer signed the package.
     PackageError
         If there is no package, it is damaged, or a library that it needs is not installed here.
     """
     manifest, files = read_files(package)
+    check_signer(package, manifest, signers=signers)
     if folder.exists() and any(folder.iterdir()) and not (folder / "Dockerfile").is_file():
         raise PackageError(f"'{folder}' is not empty and is not a build context. Name an empty folder.")
     signature = signature_path(package)
@@ -129,6 +137,9 @@ def write_context(package: Path, folder: Path, *, name: str, lock: Path | None =
         (folder / "package" / path).write_bytes(data)
     if signed:
         (folder / "package.sig").write_bytes(signature.read_bytes())
+    for number, signer in enumerate(signers, start=1):
+        (folder / "signers").mkdir(exist_ok=True)
+        (folder / "signers" / f"{number}.pub").write_bytes(signer.read_bytes())
     (folder / wheel).write_bytes(content)
     (folder / "requirements.txt").write_text("".join(lines))
     (folder / "Dockerfile").write_text(
@@ -136,12 +147,21 @@ def write_context(package: Path, folder: Path, *, name: str, lock: Path | None =
             tag=tag,
             python=python,
             wheel=wheel,
-            copies=_COPY_SIGNED if signed else _COPY,
+            copies="\n".join(_copies(signed=signed, signers=len(signers))),
             hashes="" if unlocked else "--require-hashes ",
         )
     )
     (folder / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")))
     return Context(tag, len(pinned), sum(map(_size, pinned.values())), unlocked)
+
+
+def _copies(*, signed: bool, signers: int) -> Iterator[str]:
+    """Yield the instructions that copy the package, its signature, and the keys of its signers."""
+    yield _COPY
+    if signed:
+        yield _COPY_SIGNATURE
+    if signers:
+        yield _COPY_SIGNERS.format(signers=",".join(f"/srv/signers/{number}.pub" for number in range(1, signers + 1)))
 
 
 def _requirements(libraries: Sequence[str], lock: Path | None) -> tuple[list[str], tuple[str, ...]]:

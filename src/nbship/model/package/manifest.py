@@ -121,9 +121,10 @@ def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
         for path in folder.rglob("*")
         if path.is_symlink() or not path.is_dir()
     }
-    # A link, or a file below a linked folder, has its content outside the package.
+    # A link, or a file below a linked folder, has its content outside the package. The package itself may be linked.
     for name, path in present.items():
-        if path.is_symlink() or any((folder / parent).is_symlink() for parent in PurePosixPath(name).parents):
+        inner = PurePosixPath(name).parents[:-1]
+        if path.is_symlink() or any((folder / parent).is_symlink() for parent in inner):
             raise CorruptPackageError(f"'{name}' in package '{folder}' is a link. Build the package again.")
     files = {}
     for name in sorted(manifest.files.keys() & present.keys()):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...atomic_write import write_whole
 from ...errors import SignerError
+from .archive import read_wheel
 from .manifest import Manifest, read_files
 
 if TYPE_CHECKING:
@@ -30,14 +31,19 @@ _PURPOSE = b"nbship package manifest\n"
 def signature_path(package: Path) -> Path:
     """Return the path of the signature of a package (folder, wheel or archive).
 
+    A link, as in `current -> v2`, may have the signature of the folder that it leads to.
+
     >>> signature_path(Path("models/credit")).as_posix()
     'models/credit.sig'
     """
+    path = package.with_name(f"{package.name}.sig")
+    if package.is_symlink() and not path.exists():
+        package = package.resolve()
     return package.with_name(f"{package.name}.sig")
 
 
 def sign_package(package: Path, key: Path) -> Path:
-    """Verify and sign a package folder, and return the path of the signature; the same key gives the same bytes.
+    """Verify and sign a package folder or wheel, and return the path of the signature; the same key gives the same bytes.
 
     Parameters
     ----------
@@ -52,7 +58,7 @@ def sign_package(package: Path, key: Path) -> Path:
         If there is no package, or a file differs from the manifest.
     """
     private = _private_key(key)
-    manifest, _ = read_files(package)
+    manifest, _ = read_wheel(package) if package.suffix == ".whl" else read_files(package)
     signed = private.sign(_PURPOSE + manifest.digest.encode())
     content = {
         "format": FORMAT,
@@ -65,8 +71,10 @@ def sign_package(package: Path, key: Path) -> Path:
     return target
 
 
-def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) -> str:
+def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) -> str | None:
     """Check that a package is signed by one of the allowed signers, and return the fingerprint of its signer.
+
+    Without signers, every package is allowed.
 
     Parameters
     ----------
@@ -80,6 +88,8 @@ def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) 
     SignerError
         If the package is not signed, the signature is of another manifest, or the signer is not allowed.
     """
+    if not signers:
+        return None
     try:
         from cryptography.exceptions import InvalidSignature
     except ImportError as error:
