@@ -15,7 +15,7 @@ import click
 
 from ..errors import SourceError
 from ..text import counted
-from .options import csv_options, model_option
+from .options import csv_options, model_option, share, text
 
 if TYPE_CHECKING:
     from ..inference import BatchSummary, OwnFiles
@@ -28,12 +28,12 @@ _STREAM = "-"
 
 
 @click.command()
-@click.argument("source")
-@click.argument("output", required=False)
+@click.argument("source", type=text)
+@click.argument("output", type=text, required=False)
 @click.option("--package", type=click.Path(path_type=Path), help="A package folder or wheel.  [default: the project's]")
 @model_option
-@click.option("--query", help="The SQL query to read, if SOURCE is a database URL.")
-@click.option("--table", help="The table to write, if OUTPUT is a database URL.")
+@click.option("--query", type=text, help="The SQL query to read, if SOURCE is a database URL.")
+@click.option("--table", type=text, help="The table to write, if OUTPUT is a database URL.")
 @click.option(
     "--output-format",
     type=click.Choice(["csv", "jsonl", "parquet"]),
@@ -47,7 +47,7 @@ _STREAM = "-"
 @click.option(
     "--max-rejected",
     metavar="SHARE",
-    type=click.FloatRange(0, 1),
+    type=share,
     default=0.1,
     show_default=True,
     help="Exit with 1 if a larger share of the rows is rejected.",

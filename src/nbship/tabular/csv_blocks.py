@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from .csv_dialects import Dialect
@@ -18,7 +18,7 @@ from .text_lines import KEPT_BYTES, MAX_LINE_BYTES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TOO_LONG", "UNDECODABLE", "row_blocks"]
+__all__ = ["TOO_LONG", "UNDECODABLE", "is_encoding", "row_blocks"]
 
 # Unicode reserves these for use inside of a program: for a byte that the encoding does not have, and for what is left
 # out of a line that is too long.
@@ -36,6 +36,23 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(_ERRORS, _replace)
+
+
+def is_encoding(name: str) -> bool:
+    """Return whether Python has an encoding of text with this name, in which CSV can be read.
+
+    >>> is_encoding("cp1252"), is_encoding("hex"), is_encoding("latin1x")
+    (True, False, False)
+    """
+    sample = "a,1\n"
+    try:
+        return _decoder(name)(sample.encode(name), True) == sample
+    except (LookupError, ValueError, AssertionError):
+        return False
+
+
+def _decoder(encoding: str) -> Callable[[bytes, bool], str]:
+    return codecs.getincrementaldecoder(encoding)(_ERRORS).decode
 
 
 def row_blocks(stream: pa.NativeFile, dialect: Dialect) -> Iterator[str]:
@@ -66,9 +83,9 @@ def row_blocks(stream: pa.NativeFile, dialect: Dialect) -> Iterator[str]:
 
 
 def _decoded(stream: pa.NativeFile, encoding: str) -> Iterator[str]:
-    decode = codecs.getincrementaldecoder(encoding)(_ERRORS).decode
+    decode = _decoder(encoding)
     while block := _read(stream):
-        yield decode(block)
+        yield decode(block, False)
     yield decode(b"", True)
 
 

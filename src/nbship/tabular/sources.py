@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from ..errors import SourceError
+from .csv_blocks import is_encoding
 from .csv_dialects import CsvOptions
 from .formats import INPUT_SUFFIXES, Kind, find_format
 from .parquet_tables import group_sizes
@@ -44,10 +44,10 @@ class Source:
         separator, encoding = self.csv.separator, self.csv.encoding
         if separator is not None and (len(separator) != 1 or not separator.isascii() or separator in '"\r\n'):
             raise SourceError(f"The separator '{separator}' is not supported. Give one ASCII character, or a tab.")
-        try:
-            codecs.lookup(encoding or "utf-8")
-        except LookupError as error:
-            raise SourceError(f"The encoding '{encoding}' is unknown. Give one such as latin-1, cp1252 or utf-16.") from error  # fmt: skip
+        if encoding is not None and not is_encoding(encoding):
+            raise SourceError(
+                f"The encoding '{encoding}' is not supported. Give one such as latin-1, cp1252 or utf-16."
+            )
 
     @classmethod
     def parse(cls, text: str) -> Source:

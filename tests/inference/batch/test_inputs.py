@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import encodings.aliases
 import gzip
 import io
 import json
@@ -20,8 +21,9 @@ from packages import make_rows
 
 from nbship import predictor
 from nbship.cli import main, nbship
+from nbship.errors import SourceError
 from nbship.model import Field
-from nbship.tabular import Source, csv_blocks
+from nbship.tabular import CsvOptions, Source, csv_blocks
 from nbship.tabular.readers import read_chunks
 
 
@@ -350,7 +352,7 @@ def test_what_is_declared_for_other_formats_is_an_error(
         ("a,b;c\n1,2;3\n", (), "may be ',' or ';'"),
         ("größe;b\n1;2\n", (), "is not UTF-8"),
         ("a;b\n", ("--separator", ";;"), "separator ';;' is not supported"),
-        ("a;b\n", ("--encoding", "latin1x"), "encoding 'latin1x' is unknown"),
+        ("a;b\n", ("--encoding", "latin1x"), "encoding 'latin1x' is not supported"),
     ],
 )
 def test_a_dialect_that_is_not_certain_is_asked_for(
@@ -358,6 +360,26 @@ def test_a_dialect_that_is_not_certain_is_asked_for(
 ) -> None:
     (tmp_path / "in.csv").write_bytes(text.encode("latin-1"))
     assert reason in str(predict("in.csv", "out.csv", *words).exception)
+
+
+# Those of Python's codecs that are encodings of bytes or strings, or have error handling of their own.
+NO_ENCODINGS = ["base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "idna", "punycode", "undefined"]  # fmt: skip
+CODECS = {*encodings.aliases.aliases.values(), *NO_ENCODINGS, "utf_8_sig", "unicode_escape", "hex", "rot13", "zip"}
+
+
+@pytest.mark.parametrize("encoding", sorted(CODECS - {"mbcs", "oem"}))
+def test_every_codec_of_python_is_an_encoding_or_not_supported(
+    tmp_path: Path, rows: pd.DataFrame, encoding: str
+) -> None:
+    path, text = tmp_path / "in.csv", as_csv(rows, lineterminator="\n")
+    if encoding in (*NO_ENCODINGS, "hex", "rot13", "zip"):
+        path.write_text(text)
+        with pytest.raises(SourceError, match=f"The encoding '{encoding}' is not supported. Give one such as latin-1"):
+            Source(path, CsvOptions(encoding=encoding))
+    else:
+        path.write_bytes(text.encode(encoding))
+        (chunk,) = read_chunks(Source(path, CsvOptions(encoding=encoding)), [Field("line", "string")])
+        assert chunk.frame["line"].tolist() == rows["line"].tolist()
 
 
 def test_bad_rows_of_csv_are_set_aside_with_reasons(
@@ -520,7 +542,24 @@ def test_too_many_rejected_rows_fail_the_command(
     assert len(pd.read_csv(tmp_path / "out.csv")) == 60 - wrong
 
 
-@pytest.mark.parametrize("share", ["-0.1", "1.5", "many"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("", "out.csv"), ("in.csv", ""), ("in.csv", "sqlite:///shop.db", "--table", ""), ("sqlite:///shop.db", "out.csv", "--query", ""),
+        ("in.csv", "out.csv", "--encoding", ""), ("in.csv", "out.csv", "--separator", ""), ("in.csv", "out.csv", "--model", ""),
+    ],
+)  # fmt: skip
+def test_a_variable_that_was_not_set_is_wrong_usage(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "in.csv").write_text(as_csv(rows))
+    result = predict(*words)
+    assert result.exit_code == 2
+    assert "The value is empty" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "many", "nan", "inf", "-nan"])
 def test_an_invalid_share_is_wrong_usage(predict: Callable[..., Result], share: str) -> None:
     assert predict("in.csv", "out.csv", "--max-rejected", share).exit_code == 2
 
