@@ -105,7 +105,7 @@ def command(
             load_table(target, output, table, run=summary.run.id)
         if output == _STREAM:
             _copy_to_stdout(target)
-    text = json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or str(kept or target))
+    text = json.dumps(_as_json(summary)) if as_json else _as_text(summary, table or output, owned=owned)
     click.echo(text, err=output == _STREAM)
     summary.require_accepted(max_rejected)
 
@@ -212,11 +212,15 @@ def _count_lines(file: Path) -> int:
     return max(1, begin.count(b"\n") * file.stat().st_size // max(1, len(begin)))
 
 
-def _as_text(summary: BatchSummary, target: str) -> str:
+def _as_text(summary: BatchSummary, output: str, *, owned: bool) -> str:
+    """Return what a run did. If nbship owns the output, it was copied to a table or to standard output."""
     run = summary.run
+    to = "standard output" if output == _STREAM else f"'{output}'"
+    if summary.repeated and owned:
+        return f"{counted(run.rows, 'prediction')} for this input by version {run.version} written to {to}. They were predicted by an earlier run."
     if summary.repeated:
-        return f"'{target}' already has the {counted(run.rows, 'prediction')} for this input by version {run.version}. Nothing to do."
-    lines = [f"{counted(run.rows, 'row')} predicted by {run.model} {run.version} in {run.seconds:.1f} s: '{target}'"]
+        return f"{to} already has the {counted(run.rows, 'prediction')} for this input by version {run.version}. Nothing to do."
+    lines = [f"{counted(run.rows, 'row')} predicted by {run.model} {run.version} in {run.seconds:.1f} s: {to}"]
     if summary.rejected_path is not None:
         lines.append(f"{counted(run.rejected, 'row')} rejected: see '{summary.rejected_path}' for the reasons")
     return "\n".join(lines)

@@ -94,6 +94,33 @@ def test_the_same_rows_are_scored_once(tmp_path: Path, predict: Callable[..., Re
     engine.dispose()
 
 
+@pytest.mark.parametrize("lost", [None, "DELETE FROM first", "DROP TABLE first"])
+def test_predictions_of_an_earlier_run_are_written_and_reported_as_written(
+    predict: Callable[..., Result], rows: pd.DataFrame, lost: str | None
+) -> None:
+    Path("in.csv").write_text(rows.to_csv(index=False))
+    url = "sqlite:///shop.db"
+    assert "90 rows predicted by small" in predict("in.csv", url, "--table", "first").stdout
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        if lost is not None:
+            connection.execute(sa.text(lost))
+    for table in ("first", "second", "first"):
+        report = predict("in.csv", url, "--table", table).stdout
+        assert f"written to '{table}'" in report
+        assert "Nothing to do" not in report
+        with engine.connect() as connection:
+            assert connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar() == len(rows)
+    engine.dispose()
+    for number in range(2):
+        result = predict("in.csv", "-")
+        assert len(pd.read_csv(io.StringIO(result.stdout))) == len(rows)
+        assert ("written to standard output" in result.stderr) == (number == 1)
+        assert "Nothing to do" not in result.stderr
+    predict("in.csv", "out.csv")
+    assert "Nothing to do" in predict("in.csv", "out.csv").stdout
+
+
 def test_only_the_user_reads_stored_inputs(tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame) -> None:
     predict("-", "out.csv", input=rows.to_csv(index=False))
     assert stat.S_IMODE((tmp_path / "state" / "batches").stat().st_mode) == 0o700
