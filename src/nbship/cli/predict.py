@@ -86,9 +86,9 @@ def command(
     predictor = deployment.load(other_versions=other_versions)
     folder = deployment.state / "batches"
     personal = bool(redacted_fields(predictor.signature))
-    redacts = (query is not None or source == _STREAM) and personal
+    stores = query is not None or source == _STREAM
     owned = output == _STREAM or table is not None
-    with OwnFiles(folder, temporary=redacts) as own, _private_files(owned):
+    with OwnFiles(folder) as own, _private_files(owned):
         read = _source(source, query, own, predictor.signature, csv)
         target, kept = Path(output), None
         if owned:
@@ -99,7 +99,7 @@ def command(
             kept, target = kept.with_suffix(".parquet"), own.temporary(kept.name)
         with deployment.open_log() as log, _progress(read, quiet=as_json) as progress:
             summary = predict_file(
-                predictor, log, source=read, target=target, keep_in=folder if redacts else None, keep_output_as=kept, progress=progress, ignore_extra=ignore_extra, escape_formulas=escape_formulas,
+                predictor, log, source=read, target=target, keep_in=folder if stores else None, keep_output_as=kept, progress=progress, ignore_extra=ignore_extra, escape_formulas=escape_formulas,
             )  # fmt: skip
         if table is not None:
             load_table(target, output, table, run=summary.run.id)
@@ -159,8 +159,10 @@ def _source(source: str, query: str | None, own: OwnFiles, signature: Signature,
     from ..tabular import Source
 
     if query is not None:
-        return Source(own.store_query(source, query, signature=signature), csv)
-    return Source(own.store_stream(sys.stdin.buffer) if source == _STREAM else Path(source), csv)
+        return Source(own.store_query(source, query, signature=signature), csv, "the result of the query")
+    if source == _STREAM:
+        return Source(own.store_stream(sys.stdin.buffer), csv, "standard input")
+    return Source(Path(source), csv)
 
 
 def _copy_to_stdout(file: Path) -> None:

@@ -10,7 +10,6 @@ import io
 import re
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from ..errors import SourceError
 from .csv_rows import parse_rows
@@ -66,34 +65,34 @@ class Dialect:
     start: int
 
 
-def find_dialect(path: Path, sample: bytes, options: CsvOptions) -> Dialect:
-    """Return the dialect of a file from its first bytes.
+def find_dialect(shown: str, sample: bytes, options: CsvOptions) -> Dialect:
+    """Return the dialect of a file, which messages call `shown`, from its first bytes.
 
     Raises
     ------
     SourceError
         If the header has another encoding, or could have several separators.
 
-    >>> find_dialect(Path("t.csv"), b"a;b\\n1,5;2\\n", CsvOptions())
+    >>> find_dialect("t.csv", b"a;b\\n1,5;2\\n", CsvOptions())
     Dialect(separator=';', encoding='utf-8-sig', names=('a', 'b'), start=4)
     """
     encoding = options.encoding or next((name for mark, name in _MARKS.items() if sample.startswith(mark)), "utf-8-sig")
     text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
     header = text.splitlines()[0] if text else ""
     if "\N{REPLACEMENT CHARACTER}" in header:
-        raise SourceError(f"The header of '{path}' is not {_shown(encoding)}. Declare its encoding, as in --encoding latin-1.")  # fmt: skip
+        raise SourceError(f"The header of '{shown}' is not {_shown(encoding)}. Declare its encoding, as in --encoding latin-1.")  # fmt: skip
     declared = _DECLARED.match(text)
     above = declared.end() if declared else 0
     if len(sample) == SAMPLE_BYTES and not _LINE_END.search(text, above):
-        raise SourceError(f"The header of '{path}' is longer than {SAMPLE_BYTES:,} bytes. The first line must hold the column names.")  # fmt: skip
+        raise SourceError(f"The header of '{shown}' is longer than {SAMPLE_BYTES:,} bytes. The first line must hold the column names.")  # fmt: skip
     body = text[above:]
-    separator = options.separator or (declared[1] if declared else _find_separator(path, body))
+    separator = options.separator or (declared[1] if declared else _find_separator(shown, body))
     lines = io.StringIO(body, newline="")
     names = next(filter(None, parse_rows(lines, separator)), [])
     return Dialect(separator, encoding, tuple(names), above + lines.tell())
 
 
-def _find_separator(path: Path, text: str) -> str:
+def _find_separator(shown: str, text: str) -> str:
     """Return the separator that divides the most rows like the header; a comma if none divides the header."""
     counts: dict[str, int] = {}
     for separator in _SEPARATORS:
@@ -103,7 +102,7 @@ def _find_separator(path: Path, text: str) -> str:
     best = [separator for separator in counts if counts[separator] == max(counts.values())]
     if len(best) > 1:
         found = " or ".join(repr(separator) for separator in best)
-        raise SourceError(f"The separator of '{path}' may be {found}. Declare it, as in --separator '{best[0]}'.")
+        raise SourceError(f"The separator of '{shown}' may be {found}. Declare it, as in --separator '{best[0]}'.")
     return best[0] if best else ","
 
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["csv_names", "csv_tables"]
 
 
-def csv_names(path: Path, format: Format, options: CsvOptions) -> list[str]:
-    """Return the column names in the header."""
-    return list(_dialect(path, format, options).names)
+def csv_names(path: Path, format: Format, options: CsvOptions, *, shown: str) -> list[str]:
+    """Return the column names in the header; messages call the file `shown`."""
+    return list(_dialect(path, format, options, shown).names)
 
 
-def _dialect(path: Path, format: Format, options: CsvOptions) -> Dialect:
+def _dialect(path: Path, format: Format, options: CsvOptions, shown: str) -> Dialect:
     with open_stream(path, format.compression) as stream:
-        return find_dialect(path, stream.read(SAMPLE_BYTES), options)
+        return find_dialect(shown, stream.read(SAMPLE_BYTES), options)
 
 
 def csv_tables(path: Path, format: Format, options: CsvOptions) -> Iterator[pa.Table]:
@@ -38,7 +38,7 @@ def csv_tables(path: Path, format: Format, options: CsvOptions) -> Iterator[pa.T
     ValueError
         If a quote is not closed.
     """
-    dialect = _dialect(path, format, options)
+    dialect = _dialect(path, format, options, str(path))
     with open_stream(path, format.compression) as stream:
         for text in row_blocks(stream, dialect):
             yield _table(text, dialect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -108,7 +109,9 @@ def sniff_suffix(path: Path) -> str:
     if begin == b"PAR1":
         return ".parquet"
     outer = next((suffix for suffix, mark in _MARKS.items() if begin.startswith(mark)), "")
-    with open_stream(path, _COMPRESSIONS.get(outer)) as stream:
+    sample = b""
+    # Of a damaged file, the reader says what is wrong.
+    with suppress(OSError), open_stream(path, _COMPRESSIONS.get(outer)) as stream:
         sample = stream.read(_SAMPLE_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
     if sample.startswith(b"{"):
         # A record per line, or one record on several lines.

@@ -29,8 +29,8 @@ _ROWS = 50_000
 _TOO_LONG = f"is longer than {MAX_LINE_BYTES:,} bytes"
 
 
-def line_names(path: Path, format: Format) -> list[str]:
-    """Return the keys of the first thousand records.
+def line_names(path: Path, format: Format, *, shown: str) -> list[str]:
+    """Return the keys of the first thousand records; messages call the file `shown`.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def line_names(path: Path, format: Format) -> list[str]:
             names |= dict.fromkeys(record if isinstance(record, dict) else ())
             reason = reason or (record if isinstance(record, str) else None)
     if not names and reason is not None:
-        raise SourceError(f"'{path}' has no record in its first lines: the first {reason}. Correct the file.")
+        raise SourceError(f"'{shown}' has no record in its first lines: the first {reason}. Correct the file.")
     return list(names)
 
 

@@ -81,7 +81,7 @@ def read_column_names(source: Source | Path) -> list[str]:
     first, *others = source.files
     if source.declared and source.kind != "csv":
         raise SourceError(
-            f"'{first}' is not CSV, so it has neither separator nor encoding nor null values to declare. Leave these options out."
+            f"'{source.shown(first)}' is not CSV, so it has neither separator nor encoding nor null values to declare. Leave these options out."
         )
     names = _names(first, source)
     for other in others:
@@ -99,12 +99,12 @@ def _names(path: Path, source: Source) -> list[str]:
     try:
         names = _raw_names(path, source)
     except (OSError, ValueError, csv.Error) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(source.shown(path), error) from error
     if not names:
-        raise EmptyDataError(f"'{path}' is empty. {_EMPTY[source.kind]}")
+        raise EmptyDataError(f"'{source.shown(path)}' is empty. {_EMPTY[source.kind]}")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise SourceError(f"'{path}' has the column '{twice[0]}' twice. Keep one.")
+        raise SourceError(f"'{source.shown(path)}' has the column '{twice[0]}' twice. Keep one.")
     return names
 
 
@@ -112,7 +112,10 @@ def _raw_names(path: Path, source: Source) -> list[str]:
     format = find_format(path)
     if format.kind == "parquet":
         return parquet_names(path)
-    return csv_names(path, format, source.csv) if format.kind == "csv" else line_names(path, format)
+    shown = source.shown(path)
+    if format.kind == "csv":
+        return csv_names(path, format, source.csv, shown=shown)
+    return line_names(path, format, shown=shown)
 
 
 def read_row_spans(source: Source | Path, rows: int) -> list[range] | None:
@@ -129,7 +132,7 @@ def read_row_spans(source: Source | Path, rows: int) -> list[range] | None:
     try:
         return merge_groups([size for sizes in source.group_sizes for size in sizes], rows)
     except (OSError, ValueError) as error:
-        raise _unreadable(source.path, error) from error
+        raise _unreadable(source.shown(), error) from error
 
 
 def read_chunks(
@@ -171,16 +174,16 @@ def read_chunks(
             yield _typed(source, table, present, index, ignore_extra=ignore_extra, coded=coded)
             start += table.num_rows
     except (OSError, ValueError) as error:
-        raise _unreadable(source.path, error) from error
+        raise _unreadable(source.shown(), error) from error
 
 
 def _as_source(given: Source | Path) -> Source:
     return given if isinstance(given, Source) else Source(given)
 
 
-def _unreadable(path: Path, error: Exception) -> SourceError:
+def _unreadable(shown: str, error: Exception) -> SourceError:
     reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
-    return SourceError(f"'{path}' cannot be read: {reason.rstrip('.')}. Correct the file, or give another.")
+    return SourceError(f"'{shown}' cannot be read: {reason.rstrip('.')}. Correct the file, or give another.")
 
 
 def _rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:

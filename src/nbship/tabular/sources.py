@@ -30,6 +30,8 @@ class Source:
         pattern such as `july/*.parquet`.
     csv
         What is declared about CSV files.
+    name
+        What messages call it, if not by its path.
 
     >>> str(Source(Path("/data/july.csv"), CsvOptions(separator=";", nulls=("NA",))))
     'file:///data/july.csv?separator=%3B&null=NA'
@@ -39,6 +41,7 @@ class Source:
 
     path: Path
     csv: CsvOptions = field(default_factory=CsvOptions)
+    name: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         separator, encoding = self.csv.separator, self.csv.encoding
@@ -65,6 +68,10 @@ class Source:
         """Return the absolute path; if something is declared, as a URL."""
         path = self.path.absolute()
         return f"{path.as_uri()}?{self.declared}" if self.declared else str(path)
+
+    def shown(self, file: Path | None = None) -> str:
+        """Return what messages call the source, or one of its files."""
+        return self.name or str(file or self.path)
 
     @property
     def declared(self) -> str:

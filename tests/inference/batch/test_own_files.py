@@ -178,6 +178,40 @@ def test_wrong_usage(tmp_path: Path, small_package: Path, words: tuple[str, ...]
     assert reason in result.output
 
 
+FAILING: dict[str, tuple[str, str | bytes, str]] = {
+    "column lacks": ("query", "SELECT at, line FROM orders", "lacks the required column 'size'"),
+    "column unknown": ("query", "SELECT *, 1 AS more FROM orders", "has the unknown column 'more'"),
+    "column lacks ": ("stream", b"at,line\n2024-01-01,a\n", "lacks the required column 'size'"),
+    "column twice": ("stream", b"at,at\n1,1\n", "has the column 'at' twice"),
+    "no rows": ("stream", b"at,line,size,weight\n", "has no rows"),
+    "no table": ("stream", b"hello\n", "lacks the required column 'at'"),
+    "two separators": ("stream", b"a,b;c\n1,2;3\n", "separator of 'standard input'"),
+    "no encoding": ("stream", b"gr\xfc\xdfe,b\n1,2\n", "header of 'standard input'"),
+    "cut off": ("stream", gzip.compress(b"at,line,size,weight\n")[:-9], "cannot be read"),
+    "no JSON": ("stream", b'{"at": }\n', "no record"),
+    "no Parquet": ("stream", b"PAR1", "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("output", ["out.csv", "-"])
+@pytest.mark.parametrize("reason", FAILING)
+def test_a_run_that_fails_keeps_no_input(
+    tmp_path: Path, small_package: Path, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, reason: str, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+    fill("sqlite:///shop.db", rows)
+    way, given, message = FAILING[reason]
+    words = ["sqlite:///shop.db", output, "--query", given] if way == "query" else ["-", output]
+    result = CliRunner().invoke(
+        nbship, ["predict", *map(str, words), "--package", str(small_package)], input=b"" if way == "query" else given
+    )
+    assert isinstance(result.exception, NbshipError), result.output
+    assert message in str(result.exception)
+    assert ("the result of the query" if way == "query" else "standard input") in str(result.exception)
+    assert list((tmp_path / "state" / "batches").iterdir()) == []
+
+
 def test_an_empty_stream_is_an_error(tmp_path: Path, small_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,13 +34,12 @@ class OwnFiles:
     ----------
     folder
         Created if it does not exist.
-    temporary
-        Whether inputs are deleted at the end of the `with` block, because they hold personal values: `predict_file`
-        keeps them as pseudonyms.
+        Inputs are deleted at the end of the `with` block, unless `predict_file` has moved them: it keeps only inputs of
+        complete runs, and of personal values only pseudonyms.
     """
 
-    def __init__(self, folder: Path, *, temporary: bool = False) -> None:
-        self._folder, self._temporary = folder, temporary
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._files = ExitStack()
 
     def __enter__(self) -> OwnFiles:
@@ -51,9 +50,9 @@ class OwnFiles:
 
     def store_query(self, url: str, query: str, *, signature: Signature) -> Path:
         """Store the result of a query, and return the file. Errors are those of `save_query`."""
-        with self._place() as new:
-            save_query(url, query, new / "input.parquet", signature=signature)
-            return self._keep(new / "input.parquet", ".parquet")
+        path = self.temporary("input.parquet")
+        save_query(url, query, path, signature=signature)
+        return path
 
     def store_stream(self, stream: BinaryIO) -> Path:
         """Store a stream, and return the file: its content decides its suffix.
@@ -63,15 +62,17 @@ class OwnFiles:
         EmptyDataError
             If there is no content.
         """
-        with self._place() as new:
-            create_private(new / "input")
-            with (new / "input").open("wb") as file:
+        path = self.temporary("input")
+        with writing(self._folder):
+            create_private(path)
+            with path.open("wb") as file:
                 shutil.copyfileobj(stream, file, 1 << 20)
                 file.flush()
                 os.fsync(file.fileno())
-            if not (new / "input").stat().st_size:
-                raise EmptyDataError("Standard input is empty. Write rows to it.")
-            return self._keep(new / "input", sniff_suffix(new / "input"))
+        if not path.stat().st_size:
+            raise EmptyDataError("Standard input is empty. Write rows to it.")
+        publish(path, named := path.with_name(f"input{sniff_suffix(path)}"))
+        return named
 
     def output(
         self, predictor: PackagePredictor, source: Source, kind: Kind, *, ignore_extra: bool, escape_formulas: bool
@@ -85,18 +86,6 @@ class OwnFiles:
     def temporary(self, name: str) -> Path:
         """Return the path of a file that is deleted at the end of the `with` block."""
         return self._files.enter_context(self._new()) / name
-
-    def _place(self) -> AbstractContextManager[Path]:
-        """Yield a folder for a new input, which stays until the end if inputs are temporary."""
-        return nullcontext(self._files.enter_context(self._new())) if self._temporary else self._new()
-
-    def _keep(self, file: Path, suffix: str) -> Path:
-        if self._temporary:
-            publish(file, named := file.with_name(f"input{suffix}"))
-            return named
-        kept = self._folder / f"{Source(file).digest()[:16]}.input{suffix}"
-        publish(file, kept, durable=True)
-        return kept
 
     def _create(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +101,7 @@ class OwnFiles:
                     shutil.rmtree(folder, ignore_errors=True)
             new = self._folder / f".new-{os.urandom(8).hex()}"
             new.mkdir()
-            try:
-                yield new
-            finally:
-                shutil.rmtree(new, ignore_errors=True)
+        try:
+            yield new
+        finally:
+            shutil.rmtree(new, ignore_errors=True)

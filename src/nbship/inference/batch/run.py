@@ -17,7 +17,7 @@ from pathlib import Path
 from ...atomic_write import publish
 from ...errors import EmptyDataError, InputFailure, InvalidInputError, SchemaError, SourceError
 from ...model.signature import Signature
-from ...prediction_log import BatchRun, PredictionLog, digest_of
+from ...prediction_log import BatchRun, PredictionLog, digest_of, redacted_fields
 from ...predictor import PackagePredictor
 from ...tabular import CsvOptions, Source, TableJoiner, output_kind, read_column_names, writing
 from ...text import counted, listed, nearest
@@ -82,7 +82,8 @@ def predict_file(
     Parameters
     ----------
     keep_in
-        The folder for a copy of the input, with pseudonyms of personal values, that replays read instead of `source`.
+        The folder into which `source`, one file, is moved once the run is complete; if the model has personal fields, a
+        copy with pseudonyms is written there instead.
     keep_output_as
         The file that replays read instead of `target`, for which pseudonyms replace personal values in the rejected
         rows, and in a copy of the output if it is not `target` itself. Only for models with personal fields.
@@ -113,9 +114,9 @@ def predict_file(
     id = _run_id(predictor.digest, digest, source.declared)
     stored = keep_output_as or target
     rejected_path = stored.with_name(stored.name + ".rejected.csv")
-    kept = None if keep_in is None else keep_in.absolute() / f"{id}{INPUT_SUFFIX}"
+    read = source if keep_in is None else _kept_input(source, keep_in, id, digest, predictor.signature)
     written = Source(stored, CsvOptions(escaped=escape_formulas and output_kind(stored) == "csv"))
-    earlier = _repeated(log.batch(id), kept or source, written, rejected_path)
+    earlier = _repeated(log.batch(id), read, written, rejected_path)
     name = run_name(predictor, source, digest, ignore_extra=ignore_extra, escape_formulas=escape_formulas)
     # Beside the file that stays: `target` may be in a folder that does not.
     beside = stored.with_name(target.name)
@@ -133,7 +134,7 @@ def predict_file(
         assert output is not None
         if current.is_changed():
             folder.remove()
-            raise SourceError(f"'{source.path}' changed while it was read. Run the command again.")
+            raise SourceError(f"'{source.shown()}' changed while it was read. Run the command again.")
         if earlier is not None:
             # The files that stay are there, and may have lost rows that were to be forgotten.
             publish(output, target)
@@ -144,11 +145,13 @@ def predict_file(
             copied = folder.joined(f"kept{stored.suffix}")
             given = Source(output, CsvOptions(escaped=escape_formulas and output_kind(target) == "csv"))
             keep_output(given, copied, signature=predictor.signature, salt=log.salt)
-        if kept is not None:
-            digest = keep_input(source, kept, signature=predictor.signature, salt=log.salt)
+        if read is not source and redacted_fields(predictor.signature):
+            digest = keep_input(source, read.path, signature=predictor.signature, salt=log.salt)
+        elif read is not source:
+            publish(source.path, read.path, durable=True)
         run = BatchRun(
             id=id, at=datetime.now(UTC), seconds=round(time.monotonic() - started, 3), model=predictor.name,
-            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(kept or source),
+            version=predictor.version, digest=predictor.digest, caller=caller, input_path=str(read),
             input_digest=digest, output_path=str(written), output_digest=digest_of(copied),
             rows=sum(each.rows for each in partitions), rejected=sum(each.rejected for each in partitions),
             first_event=min((each.first for each in partitions if each.first), default=None),
@@ -166,6 +169,13 @@ def predict_file(
             publish(output, target)
         folder.remove()
     return BatchSummary(run, rejected_path if run.rejected else None)
+
+
+def _kept_input(source: Source, folder: Path, id: str, digest: str, signature: Signature) -> Source:
+    """Return the file that replays read."""
+    if redacted_fields(signature):
+        return Source(folder.absolute() / f"{id}{INPUT_SUFFIX}")
+    return Source(folder.absolute() / f"{digest[:16]}.{source.path.name}", source.csv)
 
 
 def run_name(
@@ -192,13 +202,13 @@ def _check_columns(source: Source, signature: Signature, *, ignore_extra: bool) 
     if missing:
         near = nearest(missing[0], [name for name in names if name not in signature.names])
         hint = f" Rename '{near}', or add the column." if near else " Add it."
-        raise SchemaError(f"'{source.path}' lacks the required column {listed(missing, most=1, quoted=True)}.{hint}")
+        raise SchemaError(f"'{source.shown()}' lacks the required column {listed(missing, most=1, quoted=True)}.{hint}")
     unknown = [name for name in names if name not in signature.names]
     if unknown and not ignore_extra:
         near = nearest(unknown[0], [name for name in signature.names if name not in names])
         hint = f" Did you mean '{near}'?" if near else ""
         raise SchemaError(
-            f"'{source.path}' has the unknown column {listed(unknown, most=1, quoted=True)}.{hint} Remove it, or pass --ignore-extra."
+            f"'{source.shown()}' has the unknown column {listed(unknown, most=1, quoted=True)}.{hint} Remove it, or pass --ignore-extra."
         )
 
 
@@ -214,7 +224,7 @@ def _check_target(source: Source, target: Path) -> None:
         raise SourceError(f"The folder of the output '{target}' does not exist. Create it, or give another output.")
 
 
-def _repeated(runs: Sequence[BatchRun], source: Source | Path, target: Source, rejected_path: Path) -> BatchRun | None:
+def _repeated(runs: Sequence[BatchRun], source: Source, target: Source, rejected_path: Path) -> BatchRun | None:
     for run in runs:
         same_paths = run.input_path == str(source) and run.output_path == str(target)
         if same_paths and target.path.is_file() and digest_of(target.path) == run.output_digest:
@@ -252,5 +262,5 @@ def _raise_no_output(
         publish(rejected, rejected_path, durable=True)
     folder.remove()
     if not reasons:
-        raise EmptyDataError(f"'{source.path}' has no rows. Give a file with rows to predict.")
+        raise EmptyDataError(f"'{source.shown()}' has no rows. Give a file with rows to predict.")
     raise InvalidInputError(reasons)
