@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["convert_arrow_column", "dtype_without_nulls", "parse_csv_column", "parse_csv_value"]
 
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_INTEGER = re.compile(r"[-+]?\d+")
 _LARGEST = 2**63 - 1
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -93,7 +94,8 @@ def _read_int(text: str, _: Field) -> int:
     number = Decimal(text)
     if number != number.to_integral_value():
         raise ValueError("is not an integer")
-    if abs(number) > _LARGEST:
+    # From 2**53 on, floats are not exact, and what wrote one may have rounded it.
+    if abs(number) > (_LARGEST if _INTEGER.fullmatch(text) else 2**53 - 1):
         raise ValueError("is too large to be stored exactly")
     return int(number)
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["convert_integers"]
 
 _LARGEST = 2**63 - 1
+# From 2**53 on, a float stands for several integers.
+_LARGEST_FLOAT = 2.0**53 - 1
 
 
 def convert_integers(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, str]]:
@@ -30,10 +32,13 @@ def convert_integers(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[i
     fractions = np.zeros(len(floats), dtype=bool)
     if not pa.types.is_integer(column.type) and not pa.types.is_null(column.type):
         fractions = compute.not_equal(compute.floor(column), column).fill_null(False).to_numpy() & ~null
-    large = ~null & ~fractions & ~(np.abs(floats) < 2.0**63)
-    # As a float, 2**63 - 1 is 2**63.
-    for position in np.flatnonzero(large).tolist():
-        large[position] = not abs(column[position].as_py()) <= _LARGEST
+    if pa.types.is_floating(column.type):
+        large = ~null & ~fractions & ~(np.abs(floats) <= _LARGEST_FLOAT)
+    else:
+        large = ~null & ~fractions & ~(np.abs(floats) < 2.0**63)
+        # As a float, 2**63 - 1 is 2**63.
+        for position in np.flatnonzero(large).tolist():
+            large[position] = not abs(column[position].as_py()) <= _LARGEST
     failures = {} if field.nullable else dict.fromkeys(np.flatnonzero(null).tolist(), "is empty")
     for position in np.flatnonzero(fractions).tolist():
         shown = "" if field.pii else f"is '{column[position].as_py()}', which "

@@ -118,8 +118,8 @@ ACCEPTED = {
 REJECTED = {
     "plain": [3.5, 1e-9, LARGE, BIG, 2.0**53, 1e300],
     "null": [3.5, LARGE, BIG, 2.0**53, 1e300],
-    "key": [3.5, 1e300],
-    "null key": [3.5, LARGE, 1e300],
+    "key": [3.5, 2.0**53, -(2.0**53), float(LARGE + 2), 2.0**62, 1e300],
+    "null key": [3.5, LARGE, 2.0**53, 1e300],
 }
 
 
@@ -166,6 +166,25 @@ def test_keys_of_64_bits_stay_exact(
     found = replay(log, output["prediction_id"][3], predictor=loaded)
     assert found.same
     assert json.loads(found.inputs)["id"] == BIG - 3
+
+
+@pytest.mark.parametrize("target", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("type", [pa.float64(), pa.decimal128(25, 2), pa.int64()])
+def test_keys_of_other_types_are_written_as_integers(
+    tmp_path: Path, log: SqlLog, loaded: PackagePredictor, target: str, type: pa.DataType
+) -> None:
+    ids = [Decimal(each) for each in (3, EXACT, LARGE, BIG)][: 2 if type == pa.float64() else 4]
+    given = pa.Table.from_pandas(rows(len(ids)).drop(columns="id"), preserve_index=False)
+    column = pa.array([float(id) if type == pa.float64() else id for id in ids], type)
+    pq.write_table(given.append_column("id", column), tmp_path / "in.parquet")
+    predict_file(loaded, log, source=tmp_path / "in.parquet", target=tmp_path / f"out.{target}")
+    if target == "parquet":
+        found = map(str, pq.read_table(tmp_path / "out.parquet")["id"].to_pylist())
+    else:
+        separator = ',"id":' if target == "jsonl" else ","
+        lines = (tmp_path / f"out.{target}").read_text().splitlines()[target == "csv" :]
+        found = [line.split(separator)[1 if target == "jsonl" else 2].partition(",")[0] for line in lines]
+    assert list(found) == [str(int(id)) for id in ids]
 
 
 def test_keys_of_64_bits_in_requests(log: SqlLog, loaded: PackagePredictor) -> None:

@@ -28,7 +28,7 @@ def predicted_table(
     Parameters
     ----------
     text
-        Whether the output format is CSV or JSON Lines. Keys are then copied from the input unchanged.
+        Whether the output format is CSV or JSON Lines. Strings of keys are then copied from the input unchanged.
     """
     import numpy as np
     import pyarrow as pa
@@ -40,7 +40,7 @@ def predicted_table(
         # Parsed and written again, the key "007" could become "7", which no longer joins with the input.
         given = chunk.table.column(name) if name in chunk.table.column_names else None
         # A table of JSON Lines has one column of bytes, with whole lines.
-        if text and given is not None and not _is_bytes(given.type):
+        if text and given is not None and not _is_bytes(given.type) and not _is_number(given.type):
             columns[name] = given.take(pa.array(numbers - chunk.index.start))
         else:
             column = pa.Array.from_pandas(frame[name])
@@ -132,6 +132,12 @@ def _as_text(column: pa.ChunkedArray, positions: pa.Array) -> pa.ChunkedArray:
         texts = [None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])
     return column
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_floating(kind) or types.is_decimal(kind))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
