@@ -33,6 +33,8 @@ URLS = [
     "{scheme}://ann:{password}@127.0.0.1:1/log", "{scheme}://:{password}@127.0.0.1:1", "{scheme}:/ann:{password}@127.0.0.1:1/log",
     "{scheme}:ann:{password}@127.0.0.1:1/log", "{scheme}:///log?host=127.0.0.1&port=1&user=ann&password={password}",
     "{scheme}://ann:{password}", "{scheme}://127.0.0.1:1/log?passwrd=1&password={password}",
+    "{scheme}//ann:{password}@127.0.0.1:1/log", "{scheme};//ann:{password}@127.0.0.1:1/log", "//ann:{password}@127.0.0.1:1/log",
+    "host=127.0.0.1 port=1 dbname=log user=ann password={password}", "password={password} dbname = log",
 ]  # fmt: skip
 SCHEMES = ["postgresql", "postgres", "postgresql+psycopg", "mysql", "sqlite", "postgresqll", "duckdb"]
 SIGNATURE = Signature(inputs=(Field("x", "int"),))
@@ -103,6 +105,16 @@ def test_a_mistyped_url_makes_no_folder(tmp_path: Path, monkeypatch: pytest.Monk
         "mysql://db/log",
     ):
         with pytest.raises(LogError, match=url.partition(":")[0]):
+            open_log(url)
+    for url in (
+        "postgresql//db/log",
+        "host=db dbname=log",
+        "ann@db/log",
+        "//ann@db/log",
+        "service=log",
+        "log;user=ann",
+    ):
+        with pytest.raises(LogError, match=r"The log address '…' is not known\. Use 'sqlite:///'"):
             open_log(url)
     assert list(tmp_path.iterdir()) == []
     assert not is_url("C:\\logs\\log.sqlite")

@@ -155,7 +155,7 @@ def shown_address(where: Project | Path | str) -> str:
 
 
 def _local(url: str) -> Path | str:
-    if not is_url(url):
+    if not is_url(url) and not {"@", "="} & set(url):
         return Path(url)
     scheme, path = url.partition("://")[0], database_file(url)
     if scheme in _SERVERS:

@@ -15,6 +15,11 @@ _URL = re.compile(
 )
 # Two letters at least: `C:\logs` is a path.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+# What else is meant to be an address of a database: libpq's options, a URL without its colon or scheme.
+_MEANT = re.compile(
+    r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service)\s*=|//.*@|^(?:postgres|mysql|mariadb|sqlite|duckdb)\w*\W?//",
+    re.IGNORECASE,
+)
 _SECRET_OPTION = re.compile(r"[?&]\w*(?:pass|secret|token|key)\w*=([^&]*)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -38,10 +43,10 @@ def database_file(url: str) -> Path | None:
 def is_url(text: str) -> bool:
     """Return whether a string is, or is meant to be, a URL rather than a path.
 
-    >>> is_url("sqlite:///orders.db"), is_url("postgres:/user@host/db"), is_url("orders.csv")
-    (True, True, False)
+    >>> is_url("sqlite:///orders.db"), is_url("postgres:/user@host/db"), is_url("host=db dbname=log"), is_url("orders.csv")
+    (True, True, True, False)
     """
-    return "://" in text or _SCHEME.match(text) is not None
+    return "://" in text or _SCHEME.match(text) is not None or _MEANT.search(text) is not None
 
 
 def is_valid_url(url: str) -> bool:
