@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from nbship.cli import nbship
 from nbship.cli.log import command as log_command
 from nbship.errors import LogError, ProjectError, SettingsError, SignerError
 from nbship.inference import Deployment, find_deployment
@@ -97,6 +98,8 @@ def _deployment(mode: str, setting: str, value: Any, forms: Mapping[str, Path], 
     environ: dict[str, str] = {}
     if setting == "log.when_down":
         environ["NBSHIP_LOG__URL"] = "postgresql://127.0.0.1:1/log"
+    if setting == "serving.proxies":
+        environ["NBSHIP_SERVING__AUTH"] = "proxy"
     content: Any = value
     for part in reversed(setting.split(".")):
         content = {part: content}
@@ -175,3 +178,13 @@ def test_a_misspelt_variable_is_an_error(small_package: Path, tmp_path: Path, mo
     monkeypatch.setenv("NBSHIP_RELEASE__SIGNER", "maker.pub")
     with pytest.raises(SettingsError, match=r"Did you mean 'NBSHIP_RELEASE__SIGNERS'\?"):
         find_deployment(small_package)
+
+
+def test_an_option_is_checked_with_the_other_settings(
+    small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_SERVING__PROBES_PORT", "8399")
+    result = CliRunner().invoke(nbship, ["serve", str(small_package), "--port", "8399"])
+    assert isinstance(result.exception, SettingsError)
+    assert "'serving.probes_port' and 'serving.port' are both 8399" in str(result.exception)

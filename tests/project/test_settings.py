@@ -53,6 +53,104 @@ def test_an_invalid_setting_is_an_error_of_one_sentence(root: Path, text: str, m
         project.load(root)
 
 
+NUMBERS = [
+    (f"{section}.{name}", kind)
+    for section, struct in typing.get_type_hints(Settings).items()
+    if isinstance(struct, type) and issubclass(struct, msgspec.Struct)
+    for name, kind in typing.get_type_hints(struct).items()
+    if kind in (int, float)
+]
+
+
+@pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "1e300"])
+@pytest.mark.parametrize(("setting", "kind"), NUMBERS)
+def test_a_number_that_could_never_apply_is_rejected_by_name(
+    root: Path, setting: str, kind: type, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section, name = setting.split(".")
+    (root / "nbship.yaml").write_text(f"{section}: {{{name}: {value}}}\n")
+    with pytest.raises(SettingsError, match=rf"'nbship.yaml' is not valid: .*\$\.{section}\.{name}"):
+        project.load(root)
+    (root / "nbship.yaml").unlink()
+    if section in ("serving", "log"):
+        monkeypatch.setenv(f"NBSHIP_{section}__{name}".upper(), value.lstrip("."))
+        with pytest.raises(SettingsError, match=rf"\$\.{section}\.{name}"):
+            project.load(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("serving: {workers: 0}", r"serving\.workers"),
+        ("serving: {workers: 65}", r"serving\.workers"),
+        ("serving: {queue: 0}", r"serving\.queue"),
+        ("serving: {max_rows: 0}", r"serving\.max_rows"),
+        ("serving: {max_bytes: 0}", r"serving\.max_bytes"),
+        ("serving: {receive_seconds: 0}", r"serving\.receive_seconds"),
+        ("serving: {send_seconds: 0}", r"serving\.send_seconds"),
+        ("serving: {port: 65536}", r"serving\.port"),
+        ("serving: {app: {phrases: [{below: 0, words: a}]}}", r"serving\.app\.phrases"),
+        ("serving: {cors: ['https://shop.example/']}", r"'serving\.cors' has .* Write 'https://shop\.example'\."),
+        ("serving: {cors: [shop.example]}", r"'serving\.cors' has 'shop\.example', .* Write 'https://shop\.example'\."),
+        ("serving: {cors: ['https://Shop.example:443']}", r"'serving\.cors' .* Write 'https://shop\.example'\."),
+        ("serving: {cors: ['http://a.example:80/x']}", r"'serving\.cors' .* Write 'http://a\.example'\."),
+        ("serving: {cors: ['https://*.example']}", r"'serving\.cors' .* one entry for each origin, .* or '\*' for all"),
+        ("serving: {cors: ['']}", r"'serving\.cors' has ''"),
+        *((f"serving: {{hosts: ['{host}']}}", rf"'serving\.hosts' has '{host}', which is not a host name".replace("*", r"\*"))
+          for host in ("https://a.b", "a.b:80", "*", "*.a.b", "A.B.", "")),
+        ("serving: {probes_port: 8399, port: 8399}", r"'serving\.probes_port' and 'serving\.port' are both 8399"),
+        ("serving: {proxies: [10.0.0.5]}", r"'serving\.proxies' applies only with 'serving\.auth: proxy'"),
+        ("serving: {proxies: [10.0.0.5], auth: keys}", r"'serving\.proxies' applies only with"),
+        ("log: {when_down: spool}", r"'log\.when_down' is 'spool', which applies only to a PostgreSQL database"),
+        ("log: {when_down: spool, url: 'sqlite:///log.sqlite'}", r"'log\.when_down' is 'spool'"),
+    ],
+)  # fmt: skip
+def test_a_value_that_could_never_apply_is_an_error(root: Path, text: str, message: str) -> None:
+    (root / "nbship.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        project.load(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "serving: {cors: ['https://shop.example', 'http://localhost:3000', 'http://[::1]:3000', 'https://a.b:80', '*', 'null']}",
+        "serving: {hosts: [models.example, .example, Models.Example, 10.0.0.5, my_host]}",
+        "serving: {probes_port: 8000, unix_socket: s}",
+        "serving: {proxies: [10.0.0.5], auth: proxy}",
+        "log: {when_down: spool, url: 'postgresql://db/log'}",
+        "serving: {drain_seconds: 0, keep_alive_seconds: 0, port: 0, receive_seconds: 0.5}",
+    ],
+)
+def test_a_value_that_applies_is_accepted(root: Path, text: str) -> None:
+    (root / "nbship.yaml").write_text(text)
+    assert project.load(root).settings != Settings()
+
+
+@pytest.mark.parametrize("in_project", [True, False])
+def test_a_file_with_the_other_suffix_is_not_ignored(root: Path, in_project: bool) -> None:
+    (root / "nbship.yml").write_text("release: {signers: [maker.pub]}\n")
+    with pytest.raises(SettingsError, match=r"nbship\.yml' is not read\. Rename it to 'nbship\.yaml'"):
+        project.read_settings(root / "nbship.yaml", in_project=in_project)
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("NBSHIP_RELEASE_SIGNERS", "NBSHIP_RELEASE__SIGNERS"),
+        ("NBSHIP_SERVING_AUTH", "NBSHIP_SERVING__AUTH"),
+        ("NBSHIP_SERVING_MAX_ROWS", "NBSHIP_SERVING__MAX_ROWS"),
+        ("NBSHIP_LOG_URL", "NBSHIP_LOG__URL"),
+    ],
+)
+def test_a_variable_with_one_underscore_is_not_ignored(
+    root: Path, variable: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(SettingsError, match=rf"'{variable}' sets nothing\. Did you mean '{meant}'"):
+        project.load(root)
+
+
 @pytest.mark.parametrize("key", ["alerts", "data", "gates", "schedules"])
 def test_a_key_for_a_later_version_is_an_error(root: Path, key: str) -> None:
     (root / "nbship.yaml").write_text(f"{key}: {{}}\n")
@@ -75,7 +173,7 @@ def test_every_setting_is_read_by_some_code() -> None:
     names = {"phrases": "phrase", "app": "words", "models": "entry", "serving": "settings", "project": "settings"}
     read: dict[str, set[str]] = {}
     for path in source.rglob("*.py"):
-        if path.name == "settings.py":
+        if path.name in ("settings.py", "setting_values.py", "settings_file.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):

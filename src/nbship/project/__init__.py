@@ -8,6 +8,7 @@ from .folder import Project, find_root, find_settings, load
 from .overrides import set_params
 from .params import Value, read_params, render_params, same
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
+from .setting_values import check_serving
 from .settings import AppSection, Phrase, ServingSection, Settings
 from .settings_file import changed_settings, read_settings, with_absolute_paths
 from .yaml import read_yaml
@@ -22,6 +23,7 @@ __all__ = [
     "Settings",
     "Value",
     "changed_settings",
+    "check_serving",
     "database_file",
     "find_root",
     "find_settings",

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from ..errors import SettingsError
 
 __all__ = ["AppSection", "ModelSection", "Phrase", "ServingSection", "Settings", "read_bytes"]
+
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+# A year: longer is a mistake, and infinity ends never.
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=31_536_000)]
+_PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 
@@ -25,8 +32,8 @@ class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     timezone: str = "UTC"
     source: str = "src"
-    timeout: float = 0.0
-    stage_timeout: float = 0.0
+    timeout: _Seconds = 0.0
+    stage_timeout: _Seconds = 0.0
     memory: int | str = ""
     secrets: list[str] = []
 
@@ -49,7 +56,7 @@ class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Phrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The app's words for a probability of less than `below` times the baseline."""
 
-    below: float
+    below: Annotated[float, msgspec.Meta(gt=0)]
     words: str
     tone: Literal["good", "fair", "poor", "bad"] = "fair"
 
@@ -79,23 +86,23 @@ class ServingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: _Port = 8000
     unix_socket: str = ""
-    workers: int = 1
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     auth: Literal["", "keys", "proxy", "none"] = ""
     keys: str = ""
     proxies: list[str] = []
-    probes_port: int = 0
+    probes_port: _Port = 0
     root_path: str = ""
     cors: list[str] = []
     hosts: list[str] = []
-    max_bytes: int = 10_000_000
-    max_rows: int = 100_000
-    receive_seconds: float = 30.0
-    send_seconds: float = 30.0
-    keep_alive_seconds: int = 75
-    queue: int = 2048
-    drain_seconds: float = 0.0
+    max_bytes: _Positive = 10_000_000
+    max_rows: _Positive = 100_000
+    receive_seconds: _PositiveSeconds = 30.0
+    send_seconds: _PositiveSeconds = 30.0
+    keep_alive_seconds: _Count = 75
+    queue: _Positive = 2048
+    drain_seconds: _Seconds = 0.0
     request_log: bool = True
     results: str = ""
     app: AppSection = AppSection()
@@ -120,7 +127,7 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     url: str = ""
     when_down: Literal["spool", "refuse"] = "refuse"
-    retention_days: int = 0
+    retention_days: _Count = 0
 
 
 class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,7 +140,7 @@ class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """The monitoring notebook, and the minimum number of rows for a check."""
 
     notebook: str = "notebooks/90_monitor.ipynb"
-    min_rows: int = 200
+    min_rows: _Count = 200
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 
 from ..errors import SettingsError
 from ..text import nearest
+from .setting_values import check_log, check_serving
 from .settings import ModelSection, Settings, read_bytes
 from .yaml import read_yaml
 
@@ -20,6 +22,7 @@ __all__ = ["changed_settings", "read_settings", "with_absolute_paths"]
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
 _OVERRIDABLE = ("serving", "release", "log")
+_ONE_UNDERSCORE = re.compile(rf"NBSHIP_({'|'.join(_OVERRIDABLE).upper()})_([A-Z][A-Z_]*)")
 # What applies without a project too: `nbship serve PACKAGE` in any folder, in a container.
 _WITHOUT_PROJECT = (*_OVERRIDABLE, "project.timezone")
 # Sections for a later version: no code reads them yet, so a value is an error.
@@ -39,6 +42,9 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     SettingsError
         For an unknown key (with a suggestion), a value of a wrong type, or a setting that would not be applied.
     """
+    other = path.with_suffix(".yml")
+    if other.is_file():
+        raise SettingsError(f"'{other}' is not read. Rename it to '{path.name}', or remove it.")
     found = read_yaml(path, SettingsError) if path.is_file() else {}
     _reject_unknown(found, Settings, where="")
     if not in_project:
@@ -51,6 +57,8 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
                 "'nbship.yaml' has both 'model' and 'models'. Keep 'models', with an entry for each model."
             )
         read_bytes(settings.project.memory)
+        check_serving(settings.serving)
+        check_log(settings.log)
     except msgspec.ValidationError as error:
         raise SettingsError(f"'nbship.yaml' is not valid: {error}. Correct it there.") from error
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -63,6 +71,10 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
 def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in found.items()}
     for variable, value in environ.items():
+        if match := _ONE_UNDERSCORE.fullmatch(variable):
+            raise SettingsError(
+                f"The variable '{variable}' sets nothing. Did you mean 'NBSHIP_{match[1]}__{match[2]}', with two underscores?"
+            )
         section, separator, key = variable.removeprefix("NBSHIP_").lower().partition("__")
         if variable.startswith("NBSHIP_") and separator:
             if section not in _OVERRIDABLE:

@@ -14,7 +14,7 @@ import msgspec
 
 from ..inference import Deployment
 from ..prediction_log import as_json
-from ..project import ServingSection
+from ..project import ServingSection, check_serving
 from .application import results_of
 from .docs import example_curl
 from .http import check_address, open_access
@@ -48,6 +48,7 @@ def serve(
         If the address cannot be bound, or is reachable from other machines while `serving.auth` is not set.
     """
     settings = msgspec.structs.replace(deployment.settings.serving, **options)
+    check_serving(settings)
     deployment = replace(deployment, settings=msgspec.structs.replace(deployment.settings, serving=settings))
     if not settings.unix_socket:
         check_address(settings.host, settings)
