@@ -134,7 +134,7 @@ class KeyFile:
             self._write(remaining)
 
     def _recent(self) -> tuple[Key, ...]:
-        """Return the keys as they were at most a second ago; no keys are an error, as nobody could ask."""
+        """Return the keys as they were at most a second ago; no keys are an error, as no caller could authenticate."""
         fresh = self._keys and time.monotonic() - self._checked_at <= _RELOAD_SECONDS
         keys = self._keys if fresh else self.keys()
         if not keys:
