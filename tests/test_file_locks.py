@@ -161,3 +161,21 @@ def test_what_is_read_changed_and_written_is_locked() -> None:
         for name in unlocked(path.read_text())
     }
     assert found == set(EXCEPTIONS)
+
+
+def test_a_linked_file_changes_and_the_link_stays(tmp_path: Path) -> None:
+    """Two links to one file, in folders of their own, have one lock."""
+    (tmp_path / "params.yaml").write_text("train: {rate: 1}\n")
+    for number in range(2):
+        (tmp_path / f"{number}").mkdir()
+        for name in ("keys.json", "params.yaml"):
+            (tmp_path / f"{number}" / name).symlink_to(f"../{name}")
+    with ThreadPoolExecutor(COUNT) as threads:
+        added = [threads.submit(KeyFile(tmp_path / str(number % 2) / "keys.json").add, f"k{number}", ["predict"]) for number in range(COUNT)]  # fmt: skip
+        assert [len(each.result()) > 32 for each in added] == [True] * COUNT
+    KeyFile(tmp_path / "0" / "keys.json").revoke("k0")
+    set_params(tmp_path / "1" / "params.yaml", ["train.rate=2"])
+    assert [(tmp_path / str(number) / name).is_symlink() for number in range(2) for name in ("keys.json", "params.yaml")] == [True] * 4  # fmt: skip
+    assert names(tmp_path / "keys.json") == [f"k{number}" for number in range(1, COUNT)]
+    assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+    assert read_params(tmp_path / "params.yaml") == {"train": {"rate": 2}}

@@ -23,8 +23,10 @@ _SECONDS, _PAUSE_SECONDS = 10.0, 0.01
 
 
 @contextmanager
-def changing(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, in order to read, change and write it. Locks must not be nested.
+def changing(path: Path) -> Iterator[Path]:
+    """Hold the lock of a file, in order to read, change and write it; yield its path. Locks must not be nested.
+
+    A link stays: the lock and the path are those of the file that it leads to.
 
     The lock is on the file's folder, so it holds while the file is replaced, and leaves no file behind. It ends with its
     process.
@@ -39,6 +41,7 @@ def changing(path: Path) -> Iterator[None]:
     >>> with changing(path):
     ...     _ = path.write_text(f"{path.read_text() if path.exists() else ''}one more")
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = _open(path)
     try:
@@ -49,7 +52,7 @@ def changing(path: Path) -> Iterator[None]:
             raise FileLockError(
                 f"Another process has been changing '{path}' for {_SECONDS:.0f} s. End that process, then try again."
             )
-        yield
+        yield path
     finally:
         os.close(handle)
 

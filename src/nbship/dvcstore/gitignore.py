@@ -45,7 +45,7 @@ def _is_listed(path: Path) -> bool:
 
 def _add(path: Path) -> None:
     file = path.with_name(".gitignore")
-    with changing(file):
+    with changing(file) as file:
         text = file.read_text(encoding="utf-8") if file.is_file() else ""
         if _line(path) not in text.splitlines():
             separator = "" if not text or text.endswith("\n") else "\n"

@@ -64,7 +64,7 @@ def fix_parameters(project: Project) -> list[str]:
         values = {name: resolve(value, project.params, where=str(task.get("name"))) for name, value in params.items()}
         if not path.is_file():
             continue
-        with changing(path):
+        with changing(path) as path:
             if added := _fix(path, values):
                 done.append(f"{task['source']}: {added}")
     return done

@@ -137,7 +137,7 @@ def strip_in_place(project: Project) -> list[str]:
         path = project.root / name
         if not path.is_file():
             continue
-        with changing(path):
+        with changing(path) as path:
             if write_if_changed(path, render_notebook(strip_notebook(read_notebook(path, name=name)), lines=True)):
                 stripped.append(name)
     return stripped
@@ -151,7 +151,7 @@ def write_copies_if_absent(project: Project, pipeline: Pipeline) -> None:
 
 def _write_cell(project: Project, stage: Stage, texts: Mapping[str, str]) -> None:
     path = project.root / stage.notebook
-    with changing(path):
+    with changing(path) as path:
         notebook = read_notebook(path, name=str(stage.notebook))
         cell = find_parameters(notebook, name=str(stage.notebook))
         assert cell is not None
@@ -209,7 +209,7 @@ def _copy_cells_to_params(project: Project) -> list[str]:
     yaml.preserve_quotes = True
     yaml.width = 2**31 - 1
     path = project.root / "params.yaml"
-    with changing(path):
+    with changing(path) as path:
         content = yaml.load(path.read_text(encoding="utf-8"))
         for key, value in values.items():
             *above, last = key.split(".")

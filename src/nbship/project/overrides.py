@@ -28,7 +28,7 @@ def set_params(path: Path, assignments: Sequence[str]) -> None:
     """
     if not assignments:
         return
-    with changing(path):
+    with changing(path) as path:
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         for assignment in assignments:
             key, separator, value = assignment.partition("=")

@@ -112,10 +112,10 @@ class KeyFile:
             raise ServingError(f"The role '{unknown[0]}' is unknown. Use one of {', '.join(ROLES)}.")
         text = _PREFIX + secrets.token_urlsafe(32)
         key = Key(name, tuple(dict.fromkeys(roles)), hashlib.sha256(text.encode()).hexdigest())
-        with changing(self.path):
+        with changing(self.path) as path:
             if any(key.name == name for key in self._current()):
                 raise ServingError(f"The key '{name}' already exists. Revoke it first, or choose another name.")
-            self._write((*self._keys, key))
+            self._write(path, (*self._keys, key))
         return text
 
     def revoke(self, name: str) -> None:
@@ -126,12 +126,12 @@ class KeyFile:
         ServingError
             If there is no key with this name.
         """
-        with changing(self.path):
+        with changing(self.path) as path:
             remaining = tuple(key for key in self._current() if key.name != name)
             if len(remaining) == len(self._keys):
                 names = ", ".join(key.name for key in remaining) or "none"
                 raise ServingError(f"The key '{name}' does not exist. Known keys: {names}.")
-            self._write(remaining)
+            self._write(path, remaining)
 
     def _recent(self) -> tuple[Key, ...]:
         """Return the keys as they were at most a second ago; no keys are an error, as no caller could authenticate."""
@@ -148,6 +148,6 @@ class KeyFile:
         self._seen = None
         return self.keys()
 
-    def _write(self, keys: Sequence[Key]) -> None:
-        write_whole(self.path, json.dumps({"keys": [asdict(key) for key in keys]}, indent=2), durable=True, mode=0o600)
+    def _write(self, path: Path, keys: Sequence[Key]) -> None:
+        write_whole(path, json.dumps({"keys": [asdict(key) for key in keys]}, indent=2), durable=True, mode=0o600)
         self._keys, self._seen = tuple(keys), None
