@@ -214,13 +214,13 @@ def test_metrics_are_summed_over_workers_and_survive_a_dead_one(small_package: P
             return {pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(40))
-        assert count() == 40
+        wait_until(lambda: count() == 40)
         workers = working()
         assert len(workers) == 2
         os.kill(int(min(workers)), signal.SIGKILL)
         wait_until(lambda: len(working() - workers) == 1)
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(10))
-        assert count() == 50
+        wait_until(lambda: count() == 50)
         # Probes and metrics are served on their own port only.
         assert httpx.get(f"{url}/metrics").status_code == 404
         assert httpx.get(f"{url}/v2/health/ready").status_code == 404

@@ -18,7 +18,8 @@ _THREADS = 4
 # Large requests to a quick model hold the interpreter lock nearly all the time. Several at once are no faster, and a
 # single row would wait for all of their threads, each time that it needs the lock.
 _QUICK_THREADS = 1
-_SAMPLE_SECONDS = 5.0
+# Intervals at which requests are counted, and the memory is measured.
+_COUNT_SECONDS, _SAMPLE_SECONDS = 0.1, 5.0
 
 
 @dataclass
@@ -103,5 +104,7 @@ class Lifespan:
 
 async def _sample(metrics: ServiceMetrics) -> None:
     while True:
-        await asyncio.sleep(_SAMPLE_SECONDS)
+        for _ in range(round(_SAMPLE_SECONDS / _COUNT_SECONDS)):
+            await asyncio.sleep(_COUNT_SECONDS)
+            metrics.count()
         metrics.sample()

@@ -14,6 +14,7 @@ from .handlers import Handlers
 from .http import (
     Access,
     Admission,
+    Exchange,
     Limiter,
     Origins,
     PendingResponse,
@@ -29,6 +30,7 @@ from .http import (
     identify,
     read_body,
     send_response,
+    too_large,
     trace_headers,
 )
 from .lifespan import Lifespan
@@ -147,7 +149,9 @@ class Service:
             if b"origin" in request.headers:
                 headers += self._origins.header_lines(request)
             admission.send(len(response.body))
-            await send_response(response, send, headers=headers, body=request.method != "HEAD")
+            await send_response(
+                response, send, headers=headers, body=request.method != "HEAD", exchange=scope.get("exchange")
+            )
             if lifespan is not None and lifespan.request_log is not None:
                 lifespan.request_log.note(request, status=response.status, started=started, version=version)
 
@@ -171,7 +175,12 @@ class Service:
             return await self._dispatch(route, request, scope, immediate=route.immediate)
         settings = self.settings
         admission.enter()
-        body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
+        exchange: Exchange | None = scope.get("exchange")
+        body = None if exchange is None else exchange.take_body()
+        if body is None:
+            body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
+        elif len(body) > settings.max_bytes:
+            raise too_large(settings.max_bytes)
         if b"content-encoding" in request.headers:
             body = await asyncio.to_thread(decompressed, request, body, most=settings.max_bytes)
         admission.hold(len(body))
@@ -188,8 +197,8 @@ class Service:
             reply = self._handlers.handle(route, request)
             if isinstance(reply, PendingResponse):
                 if lifespan is not None:
-                    tasks = scope.get("active_tasks")
-                    alone = tasks is not None and len(tasks) <= 1
+                    exchange: Exchange | None = scope.get("exchange")
+                    alone = exchange is not None and exchange.is_alone
                     await lifespan.group_commit.wait(reply.pending.commit, alone=alone)
                 reply = reply.write()
             return reply

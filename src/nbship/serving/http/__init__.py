@@ -15,9 +15,11 @@ from .asgi import (
     json_response,
     read_body,
     send_response,
+    too_large,
 )
 from .auth import Access, check_address, keys_of, open_access
 from .encodings import compressed, decompressed
+from .exchange import Exchange
 from .group_commit import GroupCommit
 from .limiter import Admission, Limiter
 from .metrics import FOLDER, ServiceMetrics, forget_worker
@@ -36,6 +38,7 @@ __all__ = [
     "Access",
     "Admission",
     "Connection",
+    "Exchange",
     "GroupCommit",
     "HTTPError",
     "KeyFile",
@@ -62,5 +65,6 @@ __all__ = [
     "open_access",
     "read_body",
     "send_response",
+    "too_large",
     "trace_headers",
 ]

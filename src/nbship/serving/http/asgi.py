@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from ...errors import InputFailure, RequestError
 from ...inference import PendingPredictions
 from .statuses import RETRY_AFTER, STATUSES, as_request_error
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 __all__ = [
     "HTTPError",
@@ -245,7 +248,12 @@ def too_large(most: int) -> HTTPError:
 
 
 async def send_response(
-    response: Response, send: Send, *, headers: Sequence[tuple[bytes, bytes]] = (), body: bool = True
+    response: Response,
+    send: Send,
+    *,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    body: bool = True,
+    exchange: Exchange | None = None,
 ) -> None:
     """Send a response; without the body for a HEAD request."""
     lines = [
@@ -253,11 +261,20 @@ async def send_response(
         (b"content-length", b"%d" % len(response.body)),
         *headers,
     ]
+    small = len(response.body) <= _MOST_UNREAD_BYTES
+    if (
+        exchange is not None
+        and body
+        and small
+        and not response.headers
+        and exchange.respond(response.status, lines, response.body)
+    ):
+        return
     if response.headers:
         lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": lines})
     content = response.body if body else b""
-    if len(content) > _MOST_UNREAD_BYTES:
+    if content and not small:
         # The empty part behind it is sent once the client has received most of the response.
         await send({"type": "http.response.body", "body": content, "more_body": True})
         content = b""

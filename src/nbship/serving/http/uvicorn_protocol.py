@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ...errors import RequestError
 from ...project import ServingSection
 from .asgi import error_response
+from .exchange import Exchange
 from .outbox import Outbox, Outgoing
 
 __all__ = ["Connection"]
@@ -156,8 +157,8 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._head_since, self._request_since = None, self._head_since
-        self.scope["active_tasks"] = self.tasks  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+        self.scope["exchange"] = Exchange(self.cycle, self.tasks)  # type: ignore[typeddict-unknown-key]
         self._used = True
         if self._last:
             self.cycle.keep_alive = False
