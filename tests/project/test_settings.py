@@ -151,6 +151,23 @@ def test_a_variable_with_one_underscore_is_not_ignored(
         project.load(root)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("NBSHIP_SERVING_PORT", "tcp://10.0.0.7:8000"),
+        ("NBSHIP_SERVING_SERVICE_HOST", "10.0.0.7"),
+        ("NBSHIP_SERVING_PORT_8000_TCP_PROTO", "tcp"),
+        ("NBSHIP_LOG_SERVICE_PORT", "5432"),
+    ],
+)
+def test_variables_that_kubernetes_sets_for_its_services_are_no_settings(
+    root: Path, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = project.load(root).settings
+    monkeypatch.setenv(variable, value)
+    assert project.load(root).settings == before
+
+
 @pytest.mark.parametrize("key", ["alerts", "data", "gates", "schedules"])
 def test_a_key_for_a_later_version_is_an_error(root: Path, key: str) -> None:
     (root / "nbship.yaml").write_text(f"{key}: {{}}\n")

@@ -71,7 +71,9 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
 def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in found.items()}
     for variable, value in environ.items():
-        if match := _ONE_UNDERSCORE.fullmatch(variable):
+        match = _ONE_UNDERSCORE.fullmatch(variable)
+        # Kubernetes sets NBSHIP_SERVING_PORT=tcp://10.0.0.7:8000 for a service of the name `nbship-serving`.
+        if match and _type_of(match[1].lower(), match[2].lower()) is not None and not value.startswith("tcp://"):
             raise SettingsError(
                 f"The variable '{variable}' sets nothing. Did you mean 'NBSHIP_{match[1]}__{match[2]}', with two underscores?"
             )
