@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -77,6 +79,7 @@ def main(args: Sequence[str] | None = None) -> Any:
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the model did not pass the gate.
     """
+    _open_closed_streams()
     try:
         return nbship.main(args=args, prog_name="nbship")
     except NbshipError as error:
@@ -88,3 +91,10 @@ def main(args: Sequence[str] | None = None) -> Any:
         subject = f": '{error.filename}'" if error.filename else ""
         click.echo(f"nbship: {error.strerror or error}{subject}. Check the disk and its permissions.", err=True)
         sys.exit(1)
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that a supervisor closed: another file would get the number of one, and its output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends

@@ -131,6 +131,8 @@ def _check_usage(
         raise click.UsageError("--query and a database URL as SOURCE need each other. Pass both or neither.")
     if output is None:
         output = _default_output(source)
+    if output == _STREAM:
+        _check_stdout()
     if is_database_url(output) != (table is not None):
         raise click.UsageError("--table and a database URL as OUTPUT need each other. Pass both or neither.")
     if output_format is not None and output != _STREAM:
@@ -163,6 +165,12 @@ def _source(source: str, query: str | None, own: OwnFiles, signature: Signature,
     if source == _STREAM:
         return Source(own.store_stream(sys.stdin.buffer), csv, "standard input")
     return Source(Path(source), csv)
+
+
+def _check_stdout() -> None:
+    """Raise if there is no standard output: what is written to it would be lost."""
+    if sys.__stdout__ is None:
+        raise SourceError("Standard output is closed. Redirect it, or give the path of a file as OUTPUT.")
 
 
 def _copy_to_stdout(file: Path) -> None:

@@ -99,6 +99,8 @@ class Source:
             files = _data_files(self.path.rglob("*"), self.path)
         elif has_magic(str(self.path)):
             files = _data_files(map(Path, glob(str(self.path), recursive=True)), None)  # noqa: PTH207 - the pattern may be absolute
+        elif self.path.exists():
+            raise SourceError(f"'{self.path}' is neither a file nor a folder. Pass - as SOURCE, and redirect it to standard input.")  # fmt: skip
         else:
             find_format(self.path)
             raise SourceError(f"There is no file '{self.path}'. Check the path.")

@@ -311,6 +311,7 @@ def test_from_a_database_and_back(
 
 
 def test_database_errors_do_not_show_the_password(tmp_path: Path, small_package: Path, database: str) -> None:
+    (tmp_path / "shop.db").touch()  # SQLite takes an empty file for an empty database
     signature = predictor.load(small_package).signature
     with pytest.raises(SourceError, match=r"Cannot read the database .*nowhere"):
         save_query(database, "SELECT * FROM nowhere", tmp_path / "in.parquet", signature=signature)

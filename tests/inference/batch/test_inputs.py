@@ -508,6 +508,11 @@ def test_parts_of_several_parquet_files_resume(
         assert [size for chunk in chunks for size in chunk.frame["size"]] == rows["size"].tolist()[start:stop]
 
 
+def test_a_pipe_with_a_name_is_for_standard_input(tmp_path: Path, predict: Callable[..., Result]) -> None:
+    os.mkfifo(tmp_path / "in.csv")
+    assert "'in.csv' is neither a file nor a folder" in str(predict("in.csv", "out.csv").exception)
+
+
 def test_files_of_a_folder_that_do_not_fit_together(
     tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame
 ) -> None:

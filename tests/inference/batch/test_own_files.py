@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -163,6 +164,47 @@ def test_a_pipe_of_processes(tmp_path: Path, rows: pd.DataFrame, small_package: 
     with (tmp_path / "in.csv").open("rb") as given:
         done = subprocess.run(command, stdin=given, cwd=tmp_path, capture_output=True, check=True)
     assert len(pd.read_csv(io.BytesIO(done.stdout))) == len(rows)
+
+
+CLOSED = [
+    ("rows.csv", "out.csv", "<&-", ""), ("rows.csv", "out.csv", ">&-", ""), ("rows.csv", "out.csv", "2>&-", ""), ("rows.csv", "out.csv", "<&- >&- 2>&-", ""),
+    ("-", "out.csv", "<&-", "Standard input is empty"), ("rows.csv", "-", ">&-", "Standard output is closed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "output", "closed", "message"), CLOSED)
+def test_standard_streams_may_be_closed(
+    tmp_path: Path, rows: pd.DataFrame, small_package: Path, source: str, output: str, closed: str, message: str
+) -> None:
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    command = f"{sys.executable} -m nbship predict {source} {output} --package {small_package} {closed}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode == 0) == (not message), done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == bool(message)
+    assert (tmp_path / "out.csv").exists() == (not message)
+
+
+def test_a_mistyped_url_creates_no_database(
+    tmp_path: Path, small_package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+    for url in ("sqlite:///shop.bd", f"sqlite:///{tmp_path}/shop.bd", "sqlite+pysqlite:///shop.bd"):
+        words = ["predict", url, "out.csv", "--query", "SELECT 1 AS x", "--package", str(small_package)]
+        error = CliRunner().invoke(nbship, words).exception
+        assert isinstance(error, NbshipError)
+        assert f"There is no database '{url}'. Check the path." in str(error)
+        assert not (tmp_path / "shop.bd").exists()
+
+
+def test_the_result_of_a_query_is_stored_in_large_parts(
+    tmp_path: Path, predict: Callable[..., Result], rows: pd.DataFrame
+) -> None:
+    fill("sqlite:///shop.db", rows)
+    predict("sqlite:///shop.db", "out.parquet", "--query", "SELECT * FROM orders")
+    (stored,) = (tmp_path / "state" / "batches").glob("*.input.parquet")
+    assert pq.read_metadata(stored).num_row_groups == 1
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def save_query(url: str, query: str, path: Path, *, signature: Signature) -> int
                 result = connection.execution_options(**options).execute(sa.text(query))
                 names = list(result.keys())
                 types: dict[str, pa.DataType] = {}
-                for rows in result.partitions():
+                for rows in result.partitions(_ROWS):
                     table = _table(rows, names, types, signature)
                     with writing(path.parent):
                         writer.write(table)
@@ -117,7 +117,18 @@ def _engine(url: str, *, writes: bool = False) -> sa.Engine:
         raise SourceError(
             f"The database URL '{shown_url(url)}' is not valid. Write it as 'dialect+driver://user:password@host/database', with @ and / of a password as %40 and %2F."
         ) from None
-    if writes and parsed.drivername.partition("+")[0] == "sqlite" and parsed.database in (None, "", ":memory:"):
+    is_sqlite = parsed.drivername.partition("+")[0] == "sqlite"
+    in_memory = parsed.database in (None, "", ":memory:")
+    # SQLite would create it.
+    if (
+        is_sqlite
+        and not writes
+        and not in_memory
+        and not str(parsed.database).startswith("file:")
+        and not Path(str(parsed.database)).exists()
+    ):
+        raise SourceError(f"There is no database '{shown_url(url)}'. Check the path.")
+    if writes and is_sqlite and in_memory:
         raise SourceError(f"The table would be lost: '{shown_url(url)}' is a database in memory. Name a file, as in sqlite:///shop.db.")  # fmt: skip
     return sa.create_engine(parsed, hide_parameters=True)
 
