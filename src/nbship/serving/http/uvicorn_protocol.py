@@ -20,7 +20,7 @@ __all__ = ["Connection"]
 _MOST_HEAD_BYTES = 65_536
 # The number of bytes that are parsed at a time. A client may send requests before it has received the responses: those in
 # one part wait in memory as objects, later ones as bytes.
-_PART_BYTES = 16_384
+_PART_BYTES = 4096
 # What a chunk costs besides its content: its size in hexadecimal and line ends.
 _CHUNK_BYTES = 16
 # While the service stops, the time in which a new connection may send its request.
