@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
-from packages import make_rows
+from packages import build_small, make_rows
 
 from nbship import predictor
 from nbship.cli import main, nbship
@@ -578,3 +578,18 @@ def test_too_many_rejected_rows_exit_with_1(
     with pytest.raises(SystemExit) as caught:
         main(["predict", "in.csv", "out.csv", "--package", str(small_package)])
     assert caught.value.code == 1
+
+
+def test_every_format_takes_booleans_with_nulls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBSHIP_STATE", str(tmp_path / "state"))
+    package = build_small(tmp_path, fields=[Field("fragile", "bool", nullable=True, example=True)])
+    rows = make_rows(6, seed=5).drop(columns=["limit", "grade"])
+    rows["fragile"] = pd.Series([True, False, None] * 2, dtype=object)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "rows.csv").write_text(as_csv(rows))
+    (tmp_path / "rows.jsonl").write_text(as_lines(rows))
+    for name in ("rows.parquet", "rows.csv", "rows.jsonl"):
+        target = tmp_path / f"{name}.parquet"
+        result = CliRunner().invoke(nbship, ["predict", str(tmp_path / name), str(target), "--package", str(package)])
+        assert result.exit_code == 0, result.output
+        assert len(pd.read_parquet(target)) == 6, name

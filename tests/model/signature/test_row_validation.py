@@ -76,6 +76,13 @@ def test_a_frame_from_records_with_nulls_is_valid() -> None:
     assert read_rows(SIGNATURE, typed).columns["kind"].tolist() == ["a", "b"]
 
 
+def test_booleans_with_nulls_may_be_floats_as_they_are_read_from_files() -> None:
+    frame = pd.DataFrame([GOOD] * 3).assign(maybe=[1.0, np.nan, 0.0])
+    assert read_rows(SIGNATURE, frame).columns["maybe"].tobytes() == np.array([1.0, np.nan, 0.0]).tobytes()
+    assert wrong(frame.assign(maybe=[0.5, np.nan, np.nan])) == [(0, "maybe")]
+    assert wrong(frame.assign(maybe=[np.nan] * 3, flag=[1.0, 1.0, 0.0])) == [(row, "flag") for row in range(3)]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -77,10 +77,15 @@ def typed_table(frame: pd.DataFrame, fields: Iterable[Field]) -> pa.Table:
     import pyarrow as pa
 
     types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "datetime": pa.timestamp("us", tz="UTC")}
-    present = [field for field in fields if field.name in frame]
-    return pa.table(
-        {field.name: pa.array(values_of(frame[field.name]), types.get(field.dtype, pa.string())) for field in present}
-    )
+    columns = {}
+    for field in fields:
+        if field.name in frame:
+            values = values_of(frame[field.name])
+            if field.dtype == "bool":
+                # Columns of booleans with nulls are floats, from which Arrow makes no booleans.
+                values = [None if value is None else bool(value) for value in values]
+            columns[field.name] = pa.array(values, types.get(field.dtype, pa.string()))
+    return pa.table(columns)
 
 
 def values_of(column: pd.Series[Any]) -> list[Any]:

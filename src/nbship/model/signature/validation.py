@@ -214,7 +214,9 @@ def _read_codes(field: Field, series: pd.Series[Any]) -> Any:
 def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
     kind = getattr(series.dtype, "kind", "O")
     fits = {"bool": "b", "int": "iuf", "float": "iuf", "datetime": "M"}
-    if kind not in fits.get(field.dtype, "O"):
+    # Columns of booleans with nulls are floats.
+    is_flags = field.dtype == "bool" and field.nullable and kind == "f" and series.dropna().isin([0.0, 1.0]).all()
+    if kind not in fits.get(field.dtype, "O") and not is_flags:
         return None
     if field.dtype == "datetime" and getattr(series.dtype, "tz", None) is None:
         return None
