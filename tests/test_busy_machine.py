@@ -22,7 +22,8 @@ TIMED = {
 PAUSES = {
     "waiting.py": "the pause between two checks",
     "faults/test_crashes.py": "kills at random times",
-    "faults/test_long_batches.py": "kills at several times, and samples memory",
+    "faults/memory.py": "samples memory",
+    "faults/test_long_batches.py": "kills at several times",
     "faults/test_power_loss.py": "cuts the power at several times",
     "faults/test_acknowledged.py": "kills at several times",
     "faults/test_hostile_clients.py": "slow clients are slow",

@@ -34,6 +34,7 @@ _CALLS: Mapping[str, Callable[[SqlLog], Any]] = {
     "find": lambda log: log.find("x"),
     "records": lambda log: list(log.records(*_DAY)),
     "requests": lambda log: list(log.requests(*_DAY)),
+    "timings": lambda log: list(log.timings(*_DAY)),
     "counts": lambda log: log.counts(*_DAY),
     "last_event": lambda log: log.last_event(),
     "recent": lambda log: log.recent(1),

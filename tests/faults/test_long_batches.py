@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from memory import peak_memory
 from packages import make_rows
 from waiting import wait_until
 
@@ -66,30 +67,12 @@ def start(package: Path, folder: Path, source: Path, target: str, *, script: str
 
 
 def memory_for(package: Path, folder: Path, millions: int, *, script: str = "") -> int:
-    """Return the peak memory for so many million rows, over all processes, with shared pages counted once."""
+    """Return the peak memory for so many million rows."""
     source = write_rows(folder / f"{millions}.parquet", millions)
-    process, most = start(package, folder, source, f"out{millions}.parquet", script=script), 0
-    while process.poll() is None:
-        most = max(most, sum(pss_of(pid) for pid in family(process.pid)))
-        time.sleep(0.02)
+    process = start(package, folder, source, f"out{millions}.parquet", script=script)
+    most = peak_memory(process)
     assert json.loads(process.communicate()[0])["rows"] == millions * MILLION
     return most
-
-
-def family(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *map(int, children)]
-
-
-def pss_of(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def test_memory_does_not_grow_with_the_rows(small_package: Path, tmp_path: Path, full: bool) -> None:

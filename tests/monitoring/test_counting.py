@@ -8,8 +8,9 @@ import pytest
 
 from nbship.model.build.reference import Distribution, describe, dump_reference, load_reference
 from nbship.model.signature import Field, Signature
-from nbship.monitoring.counting import compare
+from nbship.monitoring.counting import FieldCounts
 from nbship.monitoring.drift import drift
+from nbship.monitoring.report import Compared
 
 LIMITS: dict[str, Any] = {"alpha": 1e-4, "min_rows": 200}
 LOUD = {"warning", "alert"}
@@ -21,8 +22,15 @@ def _reference(values: np.ndarray, dtype: str = "float") -> Distribution:
     return load_reference(dump_reference(counted))["x"]
 
 
+def _compared(reference: Distribution, *parts: np.ndarray | None) -> Compared:
+    counts = FieldCounts("x", reference)
+    for values in parts:
+        counts.add(values)
+    return counts.compared()
+
+
 def _drift(reference: Distribution, values: np.ndarray | None) -> dict[str, Any]:
-    compared = compare("x", reference, values)
+    compared = _compared(reference, values)
     record = drift("x", compared.reference, compared.current, **LIMITS)
     json.dumps(record, allow_nan=False)
     return record
@@ -30,7 +38,7 @@ def _drift(reference: Distribution, values: np.ndarray | None) -> dict[str, Any]
 
 def test_numbers_are_merged_into_about_ten_bins() -> None:
     rng = np.random.default_rng(0)
-    compared = compare("x", _reference(rng.normal(0, 1, 20_000)), rng.normal(0, 1, 5000))
+    compared = _compared(_reference(rng.normal(0, 1, 20_000)), rng.normal(0, 1, 5000))
     assert compared.current is not None
     assert len(compared.reference.labels) == 12
     assert compared.reference.rows == 20_000

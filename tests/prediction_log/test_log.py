@@ -141,6 +141,7 @@ def test_every_reader_returns_only_the_served_entries_of_its_model(tmp_path: Pat
         read = {
             "records": [each.id for each in log.records(start, end)] == [one.id],
             "requests": [each.id for each in log.requests(start, end)] == [one.id],
+            "timings": [each.id for each in log.timings(start, end)] == [one.id],
             "recent": [each.id for each in log.recent(10)] == [one.id],
             "chunks": [each.id for part in log.chunks() for each in part] == [one.id],
             "batches": [each.model for each in log.batches()] == ["one"],

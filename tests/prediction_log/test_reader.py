@@ -18,8 +18,8 @@ from nbship.prediction_log import (
     keys_of_frame,
     new_id,
     open_log,
+    parts,
     predictions,
-    reader,
     row_id,
     sql,
     store_row,
@@ -206,7 +206,7 @@ def test_a_window_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         made = list(log.requests(START, datetime.now(UTC)))
         monkeypatch.setattr(sql, "_ROWS", 7)
         monkeypatch.setattr(sql, "_VALUES", 3)
-        monkeypatch.setattr(reader, "_ROWS", 5)
+        monkeypatch.setattr(parts, "_ROWS", 5)
         monkeypatch.setattr(SqlLog, "_read", counted)
         pd.testing.assert_frame_equal(predictions(log, SIGNATURE, start=START, end=END), whole)
         assert list(log.requests(START, datetime.now(UTC))) == made

@@ -45,7 +45,8 @@ def with_slices(frame: pd.DataFrame, slices: Sequence[str], *, zone: ZoneInfo) -
                 f"Setting 'slices' names '{name}', which is not an input of the model. Use an input, or a part of the event time: {', '.join(PARTS)}."
             )
         if name == "week":
-            added[name] = local.isocalendar()["week"].astype("int64")
+            found = local.isocalendar()["week"]
         else:
-            added[name] = local.day_of_week + 1 if name == "weekday" else getattr(local, name)
+            found = local.day_of_week + 1 if name == "weekday" else getattr(local, name)
+        added[name] = found.astype("int16")
     return frame.assign(**added)

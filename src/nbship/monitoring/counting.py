@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,39 +13,67 @@ from ..model.signature import Column
 from .drift import Counted
 from .report import Compared
 
-__all__ = ["compare"]
+__all__ = ["FieldCounts"]
 
 _GROUPS = 10
 
 
-def compare(name: str, reference: Distribution, values: Column | None) -> Compared:
-    """Count values, in the bins or categories of a reference; without values the field is missing.
+class FieldCounts:
+    """The values of a field, counted part by part in the bins or categories of the package's reference.
 
     The reference's bins are merged into at most ten of about equal weight, the customary number for the stability
     index, and two for values outside the training data; the Kolmogorov-Smirnov statistic uses the finer bins.
+
+    Examples
+    --------
+    >>> counts = FieldCounts("shop", Distribution("category", "input", np.array([2, 3]), 0, categories=("a", "b")))
+    >>> counts.add(np.array(["a", "c"], dtype=object))
+    >>> counts.add(np.array(["b", "c", None], dtype=object))
+    >>> current = counts.compared().current
+    >>> current.counts.tolist(), current.missing, current.new
+    ([1, 1], 1, {'c': 2})
     """
-    counted = None if values is None else count(values, reference)
-    if reference.kind != "number":
+
+    def __init__(self, name: str, reference: Distribution) -> None:
+        self._name, self._reference = name, reference
+        self._counts = np.zeros_like(reference.counts)
+        self._missing = 0
+        self._new: Counter[str] = Counter()
+        self._is_given = False
+
+    def add(self, values: Column | None) -> None:
+        """Count the values of a part; None if its rows do not have the field."""
+        if values is not None:
+            counts, missing, new = count(values, self._reference)
+            self._counts, self._missing, self._is_given = self._counts + counts, self._missing + missing, True
+            self._new.update(new)
+
+    def compared(self) -> Compared:
+        """Return the counts beside those of the reference."""
+        if self._reference.kind == "number":
+            before, after = self._numbers()
+        else:
+            before, after = self._categories()
+        return Compared(self._name, before, after if self._is_given else None)
+
+    def _categories(self) -> tuple[Counted, Counted]:
+        reference = self._reference
         labels = reference.categories if reference.categories is not None else ("given",)
-        before = Counted(
-            labels, reference.counts, reference.missing, ordered=False, rare=int(np.sum(reference.counts == 1))
+        rare = int(np.sum(reference.counts == 1)) if reference.kind == "category" else 0
+        return (
+            Counted(labels, reference.counts, reference.missing, ordered=False, rare=rare),
+            Counted(labels, self._counts, self._missing, ordered=False, new=dict(self._new)),
         )
-        if reference.kind == "text":
-            before = Counted(labels, reference.counts, reference.missing, ordered=False)
-        if counted is None:
-            return Compared(name, before, None)
-        return Compared(name, before, Counted(labels, counted[0], counted[1], ordered=False, new=counted[2]))
-    return _numbers(name, reference, counted)
 
-
-def _numbers(name: str, reference: Distribution, counted: tuple[Column, int, Mapping[str, int]] | None) -> Compared:
-    groups = _groups(reference.counts)
-    assert reference.edges is not None
-    labels = _labels(reference.edges, groups)
-    before = Counted(labels, _sums(reference.counts, groups), reference.missing, fine=reference.counts)
-    if counted is None:
-        return Compared(name, before, None)
-    return Compared(name, before, Counted(labels, _sums(counted[0], groups), counted[1], fine=counted[0]))
+    def _numbers(self) -> tuple[Counted, Counted]:
+        reference = self._reference
+        assert reference.edges is not None
+        groups = _groups(reference.counts)
+        labels = _labels(reference.edges, groups)
+        return (
+            Counted(labels, _sums(reference.counts, groups), reference.missing, fine=reference.counts),
+            Counted(labels, _sums(self._counts, groups), self._missing, fine=self._counts),
+        )
 
 
 def _groups(counts: Column) -> NDArray[np.intp]:

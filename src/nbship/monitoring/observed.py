@@ -13,13 +13,14 @@ from ..errors import MonitoringError
 from ..model.build import Distribution, load_reference
 from ..model.package import MANIFEST, Manifest, check_signer, load_lookups, read_files, read_manifest
 from ..model.signature import Column, Signature, columns_of
-from ..prediction_log import log_address, open_log, predictions
+from ..prediction_log import Parts, input_column, log_address, open_log
 from ..project import Project, load
 from .calendar import with_slices
-from .counting import compare
+from .counting import FieldCounts
 from .outcomes import kind_of, with_outcomes
-from .report import Compared, Observed, build_report
+from .report import Observed, build_report
 from .report_file import write_report
+from .rows import Rows
 from .service import service
 from .window import Window, parse_window
 
@@ -96,50 +97,70 @@ def observe(project: Project, window: Window) -> Observed:
         raise MonitoringError(
             f"There is no prediction log at '{path}'. Predict with `nbship predict` or `nbship serve` first."
         )
+    counts = _Counts(signature, load_reference(files["reference.parquet"]), load_lookups(files))
+    rows = Rows(project.settings.slices)
     with open_model_log(project) as log:
-        frame = predictions(log, signature, start=window.start, end=window.end)
-        if frame.empty:
-            raise MonitoringError(_nothing(log, window, frame.attrs["unreadable"]))
-        requests = service(log.requests(window.start, window.end))
-    reference = load_reference(files["reference.parquet"])
-    kind, columns = kind_of(signature), _inputs(signature, load_lookups(files), frame)
-    scored = with_outcomes(
-        frame.assign(**{name: columns[name] for name in columns if signature[name].lookup}), signature
-    )
-    scored = with_slices(scored, project.settings.slices, zone=project.timezone)
+        parts = Parts(log, signature, start=window.start, end=window.end)
+        for part in parts:
+            if len(part.frame):
+                frame = counts.add(part.frame)
+                rows.append(part._replace(frame=with_slices(frame, project.settings.slices, zone=project.timezone)))
+        if rows.empty:
+            raise MonitoringError(_nothing(log, window, parts.unreadable))
+        requests = service(log.timings(window.start, window.end))
     return Observed(
         model=manifest.name,
         version=manifest.version,
-        kind=kind,
-        frame=scored,
-        fields=[_compared(name, each, columns) for name, each in reference.items() if each.role == "input"],
-        prediction=compare(kind, reference[kind], scored["predicted"].to_numpy()) if kind in reference else None,
+        kind=counts.kind,
+        frame=rows.frame(),
+        fields=[field.compared() for field in counts.fields.values()],
+        prediction=None if counts.prediction is None else counts.prediction.compared(),
         held_out=json.loads(files["acceptance.json"]).get("metrics") or None,
         slices=project.settings.slices,
         service=requests,
-        unreadable=frame.attrs["unreadable"],
+        unreadable=parts.unreadable,
     )
 
 
-def _inputs(signature: Signature, lookups: Sequence[Lookup], frame: pd.DataFrame) -> Mapping[str, Column]:
-    """Return the inputs as the model saw them: fields that were left out are looked up again.
+class _Counts:
+    """Counts of the inputs and the predictions of a window."""
 
-    The log does not distinguish left-out fields from nulls, so both are looked up.
-    """
-    columns = columns_of(frame[list(signature.names)])
-    for lookup in lookups:
-        absent = {name: _nulls(columns[name]) for name in lookup.columns if name in columns}
-        columns = lookup.attach(columns, absent=absent)
-    return columns
+    def __init__(self, signature: Signature, reference: Mapping[str, Distribution], lookups: Sequence[Lookup]) -> None:
+        self._signature, self._lookups, self._reference = signature, lookups, reference
+        self.kind = kind_of(signature)
+        self.fields = {name: FieldCounts(name, each) for name, each in reference.items() if each.role == "input"}
+        self.prediction = FieldCounts(self.kind, reference[self.kind]) if self.kind in reference else None
+
+    def add(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Count a part, and return it with its looked-up columns and its outcomes."""
+        columns = self._inputs(frame)
+        for name, field in self.fields.items():
+            field.add(_as_named(columns.get(name), self._reference[name]))
+        looked_up = {input_column(name): column for name, column in columns.items() if self._signature[name].lookup}
+        scored = with_outcomes(frame.assign(**looked_up), self._signature)
+        if self.prediction is not None:
+            self.prediction.add(scored["predicted"].to_numpy())
+        return scored
+
+    def _inputs(self, frame: pd.DataFrame) -> Mapping[str, Column]:
+        """Return the inputs as the model saw them: fields that were left out are looked up again.
+
+        The log does not distinguish left-out fields from nulls, so both are looked up.
+        """
+        names = self._signature.names
+        columns = columns_of(frame[[input_column(name) for name in names]].set_axis(list(names), axis=1))
+        for lookup in self._lookups:
+            absent = {name: _nulls(columns[name]) for name in lookup.columns if name in columns}
+            columns = lookup.attach(columns, absent=absent)
+        return columns
 
 
-def _compared(name: str, reference: Distribution, columns: Mapping[str, Column]) -> Compared:
-    values = columns.get(name)
-    if values is not None and reference.kind == "category" and values.dtype.kind in "bf":
-        # Booleans, as the reference names them.
-        names = [None if value != value else str(bool(value)).lower() for value in values.tolist()]
-        values = np.array(names, dtype=object)
-    return compare(name, reference, values)
+def _as_named(values: Column | None, reference: Distribution) -> Column | None:
+    """Return values with booleans as the strings by which the reference names them."""
+    if values is None or reference.kind != "category" or values.dtype.kind not in "bf":
+        return values
+    names = np.array(["false", "true", None], dtype=object)
+    return names[np.where(np.isnan(values), 2, values != 0)]
 
 
 def _nulls(values: Column) -> Column:

@@ -53,7 +53,7 @@ def performance(
     measures = _measure(kind)(frame["actual"].to_numpy(), frame["predicted"].to_numpy())
     rows, labelled = measures.pop("rows"), measures["n"]
     stated = {name: reference.get(name) for name in measures} if reference else None
-    known = frame[frame["actual"].notna()]
+    known = frame.loc[frame["actual"].notna(), ["actual", "predicted"]]
     checks = [] if labelled < min_rows else _checks(known, measures, stated or {}, alpha)
     return {
         "rows": rows,

@@ -16,7 +16,7 @@ from .window import Window
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..prediction_log import Record
+    from ..prediction_log import Record, Timing
 
 __all__ = ["service", "volume"]
 
@@ -58,7 +58,7 @@ def volume(
     }
 
 
-def service(records: Iterable[Record]) -> dict[str, Any]:
+def service(records: Iterable[Record | Timing]) -> dict[str, Any]:
     """Count requests and errors of the service, and measure latency.
 
     Parameters
@@ -93,19 +93,21 @@ def service(records: Iterable[Record]) -> dict[str, Any]:
 
 
 def _days(frame: pd.DataFrame, window: Window) -> list[dict[str, Any]]:
-    dates = frame["event_time"].dt.tz_convert(window.zone).dt.date
-    grouped = frame[["predicted", "actual"]].groupby(dates.to_numpy())
+    # Days as numbers take a tenth of the memory of dates.
+    local = frame["event_time"].dt.tz_convert(window.zone).dt.tz_localize(None).to_numpy()
+    grouped = frame[["predicted", "actual"]].groupby(local.astype("datetime64[D]").astype(np.int32))
     rows, known = grouped.size(), grouped["actual"].count()
     means = grouped.mean()
+    days = [(day, int(np.datetime64(day).astype(np.int32))) for day in window.days]
     return [
         {
             "date": day.isoformat(),
-            "rows": int(rows.get(day, 0)),
-            "mean_predicted": _number(means["predicted"].get(day)),
-            "labelled": int(known.get(day, 0)),
-            "mean_actual": _number(means["actual"].get(day)),
+            "rows": int(rows.get(number, 0)),
+            "mean_predicted": _number(means["predicted"].get(number)),
+            "labelled": int(known.get(number, 0)),
+            "mean_actual": _number(means["actual"].get(number)),
         }
-        for day in window.days
+        for day, number in days
     ]
 
 

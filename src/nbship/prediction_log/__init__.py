@@ -7,8 +7,9 @@ from .commits import GroupCommit, PendingCommit
 from .key_index import batch_keys
 from .keys import StoredRow, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
-from .reader import predictions, require_event_time
-from .records import BatchRun, Label, Record, as_json, new_id, pseudonym
+from .parts import Part, Parts, input_column, require_event_time
+from .reader import predictions
+from .records import BatchRun, Label, Record, Timing, as_json, new_id, pseudonym
 from .redaction import is_redacted, mark_redacted, redacted, redacted_fields, store_rejected, stored_fields
 from .retention import belongs_to, export_records, forget_subject
 from .rows import Entry
@@ -19,11 +20,14 @@ __all__ = [
     "Entry",
     "GroupCommit",
     "Label",
+    "Part",
+    "Parts",
     "PendingCommit",
     "PredictionLog",
     "Record",
     "SqlLog",
     "StoredRow",
+    "Timing",
     "as_json",
     "batch_keys",
     "batch_rows",
@@ -32,6 +36,7 @@ __all__ = [
     "export_records",
     "find_run",
     "forget_subject",
+    "input_column",
     "is_redacted",
     "keys_of",
     "keys_of_frame",

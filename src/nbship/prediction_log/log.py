@@ -11,7 +11,7 @@ from ..errors import LogError
 from ..project import Project, database_file, is_url, is_valid_url, shown_url
 from .commits import PendingCommit
 from .disks import check_disk
-from .records import BatchRun, Label, Record
+from .records import BatchRun, Label, Record, Timing
 from .rows import Entry
 from .spool import WRITE_SECONDS, Spooled
 from .sql import SqlLog
@@ -60,6 +60,9 @@ class PredictionLog(Protocol):
 
     def requests(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
+
+    def timings(self, start: datetime, end: datetime) -> Iterator[Timing]:
+        """Yield the timings of `requests`, without reading their content."""
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
         """Count records by event time, records by time of prediction and batch runs in a window, and all labels."""

@@ -14,7 +14,18 @@ import msgspec
 
 from ..ids import random_bits
 
-__all__ = ["BatchRun", "Label", "Record", "as_json", "from_micros", "is_pseudonym", "new_id", "pseudonym", "to_micros"]
+__all__ = [
+    "BatchRun",
+    "Label",
+    "Record",
+    "Timing",
+    "as_json",
+    "from_micros",
+    "is_pseudonym",
+    "new_id",
+    "pseudonym",
+    "to_micros",
+]
 
 _PSEUDONYM = re.compile("pii:[0-9a-f]{32}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,6 +78,15 @@ class Record(NamedTuple):
     redacted: tuple[str, ...] = ()
     trace: str | None = None
     role: str = "served"
+
+
+class Timing(NamedTuple):
+    """When a record was made, how long it took, and its error: the columns of `Record` that measure a service."""
+
+    id: str
+    at: datetime
+    error: str | None
+    latency_ms: float
 
 
 class BatchRun(NamedTuple):

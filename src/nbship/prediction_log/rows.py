@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from .records import BatchRun, Label, Record, from_micros, to_micros
+from .records import BatchRun, Label, Record, Timing, from_micros, to_micros
 
 __all__ = ["COLUMNS", "TABLES", "Entry", "entry_of", "rows_of"]
 
 Entry: TypeAlias = "Record | BatchRun | Label"
+Conversions: TypeAlias = "Sequence[tuple[int, Callable[[Any], object]]]"
 
 TABLES: Mapping[type, str] = {Record: "records", BatchRun: "batches", Label: "labels"}
-COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, BatchRun, Label)}
+COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, Timing, BatchRun, Label)}
 _TIMES = frozenset({"at", "event_time", "first_event", "last_event", "time"})
 
 
@@ -37,25 +38,31 @@ def rows_of(entries: Sequence[Entry]) -> list[tuple[object, ...]]:
 
 def entry_of(kind: type, row: Sequence[object]) -> Any:
     """Return the entry of a row."""
-    return kind(*[_from_column(name, value) for name, value in zip(COLUMNS[kind], row, strict=True)])
+    values = list(row)
+    for number, read in _READERS[kind]:
+        if values[number] is not None:
+            values[number] = read(values[number])
+    return kind(*values)
 
 
 def _names(names: tuple[str, ...]) -> str:
     return json.dumps(names) if names else "[]"
 
 
+def _from_names(text: str) -> tuple[str, ...]:
+    return () if text == "[]" else tuple(json.loads(text))
+
+
+def _conversions(times: Callable[[Any], object], names: Callable[[Any], object]) -> Mapping[type, Conversions]:
+    return {
+        kind: [
+            (number, times if name in _TIMES else names)
+            for number, name in enumerate(columns)
+            if name in _TIMES or name == "redacted"
+        ]
+        for kind, columns in COLUMNS.items()
+    }
+
+
 # Kind of entry -> the columns that need conversion: index and function.
-_WRITERS: Mapping[type, Sequence[tuple[int, Callable[[Any], object]]]] = {
-    kind: [
-        (number, to_micros if name in _TIMES else _names)
-        for number, name in enumerate(names)
-        if name in _TIMES or name == "redacted"
-    ]
-    for kind, names in COLUMNS.items()
-}
-
-
-def _from_column(name: str, value: Any) -> Any:
-    if name in _TIMES and value is not None:
-        return from_micros(value)
-    return tuple(json.loads(value)) if name == "redacted" else value
+_WRITERS, _READERS = _conversions(to_micros, _names), _conversions(from_micros, _from_names)

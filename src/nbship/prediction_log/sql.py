@@ -14,7 +14,7 @@ from .commits import GroupCommit, PendingCommit
 from .databases import Database
 from .forgetting import delete_entries
 from .pruning import prune_entries, remove_indexes
-from .records import BatchRun, Label, Record, from_micros, to_micros
+from .records import BatchRun, Label, Record, Timing, from_micros, to_micros
 from .rows import COLUMNS, TABLES, Entry, entry_of
 
 __all__ = ["SqlLog"]
@@ -90,7 +90,7 @@ class SqlLog:
 
     def records(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records whose event time lies in the window, in the order of event times and ids."""
-        return self._window("event_time", start, end)
+        return self._window(Record, "event_time", start, end)
 
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""
@@ -113,7 +113,11 @@ class SqlLog:
 
     def requests(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records, errors included, made in a window (`start` inclusive, `end` exclusive), in their order."""
-        return self._window("at", start, end)
+        return self._window(Record, "at", start, end)
+
+    def timings(self, start: datetime, end: datetime) -> Iterator[Timing]:
+        """Yield the timings of `requests`, without reading their content."""
+        return self._window(Timing, "at", start, end)
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
@@ -237,7 +241,7 @@ class SqlLog:
             # Labels in logs of formats 1 and 2 have no model.
             conditions.append("(model = ? OR model IS NULL)" if kind is Label else "model = ?")
             scope = (self.model,)
-            if kind is Record and not shadows:
+            if kind in (Record, Timing) and not shadows:
                 conditions.append("role = 'served'")
         return f"WHERE {' AND '.join(conditions)}" if conditions else "", scope
 
@@ -247,12 +251,12 @@ class SqlLog:
             query = self._query(f"SELECT {what} FROM {{}}{TABLES[kind]} {where}")
             return connection.execute(query, (*values, *scope)).fetchone()[0]
 
-    def _window(self, column: str, start: datetime, end: datetime) -> Iterator[Record]:
-        """Yield the records of a window in the order of an indexed column and their ids, which are read in parts."""
+    def _window(self, kind: type[Any], column: str, start: datetime, end: datetime) -> Iterator[Any]:
+        """Yield the records, or their timings, of a window in the order of an indexed column and their ids, which are read in parts."""
         # For example, after a part that ends with the record 'b' of 12:00, the next part starts with 'c' of 12:00.
         last, high, following = (to_micros(start), ""), to_micros(end), f"({column}, id) > (?, ?) AND {column} < ?"
         order = f"ORDER BY {column}, id LIMIT {_ROWS}"
-        while part := list(self._read(Record, following, (*last, high), order, slow=True)):
+        while part := list(self._read(kind, following, (*last, high), order, slow=True)):
             yield from part
             last = to_micros(getattr(part[-1], column)), part[-1].id
 
@@ -260,7 +264,7 @@ class SqlLog:
         self, kind: type[Any], condition: str, values: Sequence[object], tail: str = "", *, slow: bool = False
     ) -> Iterator[Any]:
         where, scope = self._where(kind, condition)
-        query = self._query(f"SELECT {', '.join(COLUMNS[kind])} FROM {{}}{TABLES[kind]} {where} {tail}")
+        query = self._query(f"SELECT {', '.join(COLUMNS[kind])} FROM {{}}{TABLES.get(kind, 'records')} {where} {tail}")
         with self.database.connected("read", slow=slow) as connection:
             rows = connection.execute(query, (*values, *scope)).fetchall()
         for row in rows:

@@ -1,0 +1,118 @@
+"""The rows of a window, appended part by part: a few small columns, in the order of event times and ids.
+
+For example, the window of a model with the slices `shop` and `month` takes these bytes a row: 8 for each of
+`event_time`, `predicted` and `actual`, 1 for each of `mode`, `version` and `shop`, 2 for `month`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..model.signature import Column
+from ..prediction_log import Part
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Rows"]
+
+_MEASURED = ("event_time", "predicted", "actual", "mode", "version")
+
+
+class Rows:
+    """The columns of a window that measures need: those of `Observed.frame`.
+
+    Parameters
+    ----------
+    slices
+        Names of the slicing columns.
+    """
+
+    def __init__(self, slices: Sequence[str]) -> None:
+        self._columns = {name: _Column() for name in dict.fromkeys((*_MEASURED, *slices))}
+        # Records, which come in order, and then the source and the row number of each row of a batch run.
+        self._records, self._sources, self._numbers = 0, _Column(), _Column()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there are no rows."""
+        return not len(self._columns["event_time"].values())
+
+    def append(self, part: Part) -> None:
+        """Append the rows of a part whose frame has all columns."""
+        for name, column in self._columns.items():
+            column.append(part.frame[name])
+        if part.source == 0:
+            self._records += len(part.frame)
+        else:
+            self._sources.append_values(np.full(len(part.frame), part.source, dtype=np.int32))
+            self._numbers.append_values(part.frame.index.to_numpy(dtype=np.int64))
+
+    def frame(self) -> pd.DataFrame:
+        """Return the columns as a frame, strings as categoricals; they are taken out of this object."""
+        import pandas as pd
+
+        order = self._order()
+        columns = {}
+        for name in list(self._columns):
+            columns[name] = self._columns.pop(name).taken(order)
+        return pd.DataFrame(columns, copy=False)
+
+    def _order(self) -> Column | None:
+        """Return the rows in the order of event times and ids, None if they are in it."""
+        numbers = self._numbers.values()
+        if not len(numbers):
+            return None
+        # The ids of a batch run end with the row number, as text: '10' comes before '2'. The sort is stable.
+        texts = np.append(np.zeros(self._records, dtype="S1"), numbers.astype(f"S{len(str(numbers.max()))}"))
+        sources = np.append(np.zeros(self._records, dtype=np.int32), self._sources.values())
+        return np.lexsort((texts, sources, self._columns["event_time"].values()))
+
+
+class _Column:
+    """A growing column: numbers and timestamps as they are, strings as codes."""
+
+    def __init__(self) -> None:
+        # A bytearray grows in place where it is large; arrays would be copied when they are joined.
+        self._buffer, self._dtype = bytearray(), np.dtype(np.int8)
+        self._codes: dict[Any, int] | None = None
+
+    def append(self, series: pd.Series[Any]) -> None:
+        import pandas as pd
+
+        if series.dtype.kind == "M":
+            self.append_values(series.dt.as_unit("us").dt.tz_convert(None).to_numpy())
+        elif isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+            self.append_values(series.to_numpy())
+        else:
+            codes, values = pd.factorize(series)
+            self._codes = known = self._codes or {}
+            places = np.array([known.setdefault(value, len(known)) for value in values.tolist()] + [-1])
+            self.append_values(places[codes].astype(np.min_scalar_type(-len(known) - 1)))
+
+    def append_values(self, values: Column) -> None:
+        dtype = np.promote_types(self._dtype, values.dtype) if self._buffer else values.dtype
+        if dtype != self._dtype:
+            self._buffer, self._dtype = bytearray(self.values().astype(dtype).tobytes()), dtype
+        self._buffer += values.astype(dtype, copy=False).tobytes()
+
+    def values(self) -> Column:
+        return np.frombuffer(self._buffer, dtype=self._dtype)
+
+    def taken(self, order: Column | None) -> Any:
+        """Return the values in an order, as a column of a frame."""
+        import pandas as pd
+
+        values = self.values() if order is None else self.values()[order]
+        if values.dtype.kind == "M":
+            return pd.DatetimeIndex(values, copy=False).tz_localize("UTC")
+        if self._codes is None:
+            return values
+        # Categories are sorted, as counts are shown in their order.
+        names = sorted(self._codes)
+        ranks = {name: rank for rank, name in enumerate(names)}
+        places = np.array([*(ranks[name] for name in self._codes), -1], dtype=values.dtype)
+        return pd.Categorical.from_codes(places[values], categories=pd.Index(names, dtype=object))
