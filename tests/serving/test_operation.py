@@ -207,7 +207,8 @@ def test_metrics_are_summed_over_workers_and_survive_a_dead_one(small_package: P
         def count() -> float:
             text = httpx.get(f"http://127.0.0.1:{probes}/metrics").text
             check_metrics(text)
-            return float(re.search(r'requests_total\{route="predict",status="200"\} (\S+)', text)[1])
+            found = re.search(r'requests_total\{route="predict",status="200"\} (\S+)', text)
+            return float(found[1]) if found else 0.0
 
         def working() -> set[str]:
             children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
