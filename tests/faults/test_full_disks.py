@@ -131,6 +131,17 @@ def test_commands_end_with_one_sentence_on_a_full_disk(small_package: Path, tmp_
     )
 
 
+def test_a_build_context_stays_if_the_next_one_does_not_fit(small_package: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", bytes=8 * 2**20) as disk:
+        build = ["nbship", "package", "container", str(small_package), "--to", str(disk / "image")]
+        subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+        before = {path: path.read_bytes() for path in (disk / "image").rglob("*") if path.is_file()}
+        filler = fill(disk)
+        assert subprocess.run(build, cwd=tmp_path, check=False, capture_output=True).returncode == 1
+        filler.unlink()
+        assert {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()} == before
+
+
 def test_a_spool_that_filled_its_disk_recovers_without_space(
     small_package: Path, tmp_path: Path, server: PostgresServer
 ) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ...atomic_write import replacing_folder
 from ...errors import PackageError
 from ..package import MANIFEST, check_signer, read_files, signature_path
 from .locked_hashes import read_hashes
@@ -130,28 +130,28 @@ def write_context(
     lines, unlocked = _requirements([f"{each}=={pinned[each].version}" for each in sorted(pinned)], lock)
     python = json.loads(files["provenance.json"])["libraries"]["python"]
     tag, wheel, content = f"{name.replace('_', '-')}:{manifest.version}", *_own_wheel()
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "package").mkdir(parents=True)
-    for path, data in {MANIFEST: (package / MANIFEST).read_bytes(), **files}.items():
-        (folder / "package" / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "package" / path).write_bytes(data)
-    if signed:
-        (folder / "package.sig").write_bytes(signature.read_bytes())
-    for number, signer in enumerate(signers, start=1):
-        (folder / "signers").mkdir(exist_ok=True)
-        (folder / "signers" / f"{number}.pub").write_bytes(signer.read_bytes())
-    (folder / wheel).write_bytes(content)
-    (folder / "requirements.txt").write_text("".join(lines))
-    (folder / "Dockerfile").write_text(
-        _DOCKERFILE.format(
-            tag=tag,
-            python=python,
-            wheel=wheel,
-            copies="\n".join(_copies(signed=signed, signers=len(signers))),
-            hashes="" if unlocked else "--require-hashes ",
+    with replacing_folder(folder) as new:
+        (new / "package").mkdir()
+        for path, data in {MANIFEST: (package / MANIFEST).read_bytes(), **files}.items():
+            (new / "package" / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / "package" / path).write_bytes(data)
+        if signed:
+            (new / "package.sig").write_bytes(signature.read_bytes())
+        for number, signer in enumerate(signers, start=1):
+            (new / "signers").mkdir(exist_ok=True)
+            (new / "signers" / f"{number}.pub").write_bytes(signer.read_bytes())
+        (new / wheel).write_bytes(content)
+        (new / "requirements.txt").write_text("".join(lines))
+        (new / "Dockerfile").write_text(
+            _DOCKERFILE.format(
+                tag=tag,
+                python=python,
+                wheel=wheel,
+                copies="\n".join(_copies(signed=signed, signers=len(signers))),
+                hashes="" if unlocked else "--require-hashes ",
+            )
         )
-    )
-    (folder / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")))
+        (new / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")))
     return Context(tag, len(pinned), sum(map(_size, pinned.values())), unlocked)
 
 
