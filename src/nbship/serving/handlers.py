@@ -80,7 +80,7 @@ class Handlers:
             _check_served(model["version"], self.served.version, "Version")
         if "name" in model:
             _check_served(model["name"], self.served.logged.package.id.name, "Model")
-        if request.method != "OPTIONS" and request.method not in route.methods.split(", "):
+        if request.method not in (route.method, "OPTIONS") and request.method not in route.methods.split(", "):
             message = f"'{_shown(path)}' accepts {route.method}, not {_shown(request.method)}. Send the request with {route.method}."
             raise HTTPError("method_not_allowed", message, headers={"Allow": f"{route.methods}, OPTIONS"})
         return route
