@@ -144,8 +144,8 @@ class Subject:
 def _earlier_forms(value: Any, text: str) -> Iterator[object]:
     """Yield the forms of a value of which the log holds pseudonyms: nbship 0.1 took values as they came."""
     yield value
-    if isinstance(value, float):
-        yield -value if value == 0 else value
+    if isinstance(value, float) and value == 0:
+        yield -value
     yield text
     if isinstance(value, float) and value.is_integer():
         yield int(value)
