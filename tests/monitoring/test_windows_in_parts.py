@@ -238,16 +238,22 @@ def read_in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "read_chunks", partial(batches.read_chunks, rows=12))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_report_is_that_of_the_whole_window(
-    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
-    written, gone = write_log(project, log, seed)
+def observe_both_ways(project: projects.Project, written: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the window, what is observed in parts, the whole frame by pandas, and the package's reference."""
     window = monitoring.parse_window(*WINDOW, zone=project.timezone)
     read_in_small_parts(monkeypatch)
     observed = monitoring.observe(project, window)
     expected = whole_frame(written, window)
     reference = load_reference((project.package / "reference.parquet").read_bytes())
+    return window, observed, expected, reference
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_report_is_that_of_the_whole_window(
+    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    written, gone = write_log(project, log, seed)
+    window, observed, expected, reference = observe_both_ways(project, written, monkeypatch)
     counts = {name: FieldCounts(name, each) for name, each in reference.items() if each.role == "input"}
     for name, field in counts.items():
         field.add(values_of(expected, name))
@@ -273,11 +279,7 @@ def test_the_counts_of_a_window_are_those_of_pandas(
     project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     written, _ = write_log(project, log, seed)
-    window = monitoring.parse_window(*WINDOW, zone=project.timezone)
-    read_in_small_parts(monkeypatch)
-    observed = monitoring.observe(project, window)
-    expected = whole_frame(written, window)
-    reference = load_reference((project.package / "reference.parquet").read_bytes())
+    _, observed, expected, reference = observe_both_ways(project, written, monkeypatch)
     for compared in (*observed.fields, observed.prediction):
         like, current = reference[compared.name], compared.current
         values = pd.Series(expected["predicted"] if like.role == "output" else values_of(expected, compared.name))
