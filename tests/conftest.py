@@ -22,6 +22,9 @@ from skips import pytest_make_collect_report, pytest_runtest_makereport
 
 __all__ = ["environment_of_its_own", "pytest_make_collect_report", "pytest_runtest_makereport"]
 
+# Idle OpenMP threads sleep: spinning, they take the cores from the other workers.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # Background processes of a shell ignore SIGINT, and so would the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
