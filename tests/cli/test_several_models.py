@@ -15,13 +15,19 @@ from nbship.cli import main, nbship
 from nbship.inference import find_deployment
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    for seed, name in enumerate(("one", "two")):
+        build_small(folder, name=name, seed=seed)
+    return folder
+
+
 @pytest.fixture
-def two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def two_models(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pipeline.yaml").write_text("tasks: []\n")
     (tmp_path / "nbship.yaml").write_text("models: {one: {}, two: {}}\n")
-    (tmp_path / "models").mkdir()
-    for seed, name in enumerate(("one", "two")):
-        build_small(tmp_path / "models", name=name, seed=seed)
+    shutil.copytree(built, tmp_path / "models")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
