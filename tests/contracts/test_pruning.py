@@ -14,7 +14,7 @@ import pytest
 from prediction_log.test_log import NOON, batch, record
 from services import postgres_url
 
-from nbship.prediction_log import Label, SqlLog, open_log
+from nbship.prediction_log import Entry, Label, SqlLog, open_log
 from nbship.prediction_log.pruning import Pace
 
 HOUR = timedelta(hours=1)
@@ -23,11 +23,13 @@ _OLD = 700
 
 def _fill(log: SqlLog, *, prefix: str = "new") -> None:
     """Append old and new entries of every kind in turn, so that their pages are mixed."""
-    for number in range(_OLD):
-        at = NOON - HOUR - timedelta(seconds=number)
-        old = record(at=at, inputs=f'{{"text":"{"x" * 2000}"}}', keys=f'{{"k":{number}}}')
-        entries = [old, Label(label="1", at=at, keys=old.keys), batch(at=at, id=f"b{number:016x}")]
-        log.append(*entries, *([record(id=f"{prefix}-{number:04d}")] if number % 10 == 0 else []))
+    for first in range(0, _OLD, 10):
+        entries: list[Entry] = [record(id=f"{prefix}-{first:04d}")]
+        for number in range(first, first + 10):
+            at = NOON - HOUR - timedelta(seconds=number)
+            old = record(at=at, inputs=f'{{"text":"{"x" * 2000}"}}', keys=f'{{"k":{number}}}')
+            entries += [old, Label(label="1", at=at, keys=old.keys), batch(at=at, id=f"b{number:016x}")]
+        log.append(*entries)
 
 
 def test_old_entries_of_every_kind_are_deleted_in_parts(log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
