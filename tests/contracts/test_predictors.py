@@ -73,12 +73,12 @@ def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
 KINDS = ["tables", "onnx", "fitted", "wheel", "logged", "logged onnx", "canary", "logged canary", "rest", "rest onnx", "rest canary"]  # fmt: skip
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def package(kind: str, small_package: Path, small_onnx: Path) -> predictor.PackagePredictor:
     """The package whose outputs are expected."""
     loaded = predictor.load(small_onnx if "onnx" in kind else small_package)
@@ -86,10 +86,15 @@ def package(kind: str, small_package: Path, small_onnx: Path) -> predictor.Packa
     return loaded
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def outputs_of(
-    kind: str, package: predictor.PackagePredictor, small_package: Path, small_challenger: Path, tmp_path: Path
+    kind: str,
+    package: predictor.PackagePredictor,
+    small_package: Path,
+    small_challenger: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[Rows], list[dict]]]:
+    folder = tmp_path_factory.mktemp("predictor")
     # Champion and challenger have the same outputs, so the suite holds for rows of either.
     canary = Canary(package, predictor.load(small_challenger), share=0.5) if "canary" in kind else None
     if kind in ("tables", "onnx"):
@@ -100,15 +105,15 @@ def outputs_of(
         assert fitted.backend == "sklearn"
         yield from_python(fitted)
     elif kind == "wheel":
-        yield installed(build_wheel(small_package, tmp_path))
+        yield installed(build_wheel(small_package, folder))
     elif kind == "canary":
         yield from_python(canary)
     elif kind.startswith("logged"):
-        with open_log(tmp_path / "log.sqlite") as log:
+        with open_log(folder / "log.sqlite") as log:
             yield from_python(Logged(canary or package, log))
     else:
         chosen = canary or package
-        service = Service(lambda: Logged(chosen, open_log(tmp_path / "log.sqlite"), mode="rest"))
+        service = Service(lambda: Logged(chosen, open_log(folder / "log.sqlite"), mode="rest"))
         with running(service) as client:
             rest = RestPredictor(client, package.signature)
             assert (rest.name, rest.version) == (package.name, package.version)
