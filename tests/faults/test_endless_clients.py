@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
@@ -94,14 +95,21 @@ def test_a_client_without_a_key_cannot_send_for_ever(keyed: tuple[str, int], wha
         assert sent < 6 * MOST_BYTES + SLACK
 
 
-@pytest.mark.parametrize("what", ENDLESS)
-def test_a_client_that_sends_slowly_is_disconnected(keyed: tuple[str, int], what: str) -> None:
-    url, _ = keyed
+@pytest.fixture(scope="module")
+def slow_clients(keyed: tuple[str, int]) -> Iterator[dict[str, Future[list[bool]]]]:
+    """All slow clients at once, because each waits for seconds."""
+    with ThreadPoolExecutor(len(ENDLESS)) as clients:
+        yield {what: clients.submit(_send_slowly, keyed[0], what) for what in ENDLESS}
+
+
+def _send_slowly(url: str, what: str) -> list[bool]:
+    """Send a byte after the other until the service closes the connection; return after which bytes it was closed."""
     first, part = ENDLESS[what]
     with _dial(url) as line:
         line.sendall(first)
         line.settimeout(0.1)
-        ends, parts = [], iter(part * 100)
+        ends: list[bool] = []
+        parts = iter(part * 100)
 
         def ended() -> bool:
             try:
@@ -114,9 +122,17 @@ def test_a_client_that_sends_slowly_is_disconnected(keyed: tuple[str, int], what
             return ends[-1]
 
         wait_until(ended)
+    return ends
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_client_that_sends_slowly_is_disconnected(
+    keyed: tuple[str, int], slow_clients: dict[str, Future[list[bool]]], what: str
+) -> None:
+    ends = slow_clients[what].result()
     assert ends[-1]
     assert ends.count(True) == 1
-    assert httpx.post(f"{url}/predict", json=RECORD).status_code == 401
+    assert httpx.post(f"{keyed[0]}/predict", json=RECORD).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v2/health/live", "/nowhere"])
@@ -159,10 +175,17 @@ def _read_response(reader: BinaryIO) -> tuple[int, int, int]:
     return status, int(headers[b"x-request-id"]), len(body) if isinstance(body, list) else 1
 
 
-def test_trailers_are_no_headers(small_package: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def served(small_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a service without keys."""
+    with serving(small_package, tmp_path_factory.mktemp("served")) as (url, _):
+        yield url
+
+
+def test_trailers_are_no_headers(served: str) -> None:
     body = json.dumps(RECORD).encode()
     request = CHUNKED + b"%x\r\n%s\r\n0\r\nx-request-id: forged\r\n\r\n" % (len(body), body)
-    with serving(small_package, tmp_path) as (url, _), _dial(url) as line:
+    with _dial(served) as line:
         line.sendall(request)
         response = line.recv(65_536)
     assert response.startswith(b"HTTP/1.1 200 ")
@@ -202,10 +225,9 @@ SINGLE = [
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_a_header_that_says_two_things_is_rejected(small_package: Path, tmp_path: Path, name: str) -> None:
-    with serving(small_package, tmp_path) as (url, _):
-        twice = [(name, "127.0.0.1"), (name.upper(), "other")]
-        headers = [*twice, *({"host": "127.0.0.1"} if name != "host" else {}).items()]
-        response = httpx.post(f"{url}/predict", content=json.dumps(RECORD), headers=headers)
+def test_a_header_that_says_two_things_is_rejected(served: str, name: str) -> None:
+    twice = [(name, "127.0.0.1"), (name.upper(), "other")]
+    headers = [*twice, *({"host": "127.0.0.1"} if name != "host" else {}).items()]
+    response = httpx.post(f"{served}/predict", content=json.dumps(RECORD), headers=headers)
     assert response.status_code == 400
     assert response.json()["error"]["message"] == f"The request has the header '{name}' more than once. Send it once."
