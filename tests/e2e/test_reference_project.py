@@ -10,6 +10,8 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +109,22 @@ def test_lists_over_rest_get_the_same_bits(
 def test_single_records_over_rest_get_the_same_bits(
     client: httpx.Client, records: list[dict[str, Any]], offline: pd.Series[float]
 ) -> None:
-    def ask(record: dict[str, Any]) -> float:
-        answer: float = client.post("/predict", json=record).json()["probability"]
-        return answer
+    url = client.base_url
 
+    def ask(part: list[dict[str, Any]]) -> list[float]:
+        # A request of http.client takes a tenth of the time of one of httpx.
+        with closing(HTTPConnection(url.host, url.port, timeout=PATIENCE)) as connection:
+            found = []
+            for record in part:
+                connection.request("POST", "/predict", json.dumps(record), {"content-type": "application/json"})
+                found.append(json.loads(connection.getresponse().read())["probability"])
+            return found
+
+    answers = np.empty(ROWS)
     with ThreadPoolExecutor(8) as pool:
-        assert bits(list(pool.map(ask, records))) == bits(offline)
+        for first, part in enumerate(pool.map(ask, [records[first::8] for first in range(8)])):
+            answers[first::8] = part
+    assert bits(answers) == bits(offline)
 
 
 def test_the_wheel_gives_the_same_bits(
