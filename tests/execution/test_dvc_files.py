@@ -43,6 +43,10 @@ def call(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def clone(source: Path, root: Path) -> Path:
     subprocess.run(["git", "clone", "-q", source, root], check=True)
+    # Ploomber has read this pipeline; reading it again takes seconds.
+    accepted = ".nbship/cache/ploomber-accepts"
+    (root / accepted).parent.mkdir(parents=True)
+    shutil.copy(source / accepted, root / accepted)
     return root
 
 

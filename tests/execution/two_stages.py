@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nbship import project
+from nbship.pipeline import ploomber, read_pipeline
+
 from .notebooks import notebook
 
 PIPELINE = """\
@@ -78,7 +81,15 @@ def write_project(root: Path) -> Path:
             f"from nbship import notebook\n\nstage = notebook.open_stage({name!r})", work, parameters=parameters
         )
         (root / "notebooks" / f"{file}.ipynb").write_text(json.dumps(content, indent=1))
+    _accept(root)
     return root
+
+
+def _accept(root: Path) -> None:
+    """Store what a run stores after Ploomber has read the pipeline: each process that imports Ploomber takes seconds."""
+    loaded = project.load(root)
+    (root / ".nbship/cache").mkdir(parents=True)
+    (root / ".nbship/cache/ploomber-accepts").write_text(ploomber._cache_key(loaded, read_pipeline(loaded)))
 
 
 def call(root: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
