@@ -22,6 +22,7 @@ TIMED = {
 PAUSES = {
     "waiting.py": "the pause between two checks",
     "faults/test_crashes.py": "kills at random times",
+    "faults/test_forgetting_beside_writers.py": "kills at random times",
     "faults/memory.py": "samples memory",
     "faults/test_long_batches.py": "kills at several times",
     "faults/test_power_loss.py": "cuts the power at several times",

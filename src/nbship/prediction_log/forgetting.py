@@ -71,10 +71,12 @@ class _Search:
         return int(deleted)
 
     def _parts(self, kind: type[Any], order: str, columns: str, *, first: object) -> Iterator[Sequence[Any]]:
-        """Yield the rows of a table in parts; rows of a part may be deleted meanwhile."""
-        where, scope = self._where(kind, f"{order} > ?", shadows=True)
+        """Yield the rows that a table has now, in parts; rows of a part may be deleted meanwhile."""
+        last = self._run(f"SELECT max({order}) FROM {{}}{TABLES[kind]}", ()).fetchone()[0]
+        # Rows that a service adds meanwhile are left: deleting them might never end.
+        where, scope = self._where(kind, f"{order} > ? AND {order} <= ?", shadows=True)
         query = f"SELECT {order}, {columns} FROM {{}}{TABLES[kind]} {where} ORDER BY {order} LIMIT {_ROWS}"
-        while part := self._run(query, (first, *scope)).fetchall():
+        while part := self._run(query, (first, last, *scope)).fetchall():
             first = part[-1][0]
             yield part
 

@@ -18,6 +18,7 @@ from ..rows import Entry
 from .inserts import insert_group
 from .reserve import Reserve
 from .schema import prepare
+from .unallocated import overwrite_unallocated, pages_to_overwrite
 
 __all__ = ["Sqlite"]
 
@@ -111,7 +112,9 @@ class Sqlite:
         return self._reserve.used()
 
     def erase(self) -> None:
-        """Empty the write-ahead log, which holds earlier versions of pages; deleted content in the file is zeros.
+        """Empty the write-ahead log, which holds earlier versions of pages, and overwrite copies of rows that were moved.
+
+        Other deleted content in the file is zeros.
 
         Raises
         ------
@@ -120,13 +123,40 @@ class Sqlite:
         """
         with self.connected("written") as connection:
             connection.execute(f"PRAGMA busy_timeout = {_ERASE_TIMEOUT_MS}")
-            for _ in range(_ERASE_ATTEMPTS):
-                # Writers wait for TRUNCATE but not for PASSIVE, which copies the pages.
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                if not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            self._empty_write_ahead_log(connection)
+            pages, pace = list(pages_to_overwrite(self.path)), Pace()
+            while pages:
+                part, pages = pages[: pace.count], pages[pace.count :]
+                self._lock_with_empty_write_ahead_log(connection)
+                with pace.step():
+                    overwrite_unallocated(self.path, part)
+                    connection.execute(
+                        "INSERT OR REPLACE INTO meta VALUES ('erased', ?)", (time.time_ns().to_bytes(8),)
+                    )
+                    connection.execute("COMMIT")
+
+    def _lock_with_empty_write_ahead_log(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction before which nothing is in the write-ahead log."""
+        for _ in range(_ERASE_ATTEMPTS):
+            self._empty_write_ahead_log(connection)
+            with suppress(sqlite3.OperationalError):
+                connection.execute("BEGIN IMMEDIATE")
+                if not self.path.with_name(f"{self.path.name}-wal").stat().st_size:
                     return
-                time.sleep(_ERASE_PAUSE_SECONDS)
-        raise LogError(
+                connection.execute("ROLLBACK")
+        raise self._not_erased()
+
+    def _empty_write_ahead_log(self, connection: sqlite3.Connection) -> None:
+        for _ in range(_ERASE_ATTEMPTS):
+            # Writers wait for TRUNCATE but not for PASSIVE, which copies the pages.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                return
+            time.sleep(_ERASE_PAUSE_SECONDS)
+        raise self._not_erased()
+
+    def _not_erased(self) -> LogError:
+        return LogError(
             f"Records were deleted from the prediction log '{self.path}', but another process reads it, so their bytes "
             f"remain in '{self.path.name}-wal'. Run the command again when that process has ended."
         )
