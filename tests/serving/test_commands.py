@@ -128,6 +128,32 @@ def test_serve_says_that_code_of_an_unchecked_signer_runs(
         assert note not in "".join(server.stdout.readline() for _ in range(5))
 
 
+def test_only_one_address_is_served(
+    nbship, small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = nbship("serve", str(small_package), "--unix-socket", "s", "--port", "8000")
+    assert done.returncode == 2
+    assert "--unix-socket is used instead of --host and --port" in done.stderr
+    monkeypatch.setenv("NBSHIP_SERVING__UNIX_SOCKET", str(tmp_path / "s"))
+    for workers in ("1", "2"):
+        monkeypatch.setenv("NBSHIP_SERVING__WORKERS", workers)
+        # It waits until the service is ready at the port.
+        with served(small_package, tmp_path, port=free_port()):
+            assert not (tmp_path / "s").exists()
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        script = f'exec 3<&{bound.fileno()} && LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+        serve = [sys.executable, "-m", "nbship", "serve", str(small_package), "--port", "8000"]
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", *serve],
+            pass_fds=[bound.fileno()],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "LISTEN_FDS" in done.stderr
+
+
 def test_serve_reports_an_error_in_one_sentence(nbship, small_package: Path, tmp_path: Path) -> None:
     assert "reachable from other machines" in sentence(nbship("serve", str(small_package), "--host", "0.0.0.0"))
     with socket.socket() as taken:

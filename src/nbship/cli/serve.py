@@ -54,5 +54,10 @@ def command(package: Path | None, model: str | None, other_versions: bool, **opt
     from ..serving import serve
 
     given = {name: value for name, value in options.items() if value is not None}
+    if "host" in given or "port" in given:
+        if "unix_socket" in given:
+            raise click.UsageError("--unix-socket is used instead of --host and --port. Give one or the other.")
+        # They replace a socket of nbship.yaml.
+        given["unix_socket"] = ""
     serve(find_deployment(package, model=model), options=given, other_versions=other_versions, write_line=click.echo)
     click.echo("Stopped.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..errors import ServingError
 from ..inference import Deployment
 from ..prediction_log import as_json
 from ..project import ServingSection, check_serving
@@ -24,6 +25,9 @@ from .supervisor import serve_workers
 from .uvicorn_server import run
 
 __all__ = ["serve"]
+
+# The settings of the address that the service binds.
+_ADDRESS = {"host", "port", "unix_socket"}
 
 
 def serve(
@@ -53,7 +57,7 @@ def serve(
     if not settings.unix_socket:
         check_address(settings.host, settings)
     access = open_access(settings, state=deployment.state)
-    with _listening(settings) as sockets:
+    with _listening(settings, given=options.keys() & _ADDRESS) as sockets:
         logged = deployment.open_logged(mode="rest", other_versions=other_versions)
         announce = _announcement(deployment, logged, sockets[0], write_line)
         if settings.workers == 1:
@@ -71,11 +75,15 @@ def serve(
 
 
 @contextmanager
-def _listening(settings: ServingSection) -> Iterator[list[socket.socket]]:
-    """Yield the sockets to listen on: handed over, or bound according to the settings."""
+def _listening(settings: ServingSection, *, given: Collection[str]) -> Iterator[list[socket.socket]]:
+    """Yield the sockets to listen on: handed over, or bound according to the settings and the options that were given."""
     path = Path(settings.unix_socket) if settings.unix_socket else None
     sockets, inode = inherited(), 0
     try:
+        if sockets and given:
+            raise ServingError(
+                "A socket was handed over to the service (LISTEN_FDS), so --host, --port and --unix-socket do not apply. Remove them."
+            )
         if not sockets and path is not None:
             sockets.append(bind_unix(path))
             inode = path.stat().st_ino
