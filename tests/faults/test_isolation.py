@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -30,12 +31,18 @@ async def rounds(url: str, expected: list[float], *, count: int) -> int:
     """Send 64 requests at once, one of them invalid, `count` times; return the number of rounds with a wrong response."""
     wrong = 0
     rows = [{**RECORD, "size": 1 + index % 9, "line": "abc"[index % 3], "weight": float(index)} for index in range(64)]
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=PATIENCE) as client:
+    async with AsyncExitStack() as stack:
+        # A client of one connection for each row: one of 64 compares each connection with each request.
+        clients = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=PATIENCE, verify=False))
+            for _ in rows
+        ]
         for number in range(count):
             poisoned = number % 64
             sent = [{**row, "size": "poison"} if index == poisoned else row for index, row in enumerate(rows)]
-            responses = await asyncio.gather(*(client.post("/predict", json=row) for row in sent))
+            responses = await asyncio.gather(
+                *(client.post("/predict", json=row) for client, row in zip(clients, sent, strict=True))
+            )
             for index, response in enumerate(responses):
                 right = (
                     response.status_code == 422
