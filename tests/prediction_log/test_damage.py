@@ -111,3 +111,16 @@ def test_a_log_without_its_salt_is_damaged(tmp_path: Path) -> None:
         connection.execute("DELETE FROM meta WHERE name = 'salt'")
     with pytest.raises(LogError, match=r"has lost the salt of its pseudonyms, so it is damaged\. .* restore a backup"):
         open_log(tmp_path / "log.sqlite")
+
+
+def test_an_emptied_log_is_no_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    with open_log(path) as log:
+        log.append(record())
+    path.write_bytes(b"")
+    with pytest.raises(LogError, match=r"log\.sqlite' has been emptied\. .* restore a backup, or delete the file"):
+        open_log(path)
+    path.unlink()
+    with open_log(path) as log:
+        log.append(record())
+        assert len(log.recent(9)) == 1

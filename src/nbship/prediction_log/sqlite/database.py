@@ -56,10 +56,20 @@ class Sqlite:
             self._damage.start()
 
     def _prepare(self) -> bytes:
-        # SQLite's other files get the permissions of this one.
-        create_private(self.path)
+        self._create()
         with _opened(self.path) as connection:
             return prepare(connection, self.path)
+
+    def _create(self) -> None:
+        """Create the file if it does not exist; an empty one beside which space is reserved has lost its records."""
+        if not self.path.exists():
+            self._reserve.give_up()
+        elif not self.path.stat().st_size and self._reserve.path.exists():
+            raise LogError(
+                f"The prediction log '{self.path}' has been emptied. Stop what uses it, and restore a backup, or delete the file to begin a new log."
+            )
+        # SQLite's other files get the permissions of this one.
+        create_private(self.path)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -121,6 +131,7 @@ class Sqlite:
         LogError
             If another process reads the log for a minute.
         """
+        self._damage.require_intact()
         with self.connected("written") as connection:
             connection.execute(f"PRAGMA busy_timeout = {_ERASE_TIMEOUT_MS}")
             self._empty_write_ahead_log(connection)
@@ -189,7 +200,7 @@ class Sqlite:
         if self._writing is not None and _identity(self.path) != self._file:
             self.close()
         if self._writing is None:
-            create_private(self.path)
+            self._create()
             self._writing = _connect(self.path)
             self.salt = prepare(self._writing, self.path)
             self._file = _identity(self.path)
