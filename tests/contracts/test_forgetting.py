@@ -95,6 +95,18 @@ def test_the_sign_of_zero_does_not_count(log: SqlLog, text: str, pii: bool) -> N
     assert forget_subject(log, keyed, {"balance": text}) == 4
 
 
+def test_the_work_grows_with_the_entries(log: SqlLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many records and labels have the same key: each is read a few times at most."""
+    monkeypatch.setattr(forgetting, "_ROWS", 20)
+    for name in ("Ann", "Ben"):
+        log.append(*(record(inputs=json.dumps({"name": name}), keys=f'{{"k":"{name}"}}') for _ in range(300)))
+        log.append(*(Label("1", NOON, keys=f'{{"k":"{name}"}}') for _ in range(300)))
+    seen = []
+    log.forget(lambda row: bool(seen.append(row)) or row.get("name") == "Ann")
+    assert len(seen) < 4 * 1200
+    assert (len(log.recent(999)), len(log.labels())) == (300, 300)
+
+
 def test_a_value_that_does_not_fit_is_an_error(log: SqlLog) -> None:
     wrong = {
         "badge": ["forty", "40.5", "nan", "1e999999999"],

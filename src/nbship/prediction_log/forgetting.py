@@ -9,7 +9,7 @@ Labels are deleted before the records by which they are found, so that a killed 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,7 +22,7 @@ from .rows import TABLES
 
 __all__ = ["Subject", "delete_entries"]
 
-_ROWS = 512
+_ROWS, _MOST_KEYS = 512, 10_000
 _IsTheirs: TypeAlias = Callable[[Mapping[str, Any]], bool]
 # Returns a WHERE clause that is restricted to a model, and the values to append for it.
 _Where: TypeAlias = "Callable[..., tuple[str, tuple[str, ...]]]"
@@ -46,6 +46,7 @@ def delete_entries(database: Database, where: _Where, is_theirs: _IsTheirs) -> i
 class _Search:
     def __init__(self, database: Database, connection: Connection, where: _Where, is_theirs: _IsTheirs) -> None:
         self._database, self._connection, self._where, self._is_theirs = database, connection, where, is_theirs
+        self._keys: dict[str, bool] = {}
 
     def records(self) -> Iterator[Sequence[str]]:
         """Yield the ids of the person's records, part by part."""
@@ -55,10 +56,7 @@ class _Search:
     def labels(self) -> Iterator[Sequence[int]]:
         """Yield the numbers of the person's labels: of their records, by id or by key, and of their key columns."""
         for part in self._parts(Label, "number", "prediction_id, keys", first=-1):
-            ids = self._theirs("id", {id for _, id, _ in part if id is not None})
-            keys = {keys for _, _, keys in part if keys is not None}
-            keys = self._theirs("keys", keys) | {each for each in keys if self._has(each)}
-            yield [number for number, id, key in part if id in ids or key in keys]
+            yield [number for number, id, keys in part if self._is_of_record("id", id) or self._is_of_key(keys)]
 
     def delete(self, kind: type[Any], column: str, chosen: Sequence[object]) -> int:
         if not chosen:
@@ -80,13 +78,24 @@ class _Search:
             first = part[-1][0]
             yield part
 
-    def _theirs(self, column: str, values: Collection[str]) -> set[str]:
-        """Return those of the ids, or keys, that a record of the person has."""
-        if not values:
-            return set()
-        where, scope = self._where(Record, f"{column} IN ({', '.join('?' * len(values))})", shadows=True)
-        rows = self._run(f"SELECT {column}, inputs FROM {{}}records {where}", (*values, *scope))
-        return {value for value, inputs in rows if self._has(inputs)}
+    def _is_of_key(self, keys: str | None) -> bool:
+        """Return whether the person has these key columns, or a record with them."""
+        if keys is None:
+            return False
+        # Many labels may have one key, and many records too.
+        if keys not in self._keys:
+            if len(self._keys) == _MOST_KEYS:
+                self._keys.clear()
+            self._keys[keys] = self._has(keys) or self._is_of_record("keys", keys)
+        return self._keys[keys]
+
+    def _is_of_record(self, column: str, value: str | None) -> bool:
+        """Return whether a record of the person has this id, or these key columns."""
+        if value is None:
+            return False
+        where, scope = self._where(Record, f"{column} = ?", shadows=True)
+        rows = self._run(f"SELECT inputs FROM {{}}records {where}", (value, *scope))
+        return any(self._has(inputs) for (inputs,) in rows)
 
     def _has(self, text: str | None) -> bool:
         """Return whether inputs or keys belong to the person; the inputs of a rejected request are a list of rows."""

@@ -18,7 +18,7 @@ from ..rows import Entry
 from .inserts import insert_group
 from .reserve import Reserve
 from .schema import prepare
-from .unallocated import overwrite_unallocated, pages_to_overwrite
+from .unallocated import overwrite_unallocated, pages_to_overwrite, sync
 
 __all__ = ["Sqlite"]
 
@@ -145,6 +145,7 @@ class Sqlite:
                         "INSERT OR REPLACE INTO meta VALUES ('erased', ?)", (time.time_ns().to_bytes(8),)
                     )
                     connection.execute("COMMIT")
+            sync(self.path)
 
     def _lock_with_empty_write_ahead_log(self, connection: sqlite3.Connection) -> None:
         """Begin a transaction before which nothing is in the write-ahead log."""

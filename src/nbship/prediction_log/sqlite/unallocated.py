@@ -22,7 +22,7 @@ from struct import unpack_from
 
 from ...errors import LogError
 
-__all__ = ["overwrite_unallocated", "pages_to_overwrite"]
+__all__ = ["overwrite_unallocated", "pages_to_overwrite", "sync"]
 
 # The kind of a page in a tree, its first byte -> the size of its header.
 _HEADERS = {2: 12, 5: 12, 10: 8, 13: 8}
@@ -73,6 +73,11 @@ def overwrite_unallocated(path: Path, pages: Sequence[int]) -> None:
         offset = (number - 1) * size
         start, end = _unallocated(os.pread(file, size, offset), 0, size, number)
         os.pwrite(file, bytes(end - start), offset + start)
+
+
+def sync(path: Path) -> None:
+    """Return when what was overwritten is on the disk."""
+    os.fsync(_file(path))
 
 
 def _unallocated(content: bytes, offset: int, size: int, number: int) -> tuple[int, int]:
