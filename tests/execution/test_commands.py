@@ -66,6 +66,30 @@ def test_a_failed_gate_exits_with_code_3(tmp_path: Path):
     assert not (root / "products/metrics.json").exists()
 
 
+@pytest.mark.parametrize("command", [["nbship", "run"], ["dvc", "repro"]])
+def test_a_failed_gate_keeps_the_accepted_products(tmp_path: Path, command: list[str]):
+    project = write_project(tmp_path)
+    assert call(project, "nbship", "run").returncode == 0
+    products = ("products/20_fit.ipynb", "products/metrics.json")
+    accepted = {each: (project / each).read_bytes() for each in products}
+    path = project / "notebooks/20_fit.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][-1]["source"] += "\nfrom nbship.errors import GateError\nraise GateError('Too small.')"
+    path.write_text(json.dumps(content))
+    done = call(project, *command)
+    assert done.returncode != 0
+    assert "Stage 'fit': Too small." in done.stderr
+    assert "The products of the last accepted run stay: " in done.stderr
+    assert "products/metrics.json" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {each: (project / each).read_bytes() for each in products} == accepted
+    # The stage is still to be run, and an error that is no verdict leaves no product.
+    assert "fit" in call(project, "nbship", "status").stdout
+    path.write_text(path.read_text().replace("raise GateError", "raise ValueError"))
+    assert call(project, "nbship", "run").returncode == 1
+    assert not (project / products[1]).exists()
+
+
 def test_missing_data_is_an_error_with_a_remedy(tmp_path: Path):
     root = write_project(tmp_path)
     (root / "data/numbers.json").unlink()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .locks import RepositoryLock, claim_files, hold_run_lock
     from .merge_driver import merge_lock_files
     from .repair import repair_lock
-    from .store import DeclaredStage, DvcStore
+    from .store import DeclaredStage, DvcStore, put_back
     from .tracked_data import record_tracked_data
     from .versions import TESTED, version_problem
 else:
@@ -46,6 +46,7 @@ __all__ = [
     "ignore_in_git",
     "md5_of_text",
     "merge_lock_files",
+    "put_back",
     "read_lock",
     "read_repository",
     "record_tracked_data",

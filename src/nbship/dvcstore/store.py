@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from .config import Repository
 from .digests import Digests
 from .hashing import Content, read_content
 from .lock_entry import Entry, find_differences, make_entry, product_digests, same_inputs, with_products
+from .lock_file import read_lock
 from .lock_writer import LockWriter
 from .locks import RepositoryLock
 from .run_cache import RunCache
 
-__all__ = ["DeclaredStage", "DvcStore"]
+__all__ = ["DeclaredStage", "DvcStore", "put_back"]
 
 _LARGE = 1 << 20
 
@@ -203,6 +204,17 @@ class DvcStore:
             yield recorded
         if not stage.always_runs:
             yield from self._run_cache.find(inputs, stage.products)
+
+
+def put_back(root: Path, repository: Repository, digests: Digests, *, stage: str) -> Sequence[str]:
+    """Copy the products that `dvc.lock` records for a stage from the cache; return their paths, or none if any is lost."""
+    outs = (read_lock(root / "dvc.lock").get(stage) or {}).get("outs") or ()
+    cache = Cache(repository, digests)
+    if not all(cache.is_intact(out["md5"]) for out in outs):
+        return ()
+    for out in outs:
+        cache.link(out["md5"], root / out["path"], copy=True, executable=bool(out.get("isexec")))
+    return [out["path"] for out in outs]
 
 
 def _sizes(entry: Mapping[str, Any]) -> list[tuple[Any, Any]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..atomic_write import remove, write_whole
+from ..dvcstore import put_back, read_repository
 from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
-from ..pipeline import Pipeline, Stage, this_platform
+from ..pipeline import Pipeline, Stage, index_of, this_platform
 from ..pipeline.inspection import render_notebook
 from ..project import Project
 from ..text import first_line, listed
@@ -70,7 +71,7 @@ def run_stage(
     on_cell: Callable[[int, int], None] | None = None,
     on_report: Callable[[StageReport], None] | None = None,
 ) -> StageReport:
-    """Run a stage and return its report; a failed run leaves no product.
+    """Run a stage and return its report; a failed run leaves no product, except those of the last run after a `GateError`.
 
     The executed notebook of a failed run, with the outputs until then, is in `.nbship/scratch/`.
     `on_report` also receives the report of a failed run, before the error is raised.
@@ -102,7 +103,8 @@ def run_stage(
         return report
     except BaseException as error:
         run.remove_products()
-        report = run.report(began, error=error)
+        kept = run.put_back() if isinstance(error, GateError) else ()
+        report = run.report(began, error=error, kept=kept)
         raise
     finally:
         if report:
@@ -183,6 +185,15 @@ class _StageRun:
         for path in self.stage.products.values():
             remove(self.project.root / path)
 
+    def put_back(self) -> Sequence[str]:
+        """Restore the products of the last run, which the gate has accepted: they are still served. Return their paths."""
+        try:
+            digests = index_of(self.project).digests
+            return put_back(self.project.root, read_repository(self.project.root), digests, stage=self.stage.name)
+        except (NbshipError, OSError):
+            # There is no DVC repository, or DVC deletes from its cache right now.
+            return ()
+
     def make_folders(self) -> None:
         for path in self.stage.products.values():
             (self.project.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +237,7 @@ class _StageRun:
         where = f"In [{self.failure['cell']}]" if self.failure["cell"] else f"{failure.cell + 1}"
         return _stage_error(failure, stage=self.stage, where=where)
 
-    def report(self, began: float, *, error: BaseException | None = None) -> StageReport:
+    def report(self, began: float, *, error: BaseException | None = None, kept: Sequence[str] = ()) -> StageReport:
         cells = self.executed.notebook["cells"] if self.executed else []
         return StageReport(
             stage=self.stage.name,
@@ -236,6 +247,7 @@ class _StageRun:
             error=type(error).__name__ if error else "",
             message=self.redact(str(error)) if error else "",
             notice=self.executed.notice if self.executed else "",
+            kept=kept,
             **{"notebook": _notebook_product(self.stage), **self.failure} if not error or self.failure else {},
         )
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...text import listed
+
 __all__ = ["StageReport", "describe"]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -29,6 +31,8 @@ class StageReport:
         Path of the executed or partial notebook, relative to the root.
     notice
         A remark for the user about the choice of kernel.
+    kept
+        Paths of the last run's products, which stay after the gate rejected new ones.
     """
 
     stage: str
@@ -44,15 +48,22 @@ class StageReport:
     traceback: Sequence[str] = ()
     notebook: str = ""
     notice: str = ""
+    kept: Sequence[str] = ()
 
 
 def describe(report: StageReport, *, colour: bool) -> str:
-    """Return the failed cell, its traceback and the path of the partial notebook, as text for a terminal."""
+    """Return the failed cell, its traceback and the path of the partial notebook, as text for a terminal.
+
+    The gate's rejection is a verdict, so it has no traceback.
+    """
     parts = []
-    if report.source:
+    if report.error == "GateError":
+        if report.kept:
+            parts.append(f"The products of the last accepted run stay: {listed(report.kept, most=5)}")
+    elif report.source:
         where = f"In [{report.cell}]" if report.cell is not None else "The cell"
         parts.append(f"{where}:\n" + "\n".join(f"    {line}" for line in report.source.splitlines()))
-    if report.traceback:
+    if report.traceback and report.error != "GateError":
         trace = "\n".join(report.traceback)
         parts.append(trace if colour else _COLOUR.sub("", trace))
     if report.error and report.notebook:
