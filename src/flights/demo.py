@@ -140,11 +140,11 @@ def _print_closing(seconds: float) -> None:
     for command, what in (
         ("nbship app", "predict for a flight in a browser"),
         ("nbship lab", "edit a notebook; then `nbship status` lists the stages to run"),
-        ("nbship run -S train.seed=1", "an experiment: only the affected stages run"),
+        ("nbship run -S evaluate.threshold=0.5", "an experiment: only the affected stages run"),
         ("python -m flights.backtest", "July to December by month, against the base rate"),
         ("dvc metrics show", "the same metrics, from DVC"),
     ):
-        print(f"  {command:<30} {what}")
+        print(f"  {command:<38} {what}")
 
 
 if __name__ == "__main__":
