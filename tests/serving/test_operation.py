@@ -234,7 +234,9 @@ def test_metrics_are_summed_over_workers_and_survive_a_dead_one(small_package: P
 def test_a_closed_terminal_stops_a_service_unless_under_nohup(
     small_package: Path, tmp_path: Path, workers: str
 ) -> None:
-    with serving(small_package, tmp_path, "--workers", workers) as (url, server):
+    # The tests may run under nohup themselves.
+    terminal = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    with serving(small_package, tmp_path, "--workers", workers, script=terminal) as (url, server):
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
         server.send_signal(signal.SIGHUP)
         assert server.wait(PATIENCE) == 0
