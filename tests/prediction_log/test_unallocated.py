@@ -76,7 +76,7 @@ def test_no_copy_of_a_moved_row_is_left(tmp_path: Path, notes: list[int], seed: 
     rows_of(tmp_path / "log.sqlite")
 
 
-# The page sizes have other pages that map parents; the smallest has one that would lie where SQLite keeps its locks.
+# The pages that map parents depend on the page size.
 @pytest.mark.parametrize("size", [512, 1024, 4096, 2**16])
 @pytest.mark.parametrize("auto_vacuum", ["NONE", "INCREMENTAL"])
 def test_only_unallocated_bytes_change(tmp_path: Path, size: int, auto_vacuum: str) -> None:
