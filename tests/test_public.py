@@ -60,6 +60,7 @@ PUBLIC = {
         "Observed",
         "Window",
         "build_report",
+        "end_of_today",
         "last_whole_month",
         "observe",
         "open_model_log",

@@ -52,6 +52,12 @@ def test_the_last_whole_month_is_in_local_time() -> None:
     assert last_whole_month(datetime(2014, 1, 5, tzinfo=UTC), zone=NEW_YORK).name == "2013-12-01_2014-01-01"
 
 
+@pytest.mark.parametrize("latest", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)])
+def test_an_event_at_the_end_of_the_calendar_has_no_month(latest: datetime) -> None:
+    with pytest.raises(MonitoringError, match=f"by the latest event, 0*{latest.year}-.* Choose a window with --from"):
+        last_whole_month(latest, zone=ZoneInfo("Asia/Tokyo") if latest.year > 1 else NEW_YORK)
+
+
 def test_the_examples_in_the_docstrings_hold() -> None:
     assert doctest.testmod(window).failed == 0
     assert doctest.testmod(verdict).failed == 0

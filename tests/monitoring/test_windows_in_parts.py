@@ -178,7 +178,8 @@ def whole_frame(written: Written, window: monitoring.Window) -> pd.DataFrame:
         if field.name in ("limit", "grade"):
             table = {"limit": LIMITS, "grade": GRADES}[field.name]
             looked_up = pd.Series([table[row["line"]] for row in frame["inputs"]], dtype=object)
-            values = values.where(values.notna(), looked_up)
+            # The model saw the nulls that were sent.
+            values = values.where([field.name in row for row in frame["inputs"]], looked_up)
         if field.dtype == "datetime":
             values = pd.to_datetime(values, utc=True)
         elif field.dtype in dtypes:
@@ -211,11 +212,15 @@ def write_log(project: projects.Project, log: SqlLog, seed: int) -> tuple[Writte
     written = Written(project, log, seed)
     written.records(written.inputs(60), version="first", mode="rest")
     written.records(written.inputs(40).assign(fragile=None, items=None, colour=None), version="first", mode="app")
-    written.records(written.inputs(40, late=True), version="second", mode="rest", leave_out=["items", "owner", "mode"])
+    written.records(
+        written.inputs(40, late=True), version="second", mode="rest", leave_out=["items", "owner", "mode", "limit"]
+    )
     written.batch("one.parquet", written.inputs(130))
     written.batch(
         "two.csv",
-        written.inputs(30).drop(columns=["colour", "fragile", "items", "made", "mode", "owner", "age", "born"]),
+        written.inputs(30).drop(
+            columns=["colour", "fragile", "items", "made", "mode", "owner", "age", "born", "limit"]
+        ),
     )
     written.batch("private.parquet", written.inputs(50, late=True), private=True)
     gone = written.batch("gone.parquet", written.inputs(20))

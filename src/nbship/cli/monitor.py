@@ -30,7 +30,7 @@ def command(first: str | None, last: str | None, model: str | None, force: bool,
     The monitoring notebook reports volume, drift of inputs and predictions, performance on labelled rows,
     slices, and the trend over earlier windows. The report is written as notebook, HTML and JSON to
     .nbship/state/monitoring/<from>_<to>/. Without dates, the window is the last whole month of logged
-    events. A current report is not written again.
+    events up to today. A current report is not written again.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def command(first: str | None, last: str | None, model: str | None, force: bool,
     from ..operations import choose_window, monitor
 
     here = project.load(model=model)
-    window = choose_window(here, first, last)
+    window = choose_window(here, first, last, on_later=lambda sentence: click.echo(sentence, err=True))
     click.echo(f"Monitoring {window.first} to {window.last} ({window.zone.key})", err=True)
     written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)
     if written.current:

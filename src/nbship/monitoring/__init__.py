@@ -12,13 +12,14 @@ from __future__ import annotations
 from .observed import observe, open_model_log, read_signature, report_window
 from .report import Compared, Observed, build_report
 from .report_file import read_report, read_reports, report_paths, write_report
-from .window import Window, last_whole_month, parse_window
+from .window import Window, end_of_today, last_whole_month, parse_window
 
 __all__ = [
     "Compared",
     "Observed",
     "Window",
     "build_report",
+    "end_of_today",
     "last_whole_month",
     "observe",
     "open_model_log",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,17 @@ from ..errors import MonitoringError
 from ..model.build import Distribution, load_reference
 from ..model.package import MANIFEST, Manifest, check_signer, load_lookups, read_files, read_manifest
 from ..model.signature import Column, Signature, columns_of
-from ..prediction_log import Parts, input_column, log_address, open_log
+from ..prediction_log import Part, Parts, input_column, latest_event, log_address, open_log
 from ..project import Project, load
 from .calendar import with_slices
 from .counting import FieldCounts
+from .effects import Effects, Sample
 from .outcomes import kind_of, with_outcomes
 from .report import Observed, build_report
 from .report_file import write_report
 from .rows import Rows
 from .service import service
-from .window import Window, parse_window
+from .window import Window, end_of_today, parse_window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +91,6 @@ def observe(project: Project, window: Window) -> Observed:
     MonitoringError
         If there is no log, or it has no predictions in the window.
     """
-    # The estimator is not loaded, so a report needs neither its code nor its libraries.
     manifest, files = _read_package(project)
     signature = Signature.from_json(json.loads(files["signature.json"]))
     path = log_address(project)
@@ -103,10 +104,11 @@ def observe(project: Project, window: Window) -> Observed:
         parts = Parts(log, signature, start=window.start, end=window.end)
         for part in parts:
             if len(part.frame):
-                frame = counts.add(part.frame)
+                frame = counts.add(part)
                 rows.append(part._replace(frame=with_slices(frame, project.settings.slices, zone=project.timezone)))
         if rows.empty:
-            raise MonitoringError(_nothing(log, window, parts.unreadable))
+            latest = latest_event(log, signature, before=end_of_today(window.zone))
+            raise MonitoringError(_nothing(latest, window, parts.unreadable))
         requests = service(log.timings(window.start, window.end))
     return Observed(
         model=manifest.name,
@@ -119,6 +121,7 @@ def observe(project: Project, window: Window) -> Observed:
         slices=project.settings.slices,
         service=requests,
         unreadable=parts.unreadable,
+        has_effect=Effects(signature, manifest, files, counts.sample).has_effect,
     )
 
 
@@ -128,30 +131,30 @@ class _Counts:
     def __init__(self, signature: Signature, reference: Mapping[str, Distribution], lookups: Sequence[Lookup]) -> None:
         self._signature, self._lookups, self._reference = signature, lookups, reference
         self.kind = kind_of(signature)
+        self.sample = Sample()
         self.fields = {name: FieldCounts(name, each) for name, each in reference.items() if each.role == "input"}
         self.prediction = FieldCounts(self.kind, reference[self.kind]) if self.kind in reference else None
 
-    def add(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Count a part, and return it with its looked-up columns and its outcomes."""
-        columns = self._inputs(frame)
+    def add(self, part: Part) -> pd.DataFrame:
+        """Count a part, and return its frame with its looked-up columns and its outcomes."""
+        columns = self._inputs(part)
+        self.sample.add(columns)
         for name, field in self.fields.items():
             field.add(_as_named(columns.get(name), self._reference[name]))
         looked_up = {input_column(name): column for name, column in columns.items() if self._signature[name].lookup}
-        scored = with_outcomes(frame.assign(**looked_up), self._signature)
+        scored = with_outcomes(part.frame.assign(**looked_up), self._signature)
         if self.prediction is not None:
             self.prediction.add(scored["predicted"].to_numpy())
         return scored
 
-    def _inputs(self, frame: pd.DataFrame) -> Mapping[str, Column]:
-        """Return the inputs as the model saw them: fields that were left out are looked up again.
-
-        The log does not distinguish left-out fields from nulls, so both are looked up.
-        """
+    def _inputs(self, part: Part) -> Mapping[str, Column]:
+        """Return the inputs as the model saw them: fields that were left out are looked up again, nulls stay nulls."""
         names = self._signature.names
-        columns = columns_of(frame[[input_column(name) for name in names]].set_axis(list(names), axis=1))
+        columns = columns_of(part.frame[[input_column(name) for name in names]].set_axis(list(names), axis=1))
         for lookup in self._lookups:
-            absent = {name: _nulls(columns[name]) for name in lookup.columns if name in columns}
-            columns = lookup.attach(columns, absent=absent)
+            absent = {name: part.absent[name] for name in lookup.columns if name in part.absent}
+            if any(mask.any() for mask in absent.values()):
+                columns = lookup.attach(columns, absent=absent)
         return columns
 
 
@@ -163,14 +166,7 @@ def _as_named(values: Column | None, reference: Distribution) -> Column | None:
     return names[np.where(np.isnan(values), 2, values != 0)]
 
 
-def _nulls(values: Column) -> Column:
-    import pandas as pd
-
-    return np.asarray(pd.isna(values))
-
-
-def _nothing(log: SqlLog, window: Window, unreadable: Sequence[str]) -> str:
-    latest = log.last_event()
+def _nothing(latest: datetime | None, window: Window, unreadable: Sequence[str]) -> str:
     advice = (
         f"Choose a window up to the latest event, {latest.astimezone(window.zone):%Y-%m-%d}."
         if latest

@@ -7,7 +7,8 @@
     window            from, to, timezone
     volume            rows, days, per_day, missing_days, by_mode, by_version, unreadable, verdict, reason
     drift             one record per input: psi, jensen_shannon, chi_squared, ks, missing, new_categories,
-                      distribution, checks, verdict, reason
+                      distribution, checks, verdict, reason; unused if it drifted and no prediction depends
+                      on it
     prediction_drift  the same for the predictions
     performance       rows, labelled, share_labelled, measures, reference, calibration, checks, verdict,
                       reason
@@ -21,7 +22,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from .performance import performance, slices
 from .report_file import FORMAT
 from .service import service, volume
 from .trend import trend
-from .verdict import FALSE_ALARMS
+from .verdict import ALERT, FALSE_ALARMS, OK, WARNING
 from .window import Window
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Observed:
         The section about the requests that the service answered in the window.
     unreadable
         One sentence for each batch run of the window whose rows can no longer be read.
+    has_effect
+        Returns whether predictions depend on an input; it is asked about inputs that drifted.
     """
 
     model: str
@@ -90,6 +93,7 @@ class Observed:
     slices: Sequence[str] = ()
     service: Mapping[str, Any] = field(default_factory=lambda: service(()))
     unreadable: Sequence[str] = ()
+    has_effect: Callable[[str], bool] = lambda _: True
 
 
 def build_report(
@@ -113,7 +117,7 @@ def build_report(
     limits: dict[str, Any] = {"alpha": alpha, "min_rows": min_rows}
     sections = {
         "volume": volume(observed.frame, window, unreadable=observed.unreadable, **limits),
-        "drift": [_drift(compared, limits) for compared in observed.fields],
+        "drift": [_input_drift(compared, observed, limits) for compared in observed.fields],
         "prediction_drift": _prediction_drift(observed.prediction, limits),
         "performance": performance(observed.frame, kind=observed.kind, reference=observed.held_out, **limits),
         "slices": slices(observed.frame, observed.slices, kind=observed.kind, **limits),
@@ -132,6 +136,17 @@ def build_report(
 
 def _drift(compared: Compared, limits: Mapping[str, Any]) -> dict[str, Any]:
     return drift(compared.name, compared.reference, compared.current, **limits)
+
+
+def _input_drift(compared: Compared, observed: Observed, limits: Mapping[str, Any]) -> dict[str, Any]:
+    record = _drift(compared, limits)
+    if record["verdict"] not in (WARNING, ALERT) or observed.has_effect(compared.name):
+        return record
+    return record | {
+        "verdict": OK,
+        "unused": True,
+        "reason": f"No prediction depends on this input. {record['reason']}",
+    }
 
 
 def _prediction_drift(compared: Compared | None, limits: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def _drift_row(record: Mapping[str, Any]) -> dict[str, Any]:
     missing = record.get("missing", {"share": None, "reference_share": None})
     return {
         "Input": record["field"],
-        "Verdict": record["verdict"],
+        "Verdict": f"{record['verdict']}, not used" if record.get("unused") else record["verdict"],
         "Stability index": _number(record.get("psi")),
         "Jensen-Shannon": _number(record.get("jensen_shannon")),
         "Missing": _percent(missing["share"]),

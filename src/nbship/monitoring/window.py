@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from ..errors import MonitoringError
 
-__all__ = ["Window", "last_whole_month", "parse_window"]
+__all__ = ["Window", "end_of_today", "last_whole_month", "parse_window"]
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,25 @@ def parse_window(first: str, last: str, *, zone: ZoneInfo) -> Window:
     return window
 
 
+def end_of_today(zone: ZoneInfo, *, now: datetime | None = None) -> datetime:
+    """Return the end of the current day. Later events, often mistyped dates, do not choose a window.
+
+    >>> end_of_today(ZoneInfo("America/New_York"), now=datetime.fromisoformat("2013-08-01T03:00+00:00")).isoformat()
+    '2013-08-01T00:00:00-04:00'
+    """
+    today = (now or datetime.now(zone)).astimezone(zone).date()
+    return datetime.combine(today + timedelta(days=1), time(), tzinfo=zone)
+
+
 def last_whole_month(latest: datetime, *, zone: ZoneInfo) -> Window:
     """Return the last calendar month that ended at or before the day after an event.
 
     An event on the month's last day completes the month.
+
+    Raises
+    ------
+    MonitoringError
+        If the calendar has no such month.
 
     Examples
     --------
@@ -90,9 +105,14 @@ def last_whole_month(latest: datetime, *, zone: ZoneInfo) -> Window:
     >>> last_whole_month(datetime(2013, 8, 31, 9, tzinfo=ZoneInfo("UTC")), zone=ZoneInfo("UTC")).name
     '2013-08-01_2013-09-01'
     """
-    following = latest.astimezone(zone).date() + timedelta(days=1)
-    end = following.replace(day=1)
-    start = (end - timedelta(days=1)).replace(day=1)
+    try:
+        following = latest.astimezone(zone).date() + timedelta(days=1)
+        end = following.replace(day=1)
+        start = (end - timedelta(days=1)).replace(day=1)
+    except OverflowError as error:
+        raise MonitoringError(
+            f"No whole month ended by the latest event, {latest:%Y-%m-%d}. Choose a window with --from and --to."
+        ) from error
     return parse_window(start.isoformat(), end.isoformat(), zone=zone)
 
 
@@ -104,8 +124,8 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
     return found.astimezone(zone) if found.tzinfo else found.replace(tzinfo=zone)
 
 
-def _text(time: datetime) -> str:
-    local = time.replace(tzinfo=None)
-    if local.time() == datetime.min.time():
+def _text(instant: datetime) -> str:
+    local = instant.replace(tzinfo=None)
+    if local.time() == time():
         return local.date().isoformat()
     return local.isoformat(timespec="auto" if local.microsecond else "seconds" if local.second else "minutes")

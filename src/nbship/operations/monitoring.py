@@ -14,7 +14,15 @@ from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, N
 from ..execution import normalize, render_html, with_own_programs
 from ..execution.kernels import Callbacks, Failure, execute
 from ..execution.redaction import project_redactor, redact_executed
-from ..monitoring import Window, last_whole_month, open_model_log, parse_window, read_report, read_signature
+from ..monitoring import (
+    Window,
+    end_of_today,
+    last_whole_month,
+    open_model_log,
+    parse_window,
+    read_report,
+    read_signature,
+)
 from ..notebook import PINNED
 from ..pipeline.inspection import (
     PYTHON,
@@ -26,7 +34,7 @@ from ..pipeline.inspection import (
     replace_values,
     source_of,
 )
-from ..prediction_log import log_address, require_event_time
+from ..prediction_log import latest_event, log_address, require_event_time
 from ..project import Project, Value
 from ..text import first_line
 from .freshness import is_current, mark, report_inputs
@@ -53,24 +61,38 @@ class Monitored:
     current: bool = False
 
 
-def choose_window(project: Project, first: str | None, last: str | None) -> Window:
-    """Return the window between two dates, or without them the last whole month of logged events.
+def choose_window(
+    project: Project, first: str | None, last: str | None, *, on_later: Callable[[str], None] = lambda _: None
+) -> Window:
+    """Return the window between two dates, or without them the last whole month of logged events up to today.
+
+    Parameters
+    ----------
+    on_later
+        Called with a sentence about events after today, which do not choose the window.
 
     Raises
     ------
     MonitoringError
-        If the dates are not a window, or the log is empty.
+        If the dates are not a window, or the log has no events up to today.
     """
     if first is not None and last is not None:
         return parse_window(first, last, zone=project.timezone)
     _require_package(project)
     _require_log(project)
+    end = end_of_today(project.timezone)
     with open_model_log(project) as log:
-        latest = log.last_event()
-    if latest is None:
+        latest = latest_event(log, read_signature(project), before=end)
+        very_last = log.last_event()
+    if very_last is None:
         raise MonitoringError(
             "The prediction log holds no predictions yet. Predict with `nbship predict` or `nbship serve` first."
         )
+    later = f"has predictions for events after today, up to {very_last:%Y-%m-%d}"
+    if latest is None:
+        raise MonitoringError(f"The prediction log {later}, and none before. Choose a window with --from and --to.")
+    if very_last >= end:
+        on_later(f"The prediction log {later}. They do not choose the window: name one with --from and --to.")
     return last_whole_month(latest, zone=project.timezone)
 
 

@@ -8,7 +8,7 @@ from .key_index import batch_keys
 from .keys import StoredRow, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
 from .parts import Part, Parts, input_column, require_event_time
-from .reader import predictions
+from .reader import latest_event, predictions
 from .records import BatchRun, Label, Record, Timing, as_json, new_id, pseudonym
 from .redaction import is_redacted, mark_redacted, redacted, redacted_fields, store_rejected, stored_fields
 from .retention import belongs_to, export_records, forget_subject
@@ -40,6 +40,7 @@ __all__ = [
     "is_redacted",
     "keys_of",
     "keys_of_frame",
+    "latest_event",
     "log_address",
     "mark_redacted",
     "new_id",

@@ -67,8 +67,8 @@ class PredictionLog(Protocol):
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
         """Count records by event time, records by time of prediction and batch runs in a window, and all labels."""
 
-    def last_event(self) -> datetime | None:
-        """Return the latest event time of a prediction, or None."""
+    def last_event(self, before: datetime | None = None) -> datetime | None:
+        """Return the latest event time of a prediction, or None; `before` counts only earlier records and batch runs."""
 
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from ..errors import LogError
 from ..model.signature import Field, Signature
@@ -18,6 +19,8 @@ from .records import BatchRun, Record, is_pseudonym, to_micros
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..model.signature import Column
 
 __all__ = ["Part", "Parts", "input_column", "require_event_time"]
 
@@ -61,10 +64,14 @@ class Part(NamedTuple):
         0 for records, which come in the order of event times and ids; 1, 2, … for batch runs in the order of their ids.
     frame
         The columns of `predictions`. The index of a batch run's frame is the row number in its input.
+    absent
+        Looked-up input -> mask of the rows that left it out, so that the model saw the value of its lookup. In other
+        rows, null is what the model saw.
     """
 
     source: int
     frame: pd.DataFrame
+    absent: Mapping[str, Column]
 
 
 class Parts:
@@ -82,18 +89,21 @@ class Parts:
         require_event_time(signature)
         self._log, self._signature, self._start, self._end = log, signature, start, end
         self._texts: dict[str, str] = {}
+        # What a record drops is not in it, though the model saw it.
+        self._looked_up = [one.name for one in signature.inputs if one.lookup and one.pii != "drop"]
         self.unreadable: list[str] = []
 
     def __iter__(self) -> Iterator[Part]:
         self.unreadable = []
         records = self._log.records(self._start, self._end)
         first = self._of_records(list(islice(records, _ROWS)))
-        yield Part(0, first)
+        yield first
         while some := list(islice(records, _ROWS)):
-            yield Part(0, self._of_records(some))
+            yield self._of_records(some)
         for number, run in enumerate(self._runs(), start=1):
             for frame in self._of_run(run):
-                yield Part(number, self._completed(frame, list(first.columns)))
+                absent = {name: np.full(len(frame), input_column(name) not in frame) for name in self._looked_up}
+                yield Part(number, self._completed(frame, list(first.frame.columns)), absent)
 
     def _runs(self) -> Iterator[BatchRun]:
         grouped: dict[str, list[BatchRun]] = {}
@@ -107,14 +117,19 @@ class Parts:
                 self.unreadable.append(str(error))
         yield from sorted(readable, key=lambda run: run.id)
 
-    def _of_records(self, records: Sequence[Record]) -> pd.DataFrame:
+    def _of_records(self, records: Sequence[Record]) -> Part:
         import pandas as pd
 
         predicted = [one for one in records if one.outputs is not None and one.inputs is not None]
-        inputs = _decode([one.inputs for one in predicted], self._signature.names)
+        names = self._signature.names
+        decoded_inputs = _decode([one.inputs for one in predicted], names, absent=msgspec.UNSET)
+        inputs = dict(zip(names, decoded_inputs, strict=True))
+        absent = {
+            name: np.array([one is msgspec.UNSET for one in inputs[name]], dtype=bool) for name in self._looked_up
+        }
         columns: dict[str, Any] = {
-            input_column(field.name): self._input(values, field)
-            for field, values in zip(self._signature.inputs, inputs, strict=True)
+            input_column(field.name): self._input(_without_unset(inputs[field.name]), field)
+            for field in self._signature.inputs
         }
         outputs = self._signature.output_columns
         decoded = _decode([one.outputs for one in predicted], list(outputs))
@@ -128,7 +143,7 @@ class Parts:
             "prediction_id": [one.id for one in predicted],
             "answered_at": _times([one.at for one in predicted]),
         }
-        return self._with_labels(pd.DataFrame(columns), [one.keys for one in predicted])
+        return Part(0, self._with_labels(pd.DataFrame(columns), [one.keys for one in predicted]), absent)
 
     def _input(self, given: Sequence[Any], field: Field) -> Any:
         if field.dtype != "datetime":
@@ -138,7 +153,6 @@ class Parts:
         return _times([known[value] for value in given])
 
     def _column(self, values: Sequence[Any], dtype: str) -> Any:
-        import numpy as np
         import pandas as pd
 
         if dtype in ("string", "category"):
@@ -209,18 +223,21 @@ class Parts:
         )
 
 
-def _decode(documents: Sequence[str | None], names: Sequence[str]) -> Iterable[Sequence[Any]]:
-    """Return the values of each name in JSON objects, None where it is left out."""
+def _decode(documents: Sequence[str | None], names: Sequence[str], *, absent: Any = None) -> Iterable[Sequence[Any]]:
+    """Return the values of each name in JSON objects, `absent` where it is left out."""
     columns = {f"c{number}": name for number, name in enumerate(names)}
     # Python loops over values, which take most of the time of a report, are avoided.
-    row = msgspec.defstruct("Row", [(column, Any, None) for column in columns], rename=columns)
+    row = msgspec.defstruct("Row", [(column, Any, absent) for column in columns], rename=columns)
     rows = msgspec.json.decode(f"[{','.join(filter(None, documents))}]", type=list[row])  # type: ignore[valid-type]
     return zip(*map(msgspec.structs.astuple, rows), strict=True) if rows else [()] * len(names)
 
 
+def _without_unset(values: Sequence[Any]) -> Sequence[Any]:
+    return [None if value is msgspec.UNSET else value for value in values] if msgspec.UNSET in values else values
+
+
 def _times(times: Sequence[datetime | None]) -> Any:
     """Return timestamps in UTC as a column."""
-    import numpy as np
     import pandas as pd
 
     null = np.iinfo(np.int64).min

@@ -1,18 +1,24 @@
-"""Read the log as one table: the predictions of a window, from all sources, with their labels."""
+"""Read the log as one table (the predictions of a window, from all sources, with their labels), and its latest event."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ..errors import LogError
 from ..model.signature import Signature
+from .batches import batch_rows, intact_run
 from .log import PredictionLog
-from .parts import Parts, input_column
+from .parts import Parts, input_column, require_event_time
+from .records import BatchRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["predictions"]
+__all__ = ["latest_event", "predictions"]
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def predictions(log: PredictionLog, signature: Signature, *, start: datetime, end: datetime) -> pd.DataFrame:
@@ -58,3 +64,32 @@ def predictions(log: PredictionLog, signature: Signature, *, start: datetime, en
     frame = frame.sort_values(["event_time", "prediction_id"], ignore_index=True)
     frame.attrs["unreadable"] = window.unreadable
     return frame
+
+
+def latest_event(log: PredictionLog, signature: Signature, *, before: datetime) -> datetime | None:
+    """Return the latest event time before a timestamp, or None; later events do not hide it, not even in one file.
+
+    Raises
+    ------
+    LogError
+        If the model has no event time, or the log cannot be read.
+    """
+    require_event_time(signature)
+    # The log knows only the first and the last event of a batch run: the rows of a run around the timestamp are read.
+    around = [run for run in log.batches(before, _LAST) if run.first_event is not None and run.first_event < before]
+    times = [log.last_event(before), *(_latest_row(run, signature, before) for run in around)]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _latest_row(run: BatchRun, signature: Signature, before: datetime) -> datetime | None:
+    try:
+        return max(_times_before(intact_run([run]), signature, before), default=run.first_event)
+    except LogError:
+        return run.first_event  # Its files are missing or were changed.
+
+
+def _times_before(run: BatchRun, signature: Signature, before: datetime) -> Iterator[datetime]:
+    for inputs, _ in batch_rows(run, signature):
+        times = inputs[str(signature.event_time)]
+        if (earlier := times < before).any():
+            yield times[earlier].max().to_pydatetime()

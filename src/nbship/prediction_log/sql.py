@@ -140,11 +140,18 @@ class SqlLog:
             self._scalar(Label, "count(*)"),
         )
 
-    def last_event(self) -> datetime | None:
-        """Return the latest event time of a prediction, or None."""
+    def last_event(self, before: datetime | None = None) -> datetime | None:
+        """Return the latest event time of a prediction, or None.
+
+        Parameters
+        ----------
+        before
+            Count only records, and whole batch runs, with events before this time.
+        """
+        limit = (2**62 if before is None else to_micros(before),)
         latest = (
-            self._scalar(Record, "max(event_time)", "event_time IS NOT NULL"),
-            self._scalar(BatchRun, "max(last_event)"),
+            self._scalar(Record, "max(event_time)", "event_time < ?", limit),
+            self._scalar(BatchRun, "max(last_event)", "last_event < ?", limit),
         )
         times = [time for time in latest if time is not None]
         return from_micros(max(times)) if times else None

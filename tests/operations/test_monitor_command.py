@@ -1,0 +1,162 @@
+"""`nbship monitor` on logged predictions: the window that it chooses, and what raises an alert."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from packages import ZONE, build_small, make_rows
+
+from nbship import predictor
+from nbship import project as projects
+from nbship.cli import nbship
+from nbship.errors import MonitoringError
+from nbship.inference.batch.run import predict_file
+from nbship.inference.logged import Logged
+from nbship.model import Field
+from nbship.prediction_log import open_log
+
+OWN = ["at", "line", "size", "weight"]
+CELLS = [
+    "window_from = None\nwindow_to = None\nproduct = None",
+    "from nbship import monitoring\nmonitoring.report_window(window_from, window_to, product=product)['verdict']",
+]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package whose model drops the key 'order', and the field 'shop'."""
+    fields = [
+        Field("order", "int", key=True, example=7),
+        Field("shop", "category", categories=("a",), open=True, nullable=True, example="a"),
+    ]
+    return build_small(tmp_path_factory.mktemp("monitored"), fields=fields)
+
+
+@pytest.fixture
+def project(tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project:
+    (tmp_path / "pipeline.yaml").write_text("tasks: []\n")
+    (tmp_path / "nbship.yaml").write_text(f"project: {{name: small, timezone: {ZONE}}}\n")
+    (tmp_path / "notebooks").mkdir()
+    cells = [
+        {"cell_type": "code", "execution_count": None, "id": f"c{k}", "metadata": {}, "outputs": [], "source": source}
+        for k, source in enumerate(CELLS)
+    ]
+    cells[0]["metadata"] = {"tags": ["parameters"]}
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "notebooks/90_monitor.ipynb").write_text(json.dumps(notebook))
+    found = projects.load(tmp_path)
+    shutil.copytree(package, found.package)
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def _rows(count: int = 248) -> pd.DataFrame:
+    """Return rows of January 2024, one every three hours."""
+    rows = make_rows(count, seed=3)
+    return rows[OWN].assign(order=7, shop="a")
+
+
+def _score_file(project: projects.Project, rows: pd.DataFrame) -> None:
+    rows.to_parquet(project.root / "rows.parquet")
+    with open_log(project) as log:
+        model = predictor.load(project.package)
+        predict_file(model, log, source=project.root / "rows.parquet", target=project.root / "scored.parquet")
+
+
+def _score_records(project: projects.Project, rows: pd.DataFrame) -> None:
+    records: list[dict[str, Any]] = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    for record in records:
+        record["at"] = record["at"].isoformat()
+    with open_log(project) as log:
+        Logged(predictor.load(project.package), log).predict(records)
+
+
+WAYS = pytest.mark.parametrize("score", [_score_file, _score_records], ids=["file", "records"])
+Score = Callable[[projects.Project, pd.DataFrame], None]
+
+
+def _monitor(*arguments: str) -> Result:
+    return CliRunner().invoke(nbship, ["monitor", *arguments])
+
+
+def _verdicts(found: Result) -> dict[str, str]:
+    assert found.exit_code == 0, found.output
+    return {record["field"]: record["verdict"] for record in json.loads(found.stdout)["drift"]}
+
+
+@WAYS
+@pytest.mark.parametrize("later", ["2099-05-31T12:00", "9999-12-31T23:30"])
+def test_a_date_in_the_future_does_not_choose_the_window(project: projects.Project, score: Score, later: str) -> None:
+    rows = _rows()
+    rows.loc[len(rows)] = rows.iloc[0]
+    rows.loc[len(rows) - 1, "at"] = pd.Timestamp(datetime.fromisoformat(later)).as_unit("us").tz_localize("UTC")
+    score(project, rows)
+    found = _monitor("--json")
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.stdout)
+    assert report["window"]["from"] == "2024-01-01"
+    assert report["volume"]["rows"] == 248
+    assert f"has predictions for events after today, up to {later[:10]}" in found.stderr
+
+
+@WAYS
+def test_events_in_the_future_alone_are_an_error_of_one_sentence(project: projects.Project, score: Score) -> None:
+    rows = _rows(30)
+    score(project, rows.assign(at=rows["at"] + pd.Timedelta(days=365 * 75)))
+    found = _monitor().exception
+    assert isinstance(found, MonitoringError)
+    assert "for events after today, up to 2098-12-16, and none before. Choose a window with --from and --to." in str(
+        found
+    )
+    elsewhere = _monitor("--from", "2024-01-01", "--to", "2024-02-01").exception
+    assert isinstance(elsewhere, MonitoringError)
+    assert "no predictions from '2024-01-01' to '2024-02-01'" in str(elsewhere)
+
+
+@WAYS
+def test_an_input_that_was_null_is_not_looked_up_again(project: projects.Project, score: Score) -> None:
+    rows = _rows()
+    score(project, rows)
+    window = ("--from", "2024-01-01", "--to", "2024-02-01", "--json")
+    assert set(_verdicts(_monitor(*window)).values()) == {"ok"}  # left out, so looked up
+
+
+@WAYS
+def test_a_dead_column_is_an_alert(project: projects.Project, score: Score) -> None:
+    rows = _rows()
+    score(project, rows.assign(limit=np.nan))
+    found = _verdicts(_monitor("--from", "2024-01-01", "--to", "2024-02-01", "--json"))
+    assert found.pop("limit") == "alert"
+    assert set(found.values()) == {"ok"}  # 'grade' was left out and looked up
+
+
+@WAYS
+def test_an_input_that_the_model_drops_raises_no_alert(project: projects.Project, score: Score) -> None:
+    rows = _rows()
+    score(
+        project,
+        rows.assign(order=np.arange(len(rows)) + 1000, shop=["a", "b", None, "c"] * 62, weight=rows["weight"] + 5),
+    )
+    found = _monitor("--from", "2024-01-01", "--to", "2024-02-01", "--json")
+    assert {name for name, verdict in _verdicts(found).items() if verdict != "ok"} == {"weight"}
+    reasons = {record["field"]: record["reason"] for record in json.loads(found.stdout)["drift"]}
+    assert reasons["order"].startswith("No prediction depends on this input. The distribution drifted")
+    assert reasons["shop"].startswith("No prediction depends on this input.")
+
+
+@WAYS
+def test_a_key_that_the_model_uses_raises_an_alert(project: projects.Project, score: Score) -> None:
+    rows = _rows()
+    score(project, rows.assign(line="a"))
+    found = _verdicts(_monitor("--from", "2024-01-01", "--to", "2024-02-01", "--json"))
+    assert found["line"] == "alert"
+    assert found["limit"] == "alert"  # looked up by 'line'
