@@ -38,12 +38,12 @@ def test_no_file_means_no_parameters(tmp_path: Path) -> None:
         ("a: yes", "Write true"),
         ("a: off", "Write false"),
         ("a: 017", r"\(17\)"),
-        ("a: 1:30", "colons"),
+        ("a: 1:30", "Write '1:30' in quotes"),
         ("a: 1_000", r"\(1000\)"),
         ("a: 1e-3", r"\(0.001\)"),
         ('a: "12"', "without quotes"),
         ("a: 'None'", "without quotes"),
-        ("a: 2013-01-01", 'Write "2013-01-01" in quotes'),
+        ("a: 2013-01-01", "Write '2013-01-01' in quotes"),
         ("a: .nan", "finite"),
         ("1: 2", "in quotes"),
         ("a: 1\na: 2", "duplicate key"),
@@ -55,6 +55,22 @@ def test_an_ambiguous_value_is_an_error_with_the_spelling_to_use(tmp_path: Path,
     with pytest.raises(ParamsError, match=remedy) as caught:
         read_params(_write(tmp_path, text))
     assert "params.yaml" in str(caught.value)
+
+
+WORDS = ["NO", "no", "y", "On", "12:30", "-1:30", "12:30:45.5", "017", "08540", "2013-01-01", "2013-01-01 12:30"]
+
+
+@pytest.mark.parametrize("word", [*WORDS, "1_000", "1e-3", "0b1"])
+@pytest.mark.parametrize("is_key", [False, True])
+def test_quotes_are_the_remedy_wherever_they_work(tmp_path: Path, word: str, is_key: bool) -> None:
+    form = "a: {{{0}: 4}}" if is_key else "a: {{x: {0}}}"
+    with pytest.raises(ParamsError, match=rf"the {'key' if is_key else 'value'} '{word}'") as caught:
+        read_params(_write(tmp_path, form.format(word)))
+    remedy = f"'{word}' in quotes"
+    assert (remedy in str(caught.value)) == (is_key or word in WORDS)
+    if remedy in str(caught.value):
+        expected = {word: 4} if is_key else {"x": word}
+        assert read_params(_write(tmp_path, form.format(f"'{word}'"))) == {"a": expected}
 
 
 _VALUES = st.recursive(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import ast
+import re
+import types
 import typing
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -62,6 +65,9 @@ NUMBERS = [
 ]
 
 
+WORDS = {int: "integer", float: "number"}
+
+
 @pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "1e300"])
 @pytest.mark.parametrize(("setting", "kind"), NUMBERS)
 def test_a_number_that_could_never_apply_is_rejected_by_name(
@@ -69,13 +75,114 @@ def test_a_number_that_could_never_apply_is_rejected_by_name(
 ) -> None:
     section, name = setting.split(".")
     (root / "nbship.yaml").write_text(f"{section}: {{{name}: {value}}}\n")
-    with pytest.raises(SettingsError, match=rf"'nbship.yaml' is not valid: .*\$\.{section}\.{name}"):
+    with pytest.raises(SettingsError, match=rf"^'{section}\.{name}' in nbship\.yaml is .*, where an? {WORDS[kind]}"):
         project.load(root)
     (root / "nbship.yaml").unlink()
     if section in ("serving", "log"):
         monkeypatch.setenv(f"NBSHIP_{section}__{name}".upper(), value.lstrip("."))
-        with pytest.raises(SettingsError, match=rf"\$\.{section}\.{name}"):
+        variable = f"NBSHIP_{section}__{name}".upper()
+        with pytest.raises(SettingsError, match=rf"^The variable '{variable}' is '.*', where an? {WORDS[kind]}"):
             project.load(root)
+
+
+WRONG: dict[str, object] = {
+    "many": "many", "5": 5, "2.5": 2.5, "true": True, "2013-01-01": date(2013, 1, 1), "": None, "[many]": ["many"], "[[a]]": [["a"]],
+    "{size: 1}": {"size": 1}, "{1: {2: b}}": {1: {2: "b"}},
+}  # fmt: skip
+
+
+def accepts(kind: object, value: object) -> bool:
+    """Return whether a setting takes a value, of those in `WRONG`."""
+    kinds = {
+        int: lambda: value in (5, 2.5) and value == int(value),  # type: ignore[call-overload]
+        float: lambda: isinstance(value, (int, float)),
+        bool: lambda: False,
+        str: lambda: isinstance(value, str),
+        list: lambda: value == ["many"] if typing.get_args(kind) == (str,) else False,
+        typing.Literal: lambda: False,
+        dict: lambda: False,
+    }
+    if type(value) is bool or kind is bool:
+        return type(value) is bool and kind is bool
+    if (
+        len(typing.get_args(kind)) == 2
+        and type(None) not in typing.get_args(kind)
+        and isinstance(kind, types.UnionType)
+    ):
+        return any(accepts(each, value) for each in typing.get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return False
+    return kinds[typing.get_origin(kind) or kind]()  # type: ignore[index]
+
+
+def _settings(struct: type[msgspec.Struct], section: str = "") -> Iterator[tuple[str, object]]:
+    for name, kind in typing.get_type_hints(struct).items():
+        yield f"{section}{name}", kind
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from _settings(kind, f"{section}{name}.")
+
+
+@pytest.mark.parametrize(("setting", "kind"), [*_settings(Settings)], ids=str)
+def test_a_value_of_a_wrong_type_is_named_with_what_is_expected(root: Path, setting: str, kind: object) -> None:
+    for text, value in WRONG.items():
+        if accepts(kind, value):
+            continue
+        *sections, name = setting.split(".")
+        lines = [f"{'  ' * depth}{section}:" for depth, section in enumerate(sections)]
+        (root / "nbship.yaml").write_text("\n".join([*lines, f"{'  ' * len(sections)}{name}: {text}", ""]))
+        with pytest.raises(SettingsError) as caught:
+            project.load(root)
+        message = str(caught.value)
+        assert message.startswith(f"'{setting}") or "unknown key" in message, text
+        assert not re.search(r"`|\$|Expected|\bstr\b|\bint\b|array|object|null", message), message
+        assert re.search(r"(Correct it|in quotes: '.*'|as a list: \[.*\]|or remove the key)\.$|unknown key", message), (
+            message
+        )
+        if value is not None and not isinstance(value, (list, dict)):
+            assert f"is {text}," in message or f"is '{text}'," in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("serving: {queue: many}", "'serving.queue' in nbship.yaml is 'many', where an integer of at least 1 is expected. Correct it."),
+        ("serving: {workers: 65}", "'serving.workers' in nbship.yaml is 65, where an integer from 1 to 64 is expected. Correct it."),
+        ("serving: {auth: password}", "'serving.auth' in nbship.yaml is 'password', where 'keys', 'none' or 'proxy' is expected. Correct it."),
+        ("serving: {request_log: sometimes}", "'serving.request_log' in nbship.yaml is 'sometimes', where true or false is expected. Correct it."),
+        ("serving: {cors: '*'}", "'serving.cors' in nbship.yaml is '*', where a list of strings is expected. Write it as a list: ['*']."),
+        ("serving:\n  # port: 80", "'serving' in nbship.yaml has no value, where a mapping is expected. Write one, or remove the key."),
+        ("project: {name: 2013}", "'project.name' in nbship.yaml is 2013, where a string is expected. Put it in quotes: '2013'."),
+        ("slices: [month, 3]", "'slices[1]' in nbship.yaml is 3, where a string is expected. Put it in quotes: '3'."),
+        ("models: [risk, price]", "'models' in nbship.yaml is a list, where a mapping is expected. Correct it."),
+        ("models: {risk: {path: [a]}}", "'models.risk.path' in nbship.yaml is a list, where a string is expected. Correct it."),
+        ("serving: {app: {names: {size: {1: one}}}}",
+         "'serving.app.names.size' in nbship.yaml has the key 1, where a string is expected. Put it in quotes: '1'."),
+        ("serving: {app: {phrases: [{below: 1}]}}",
+         "'serving.app.phrases[0]' in nbship.yaml is a mapping, where a mapping with the keys 'below' and 'words' is expected. Correct it."),
+        ("serving: {app: {phrases: [{below: 1, words: a, tones: good}]}}",
+         "'nbship.yaml' has an unknown key 'serving.app.phrases[0].tones'. Did you mean 'serving.app.phrases[0].tone'?"),
+        ("project: {memory: [1]}", "'project.memory' in nbship.yaml is a list, where an integer or a string is expected. Correct it."),
+    ],
+)  # fmt: skip
+def test_a_wrong_type_is_described_in_words(root: Path, text: str, message: str) -> None:
+    (root / "nbship.yaml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        project.load(root)
+    assert str(caught.value) == message
+
+
+def test_a_wrong_type_below_a_variable_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBSHIP_SERVING__PORT", "80")
+    (root / "nbship.yaml").write_text("serving: 3\n")
+    with pytest.raises(SettingsError, match=r"^'serving' in nbship\.yaml is 3, where a mapping is expected"):
+        project.load(root)
+
+
+@pytest.mark.parametrize("zone", ["America", "", "../UTC", "/UTC"])
+def test_what_is_not_a_time_zone_is_an_error(root: Path, zone: str) -> None:
+    (root / "nbship.yaml").write_text(f"project: {{timezone: '{zone}'}}\n")
+    with pytest.raises(SettingsError, match=f"unknown time zone '{zone}'. Use an IANA name"):
+        project.load(root)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def _is_ambiguous(scalar: Scalar) -> bool:
 
 def _reject_ambiguous(node: Any, file: str, *, is_key: bool) -> None:
     text = node.value
-    problem = _dialect_problem(text) if node.style in (None, "") else None
+    problem = _dialect_problem(text, is_key=is_key) if node.style in (None, "") else None
     if problem is None and not is_key and node.tag == "tag:yaml.org,2002:str" and _would_be_cast(text):
         problem = (
             "is a string that Ploomber would cast to another type. "
@@ -142,18 +142,23 @@ def _reject_ambiguous(node: Any, file: str, *, is_key: bool) -> None:
         raise ParamsError(f"'{file}', line {node.start_mark.line + 1}: the {kind} '{text}' {problem}")
 
 
-def _dialect_problem(text: str) -> str | None:
+def _dialect_problem(text: str, *, is_key: bool = False) -> str | None:
+    in_quotes = f"'{text}' in quotes"
     if _YAML_1_1_BOOLEAN.fullmatch(text):
         boolean = "true" if text.lower() in {"y", "yes", "on"} else "false"
-        return f"is a string in YAML 1.2 and a boolean in YAML 1.1. Write {boolean}, or another word."
+        remedy = in_quotes if is_key else f"{boolean}, or {in_quotes}"
+        return f"is a string in YAML 1.2 and a boolean in YAML 1.1. Write {remedy}."
     if _DATE.fullmatch(text):
-        return f'is a date, which some readers convert. Write "{text}" in quotes.'
-    if _YAML_1_1_NUMBER.fullmatch(text) or _BARE_EXPONENT.fullmatch(text):
-        return (
-            f"is a different number to different readers. Write it in plain decimal digits{_decimal(text)}, "
-            "without leading zeros, underscores, colons or a bare exponent."
-        )
-    return None
+        return f"is a date, which some readers convert. Write {in_quotes}."
+    if not _YAML_1_1_NUMBER.fullmatch(text) and not _BARE_EXPONENT.fullmatch(text):
+        return None
+    if is_key or ":" in text:
+        return f"is a string to some readers and a number to others. Write {in_quotes}."
+    as_string = "" if _would_be_cast(text) else f"; a string, {in_quotes}"
+    return (
+        f"is a different number to different readers. Write a number in plain decimal digits{_decimal(text)}, "
+        f"without leading zeros, underscores or a bare exponent{as_string}."
+    )
 
 
 def _decimal(text: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import SettingsError
 from ..text import nearest
+from .setting_types import describe_wrong, find_wrong, is_section, parts_of
 from .setting_values import check_log, check_serving
 from .settings import ModelSection, Settings, read_bytes
 from .yaml import read_yaml
@@ -46,26 +47,40 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     if other.is_file():
         raise SettingsError(f"'{other}' is not read. Rename it to '{path.name}', or remove it.")
     found = read_yaml(path, SettingsError) if path.is_file() else {}
-    _reject_unknown(found, Settings, where="")
+    _reject_unknown("", found, Settings)
+    _require_types(found)
     if not in_project:
         _reject_project_settings(found)
-    try:
-        settings = msgspec.convert(_with_environment(found, os.environ), Settings, strict=False)
-        ZoneInfo(settings.project.timezone)
-        if settings.models and settings.model != ModelSection():
-            raise SettingsError(
-                "'nbship.yaml' has both 'model' and 'models'. Keep 'models', with an entry for each model."
-            )
-        read_bytes(settings.project.memory)
-        check_serving(settings.serving)
-        check_log(settings.log)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"'nbship.yaml' is not valid: {error}. Correct it there.") from error
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SettingsError(
-            f"'nbship.yaml' names an unknown time zone '{found['project']['timezone']}'. Use an IANA name such as 'America/New_York'."
-        ) from error
+    merged = _with_environment(found, os.environ)
+    _require_types(merged)
+    settings = msgspec.convert(merged, Settings, strict=False)
+    if settings.models and settings.model != ModelSection():
+        raise SettingsError("'nbship.yaml' has both 'model' and 'models'. Keep 'models', with an entry for each model.")
+    _require_zone(settings.project.timezone)
+    read_bytes(settings.project.memory)
+    check_serving(settings.serving)
+    check_log(settings.log)
     return settings
+
+
+def _require_types(found: Mapping[str, Any]) -> None:
+    wrong = find_wrong(("", found, Settings))
+    if wrong is None:
+        return
+    key, value, kind = wrong
+    variable = f"NBSHIP_{key.replace('.', '__').upper()}"
+    given = variable in os.environ and os.environ[variable] == value
+    subject = f"The variable '{variable}'" if given else f"'{key}' in nbship.yaml"
+    raise SettingsError(f"{subject} {describe_wrong(value, kind)}")
+
+
+def _require_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(
+            f"'nbship.yaml' names an unknown time zone '{name}'. Use an IANA name such as 'America/New_York'."
+        ) from error
 
 
 def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -114,23 +129,24 @@ def _reject_project_settings(found: Mapping[str, Any]) -> None:
             )
 
 
-def _reject_unknown(found: Mapping[str, Any], struct: type[msgspec.Struct], *, where: str) -> None:
-    known = typing.get_type_hints(struct)
-    for key, value in found.items():
-        if key in _PLANNED and not where:
-            raise SettingsError(
-                f"'nbship.yaml' has the key '{key}', which this version of nbship does not read. Remove it."
-            )
-        if key not in known:
-            near = nearest(str(key), known)
-            hint = f"Did you mean '{where}{near}'?" if near else f"Known keys: {', '.join(known)}."
-            raise SettingsError(f"'nbship.yaml' has an unknown key '{where}{key}'. {hint}")
-        if isinstance(value, Mapping) and isinstance(known[key], type) and issubclass(known[key], msgspec.Struct):
-            _reject_unknown(value, known[key], where=f"{where}{key}.")
-        if key == "models" and not where and isinstance(value, Mapping):
-            for name, entry in value.items():
-                if isinstance(entry, Mapping):
-                    _reject_unknown(entry, ModelSection, where=f"models.{name}.")
+def _reject_unknown(key: str, value: Any, kind: Any) -> None:
+    if is_section(kind) and isinstance(value, Mapping):
+        for name in value:
+            _reject_unknown_key(str(name), key, typing.get_type_hints(kind))
+    for part in parts_of((key, value, kind)):
+        _reject_unknown(*part)
+
+
+def _reject_unknown_key(name: str, section: str, known: Mapping[str, Any]) -> None:
+    if name in _PLANNED and not section:
+        raise SettingsError(
+            f"'nbship.yaml' has the key '{name}', which this version of nbship does not read. Remove it."
+        )
+    if name not in known:
+        where = f"{section}." if section else ""
+        near = nearest(name, known)
+        hint = f"Did you mean '{where}{near}'?" if near else f"Known keys: {', '.join(known)}."
+        raise SettingsError(f"'nbship.yaml' has an unknown key '{where}{name}'. {hint}")
 
 
 def changed_settings(settings: Settings, sections: Sequence[str]) -> list[str]:
