@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..errors import GateError, NbshipError
+from .groups import SuggestingGroup
 
 __all__ = ["GROUPS", "HIDDEN", "main", "nbship"]
 
@@ -45,7 +46,7 @@ HIDDEN: Mapping[str, str] = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(SuggestingGroup):
     """Imports a command's module when the command is called, and not before."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .groups import SuggestingGroup
+
 if TYPE_CHECKING:
     from ..serving import KeyFile
 
@@ -16,7 +18,7 @@ __all__ = ["command"]
 _package = click.option("--package", type=click.Path(path_type=Path), help="A package.  [default: the project's own]")
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """Manage the API keys of the REST service.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ..text import counted, plural
 from .options import csv_options, model_option
 
 if TYPE_CHECKING:
+    from ..inference import LabelCounts
     from ..tabular import CsvOptions
 
 __all__ = ["command"]
@@ -28,7 +30,8 @@ def command(file: Path, package: Path | None, model: str | None, as_json: bool, 
     """Import the labels of past predictions.
 
     FILE (as of `nbship predict`) has the key columns or the column prediction_id, the column label, and optionally
-    the column time: when the label became known. All labels are stored; the latest one counts.
+    the column time: when the label became known. All labels are stored; the latest one counts. Exits with code 1 if
+    no label matches a logged prediction.
 
     \b
     Example:
@@ -43,9 +46,12 @@ def command(file: Path, package: Path | None, model: str | None, as_json: bool, 
         counts = import_labels(log, Source(file, csv), signature=predictor.signature)
     if as_json:
         click.echo(json.dumps({**asdict(counts), "unmatched": counts.unmatched}))
-        return
-    click.echo(
-        f"{counted(counts.accepted, 'label')}: {counts.matched:,} {plural(counts.matched, 'matches', 'match')} a logged prediction, {counts.unmatched:,} {plural(counts.unmatched, 'does', 'do')} not"
-    )
+    else:
+        click.echo("\n".join(_as_text(counts)))
+    counts.require_matched()
+
+
+def _as_text(counts: LabelCounts) -> Iterator[str]:
+    yield f"{counted(counts.accepted, 'label')}: {counts.matched:,} {plural(counts.matched, 'matches', 'match')} a logged prediction, {counts.unmatched:,} {plural(counts.unmatched, 'does', 'do')} not"
     if counts.known:
-        click.echo(f"{counts.known:,} of them {plural(counts.known, 'was', 'were')} already in the log")
+        yield f"{counts.known:,} of them {plural(counts.known, 'was', 'were')} already in the log"

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from ..text import counted
+from .groups import SuggestingGroup
 from .options import model_option
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """Export the prediction log, forget a person, prune old records.
 

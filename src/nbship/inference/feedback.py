@@ -12,6 +12,7 @@ from ..errors import EmptyDataError, InputFailure, InvalidInputError, LogError, 
 from ..model.signature import Field, Signature, read_timestamp
 from ..prediction_log import BatchRun, Label, PredictionLog, as_json, batch_keys, keys_of, keys_of_frame, split_id
 from ..tabular import Source, read_chunks, read_column_names
+from ..text import counted, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,13 @@ class LabelCounts:
     def unmatched(self) -> int:
         """The number of labels without a prediction; a prediction logged later still gets its label."""
         return self.accepted - self.matched
+
+    def require_matched(self) -> None:
+        """Raise LogError if no label has a prediction: the file is most likely of another model or of other keys."""
+        if not self.matched:
+            raise LogError(
+                f"0 of {counted(self.accepted, 'label')} {plural(self.accepted, 'matches', 'match')} a logged prediction. They are stored, in case their predictions are logged later. Compare the key columns, or prediction_id, with the output of `nbship predict`."
+            )
 
 
 def store_feedback(log: PredictionLog, rows: Sequence[Mapping[str, Any]], *, signature: Signature) -> LabelCounts:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from ..groups import SuggestingGroup
 from .artifacts import container, onnx, sign, wheel
 from .saved import build, signature
 
 __all__ = ["command"]
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """Build a model package from a saved estimator; build wheels, ONNX graphs and containers from packages.
 
