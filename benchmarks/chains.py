@@ -28,7 +28,7 @@ DVC = [sys.executable, "-m", "dvc"]
 NBSHIP = [str(BIN / "nbship")]
 STAT = """
 import json, os
-for path, size, mtime in json.load(open("index.json")):
+for path, size, mtime in json.load(open("index.json", encoding="utf-8")):
     found = os.stat(path)
     assert (found.st_size, found.st_mtime_ns) == (size, mtime)
 """
@@ -49,8 +49,8 @@ def _measure(size: int) -> Mapping[str, float]:
 
         def change() -> None:
             params = nbship / "params.yaml"
-            lines = params.read_text().splitlines()
-            params.write_text("\n".join([*lines[:-1], f"  value: {next(values)}", ""]))
+            lines = params.read_text(encoding="utf-8").splitlines()
+            params.write_text("\n".join([*lines[:-1], f"  value: {next(values)}", ""]), encoding="utf-8")
 
         seconds: dict[str, float] = {}
         if size < SIZES[-1] or "--full" in sys.argv:
@@ -94,10 +94,10 @@ def _write_commands(root: Path, size: int) -> Path:
     stages = []
     for number in range(size):
         before = f"out/s{number - 1}.txt" if number % CHAIN else f"in/s{number}.txt"
-        (root / "in" / f"s{number}.txt").write_text(f"{number}\n")
+        (root / "in" / f"s{number}.txt").write_text(f"{number}\n", encoding="utf-8")
         after = f"out/s{number}.txt"
         stages.append(f"  s{number}:\n    cmd: cat {before} > {after}\n    deps: [{before}]\n    outs: [{after}]\n")
-    (root / "dvc.yaml").write_text("stages:\n" + "".join(stages))
+    (root / "dvc.yaml").write_text("stages:\n" + "".join(stages), encoding="utf-8")
     return _prepare(root)
 
 
@@ -111,7 +111,7 @@ def _write_notebooks(root: Path, size: int) -> Path:
         parameters = f"upstream = {above}\nproduct = None\nvalue = {number}"
         write = "open(product['data'], 'w').write(f'{text}{value}')"
         content = notebook(f"text = {read}", write, parameters=parameters)
-        (root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content))
+        (root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content), encoding="utf-8")
         tasks += [
             f"  - source: notebooks/{name}.ipynb",
             f"    name: {name}",
@@ -119,8 +119,8 @@ def _write_notebooks(root: Path, size: int) -> Path:
             f"    product: {{nb: out/{name}.ipynb, data: out/{name}.txt}}",
         ]
         params += [f"{name}:", f"  value: {number}"]
-    (root / "pipeline.yaml").write_text("\n".join(["tasks:", *tasks, ""]))
-    (root / "params.yaml").write_text("\n".join([*params, ""]))
+    (root / "pipeline.yaml").write_text("\n".join(["tasks:", *tasks, ""]), encoding="utf-8")
+    (root / "params.yaml").write_text("\n".join([*params, ""]), encoding="utf-8")
     return _prepare(root)
 
 
@@ -133,7 +133,7 @@ def _prepare(root: Path) -> Path:
 def _write_index(root: Path) -> None:
     files = [path for path in root.rglob("*") if path.is_file() and ".dvc" not in path.parts]
     marks = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-    (root / "index.json").write_text(json.dumps(marks))
+    (root / "index.json").write_text(json.dumps(marks), encoding="utf-8")
 
 
 def _seconds(taken: float | None) -> str:

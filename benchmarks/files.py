@@ -107,7 +107,7 @@ def _watched(process: subprocess.Popen[bytes]) -> float:
 
 def _family(pid: int) -> list[int]:
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     except OSError:
         return []
     return [pid, *(member for child in children for member in _family(int(child)))]
@@ -115,7 +115,7 @@ def _family(pid: int) -> list[int]:
 
 def _held(pid: int) -> float:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0.0
     return sum(float(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

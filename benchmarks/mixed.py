@@ -32,7 +32,7 @@ def run() -> str:
     """Return latencies and rates as Markdown, the medians of the rounds."""
     if not PACKAGE.is_dir():
         raise SystemExit("There is no reference model. Run `nbship run`.")
-    record = json.loads((PACKAGE / "acceptance.json").read_text())["example"]
+    record = json.loads((PACKAGE / "acceptance.json").read_text(encoding="utf-8"))["example"]
     single = "/predict", json.dumps(record)
     lists, many = json.dumps([record] * ROWS), json.dumps([record] * MANY_ROWS)
     with _serving() as port:
@@ -98,7 +98,9 @@ def _serving() -> Iterator[int]:
     with tempfile.TemporaryDirectory() as state:
         words = [sys.executable, "-m", "nbship", "serve", PACKAGE, "--port", "0", "--no-request-log"]
         environ = {**os.environ, "NBSHIP_STATE": state}
-        server = subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        server = subprocess.Popen(
+            words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+        )
         try:
             assert server.stdout is not None
             yield next(int(found[1]) for line in server.stdout if (found := re.search(r"127\.0\.0\.1:(\d+)", line)))

@@ -55,7 +55,7 @@ def _null() -> str:
         ForkServer.start(["pandas", "sklearn.ensemble"], env=environ) as fork_server,
     ):
         folder = Path(name)
-        (folder / "in.ipynb").write_text(json.dumps(source))
+        (folder / "in.ipynb").write_text(json.dumps(source), encoding="utf-8")
         seconds = in_turn(
             {
                 "papermill, in one process": lambda: papermill.execute_notebook(
@@ -78,7 +78,7 @@ def _do(*commands: list[str], cwd: Path, clean: Callable[[], None]) -> Callable[
     def call() -> None:
         clean()
         for command in commands:
-            done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, encoding="utf-8", check=False)
             if done.returncode:
                 raise RuntimeError(f"{command} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
@@ -97,13 +97,17 @@ def _removing(folder: Path, *names: str) -> Callable[[], None]:
 def _scripts(folder: Path) -> list[str]:
     folder.mkdir()
     for seed, name in enumerate(NAMES):
-        (folder / f"{name}.py").write_text(f"seed, path = {seed}, '{name}.parquet'\n{IMPORTS}\n{WORK}")
+        (folder / f"{name}.py").write_text(
+            f"seed, path = {seed}, '{name}.parquet'\n{IMPORTS}\n{WORK}", encoding="utf-8"
+        )
     return NAMES
 
 
 def _one_script(folder: Path) -> Callable[[], object]:
     names = _scripts(folder)
-    (folder / "all.py").write_text("\n".join((folder / f"{name}.py").read_text() for name in names))
+    (folder / "all.py").write_text(
+        "\n".join((folder / f"{name}.py").read_text(encoding="utf-8") for name in names), encoding="utf-8"
+    )
     return _do([sys.executable, "all.py"], cwd=folder, clean=_removing(folder))
 
 
@@ -115,7 +119,9 @@ def _notebooks(folder: Path) -> None:
     folder.mkdir()
     for seed, name in enumerate(NAMES):
         parameters = f"seed = {seed}\npath = '{name}.parquet'"
-        (folder / f"{name}.ipynb").write_text(json.dumps(notebook(IMPORTS, WORK, parameters=parameters)))
+        (folder / f"{name}.ipynb").write_text(
+            json.dumps(notebook(IMPORTS, WORK, parameters=parameters)), encoding="utf-8"
+        )
 
 
 def _papermill(folder: Path) -> Callable[[], object]:
@@ -130,7 +136,7 @@ def _papermill_in_one_process(folder: Path) -> Callable[[], object]:
         f"papermill.execute_notebook('{name}.ipynb', '{name}.out.ipynb', parameters={{'seed': 1}}, progress_bar=False)"
         for name in NAMES
     )
-    (folder / "all.py").write_text(f"import papermill\n{calls}")
+    (folder / "all.py").write_text(f"import papermill\n{calls}", encoding="utf-8")
     return _do([sys.executable, "all.py"], cwd=folder, clean=_removing(folder))
 
 
@@ -144,7 +150,7 @@ def _dvc(folder: Path) -> Callable[[], object]:
         }
         for seed, name in enumerate(NAMES)
     }
-    (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}), encoding="utf-8")
     _initialise(folder)
     made = [f"{name}{ending}" for name in NAMES for ending in (".out.ipynb", ".parquet")]
     clean = _removing(folder, "dvc.lock", ".dvc/cache", ".dvc/tmp", *made)
@@ -158,7 +164,7 @@ def _project(folder: Path, *, upstream: str = "upstream = None") -> None:
     for name in NAMES:
         parameters = f"{upstream}\nproduct = None\nseed = 0"
         source = notebook(IMPORTS, f"path = product['data']\n{WORK}", parameters=parameters)
-        (folder / "notebooks" / f"{name}.ipynb").write_text(json.dumps(source))
+        (folder / "notebooks" / f"{name}.ipynb").write_text(json.dumps(source), encoding="utf-8")
         tasks.append(
             {
                 "source": f"notebooks/{name}.ipynb",
@@ -167,15 +173,15 @@ def _project(folder: Path, *, upstream: str = "upstream = None") -> None:
                 "params": {"seed": f"{{{{{name}.seed}}}}"},
             }
         )
-    (folder / "pipeline.yaml").write_text(json.dumps({"tasks": tasks}))
+    (folder / "pipeline.yaml").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
     params = "".join(f"{name}:\n  seed: {seed}\n" for seed, name in enumerate(NAMES))
-    (folder / "params.yaml").write_text(params)
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
 
 
 def _ploomber(*options: str) -> Callable[[Path], Callable[[], object]]:
     def make(folder: Path) -> Callable[[], object]:
         _project(folder)
-        (folder / "env.yaml").write_text((folder / "params.yaml").read_text())
+        (folder / "env.yaml").write_text((folder / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
         command = [str(BIN / "ploomber"), "build", "--force", *options]
         return _do(command, cwd=folder, clean=_removing(folder, "products"))
 

@@ -24,7 +24,7 @@ def measured(rows: int) -> dict[str, dict[str, float]]:
         env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     found: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -67,8 +67,8 @@ def run() -> str:
         rows, target = make_rows(100_000)
         package = make_package(folder, make_estimator().fit(rows, target), rows)
         subprocess.run([PEERS / "python", SCRIPTS / "train.py", folder], check=True, capture_output=True)
-        (folder / "constant.py").write_text(CONSTANT)
-        record = json.loads((package / "acceptance.json").read_text())["example"]
+        (folder / "constant.py").write_text(CONSTANT, encoding="utf-8")
+        record = json.loads((package / "acceptance.json").read_text(encoding="utf-8"))["example"]
         rounds = [
             {each: _measure(each, folder, package, record) for each in _SERVERS}
             for _ in range(1 if "--quick" in sys.argv else 3)
@@ -78,7 +78,7 @@ def run() -> str:
         seconds, memory = _start(folder, package, record)
         if not (REFERENCE / "acceptance.json").exists():
             raise SystemExit("There is no reference model. Run `nbship run`.")
-        example = json.loads((REFERENCE / "acceptance.json").read_text())["example"]
+        example = json.loads((REFERENCE / "acceptance.json").read_text(encoding="utf-8"))["example"]
         _, reference_memory = _start(folder, REFERENCE, example)
     best = max(found[each][32][0] for each in ("MLflow", "BentoML", "MLServer"))
     lines = [
@@ -130,7 +130,7 @@ def _start(folder: Path, package: Path, record: Mapping[str, Any]) -> tuple[floa
     started = time.perf_counter()
     with _running(words, folder, f"http://127.0.0.1:{port}{path}", body) as server:
         seconds = time.perf_counter() - started
-        pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{server.pid}/statm").read_text(encoding="utf-8").split()[1])
         return seconds, pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
@@ -141,7 +141,9 @@ def _measure(server: str, folder: Path, package: Path, record: Mapping[str, Any]
     words, path, body = _SERVERS[server](folder, package, port, record)
     script = folder / "post.lua"
     quoted = json.dumps(body).replace("\\", "\\\\").replace("'", "\\'")
-    script.write_text(f"wrk.method='POST' wrk.headers['Content-Type']='application/json' wrk.body='{quoted}'")
+    script.write_text(
+        f"wrk.method='POST' wrk.headers['Content-Type']='application/json' wrk.body='{quoted}'", encoding="utf-8"
+    )
     url = f"http://127.0.0.1:{port}{path}"
     with _running(words, folder, url, body):
         counts = CONNECTIONS if server.startswith("nbship") or server.startswith("constant") else CONNECTIONS[:2]
@@ -151,7 +153,7 @@ def _measure(server: str, folder: Path, package: Path, record: Mapping[str, Any]
 def _wrk(url: str, script: Path, connections: int) -> tuple[float, str]:
     """Return requests per second and the median latency."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}", "--latency", "--timeout", "10", "-s", script, url]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
     assert failed is None, printed
     rate, median = re.search(r"Requests/sec:\s+([\d.]+)", printed), re.search(r"50%\s+(\S+)", printed)
@@ -167,11 +169,11 @@ def _running(words: list[Any], folder: Path, url: str, body: Any) -> Iterator[su
         "BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": f"{PEERS}:{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(map(str, (folder, SCRIPTS, SCRIPTS.parents[2]))),
     }  # fmt: skip
-    with (folder / "server.log").open("w") as log:
+    with (folder / "server.log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(words, env=environ, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
         for _ in range(6000):
-            assert server.poll() is None, (folder / "server.log").read_text()
+            assert server.poll() is None, (folder / "server.log").read_text(encoding="utf-8")
             try:
                 request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
                 urllib.request.urlopen(request, timeout=10).read()
@@ -203,7 +205,7 @@ def _mlserver(folder: Path, package: Path, port: int, record: Mapping[str, Any])
         "parallel_workers": 0,
         "debug": False,
     }
-    (folder / "settings.json").write_text(json.dumps(settings))
+    (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     tensors = [
         {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
         for name, value in record.items()

@@ -20,7 +20,7 @@ loaded = time.perf_counter()
 flights_model.load().predict([json.loads(sys.argv[1])])
 done = time.perf_counter()
 # Not ru_maxrss, which a process takes over from the one that starts it.
-memory = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+memory = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status", encoding="utf-8").read())[1]) / 1024
 print(json.dumps([imported - started, loaded - imported, done - loaded, memory]))
 """
 

@@ -38,7 +38,7 @@ def free_port() -> int:
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a server responds; fail with its log if it ends."""
     wait_until(lambda: server.poll() is not None or _answers(url))
-    assert server.poll() is None, log.read_text()
+    assert server.poll() is None, log.read_text(encoding="utf-8")
 
 
 def _answers(url: str) -> bool:

@@ -69,4 +69,4 @@ def modules_of(folder: Path) -> tuple[Path, str]:
 
 def resident_memory(pid: int) -> int:
     """Return the resident memory of a process, in bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -86,7 +86,7 @@ def write_notebook(path: Path, parameters: str, *cells: str) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def write_project(root: Path) -> Path:
@@ -115,9 +115,9 @@ def write_project(root: Path) -> Path:
 
 def replace(path: Path, old: str, new: str) -> None:
     """Replace a string that a file must contain."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def pretend_run(root: Path) -> None:

@@ -99,7 +99,9 @@ def test_docstrings_and_comments_keep_to_the_glossary(folder: str) -> None:
 def test_pages_keep_to_the_glossary(path: Path) -> None:
     # Blocks hold code and what it prints, and `code` may name what is now called otherwise.
     prose = re.sub(
-        r"(?ms)^```.*?^```$|<!--.*?-->|`[^`\n]*`", lambda found: re.sub(r"[^\n]", "", found[0]), path.read_text()
+        r"(?ms)^```.*?^```$|<!--.*?-->|`[^`\n]*`",
+        lambda found: re.sub(r"[^\n]", "", found[0]),
+        path.read_text(encoding="utf-8"),
     )
     wrong = [
         f"line {number}: {line}\n  Write '{instead}'."

@@ -24,12 +24,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "requests.jsonl"
         try:
-            with lines.open("w") as log:
+            with lines.open("w", encoding="utf-8") as log:
                 title("1. Serve the model package")
                 with served(port, log=log):
                     _requests(url, record)
             title("5. The request log, one line per request")
-            for line in lines.read_text().splitlines()[-3:]:
+            for line in lines.read_text(encoding="utf-8").splitlines()[-3:]:
                 print(line)
         except subprocess.CalledProcessError as error:
             return print_failure(error)
@@ -52,7 +52,7 @@ def _requests(url: str, record: dict[str, Any]) -> None:
 
 def _curl(arguments: str) -> str:
     print(f"$ curl -s {arguments}", flush=True)
-    done = subprocess.run(f"curl -s {arguments}", shell=True, check=True, capture_output=True, text=True)
+    done = subprocess.run(f"curl -s {arguments}", shell=True, check=True, capture_output=True, encoding="utf-8")
     print(done.stdout.strip(), flush=True)
     return done.stdout
 

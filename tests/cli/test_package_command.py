@@ -47,16 +47,16 @@ def test_a_saved_estimator_is_packaged_verified_and_predicts(folder: Path) -> No
 
 def test_an_edited_signature_is_used(folder: Path) -> None:
     invoke(command, ["signature", "credit.skops", "--reference", "train.parquet"])
-    signature = json.loads(Path("signature.json").read_text())
+    signature = json.loads(Path("signature.json").read_text(encoding="utf-8"))
     assert not Path("models").exists()
     limited = ["signature", "credit.skops", "--reference", "train.parquet", "--output", "limited.json", "--limits"]
     invoke(command, limited)
-    seen = {field["name"]: field for field in json.loads(Path("limited.json").read_text())["inputs"]}
+    seen = {field["name"]: field for field in json.loads(Path("limited.json").read_text(encoding="utf-8"))["inputs"]}
     assert seen["price"]["minimum"] == make_rows()["price"].min()
     assert "minimum" not in next(field for field in signature["inputs"] if field["name"] == "price")
     price = next(field for field in signature["inputs"] if field["name"] == "price")
     price.update(unit="€", help="Before tax.", minimum=-1e6, pii=True)
-    Path("signature.json").write_text(json.dumps(signature))
+    Path("signature.json").write_text(json.dumps(signature), encoding="utf-8")
     given = [
         "build",
         "credit.skops",
@@ -71,7 +71,7 @@ def test_an_edited_signature_is_used(folder: Path) -> None:
     field = predictor.load(Path("out/loans")).signature["price"]
     assert (field.unit, field.help, field.minimum, field.pii) == ("€", "Before tax.", -1e6, True)
     price["units"] = "€"
-    Path("signature.json").write_text(json.dumps(signature))
+    Path("signature.json").write_text(json.dumps(signature), encoding="utf-8")
     with pytest.raises(SignatureError, match="units"):
         invoke(command, given)
 
@@ -80,7 +80,7 @@ def test_numbers_of_a_csv_reference_keep_all_digits(folder: Path) -> None:
     rows = make_rows()
     rows.to_csv("train.csv", index=False)
     invoke(command, ["signature", "credit.skops", "--reference", "train.csv", "--limits"])
-    found = {field["name"]: field for field in json.loads(Path("signature.json").read_text())["inputs"]}
+    found = {field["name"]: field for field in json.loads(Path("signature.json").read_text(encoding="utf-8"))["inputs"]}
     prices = rows["price"]
     assert (found["price"]["minimum"], found["price"]["maximum"]) == (prices.min(), prices.max())
 

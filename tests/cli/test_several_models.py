@@ -93,7 +93,7 @@ def test_the_log_is_exported_for_all_models_or_one(two_models: Path) -> None:
 
 @pytest.mark.parametrize("words", [["verify"], ["predict", "in.csv"], ["labels", "in.csv"], ["monitor"], ["serve"]])
 def test_the_selected_model_is_used(two_models: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
-    Path("in.csv").write_text("a\n1\n")
+    Path("in.csv").write_text("a\n1\n", encoding="utf-8")
     with pytest.raises(SystemExit) as caught:
         main(words)
     assert caught.value.code == 1

@@ -26,7 +26,7 @@ from nbship.errors import LogError
         (["keys", "x"], "There is no command 'x'. `nbship keys --help` lists the commands."),
     ],
 )
-def test_a_mistyped_command_is_an_error_with_the_one_that_was_meant(words: list[str], message: str) -> None:
+def test_a_mistyped_command_is_an_error_with_a_suggestion(words: list[str], message: str) -> None:
     result = CliRunner().invoke(nbship, words, prog_name="nbship")
     assert result.exit_code == 2
     assert result.output.splitlines()[-1] == f"Error: {message}"

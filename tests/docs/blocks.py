@@ -172,7 +172,7 @@ def run_page(page: Page, folder: Path, *, home: Path | None = None) -> list[Outc
         "COLUMNS": "100",
         "NBSHIP_CHECKOUT": str(ROOT),
     }
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
             ["bash", "-c", script.replace("8000", port)],
             cwd=folder,

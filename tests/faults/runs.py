@@ -54,7 +54,7 @@ class StartedRun:
     def _run(self) -> None:
         os.environ[_MARK] = self.mark
         os.setsid()
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
         self.before()
         run_project(self.root, **self.options)
 

@@ -80,7 +80,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(folder: Path, small_packa
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is a device of Linux")
 def test_full_standard_output_is_one_sentence(folder: Path, small_package: Path) -> None:
     command = [sys.executable, "-m", "nbship", "predict", "in.csv", "-", "--package", str(small_package)]
-    with open("/dev/full", "w") as full:  # noqa: PTH123
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
         done = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert done.stderr == "nbship: 'standard output' cannot be written: No space left on device. Make room, or check its permissions.\n"  # fmt: skip

@@ -111,7 +111,7 @@ def _deployment(mode: str, setting: str, value: Any, forms: Mapping[str, Path], 
     for name, text in environ.items():
         monkeypatch.setenv(name, text)
     if mode == "project":
-        Path("pipeline.yaml").write_text("tasks: []\n")
+        Path("pipeline.yaml").write_text("tasks: []\n", encoding="utf-8")
         shutil.copytree(forms[mode], "models/" + Path.cwd().name)
     _PACKAGE[:] = [] if mode == "project" else ["--package", str(forms[mode])]
     return find_deployment(None if mode == "project" else forms[mode])

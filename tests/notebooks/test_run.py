@@ -40,7 +40,10 @@ def assert_same_numbers(ours: Path, theirs: Path) -> None:
     if ours.suffix == ".parquet":
         pd.testing.assert_frame_equal(pd.read_parquet(ours), pd.read_parquet(theirs), rtol=1e-9)
     else:
-        found, expected = flat(json.loads(ours.read_text())), flat(json.loads(theirs.read_text()))
+        found, expected = (
+            flat(json.loads(ours.read_text(encoding="utf-8"))),
+            flat(json.loads(theirs.read_text(encoding="utf-8"))),
+        )
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             assert found[name] == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value), name

@@ -32,7 +32,7 @@ def write_notebook(path: Path, *cells: str, parameters: list[str] | None = None)
         "nbformat_minor": 5,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 @pytest.fixture

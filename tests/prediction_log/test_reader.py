@@ -166,7 +166,7 @@ def test_a_batch_with_changed_files_is_reported_and_left_out(tmp_path: Path) -> 
         whole = predictions(log, SIGNATURE, start=START, end=END)
         assert len(whole) == 1
         assert whole["size"].isna().all()
-        Path(run.output_path).write_text("prediction_id,label,probability\n")
+        Path(run.output_path).write_text("prediction_id,label,probability\n", encoding="utf-8")
         frame = predictions(log, SIGNATURE, start=START, end=END)
         assert len(frame) == 0
         assert "was changed" in frame.attrs["unreadable"][0]

@@ -42,7 +42,7 @@ def params(tmp_path: Path) -> Path:
 )
 def test_one_value_changes_and_nothing_else(params: Path, assignment: str, old: str, new: str):
     set_params(params, [assignment])
-    assert params.read_text() == TEXT.replace(old, new)
+    assert params.read_text(encoding="utf-8") == TEXT.replace(old, new)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_one_value_changes_and_nothing_else(params: Path, assignment: str, old: 
 def test_an_invalid_assignment_writes_nothing(params: Path, assignment: str, message: str):
     with pytest.raises(ParamsError, match=message):
         set_params(params, ["data.month=8", assignment])
-    assert params.read_text() == TEXT
+    assert params.read_text(encoding="utf-8") == TEXT
 
 
 def test_without_a_file_every_key_is_unknown(tmp_path: Path):

@@ -185,7 +185,7 @@ def test_predict_labels_and_replay(nbship, small_package: Path, tmp_path: Path, 
 
 
 def test_bad_rows_are_counted(nbship, small_package: Path, tmp_path: Path, table: Path) -> None:
-    table.write_text(table.read_text() + "soon,a,1,1\n")
+    table.write_text(table.read_text(encoding="utf-8") + "soon,a,1,1\n", encoding="utf-8")
     done = nbship("predict", "in.csv", "--package", str(small_package))
     assert done.returncode == 0, done.stderr
     assert "1 row rejected: see 'in_predictions.csv.rejected.csv'" in done.stdout

@@ -211,7 +211,7 @@ def test_metrics_are_summed_over_workers_and_survive_a_dead_one(small_package: P
             return float(found[1]) if found else 0.0
 
         def working() -> set[str]:
-            children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+            children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="utf-8").split()
             return {pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
         assert all(httpx.post(f"{url}/predict", json=RECORD).status_code == 200 for _ in range(40))

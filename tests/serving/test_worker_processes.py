@@ -24,7 +24,7 @@ RECORD = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9
 
 def workers_of(server: subprocess.Popen[str]) -> list[int]:
     """The processes that the supervisor has started, without multiprocessing's resource tracker."""
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="utf-8").split()
     return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 

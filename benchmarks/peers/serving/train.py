@@ -29,4 +29,4 @@ settings = {
     "parallel_workers": 0,
     "parameters": {"uri": str(folder / "model.joblib")},
 }
-(folder / "model-settings.json").write_text(json.dumps(settings))
+(folder / "model-settings.json").write_text(json.dumps(settings), encoding="utf-8")

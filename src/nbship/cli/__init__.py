@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
+import locale
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,7 @@ def main(args: Sequence[str] | None = None) -> Any:
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the model did not pass the gate.
     """
     _open_closed_streams()
+    _use_utf8()
     try:
         return nbship.main(args=args, prog_name="nbship")
     except NbshipError as error:
@@ -99,3 +103,14 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
+
+
+def _use_utf8() -> None:
+    """Let libraries that name no encoding, such as Ploomber, read and write UTF-8 in every locale.
+
+    What the terminal cannot show is escaped on standard output, as Python does on standard error alone.
+    """
+    with suppress(locale.Error):
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

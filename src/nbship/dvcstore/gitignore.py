@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -59,7 +60,7 @@ def _line(path: Path) -> str:
 def _git(top: Path, *words: str) -> Sequence[str]:
     # Exit code 1 means that nothing was found; without Git, nothing has to be ignored.
     try:
-        done = subprocess.run(["git", *words], cwd=top, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *words], cwd=top, capture_output=True, check=False)
     except FileNotFoundError:
         return ()
-    return [path for path in done.stdout.split("\0") if path]
+    return [path for path in os.fsdecode(done.stdout).split("\0") if path]

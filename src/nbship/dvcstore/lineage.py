@@ -18,7 +18,9 @@ def find_commit(package: Path, root: Path) -> str | None:
     digest = md5_of_folder({name: md5_of_file(path) for name, path in files_in(package)})
     command = ["git", "log", "-1", "--format=%h of %cs by %an", f"-S{digest}", "--", "dvc.lock"]
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(
+            command, cwd=root, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None

@@ -39,7 +39,7 @@ def _committed(path: Path) -> str:
     """Return the committed version, or an empty string if it is missing or damaged."""
     try:
         done = subprocess.run(
-            ["git", "show", f"HEAD:./{path.name}"], cwd=path.parent, capture_output=True, text=True, check=True
+            ["git", "show", f"HEAD:./{path.name}"], cwd=path.parent, capture_output=True, encoding="utf-8", check=True
         )
         parse_lock(done.stdout)
     except (OSError, subprocess.CalledProcessError, UnicodeDecodeError, PipelineError):

@@ -64,7 +64,7 @@ def _recorded(file: Path, digests: Digests) -> dict[Path, Content] | None:
 def _repro(root: Path, name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro", "--quiet", name],
-        cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+        cwd=root, capture_output=True, encoding="utf-8", errors="replace", check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"},
     )  # fmt: skip
     if done.returncode:
         output = done.stderr.strip().removeprefix("ERROR: ") or "no output"

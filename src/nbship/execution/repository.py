@@ -24,7 +24,13 @@ def prepare_repository(root: Path) -> bool:
         return False
     command = [sys.executable, "-m", "dvc", "init", "--quiet", *_init_options(root)]
     done = subprocess.run(
-        command, cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"}
+        command,
+        cwd=root,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        env={**os.environ, "DVC_NO_ANALYTICS": "1"},
     )
     if done.returncode and not (root / ".dvc").is_dir():  # another run may have just done it
         raise PipelineError(f"DVC cannot be set up in '{root}': {done.stderr.strip()}. Run `dvc init` there.")

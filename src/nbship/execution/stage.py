@@ -132,7 +132,7 @@ class _StageRun:
         self.redact = project_redactor(project, environ)
         self.redact.check(stage.params, where=f"Stage '{stage.name}'")
         before = self.inputs.before or self.digests()
-        notebook = prepare(json.loads(self.inputs.copy.read_text()), pipeline=self.pipeline, stage=stage)
+        notebook = prepare(json.loads(self.inputs.copy.read_bytes()), pipeline=self.pipeline, stage=stage)
         self.remove_products()
         self.make_folders()
         try:

@@ -159,7 +159,7 @@ def _notebook(task: Mapping[str, Any], where: str) -> PurePosixPath:
 
 def _inside(path: object, where: str, what: str) -> PurePosixPath:
     pure = PurePosixPath(str(path))
-    if not isinstance(path, str) or pure.is_absolute() or ".." in pure.parts or pure == PurePosixPath("."):
+    if not isinstance(path, str) or pure.is_absolute() or ".." in pure.parts or pure == PurePosixPath():
         raise PipelineError(
             f"{where} in pipeline.yaml has the {what} '{path}', which is not a path inside the project. Write a path relative to the project's root."
         )

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["Part", "describe_wrong", "find_wrong", "parts_of"]
+__all__ = ["Part", "describe_wrong", "find_wrong", "is_section", "parts_of"]
 
 # The dotted key of a setting, its value and its type.
 Part: TypeAlias = "tuple[str, Any, Any]"
@@ -24,7 +24,8 @@ def parts_of(part: Part) -> Iterator[Part]:
     [('slices', ['shop'])]
     """
     key, value, kind = part
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    origin: Any = typing.get_origin(kind)
+    arguments = typing.get_args(kind)
     if isinstance(value, Mapping) and is_section(kind):
         hints = typing.get_type_hints(kind, include_extras=True)
         yield from ((f"{key}.{name}".lstrip("."), value[name], hint) for name, hint in hints.items() if name in value)

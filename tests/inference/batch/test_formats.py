@@ -46,7 +46,9 @@ def write(frame: pd.DataFrame, path: Path, *, group: int = 20) -> Path:
         frame.to_csv(path, index=False)
     else:
         plain = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        path.write_text("".join(json.dumps(row, default=lambda time: time.isoformat()) + "\n" for row in plain))
+        path.write_text(
+            "".join(json.dumps(row, default=lambda time: time.isoformat()) + "\n" for row in plain), encoding="utf-8"
+        )
     return path
 
 

@@ -62,7 +62,7 @@ def nightly(predict: Callable[..., Result], way: str, night: pd.DataFrame) -> No
         predict("sqlite:///shop.db", *output, "--query", "SELECT * FROM orders ORDER BY at")
     elif way == "file to table":
         name = f"{night.index[0]}.csv"
-        Path(name).write_text(text)
+        Path(name).write_text(text, encoding="utf-8")
         predict(name, "sqlite:///shop.db", "--table", "scored")
     else:
         predict("-", "-", input=text)
@@ -99,7 +99,7 @@ def test_the_same_rows_are_scored_once(tmp_path: Path, predict: Callable[..., Re
 def test_predictions_of_an_earlier_run_are_written_and_reported_as_written(
     predict: Callable[..., Result], rows: pd.DataFrame, lost: str | None
 ) -> None:
-    Path("in.csv").write_text(rows.to_csv(index=False))
+    Path("in.csv").write_text(rows.to_csv(index=False), encoding="utf-8")
     url = "sqlite:///shop.db"
     assert "90 rows predicted by small" in predict("in.csv", url, "--table", "first").stdout
     engine = sa.create_engine(url)

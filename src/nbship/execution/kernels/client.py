@@ -253,7 +253,7 @@ def find_fork_server(environ: Mapping[str, str]) -> ForkServer | None:
 def private_settings(folder: Path) -> dict[str, str]:
     """Return variables that replace the user's settings of IPython and matplotlib."""
     style = folder / "matplotlibrc"
-    style.write_text("svg.hashsalt: nbship\n")
+    style.write_text("svg.hashsalt: nbship\n", encoding="utf-8")
     return {
         "IPYTHONDIR": str(folder / "ipython"),
         "MATPLOTLIBRC": str(style),

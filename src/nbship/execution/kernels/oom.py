@@ -18,7 +18,7 @@ def out_of_memory_kills() -> int:
     """
     for name in ("memory.events", "memory/memory.oom_control"):
         with contextlib.suppress(OSError, ValueError):
-            for line in (_CGROUP / name).read_text().splitlines():
+            for line in (_CGROUP / name).read_text(encoding="utf-8").splitlines():
                 if line.startswith("oom_kill "):
                     return int(line.split()[1])
     return 0

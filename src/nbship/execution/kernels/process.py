@@ -33,7 +33,7 @@ found = {
     "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
     "peak": max(own.ru_maxrss, children.ru_maxrss) * (1 if sys.platform == "darwin" else 1024),
 }
-with open(PATH, "w") as file:
+with open(PATH, "w", encoding="utf-8") as file:
     json.dump(found, file)
 """
 
@@ -89,7 +89,9 @@ class ProcessKernel:
         try:
             self._client.wait_for_ready(timeout=_STARTUP_SECONDS)
         except RuntimeError as error:
-            last_line = "".join((self._folder / "log").read_text(errors="replace").strip().splitlines()[-1:])
+            last_line = "".join(
+                (self._folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            )
             raise DeadKernelError(
                 f"The kernel '{self._manager.kernel_name}' did not start: {error}. {last_line} Try it with `jupyter console`."
             ) from error
@@ -174,7 +176,7 @@ class ProcessKernel:
         self._manager.shutdown_wait_time = _EXIT_SECONDS
         self._shut_down(now=False)
         if path.is_file():
-            return KernelReport(**json.loads(path.read_text()))
+            return KernelReport(**json.loads(path.read_bytes()))
         # Kernels of other languages load no Python modules.
         return KernelReport() if self._native else KernelReport(modules={}, cpu=cpu, peak=peak)
 

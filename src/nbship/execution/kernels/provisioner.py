@@ -75,7 +75,7 @@ def _fork(cmd: Sequence[str], options: Mapping[str, Any]) -> _PopenAdapter:
         "environ": dict(options["env"]),
         "cwd": str(options.get("cwd") or Path.cwd()),
     }
-    with Path(os.devnull).open("w") as null:
+    with Path(os.devnull).open("wb") as null:
         files = [
             _descriptor(options.get(name), null=null.fileno(), inherited=number)
             for name, number in (("stdout", 1), ("stderr", 2))

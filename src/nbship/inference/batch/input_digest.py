@@ -49,5 +49,5 @@ class InputDigest:
 def _import_libraries() -> None:
     """Import the libraries that reading takes, while the file is hashed; forked workers inherit them."""
     import pandas  # noqa: F401
-    import pyarrow.compute
+    import pyarrow.compute  # noqa: F401
     import pyarrow.parquet  # noqa: F401

@@ -55,7 +55,7 @@ class PartitionFolder:
         kind = output_kind(target)
         self._suffix = ".arrow" if kind == "parquet" else f".{kind}"
         self._path.mkdir(exist_ok=True)
-        self._lock = (self._path / "lock").open("w")
+        self._lock = (self._path / "lock").open("wb")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -141,7 +141,7 @@ def write_context(
             (new / "signers").mkdir(exist_ok=True)
             (new / "signers" / f"{number}.pub").write_bytes(signer.read_bytes())
         (new / wheel).write_bytes(content)
-        (new / "requirements.txt").write_text("".join(lines))
+        (new / "requirements.txt").write_text("".join(lines), encoding="utf-8")
         (new / "Dockerfile").write_text(
             _DOCKERFILE.format(
                 tag=tag,
@@ -149,9 +149,10 @@ def write_context(
                 wheel=wheel,
                 copies="\n".join(_copies(signed=signed, signers=len(signers))),
                 hashes="" if unlocked else "--require-hashes ",
-            )
+            ),
+            encoding="utf-8",
         )
-        (new / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")))
+        (new / "compose.yaml").write_text(_COMPOSE.format(tag=tag, name=name.replace("_", "-")), encoding="utf-8")
     return Context(tag, len(pinned), sum(map(_size, pinned.values())), unlocked)
 
 
