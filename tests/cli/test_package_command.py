@@ -124,3 +124,13 @@ def test_errors_have_a_remedy(given: list[str], message: str, folder: Path) -> N
 def test_a_package_of_an_estimator_needs_its_training_rows(folder: Path) -> None:
     for given in (["build", "credit.skops"], ["build", ".", "--reference", "train.parquet"]):
         assert invoke(command, given).exit_code == 2
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_the_separator_of_training_rows_is_found(folder: Path, separator: str) -> None:
+    rows = pd.read_parquet("train.parquet")
+    for name, sep in (("commas.csv", ","), ("others.csv", separator)):
+        rows.to_csv(name, index=False, sep=sep)
+        given = ["signature", "credit.skops", "--reference", name, "--output", f"{name}.json"]
+        assert invoke(command, given).exit_code == 0
+    assert Path("others.csv.json").read_bytes() == Path("commas.csv.json").read_bytes()

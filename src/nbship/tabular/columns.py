@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
 from ..model.signature import Field, read_timestamp
+from .booleans import convert_booleans
 from .formulas import unescape_text
-from .integers import convert_integers
+from .integers import convert_integers, largest_integer
+from .timestamps import convert_timestamps
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +21,8 @@ __all__ = ["convert_arrow_column", "dtype_without_nulls", "parse_csv_column", "p
 
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _INTEGER = re.compile(r"[-+]?\d+")
-_LARGEST = 2**63 - 1
+# What other programs write for null.
+_NULLS = ("#n/a", "-", ".", "?", "\\n", "<na>", "n/a", "na", "nan", "nat", "nil", "none", "null")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -31,9 +34,16 @@ def dtype_without_nulls(field: Field) -> str:
 
 
 def parse_csv_column(
-    column: pa.ChunkedArray, field: Field, *, nulls: Collection[str] = (), escaped: bool = False
+    column: pa.ChunkedArray, field: Field, *, nulls: Collection[str] | None = None, escaped: bool = False
 ) -> tuple[Any, dict[int, str]]:
-    """Return the values of a CSV column, and the reasons for invalid values by position; `nulls` are read as empty."""
+    """Return the values of a CSV column, and the reasons for invalid values by position.
+
+    Parameters
+    ----------
+    nulls
+        Values that are read as empty. If None, no value can be declared as null.
+    """
+    may_declare, nulls = nulls is not None and field.nullable, nulls or ()
     given = [None if text in nulls else text or None for text in column.to_pylist()]
     texts: list[str | None] = [text and (text.strip() or None) for text in given]
     if nulls:
@@ -48,7 +58,8 @@ def parse_csv_column(
         if text is not None:
             known[text], reason = parse_csv_value(text, field)
             if reason is not None:
-                wrong[text] = reason
+                is_null = may_declare and text.lower() in _NULLS
+                wrong[text] = f"{reason}; if it means null, declare it, as in --null '{text}'" if is_null else reason
     values = [None if text is None else known.get(text) for text in texts]
     failures = {position: wrong[text] for position, text in enumerate(texts) if text in wrong}
     failures |= _empty(texts, field)
@@ -80,11 +91,16 @@ def _empty(texts: Sequence[object], field: Field) -> dict[int, str]:
 
 def _read_float(text: str, _: Field) -> float:
     if not _FLOAT.fullmatch(text) or abs(number := float(text)) == float("inf"):
-        raise ValueError("is not a number")
+        hint = (
+            ": write decimals with a point, and no separator of thousands"
+            if _FLOAT.fullmatch(text.replace(",", "."))
+            else ""
+        )
+        raise ValueError(f"is not a number{hint}")
     return number
 
 
-def _read_int(text: str, _: Field) -> int:
+def _read_int(text: str, field: Field) -> int:
     # pandas writes an integer column that has nulls with decimal points: 3.0.
     if not _FLOAT.fullmatch(text):
         raise ValueError("is not an integer")
@@ -95,7 +111,7 @@ def _read_int(text: str, _: Field) -> int:
     if number != number.to_integral_value():
         raise ValueError("is not an integer")
     # From 2**53 on, floats are not exact, and what wrote one may have rounded it.
-    if abs(number) > (_LARGEST if _INTEGER.fullmatch(text) else 2**53 - 1):
+    if abs(number) > (largest_integer(field) if _INTEGER.fullmatch(text) else 2**53 - 1):
         raise ValueError("is too large to be stored exactly")
     return int(number)
 
@@ -174,17 +190,22 @@ def convert_arrow_column(column: pa.ChunkedArray, field: Field, *, coded: bool =
         raise SourceError(
             f"Column '{field.name}' is of type {kind}, where {field.dtype} is expected. Write it with that type."
         )
-    if field.dtype != "datetime" and (types.is_date(kind) or types.is_binary(kind) or types.is_large_binary(kind)):
+    if _is_bytes(kind) or (types.is_date(kind) and field.dtype != "datetime"):
         column = _as_strings(column, field)
+    if field.dtype == "datetime" and not types.is_temporal(kind):
+        return parse_csv_column(column.cast(pa.string()).fill_null(""), field)
     failures: dict[int, str] = {}
     if column.null_count and not field.nullable:
         failures = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "is empty")
     if field.dtype == "datetime":
-        return _timestamps(column, field, failures)
+        values, wrong = convert_timestamps(column, field)
+        return values, failures | wrong
     if field.dtype in ("string", "category"):
         return _categorical(column) if coded else _strings(column), failures
     if field.dtype == "int":
         return convert_integers(column, field)
+    if field.dtype == "bool" and not types.is_boolean(kind):
+        return convert_booleans(column, field)
     if types.is_decimal(kind):
         # Arrow's cast of decimals does not round to the nearest float; that of strings does.
         column = column.cast(pa.string())
@@ -197,16 +218,22 @@ def _fits(kind: pa.DataType, field: Field) -> bool:
     import pyarrow.types as types
 
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-    text = types.is_string(kind) or types.is_large_string(kind)
+    # Some writers store strings as bytes.
+    as_text = types.is_string(kind) or types.is_large_string(kind) or types.is_date(kind) or _is_bytes(kind)
     fitting = {
         "float": numeric,
         "int": numeric,
-        "bool": types.is_boolean(kind),
-        "datetime": types.is_timestamp(kind) or types.is_date(kind) or text,
+        # SQLite and MySQL store booleans as 0 and 1.
+        "bool": types.is_boolean(kind) or numeric,
+        "datetime": types.is_timestamp(kind) or as_text,
     }
-    # Some writers store strings as bytes.
-    as_text = text or types.is_date(kind) or types.is_binary(kind) or types.is_large_binary(kind)
     return types.is_null(kind) or bool(fitting.get(field.dtype, as_text))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
 def _as_strings(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
@@ -216,22 +243,3 @@ def _as_strings(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
         return column.cast(pa.string())
     except pa.ArrowInvalid as error:
         raise SourceError(f"Column '{field.name}' holds bytes that are not UTF-8. Write it as strings.") from error
-
-
-def _timestamps(column: pa.ChunkedArray, field: Field, failures: dict[int, str]) -> tuple[Any, dict[int, str]]:
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.types as types
-
-    if not types.is_timestamp(column.type):
-        texts = column.cast(pa.string()).fill_null("")
-        return parse_csv_column(texts, field)
-    zoned = column.type.tz is not None
-    if not zoned and field.timezone is None:
-        raise SourceError(f"Column '{field.name}' holds times without a zone. Write them with one.")
-    values = pd.DatetimeIndex(column.to_pandas())
-    if not zoned:
-        values = values.tz_localize(field.timezone, ambiguous="NaT", nonexistent="NaT")
-        lost = (values.isna() & column.is_valid().to_numpy()).nonzero()[0].tolist()
-        failures |= dict.fromkeys(lost, f"occurs twice, or never, in {field.timezone}: add an offset")
-    return values.tz_convert("UTC").as_unit("us"), failures

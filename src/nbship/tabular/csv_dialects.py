@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -88,7 +89,7 @@ def find_dialect(shown: str, sample: bytes, options: CsvOptions) -> Dialect:
     body = text[above:]
     separator = options.separator or (declared[1] if declared else _find_separator(shown, body))
     lines = io.StringIO(body, newline="")
-    names = next(filter(None, parse_rows(lines, separator)), [])
+    names = next(filter(_is_filled, parse_rows(lines, separator)), [])
     return Dialect(separator, encoding, tuple(names), above + lines.tell())
 
 
@@ -96,7 +97,7 @@ def _find_separator(shown: str, text: str) -> str:
     """Return the separator that divides the most rows like the header; a comma if none divides the header."""
     counts: dict[str, int] = {}
     for separator in _SEPARATORS:
-        header, *rows = [*islice(filter(None, parse_rows(text, separator)), _SAMPLED_ROWS)] or [[]]
+        header, *rows = [*islice(filter(_is_filled, parse_rows(text, separator)), _SAMPLED_ROWS)] or [[]]
         if len(header) > 1:
             counts[separator] = sum(len(row) == len(header) for row in rows)
     best = [separator for separator in counts if counts[separator] == max(counts.values())]
@@ -104,6 +105,11 @@ def _find_separator(shown: str, text: str) -> str:
         found = " or ".join(repr(separator) for separator in best)
         raise SourceError(f"The separator of '{shown}' may be {found}. Declare it, as in --separator '{best[0]}'.")
     return best[0] if best else ","
+
+
+def _is_filled(row: Sequence[str]) -> bool:
+    """Return whether a row has a value: spreadsheets write blank rows with separators."""
+    return any(map(str.strip, row))
 
 
 def _shown(encoding: str) -> str:

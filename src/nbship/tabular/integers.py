@@ -9,17 +9,26 @@ from ..model.signature import Field
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["convert_integers"]
+__all__ = ["convert_integers", "largest_integer"]
 
 _LARGEST = 2**63 - 1
 # From 2**53 on, a float stands for several integers.
 _LARGEST_FLOAT = 2.0**53 - 1
 
 
+def largest_integer(field: Field) -> int:
+    """Return the largest integer that the column of a field holds exactly: one with nulls is float64.
+
+    >>> largest_integer(Field("n", "int")), largest_integer(Field("n", "int", nullable=True))
+    (9223372036854775807, 9007199254740991)
+    """
+    return int(_LARGEST_FLOAT) if field.nullable else _LARGEST
+
+
 def convert_integers(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[int, str]]:
     """Return int64, or float64 if the field is nullable, and the reasons for invalid values by position.
 
-    Integers of 64 bits stay exact, those of decimals too. Invalid values are 0 or NaN.
+    Integers stay exact, those of decimals too, or are invalid. Invalid values are 0 or NaN.
     """
     import numpy as np
     import pyarrow as pa
@@ -35,10 +44,11 @@ def convert_integers(column: pa.ChunkedArray, field: Field) -> tuple[Any, dict[i
     if pa.types.is_floating(column.type):
         large = ~null & ~fractions & ~(np.abs(floats) <= _LARGEST_FLOAT)
     else:
-        large = ~null & ~fractions & ~(np.abs(floats) < 2.0**63)
-        # As a float, 2**63 - 1 is 2**63.
+        largest = largest_integer(field)
+        large = ~null & ~fractions & ~(np.abs(floats) < float(largest))
+        # As floats, 2**63 - 1 is 2**63, and 2**53 + 1 is 2**53.
         for position in np.flatnonzero(large).tolist():
-            large[position] = not abs(column[position].as_py()) <= _LARGEST
+            large[position] = not abs(column[position].as_py()) <= largest
     failures = {} if field.nullable else dict.fromkeys(np.flatnonzero(null).tolist(), "is empty")
     for position in np.flatnonzero(fractions).tolist():
         shown = "" if field.pii else f"is '{column[position].as_py()}', which "

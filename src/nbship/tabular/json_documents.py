@@ -20,9 +20,17 @@ _SPACE = re.compile(r"[ \t\r\n]+")
 _DECODER = json.JSONDecoder()
 
 
-def is_lines(stream: pa.NativeFile) -> bool:
-    """Return whether the first line is a whole record, so that every line is one."""
+def is_lines(stream: pa.NativeFile, *, is_declared: bool) -> bool:
+    """Return whether the first line is a whole record, so that every line is one.
+
+    Parameters
+    ----------
+    is_declared
+        Whether the suffix is that of lines. Only the beginning of a list then decides against it.
+    """
     line = next((line for line, _ in split_lines(stream) if line.strip()), b"")
+    if is_declared:
+        return not line.lstrip().startswith(b"[")
     try:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):

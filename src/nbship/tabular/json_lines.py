@@ -52,12 +52,11 @@ def line_names(path: Path, format: Format, *, shown: str) -> list[str]:
 @contextmanager
 def _lines(path: Path, format: Format) -> Iterator[Iterator[tuple[bytes, bool]]]:
     """Open a file for reading record by record."""
-    split = split_lines
-    if format.kind == "json":
-        with open_stream(path, format.compression) as stream:
-            split = split_lines if is_lines(stream) else split_values
     with open_stream(path, format.compression) as stream:
-        yield split(stream)
+        split = split_lines if is_lines(stream, is_declared=format.kind == "jsonl") else split_values
+    with open_stream(path, format.compression) as stream:
+        # As in CSV, blank lines are no rows.
+        yield ((line, is_complete) for line, is_complete in split(stream) if line.strip())
 
 
 def line_tables(path: Path, format: Format, rows: int) -> Iterator[pa.Table]:

@@ -81,12 +81,23 @@ def _with_plain_types(table: pa.Table, instants: Sequence[str]) -> pa.Table:
     return table
 
 
+def _is_zone(name: str) -> bool:
+    import pyarrow as pa
+
+    try:
+        return pa.lib.string_to_tzinfo(name) is not None
+    except (pa.ArrowInvalid, KeyError, ValueError):
+        return False
+
+
 def _plain(kind: pa.DataType) -> pa.DataType:
     import pyarrow as pa
     import pyarrow.types as types
 
     if isinstance(kind, pa.BaseExtensionType):
         return _plain(kind.storage_type)
+    if types.is_timestamp(kind) and kind.tz is not None and not _is_zone(kind.tz):
+        return pa.timestamp(kind.unit, tz="UTC")
     if types.is_string_view(kind):
         return pa.string()
     if types.is_binary_view(kind) or types.is_fixed_size_binary(kind):

@@ -61,10 +61,13 @@ class Chunk:
 
     @cached_property
     def raw(self) -> pd.DataFrame:
-        """All rows of the chunk as they are in the file, with their row numbers as the index."""
+        """All rows of the chunk as they are in the file, with their row numbers as the index; dates are strings."""
         import pandas as pd
+        import pyarrow as pa
 
-        raw: pd.DataFrame = self.table.to_pandas(ignore_metadata=True)
+        # Not every date of Arrow is one of Python.
+        columns = [each.cast(pa.string()) if pa.types.is_date(each.type) else each for each in self.table.columns]
+        raw: pd.DataFrame = pa.table(columns, names=self.table.column_names).to_pandas()
         raw.index = pd.RangeIndex(self.index.start, self.index.stop)
         return raw
 

@@ -193,6 +193,17 @@ def test_invocations_as_csv(client: httpx.Client, log: SqlLog, rows: list[dict],
         assert error_of(answer)["message"]
 
 
+def test_blank_lines_above_a_csv_header_are_passed_over(
+    client: httpx.Client, rows: list[dict], expected: list[float]
+) -> None:
+    text = pd.DataFrame(rows).to_csv(index=False)
+    for above in ("\n", "\r\n \r\n", ",,,\n"):
+        answer = client.post("/invocations", content=above + text, headers={"content-type": "text/csv"})
+        assert [each["probability"] for each in answer.json()["predictions"]] == expected
+    other = client.post("/invocations", content="line;size\na;1\n", headers={"content-type": "text/csv"})
+    assert "separated by ';'. Separate them by commas." in other.text
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -162,9 +162,16 @@ def _table(
 
     columns = []
     for number, name in enumerate(names):
-        values = [_plain(row[number]) for row in rows]
+        dtype = signature[name].dtype if name in signature.names else ""
+        values = [_plain(row[number], dtype) for row in rows]
         if name not in types or pa.types.is_null(types[name]):
-            types[name] = _type(values, signature[name].dtype if name in signature.names else "")
+            types[name] = _type(values, dtype)
+        if (
+            pa.types.is_timestamp(types[name])
+            and len({each.tzinfo is None for each in values if isinstance(each, datetime)} | {types[name].tz is None})
+            > 1
+        ):
+            raise SourceError(f"Column '{name}' has times with and without a zone. Cast it in the query.")
         try:
             columns.append(pa.array(values, type=types[name]))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
@@ -174,7 +181,9 @@ def _table(
     return pa.table(columns, names=list(names))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, dtype: str) -> Any:
+    if dtype == "bool" and isinstance(value, bytes):
+        return int.from_bytes(value)  # MySQL's type BIT
     if isinstance(value, Decimal):
         return float(value)
     return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
@@ -190,8 +199,6 @@ def _type(values: Sequence[Any], dtype: str) -> pa.DataType:
     by_dtype: Mapping[str, pa.DataType] = {"float": pa.float64(), "int": pa.int64()}
     if isinstance(first, (int, float)) and not isinstance(first, bool) and dtype in by_dtype:
         return by_dtype[dtype]
-    if dtype == "bool" and first in (0, 1):
-        return pa.bool_()
     return pa.array([first]).type if first is not None else by_dtype.get(dtype, pa.string())
 
 

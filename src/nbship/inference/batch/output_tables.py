@@ -91,7 +91,7 @@ def _redacted_columns(
     names = [name for name in table.column_names if is_lines or name in signature.names]
     stored: list[Mapping[str, Any]] = []
     for position in positions:
-        values = {name: _decoded(table.column(name)[position].as_py()) for name in names if position not in misread}
+        values = {name: _decoded(_value(table.column(name)[position])) for name in names if position not in misread}
         row = _record(values["line"]) if is_lines and values else values
         stored.append(store_rejected(row, signature, salt=salt))
     if is_lines:
@@ -102,6 +102,16 @@ def _redacted_columns(
         name: pa.array([None if value is None else str(value) for value in column], pa.string())
         for name, column in columns.items()
     }
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """Return the value in Python; a date or timestamp that Python does not have as a string."""
+    import pyarrow as pa
+
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return scalar.cast(pa.string()).as_py()
 
 
 def _decoded(value: Any) -> Any:

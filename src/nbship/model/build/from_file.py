@@ -110,9 +110,19 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise PackageError(f"There is no '{path}'. Name a CSV or Parquet file of rows.")
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, ValueError) as error:
         raise PackageError(f"'{path}' cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {error}.") from error  # fmt: skip
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read CSV; a header that commas do not divide names the separator."""
+    import pandas as pd
+
+    rows = pd.read_csv(path)
+    header = str(rows.columns[0]) if len(rows.columns) == 1 else ""
+    separator = next((each for each in ";\t|" if each in header), None)
+    return rows if separator is None else pd.read_csv(path, sep=separator)
 
 
 def _given(estimator: Any, rows: pd.DataFrame, path: Path) -> pd.DataFrame:

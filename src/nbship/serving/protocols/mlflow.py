@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import dropwhile
 from typing import Any
 
 from ...errors import InputFailure, RequestError
@@ -109,9 +110,13 @@ def _from_csv(request: Request, signature: Signature, most_rows: int) -> Sequenc
         table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise RequestError("invalid_csv", f"The body is not CSV in UTF-8: {error}.") from error
-    if not table or not table[0]:
+    # Blank lines above the header, as in files.
+    table = [*dropwhile(lambda row: not any(map(str.strip, row)), table)]
+    if not table:
         raise RequestError("invalid_csv", "The body is empty. Send a header line with column names, then the rows.")
     columns, rows = table[0], [row for row in table[1:] if row]
+    if len(columns) == 1 and (other := next((each for each in ";\t|" if each in columns[0]), None)):
+        raise RequestError("invalid_csv", f"The values are separated by {other!r}. Separate them by commas.")
     if len(set(columns)) < len(columns):
         raise _invalid(None, "has duplicate columns")
     failures: list[InputFailure] = []
