@@ -65,7 +65,7 @@ ACCEPTED = re.compile(r"refused connection|connection refused|Connection refused
 # Their message is the reason, a clause of another sentence.
 CLAUSES = {"NotCompilableError"}
 # Their message is put together from failures.
-HELPED = {"InvalidInputError"}
+HELPED = {"InvalidInputError", "UndeclaredReadError"}
 
 
 def is_read(sentence: Sentence) -> bool:

@@ -15,7 +15,8 @@
     │   └── ParameterError
     ├── StageError              a stage that ran and failed
     │   ├── CellError           a cell raised
-    │   └── DeadKernelError     the kernel died or timed out
+    │   ├── DeadKernelError     the kernel died or timed out
+    │   └── UndeclaredReadError a file that the stage does not declare
     ├── GateError               the model did not pass the gate
     ├── DataError
     │   ├── SourceError         a source that cannot be read
@@ -79,6 +80,7 @@ __all__ = [
     "SourceError",
     "StageError",
     "UndeclaredImportError",
+    "UndeclaredReadError",
     "UnknownPredictionError",
     "UnknownStageError",
     "VersionMismatchError",
@@ -139,6 +141,10 @@ class CellError(StageError):
 
 class DeadKernelError(StageError):
     """The kernel of a stage died or timed out."""
+
+
+class UndeclaredReadError(StageError):
+    """A stage read a file of the project that it does not declare."""
 
 
 class GateError(NbshipError):

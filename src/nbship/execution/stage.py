@@ -13,7 +13,7 @@ from typing import Any
 
 from ..atomic_write import remove, write_whole
 from ..dvcstore import put_back, read_repository
-from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError
+from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageError, UndeclaredReadError
 from ..pipeline import Pipeline, Stage, index_of, this_platform
 from ..pipeline.inspection import render_notebook
 from ..project import Project
@@ -21,9 +21,9 @@ from ..text import first_line, listed
 from .environment import kernel_environment
 from .html import render_html
 from .kernels import Callbacks, Executed, Failure, ForkServer, Limits, execute
-from .loaded_modules import check_modules
 from .normalization import normalize
 from .parameters import prepare
+from .reads import check_modules, check_reads, read_policy
 from .redaction import Redactor, project_redactor, redact_executed
 from .reporting import RunRecord, StageReport, append_record
 
@@ -91,8 +91,8 @@ def run_stage(
         If a cell raised; if the kernel died or timed out; if a cell raised a `GateError`.
     StageError
         If an input changed during the run, a product is missing, or the HTML page cannot be rendered.
-    UndeclaredImportError
-        If the kernel loaded project code that the stage does not declare.
+    UndeclaredImportError, UndeclaredReadError
+        If the kernel loaded project code, or read a file of the project, that the stage does not declare.
     """
     started, began = datetime.now(UTC), time.monotonic()
     run = _StageRun(project, stage, pipeline, inputs)
@@ -119,6 +119,7 @@ class _StageRun:
         self.executed: Executed | None = None
         self.failure: dict[str, Any] = {}
         self.redact = Redactor({})
+        self.policy = read_policy(project, pipeline, stage, files=inputs.files)
 
     def __call__(
         self,
@@ -143,6 +144,7 @@ class _StageRun:
                 limits=_limits(project),
                 callbacks=Callbacks(cell_started=on_cell) if on_cell else Callbacks(),
                 fork_server=fork_server,
+                policy=self.policy,
                 stopped=stopped,
             )
         except DeadKernelError as error:
@@ -158,13 +160,14 @@ class _StageRun:
             raise
 
     def finish(self, notebook: dict[str, Any], before: Mapping[str, str | None]) -> None:
-        """Check the modules that the notebook loaded, write it to its products, and check these."""
+        """Check what the notebook read, write it to its products, and check these."""
         assert self.executed is not None
-        if self.executed.modules is None:
+        if self.executed.modules is None or self.executed.reads is None:
             raise StageError(
-                f"The kernel of stage '{self.stage.name}' ended without reporting its modules, so its dependencies are not known. Run the stage again."
+                f"The kernel of stage '{self.stage.name}' ended without reporting its modules and files, so its dependencies are not known. End the threads and processes that it starts, and run the stage again."
             )
-        check_modules(self.executed.modules, project=self.project, stage=self.stage.name, declared=self.declared())
+        check_modules(self.executed.modules, project=self.project, stage=self.stage.name, declared=self.inputs.files)
+        check_reads(self.executed.reads, self.policy)
         self.write_notebook(notebook)
         self.check_products()
         self.check_unchanged(before)
@@ -177,9 +180,6 @@ class _StageRun:
 
     def digests(self) -> Mapping[str, str | None]:
         return {path: self.inputs.md5(self.project.root / path) for path in self.inputs.files}
-
-    def declared(self) -> set[str]:
-        return set(self.inputs.files)
 
     def remove_products(self) -> None:
         for path in self.stage.products.values():
@@ -283,6 +283,8 @@ def _stage_error(failure: Failure, *, stage: Stage, where: str) -> NbshipError:
         cause = reason if failure.ename in ("", "ERROR") else f"{failure.ename}: {reason}"
     if failure.kind == "error" and failure.ename == "GateError":
         return GateError(f"Stage '{stage.name}': {reason}")
+    if failure.kind == "error" and failure.ename == "UndeclaredReadError":
+        return UndeclaredReadError(reason)
     kind = CellError if failure.kind == "error" else DeadKernelError
     return kind(f"Stage '{stage.name}' failed in cell {where} of '{stage.notebook}': {cause}")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -71,7 +72,8 @@ class OpenStage:
             raise StageError(
                 f"Stage '{self.name}' reads the setting '{key}', which dvc.yaml does not declare. Write the key literally, as in `stage.settings(\"{key}\")`, and run `nbship sync`."
             )
-        return _setting(load(self._root), key)
+        with _own_reads():
+            return _setting(load(self._root), key)
 
     def metrics(self, values: Mapping[str, Any], *, key: str = "metrics") -> Path:
         """Write metrics as the JSON product `key`; `dvc metrics` shows nested mappings with dotted names."""
@@ -93,9 +95,20 @@ class OpenStage:
 
         # With an import statement, every stage would depend on the libraries that models need.
         kind: type[Provenance] = import_module("..model.package.provenance", __package__).Provenance
-        project = load(self._root)
-        pipeline = _pipeline(project)
-        return kind(**provenance_inputs(project, pipeline, pipeline[self.name]))
+        with _own_reads():
+            project = load(self._root)
+            pipeline = _pipeline(project)
+            return kind(**provenance_inputs(project, pipeline, pipeline[self.name]))
+
+
+@contextmanager
+def _own_reads() -> Iterator[None]:
+    """Tell the kernel that nbship reads files here: what it reads of them are inputs of their own."""
+    sys.audit("nbship.own_reads", True)
+    try:
+        yield
+    finally:
+        sys.audit("nbship.own_reads", False)
 
 
 def open_stage(

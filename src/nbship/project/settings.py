@@ -26,7 +26,7 @@ class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `timeout` and `stage_timeout` limit the seconds of one cell and one stage (0: no limit), `memory` the memory of a
     notebook (`"4 GB"`; empty: no limit). `secrets` names the environment variables whose values are redacted in
-    every output.
+    every output. Stages may read files in the folders `caches`, such as `mlruns`, without declaring them.
     """
 
     name: str = ""
@@ -36,6 +36,7 @@ class ProjectSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stage_timeout: _Seconds = 0.0
     memory: int | str = ""
     secrets: list[str] = []
+    caches: list[str] = []
 
     @property
     def memory_limit(self) -> int | None:

@@ -11,13 +11,14 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...errors import DeadKernelError
 from ...pipeline.inspection import is_installed, missing_kernel
+from ..reads import ReadPolicy
 from .client import ForkServer, can_fork
 from .forked import ForkedKernel
 from .oom import out_of_memory_kills
@@ -104,6 +105,9 @@ class Executed:
         None if every cell ran.
     modules
         Files of the modules that the notebook loaded, by module name; None where the kernel did not report them.
+    reads
+        Files of the project that the notebook read and `policy` does not allow; None where the kernel did not report
+        them.
     notice
         A remark for the user about the choice of kernel; usually empty.
     """
@@ -112,6 +116,7 @@ class Executed:
     failure: Failure | None
     usage: Usage
     modules: Mapping[str, str] | None = None
+    reads: Sequence[str] | None = None
     notice: str = ""
 
 
@@ -124,6 +129,7 @@ def execute(
     callbacks: Callbacks = Callbacks(),
     fork_server: ForkServer | None = None,
     kernel: str | None = None,
+    policy: ReadPolicy | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Executed:
     """Execute a notebook as in a fresh kernel.
@@ -143,6 +149,8 @@ def execute(
         The server to fork from; None: start one for this notebook.
     kernel
         Name of the kernelspec; None: the one in the notebook's metadata.
+    policy
+        The files that the notebook may read; reading another one is an error in its cell. None: no limit.
     stopped
         Returns whether the run was interrupted. An ordinary kernel polls it; forks end with `fork_server`.
 
@@ -158,12 +166,13 @@ def execute(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         name, notice = _choose_kernel(copy, kernel)
         opened = stack.enter_context(
-            _open_kernel(name, folder, limits=limits, env=env, fork_server=fork_server, stopped=stopped)
+            _open_kernel(name, folder, limits=limits, env=env, fork_server=fork_server, policy=policy, stopped=stopped)
         )
         run = _Execution(copy, opened, limits, callbacks)
         failure, report = run(cwd=cwd, env=env)
     usage = Usage(time.monotonic() - started, report.cpu, report.peak)
-    return Executed(copy, failure, usage, None if failure else report.modules, notice)
+    modules, reads = (None, None) if failure else (report.modules, report.reads)
+    return Executed(copy, failure, usage, modules, reads, notice)
 
 
 def _choose_kernel(notebook: Mapping[str, Any], name: str | None) -> tuple[str | None, str]:
@@ -189,17 +198,18 @@ def _open_kernel(
     limits: Limits,
     env: Mapping[str, str],
     fork_server: ForkServer | None,
+    policy: ReadPolicy | None,
     stopped: Callable[[], bool],
 ) -> Iterator[Kernel]:
     with contextlib.ExitStack() as stack:
         kernel: Kernel
         if name is None and can_fork():
             fork_server = fork_server or stack.enter_context(ForkServer.start(env=env))
-            kernel = ForkedKernel(fork_server, folder, memory=limits.memory)
+            kernel = ForkedKernel(fork_server, folder, memory=limits.memory, policy=policy)
         else:
             from .process import ProcessKernel
 
-            kernel = ProcessKernel(folder, name=name, memory=limits.memory, stopped=stopped)
+            kernel = ProcessKernel(folder, name=name, memory=limits.memory, policy=policy, stopped=stopped)
         stack.callback(kernel.close)
         yield kernel
 

@@ -10,9 +10,11 @@ import select
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..reads import ReadPolicy
 from . import framing
 from .client import ADDRESS_VARIABLE, ForkServer, private_settings
 from .outputs import Outputs
@@ -33,10 +35,19 @@ class ForkedKernel:
         The notebook's private folder.
     memory
         The memory limit of the process, in bytes; None: no limit.
+    policy
+        The files that the notebook may read; None: no limit.
     """
 
-    def __init__(self, fork_server: ForkServer, folder: Path, *, memory: int | None = None) -> None:
-        self._fork_server, self._folder, self._memory = fork_server, folder, memory
+    def __init__(
+        self,
+        fork_server: ForkServer,
+        folder: Path,
+        *,
+        memory: int | None = None,
+        policy: ReadPolicy | None = None,
+    ) -> None:
+        self._fork_server, self._folder, self._memory, self._policy = fork_server, folder, memory, policy
         self._files: list[int] = []
         self._received = bytearray()
         self._waiting_frame: tuple[dict[str, Any], list[bytes]] | None = None
@@ -57,6 +68,7 @@ class ForkedKernel:
             "folder": str(self._folder),
             "memory": self._memory,
             "nonce": nonce,
+            "policy": asdict(self._policy) if self._policy else None,
         }
         child_ends = [request_reader, *(writer for _, writer in output_pipes)]
         try:

@@ -10,11 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 from ...errors import DeadKernelError
+from ...pipeline.inspection import PYTHON
+from .. import reads
+from ..reads import ReadPolicy
 from .client import private_settings
 from .guard import Guard, limit_memory, usage
 from .outputs import Outputs
@@ -23,13 +27,26 @@ from .protocol import KernelEnded, KernelReport, KernelTimeoutError, Reply, desc
 __all__ = ["ProcessKernel"]
 
 _STARTUP_SECONDS, _EXIT_SECONDS, _POLL_SECONDS = 120.0, 5.0, 1.0
-# Runs in the kernel after the last cell, in its own namespace; it leaves no trace in the notebook.
+# These run in the kernel before the first and after the last cell, in their own namespace; they leave no trace in the
+# notebook. The second waits for the notebook's threads, as Python does on exit.
+_WATCH = """
+import importlib, json, sys, types
+package = sys.modules["_nbship_reads"] = types.ModuleType("_nbship_reads")
+package.__path__ = [MODULES]
+package.watched = importlib.import_module("_nbship_reads.watch").install(json.loads(POLICY), FOLDER)
+"""
 _PROBE = """
-import json, os, resource, sys
+import json, os, resource, sys, threading
+try:
+    threading._shutdown()
+except Exception:
+    pass
 loaded = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
 own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+watching = sys.modules.get("_nbship_reads")
 found = {
     "modules": {name: file for name, file in loaded.items() if isinstance(name, str) and isinstance(file, str)},
+    "reads": watching.watched.found() if watching else None,
     "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
     "peak": max(own.ru_maxrss, children.ru_maxrss) * (1 if sys.platform == "darwin" else 1024),
 }
@@ -49,6 +66,8 @@ class ProcessKernel:
         Name of an installed kernelspec; None: this interpreter's ipykernel.
     memory
         The memory limit in bytes, where the system can limit another process.
+    policy
+        The files that a notebook in Python may read; None: no limit.
     stopped
         Returns whether the run was interrupted; the kernel then ends within a second.
     """
@@ -59,10 +78,11 @@ class ProcessKernel:
         *,
         name: str | None = None,
         memory: int | None = None,
+        policy: ReadPolicy | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._folder, self._native = folder, name is None
-        self._memory, self._stopped = memory, stopped
+        self._memory, self._policy, self._stopped = memory, policy, stopped
         self._guard: Guard | None = None
         self._manager = _manager(folder, name)
         self._client: Any = None
@@ -98,7 +118,18 @@ class ProcessKernel:
         self._client.allow_stdin = False
         reply = self._client.kernel_info(reply=True, timeout=_STARTUP_SECONDS)
         language: dict[str, Any] = reply["content"]["language_info"]
+        self._is_python = language.get("name") == PYTHON
+        if self._is_python and self._policy:
+            policy = json.dumps(asdict(self._policy))
+            self._run_silently(
+                _WATCH, MODULES=str(Path(reads.__file__).parent), POLICY=policy, FOLDER=str(self._folder)
+            )
         return language
+
+    def _run_silently(self, code: str, **names: str) -> None:
+        code = f"__import__('builtins').exec({code!r}, {names!r})"
+        with contextlib.suppress(TimeoutError, RuntimeError, Empty):
+            self._client.execute(code, silent=True, store_history=False, reply=True, timeout=_EXIT_SECONDS)
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:
         """Run a cell; see `Kernel.run`."""
@@ -168,17 +199,15 @@ class ProcessKernel:
     def end(self) -> KernelReport:
         """Ask the process to exit, and return what it loaded and used."""
         path = self._folder / "report.json"
-        if self._native:
-            code = f"__import__('builtins').exec({_PROBE!r}, {{'PATH': {str(path)!r}}})"
-            with contextlib.suppress(TimeoutError, RuntimeError, Empty):
-                self._client.execute(code, silent=True, store_history=False, reply=True, timeout=_EXIT_SECONDS)
-        cpu, peak = (None, None) if self._native else usage(self._manager.provisioner.pid)
+        if self._is_python:
+            self._run_silently(_PROBE, PATH=str(path))
+        cpu, peak = (None, None) if self._is_python else usage(self._manager.provisioner.pid)
         self._manager.shutdown_wait_time = _EXIT_SECONDS
         self._shut_down(now=False)
         if path.is_file():
             return KernelReport(**json.loads(path.read_bytes()))
-        # Kernels of other languages load no Python modules.
-        return KernelReport() if self._native else KernelReport(modules={}, cpu=cpu, peak=peak)
+        # Kernels of other languages load no Python modules, and nbship reads the names of files in their code.
+        return KernelReport() if self._is_python else KernelReport(modules={}, reads=(), cpu=cpu, peak=peak)
 
     def stop(self) -> KernelReport:
         """Kill the process and its children."""

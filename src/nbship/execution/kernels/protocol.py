@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,11 +31,14 @@ class KernelReport:
     ----------
     modules
         Files of the loaded modules, by module name.
+    reads
+        Files of the project that the policy does not allow and the kernel read.
     cpu, peak
         CPU time in seconds and peak memory in bytes.
     """
 
     modules: Mapping[str, str] | None = None
+    reads: Sequence[str] | None = None
     cpu: float | None = None
     peak: int | None = None
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from ..reads import UndeclaredReadError, Watch, install, watch_native_reads
 from . import framing
 
 __all__ = ["prepare", "refresh", "run_cells"]
@@ -39,7 +40,7 @@ def run_cells(kernel: Any, request: Mapping[str, Any], files: Sequence[int]) -> 
     kernel
         The kernel that `prepare` created in the fork server.
     request
-        `folder` (the notebook's private one) and `nonce`.
+        `folder` (the notebook's private one), `nonce` and `policy` (the files that it may read).
     files
         Descriptors: requests, frames, standard output, standard error.
     """
@@ -48,13 +49,23 @@ def run_cells(kernel: Any, request: Mapping[str, Any], files: Sequence[int]) -> 
     channel = kernel.session.channel = _Channel(frames, (out, err), request["nonce"].encode())
     _set_up_shell(kernel.shell, request["folder"])
     loaded = set(sys.modules)
+    watch = _watch(request)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     kernel.io_loop = loop
-    loop.run_until_complete(_serve(kernel, channel, requests))
-    modules = _new_modules(loaded)
+    loop.run_until_complete(_serve(kernel, channel, requests, watch))
+    # Threads of the notebook run until then.
     _run_exit_functions()
-    channel.send("ended", {"modules": modules, **_usage()})
+    channel.send("ended", {"modules": _new_modules(loaded), "reads": watch.found() if watch else None, **_usage()})
+
+
+def _watch(request: Mapping[str, Any]) -> Watch | None:
+    """Watch the files that this process reads, if the request has a policy."""
+    if not request.get("policy"):
+        return None
+    watch = install(request["policy"], request["folder"])
+    watch.native = watch_native_reads(watch.policy.root, allows=watch.policy.allows)
+    return watch
 
 
 def _set_up_shell(shell: Any, folder: str) -> None:
@@ -82,7 +93,7 @@ def _usage() -> dict[str, float]:
     return {"cpu": cpu, "peak": max(own.ru_maxrss, others.ru_maxrss) * 1024}
 
 
-async def _serve(kernel: Any, channel: _Channel, requests: int) -> None:
+async def _serve(kernel: Any, channel: _Channel, requests: int, watch: Watch | None) -> None:
     """Handle requests one by one; the notebook's asyncio tasks run in between."""
     reader = asyncio.StreamReader(limit=2**31)
     loop = asyncio.get_running_loop()
@@ -91,20 +102,22 @@ async def _serve(kernel: Any, channel: _Channel, requests: int) -> None:
     while line := await reader.readline():
         request = json.loads(line)
         if request["do"] == "cell":
-            await _run_cell(kernel, channel, request)
+            await _run_cell(kernel, channel, request, watch)
         elif request["do"] == "comm":
             kernel.comm_manager.comm_msg(None, None, {"content": request["content"], "buffers": [], "metadata": {}})
         elif request["do"] == "end":
             return
 
 
-async def _run_cell(kernel: Any, channel: _Channel, request: Mapping[str, Any]) -> None:
+async def _run_cell(kernel: Any, channel: _Channel, request: Mapping[str, Any], watch: Watch | None) -> None:
     parent = {"header": {"msg_id": request["id"]}, "content": {}, "metadata": {"cellId": request["id"]}}
     kernel.set_parent([], parent)
     kernel.shell.set_parent(parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         reply = await kernel.do_execute(request["code"], silent=False, store_history=True, cell_id=request["id"])
+        if watch and reply["status"] == "ok":
+            reply = _check_reads(kernel, watch) or reply
     except KeyboardInterrupt:
         kernel.shell.showtraceback()
         reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": ""}
@@ -115,6 +128,16 @@ async def _run_cell(kernel: Any, channel: _Channel, request: Mapping[str, Any]) 
     if kernel.shell.exit_now:
         sys.stdout.flush()
         os._exit(0)
+
+
+def _check_reads(kernel: Any, watch: Watch) -> Mapping[str, str] | None:
+    """Show an error if the cell read a file that the stage does not declare, and return it."""
+    try:
+        watch.check()
+    except UndeclaredReadError as error:
+        kernel.shell.showtraceback((type(error), error, None))
+        return {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
+    return None
 
 
 class _Channel:
