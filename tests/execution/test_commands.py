@@ -16,14 +16,40 @@ from .two_stages import call, write_project
         (["run", "fitt"], "has no stage 'fitt'. Did you mean 'fit'?"),
         (["run", "-S", "fit.sed=4"], "has no parameter 'fit.sed'. Did you mean 'fit.seed'?"),
         (["run", "-S", "fit.seed=yes"], "a boolean in YAML 1.1"),
+        (["run", "-S", "fit.seed=four"], "'four' for 'fit.seed' is a string, not an integer. To change the type"),
         (["stage", "fitt"], "has no stage 'fitt'. Did you mean 'fit'?"),
     ],
 )
 def test_an_error_is_one_sentence(project: Path, arguments: list[str], message: str):
+    files = [project / name for name in ("params.yaml", "dvc.lock", "notebooks/20_fit.ipynb", "products/metrics.json")]
+    before = [path.read_bytes() for path in files]
     done = call(project, "nbship", *arguments)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_a_value_of_another_type_in_params_yaml_is_an_error(project: Path):
+    path, metrics = project / "params.yaml", project / "products/metrics.json"
+    text = path.read_text()
+    path.write_text(text.replace("seed: 3", "seed: [3]"))
+    done = call(project, "nbship", "run")
+    path.write_text(text)
+    assert done.returncode == 1
+    assert "'fit.seed' in params.yaml is a list, not an integer as in the parameters cell of" in done.stderr
+    assert metrics.is_file()
+
+
+@pytest.mark.parametrize("line", ["seed = other = 3", "seed = 3\\nseed *= 2"])
+def test_code_in_a_parameters_cell_is_an_error(project: Path, line: str):
+    path = project / "notebooks/20_fit.ipynb"
+    text = path.read_text()
+    path.write_text(text.replace("seed = 3", line))
+    done = call(project, "nbship", "run")
+    path.write_text(text)
+    assert done.returncode == 1
+    assert "The parameters cell of 'notebooks/20_fit.ipynb' has 'seed " in done.stderr
 
 
 def test_a_new_value_runs_its_stages_and_an_old_one_is_restored(project: Path):

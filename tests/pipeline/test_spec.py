@@ -93,6 +93,12 @@ def test_upstreams_may_be_given_in_pipeline_yaml(root: Path) -> None:
             {"a": {"params": {"rate": 1.0, "speed": 2}}},
             "gives the parameter 'speed', which notebooks/a.ipynb does not have",
         ),
+        (
+            {"a": {"params": {"rate": "{{a.word}}"}}},
+            "'a.word' in params.yaml is a string, not a float as in the parameters cell of notebooks/a.ipynb",
+        ),
+        ({"a": {"params": {"rate": "{{a.names}}"}}}, "is a list, not a float"),
+        ({"a": {"params": {"rate": True}}}, "Task 'a' in pipeline.yaml: 'rate' is a boolean, not a float"),
         ({"b": {"product": "out/a.csv"}}, "executed notebook. Use the suffix .ipynb"),
         ({"b": {"product": {"nb": "out/b.ipynb", "data": "out/a.csv"}}}, "'a' and 'b' both write 'out/a.csv'"),
         ({"b": {"product": {"nb": "out/b.ipynb", "data": "out/a.csv/x"}}}, "is inside 'out/a.csv'"),

@@ -58,6 +58,15 @@ def test_one_value_changes_and_nothing_else(params: Path, assignment: str, old: 
         ("train.name=a: b", "more than one value|not valid YAML"),
         ("train.max_iter=", "is not an assignment"),
         ("train.max_iter", "is not an assignment"),
+        ("train.max_iter=four", "'four' for 'train.max_iter' is a string, not an integer"),
+        ("train.max_iter=2.5", "a float, not an integer"),
+        ("train.max_iter=true", "a boolean, not an integer"),
+        ("train.max_iter=[1]", "a list, not an integer"),
+        ("train.rate=fast", "a string, not a float"),
+        ("train.kinds=80", "'80' for 'train.kinds' is an integer, not a list"),
+        ("train.kinds=[a, 1]", "a list with an integer, not a string"),
+        ("train.kinds=tree", "a string, not a list"),
+        ("train.name=5", "an integer, not a string"),
     ],
 )
 def test_an_invalid_assignment_writes_nothing(params: Path, assignment: str, message: str):

@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import NotebookError, ParameterError, PipelineError
-from ..project import Project, Value, read_params
+from ..project import Project, Value, read_params, type_problem
 from .file_index import FileIndex, index_of
 from .graph import suggest, topological
 from .inspection import PYTHON, RESERVED, inspect_notebook
-from .placeholders import references, resolve
+from .placeholders import references, resolve, whole_key
 from .stages import COPIES_STAGE, Pipeline, Stage
 from .validation import reject_clashes
 
@@ -115,7 +115,7 @@ def _stage(project: Project, task: Any, notebooks: dict[PurePosixPath, str], *, 
         str(key): resolve(value, project.params, where=where) for key, value in given.items() if key not in RESERVED
     }
     if inspection.language == PYTHON:
-        _reject_parameters(params, set(cell.parameters) if cell else set(), where=where, notebook=str(source))
+        _reject_parameters(params, cell.parameters if cell else {}, given, where=where, notebook=str(source))
     else:
         _reject_unreadable(source, inspection.language, kernel=inspection.kernel, extract=extract)
     products = _products(task, project.params, where)
@@ -232,14 +232,22 @@ def _reject_unknown(content: Mapping[str, Any], known: Iterable[str], *, where: 
             raise PipelineError(f"{where} has the unknown key '{key}'. {suggest(str(key), known)}")
 
 
-def _reject_parameters(params: Mapping[str, Value], declared: set[str], *, where: str, notebook: str) -> None:
-    for name in params:
+def _reject_parameters(
+    params: Mapping[str, Value], declared: Mapping[str, Any], templates: Mapping[str, Any], *, where: str, notebook: str
+) -> None:
+    for name, value in params.items():
         if name not in declared:
             raise ParameterError(
                 f"{where} gives the parameter '{name}', which {notebook} does not have. "
                 f"Add '{name} = …' to its parameters cell (`nbship check --fix` does this), or remove it from pipeline.yaml."
             )
-    for name in sorted(declared - set(params)):
+        if problem := type_problem(value, declared[name]):
+            key = whole_key(templates[name])
+            source = f"'{key}' in params.yaml" if key else f"{where} in pipeline.yaml: '{name}'"
+            raise ParameterError(
+                f"{source} is {problem} as in the parameters cell of {notebook}. Correct it, or change the value in the cell too."
+            )
+    for name in sorted(set(declared) - set(params)):
         raise ParameterError(
             f"{where} needs parameter '{name}', which {notebook} has in its parameters cell. "
             f"Add it to 'params' in pipeline.yaml, or move the line to another cell."

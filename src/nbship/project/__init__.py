@@ -6,7 +6,7 @@ from .cache_file import read_cache_file, write_cache_file
 from .database_urls import database_file, is_url, is_valid_url, shown_url, without_passwords
 from .folder import Project, find_root, find_settings, load
 from .overrides import set_params
-from .params import Value, read_params, render_params, same
+from .params import Value, read_params, render_params, same, type_problem
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
 from .setting_values import check_serving
 from .settings import AppSection, Phrase, ServingSection, Settings
@@ -39,6 +39,7 @@ __all__ = [
     "same",
     "set_params",
     "shown_url",
+    "type_problem",
     "with_absolute_paths",
     "without_passwords",
     "write_cache_file",

@@ -10,7 +10,7 @@ from ..atomic_write import write_whole
 from ..errors import ParamsError
 from ..file_locks import changing
 from ..text import similar
-from .params import Value, read_params
+from .params import Value, read_params, type_problem
 
 __all__ = ["set_params"]
 
@@ -23,8 +23,8 @@ def set_params(path: Path, assignments: Sequence[str]) -> None:
     Raises
     ------
     ParamsError
-        For a key that the file does not have, a value that its readers would take differently, and a
-        list or mapping that is written over several lines.
+        For a key that the file does not have, a value of another type, a value that its readers would take
+        differently, and a list or mapping that is written over several lines.
     """
     if not assignments:
         return
@@ -49,6 +49,10 @@ def _set(text: str, key: str, value: str) -> str:
     after = _leaves(_read(edited))
     if {**_leaves(before), key: after.get(key)} != after:
         raise ParamsError(f"'{value}' is more than one value for '{key}'. Put text with special characters in quotes.")
+    if problem := type_problem(after[key], _leaves(before)[key], exact=True):
+        raise ParamsError(
+            f"'{value}' for '{key}' is {problem}. To change the type of a parameter, edit params.yaml and the parameters cell."
+        )
     return edited
 
 

@@ -19,7 +19,7 @@ from ..errors import NbshipError, ParamsError
 from .plain_yaml import NotPlainError, Scalar, parse_plain
 from .yaml import read_yaml
 
-__all__ = ["Value", "read_params", "render_params", "same"]
+__all__ = ["Value", "read_params", "render_params", "same", "type_problem"]
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
@@ -27,6 +27,14 @@ _YAML_1_1_BOOLEAN = re.compile(r"(?i:y|yes|n|no|on|off)")
 _YAML_1_1_NUMBER = re.compile(
     r"[-+]?0[0-9_]+|[-+]?0b[01_]+|[-+]?0o[0-7]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[-+]?[0-9.]*_[0-9_.]*"
 )
+_TYPES: Mapping[type, str] = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    str: "a string",
+    list: "a list",
+    dict: "a mapping",
+}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?")
 _BARE_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?[0-9]+\.[0-9]*[eE][0-9]+")
@@ -213,3 +221,32 @@ def same(one: object, other: object) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
+
+
+def type_problem(value: Value, like: Value, *, exact: bool = False) -> str:
+    """Return how the type of a value differs from that of an earlier value; empty if it does not.
+
+    Null has every type, and an empty list or mapping holds every type.
+
+    Parameters
+    ----------
+    exact
+        An integer is not replaced by a float.
+
+    >>> type_problem("four", 5), type_problem(80, [20, 40]), type_problem(["a"], [20, 40]), type_problem(0.5, 1)
+    ('a string, not an integer', 'an integer, not a list', 'a list with a string, not an integer', '')
+    """
+    if value is None or like is None:
+        return ""
+    if type(value) is not type(like):
+        numbers = {type(value), type(like)} == {int, float}
+        fits = numbers and (type(value) is int or not exact)
+        return "" if fits else f"{_TYPES[type(value)]}, not {_TYPES[type(like)]}"
+    if isinstance(value, list) and isinstance(like, list):
+        kinds = list({type(each): each for each in like}.values())
+        problems = ([type_problem(each, kind, exact=exact) for kind in kinds] for each in value)
+        return next((f"a list with {each[0]}" for each in problems if each and all(each)), "")
+    if isinstance(value, dict) and isinstance(like, dict):
+        inner = ((key, type_problem(each, like.get(key), exact=exact)) for key, each in value.items())
+        return next((f"a mapping in which '{key}' is {each}" for key, each in inner if each), "")
+    return ""
