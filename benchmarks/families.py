@@ -1,4 +1,4 @@
-"""Models other than boosting: the backend and its speed, next to scikit-learn with a DataFrame.
+"""Models other than boosting: the backend, its speed next to scikit-learn with a DataFrame, and the size of the package.
 
 The rows of `one_row`, 20,000 to train on; one row from a dict, and 100,000 rows of a DataFrame, both checked by the signature.
 """
@@ -17,21 +17,29 @@ ROWS = 100_000
 
 def run() -> str:
     """Return the comparison as Markdown."""
+    import numpy as np
     import pandas as pd
 
     from nbship import predictor
 
     rows, target = make_rows(20_000)
+    value = target + np.random.default_rng(0).normal(size=len(target))
     frame = make_rows(ROWS, seed=3)[0]
     row: dict[str, Any] = frame.dropna().to_dict("records")[0]
-    lines = ["| | backend | one row | × scikit-learn | rows/s | × scikit-learn |", "|---|---|--:|--:|--:|--:|"]
+    lines = [
+        "| | backend | one row | × scikit-learn | rows/s | × scikit-learn | package |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
     for name, estimator in _estimators().items():
-        fitted = make_columns(estimator).fit(rows, target)
+        classes = hasattr(estimator, "predict_proba")
+        fitted = make_columns(estimator).fit(rows, target if classes else value)
+        predict = fitted.predict_proba if classes else fitted.predict
         with tempfile.TemporaryDirectory() as folder:
             packaged = predictor.load(make_package(Path(folder), fitted, rows))
+        size = sum(map(len, packaged.package.files.values()))
         one = in_turn(
             {
-                "scikit-learn": lambda fitted=fitted: fitted.predict_proba(pd.DataFrame([row])),
+                "scikit-learn": lambda predict=predict: predict(pd.DataFrame([row])),
                 "nbship": lambda packaged=packaged: packaged.predict([row]),
             },
             rounds=9,
@@ -39,20 +47,24 @@ def run() -> str:
         )
         many = in_turn(
             {
-                "scikit-learn": lambda fitted=fitted: fitted.predict_proba(frame),
+                "scikit-learn": lambda predict=predict: predict(frame),
                 "nbship": lambda packaged=packaged: packaged.predict(frame),
             },
             rounds=3,
         )
         values = (f"{one['nbship'] * 1e6:,.0f} µs", f"{one['nbship'] / one['scikit-learn']:.3f}")
-        values += (f"{ROWS / many['nbship']:,.0f}", f"{many['scikit-learn'] / many['nbship']:.1f}")
+        values += (
+            f"{ROWS / many['nbship']:,.0f}",
+            f"{many['scikit-learn'] / many['nbship']:.1f}",
+            f"{size / 1e6:,.1f} MB",
+        )
         lines.append(f"| {name} | {packaged.backend} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 
 def _estimators() -> dict[str, Any]:
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+    from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
     from sklearn.linear_model import LogisticRegression
     from sklearn.naive_bayes import GaussianNB
     from sklearn.neural_network import MLPClassifier
@@ -61,6 +73,7 @@ def _estimators() -> dict[str, Any]:
         "logistic regression": LogisticRegression(max_iter=200),
         "gradient boosting, 100 trees": GradientBoostingClassifier(random_state=0),
         "forest, 100 trees to the end": RandomForestClassifier(random_state=0),
+        "forest, 100 trees to the end, values": RandomForestRegressor(random_state=0),
         "forest, 100 trees of 64 leaves": RandomForestClassifier(max_leaf_nodes=64, random_state=0),
         "calibrated gradient boosting, 3 folds": CalibratedClassifierCV(GradientBoostingClassifier(random_state=0), cv=3),
         "network of 32 units": MLPClassifier((32,), max_iter=20, early_stopping=True, random_state=0),

@@ -72,6 +72,16 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_small(tmp_path_factory.mktemp("models"), classifier=make_pipeline(SimpleImputer(), GaussianNB()))
 
 
+@pytest.fixture(scope="session")
+def small_nodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package with the same signature whose backend is nodes: its tables would be too large."""
+    from nbship.model.compiler import compile
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compile, "_LARGEST", 0)
+        return build_small(tmp_path_factory.mktemp("models"))
+
+
 @pytest.fixture
 def small_rows() -> pd.DataFrame:
     """Unseen rows for the small package, including the columns that are looked up."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
-from .model.backends import BOUND, ONNX, TABLES
+from .model.backends import BOUND, FILES
 from .model.package import GOLDEN_OUTPUT, PINNED_LIBRARIES, Manifest
 from .predictor import PackagePredictor, Predictor, load, load_files
 from .text import counted
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Proof", "accept", "load_proven", "prove"]
 
 _SINGLES = 50
+# Backend -> its name at the start of a reason, and in a sentence.
+_NAMES = {"tables": "Tables", "nodes": "Nodes", "onnx": "ONNX"}
+_SUBJECTS = {"tables": "lookup tables", "nodes": "nodes of trees", "onnx": "ONNX graph"}
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,14 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
 
 
 def _prove_backend(predictor: PackagePredictor, golden: pd.DataFrame, *, other_versions: bool) -> Proof:
-    """Compare lookup tables, or an ONNX graph, with the fitted estimator in the package."""
+    """Compare a faster backend with the fitted estimator in the package."""
     if predictor.backend == "sklearn":
         report = json.loads(predictor.package.files.get("acceptance.json", b"{}"))
-        reasons = [f"{name}: {report[key]}" for key, name in (("tables", "Tables"), ("onnx", "ONNX")) if key in report]
+        reasons = [f"{name}: {report[key]}" for key, name in _NAMES.items() if key in report]
         return Proof("backend", " ".join(["scikit-learn.", *reasons]))
-    subject = {"tables": "lookup tables", "onnx": "ONNX graph"}[predictor.backend]
+    subject = _SUBJECTS[predictor.backend]
     bound = BOUND[predictor.backend]
-    beside = {name: content for name, content in predictor.package.files.items() if name not in (TABLES, ONNX)}
+    beside = {name: content for name, content in predictor.package.files.items() if name not in FILES.values()}
     inputs = golden[[name for name in golden if not str(name).startswith(GOLDEN_OUTPUT)]]
     given = predictor.predict(inputs).columns()
     expected = load_files(predictor.package.manifest, beside, other_versions=other_versions).predict(inputs).columns()

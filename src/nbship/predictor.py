@@ -100,13 +100,13 @@ class PackagePredictor:
 
     @property
     def backend(self) -> str:
-        """The backend: "tables", "onnx" or "sklearn"."""
+        """The backend: "tables", "nodes", "onnx" or "sklearn"."""
         return self.model.backend.name
 
     @property
     def quick(self) -> bool:
-        """Whether a few rows take only microseconds, as they do with lookup tables."""
-        return self.backend == "tables"
+        """Whether a few rows take only microseconds: with lookup tables, and with the nodes of up to 256 trees."""
+        return self.model.is_quick
 
     @property
     def signature(self) -> Signature:

@@ -70,7 +70,7 @@ def installed(wheel: Path) -> Callable[[Rows], list[dict[str, Any]]]:
     return outputs
 
 
-KINDS = ["tables", "onnx", "fitted", "wheel", "logged", "logged onnx", "canary", "logged canary", "rest", "rest onnx", "rest canary"]  # fmt: skip
+KINDS = ["tables", "nodes", "onnx", "fitted", "wheel", "wheel nodes", "logged", "logged onnx", "canary", "logged canary", "rest", "rest nodes", "rest onnx", "rest canary"]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -79,10 +79,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def package(kind: str, small_package: Path, small_onnx: Path) -> predictor.PackagePredictor:
+def package(kind: str, small_package: Path, small_nodes: Path, small_onnx: Path) -> predictor.PackagePredictor:
     """The package whose outputs are expected."""
-    loaded = predictor.load(small_onnx if "onnx" in kind else small_package)
-    assert loaded.backend == ("onnx" if "onnx" in kind else "tables")
+    backend = next((name for name in ("nodes", "onnx") if name in kind), "tables")
+    loaded = predictor.load({"tables": small_package, "nodes": small_nodes, "onnx": small_onnx}[backend])
+    assert loaded.backend == backend
     return loaded
 
 
@@ -91,21 +92,22 @@ def outputs_of(
     kind: str,
     package: predictor.PackagePredictor,
     small_package: Path,
+    small_nodes: Path,
     small_challenger: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[Rows], list[dict]]]:
     folder = tmp_path_factory.mktemp("predictor")
     # Champion and challenger have the same outputs, so the suite holds for rows of either.
     canary = Canary(package, predictor.load(small_challenger), share=0.5) if "canary" in kind else None
-    if kind in ("tables", "onnx"):
+    if kind in ("tables", "nodes", "onnx"):
         yield from_python(package)
     elif kind == "fitted":
         files = {name: data for name, data in package.package.files.items() if name != "tables.npz"}
         fitted = predictor.load_files(package.package.manifest, files)
         assert fitted.backend == "sklearn"
         yield from_python(fitted)
-    elif kind == "wheel":
-        yield installed(build_wheel(small_package, folder))
+    elif kind.startswith("wheel"):
+        yield installed(build_wheel(small_nodes if "nodes" in kind else small_package, folder))
     elif kind == "canary":
         yield from_python(canary)
     elif kind.startswith("logged"):

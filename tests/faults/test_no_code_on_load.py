@@ -75,6 +75,7 @@ def pickles(mark: Path) -> Iterator[tuple[str, str, bytes]]:
         with zipfile.ZipFile(tables, "w") as archive:
             archive.writestr("described.npy", array.getvalue())
         yield f"array {name}", "tables.npz", tables.getvalue()
+        yield f"array of nodes {name}", "nodes.npz", tables.getvalue()
         yield f"pickled graph {name}", "model.onnx", pickle.dumps(call)
 
 

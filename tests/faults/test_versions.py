@@ -21,9 +21,10 @@ from nbship.model import Provenance, build_package
 from nbship.model.package import loaded
 from nbship.model.package.manifest import MANIFEST, make_manifest, read_files
 
-PACKAGES = {"tables": "boosting", "onnx": "naive Bayes", "sklearn": "transformed target"}
+PACKAGES = {"tables": "boosting", "nodes": "forest, grown", "onnx": "naive Bayes", "sklearn": "transformed target"}
 GUARDED = {
     "tables": ("python", "numpy"),
+    "nodes": ("python", "numpy"),
     "onnx": ("python", "numpy", "onnxruntime"),
     "sklearn": ("python", "numpy", "scikit-learn", "skops"),
 }

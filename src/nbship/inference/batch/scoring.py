@@ -89,7 +89,9 @@ class Scoring:
         missing = [number for number in range(len(spans)) if finished(number) is None]
         report = _counter(progress, sum(len(span) for number, span in enumerate(spans) if number not in missing))
         # ONNX and scikit-learn use threads of their own.
-        count = min(available_cores(), _MAX_WORKERS) if self.predictor.backend == "tables" and can_fork() else 0
+        count = (
+            min(available_cores(), _MAX_WORKERS) if self.predictor.backend in ("tables", "nodes") and can_fork() else 0
+        )
         with Workers(score, missing, prepare=self._prepare, count=count, report=report) as workers:
             for number in range(len(spans)):
                 workers.wait_for(lambda number=number: finished(number) is not None)  # type: ignore[misc]

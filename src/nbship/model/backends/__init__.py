@@ -1,4 +1,4 @@
-"""The backends that compute the scores of a packaged model: lookup tables, ONNX and scikit-learn."""
+"""The backends that compute the scores of a packaged model: lookup tables, nodes of trees, ONNX and scikit-learn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ...lazy import lazy_names
 if TYPE_CHECKING:
     from .averages import Blend, Calibration, Member
     from .lookup_tables import Input, Tables, available_cores, limit_cores
+    from .nodes import Nodes
     from .onnx import ABOUT, NULL, Graph, Onnx
     from .sklearn import Fitted, finds_outliers, input_of, match_fitted_names, scores_of, steps_of, targets_of
     from .skops_file import dump_estimator, load_estimator_bytes, types_in
@@ -20,6 +21,8 @@ else:
 __all__ = [
     "ABOUT",
     "BOUND",
+    "FILES",
+    "NODES",
     "NULL",
     "ONNX",
     "TABLES",
@@ -30,6 +33,7 @@ __all__ = [
     "Graph",
     "Input",
     "Member",
+    "Nodes",
     "Onnx",
     "Tables",
     "available_cores",
@@ -49,7 +53,10 @@ __all__ = [
 
 # The files that a package has if its backend needs them.
 TABLES = "tables.npz"
+NODES = "nodes.npz"
 ONNX = "model.onnx"
+# Backend -> its file; the scikit-learn backend has none but the estimator.
+FILES = {"tables": TABLES, "nodes": NODES, "onnx": ONNX}
 
 # Backend -> the largest allowed difference from scikit-learn, absolute or relative.
-BOUND = {"tables": 1e-12, "onnx": 1e-6, "sklearn": 1e-12}
+BOUND = {"tables": 1e-12, "nodes": 1e-12, "onnx": 1e-6, "sklearn": 1e-12}

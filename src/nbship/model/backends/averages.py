@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .lookup_tables import Input, Tables
+from .nodes import Nodes
 
 __all__ = ["Blend", "Calibration", "Member"]
 
@@ -66,7 +67,7 @@ class Calibration:
 class Member:
     """One of the averaged models, with its calibration and its weight."""
 
-    tables: Tables | Blend
+    tables: Tables | Nodes | Blend
     calibration: Calibration | None = None
     weight: float = 1.0
 
@@ -87,6 +88,11 @@ class Blend:
             for each in member.tables.inputs:
                 found.setdefault(each.name, []).append(each)
         return tuple(_merged(each) for each in found.values())
+
+    @property
+    def walked_trees(self) -> int:
+        """The number of trees that are walked for a row; the others are lookup tables."""
+        return sum(each.tables.walked_trees for each in self.members)
 
     @property
     def compares(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .joint_tables import JointTables
 
-__all__ = ["LeafSums"]
+__all__ = ["LeafSums", "add_in_order"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Buffers: TypeAlias = "tuple[Array, Array, Array]"
@@ -107,10 +107,10 @@ class LeafSums:
             for start in range(0, rows, _TRANSPOSED_ROWS):
                 np.copyto(transposed[:, start : start + _TRANSPOSED_ROWS], found[start : start + _TRANSPOSED_ROWS].T)
             values.take(transposed, out=added, mode="clip")
-            sums[:, output] = _added(added)
+            sums[:, output] = add_in_order(added)
 
 
-def _added(values: Array) -> Array:
+def add_in_order(values: Array) -> Array:
     """Return the sum of each column, added in order as scikit-learn does; NumPy adds a single column pairwise."""
     if values.shape[1] == 1:
         return np.asarray(np.add.accumulate(values[:, 0])[-1:])

@@ -23,6 +23,7 @@ import numpy as np
 from ..signature import Codes
 from .bins import NumberBins, TextBins
 from .leaf_sums import LeafSums
+from .links import score_of_sum, score_of_sums
 
 __all__ = ["Input", "Tables", "available_cores", "limit_cores"]
 
@@ -33,8 +34,6 @@ _BINNED_ROWS = 1 << 14
 # From this number of rows, threads pay off: NumPy releases the interpreter lock while it works.
 _MANY = 50_000
 _limit: list[int] = []
-# exp(709.8) overflows with a warning; beyond this limit `_linked` calculates, with the warning off.
-_FAR = 700.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,9 @@ class Tables:
     centres: Array | None = None
     additions: Array | None = None
 
+    # No tree is walked; see `Blend`.
+    walked_trees = 0
+
     @property
     def compares(self) -> bool:
         """Whether the model only compares numbers and never calculates with them."""
@@ -133,7 +135,7 @@ class Tables:
             spans = [range(start, min(start + step, rows)) for start in range(0, rows, step)]
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(lambda span: self._fill(given, sums, span), spans))
-        return self._linked(sums)
+        return score_of_sums(sums, self.link, self.divisor)
 
     def score_row(self, values: Sequence[Any]) -> list[float]:
         """Return the scores of one row, bit for bit those of `scores`.
@@ -151,13 +153,7 @@ class Tables:
             kinds = [object if each.is_string else np.float64 for each in self.inputs]
             row = [np.array([value], dtype=kind) for value, kind in zip(values, kinds, strict=True)]
             sums = self._weighted(row, np.array(bins)[:, None])[0].tolist()
-        # In plain Python: the overhead of NumPy for one number is larger than the calculation. Only the exponential is
-        # NumPy's, as the last bit of math.exp may differ.
-        if self.link == "expit" and sums[0] > -_FAR:
-            probability = 1 / (1 + np.exp(-sums[0]).item())
-            return [1 - probability, probability]
-        found: list[float] = self._linked(np.array([sums]))[0].tolist()
-        return found
+        return score_of_sum(sums, self.link, self.divisor)
 
     def _binned(self, columns: Sequence[Array]) -> Array:
         """Return the bin of each input of each row, shape (inputs, rows)."""
@@ -187,27 +183,6 @@ class Tables:
             if self.inputs[index].cuts is not None and self.weights[index].any():
                 number = np.asarray(column, dtype=np.float64) - self.centres[index]
                 sums += np.where(np.isnan(number), 0.0, number)[:, None] * self.weights[index]
-        return sums
-
-    def _linked(self, sums: Array) -> Array:
-        if self.divisor != 1.0:
-            sums = sums / self.divisor
-        if self.link == "decision":
-            chosen = sums.argmax(axis=1) if sums.shape[1] > 1 else (sums[:, 0] > 0).astype(np.intp)
-            return np.asarray(chosen[:, None] == np.arange(max(2, sums.shape[1])), dtype=np.float64)
-        with np.errstate(over="ignore"):
-            if self.link == "exp":
-                return np.asarray(np.exp(sums))
-            if self.link in ("expit", "expit of twice"):
-                probability = 1 / (1 + np.exp(-sums if self.link == "expit" else -2 * sums))
-                return np.concatenate([1 - probability, probability], axis=1)
-            if self.link == "softmax":
-                powers = np.exp(sums - sums.max(axis=1, keepdims=True))
-                # Add column by column: the order in which NumPy sums along rows depends on the number of rows.
-                total = powers[:, 0].copy()
-                for output in range(1, powers.shape[1]):
-                    total += powers[:, output]
-                return np.asarray(powers / total[:, None])
         return sums
 
 

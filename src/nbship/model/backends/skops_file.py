@@ -1,7 +1,7 @@
 """Estimators as skops files in a canonical form: the same model gives the same bytes.
 
 skops writes memory addresses and times. Here, object ids are numbered in order of appearance, and the entries of the
-archive have no time.
+archive have no time. The nodes of trees have unused bytes, which are zero. Large estimators are compressed: the nodes of a forest take a quarter of their size or less.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import zipfile
 from collections.abc import Collection, Mapping
 from typing import Any
+
+import numpy as np
 
 from ...errors import CorruptPackageError
 from ...text import first_line
@@ -49,6 +51,8 @@ TRUSTED = frozenset(
         "sklearn.utils._bunch.Bunch",
     }
 )
+# Larger estimators, in bytes, are compressed, unless they would unpack to more than this multiple of the file's size.
+_LARGE, _MOST_RATIO = 16 << 20, 64
 _OWN = frozenset({"model.features.ColumnFeatures"})
 
 
@@ -60,8 +64,12 @@ def dump_estimator(estimator: Any) -> bytes:
         schema = json.loads(archive.read("schema.json"))
         files: dict[str, str] = {}
         _renumber(schema, ids={}, files=files)
-        entries = {new: archive.read(old) for old, new in files.items()}
-    return write_zip({**entries, "schema.json": json.dumps(schema, indent=1).encode()})
+        entries = {new: _without_padding(archive.read(old)) for old, new in files.items()}
+    entries["schema.json"] = json.dumps(schema, indent=1).encode()
+    size = sum(map(len, entries.values()))
+    if size > _LARGE and size <= _MOST_RATIO * len(small := write_zip(entries, compressed=True)):
+        return small
+    return write_zip(entries)
 
 
 def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Mapping[str, str] | None = None) -> Any:
@@ -85,10 +93,11 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
     renamed = {"nbship": own, **(renamed or {})}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            # `dump_estimator` does not compress, so an entry cannot unpack to more than the size of the file.
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            # A file that would fill the memory is not read.
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > max(_LARGE, _MOST_RATIO * len(data)):
                 raise CorruptPackageError(
-                    "The model file is compressed, but nbship writes model files without compression. Build the package again."
+                    f"The model file has {len(data):,} bytes and would unpack to {size:,}. Build the package again."
                 )
         data = _rename(data, renamed)
         trusted = {
@@ -125,6 +134,19 @@ def _allowed(types: Collection[str], *, code: Collection[str], own: str) -> list
                 "Use a scikit-learn estimator, or define the type in the project's own modules."
             )
     return list(types)
+
+
+def _without_padding(content: bytes) -> bytes:
+    """Return an array of structures with zeros in the bytes between their fields; other content unchanged."""
+    if not (content.startswith(b"\x93NUMPY") and b"'descr': [(" in content[:128]):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    packed = np.zeros(array.shape, dtype=array.dtype)
+    for name in array.dtype.names:
+        packed[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, packed, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _renumber(node: Any, *, ids: dict[Any, int], files: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ def mlflow_files(code: Mapping[str, bytes], *, backend: str, python: str) -> dic
     code
         Path below `code/` -> source.
     backend
-        "tables", "onnx" or "sklearn".
+        "tables", "nodes", "onnx" or "sklearn".
     python
         The version of Python, such as "3.11".
     """

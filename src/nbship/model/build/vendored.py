@@ -21,7 +21,7 @@ _ROOT = Path(__file__).parents[2]
 _TOP = "nbship"
 _FITTED, _ONNX = "nbship.model.backends.sklearn", "nbship.model.backends.onnx"
 # Backend -> the modules of other backends, which are excluded.
-_EXCLUDED = {"tables": (_FITTED, _ONNX), "onnx": (_FITTED,), "sklearn": (_ONNX,)}
+_EXCLUDED = {"tables": (_FITTED, _ONNX), "nodes": (_FITTED, _ONNX), "onnx": (_FITTED,), "sklearn": (_ONNX,)}
 
 
 def runtime_files(code: Mapping[str, bytes], *, backend: str) -> dict[str, bytes]:
@@ -32,7 +32,7 @@ def runtime_files(code: Mapping[str, bytes], *, backend: str) -> dict[str, bytes
     code
         Path below `code/` -> source.
     backend
-        "tables", "onnx" or "sklearn".
+        "tables", "nodes", "onnx" or "sklearn".
 
     Raises
     ------

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..backends import Blend, Calibration, Member, Tables, steps_of
-from .compile import compile_tables
+from ..backends import Blend, Calibration, Member, Nodes, Tables, steps_of
 from .trace import Traced
 
 __all__ = ["compile_model"]
 
 
-def compile_model(steps: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Tables | Blend:
+CompiledModel: TypeAlias = "Tables | Nodes | Blend"
+Trace: TypeAlias = "Callable[[Sequence[Any]], Traced]"
+CompileOne: TypeAlias = "Callable[[Any, Traced], Tables | Nodes]"
+
+
+def compile_model(steps: Sequence[Any], trace: Trace, compile_one: CompileOne) -> CompiledModel:
     """Compile a pipeline; if its last step averages estimators, compile each of them.
+
+    Parameters
+    ----------
+    trace
+        The function that traces the steps back to the inputs.
+    compile_one
+        The function that compiles the last step of a traced pipeline.
 
     Raises
     ------
@@ -28,23 +39,23 @@ def compile_model(steps: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]
     last = _unfrozen(last)
     kind = type(last).__name__ if type(last).__module__.startswith("sklearn.") else ""
     if kind == "CalibratedClassifierCV":
-        return Blend(tuple(_calibrated(each, before, trace) for each in last.calibrated_classifiers_))
+        return Blend(tuple(_calibrated(each, before, trace, compile_one) for each in last.calibrated_classifiers_))
     if kind in ("VotingClassifier", "VotingRegressor"):
         if getattr(last, "voting", "soft") != "soft":
             raise NotCompilableError("VotingClassifier votes by label")
         weights = last._weights_not_none or [1.0] * len(last.estimators_)
         return Blend(
             tuple(
-                Member(_compiled(each, before, trace), weight=float(weight))
+                Member(_compiled(each, before, trace, compile_one), weight=float(weight))
                 for each, weight in zip(last.estimators_, weights, strict=True)
             )
         )
-    return compile_tables(last, trace([*before, last]))
+    return compile_one(last, trace([*before, last]))
 
 
-def _calibrated(each: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Member:
+def _calibrated(each: Any, before: Sequence[Any], trace: Trace, compile_one: CompileOne) -> Member:
     """Return a calibrated member; the curves apply to its decision function, or to probabilities if it has none."""
-    tables = _compiled(each.estimator, before, trace)
+    tables = _compiled(each.estimator, before, trace, compile_one)
     if hasattr(each.estimator, "decision_function"):
         if isinstance(tables, Blend):
             raise NotCompilableError("CalibratedClassifierCV calibrates an average of others")
@@ -58,8 +69,8 @@ def _calibrated(each: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]
     return Member(tables, Calibration(each.method, tuple(class_indices), tuple(curves), len(each.classes)))
 
 
-def _compiled(inner: Any, before: Sequence[Any], trace: Callable[[Sequence[Any]], Traced]) -> Tables | Blend:
-    return compile_model([*before, *steps_of(_unfrozen(inner))], trace)
+def _compiled(inner: Any, before: Sequence[Any], trace: Trace, compile_one: CompileOne) -> CompiledModel:
+    return compile_model([*before, *steps_of(_unfrozen(inner))], trace, compile_one)
 
 
 def _unfrozen(estimator: Any) -> Any:

@@ -7,7 +7,7 @@ differently.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,11 @@ from .column_origins import Origin, Source
 from .estimators import Ensemble, Linear
 from .trace import UNSEEN, Traced, objects
 
-__all__ = ["Binned", "bin_inputs"]
+__all__ = ["Binned", "bin_inputs", "bisect_ends"]
 
 _MOST = np.finfo(np.float64).max
+# The number of rows that go through the transformers together.
+_ROWS = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def _cuts(traced: Traced, scores: Ensemble | Linear | None) -> dict[int, Any]:
         found[origins[column].source].add(threshold)
     if searched := sorted(set(wanted) - set(exact)):
         assert isinstance(scores, Ensemble)
-        ends = _bisect(searched, traced, narrow=scores.narrow)
+        columns, thresholds = (np.array(each) for each in zip(*searched, strict=True))
+        ends = bisect_ends(columns, thresholds, traced, narrow=scores.narrow)
         for (column, _), end in zip(searched, ends, strict=True):
             if np.isfinite(end):
                 found[origins[column].source].add(end)
@@ -108,55 +111,109 @@ def _thresholds(scores: Ensemble, origins: Sequence[Origin], sources: Sequence[S
     return sorted(found)
 
 
-def _bisect(pairs: Sequence[tuple[int, float]], traced: Traced, *, narrow: bool) -> Any:
-    """Return the largest number that passes each test; inf if all numbers pass, -inf if none does."""
-    sources, origins = traced.sources, traced.origins
-    columns = np.array([column for column, _ in pairs])
-    thresholds = np.array([threshold for _, threshold in pairs])
-    owners = np.array([origins[column].source for column, _ in pairs])
-    rows = np.empty(len(pairs), dtype=np.int64)
-    # All tests are searched together, through one matrix. Tests of different sources share a row; two tests of the same
-    # source need different values of it, and so different rows.
+def bisect_ends(columns: Any, thresholds: Any, traced: Traced, *, narrow: bool) -> Any:
+    """Return the largest number that passes each test (column, threshold); inf if all numbers pass, -inf if none does."""
+    owners = np.array([origin.source for origin in traced.origins])[columns]
+    same = all(traced.origins[column].same for column in np.unique(columns))
+
+    def passes(tests: Any, order: Any) -> Any:
+        numbers = _number(order)
+        values = numbers if same else _column_values(traced, owners[tests], columns[tests], numbers)
+        with np.errstate(over="ignore"):
+            return (values.astype(np.float32).astype(np.float64) if narrow else values) <= thresholds[tests]
+
+    low, high = _brackets(_guesses(columns, thresholds, traced, narrow=narrow), passes)
+    while len(tests := np.flatnonzero(low < high)):
+        # The middle of two integers, rounded up, without the overflow of (low + high + 1) // 2 near 2**63.
+        middle = (low[tests] | high[tests]) - ((low[tests] ^ high[tests]) >> 1)
+        right = passes(tests, middle)
+        low[tests], high[tests] = np.where(right, middle, low[tests]), np.where(right, high[tests], middle - 1)
+    ends = np.where(low == _HIGHEST, np.inf, _number(low))
+    lowest = np.flatnonzero(low == _LOWEST)
+    ends[lowest[~passes(lowest, low[lowest])]] = -np.inf
+    return ends
+
+
+def _column_values(traced: Traced, owners: Any, columns: Any, numbers: Any) -> Any:
+    """Return the value of one column of the matrix for each number; the number belongs to the column's source.
+
+    All are computed together, through one matrix. Numbers of different sources share a row.
+    """
+    rows, found = np.empty(len(numbers), dtype=np.int64), np.empty(len(numbers))
     for owner in np.unique(owners):
         rows[owners == owner] = np.arange((owners == owner).sum())
-    simple = all(origins[column].same for column in columns)
+    for start in range(0, int(rows.max(initial=-1)) + 1, _ROWS):
+        taken = np.flatnonzero((rows >= start) & (rows < start + _ROWS))
+        given: list[Any] = []
+        for index, source in enumerate(traced.sources):
+            if source.is_string:
+                given.append(objects([traced.first_string(index)] * (int(rows[taken].max()) - start + 1)))
+            else:
+                own = taken[owners[taken] == index]
+                given.append(np.zeros(int(rows[taken].max()) - start + 1))
+                given[-1][rows[own] - start] = numbers[own]
+        found[taken] = traced.values_of(given)[rows[taken] - start, columns[taken]]
+    return found
 
-    def passes(numbers: Any) -> Any:
-        if simple:
-            values = numbers
-        else:
-            given = []
-            for index, source in enumerate(sources):
-                if source.is_string:
-                    given.append(objects([traced.first_string(index)] * (int(rows.max()) + 1)))
-                else:
-                    column = np.zeros(int(rows.max()) + 1)
-                    column[rows[owners == index]] = numbers[owners == index]
-                    given.append(column)
-            values = traced.values_of(given)[rows, columns]
+
+def _guesses(columns: Any, thresholds: Any, traced: Traced, *, narrow: bool) -> Any:
+    """Return a number near the end of each test, where the column is the source or affine; otherwise NaN."""
+    values = thresholds
+    if narrow:
+        # Values up to the middle of two neighbouring float32 numbers are rounded to the lower one.
         with np.errstate(over="ignore"):
-            return (values.astype(np.float32).astype(np.float64) if narrow else values) <= thresholds
+            rounded = thresholds.astype(np.float32)
+            lower = np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+            above = np.nextafter(lower, np.float32(np.inf)).astype(np.float64)
+        values = (lower.astype(np.float64) + above) / 2
+    found = np.full(len(columns), np.nan)
+    affine = np.array([origin.slope is not None and origin.slope > 0 for origin in traced.origins])[columns]
+    if not affine.any():
+        return found
+    slopes = np.array([origin.slope or np.nan for origin in traced.origins])[columns[affine]]
+    centres = np.array([origin.centre for origin in traced.origins])[columns[affine]]
+    owners = np.array([origin.source for origin in traced.origins])[columns[affine]]
+    same = np.array([origin.same for origin in traced.origins])[columns[affine]]
+    at_centres = _column_values(traced, owners, columns[affine], centres)
+    with np.errstate(all="ignore"):
+        found[affine] = np.where(same, values[affine], centres + (values[affine] - at_centres) / slopes)
+    return found
 
-    low, high = np.full(len(pairs), _order(-_MOST)), np.full(len(pairs), _order(_MOST))
-    none, everything = ~passes(_number(low)), passes(_number(high))
-    while (low < high).any():
-        # The middle of two integers, rounded up, without the overflow of (low + high + 1) // 2 near 2**63.
-        middle = (low | high) - ((low ^ high) >> 1)
-        right = passes(_number(middle))
-        low, high = np.where(right, middle, low), np.where(right, high, middle - 1)
-    return np.where(none, -np.inf, np.where(everything, np.inf, _number(low)))
+
+def _brackets(guesses: Any, passes: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """Return integers (see `_order`) between which the end of each test lies: the first passes, or is the lowest."""
+    known = np.isfinite(guesses)
+    middle = np.where(known, _order(np.clip(np.where(known, guesses, 0.0), -_MOST, _MOST)), 0)
+    low, high = np.full(len(guesses), _LOWEST), np.full(len(guesses), _HIGHEST)
+    below, above, width = np.flatnonzero(known), np.flatnonzero(known), 8
+    while len(below) or len(above):
+        width = min(width, _HIGHEST)
+        # The sums that would overflow are beyond the limits.
+        lower = np.where(middle[below] < _LOWEST + width, _LOWEST, middle[below] - width)
+        upper = np.where(middle[above] > _HIGHEST - width, _HIGHEST, middle[above] + width)
+        passed, failed = passes(below, lower), ~passes(above, upper)
+        low[below[passed]] = lower[passed]
+        high[below[~passed]] = np.minimum(high[below[~passed]], np.maximum(lower[~passed] - 1, _LOWEST))
+        high[above[failed]] = np.minimum(high[above[failed]], upper[failed] - 1)
+        low[above[~failed]] = np.maximum(low[above[~failed]], upper[~failed])
+        below, above = below[~passed & (lower > _LOWEST)], above[~failed & (upper < _HIGHEST)]
+        width *= 64
+    return low, high
 
 
-def _order(number: float) -> int:
-    """Return an integer that sorts like the floating-point number; neighbouring floats have neighbouring integers.
+def _order(numbers: Any) -> Any:
+    """Return integers that sort like the floating-point numbers; neighbouring floats have neighbouring integers.
 
     For example, 1.0 has the bits 0x3FF0…0 and the next float 0x3FF0…1, so their integers are neighbours, and bisection
     needs 64 steps. Negative floats sort by magnitude without the sign bit: -1.0 becomes -0x3FF0…0.
     """
-    bits = int(np.float64(number).view(np.int64))
-    return bits if bits >= 0 else -(bits & 0x7FFFFFFFFFFFFFFF)
+    bits = np.asarray(numbers, dtype=np.float64).view(np.int64)
+    return np.where(bits >= 0, bits, -(bits & 0x7FFFFFFFFFFFFFFF))
 
 
 def _number(order: Any) -> Any:
     bits = np.abs(order)
     return np.where(order < 0, -bits.view(np.float64), bits.view(np.float64))
+
+
+_LOWEST, _HIGHEST = int(_order(-_MOST)), int(_order(_MOST))

@@ -14,9 +14,13 @@ import sklearn
 from ...errors import CorruptPackageError, NotCompilableError
 from ..backends import (
     BOUND,
+    NODES,
     ONNX,
     TABLES,
+    Blend,
     Input,
+    Nodes,
+    Tables,
     dump_tables,
     finds_outliers,
     input_of,
@@ -27,7 +31,9 @@ from ..backends import (
 from ..features import ColumnFeatures
 from ..signature import Column, Columns, Signature, compute
 from .averaging import compile_model
+from .compile import compile_tables
 from .estimators import Ensemble, read_scores
+from .nodes import compile_nodes
 from .parity import ROWS, generate_rows, largest_difference
 from .trace import Traced, trace_features, trace_fields
 
@@ -44,9 +50,9 @@ class Choice:
     Attributes
     ----------
     name
-        "tables", "onnx" or "sklearn".
+        "tables", "nodes", "onnx" or "sklearn".
     files
-        The file of the backend: `tables.npz`, `model.onnx`, or none for "sklearn".
+        The file of the backend: `tables.npz`, `nodes.npz`, `model.onnx`, or none for "sklearn".
     report
         For `acceptance.json`: `path` (the backend), the proof, and why faster backends were not chosen.
     """
@@ -103,7 +109,11 @@ def choose_backend(estimator: Any, signature: Signature, *, columns: Columns, co
         model = _read(estimator, signature, columns=columns, code=code)
     except Exception as error:
         return Choice("sklearn", {}, {"path": "sklearn", "tables": f"Not compiled: {_reason(error)}."})
-    candidates = {"tables": (TABLES, "compiled", _compile), "onnx": (ONNX, "converted", _convert_faster)}
+    candidates = {
+        "tables": (TABLES, "compiled", _compile),
+        "nodes": (NODES, "compiled", _compile_large),
+        "onnx": (ONNX, "converted", _convert_faster),
+    }
     for name, (file, done, build) in candidates.items():
         try:
             data, most = build(model)
@@ -153,7 +163,18 @@ def export_onnx(
 
 def _compile(model: _Model) -> tuple[bytes, float]:
     """Return the bytes of lookup tables, and the largest difference of their scores."""
-    tables = compile_model(model.steps, model.trace)
+    return _compared(compile_model(model.steps, model.trace, compile_tables), model)
+
+
+def _compile_large(model: _Model) -> tuple[bytes, float]:
+    """Return the bytes of a model with trees that are too large for lookup tables, and the largest difference."""
+    nodes = compile_model(model.steps, model.trace, compile_nodes)
+    if not nodes.walked_trees:
+        raise NotCompilableError("it has no trees that are too large for tables")
+    return _compared(nodes, model)
+
+
+def _compared(tables: Tables | Nodes | Blend, model: _Model) -> tuple[bytes, float]:
     rows = _rows(model, tables.inputs, exact=tables.compares)
     most = largest_difference(tables.scores([rows[each.name] for each in tables.inputs]), model.expected(rows))
     return dump_tables(tables, model.about), most

@@ -17,7 +17,7 @@ from .column_origins import Origin
 from .estimators import Ensemble, Linear, Tree, read_scores
 from .trace import Traced, affine_columns
 
-__all__ = ["compile_tables"]
+__all__ = ["compile_tables", "fits_tables"]
 
 # The largest size of tables in memory, in bytes; a larger model uses another backend.
 _LARGEST = 64 << 20
@@ -32,8 +32,37 @@ def compile_tables(estimator: Any, traced: Traced) -> Tables:
         With the reason, as a clause.
     """
     scores = read_scores(estimator)
+    if isinstance(scores, Ensemble):
+        # Before the bins are searched, which takes long for large trees.
+        _check_size(_largest_size(scores, traced))
     binned = bin_inputs(traced, scores)
     return _linear(scores, traced, binned) if isinstance(scores, Linear) else _trees(scores, traced.origins, binned)
+
+
+def fits_tables(scores: Ensemble, traced: Traced) -> bool:
+    """Return whether lookup tables of the trees are small enough."""
+    return _largest_size(scores, traced) <= _LARGEST
+
+
+def _largest_size(scores: Ensemble, traced: Traced) -> int:
+    """Return the size of the tables in bytes, if each threshold of a numeric input has a bin of its own."""
+    leaves = [int((tree.left < 0).sum()) for tree, _ in scores.trees]
+    bits = 32 if max(leaves) <= 32 else 64
+    words = sum(-(-each // bits) for each in leaves)
+    inner = [tree.left >= 0 for tree, _ in scores.trees]
+    columns = np.concatenate([tree.column[each] for (tree, _), each in zip(scores.trees, inner, strict=True)])
+    thresholds = np.concatenate([tree.threshold[each] for (tree, _), each in zip(scores.trees, inner, strict=True)])
+    most = dict.fromkeys(range(len(traced.sources)), 0)
+    for column, origin in enumerate(traced.origins):
+        if origin.rising and not traced.sources[origin.source].is_string:
+            own = len(np.unique(thresholds[columns == column]))
+            most[origin.source] = max(most[origin.source], own)
+    return sum(most.values()) * words * bits // 8
+
+
+def _check_size(size: int) -> None:
+    if size > _LARGEST:
+        raise NotCompilableError(f"its tables would take {size / 1e6:,.0f} MB")
 
 
 def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Tables:
@@ -43,9 +72,7 @@ def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Table
     words = [-(-len(each) // bits) for each in leaves]
     starts = np.cumsum([0, *words])
     bins = np.cumsum([0, *(each.bins for each in inputs)])
-    size = int(bins[-1] * starts[-1] * bits // 8)
-    if size > _LARGEST:
-        raise NotCompilableError(f"its tables would take {size / 1e6:,.0f} MB")
+    _check_size(int(bins[-1] * starts[-1] * bits // 8))
     table = np.full((bins[-1], starts[-1]), (1 << bits) - 1, dtype=np.uint32 if bits == 32 else np.uint64)
     outputs = scores.trees[0][0].values.shape[1]
     # x + -0.0 is x for every x, but -0.0 + 0.0 is 0.0: only -0.0 adds nothing.

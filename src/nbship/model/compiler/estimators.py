@@ -6,7 +6,7 @@ It is read from scikit-learn's fitted attributes. The order of the sums is that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,8 @@ def read_scores(estimator: Any) -> Ensemble | Linear:
             return _forest(estimator, list(estimator.estimators_))
         if kind in _TREES:
             return _forest(estimator, [estimator])
+        if kind in ("BaggingClassifier", "BaggingRegressor"):
+            return _bagging(estimator)
         if kind in _CLASSIFIERS or kind in _REGRESSIONS:
             return _linear(estimator)
     raise NotCompilableError(f"{kind} is neither an ensemble of trees nor a linear model")
@@ -178,6 +180,24 @@ def _forest(estimator: Any, members: Sequence[Any]) -> Ensemble:
         raise NotCompilableError(f"{type(estimator).__name__} has several outputs")
     trees = [(_tree(member.tree_), None) for member in members]
     outputs = trees[0][0].values.shape[1]
+    return Ensemble(trees, np.zeros(outputs), narrow=True, divisor=float(len(trees)))
+
+
+def _bagging(bagging: Any) -> Ensemble:
+    """Return bagged trees, each over its own columns; a classifier's tree may know some of the classes only."""
+    if any(type(each).__name__ not in _TREES for each in bagging.estimators_):
+        raise NotCompilableError(f"{type(bagging).__name__} has other estimators than trees")
+    trees: list[tuple[Tree, int | None]] = []
+    outputs = len(getattr(bagging, "classes_", "1"))
+    for each, columns in zip(bagging.estimators_, bagging.estimators_features_, strict=True):
+        tree = _tree(each.tree_)
+        values = tree.values
+        if hasattr(each, "classes_"):
+            # The classes of a tree are indices of the classes of all.
+            values = np.zeros((len(tree.values), outputs))
+            values[:, each.classes_.astype(np.int64)] = tree.values
+        column = np.where(tree.left < 0, 0, np.asarray(columns)[np.maximum(tree.column, 0)])
+        trees.append((replace(tree, column=column, values=values), None))
     return Ensemble(trees, np.zeros(outputs), narrow=True, divisor=float(len(trees)))
 
 

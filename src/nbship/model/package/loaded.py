@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import VersionMismatchError
-from ..backends import ONNX, TABLES, Compiled
+from ..backends import FILES, Compiled
 from ..signature import Column, Columns, OutputReader, Predictions, RecordReader, Rows, Signature, Target
 from .code import install_code
 from .lookup_files import load_lookups
@@ -22,17 +22,18 @@ __all__ = ["PINNED_LIBRARIES", "Backend", "PackagedModel", "backend_of"]
 # Backend -> libraries whose minor version can change the outputs of a model.
 PINNED_LIBRARIES = {
     "tables": ("numpy",),
+    "nodes": ("numpy",),
     "onnx": ("numpy", "onnxruntime"),
     "sklearn": ("scikit-learn", "numpy", "skops"),
 }
 
 
 class Backend(Protocol):
-    """What computes the scores of a model: lookup tables, an ONNX graph, or the fitted estimator."""
+    """What computes the scores of a model: lookup tables, nodes of trees, an ONNX graph, or the fitted estimator."""
 
     @property
     def name(self) -> str:
-        """ "tables", "onnx" or "sklearn"."""
+        """ "tables", "nodes", "onnx" or "sklearn"."""
         ...
 
     @property
@@ -68,6 +69,11 @@ class PackagedModel:
     def accepts_codes(self) -> bool:
         """Whether `predict` accepts `Codes` for string columns: no feature function and no lookup reads them."""
         return self._tables is not None and self._tables.reads_fields and not self.lookups
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a row takes less time than its way to a thread and back."""
+        return self._tables is not None and self._tables.is_quick
 
     def complete(self, rows: Rows) -> Columns:
         """Return the columns that the model needs, with absent values looked up."""
@@ -107,18 +113,19 @@ class PackagedModel:
 
 
 def backend_of(files: Container[str]) -> str:
-    """Return the backend of a package with these files: "tables", "onnx" or "sklearn"."""
-    return "tables" if TABLES in files else "onnx" if ONNX in files else "sklearn"
+    """Return the backend of a package with these files: "tables", "nodes", "onnx" or "sklearn"."""
+    return next((name for name, file in FILES.items() if file in files), "sklearn")
 
 
 def _load_backend(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Backend:
     """Load the backend that was chosen when the package was built."""
-    if TABLES in files:
-        return Compiled(files[TABLES], renamed=renamed)
-    if ONNX in files:
+    name = backend_of(files)
+    if name in ("tables", "nodes"):
+        return Compiled(files[FILES[name]], renamed=renamed, name=name)
+    if name == "onnx":
         from ..backends import Onnx
 
-        return Onnx(files[ONNX], renamed=renamed)
+        return Onnx(files[FILES[name]], renamed=renamed)
     from ..backends import Fitted
 
     return Fitted(file_of(files, "model.skops"), renamed=renamed, signature=signature)
