@@ -119,12 +119,31 @@ def test_a_run_waits_for_another_run_and_for_dvc(project: Path):
     assert output[1] == "'x hold' is running here. Waiting for it to finish."
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_a_run_leaves_no_process_and_prints_one_sentence(tmp_path: Path, number: signal.Signals):
+# A script that runs a command as an interactive shell, `script &` or `nohup` do.
+AS = "import os, signal, sys; signal.signal(signal.{}, signal.SIG_{}); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def start_run(root: Path, *, number: str, handling: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", AS.format(number, handling), str(Path(sys.executable).parent / "nbship"), "run"]
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "sigint"),
+    [
+        (signal.SIGINT, "DFL"),
+        (signal.SIGTERM, "DFL"),
+        (signal.SIGTERM, "IGN"),
+        (signal.SIGHUP, "DFL"),
+        (signal.SIGHUP, "IGN"),
+    ],
+)
+def test_stopping_a_run_leaves_no_process_and_prints_one_sentence(tmp_path: Path, number: signal.Signals, sigint: str):
     root = write_project(tmp_path)
     edit(root, "10_load.ipynb", "import os, time; open('../pid', 'w').write(str(os.getpid())); time.sleep(1000)")
-    programs = Path(sys.executable).parent
-    process = subprocess.Popen([programs / "nbship", "run"], cwd=root, stderr=subprocess.PIPE, text=True)
+    if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("under nohup, SIGHUP stops no run")
+    process = start_run(root, number="SIGINT", handling=sigint)
     wait_until(lambda: (root / "pid").is_file() and (root / "pid").read_text())
     below = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, number)
@@ -134,3 +153,19 @@ def test_stopping_a_run_leaves_no_process_and_prints_one_sentence(tmp_path: Path
     wait_until(lambda: not any(is_running(each.pid) for each in below))
     assert not (root / "products/data.json").exists()
     assert json.loads((root / ".dvc/tmp/rwlock").read_text()) == {}
+
+
+def test_a_hang_up_does_not_stop_a_run_under_nohup(tmp_path: Path):
+    root = write_project(tmp_path)
+    edit(
+        root,
+        "10_load.ipynb",
+        "import pathlib, time\npathlib.Path('../begun').touch()\nwhile not pathlib.Path('../go').exists(): time.sleep(0.01)",
+    )
+    process = start_run(root, number="SIGHUP", handling="IGN")
+    wait_until((root / "begun").exists)
+    process.send_signal(signal.SIGHUP)
+    (root / "go").touch()
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, stderr) == (0, "")
+    assert "2 ran" in stdout

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 from execution.graphs import DIAMOND, WORK, executions, products, write_graph
 from runs import Failpoints, StartedRun, find_problems, run_project, try_run
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.timeout(7200)
 SLOW = (
     WORK
     + """
-import time
+import subprocess, time
+subprocess.Popen(["sleep", "1000"])  # ends with the stage, whichever process is killed
 with open(stage.product["parts"] / "slow.txt", "w") as slow:
     for part in range(5):
         slow.write(f"{part} of {total}\\n")
@@ -103,19 +105,32 @@ def test_a_cache_that_is_written_in_place_would_be_caught(
 
 
 def kill_something(started: StartedRun, rng: random.Random) -> str:
-    """Wait until some stages have started, and a bit longer; then kill the runner, another process, or all of them."""
+    """Wait until some stages have started, and a bit longer; then kill some of its processes."""
     log, begun = started.root / "ran.log", rng.randrange(len(DIAMOND))
     wait_until(lambda: not started.process.is_alive() or len(log.read_text().split() if log.is_file() else []) >= begun)
     time.sleep(rng.uniform(0.05, 0.4))
     alive = started.alive()
     if not alive:
         return "nothing"
-    kind = rng.choice(["runner", "other", "other", "all"])
-    victims = {"runner": alive[:1], "other": [rng.choice(alive)], "all": alive}[kind]
+    kind = rng.choice(["runner", "other", "other", "all", "fork server", "fork server", "runner and fork server"])
+    server = [process for process in alive if is_fork_server(process, alive[0])]
+    victims = {
+        "runner": alive[:1],
+        "other": [rng.choice(alive)],
+        "all": alive,
+        "fork server": server,
+        "runner and fork server": alive[:1] + server,
+    }[kind]
     for process in victims:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
     return kind
+
+
+def is_fork_server(process: psutil.Process, runner: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.ppid() == runner.pid and "nbship.execution.kernels.forkserver" in process.cmdline()
+    return False
 
 
 def rounds(done: Path, expected: Mapping[str, bytes], *, times: int, seed: int = 0) -> Iterator[str]:

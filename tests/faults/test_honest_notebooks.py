@@ -18,7 +18,8 @@ from waiting import in_time, is_running, wait_until
 
 from nbship.execution.kernels import outputs as outputs_module
 from nbship.execution.kernels.client import ForkServer
-from nbship.execution.kernels.executor import Callbacks, Executed, Limits, execute
+from nbship.execution.kernels.execution import Callbacks, Executed, Limits
+from nbship.execution.kernels.executor import execute
 from nbship.notebook import PINNED
 
 Execute = Callable[..., Executed]
@@ -191,7 +192,7 @@ def test_a_thousand_notebooks_leave_nothing_behind(fork_server: ForkServer, full
     server = next(process for process in psutil.process_iter(["pid"]) if process.pid == fork_server.pid)
 
     def measure() -> tuple[int, int, int]:
-        wait_until(lambda: len(server.children(recursive=True)) == 1)  # the fork for the next notebook
+        wait_until(lambda: len(server.children(recursive=True)) == 2)  # the fork for the next notebook, and the guard
         return server.memory_info().rss, server.num_fds(), psutil.Process().num_fds()
 
     for _ in range(10):

@@ -17,15 +17,16 @@ _SECONDS = 0.5
 
 
 def stop_with_parents(environ: Mapping[str, str]) -> None:
-    """Stop cleanly on SIGTERM and SIGHUP, and when DVC has ended.
+    """Stop cleanly on SIGTERM, on SIGHUP unless it is ignored (`nohup`), and when DVC has ended.
 
     A killed `dvc repro` leaves its commands running, and one of them could overwrite the products of the next run.
     Example: DVC (process 10) starts a shell (11), which starts this stage (12). A killed DVC leaves 11 and 12; the
-    stage watches both 10 and 11, finds that 10 ended, and sends itself SIGINT, which leaves no product.
+    stage watches both 10 and 11, finds that 10 ended, and sends itself SIGTERM, which leaves no product.
     """
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: signal.raise_signal(signal.SIGINT))
+    # Not by way of SIGINT: a shell ignores it for what a script starts in the background.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     if "DVC_STAGE" in environ:
         threading.Thread(target=_watch, args=(environ,), daemon=True, name="parents").start()
 
@@ -34,7 +35,7 @@ def _watch(environ: Mapping[str, str]) -> None:
     watched = _processes_to_watch(environ)
     while all(parent.is_running() and parent.status() != "zombie" for parent in watched):
         time.sleep(_SECONDS)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _processes_to_watch(environ: Mapping[str, str]) -> list[Any]:

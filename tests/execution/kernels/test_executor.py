@@ -13,7 +13,8 @@ from waiting import in_time, is_running, wait_until
 from nbship.errors import DeadKernelError
 from nbship.execution.kernels import executor as engine
 from nbship.execution.kernels.client import ForkServer
-from nbship.execution.kernels.executor import Callbacks, Limits, execute
+from nbship.execution.kernels.execution import Callbacks, Limits
+from nbship.execution.kernels.executor import execute
 from nbship.notebook import PINNED
 
 from ..notebooks import notebook, text
@@ -204,3 +205,64 @@ def test_a_fork_server_leaves_no_folder_if_its_owner_is_killed(tmp_path: Path):
         starter.kill()
     wait_until(lambda: not folder.exists())
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("forks", [True, False], ids=["forked", "ordinary"])
+@pytest.mark.parametrize("ending", ["exit()", "quit()", "import sys; sys.exit(0)", "raise SystemExit"])
+def test_a_notebook_ends_in_the_cell_that_exits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, forks: bool
+):
+    if not forks:
+        monkeypatch.setattr(engine, "can_fork", lambda: False)
+    done = run(tmp_path, "print('one')", f"print('two')\n{ending}", "# a remark", "print('three')")
+    assert (done.failure, done.ended_by) == (None, 1)
+    one, two, _, three = done.notebook["cells"]
+    assert (text(one), text(three)) == ("one\n", "")
+    assert text(two).startswith("two\n")
+    assert "Cell In [2] ended the notebook, as it called `exit`. The cells after it did not run." in done.notice
+    assert done.modules is not None
+
+
+def test_an_exit_in_the_last_cell_needs_no_remark(tmp_path: Path):
+    done = run(tmp_path, "exit()", "", "# End")
+    assert (done.failure, done.notice) == (None, "")
+
+
+def test_an_exit_status_is_a_failure_of_its_cell(tmp_path: Path):
+    done = run(tmp_path, "import sys; sys.exit(3)", "1")
+    assert (done.failure.cell, done.failure.ename, done.failure.evalue) == (0, "SystemExit", "3")
+
+
+def test_a_breakpoint_is_passed_over_as_without_a_debugger(tmp_path: Path):
+    done = run(tmp_path, "def work():\n    breakpoint()\n    return 'done'\nwork()", "import pdb\npdb.Pdb.__module__")
+    assert [text(cell) for cell in done.notebook["cells"]] == ["'done'", "'IPython.core.debugger'"]
+
+
+def test_libraries_find_a_connection_file(tmp_path: Path):
+    code = "import ipykernel, sys\nipykernel.get_connection_file() == sys.argv[2], ipykernel.get_connection_info()"
+    assert text(run(tmp_path, code).notebook["cells"][0]) == "(True, '{}')"
+
+
+def test_an_interrupt_stops_an_awaiting_cell(tmp_path: Path):
+    done = run(tmp_path, "import asyncio\nprint('here')\nawait asyncio.sleep(1000)", limits=Limits(cell=1))
+    assert done.failure.kind == "timeout"
+    output, error = done.notebook["cells"][0]["outputs"]
+    assert output["text"] == "here\n"
+    assert "CancelledError" in "".join(error["traceback"])
+
+
+def test_a_cell_may_stop_the_event_loop(tmp_path: Path):
+    done = run(tmp_path, "import asyncio\nasyncio.get_event_loop().stop()", "print('on')")
+    assert text(done.notebook["cells"][1]) == "on\n"
+
+
+def test_a_value_that_cannot_be_displayed_fails_with_its_cause(tmp_path: Path):
+    code = "class Own:\n    def _repr_html_(self): raise ValueError('the cause')\nOwn()"
+    done = run(tmp_path, code)
+    assert (done.failure.ename, done.failure.evalue) == ("ValueError", "the cause")
+
+
+def test_messages_sent_through_the_kernel_are_shown(tmp_path: Path):
+    send = "kernel = get_ipython().kernel\nkernel.send_response(kernel.iopub_socket, 'stream', {'name': 'stdout', 'text': 'sent'});"
+    done = run(tmp_path, send)
+    assert text(done.notebook["cells"][0]) == "sent"

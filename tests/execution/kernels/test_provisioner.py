@@ -16,7 +16,7 @@ import pytest
 from jupyter_client import KernelManager
 from waiting import PATIENCE, is_running, wait_until
 
-from nbship.execution.kernels.shared import shared_fork_server
+from nbship.execution.kernels.servers import shared_fork_server
 from nbship.execution.lab import write_jupyter_files
 from nbship.project import load
 
@@ -175,6 +175,33 @@ def test_kernel_and_fork_server_end_with_their_client(kernelspec: dict[str, Any]
     assert len(pids) == 2
     wait_until(lambda: not any(map(is_running, pids)))
     assert not any(map(is_running, pids))
+
+
+FORKING_CLIENT = """
+import os, sys
+import nbformat
+from nbclient import NotebookClient
+
+def run():
+    node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os; print('in', os.getppid())")])
+    NotebookClient(node, kernel_name="python3", timeout=60).execute()
+    return node.cells[0].outputs[0].text
+
+server = run()
+for worker in range(2):
+    if not os.fork():
+        sys.exit(run() == server)   # a worker has a fork server of its own, and leaves that of its parent alone
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+assert run() == server
+"""
+
+
+def test_a_client_that_forks_workers_gets_kernels_in_each(kernelspec: dict[str, Any]):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING_CLIENT], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ordinary process" not in done.stderr
 
 
 @pytest.mark.parametrize(

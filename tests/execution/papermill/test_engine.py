@@ -268,6 +268,25 @@ def test_secrets_of_the_project_are_hidden(workspace: Workspace, monkeypatch: py
         workspace.run(parameters={"x": "open-sesame"})
 
 
+@pytest.mark.parametrize(("secret", "shown"), [("", "True"), ("sesame-open", "False")])
+def test_outputs_of_a_running_cell_are_saved_without_parts_of_a_secret(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, secret: str, shown: str
+):
+    (workspace.root / "pipeline.yaml").write_text("tasks: []\n")
+    (workspace.root / "nbship.yaml").write_text("project: {secrets: [TOKEN]}\n")
+    monkeypatch.setenv("TOKEN", secret)
+    # The source itself holds neither of the two words.
+    code = (
+        "import pathlib, sys, time\nprint('sesa' 'me-', end='', flush=True)\nsaved = ''\n"
+        "while 'wait' 'ing' not in saved:\n    print('wait' 'ing', file=sys.stderr)\n    time.sleep(0.01)\n"
+        "    saved = pathlib.Path('nbship.ipynb').read_text()"
+    )
+    workspace.write(code, "'sesa' 'me-' in saved")
+    with in_time():
+        workspace.run(autosave_cell_every=0.001, execution_timeout=PATIENCE)
+    assert text(workspace.saved()["cells"][1]) == shown
+
+
 def test_a_run_that_is_interrupted_is_marked(workspace: Workspace):
     workspace.write("open('started', 'w')\nimport time\ntime.sleep(1000)", "print('never')")
     program = [str(Path(sys.executable).parent / "papermill"), "in.ipynb", "out.ipynb", "--engine", "nbship"]

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbship.errors import ParameterError, SettingsError
-from nbship.execution.kernels.executor import Executed, Failure, Usage, execute
+from nbship.execution.kernels.execution import Executed, Failure, Usage
+from nbship.execution.kernels.executor import execute
 from nbship.execution.redaction.secrets import Redactor, project_redactor, redact_executed
 from nbship.project import load
 

@@ -8,10 +8,10 @@ from ...lazy import lazy_names
 
 if TYPE_CHECKING:
     from .client import ForkServer, find_fork_server
-    from .executor import Callbacks, Executed, Failure, Limits, Usage, execute
-    from .kernelspecs import is_own
-    from .run_server import RunForkServer
-    from .shared import shared_fork_server
+    from .execution import Callbacks, Executed, Failure, Limits, Usage
+    from .executor import execute
+    from .provisioner import is_own
+    from .servers import RunForkServer, shared_fork_server
 else:
     __getattr__ = lazy_names(__name__)
 

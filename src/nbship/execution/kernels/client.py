@@ -146,6 +146,13 @@ class ForkServer:
         """Whether the server's process runs; True if another process started it."""
         return self._process is None or self._process.poll() is None
 
+    def abandon(self) -> None:
+        """In a fork of the process that started the server: let go of it, so that it ends with its owner."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+            self._process.returncode = 0  # not a child of this process
+            self._process = None
+
     def close(self) -> None:
         """End the server and all its forks."""
         if self._process:

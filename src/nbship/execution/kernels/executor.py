@@ -11,8 +11,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,104 +19,19 @@ from ...errors import DeadKernelError
 from ...pipeline.inspection import is_installed, missing_kernel
 from ..reads import ReadPolicy
 from .client import ForkServer, can_fork
+from .execution import Callbacks, Executed, Failure, Limits, Usage
 from .forked import ForkedKernel
-from .oom import out_of_memory_kills
+from .guard import out_of_memory_kills
 from .outputs import Outputs
-from .protocol import Kernel, KernelEnded, KernelReport, KernelTimeoutError
+from .protocol import Kernel, KernelEnded, KernelReport, KernelTimeoutError, Reply
 
-__all__ = ["Callbacks", "Executed", "Failure", "Limits", "Usage", "execute"]
+__all__ = ["execute"]
 
 # Time for an interrupted cell to report its traceback.
 _GRACE_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of a notebook: seconds for one cell and for the stage, bytes of memory (None: no limit)."""
-
-    cell: float | None = None
-    stage: float | None = None
-    memory: int | None = None
-
-
-def _ignore(*_: Any) -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """Functions called during an execution, in the thread that executes the notebook.
-
-    Attributes
-    ----------
-    cell_started
-        Called before each code cell, with its number, from 1, and the number of code cells.
-    cell_ended
-        Called after each code cell that ran, with its index among all cells, and the cell with its outputs.
-    printed
-        Called with `stdout` or `stderr`, and text as it arrives.
-    """
-
-    cell_started: Callable[[int, int], None] = _ignore
-    cell_ended: Callable[[int, Mapping[str, Any]], None] = _ignore
-    printed: Callable[[str, str], None] = _ignore
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why execution ended early.
-
-    Attributes
-    ----------
-    kind
-        `"error"`: the cell raised; `"died"`: the kernel's process ended; `"timeout"`: a time limit passed;
-        `"memory"`: memory ran out.
-    cell
-        Index of the cell among all cells of the notebook.
-    ename, evalue
-        The exception's class name and message. The cell's last output is this error, with its traceback.
-    """
-
-    kind: str
-    cell: int
-    ename: str
-    evalue: str
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Wall time and CPU time in seconds, and peak memory in bytes (None: not known)."""
-
-    wall: float
-    cpu: float | None = None
-    peak: int | None = None
-
-
-@dataclass(frozen=True)
-class Executed:
-    """An executed notebook.
-
-    Attributes
-    ----------
-    notebook
-        The notebook with its outputs, including those before a failure.
-    failure
-        None if every cell ran.
-    modules
-        Files of the modules that the notebook loaded, by module name; None where the kernel did not report them.
-    reads
-        Files of the project that the notebook read and `policy` does not allow; None where the kernel did not report
-        them.
-    notice
-        A remark for the user about the choice of kernel; usually empty.
-    """
-
-    notebook: dict[str, Any]
-    failure: Failure | None
-    usage: Usage
-    modules: Mapping[str, str] | None = None
-    reads: Sequence[str] | None = None
-    notice: str = ""
+# Messages of `SystemExit` that mean success, as in papermill: of `sys.exit()` and `sys.exit(0)`.
+_SUCCESS = ("", "0")
+_UNLIMITED, _NO_CALLBACKS = Limits(), Callbacks()
 
 
 def execute(
@@ -125,8 +39,8 @@ def execute(
     *,
     cwd: Path,
     env: Mapping[str, str],
-    limits: Limits = Limits(),
-    callbacks: Callbacks = Callbacks(),
+    limits: Limits = _UNLIMITED,
+    callbacks: Callbacks = _NO_CALLBACKS,
     fork_server: ForkServer | None = None,
     kernel: str | None = None,
     policy: ReadPolicy | None = None,
@@ -171,8 +85,15 @@ def execute(
         run = _Execution(copy, opened, limits, callbacks)
         failure, report = run(cwd=cwd, env=env)
     usage = Usage(time.monotonic() - started, report.cpu, report.peak)
-    modules, reads = (None, None) if failure else (report.modules, report.reads)
-    return Executed(copy, failure, usage, modules, reads, notice)
+    return Executed(
+        copy,
+        failure,
+        usage,
+        modules=None if failure else report.modules,
+        reads=None if failure else report.reads,
+        notice=" ".join(filter(None, [notice, run.skipped()])),
+        ended_by=run.ended_by,
+    )
 
 
 def _choose_kernel(notebook: Mapping[str, Any], name: str | None) -> tuple[str | None, str]:
@@ -218,7 +139,9 @@ class _Execution:
     def __init__(self, notebook: dict[str, Any], kernel: Kernel, limits: Limits, callbacks: Callbacks) -> None:
         self._notebook, self._kernel, self._limits, self._callbacks = notebook, kernel, limits, callbacks
         self._cells: list[dict[str, Any]] = notebook["cells"]
-        self._outputs = Outputs(self._cells, on_text=callbacks.printed)
+        self._outputs = Outputs(self._cells, on_text=callbacks.printed, on_output=self._output_arrived)
+        self._running = 0
+        self.ended_by: int | None = None
         self._until = None if limits.stage is None else time.monotonic() + limits.stage
         # A kernel killed by SIGKILL looks the same whether the system or a user killed it. Example: the control group
         # counts 2 memory kills before the notebook and 3 when its kernel dies, so memory ran out; still 2: another
@@ -245,15 +168,24 @@ class _Execution:
             if self._is_executed(self._cells[index]):
                 failure = self._run_cell(index)
                 self._callbacks.cell_ended(index, self._cells[index])
-                if failure:
+                if failure or self.ended_by is not None:
                     return failure
         return None
 
+    def skipped(self) -> str:
+        """Return a remark about the cells after one that ended the notebook; empty if there are none."""
+        if self.ended_by is None or not any(map(self._is_executed, self._cells[self.ended_by + 1 :])):
+            return ""
+        where = self._cells[self.ended_by]["execution_count"]
+        return f"Cell In [{where}] ended the notebook, as it called `exit`. The cells after it did not run."
+
     def _is_executed(self, cell: Mapping[str, Any]) -> bool:
-        return bool(cell["source"].strip()) and "skip-execution" not in _tags(cell)
+        is_code = cell["cell_type"] == "code" and bool(cell["source"].strip())
+        return is_code and "skip-execution" not in _tags(cell)
 
     def _run_cell(self, index: int) -> Failure | None:
         cell, count = self._cells[index], None
+        self._running = index
         self._outputs.begin(index)
         try:
             reply = self._kernel.run(
@@ -265,14 +197,32 @@ class _Execution:
             return self._died(index, error)
         else:
             count = reply.execution_count
+            ename, evalue = self._error_of(reply)
         finally:
             self._outputs.end(count)
+        if reply.exited:
+            self.ended_by = index
         if reply.status == "ok" or "raises-exception" in _tags(cell):
             return None
-        if reply.ename not in ("MemoryError", "_ArrayMemoryError"):
-            return Failure("error", index, reply.ename, reply.evalue)
+        if ename == "SystemExit" and evalue in _SUCCESS:
+            self.ended_by = index
+            return None
+        if ename not in ("MemoryError", "_ArrayMemoryError"):
+            return Failure("error", index, ename, evalue)
         limit = f"The memory limit is {self._limits.memory / 1e6:,.0f} MB. " if self._limits.memory else ""
-        return Failure("memory", index, reply.ename, f"{limit}{reply.evalue or 'The kernel ran out of memory.'}")
+        return Failure("memory", index, ename, f"{limit}{evalue or 'The kernel ran out of memory.'}")
+
+    def _error_of(self, reply: Reply) -> tuple[str, str]:
+        """Return the class name and message of a failed cell's exception, which the cell's outputs show."""
+        if reply.status == "ok":
+            return "", ""
+        shown = self._outputs.last_error()
+        if shown and reply.ename == "NoneType":  # the value of the cell could not be displayed
+            return shown["ename"], shown["evalue"]
+        return reply.ename, reply.evalue
+
+    def _output_arrived(self) -> None:
+        self._callbacks.output_arrived(self._running, self._outputs.so_far)
 
     def _deadline(self) -> float | None:
         cell = None if self._limits.cell is None else time.monotonic() + self._limits.cell

@@ -5,7 +5,7 @@ print or start threads on import are left to the notebooks.
 
 Process groups end as follows. `A` (a run) starts the server `S`, which forks `K` (a kernel); `K` starts `C`:
 - `A` ends, however it does: its end of the lifeline closes, and `S` kills `K` and `C`, then exits;
-- `S` is killed: the system kills `K` (`PR_SET_PDEATHSIG`);
+- `S` is killed: the system kills `K` (`PR_SET_PDEATHSIG`), and a guard, a shell, kills `C`;
 - `K` ends, or its client disconnects: `S` kills its process group, hence `C`.
 """
 
@@ -28,6 +28,7 @@ from typing import Any
 
 from ...atomic_write import publish
 from . import preload
+from .guard import Guard
 from .prefork import SpareFork, receive
 
 __all__ = ["main"]
@@ -76,6 +77,7 @@ class _ForkServer:
         self._selector = selectors.DefaultSelector()
         self._wakeup_reader, self._wakeup_writer = os.pipe()
         self._spare: SpareFork | None = None
+        self._guard = Guard()
 
     def serve(self) -> None:
         os.set_blocking(self._wakeup_reader, False)
@@ -123,6 +125,7 @@ class _ForkServer:
         while True:
             spare, self._spare = self._spare or SpareFork(self._detach, self._serve_request), None
             with contextlib.suppress(OSError):
+                self._guard.watch([*self._groups(), spare.pid])
                 spare.hand_over(line, files)
                 return spare.pid
 
@@ -139,6 +142,7 @@ class _ForkServer:
             client.close()
         self._selector.close()
         self._server_socket.close()
+        self._guard.abandon()
         for file in (self._lifeline, self._wakeup_reader, self._wakeup_writer):
             os.close(file)
         _prefer_for_memory_killer()
@@ -159,6 +163,10 @@ class _ForkServer:
                 return
             if not pid:
                 return
+            if pid == self._guard.pid:
+                self._guard = Guard()
+                self._guard.watch(self._groups())
+                continue
             _signal(pid, signal.SIGKILL)
             if self._spare and self._spare.pid == pid:
                 self._spare.close()
@@ -173,6 +181,7 @@ class _ForkServer:
                     }
                     _reply(client, exit_info)
                     self._clients[client] = 0
+                    self._guard.watch(self._groups())
                     self._disconnect(client)
 
     def _disconnect(self, client: socket.socket) -> None:
@@ -181,6 +190,10 @@ class _ForkServer:
         client.close()
         if pid:
             _signal(pid, signal.SIGKILL)
+
+    def _groups(self) -> list[int]:
+        """Return the process groups of the notebooks."""
+        return [pid for pid in self._clients.values() if pid]
 
     def _shut_down(self) -> None:
         spare = [self._spare.pid] if self._spare else []

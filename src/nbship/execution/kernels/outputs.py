@@ -35,12 +35,18 @@ class Outputs:
         The notebook's cells; `begin` empties the outputs of one.
     on_text
         Called with the stream's name and each piece of text.
+    on_output
+        Called after each change of a cell's outputs.
     """
 
     def __init__(
-        self, cells: Sequence[dict[str, Any]] = (), *, on_text: Callable[[str, str], None] | None = None
+        self,
+        cells: Sequence[dict[str, Any]] = (),
+        *,
+        on_text: Callable[[str, str], None] | None = None,
+        on_output: Callable[[], None] = lambda: None,
     ) -> None:
-        self._cells, self._on_text = cells, on_text
+        self._cells, self._on_text, self._on_output = cells, on_text, on_output
         self._cell: dict[str, Any] = {}
         self._cell_outputs = _CellOutputs(0)
         self._text: dict[str, _BoundedText] = {}
@@ -79,6 +85,7 @@ class Outputs:
         else:
             self._clear_if_due()
             self._text.setdefault(stream, _BoundedText(self._limit)).add(text)
+        self._on_output()
 
     def message(self, kind: str, content: Mapping[str, Any], *, buffers: Sequence[bytes] = ()) -> None:
         """Handle a message of the kernel's output channel.
@@ -98,6 +105,7 @@ class Outputs:
         elif kind in ("display_data", "execute_result", "update_display_data", "error"):
             self._flush()
             self._output(kind, content)
+            self._on_output()
 
     def take_replies(self) -> list[dict[str, Any]]:
         """Return the contents of `comm_msg` messages from widgets to the kernel, each once."""
@@ -115,6 +123,14 @@ class Outputs:
         """Remove and return the last output if it is an error."""
         self._flush()
         return self._cell_outputs.pop_error()
+
+    def last_error(self) -> dict[str, Any] | None:
+        """Return the last error among the outputs of the cell."""
+        return next((each for each in reversed(self.so_far()) if each["output_type"] == "error"), None)
+
+    def so_far(self) -> list[dict[str, Any]]:
+        """Return the outputs that the running cell has until now."""
+        return [*self._cell_outputs.outputs(), *(_stream(name, str(text)) for name, text in self._texts())]
 
     def widget_state(self) -> dict[str, Any]:
         """Return the widgets' state for the notebook's metadata; empty if there are no widgets."""
@@ -151,14 +167,15 @@ class Outputs:
             self._clear_due = False
             self._cell_outputs.clear()
 
+    def _texts(self) -> list[tuple[str, _BoundedText]]:
+        return [(name, self._text[name]) for name in ("stdout", "stderr") if name in self._text]
+
     def _flush(self) -> None:
-        for stream in ("stdout", "stderr"):
-            if text := self._text.pop(stream, None):
-                self._text_left -= text.size
-                self._limit = max(0, self._limit - text.size)
-                self._cell_outputs.add(
-                    {"output_type": "stream", "name": stream, "text": _apply_controls(str(text))}, counted=False
-                )
+        for stream, text in self._texts():
+            self._text_left -= text.size
+            self._limit = max(0, self._limit - text.size)
+            self._cell_outputs.add(_stream(stream, str(text)), counted=False)
+        self._text.clear()
 
 
 class _BoundedText:
@@ -233,6 +250,10 @@ class _CellOutputs:
     def outputs(self) -> list[dict[str, Any]]:
         note = {"output_type": "stream", "name": "stderr", "text": f"[nbship cut {self._cut:,} outputs here]\n"}
         return [*self._first, *([note] if self._cut else []), *self._last]
+
+
+def _stream(name: str, text: str) -> dict[str, Any]:
+    return {"output_type": "stream", "name": name, "text": _apply_controls(text)}
 
 
 def _output(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:

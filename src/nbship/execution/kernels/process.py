@@ -103,7 +103,8 @@ class ProcessKernel:
             self._manager.start_kernel(cwd=str(cwd), env={**env, **settings}, stdout=log, stderr=subprocess.STDOUT)
         limit_memory(self._manager.provisioner.pid, self._memory)
         if group := getattr(self._manager.provisioner, "pgid", None):
-            self._guard = Guard(group)
+            self._guard = Guard()
+            self._guard.watch([group])
         self._client = self._manager.blocking_client()
         self._client.start_channels()
         try:
@@ -155,8 +156,11 @@ class ProcessKernel:
                 break
         reply = self._read_reply(until)["content"]
         status = "ok" if reply["status"] == "ok" else "error"
-        error = {key: str(reply.get(key, "")) for key in ("ename", "evalue")}
-        return Reply(status, reply.get("execution_count"), **(error if status == "error" else {}))
+        error = {key: str(reply.get(key, "")) for key in ("ename", "evalue")} if status == "error" else {}
+        exited = any(
+            each.get("source") == "ask_exit" and not each.get("keepkernel") for each in reply.get("payload") or ()
+        )
+        return Reply(status, reply.get("execution_count"), **error, exited=exited)
 
     def _read_reply(self, until: float | None) -> dict[str, Any]:
         while True:

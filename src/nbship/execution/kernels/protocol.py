@@ -15,12 +15,23 @@ __all__ = ["Kernel", "KernelEnded", "KernelReport", "KernelTimeoutError", "Reply
 
 @dataclass(frozen=True)
 class Reply:
-    """How a cell ended: `status` is "ok" or "error"; `ename` and `evalue` are the exception's name and message."""
+    """How a cell ended.
+
+    Attributes
+    ----------
+    status
+        "ok" or "error".
+    ename, evalue
+        The exception's class name and message.
+    exited
+        Whether the cell asked the kernel to exit, as `exit()` does.
+    """
 
     status: str
     execution_count: int | None = None
     ename: str = ""
     evalue: str = ""
+    exited: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,9 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from ...errors import DeadKernelError
 from .client import ForkedProcess
-from .kernelspecs import is_this_python
-from .shared import shared_fork_server
+from .servers import shared_fork_server
 
-__all__ = ["WarmProvisioner"]
+__all__ = ["WarmProvisioner", "is_own"]
 
 _LAUNCHER = ["-m", "ipykernel_launcher"]
 _SUPPORTED_OPTIONS = {"cwd", "env", "stdin", "stdout", "stderr"}
@@ -40,8 +43,7 @@ class WarmProvisioner(LocalProvisioner):
         reason = _reason_not_to_fork(cmd, options)
         if not reason:
             try:
-                # The fork server may still be importing; a Jupyter server must not block on it.
-                self.process = await asyncio.to_thread(_fork, cmd, options)
+                self.process = await _fork_in_thread(cmd, options)
             except (DeadKernelError, OSError) as error:
                 reason = str(error)
             else:
@@ -53,7 +55,7 @@ class WarmProvisioner(LocalProvisioner):
 
 def _reason_not_to_fork(cmd: Sequence[str], options: Mapping[str, Any]) -> str:
     """Return why a kernel cannot be a fork; empty if it can."""
-    if not is_this_python(cmd[0]) or cmd[1:3] != _LAUNCHER:
+    if not _is_this_python(cmd[0]) or cmd[1:3] != _LAUNCHER:
         return f"its command is '{' '.join(cmd[:3])}', which is not this Python's kernel."
     if unsupported := sorted(key for key in options if key not in _SUPPORTED_OPTIONS):
         return f"a fork does not support the option {', '.join(map(repr, unsupported))}."
@@ -63,6 +65,17 @@ def _reason_not_to_fork(cmd: Sequence[str], options: Mapping[str, Any]) -> str:
     if changed := [key for key in _READ_AT_START if environ.get(key) != os.environ.get(key)]:
         return f"{', '.join(changed)} differs from this process, where the fork server read it."
     return "" if shared_fork_server(os.environ) else "this system cannot fork."
+
+
+async def _fork_in_thread(cmd: Sequence[str], options: Mapping[str, Any]) -> _PopenAdapter:
+    """Fork a kernel without blocking the event loop: the fork server may still be importing."""
+    # A fork of this process inherits the loop with its default executor, but not the executor's threads, and would
+    # wait for them forever. So each kernel gets a new thread.
+    executor = ThreadPoolExecutor(1, thread_name_prefix="kernel")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, _fork, cmd, options)
+    finally:
+        executor.shutdown(wait=False)
 
 
 def _fork(cmd: Sequence[str], options: Mapping[str, Any]) -> _PopenAdapter:
@@ -121,3 +134,28 @@ class _PopenAdapter:
 
     def kill(self) -> None:
         self._forked.kill()
+
+
+def is_own(name: str) -> bool:
+    """Return whether the kernelspec `name` starts ipykernel with this interpreter and adds no variables.
+
+    >>> is_own("python3"), is_own("no-such-kernel")
+    (True, False)
+    """
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        spec = KernelSpecManager().get_kernel_spec(name)
+    except NoSuchKernel:
+        return False
+    return _is_this_python(spec.argv[0]) and "ipykernel_launcher" in spec.argv and not spec.env
+
+
+def _is_this_python(program: str) -> bool:
+    """Return whether a kernel's command names this interpreter."""
+    # Jupyter replaces a bare `python` in a kernelspec by the interpreter it runs in.
+    if re.fullmatch(r"python(\d+(\.\d+)?)?", program):
+        return True
+    # The interpreter of a virtual environment is a link to the base interpreter, so links are not followed.
+    found = Path(shutil.which(program) or program)
+    return found.parent.resolve() / found.name == Path(sys.executable).parent.resolve() / Path(sys.executable).name

@@ -18,18 +18,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from ..reads import UndeclaredReadError, Watch, install, watch_native_reads
-from . import framing
+from .channel import MAX_OUTPUT, Channel, pipe_session
+from .streams import Streams
 
 __all__ = ["prepare", "refresh", "run_cells"]
-
-# The size limit of one output; the receiver would cut longer ones anyway.
-_MAX_OUTPUT = 25_000_000
 
 
 def run_cells(kernel: Any, request: Mapping[str, Any], files: Sequence[int]) -> None:
@@ -45,15 +45,14 @@ def run_cells(kernel: Any, request: Mapping[str, Any], files: Sequence[int]) -> 
         Descriptors: requests, frames, standard output, standard error.
     """
     requests, frames, out, err = files
-    sys.stdout, sys.stderr = _open_stream(out), _open_stream(err)
-    channel = kernel.session.channel = _Channel(frames, (out, err), request["nonce"].encode())
+    channel = kernel.session.channel = Channel(
+        frames, Streams(out, err), request["nonce"].encode(), Path(request["folder"], "frames")
+    )
     _set_up_shell(kernel.shell, request["folder"])
+    _complete_streams_first(kernel.shell, channel.streams)
     loaded = set(sys.modules)
     watch = _watch(request)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    kernel.io_loop = loop
-    loop.run_until_complete(_serve(kernel, channel, requests, watch))
+    _run_loop(kernel, channel, requests, watch)
     # Threads of the notebook run until then.
     _run_exit_functions()
     channel.send("ended", {"modules": _new_modules(loaded), "reads": watch.found() if watch else None, **_usage()})
@@ -68,13 +67,47 @@ def _watch(request: Mapping[str, Any]) -> Watch | None:
     return watch
 
 
+def _run_loop(kernel: Any, channel: Channel, requests: int, watch: Watch | None) -> None:
+    """Serve requests in an event loop, even if a cell stops the loop, as `exit()` does."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    serving = loop.create_task(_serve(kernel, channel, requests, watch))
+    serving.add_done_callback(lambda _: loop.stop())
+    while not serving.done():
+        loop.run_forever()
+    serving.result()
+
+
 def _set_up_shell(shell: Any, folder: str) -> None:
     """Replace the folders and arguments that the shell took from the fork server."""
-    sys.argv = [_launcher_path(), "-f", os.path.join(folder, "kernel.json")]  # noqa: PTH118
+    from ipykernel.kernelapp import IPKernelApp
+
+    # There are no sockets to connect to, but libraries ask for the name of this file.
+    connection = Path(folder, "kernel.json")
+    connection.write_text("{}", encoding="utf-8")
+    IPKernelApp.instance().connection_file = str(connection)
+    sys.argv = [_launcher_path(), "-f", str(connection)]
+    if "PYTHONBREAKPOINT" not in os.environ:
+        sys.breakpointhook = _pass_breakpoint
     # Setting the value this way creates no folders, which would take milliseconds; magics create them when needed.
     shell.profile_dir._trait_values["location"] = os.path.join(folder, "ipython", "profile_default")  # noqa: PTH118
     shell.starting_dir = os.getcwd()  # noqa: PTH109
     shell.user_ns["_dh"][:] = [Path.cwd()]
+
+
+def _complete_streams_first(shell: Any, streams: Streams) -> None:
+    """Let IPython show a value or an error also in a cell that replaced `sys.stdout` by an object without `flush`."""
+    for owner, name in ((shell, "_showtraceback"), (shell.displayhook, "finish_displayhook")):
+        setattr(owner, name, partial(_call_in_order, streams.complete, getattr(owner, name)))
+
+
+def _call_in_order(first: Callable[[], None], function: Callable[..., Any], *values: Any) -> Any:
+    first()
+    return function(*values)
+
+
+def _pass_breakpoint(*_: object, **__: object) -> None:
+    """Pass over `breakpoint()`, as ipykernel does unless a debugger is connected."""
 
 
 def _run_exit_functions() -> None:
@@ -93,10 +126,17 @@ def _usage() -> dict[str, float]:
     return {"cpu": cpu, "peak": max(own.ru_maxrss, others.ru_maxrss) * 1024}
 
 
-async def _serve(kernel: Any, channel: _Channel, requests: int, watch: Watch | None) -> None:
+async def _serve(kernel: Any, channel: Channel, requests: int, watch: Watch | None) -> None:
     """Handle requests one by one; the notebook's asyncio tasks run in between."""
+    from tornado.ioloop import IOLoop
+
     reader = asyncio.StreamReader(limit=2**31)
     loop = asyncio.get_running_loop()
+    kernel.io_loop = IOLoop.current()
+    # ipykernel cancels an interrupted coroutine from a signal handler; Tornado's method would not wake the loop.
+    kernel.io_loop.add_callback = lambda function, *values, **options: loop.call_soon_threadsafe(
+        partial(function, *values, **options)
+    )
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(requests, "rb"))
     channel.send("ready", {"language": kernel.language_info})
     while line := await reader.readline():
@@ -109,11 +149,12 @@ async def _serve(kernel: Any, channel: _Channel, requests: int, watch: Watch | N
             return
 
 
-async def _run_cell(kernel: Any, channel: _Channel, request: Mapping[str, Any], watch: Watch | None) -> None:
+async def _run_cell(kernel: Any, channel: Channel, request: Mapping[str, Any], watch: Watch | None) -> None:
     parent = {"header": {"msg_id": request["id"]}, "content": {}, "metadata": {"cellId": request["id"]}}
     kernel.set_parent([], parent)
     kernel.shell.set_parent(parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    channel.streams.complete()
     try:
         reply = await kernel.do_execute(request["code"], silent=False, store_history=True, cell_id=request["id"])
         if watch and reply["status"] == "ok":
@@ -121,13 +162,15 @@ async def _run_cell(kernel: Any, channel: _Channel, request: Mapping[str, Any], 
     except KeyboardInterrupt:
         kernel.shell.showtraceback()
         reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": ""}
+    except Exception as error:  # of IPython itself
+        reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
+        channel.send("error", {**reply, "traceback": traceback.format_exception(error)})
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    reply_content = {key: str(reply[key])[:_MAX_OUTPUT] for key in ("status", "ename", "evalue") if key in reply}
-    channel.send("done", {**reply_content, "execution_count": kernel.shell.execution_count - 1})
-    if kernel.shell.exit_now:
-        sys.stdout.flush()
-        os._exit(0)
+    kernel.shell.exit_now = False  # the run ends this process
+    reply_content = {key: str(reply[key])[:MAX_OUTPUT] for key in ("status", "ename", "evalue") if key in reply}
+    exited = any(each["source"] == "ask_exit" and not each["keepkernel"] for each in reply.get("payload", ()))
+    channel.end_cell({**reply_content, "execution_count": kernel.shell.execution_count - 1, "exited": exited})
 
 
 def _check_reads(kernel: Any, watch: Watch) -> Mapping[str, str] | None:
@@ -138,48 +181,6 @@ def _check_reads(kernel: Any, watch: Watch) -> Mapping[str, str] | None:
         kernel.shell.showtraceback((type(error), error, None))
         return {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
     return None
-
-
-class _Channel:
-    """Sends frames, and before each the marks in the two pipes of printed text."""
-
-    def __init__(self, frames: int, pipes: Sequence[int], nonce: bytes) -> None:
-        self._frames, self._pipes, self._nonce = frames, pipes, nonce
-        self._streams = (sys.stdout, sys.stderr)
-        self._count, self._owner = 0, os.getpid()
-        self._lock = threading.RLock()
-
-    def send(self, kind: str, content: Any) -> None:
-        self.send_encoded(json.dumps({"kind": kind, "content": content}).encode())
-
-    def send_encoded(self, document: bytes, buffers: Sequence[bytes] = ()) -> None:
-        if os.getpid() != self._owner:  # a fork created by the notebook
-            return
-        with self._lock, _uninterrupted():
-            for stream in self._streams:
-                stream.flush()
-            self._count += 1
-            for pipe in self._pipes:
-                framing.write(pipe, framing.mark(self._nonce, self._count))
-            framing.write(self._frames, framing.encode(document, buffers))
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Any:
-    """Delay an interrupt: half a frame would corrupt all later ones."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _open_stream(file: int) -> Any:
-    # Line buffering: a line must be in the pipe before a child process prints the next.
-    return open(file, "w", encoding="UTF-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
 def prepare() -> Any:
@@ -201,11 +202,13 @@ def prepare() -> Any:
     config.InteractiveShell.history_load_length = 0
     sys.modules["debugpy"] = None  # type: ignore[assignment]
     log = logging.getLogger("ipykernel")
-    kernel: Any = CellsKernel.instance(config=config, session=_session(), log=log, user_ns=None)
+    kernel: Any = CellsKernel.instance(config=config, session=pipe_session(), log=log, user_ns=None)
     del sys.modules["debugpy"], sys.modules["ipykernel.debugger"]
     kernel.shell_channel_thread = _MainThread()
     kernel.shell.extension_manager.load_extension("storemagic")
-    IPKernelApp.instance().kernel = kernel  # magics and libraries get the kernel from the application
+    application: Any = IPKernelApp.instance()
+    application.kernel = kernel  # magics and libraries get the kernel from the application
+    application.init_pdb()
     # The notebook's folder comes after the standard library.
     cast(Any, InteractiveShellApp).init_path(SimpleNamespace(ignore_cwd=False))
     return kernel
@@ -222,43 +225,6 @@ def _launcher_path() -> str:
 
     spec = find_spec("ipykernel_launcher")
     return spec.origin if spec and spec.origin else "ipykernel_launcher.py"
-
-
-def _session() -> Any:
-    from jupyter_client.session import Session
-
-    class PipeSession(Session):
-        """Passes the kernel's messages to the channel."""
-
-        channel: _Channel | None = None
-
-        def send(  # type: ignore[override]
-            self, stream: Any, msg_or_type: Any, content: Any = None, parent: Any = None, **rest: Any
-        ) -> Any:
-            message = msg_or_type
-            if isinstance(message, str):
-                message = self.msg(message, content=content, parent=parent, metadata=rest.get("metadata"))
-            if self.channel is None:
-                return message
-            buffers = [bytes(buffer) for buffer in rest.get("buffers") or message.get("buffers") or ()]
-            frame = {"kind": message["msg_type"], "content": message["content"]}
-            document = self.pack(frame)
-            if len(document) + sum(map(len, buffers)) > _MAX_OUTPUT:
-                document, buffers = self.pack(_too_large(frame, len(document))), []
-            self.channel.send_encoded(document, buffers)
-            return message
-
-    return PipeSession(key=b"")
-
-
-def _too_large(frame: dict[str, Any], size: int) -> dict[str, Any]:
-    content = frame["content"]
-    note = f"[nbship cut an output of {size:,} characters here]"
-    if "data" in content:
-        content = {**content, "data": {"text/plain": note}, "metadata": {}}
-    elif "traceback" in content:
-        content = {"ename": content["ename"], "evalue": note, "traceback": [note]}
-    return {**frame, "content": content}
 
 
 def _new_modules(loaded: set[str]) -> dict[str, str]:

@@ -87,7 +87,12 @@ def _execute(notebook: Any, kernel_name: str, progress: Progress, *, timeout: fl
         cwd=Path.cwd(),
         env=os.environ,
         limits=Limits(cell=timeout),
-        callbacks=Callbacks(cell_started=progress.begin, cell_ended=progress.end, printed=progress.text),
+        callbacks=Callbacks(
+            cell_started=progress.begin,
+            cell_ended=progress.end,
+            printed=progress.text,
+            output_arrived=progress.save_if_due,
+        ),
         fork_server=shared_fork_server(os.environ, modules=_imported_modules(notebook)) if is_python else None,
         kernel="python3" if is_own(kernel_name) else kernel_name,
     )

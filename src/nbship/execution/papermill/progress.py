@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,6 +63,17 @@ class Progress:
             text = self._secrets(lines + newline)
         self._forward_text(stream, text)
 
+    def save_if_due(self, index: int, outputs: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
+        """Save the outputs of the running cell as often as papermill's option `autosave_cell_every` says."""
+        manager = self._manager
+        unsaved = (manager.now() - manager.last_save_time).total_seconds()
+        if manager.autosave_cell_every and unsaved >= manager.autosave_cell_every:
+            finished = outputs()
+            if self._secrets:  # as in `text`
+                finished = [_finished_lines(output) for output in finished]
+            self._copy_outputs(index, {"outputs": finished, "execution_count": None})
+            manager.autosave_cell()
+
     def finish(self, executed: Executed) -> None:
         """Copy all outputs again, because later cells can update displays of earlier ones."""
         for index in self._code:
@@ -71,8 +82,8 @@ class Progress:
         for key in ("language_info", "widgets"):
             if key in metadata:
                 self._manager.nb.metadata[key] = nbformat.from_dict(metadata[key])  # type: ignore[no-untyped-call]
-        if executed.failure:
-            self._fail()
+        if executed.failure or executed.ended_by is not None:
+            self._fail()  # papermill's mark of a cell that ended the notebook, also by `sys.exit(0)`
         else:
             self._advance_to(len(self._cells) - 1)
         self._complete()
@@ -112,6 +123,13 @@ class Progress:
         if (file := self._files.get(stream)) and text:
             file.write(text)
             file.flush()
+
+
+def _finished_lines(output: Mapping[str, Any]) -> Mapping[str, Any]:
+    if output["output_type"] != "stream":
+        return output
+    lines, newline, _ = str(output["text"]).rpartition("\n")
+    return {**output, "text": lines + newline}
 
 
 def _marker(error: BaseException, secrets: Redactor) -> Any:
