@@ -146,7 +146,7 @@ FAMILIES = {
     "neighbours": _of(preprocessing, neighbors.KNeighborsClassifier, path="sklearn"),
     "naive Bayes": _of(preprocessing, naive_bayes.GaussianNB, path="onnx"),
     "network": _of(preprocessing, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="onnx"),
-    "stacking": _of(preprocessing, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="onnx"),
+    "stacking": _of(preprocessing, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="sklearn"),
     "voting": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft", weights=[2, 1])),
     "voting with naive Bayes": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
     "voting, value": _of(preprocessing, lambda: ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.HistGradientBoostingRegressor(**BOOST))]), "value"),

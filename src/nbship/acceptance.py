@@ -14,6 +14,7 @@ import numpy as np
 from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
 from .model.backends import BOUND, FILES
 from .model.package import GOLDEN_OUTPUT, PINNED_LIBRARIES, Manifest
+from .model.signature import is_null
 from .predictor import PackagePredictor, Predictor, load, load_files
 from .text import counted
 
@@ -196,7 +197,7 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+    if is_null(value):
         return None
     return value.isoformat() if hasattr(value, "isoformat") else value
 

@@ -177,13 +177,15 @@ def _predict(
     predictor: PackagePredictor, frame: pd.DataFrame
 ) -> tuple[pd.DataFrame, Predictions | None, list[InputFailure]]:
     """Return the valid rows, their predictions, and the failures of the other rows."""
-    if not len(frame):
-        return frame, None, []
-    try:
-        return frame, predictor.predict(frame.reset_index(drop=True)), []
-    except InvalidInputError as error:
-        if any(failure.row is None for failure in error.failures):
-            raise
-        invalid = [InputFailure(int(frame.index[f.row or 0]), f.field, f.reason) for f in error.failures]
-    valid = frame.drop(index=sorted({failure.row for failure in invalid if failure.row is not None}))
-    return valid, predictor.predict(valid.reset_index(drop=True)) if len(valid) else None, invalid
+    invalid: list[InputFailure] = []
+    # Rows that are valid by the signature may still be refused by the model, so there may be a second time.
+    while len(frame):
+        try:
+            return frame, predictor.predict(frame.reset_index(drop=True)), invalid
+        except InvalidInputError as error:
+            if any(failure.row is None for failure in error.failures):
+                raise
+            found = [InputFailure(int(frame.index[f.row or 0]), f.field, f.reason) for f in error.failures]
+        invalid += found
+        frame = frame.drop(index=sorted({failure.row for failure in found if failure.row is not None}))
+    return frame, None, invalid

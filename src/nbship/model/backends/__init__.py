@@ -8,10 +8,12 @@ from ...lazy import lazy_names
 
 if TYPE_CHECKING:
     from .averages import Blend, Calibration, Member
+    from .inner import nested, steps_of
     from .lookup_tables import Input, Tables, available_cores, limit_cores
     from .nodes import Nodes
     from .onnx import ABOUT, NULL, Graph, Onnx
-    from .sklearn import Fitted, finds_outliers, input_of, match_fitted_names, scores_of, steps_of, targets_of
+    from .scores import finds_outliers, scores_of, targets_of
+    from .sklearn import Fitted, input_of, match_fitted_names
     from .skops_file import dump_estimator, load_estimator_bytes, types_in
     from .tables import Compiled
     from .tables_file import dump_tables
@@ -44,6 +46,7 @@ __all__ = [
     "limit_cores",
     "load_estimator_bytes",
     "match_fitted_names",
+    "nested",
     "scores_of",
     "steps_of",
     "targets_of",

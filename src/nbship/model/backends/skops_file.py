@@ -20,37 +20,59 @@ from ..canonical_zip import write_zip
 
 __all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
 
-# Trusted in addition to the types that skops trusts. The list is here, in the loader, and never in a model file.
-TRUSTED = frozenset(
-    {
-        # Boosting with categorical features holds a partial of `check_array`. The function of a partial is audited itself.
-        "functools.partial",
-        "sklearn.utils.validation.check_array",
-        "numpy.dtype",
-        "scipy.interpolate._bsplines.BSpline",
-        "scipy.sparse._csr.csr_matrix",
-        "sklearn._loss.loss.HalfTweedieLossIdentity",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.compose._column_transformer._RemainderColsList",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.feature_selection._univariate_selection.f_regression",
-        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-        "sklearn.gaussian_process.kernels.ConstantKernel",
-        "sklearn.gaussian_process.kernels.Product",
-        "sklearn.gaussian_process.kernels.RBF",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.model_selection._split.KFold",
-        "sklearn.model_selection._split.StratifiedKFold",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.tree._tree.Tree",
-        "sklearn.utils._bunch.Bunch",
-    }
-)
+# Trusted in addition to the types that skops trusts: module -> names. The list is here, in the loader, and never in a
+# model file. It holds classes without side effects, and functions that only calculate.
+_TRUSTED = {
+    # Boosting with categorical features holds a partial of `check_array`. The function of a partial is audited itself.
+    "functools": ("partial",),
+    "numpy": ("dtype", "mean"),
+    "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
+    "scipy.interpolate._bsplines": ("BSpline",),
+    "scipy.sparse._csr": ("csr_matrix", "csr_array"),
+    "sklearn._loss.loss": (
+        *("AbsoluteError", "ExponentialLoss", "HalfBinomialLoss", "HalfGammaLoss", "HalfMultinomialLoss"),
+        *(
+            "HalfPoissonLoss",
+            "HalfSquaredError",
+            "HalfTweedieLoss",
+            "HalfTweedieLossIdentity",
+            "HuberLoss",
+            "PinballLoss",
+        ),
+    ),
+    "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
+    "sklearn.cluster._bisect_k_means": ("_BisectingTree",),
+    "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
+    "sklearn.compose._column_transformer": ("_RemainderColsList", "make_column_selector"),
+    "sklearn.ensemble._hist_gradient_boosting.predictor": ("TreePredictor",),
+    "sklearn.feature_selection._mutual_info": ("mutual_info_classif", "mutual_info_regression"),
+    "sklearn.feature_selection._univariate_selection": ("chi2", "f_classif", "f_regression", "r_regression"),
+    "sklearn.gaussian_process._gpc": ("_BinaryGaussianProcessClassifierLaplace",),
+    "sklearn.gaussian_process.kernels": (
+        *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Hyperparameter"),
+        *("Matern", "PairwiseKernel", "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel"),
+    ),
+    "sklearn.impute._iterative": ("_ImputerTriplet",),
+    "sklearn.metrics._dist_metrics": (
+        *("BrayCurtisDistance64", "CanberraDistance64", "ChebyshevDistance64", "DiceDistance64", "EuclideanDistance64"),
+        *("HammingDistance64", "HaversineDistance64", "JaccardDistance64", "MahalanobisDistance64"),
+        *("ManhattanDistance64", "MinkowskiDistance64", "RogersTanimotoDistance64", "RussellRaoDistance64"),
+        *("SEuclideanDistance64", "SokalSneathDistance64"),
+    ),
+    "sklearn.model_selection._split": (
+        *("GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut", "LeaveOneOut", "PredefinedSplit"),
+        *("RepeatedKFold", "RepeatedStratifiedKFold", "ShuffleSplit", "StratifiedGroupKFold", "StratifiedKFold"),
+        *("StratifiedShuffleSplit", "TimeSeriesSplit"),
+    ),
+    "sklearn.multiclass": ("_ConstantPredictor",),
+    "sklearn.neighbors._ball_tree": ("BallTree",),
+    "sklearn.neighbors._kd_tree": ("KDTree",),
+    "sklearn.neural_network._stochastic_optimizers": ("AdamOptimizer", "SGDOptimizer"),
+    "sklearn.tree._tree": ("Tree",),
+    "sklearn.utils._bunch": ("Bunch",),
+    "sklearn.utils.validation": ("check_array",),
+}
+TRUSTED = frozenset(f"{module}.{name}" for module, names in _TRUSTED.items() for name in names)
 # Larger estimators, in bytes, are compressed, unless they would unpack to more than this multiple of the file's size.
 _LARGE, _MOST_RATIO = 16 << 20, 64
 _OWN = frozenset({"model.features.ColumnFeatures"})
@@ -129,9 +151,14 @@ def _allowed(types: Collection[str], *, code: Collection[str], own: str) -> list
     for name in types:
         trusted = name in TRUSTED or any(name == f"{own}.{inner}" for inner in _OWN)
         if not trusted and not any(name.startswith(f"{package}.") for package in code):
+            library = name.partition(".")[0]
+            remedy = (
+                f"nbship does not know this part of {library}: choose another estimator, or ask for it in an issue"
+                if library in ("numpy", "scipy", "sklearn")
+                else "Use a scikit-learn estimator, or define the type in the project's own modules"
+            )
             raise CorruptPackageError(
-                f"The model file holds an object of type '{name}', which is not trusted. "
-                "Use a scikit-learn estimator, or define the type in the project's own modules."
+                f"The model file holds an object of type '{name}', which is not trusted. {remedy}."
             )
     return list(types)
 

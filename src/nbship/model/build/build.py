@@ -19,6 +19,8 @@ from ..features import ColumnFeatures
 from ..package import (
     MANIFEST,
     Manifest,
+    Package,
+    PackagedModel,
     Provenance,
     collect_code,
     distributions_in,
@@ -27,10 +29,13 @@ from ..package import (
     make_manifest,
     read_manifest,
 )
-from ..signature import Output, OutputReader, Signature, Target, read_rows
+from ..signature import Output, OutputReader, Rows, Scalar, Signature, Target, read_rows, with_names
+from .accepted_values import check_accepted_values, with_limits
 from .card import make_card
+from .deployed import deployed, threshold_of
 from .evidence import gather_evidence
 from .mlflow import mlflow_files
+from .oracle import Disagreement, ask, disagreement, explain
 from .vendored import runtime_files
 
 if TYPE_CHECKING:
@@ -97,29 +102,50 @@ def build_package(
         raise PackageError(
             f"Model '{name}' has {len(golden)} golden rows. Pass at least {_LEAST_GOLDEN} held-out rows."
         )
-    target = Path(folder)
+    target, fitted = Path(folder), estimator
+    golden, reference, estimator = with_names(golden), with_names(reference), deployed(estimator)
     signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator, signature, golden))
     _check_lookups(signature, lookups)
     # Fails early, before the slow steps, if the signature names a target or class that the estimator does not have.
     OutputReader(signature, targets_of(estimator, several=1 + max(each.target for each in signature.outputs)))
     data = dump_estimator(estimator)
     code = collect_code(types_in(data))
-    choice = choose_backend(
-        estimator,
-        signature,
-        columns=read_rows(signature, reference[[n for n in signature.names if n in reference]]).columns,
-        code=code,
-    )
-    needed = sorted(distributions_in({**runtime_files(code, backend=choice.name), **code}))
-    libraries = _libraries(needed)
     files = {
         "model.skops": data,
         "signature.json": json_bytes(signature.to_json()),
+        "provenance.json": json_bytes(provenance.to_json()),
+        **{f"code/{path}": content for path, content in code.items()},
+        **dump_lookups(lookups),
+    }
+    rows = _given(signature, reference)
+    base = _loaded(name, files)
+    signature = with_limits(base, base.complete(rows))
+    files["signature.json"] = json_bytes(signature.to_json())
+    base = _loaded(name, files)
+    check_accepted_values(base, base.complete(rows))
+    given = {"Golden": golden, "Training": reference}
+    asked = {
+        kind: (frame, ask(fitted, signature, frame))
+        for kind, frame in given.items()
+        if set(signature.names) <= set(frame)
+    }
+
+    def differing(backend: Mapping[str, bytes]) -> Disagreement | None:
+        model = _loaded(name, {**files, **backend})
+        found = (disagreement(model, frame, expected, kind=kind) for kind, (frame, expected) in asked.items())
+        return next(filter(None, found), None)
+
+    choice = choose_backend(estimator, signature, columns=rows.columns, code=code, differing=differing)
+    if choice.name == "sklearn":
+        for kind, (frame, expected) in asked.items():
+            if found := disagreement(base, frame, expected, kind=kind):
+                raise explain(found, fitted, signature, frame)
+    needed = sorted(distributions_in({**runtime_files(code, backend=choice.name), **code}))
+    libraries = _libraries(needed)
+    files |= {
         "provenance.json": json_bytes(replace(provenance, libraries=libraries).to_json()),
         "requirements.txt": "".join(f"{each}=={libraries[each]}\n" for each in needed).encode(),
         **mlflow_files(code, backend=choice.name, python=libraries["python"]),
-        **{f"code/{path}": content for path, content in code.items()},
-        **dump_lookups(lookups),
         **choice.files,
     }
     files |= gather_evidence(
@@ -127,7 +153,6 @@ def build_package(
         files,
         signature,
         report=choice.report,
-        estimator=estimator,
         golden=golden,
         reference=reference,
         metrics=metrics,
@@ -135,6 +160,14 @@ def build_package(
     )
     files["MODEL_CARD.md"] = make_card(name, card, signature=signature, metrics=metrics, libraries=libraries).encode()
     return _write(target, name, files)
+
+
+def _given(signature: Signature, frame: pd.DataFrame) -> Rows:
+    return read_rows(signature, frame[[name for name in signature.names if name in frame]])
+
+
+def _loaded(name: str, files: Mapping[str, bytes]) -> PackagedModel:
+    return PackagedModel(Package(read_manifest(make_manifest(name, files)), files), other_versions=True)
 
 
 def _check_lookups(signature: Signature, lookups: Sequence[Lookup]) -> None:
@@ -158,10 +191,13 @@ def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> t
         label = Output("label", "int", "label", classes=(-1, 1), title="Label", help="-1 for an outlier")
         return label, Output("score", "float", "value", target=1, title="Score", help="Below 0 for an outlier")
     if getattr(estimator, "classes_", None) is not None:
+        threshold, positive = threshold_of(estimator)
         return tuple(
-            output for index, each in enumerate(targets_of(estimator, several=1)) for output in _classified(each, index)
+            output
+            for index, each in enumerate(targets_of(estimator, several=1))
+            for output in _classified(each, index, threshold=threshold, positive=positive)
         )
-    sample = read_rows(signature, rows[[name for name in signature.names if name in rows]].head(1)).columns
+    sample = _given(signature, rows.head(1)).columns
     takes_columns = isinstance(steps_of(estimator)[0], ColumnFeatures)
     data = sample if takes_columns else input_of(estimator, sample, signature)
     several = np.asarray(estimator.predict(data)).reshape(1, -1).shape[1]
@@ -172,15 +208,18 @@ def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> t
     )
 
 
-def _classified(target: Target, index: int) -> tuple[Output, ...]:
+def _classified(target: Target, index: int, *, threshold: float | None, positive: Scalar | None) -> tuple[Output, ...]:
     assert target.classes is not None
     values = tuple(target.classes.tolist())
     dtype = {bool: "bool", int: "int", float: "float"}.get(type(values[0]), "string")
     suffix, title = (f"_{index}", f" {index}") if index else ("", "")
-    label = Output(f"label{suffix}", dtype, "label", classes=values, target=index, title=f"Label{title}")
+    label = Output(
+        f"label{suffix}", dtype, "label", classes=values, target=index, threshold=threshold, title=f"Label{title}"
+    )
     if not target.probabilistic:
         return (label,)
-    positive = values[1] if len(values) == 2 else None
+    if positive is None and len(values) == 2:
+        positive = values[1]
     probability = Output(
         f"probability{suffix}", "float", "probability", positive=positive, target=index, title=f"Probability{title}"
     )

@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...errors import SignatureError
-from ..backends import BOUND, match_fitted_names, scores_of, targets_of
 from ..package import GOLDEN_OUTPUT, Package, PackagedModel, json_bytes, make_manifest, parquet_bytes, read_manifest
-from ..signature import Field, OutputReader, Signature, example_record, read_rows
+from ..signature import Field, Signature, example_record, read_rows
 from .reference import describe, dump_reference
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ def gather_evidence(
     signature: Signature,
     *,
     report: Mapping[str, Any],
-    estimator: Any,
     golden: pd.DataFrame,
     reference: pd.DataFrame,
     metrics: Mapping[str, Any] | None,
@@ -38,7 +34,6 @@ def gather_evidence(
 ) -> dict[str, bytes]:
     """Predict the golden and the reference rows with the packaged model, and return the files with the results."""
     model = PackagedModel(Package(read_manifest(make_manifest(name, files)), files))
-    _check_parity(model, estimator, signature, golden)
     rows = _without_personal(golden[[n for n in signature.names if n in golden]], signature)
     predictions = model.predict(model.complete(read_rows(signature, rows)))
     columns = model.complete(read_rows(signature, reference[[n for n in signature.names if n in reference]]))
@@ -64,33 +59,6 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
         dict(zip(map(str, rows), row, strict=True))
         for row in rows.head(_EXAMPLE_CANDIDATES).itertuples(index=False, name=None)
     ]
-
-
-def _check_parity(model: PackagedModel, estimator: Any, signature: Signature, golden: pd.DataFrame) -> None:
-    """Check that the packaged model and the estimator give the same outputs for the golden rows."""
-    if not set(signature.names) <= set(golden):
-        return
-    frame = golden[list(signature.names)]
-    columns = model.complete(read_rows(signature, frame))
-    targets = targets_of(estimator, several=len(model.backend.targets))
-    expected = (
-        OutputReader(signature, targets)
-        .read(scores_of(estimator, targets, match_fitted_names(estimator, frame)))
-        .columns()
-    )
-    bound = BOUND[model.backend.name]
-    # Compare numbers before labels: a difference of probabilities says more than the label that follows from it.
-    for kind, given in sorted(model.predict(columns).columns().items(), key=lambda each: each[1].dtype.kind != "f"):
-        if given.dtype.kind == "f":
-            same = np.isclose(given, expected[kind], rtol=bound, atol=bound, equal_nan=True)
-        else:
-            same = given == expected[kind]
-        if not same.all():
-            row = int(np.flatnonzero(~same)[0])
-            raise SignatureError(
-                f"Golden row {row} has the {kind} {given[row]} through the signature, but {expected[kind][row]} from the estimator "
-                "on the frame. Use the training frame's types in the signature."
-            )
 
 
 def _without_personal(rows: pd.DataFrame, signature: Signature) -> pd.DataFrame:

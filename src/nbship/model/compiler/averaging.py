@@ -36,7 +36,9 @@ def compile_model(steps: Sequence[Any], trace: Trace, compile_one: CompileOne) -
         With the reason, as a clause.
     """
     *before, last = steps
-    last = _unfrozen(last)
+    last = _unwrapped(last)
+    if hasattr(last, "steps"):
+        return compile_model([*before, *steps_of(last)], trace, compile_one)
     kind = type(last).__name__ if type(last).__module__.startswith("sklearn.") else ""
     if kind == "CalibratedClassifierCV":
         return Blend(tuple(_calibrated(each, before, trace, compile_one) for each in last.calibrated_classifiers_))
@@ -70,12 +72,13 @@ def _calibrated(each: Any, before: Sequence[Any], trace: Trace, compile_one: Com
 
 
 def _compiled(inner: Any, before: Sequence[Any], trace: Trace, compile_one: CompileOne) -> CompiledModel:
-    return compile_model([*before, *steps_of(_unfrozen(inner))], trace, compile_one)
+    return compile_model([*before, *steps_of(_unwrapped(inner))], trace, compile_one)
 
 
-def _unfrozen(estimator: Any) -> Any:
-    while type(estimator).__name__ == "FrozenEstimator":
-        estimator = estimator.estimator
+def _unwrapped(estimator: Any) -> Any:
+    """Return the estimator whose scores those of a frozen one, or of a classifier with a threshold, are."""
+    while type(estimator).__name__ in ("FrozenEstimator", "FixedThresholdClassifier"):
+        estimator = getattr(estimator, "estimator_", estimator.estimator)
     return estimator
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,12 +25,13 @@ from ..backends import (
     dump_tables,
     finds_outliers,
     input_of,
+    nested,
     scores_of,
     steps_of,
     targets_of,
 )
 from ..features import ColumnFeatures
-from ..signature import Column, Columns, Signature, compute
+from ..signature import Column, Columns, Field, OutputReader, Signature, as_trained, compute
 from .averaging import compile_model
 from .compile import compile_tables
 from .estimators import Ensemble, read_scores
@@ -73,28 +75,39 @@ class _Model:
     trace
         The function that traces steps back to the inputs.
     expected
-        The function from columns of the inputs to the scores of the estimator.
+        The function from columns of the inputs to the scores of the estimator, and its labels, which are None for a
+        model without classes.
+    outputs
+        Reads labels off the scores of a backend; None for a model without classes.
     real
         Training values of the inputs.
     about
         The classes, and the name of the feature function.
     nullable, closed
         The nullable inputs (None: all), and the categories that are not open.
-    booleans
-        The boolean inputs: generated values are 0 or 1.
+    fields
+        Name -> field, of inputs that are fields.
     """
 
     steps: Sequence[Any]
     trace: Callable[[Sequence[Any]], Traced]
-    expected: Callable[[Columns], Column]
+    expected: Callable[[Columns], tuple[Column, Column | None]]
+    outputs: OutputReader | None
     real: Columns
     about: Mapping[str, Any]
     nullable: Set[str] | None
     closed: Set[str]
-    booleans: Set[str] = frozenset()
+    fields: Mapping[str, Field]
 
 
-def choose_backend(estimator: Any, signature: Signature, *, columns: Columns, code: Mapping[str, bytes]) -> Choice:
+def choose_backend(
+    estimator: Any,
+    signature: Signature,
+    *,
+    columns: Columns,
+    code: Mapping[str, bytes],
+    differing: Callable[[Mapping[str, bytes]], Exception | None] = lambda _: None,
+) -> Choice:
     """Compile an estimator, or convert it to ONNX, and compare the scores on generated rows.
 
     Parameters
@@ -103,6 +116,9 @@ def choose_backend(estimator: Any, signature: Signature, *, columns: Columns, co
         The training rows. Generated rows combine their values with the ends of bins.
     code
         The package's modules, path -> source; the feature function must be in one of them.
+    differing
+        Returns the difference from the estimator on the original training rows, given the file of a backend; None if
+        there is none.
     """
     report: dict[str, Any] = {}
     try:
@@ -120,11 +136,18 @@ def choose_backend(estimator: Any, signature: Signature, *, columns: Columns, co
         except Exception as error:
             report[name] = f"Not {done}: {_reason(error)}."
             continue
-        if most <= BOUND[name]:
+        if most <= BOUND[name] and (found := differing({file: data})) is not None:
+            report[name] = f"Not proven: {found}."
+        elif most <= BOUND[name]:
             proof = {"rows": ROWS, "largest_difference": most, "bound": BOUND[name]}
             return Choice(name, {file: data}, {"path": name, "proof": proof, **report})
-        report[name] = f"Not proven: outputs differ by up to {most:.1e}."
+        else:
+            report[name] = f"Not proven: {_apart(most)}."
     return Choice("sklearn", {}, {"path": "sklearn", **report})
+
+
+def _apart(most: float) -> str:
+    return "labels differ" if most == float("inf") else f"outputs differ by up to {most:.1e}"
 
 
 def _reason(error: Exception) -> str:
@@ -176,8 +199,18 @@ def _compile_large(model: _Model) -> tuple[bytes, float]:
 
 def _compared(tables: Tables | Nodes | Blend, model: _Model) -> tuple[bytes, float]:
     rows = _rows(model, tables.inputs, exact=tables.compares)
-    most = largest_difference(tables.scores([rows[each.name] for each in tables.inputs]), model.expected(rows))
+    most = _difference(model, tables.scores([rows[each.name] for each in tables.inputs]), rows)
     return dump_tables(tables, model.about), most
+
+
+def _difference(model: _Model, given: Column, rows: Columns) -> float:
+    """Return the largest difference of scores from those of the estimator; inf if a label differs."""
+    expected, labels = model.expected(rows)
+    if model.outputs is not None and labels is not None:
+        predicted = model.outputs.read(given).label
+        if predicted is not None and (predicted != labels).any():
+            return float("inf")
+    return largest_difference(given, expected)
 
 
 def _convert_faster(model: _Model) -> tuple[bytes, float]:
@@ -193,6 +226,8 @@ def _convert_faster(model: _Model) -> tuple[bytes, float]:
         trees = False
     if trees:
         raise NotCompilableError("as a graph, trees that are too large for tables are slower than scikit-learn")
+    if any(hasattr(each, "tree_") or hasattr(each, "_predictors") for each in nested(last)):
+        raise NotCompilableError("as a graph, trees compare numbers that are not rounded to float32")
     return _convert(model)
 
 
@@ -211,7 +246,7 @@ def _convert(model: _Model) -> tuple[bytes, float]:
         try:
             data, binned = build_graph(last, traced, about=about, narrow=narrow)
             rows = _rows(model, binned.inputs, exact=False)
-            found.append((largest_difference(Graph(data).scores(rows), model.expected(rows)), data))
+            found.append((_difference(model, Graph(data).scores(rows), rows), data))
         except (NotCompilableError, CorruptPackageError) as error:
             reason = NotCompilableError(str(error).removesuffix("."))
         # Float32 is only for estimators that skl2onnx cannot convert in double precision.
@@ -244,6 +279,11 @@ def _read(estimator: Any, signature: Signature, *, columns: Columns, code: Mappi
     classes = getattr(estimator, "classes_", None)
     if isinstance(classes, list) or any(output.target for output in signature.outputs):
         raise NotCompilableError("it has several targets")
+    targets = targets_of(estimator, several=1)
+    if len(targets) > 1:
+        raise NotCompilableError("it has several targets")
+    # The label of a backend is the class of its largest score, or that of the signature's threshold.
+    outputs = None if classes is None else OutputReader(signature, [replace(targets[0], labels=None)])
     about: dict[str, Any] = {"classes": None if classes is None else np.asarray(classes).tolist(), "function": None}
     if isinstance(steps[0], ColumnFeatures):
         features = steps[0]
@@ -254,10 +294,12 @@ def _read(estimator: Any, signature: Signature, *, columns: Columns, code: Mappi
         def trace(given: Sequence[Any]) -> Traced:
             return trace_features(given, features.categories_, features.numbers_)
 
-        def expected(rows: Columns) -> Column:
-            return _scores(estimator[1:], features.encode(rows))
+        after = _after_features(estimator)
 
-        return _Model(steps[1:], trace, expected, compute(features.function, columns), about, None, set())
+        def expected(rows: Columns) -> tuple[Column, Column | None]:
+            return _ask(after, features.encode(rows), signature)
+
+        return _Model(steps[1:], trace, expected, outputs, compute(features.function, columns), about, None, set(), {})
 
     def frame(given: Columns) -> Any:
         typed = {
@@ -269,13 +311,23 @@ def _read(estimator: Any, signature: Signature, *, columns: Columns, code: Mappi
     return _Model(
         steps,
         lambda given: trace_fields(given, signature, frame=frame),
-        lambda rows: _scores(estimator, frame(rows)),
+        lambda rows: _ask(estimator, frame(rows), signature),
+        outputs,
         columns,
         about,
         {field.name for field in signature.inputs if field.nullable},
         {field.name for field in signature.inputs if field.categories and not field.open},
-        {field.name for field in signature.inputs if field.dtype == "bool"},
+        {field.name: field for field in signature.inputs},
     )
+
+
+def _after_features(estimator: Any) -> Any:
+    """Return a pipeline without its feature function."""
+    if type(estimator).__name__ == "FixedThresholdClassifier":
+        rest = copy(estimator)
+        rest.estimator_ = _after_features(estimator.estimator_)
+        return rest
+    return estimator[1:]
 
 
 def _function_name(features: ColumnFeatures, code: Mapping[str, bytes]) -> str:
@@ -287,9 +339,15 @@ def _function_name(features: ColumnFeatures, code: Mapping[str, bytes]) -> str:
 
 
 def _rows(model: _Model, inputs: Sequence[Input], *, exact: bool) -> dict[str, Column]:
+    """Generate rows that the signature allows."""
     found = generate_rows(inputs, model.real, nullable=model.nullable, closed=model.closed, exact=exact)
-    for name in model.booleans & found.keys():
-        found[name] = np.where(np.isnan(found[name]), np.nan, found[name] > 0.5)
+    for name, column in found.items():
+        field = model.fields.get(name)
+        if field is not None and field.dtype == "bool":
+            found[name] = np.where(np.isnan(column), np.nan, column > 0.5)
+        elif field is not None and field.dtype in ("int", "float"):
+            low, high = (None if limit is None else float(limit) for limit in (field.minimum, field.maximum))
+            found[name] = as_trained(field, column if low is None and high is None else np.clip(column, low, high))
     return found
 
 
@@ -306,9 +364,15 @@ def _blank(signature: Signature, rows: int) -> dict[str, Column]:
     return found
 
 
-def _scores(estimator: Any, data: Any) -> Column:
-    from sklearn import config_context
-
-    with config_context(assume_finite=True), warnings.catch_warnings(), np.errstate(all="ignore"):
+def _ask(estimator: Any, data: Any, signature: Signature) -> tuple[Column, Column | None]:
+    """Return the scores of an estimator, and its labels."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return scores_of(estimator, targets_of(estimator, several=1), data)
+        targets = targets_of(estimator, several=1)
+        scores = scores_of(estimator, targets, data)[:, : targets[-1].stop]
+        if targets[0].classes is None:
+            return scores, None
+        label = signature.output("label")
+        if label is not None and label.threshold is not None:
+            return scores, OutputReader(signature, targets).read(scores).label
+        return scores, np.asarray(estimator.predict(data)).reshape(len(scores))

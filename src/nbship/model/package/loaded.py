@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...errors import VersionMismatchError
+import numpy as np
+
+from ...errors import InputFailure, InvalidInputError, VersionMismatchError
+from ...text import first_line
 from ..backends import FILES, Compiled
 from ..signature import Column, Columns, OutputReader, Predictions, RecordReader, Rows, Signature, Target
 from .code import install_code
@@ -26,6 +30,10 @@ PINNED_LIBRARIES = {
     "onnx": ("numpy", "onnxruntime"),
     "sklearn": ("scikit-learn", "numpy", "skops"),
 }
+
+# What scikit-learn and feature functions raise for a value that they cannot calculate with.
+_REFUSALS = (ValueError, TypeError, ArithmeticError, LookupError)
+_NO_ANSWER = "gets no answer: the model's score is not a finite number"
 
 
 class Backend(Protocol):
@@ -98,6 +106,8 @@ class PackagedModel:
             scores = tables.score_row([values[index] for index in self._field_indices])
         else:
             scores = tables.score_columns(self.complete(self._reader.rows(values, absent)))
+        if not all(map(math.isfinite, scores)):
+            return None
         return self._outputs.read_row(scores)
 
     def collect(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
@@ -108,8 +118,39 @@ class PackagedModel:
         """Predict from complete columns.
 
         The outputs of a row are bit for bit the same whatever other rows are in `columns`.
+
+        Raises
+        ------
+        InvalidInputError
+            With every row that the estimator refuses, or for which its score is not a finite number.
         """
-        return self._outputs.read(self.backend.scores(columns))
+        try:
+            scores = self.backend.scores(columns)
+        except _REFUSALS as error:
+            # scikit-learn refuses all rows because of one.
+            failures = list(self._refused(columns, range(len(next(iter(columns.values())))), error))
+            if not failures:
+                raise
+            raise InvalidInputError(failures) from error
+        if not np.isfinite(scores).all():
+            rows = np.flatnonzero(~np.isfinite(scores).all(axis=1)).tolist()
+            raise InvalidInputError([InputFailure(row, None, _NO_ANSWER) for row in rows])
+        return self._outputs.read(scores)
+
+    def _refused(self, columns: Columns, rows: range, error: Exception) -> Iterator[InputFailure]:
+        """Yield the rows of a range that the estimator refuses, given its error for the whole range."""
+        if len(rows) == 1:
+            reason = "" if self.signature.personal else f": {first_line(error).rstrip('.')}"
+            yield InputFailure(rows.start, None, f"cannot be predicted by the model{reason}")
+            return
+        middle = rows.start + len(rows) // 2
+        for half in (range(rows.start, middle), range(middle, rows.stop)):
+            try:
+                self.backend.scores(
+                    {name: np.asarray(column)[half.start : half.stop] for name, column in columns.items()}
+                )
+            except _REFUSALS as inner:
+                yield from self._refused(columns, half, inner)
 
 
 def backend_of(files: Container[str]) -> str:

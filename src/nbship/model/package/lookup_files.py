@@ -105,9 +105,12 @@ def _encoded(values: Any) -> tuple[Any, list[Any]]:
 
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
     """Return a frame as Parquet; the bytes depend only on its values and types."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    dense = {str(name): np.asarray(frame[name]) for name in frame if isinstance(frame[name].dtype, pd.SparseDtype)}
+    frame = frame.assign(**dense)
     table: Any = pa.Table.from_pandas(frame.reset_index(drop=True), preserve_index=False).replace_schema_metadata(None)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", use_dictionary=True, data_page_version="1.0")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from .columns import Codes, Column, Columns, columns_of, compute, to_local
+from .columns import Codes, Column, Columns, columns_of, compute, is_null, to_local, with_names
 from .examples import example_record
 from .fast_record import RecordReader
-from .fields import Field, Output
+from .fields import Field, Output, Scalar
 from .outputs import OutputReader, Predictions, Target
+from .parsing import storable
 from .signature import Signature
 from .timestamps import parse_timestamp, read_timestamp
-from .validation import Rows, read_records, read_rows, to_array
+from .training_types import training_frame, training_types
+from .validation import Rows, as_trained, read_records, read_rows, to_array
 
 __all__ = [
     "Codes",
@@ -21,15 +23,22 @@ __all__ = [
     "Predictions",
     "RecordReader",
     "Rows",
+    "Scalar",
     "Signature",
     "Target",
+    "as_trained",
     "columns_of",
     "compute",
     "example_record",
+    "is_null",
     "parse_timestamp",
     "read_records",
     "read_rows",
     "read_timestamp",
+    "storable",
     "to_array",
     "to_local",
+    "training_frame",
+    "training_types",
+    "with_names",
 ]

@@ -27,7 +27,7 @@ from ...errors import SignatureError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Codes", "Column", "Columns", "columns_of", "compute", "frame_of", "to_local"]
+__all__ = ["Codes", "Column", "Columns", "columns_of", "compute", "frame_of", "is_null", "to_local", "with_names"]
 
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Columns: TypeAlias = Mapping[str, Column]
@@ -110,6 +110,21 @@ def frame_of(matrix: Column, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(matrix, columns=list(names))
 
 
+def with_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose columns are named by strings: 0 becomes "0", and ("size", "mm") becomes "size_mm".
+
+    Raises
+    ------
+    SignatureError
+        If two columns have the same name.
+    """
+    labels: list[Any] = list(frame.columns)
+    names = ["_".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in labels]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SignatureError(f"The frame has the column '{twice[0]}' twice. Keep one, or rename it.")
+    return frame if names == labels else frame.set_axis(names, axis=1)
+
+
 def _column(series: pd.Series[Any], name: str) -> Column:
     from pandas.api import types
 
@@ -122,12 +137,24 @@ def _column(series: pd.Series[Any], name: str) -> Column:
         return utc
     if types.is_bool_dtype(series) or types.is_numeric_dtype(series):
         if isinstance(series.dtype, np.dtype):
-            wide = "bool" if series.dtype.kind == "b" else "int64" if series.dtype.kind in "iu" else "float64"
+            wide = {"b": "bool", "i": "int64", "u": "int64"}.get(series.dtype.kind, "float64")
+            if series.dtype == np.uint64 and len(series) and series.max() > np.iinfo(np.int64).max:
+                wide = "float64"
             return series.to_numpy().astype(wide, copy=False)
         return series.to_numpy(dtype="float64", na_value=np.nan)
     values = series.astype(object).to_numpy(dtype=object, copy=True)
     values[series.isna().to_numpy()] = None
     return values
+
+
+def is_null(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas' NA.
+
+    >>> is_null(float("nan")), is_null("")
+    (True, False)
+    """
+    # A comparison with NA is NA, which is neither true nor false.
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def to_local(times: Column, zone: str) -> Column:

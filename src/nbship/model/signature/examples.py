@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from .columns import is_null
 from .fields import Field
 from .signature import Signature
 
@@ -28,9 +29,12 @@ def example_record(rows: Sequence[Mapping[str, Any]], signature: Signature) -> d
 
 
 def _as_json(value: Any, field: Field) -> Any:
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
+    if is_null(value):
         return None
     if field.dtype == "datetime":
-        return value.astimezone(ZoneInfo(field.timezone or "UTC")).isoformat()
+        zone = ZoneInfo(field.timezone or "UTC")
+        if isinstance(value, str):
+            return value
+        return (value.replace(tzinfo=zone) if value.tzinfo is None else value.astimezone(zone)).isoformat()
     kinds = {"int": int, "float": float, "bool": bool}
     return kinds.get(field.dtype, str)(value)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .fields import Field
-from .parsing import LARGEST, READERS, largest_integer
+from .parsing import LARGEST, READERS, storable
 from .signature import Signature
+from .training_types import number_type
 from .validation import Rows, to_array
 
 __all__ = ["RecordReader"]
@@ -80,10 +81,13 @@ def _null(field: Field) -> Any:
 def _reader(field: Field) -> Callable[[Any], Any]:
     full = _full_reader(field)
     if field.dtype in ("float", "int"):
-        largest = LARGEST if field.dtype == "float" else largest_integer(field)
-        low: Any = -largest if field.minimum is None else field.minimum
-        high: Any = largest if field.maximum is None else field.maximum
-        return _number(float if field.dtype == "float" else int, max(low, -largest), min(high, largest), full)
+        if field.dtype == "float" and number_type(field.training_dtype) is not None:
+            return full
+        # The limits of float64 are beyond the integers that JSON's readers agree on; larger numbers take the full check.
+        least, most = (-LARGEST, LARGEST) if field.dtype == "float" else storable(field)
+        low: Any = least if field.minimum is None else max(least, field.minimum)
+        high: Any = most if field.maximum is None else min(most, field.maximum)
+        return _number(float if field.dtype == "float" else int, low, high, full)
     if field.dtype == "category" and field.categories and not field.open:
         known = frozenset(field.categories)
         return lambda value: value if type(value) is str and value in known else full(value)
@@ -105,6 +109,7 @@ def _number(plain: type, low: Any, high: Any, full: Callable[[Any], Any]) -> Cal
 
 def _full_reader(field: Field) -> Callable[[Any], Any]:
     thorough, null = READERS[field.dtype], _null(field)
+    narrow = number_type(field.training_dtype) if field.dtype == "float" else None
 
     def read(value: Any) -> Any:
         if value is None:
@@ -114,6 +119,6 @@ def _full_reader(field: Field) -> Callable[[Any], Any]:
         found, reason = thorough(field, value)
         if reason is not None:
             raise _FallbackError
-        return null if found is None else found
+        return null if found is None else found if narrow is None else narrow.type(found).item()
 
     return read

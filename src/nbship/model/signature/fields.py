@@ -43,6 +43,13 @@ class Field:
         Of a datetime: the time zone of values without an offset. If None, an offset is required.
     format
         Of a datetime: the `strptime` format of values in files that are not ISO 8601.
+    training_dtype
+        The pandas dtype of the column in the training frame, such as "float32", "Int64" or "category". None: the
+        NumPy dtype of `dtype`; `object` for strings, and timestamps in UTC.
+    training_null
+        How a column of objects in the training frame spells null: "nan", "NA", or None.
+    training_categories
+        The categories of a categorical column in the training frame, in its order.
 
     Examples
     --------
@@ -67,10 +74,15 @@ class Field:
     example: Scalar | None = None
     timezone: str | None = None
     format: str | None = None
+    training_dtype: str | None = None
+    training_null: str | None = None
+    training_categories: tuple[Scalar, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.categories is not None:
-            object.__setattr__(self, "categories", tuple(self.categories))
+        # Lists are accepted as well, but a field must be hashable.
+        for name in ("categories", "training_categories"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         for wrong, remedy in _contradictions(self):
             if wrong:
                 raise SignatureError(f"Field '{self.name}' {remedy}.")
@@ -102,6 +114,10 @@ def _contradictions(field: Field) -> Iterable[tuple[bool, str]]:
     yield (
         field.pii == "drop" and field.key,
         "is a key and has pii='drop', but the log finds records by their key. Set pii=True, which logs a pseudonym",
+    )
+    yield (
+        field.training_null not in (None, "nan", "NA"),
+        f"has the unknown training_null '{field.training_null}'. Use 'nan', 'NA' or None",
     )
     if field.dtype in ("int", "float"):
         for name in ("minimum", "maximum"):

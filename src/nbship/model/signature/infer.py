@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import SignatureError
-from .columns import Column, frame_of
+from .columns import Column, frame_of, with_names
 from .fields import Field, Scalar
 from .timestamps import parse_timestamp
+from .training_types import training_types
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +34,10 @@ def infer_fields(
 ) -> tuple[Field, ...]:
     """Infer a field for each column of the training frame (or matrix: `x0`, `x1`, …), in its order.
 
-    The dtype of a field comes from the dtype of the column. A column is nullable if it holds nulls or its dtype can
-    (`Int64`, `boolean`). A string column with at most 100 distinct values is a category. The time zone comes from
-    zoned timestamps, and the format from strings of fields with `dtype: datetime`. Limits are inferred on request
-    only: training data rarely contain every valid value, and values beyond a limit are rejected.
+    The dtype of a field comes from the dtype of the column, or of its categories. A column is nullable if it holds
+    nulls. A string column with at most 100 distinct values is a category. The time zone comes from zoned timestamps,
+    and the format from strings of fields with `dtype: datetime`. Limits are inferred on request only: training data
+    rarely contain every valid value, and values beyond a limit are rejected.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ def infer_fields(
     """
     if isinstance(frame, np.ndarray):
         frame = frame_of(frame, [f"x{index}" for index in range(frame.shape[-1])])
+    frame = with_names(frame)
     unknown = [name for name in (*keys, *fields, *(c for cs in lookups.values() for c in cs)) if name not in frame]
     if unknown:
         raise SignatureError(
@@ -68,7 +70,7 @@ def infer_fields(
 
 def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any], limits: bool) -> Field:
     dtype = str(stated.get("dtype") or _infer_dtype(column, name))
-    found: dict[str, Any] = {"nullable": _is_nullable(column)}
+    found: dict[str, Any] = {"nullable": bool(column.isna().any()), **training_types(column, dtype)}
     if dtype == "category" and "categories" not in stated:
         found["categories"] = tuple(sorted(map(str, column.dropna().unique())))
     if limits and dtype in ("int", "float") and column.notna().any():
@@ -85,7 +87,8 @@ def _infer_dtype(column: pd.Series[Any], name: str) -> str:
     from pandas.api import types
 
     if isinstance(column.dtype, types.CategoricalDtype):
-        return "category"
+        values = column.dtype.categories.to_series()
+        return "category" if types.infer_dtype(values) in ("string", "empty") else _infer_dtype(values, name)
     if types.is_bool_dtype(column):
         return "bool"
     if types.is_integer_dtype(column):
@@ -94,8 +97,11 @@ def _infer_dtype(column: pd.Series[Any], name: str) -> str:
         return "float"
     if types.is_datetime64_any_dtype(column):
         return "datetime"
-    if types.infer_dtype(column, skipna=True) in ("string", "empty"):
+    kind = types.infer_dtype(column, skipna=True)
+    if kind in ("string", "empty"):
         return "category" if column.nunique() <= _MOST_CATEGORIES else "string"
+    if kind in ("boolean", "integer"):
+        return {"boolean": "bool", "integer": "int"}[kind]
     raise SignatureError(
         f"Column '{name}' is of type '{column.dtype}', which no field can have. Convert it to numbers, booleans, strings or timestamps."
     )
@@ -146,11 +152,6 @@ def _reads(text: str, written: str | None) -> bool:
         parse_timestamp(text, Field("time", "datetime", format=written))
         return True
     return False
-
-
-def _is_nullable(column: pd.Series[Any]) -> bool:
-    masked = str(column.dtype)[:1].isupper() or str(column.dtype) == "boolean"
-    return bool(masked or column.isna().any())
 
 
 def _example(present: pd.Series[Any], dtype: str) -> Scalar | None:

@@ -74,11 +74,15 @@ class Target:
         Whether a classifier's scores are probabilities; if not, they are 1 for the predicted class and 0 for others.
     start
         The index of its first score.
+    labels
+        Of a classifier whose label is not always the class with the largest score: the index of the first of further
+        columns, which are 1 for the label and 0 for other classes.
     """
 
     classes: Column | None = None
     probabilistic: bool = True
     start: int = 0
+    labels: int | None = None
 
     @property
     def stop(self) -> int:
@@ -116,11 +120,15 @@ class OutputReader:
             own = scores[:, target.start : target.stop]
             if output.kind == "value":
                 found[column] = np.ascontiguousarray(own[:, 0])
+                continue
+            assert target.classes is not None
+            chosen = own if target.labels is None else scores[:, target.labels :][:, : len(target.classes)]
+            likeliest = chosen.argmax(axis=1)
+            if output.kind == "probability" and index is None:
+                found[column] = own[np.arange(len(own)), likeliest]
             elif output.kind == "probability":
-                found[column] = own.max(axis=1) if index is None else np.ascontiguousarray(own[:, index])
+                found[column] = np.ascontiguousarray(own[:, index])
             else:
-                assert target.classes is not None
-                likeliest = own.argmax(axis=1)
                 if threshold is not None and index is not None:
                     # There are two classes, so the other class has the index 1 - index.
                     likeliest = np.where(own[:, index] >= threshold, index, 1 - index)

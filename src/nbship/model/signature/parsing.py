@@ -12,8 +12,9 @@ import numpy as np
 from ...text import nearest
 from .fields import Field
 from .timestamps import read_timestamp
+from .training_types import number_type
 
-__all__ = ["LARGEST", "READERS", "kind_of", "largest_integer"]
+__all__ = ["LARGEST", "READERS", "kind_of", "storable"]
 
 # The largest integer below which float64 holds every integer: 2**53 and 2**53 + 1 are the same float64.
 LARGEST = 2**53 - 1
@@ -22,13 +23,26 @@ _LARGEST_KEY = 2**63 - 1
 _Read = tuple[Any, "str | None"]
 
 
-def largest_integer(field: Field) -> int:
-    """Return the largest integer that a field holds exactly: of a key without nulls, any of 64 bits.
+def storable(field: Field) -> tuple[Any, Any]:
+    """Return the smallest and the largest number that a field can hold.
 
-    >>> largest_integer(Field("id", "int", key=True)) == 2**63 - 1
+    An integer has no rounding as float64, unless it is a key without nulls, which keeps all of its 64 bits. A number
+    of a narrower type in training must fit that type.
+
+    >>> storable(Field("id", "int", key=True)) == (-(2**63) + 1, 2**63 - 1)
     True
+    >>> storable(Field("age", "int", training_dtype="uint8"))
+    (0, 255)
     """
-    return _LARGEST_KEY if field.key and not field.nullable else LARGEST
+    narrow = number_type(field.training_dtype)
+    if field.dtype == "float":
+        largest = float(np.finfo(np.float64 if narrow is None or narrow.kind != "f" else narrow).max)
+        return -largest, largest
+    most = _LARGEST_KEY if field.key and not field.nullable else LARGEST
+    if narrow is None or narrow.kind == "f":
+        return -most, most
+    limits = np.iinfo(narrow)
+    return max(-most, int(limits.min)), min(most, int(limits.max))
 
 
 def _read_bool(field: Field, value: Any) -> _Read:
@@ -43,8 +57,11 @@ def _read_int(field: Field, value: Any) -> _Read:
     is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not (is_integer or (is_float and float(value).is_integer())):
         return value, f"is {_shown(field, value)}, not an integer"
-    if abs(int(value)) > (LARGEST if is_float else largest_integer(field)):
-        return value, "is too large to be stored exactly"
+    low, high = storable(field)
+    if is_float:
+        low, high = max(low, -LARGEST), min(high, LARGEST)
+    if not low <= int(value) <= high:
+        return value, _unstorable(field)
     return int(value), _out_of_range(field, int(value))
 
 
@@ -59,6 +76,9 @@ def _read_float(field: Field, value: Any) -> _Read:
         return None, None
     if not math.isfinite(number):
         return value, "is not a finite number"
+    low, high = storable(field)
+    if not low <= number <= high:
+        return value, _unstorable(field)
     return number, _out_of_range(field, number)
 
 
@@ -106,6 +126,13 @@ def _out_of_range(field: Field, value: Any) -> str | None:
     if field.maximum is not None and value > field.maximum:
         return f"is {_shown(field, value)}, above the maximum, {field.maximum:g}"
     return None
+
+
+def _unstorable(field: Field) -> str:
+    narrow = number_type(field.training_dtype)
+    return (
+        "is too large to be stored exactly" if narrow is None else f"does not fit the training column's type, {narrow}"
+    )
 
 
 def _outside_limits(field: Field, timestamp: datetime) -> str | None:

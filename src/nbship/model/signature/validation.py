@@ -14,15 +14,16 @@ import numpy as np
 
 from ...errors import InputFailure, InvalidInputError
 from ...text import nearest
-from .columns import Codes, Column, columns_of, frame_of
+from .columns import Codes, Column, columns_of, frame_of, is_null, with_names
 from .fields import Field
-from .parsing import LARGEST, READERS, kind_of, largest_integer
+from .parsing import LARGEST, READERS, kind_of, storable
 from .signature import Signature
+from .training_types import number_type
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Rows", "read_records", "read_rows", "to_array"]
+__all__ = ["Rows", "as_trained", "read_records", "read_rows", "to_array"]
 
 _ABSENT = object()
 
@@ -47,9 +48,12 @@ class Rows:
 
 
 def read_rows(
-    signature: Signature, rows: Sequence[Mapping[str, Any]] | pd.DataFrame | Column, *, coded: bool = False
+    signature: Signature,
+    rows: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame | Column,
+    *,
+    coded: bool = False,
 ) -> Rows:
-    """Validate rows (records, a frame, or a matrix with the fields as columns, in order) and return them as columns.
+    """Validate rows and return them as columns: records, one record, a frame, or a matrix with a column for each field.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ def read_rows(
     SignatureError
         If the number of columns of a matrix is not the number of fields.
     """
+    if isinstance(rows, Mapping):
+        return _read_records(signature, [rows])
     if isinstance(rows, Sequence):
         return _read_records(signature, rows)
     if isinstance(rows, np.ndarray):
@@ -147,8 +153,17 @@ def to_array(field: Field, values: list[Any]) -> Column:
     if field.dtype == "datetime":
         return np.array(values, dtype="datetime64[us]")
     if field.dtype == "float" or field.nullable:
-        return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+        return as_trained(field, np.array([math.nan if value is None else value for value in values], dtype=np.float64))
     return np.array(values, dtype=np.int64 if field.dtype == "int" else np.bool_)
+
+
+def as_trained(field: Field, numbers: Column) -> Column:
+    """Return float64 numbers, rounded to float32 if those of the training frame were."""
+    narrow = number_type(field.training_dtype) if field.dtype == "float" else None
+    if narrow is None:
+        return numbers
+    with np.errstate(over="ignore"):
+        return numbers.astype(narrow).astype(np.float64)
 
 
 def _unknown(name: object, known: set[str], *, row: int | None) -> InputFailure:
@@ -158,6 +173,7 @@ def _unknown(name: object, known: set[str], *, row: int | None) -> InputFailure:
 
 
 def _read_frame(signature: Signature, frame: pd.DataFrame, *, coded: bool) -> Rows:
+    frame = with_names(frame)
     known = set(signature.names)
     failures = [_unknown(name, known, row=None) for name in frame.columns if name not in known]
     failures += [
@@ -189,7 +205,7 @@ def _read_series(field: Field, series: pd.Series[Any], failures: list[InputFailu
     wrong = None if column is None else list(_failures(field, column))
     if column is not None and not wrong:
         return column.astype(np.int64, copy=False) if field.dtype == "int" and not field.nullable else column
-    values = [None if _is_null(value) else value for value in series.tolist()]
+    values = [None if is_null(value) else value for value in series.tolist()]
     own: list[InputFailure] = []
     array, _ = _read_field(field, [{field.name: value} for value in values], own)
     failures += own
@@ -220,15 +236,15 @@ def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
         return None
     if field.dtype == "datetime" and getattr(series.dtype, "tz", None) is None:
         return None
-    if field.dtype == "int" and kind == "u" and len(series) and series.max() > np.iinfo(np.int64).max:
+    if field.dtype == "int" and kind == "u" and series.notna().any() and series.max() > np.iinfo(np.int64).max:
         return None
     if field.dtype == "int" and kind in "iu" and not series.isna().any():
         # The column of an extension type would become floats.
         series = series.astype("int64")
     column = columns_of(series.to_frame(field.name))[field.name]
-    if field.dtype == "float" or (field.nullable and field.dtype in ("int", "bool")):
-        return column.astype(np.float64)
-    return column
+    if field.dtype == "float":
+        return as_trained(field, column.astype(np.float64))
+    return column.astype(np.float64) if field.nullable and field.dtype in ("int", "bool") else column
 
 
 def _failures(field: Field, column: Column) -> Iterator[str]:
@@ -254,11 +270,10 @@ def _failures(field: Field, column: Column) -> Iterator[str]:
 
 
 def _is_storable(field: Field, least: Any, most: Any) -> bool:
-    if field.dtype == "int" and isinstance(most, np.integer):
-        largest = largest_integer(field)
-        return -largest <= int(least) and int(most) <= largest
-    bound = LARGEST if field.dtype == "int" else np.finfo(np.float64).max
-    return bool(-bound <= float(least) <= float(most) <= bound)
+    low, high = storable(field)
+    if field.dtype == "int" and not isinstance(most, np.integer):
+        low, high = max(low, -LARGEST), min(high, LARGEST)
+    return bool(low <= least.item() and most.item() <= high)
 
 
 def _string_failures(field: Field, column: Column) -> Iterator[str]:
@@ -275,7 +290,3 @@ def _string_failures(field: Field, column: Column) -> Iterator[str]:
         # A lone surrogate is not printable. Other strings that are not printable only take the slower path.
         if type(text) is not str or not text.isprintable() or (allowed is not None and text not in allowed):
             yield "string"
-
-
-def _is_null(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")

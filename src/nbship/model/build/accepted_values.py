@@ -1,0 +1,116 @@
+"""Try the values that a signature allows and training rows may not hold: null, unseen texts, and numbers far out.
+
+An estimator that refuses one would fail on a request which the signature calls valid.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...errors import InvalidInputError, SignatureError
+from ..package import PackagedModel
+from ..signature import Column, Columns, Field, Signature, storable, to_array
+
+__all__ = ["check_accepted_values", "with_limits"]
+
+_UNSEEN = "a value that training never saw"
+# Trees round numbers to float32, which holds none above 3.4e38.
+_FAR = (1e300, float(np.finfo(np.float32).max), 1e30, 1e15)
+
+
+def with_limits(model: PackagedModel, columns: Columns) -> Signature:
+    """Return the signature, with limits for numbers beyond which the estimator fails."""
+    signature = model.signature
+    row = _first_whole(columns, signature)
+    for field in signature.inputs:
+        if field.dtype != "float":
+            continue
+        least, most = storable(field)
+        for far in _FAR:
+            low, high = max(-far, least, field.minimum or -far), min(far, most, field.maximum or far)
+            if all(_is_accepted(model, {**row, field.name: to_array(field, [end])}) for end in (low, high)):
+                break
+        if far != _FAR[0] and far < most:
+            low = -far if field.minimum is None else max(-far, field.minimum)
+            high = far if field.maximum is None else min(far, field.maximum)
+            signature = signature.edit(field.name, minimum=low, maximum=high)
+    return signature
+
+
+def _is_accepted(model: PackagedModel, columns: Columns) -> bool:
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            model.backend.scores(columns)
+    except (ValueError, TypeError, ArithmeticError, LookupError):
+        return False
+    return True
+
+
+def check_accepted_values(model: PackagedModel, columns: Columns) -> None:
+    """Predict one of the rows with null in each field that may be null, and with an unseen text in each that takes any.
+
+    Raises
+    ------
+    SignatureError
+        If the estimator refuses such a row, with the remedy.
+    """
+    signature = model.signature
+    row = _first_whole(columns, signature)
+    if reason := _refused(model, row):
+        raise SignatureError(
+            f"The model fails for a training row by itself: it {reason}. Package an estimator that predicts each row by itself."
+        )
+    for field, value in _trials(signature):
+        if reason := _refused(model, {**row, field.name: to_array(field, [value])}):
+            raise SignatureError(_refusal(field, value, reason))
+
+
+def _refused(model: PackagedModel, row: Columns) -> str | None:
+    """Return the reason why a model does not predict a row; None if it does."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.predict(row)
+    except InvalidInputError as error:
+        return error.failures[0].reason
+    return None
+
+
+def _trials(signature: Signature) -> Iterator[tuple[Field, Any]]:
+    for field in signature.inputs:
+        if field.nullable:
+            yield field, None
+        if field.dtype == "string" or (field.dtype == "category" and field.open):
+            yield field, _UNSEEN
+
+
+def _first_whole(columns: Columns, signature: Signature) -> dict[str, Column]:
+    """Return the first row without nulls, or else the first row."""
+    import pandas as pd
+
+    null = np.zeros(len(next(iter(columns.values()))), dtype=bool)
+    for name in signature.names:
+        null |= pd.isna(columns[name])
+    row = int(np.argmin(null))
+    return {name: column[[row]] for name, column in columns.items()}
+
+
+def _refusal(field: Field, value: Any, reason: str) -> str:
+    if value is not None:
+        return (
+            f"Field '{field.name}' takes any text, but the model fails for one that training never saw: it {reason}. "
+            f"Make it a category, Signature.infer(…, fields={{'{field.name}': {{'dtype': 'category', 'open': False}}}}), or set the encoder's "
+            "handle_unknown."
+        )
+    if field.lookup is not None:
+        remedy = "It is null where the lookup has no row, so the model needs an imputer"
+    elif field.optional:
+        remedy = "It is null where it is left out, so the model needs an imputer"
+    else:
+        remedy = f"Set nullable=False, signature.edit('{field.name}', nullable=False), or add an imputer"
+    return f"Field '{field.name}' may be null, but the model fails for null: it {reason}. {remedy}."
