@@ -374,5 +374,5 @@ def _ask(estimator: Any, data: Any, signature: Signature) -> tuple[Column, Colum
             return scores, None
         label = signature.output("label")
         if label is not None and label.threshold is not None:
-            return scores, OutputReader(signature, targets).read(scores).label
+            return scores, OutputReader(signature, [replace(targets[0], labels=None)]).read(scores).label
         return scores, np.asarray(estimator.predict(data)).reshape(len(scores))
