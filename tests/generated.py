@@ -201,7 +201,7 @@ def make_model(random: np.random.Generator, target: str) -> Any:
 
 
 def package(case: Case, folder: Path) -> PackagePredictor | str:
-    """Package a case; return the predictor, or the sentence that says no."""
+    """Package a case; return the predictor, or the error."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -293,23 +293,23 @@ def _like(column: pd.Series, values: list[Any]) -> pd.Series:
 
 
 def compare(case: Case, model: PackagePredictor, rows: pd.DataFrame, *, bound: float) -> dict[str, int]:
-    """Compare a package with its estimator, row by row; return how many rows were answered, refused and both.
+    """Compare a package with its estimator, row by row; return how many rows were answered, rejected and both.
 
-    A row that the package answers must have the estimator's answer; one that the estimator refuses, or answers with a
-    number that is not finite, must be refused.
+    A row that the package answers must have the estimator's answer; one that the estimator rejects, or answers with a
+    number that is not finite, must be rejected.
     """
-    counts = {"answered": 0, "refused": 0, "refused by both": 0}
+    counts = {"answered": 0, "rejected": 0, "rejected by both": 0}
     valid = _answered(model, rows)
     for row in range(len(rows)):
         one = rows.iloc[[row]].reset_index(drop=True)
         expected = ask(case.estimator, one)
         given = valid.get(row)
         if given is None:
-            counts["refused by both" if expected is None else "refused"] += 1
+            counts["rejected by both" if expected is None else "rejected"] += 1
             continue
         counts["answered"] += 1
         shown = one.to_dict("records")[0]
-        assert expected is not None, f"the estimator refuses {shown}, the package answers {given}"
+        assert expected is not None, f"the estimator rejects {shown}, the package answers {given}"
         for name, value in expected.items():
             if isinstance(value, float):
                 assert abs(given[name] - value) <= bound * max(1, abs(value)), (name, given, expected, shown)
@@ -325,9 +325,9 @@ def _answered(model: PackagePredictor, rows: pd.DataFrame) -> dict[int, dict[str
         try:
             together = model.predict(left.reset_index(drop=True)).to_frame()
         except InvalidInputError as error:
-            refused = {failure.row for failure in error.failures}
-            refused.discard(None)
-            left = left.drop(index=left.index[sorted(refused)])
+            rejected = {failure.row for failure in error.failures}
+            rejected.discard(None)
+            left = left.drop(index=left.index[sorted(rejected)])
             continue
         found = dict(zip(left.index.tolist(), together.to_dict("records"), strict=True))
         for row in left.index[::7]:

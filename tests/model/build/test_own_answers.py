@@ -160,19 +160,19 @@ def test_null_is_an_input_only_if_training_had_it(column: str, tmp_path: Path) -
         built(tmp_path, estimator, frame, fields={"b": {"nullable": True}})
 
 
-def test_a_text_that_the_encoder_refuses_is_said_when_the_package_is_built(tmp_path: Path) -> None:
+def test_a_text_that_the_encoder_rejects_is_said_when_the_package_is_built(tmp_path: Path) -> None:
     frame = FRAME.assign(town=[f"town {number % 150}" for number in range(ROWS)])
     encoded = make_column_transformer((OneHotEncoder(), ["town"]), remainder="passthrough")
     estimator = make_pipeline(encoded, LogisticRegression()).fit(frame, LATE)
-    with pytest.raises(SignatureError, match="Field 'town' takes any text, but the model fails"):
+    with pytest.raises(SignatureError, match="Field 'town' takes any string, but the model fails"):
         built(tmp_path, estimator, frame)
     model = built(tmp_path, estimator, frame, fields={"town": {"dtype": "category"}})
     with pytest.raises(InvalidInputError, match="'elsewhere', which is not a known category"):
         model.predict([{"a": 1.0, "b": 2, "town": "elsewhere"}])
 
 
-def test_numbers_that_the_estimator_refuses_are_rejected(tmp_path: Path) -> None:
-    """Trees round numbers to float32, so that 1e300 is infinite, which scikit-learn refuses."""
+def test_numbers_that_the_estimator_rejects_are_rejected(tmp_path: Path) -> None:
+    """Trees round numbers to float32, so that 1e300 is infinite, which scikit-learn rejects."""
     estimator = DecisionTreeClassifier(max_depth=3).fit(FRAME, LATE)
     with pytest.raises(ValueError, match="too large for dtype"):
         estimator.predict(pd.DataFrame({"a": [1e300], "b": [1]}))

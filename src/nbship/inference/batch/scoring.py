@@ -178,7 +178,7 @@ def _predict(
 ) -> tuple[pd.DataFrame, Predictions | None, list[InputFailure]]:
     """Return the valid rows, their predictions, and the failures of the other rows."""
     invalid: list[InputFailure] = []
-    # Rows that are valid by the signature may still be refused by the model, so there may be a second time.
+    # Rows that are valid by the signature may still be rejected by the model.
     while len(frame):
         try:
             return frame, predictor.predict(frame.reset_index(drop=True)), invalid

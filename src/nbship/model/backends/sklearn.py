@@ -97,7 +97,7 @@ def _is_row_by_row(each: Any) -> bool:
 
 def input_of(estimator: Any, columns: Columns, signature: Signature) -> Any:
     """Return columns as the input of an estimator, with the types of the training frame."""
-    return match_fitted_names(estimator, training_frame(columns, signature))
+    return match_fitted_names(estimator, training_frame(columns, signature.inputs))
 
 
 def match_fitted_names(estimator: Any, frame: Any) -> Any:

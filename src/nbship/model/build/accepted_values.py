@@ -1,6 +1,6 @@
-"""Try the values that a signature allows and training rows may not hold: null, unseen texts, and numbers far out.
+"""Try the values that a signature allows and training rows may not hold: null, unseen strings, and numbers far out.
 
-An estimator that refuses one would fail on a request which the signature calls valid.
+An estimator that rejects one would fail on a request which the signature calls valid.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ def check_accepted_values(model: PackagedModel, columns: Columns) -> None:
     Raises
     ------
     SignatureError
-        If the estimator refuses such a row, with the remedy.
+        If the estimator rejects such a row, with the remedy.
     """
     signature = model.signature
     row = _first_whole(columns, signature)
-    if reason := _refused(model, row):
+    if reason := _rejected(model, row):
         raise SignatureError(
             f"The model fails for a training row by itself: it {reason}. Package an estimator that predicts each row by itself."
         )
     for field, value in _trials(signature):
-        if reason := _refused(model, {**row, field.name: to_array(field, [value])}):
-            raise SignatureError(_refusal(field, value, reason))
+        if reason := _rejected(model, {**row, field.name: to_array(field, [value])}):
+            raise SignatureError(_sentence(field, value, reason))
 
 
-def _refused(model: PackagedModel, row: Columns) -> str | None:
+def _rejected(model: PackagedModel, row: Columns) -> str | None:
     """Return the reason why a model does not predict a row; None if it does."""
     try:
         with warnings.catch_warnings():
@@ -100,10 +100,10 @@ def _first_whole(columns: Columns, signature: Signature) -> dict[str, Column]:
     return {name: column[[row]] for name, column in columns.items()}
 
 
-def _refusal(field: Field, value: Any, reason: str) -> str:
+def _sentence(field: Field, value: Any, reason: str) -> str:
     if value is not None:
         return (
-            f"Field '{field.name}' takes any text, but the model fails for one that training never saw: it {reason}. "
+            f"Field '{field.name}' takes any string, but the model fails for one that training never saw: it {reason}. "
             f"Make it a category, Signature.infer(…, fields={{'{field.name}': {{'dtype': 'category', 'open': False}}}}), or set the encoder's "
             "handle_unknown."
         )

@@ -49,7 +49,7 @@ def deployed(estimator: Any) -> Any:
 def threshold_of(estimator: Any) -> tuple[float | None, Scalar | None]:
     """Return the probability from which a class is the label, and that class; None if the largest probability decides.
 
-    A threshold on a decision function is none of a probability.
+    A threshold on a decision function is not one on a probability.
     """
     while hasattr(estimator, "steps"):
         estimator = estimator.steps[-1][1]

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import SignatureError
 from ..backends import BOUND
 from ..package import PackagedModel
-from ..signature import Column, Output, Signature, read_rows, training_types
+from ..signature import Column, Output, Signature, read_rows, training_attributes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,7 @@ def explain(found: Disagreement, estimator: Any, signature: Signature, frame: pd
     where = f"{found}."
     for field in signature.inputs:
         stated = {"training_dtype": field.training_dtype, "training_null": field.training_null}
-        own = {"training_dtype": None, "training_null": None, **training_types(frame[field.name], field.dtype)}
+        own = {"training_dtype": None, "training_null": None, **training_attributes(frame[field.name], field.dtype)}
         if any(own[name] != stated[name] for name in stated):
             return SignatureError(
                 f"{where} Column '{field.name}' is of type '{frame[field.name].dtype}' in the frame, which is not that of the signature. "

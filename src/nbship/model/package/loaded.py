@@ -32,7 +32,7 @@ PINNED_LIBRARIES = {
 }
 
 # What scikit-learn and feature functions raise for a value that they cannot calculate with.
-_REFUSALS = (ValueError, TypeError, ArithmeticError, LookupError)
+_REJECTIONS = (ValueError, TypeError, ArithmeticError, LookupError)
 _NO_ANSWER = "gets no answer: the model's score is not a finite number"
 
 
@@ -122,13 +122,13 @@ class PackagedModel:
         Raises
         ------
         InvalidInputError
-            With every row that the estimator refuses, or for which its score is not a finite number.
+            With every row that the estimator rejects, or for which its score is not a finite number.
         """
         try:
             scores = self.backend.scores(columns)
-        except _REFUSALS as error:
-            # scikit-learn refuses all rows because of one.
-            failures = list(self._refused(columns, range(len(next(iter(columns.values())))), error))
+        except _REJECTIONS as error:
+            # scikit-learn rejects all rows because of one.
+            failures = list(self._rejected(columns, range(len(next(iter(columns.values())))), error))
             if not failures:
                 raise
             raise InvalidInputError(failures) from error
@@ -137,8 +137,8 @@ class PackagedModel:
             raise InvalidInputError([InputFailure(row, None, _NO_ANSWER) for row in rows])
         return self._outputs.read(scores)
 
-    def _refused(self, columns: Columns, rows: range, error: Exception) -> Iterator[InputFailure]:
-        """Yield the rows of a range that the estimator refuses, given its error for the whole range."""
+    def _rejected(self, columns: Columns, rows: range, error: Exception) -> Iterator[InputFailure]:
+        """Yield the rows of a range that the estimator rejects, given its error for the whole range."""
         if len(rows) == 1:
             reason = "" if self.signature.personal else f": {first_line(error).rstrip('.')}"
             yield InputFailure(rows.start, None, f"cannot be predicted by the model{reason}")
@@ -149,8 +149,8 @@ class PackagedModel:
                 self.backend.scores(
                     {name: np.asarray(column)[half.start : half.stop] for name, column in columns.items()}
                 )
-            except _REFUSALS as inner:
-                yield from self._refused(columns, half, inner)
+            except _REJECTIONS as inner:
+                yield from self._rejected(columns, half, inner)
 
 
 def backend_of(files: Container[str]) -> str:

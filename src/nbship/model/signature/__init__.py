@@ -10,7 +10,7 @@ from .outputs import OutputReader, Predictions, Target
 from .parsing import storable
 from .signature import Signature
 from .timestamps import parse_timestamp, read_timestamp
-from .training_types import training_frame, training_types
+from .training_columns import training_attributes, training_frame
 from .validation import Rows, as_trained, read_records, read_rows, to_array
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "storable",
     "to_array",
     "to_local",
+    "training_attributes",
     "training_frame",
-    "training_types",
     "with_names",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 from .fields import Field
 from .parsing import LARGEST, READERS, storable
 from .signature import Signature
-from .training_types import number_type
+from .training_columns import number_type
 from .validation import Rows, to_array
 
 __all__ = ["RecordReader"]

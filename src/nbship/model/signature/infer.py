@@ -13,7 +13,7 @@ from ...errors import SignatureError
 from .columns import Column, frame_of, with_names
 from .fields import Field, Scalar
 from .timestamps import parse_timestamp
-from .training_types import training_types
+from .training_columns import training_attributes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def infer_fields(
 
 def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any], limits: bool) -> Field:
     dtype = str(stated.get("dtype") or _infer_dtype(column, name))
-    found: dict[str, Any] = {"nullable": bool(column.isna().any()), **training_types(column, dtype)}
+    found: dict[str, Any] = {"nullable": bool(column.isna().any()), **training_attributes(column, dtype)}
     if dtype == "category" and "categories" not in stated:
         found["categories"] = tuple(sorted(map(str, column.dropna().unique())))
     if limits and dtype in ("int", "float") and column.notna().any():

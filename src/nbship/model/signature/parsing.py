@@ -12,7 +12,7 @@ import numpy as np
 from ...text import nearest
 from .fields import Field
 from .timestamps import read_timestamp
-from .training_types import number_type
+from .training_columns import number_type
 
 __all__ = ["LARGEST", "READERS", "kind_of", "storable"]
 

@@ -18,7 +18,7 @@ from .columns import Codes, Column, columns_of, frame_of, is_null, with_names
 from .fields import Field
 from .parsing import LARGEST, READERS, kind_of, storable
 from .signature import Signature
-from .training_types import number_type
+from .training_columns import number_type
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,9 +22,7 @@ from .fields import Field, Scalar
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .signature import Signature
-
-__all__ = ["number_type", "training_frame", "training_types"]
+__all__ = ["number_type", "training_attributes", "training_frame"]
 
 _USUAL = {
     **{"bool": "bool", "int": "int64", "float": "float64", "string": "object", "category": "object"},
@@ -34,7 +32,7 @@ _USUAL = {
 _ARROW = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
-def training_types(series: pd.Series[Any], dtype: str) -> dict[str, Any]:
+def training_attributes(series: pd.Series[Any], dtype: str) -> dict[str, Any]:
     """Return the attributes of a field that describe its column in the training frame, as far as they are not usual.
 
     Raises
@@ -80,11 +78,11 @@ def number_type(training_dtype: str | None) -> np.dtype[Any] | None:
     return None if found is None or found[0] in ("int64", "float64") else np.dtype(found[0])
 
 
-def training_frame(columns: Columns, signature: Signature) -> pd.DataFrame:
-    """Return columns as a frame with the types of the training frame."""
+def training_frame(columns: Columns, fields: Sequence[Field]) -> pd.DataFrame:
+    """Return the columns of fields as a frame with the types of the training frame."""
     import pandas as pd
 
-    return pd.DataFrame({field.name: _series(columns[field.name], field) for field in signature.inputs})
+    return pd.DataFrame({field.name: _series(columns[field.name], field) for field in fields})
 
 
 def _series(column: Column, field: Field) -> pd.Series[Any]:
@@ -115,7 +113,7 @@ def _times(times: pd.Series[Any], field: Field) -> Any:
     dtype = None if field.training_dtype is None else _restored(field.training_dtype)
     zone = getattr(dtype, "tz", getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None))
     if dtype is None or getattr(dtype, "kind", "O") != "M":
-        # Texts that were read as timestamps are given as timestamps.
+        # Strings that were read as timestamps stay timestamps.
         return utc
     if zone is not None:
         return utc.dt.tz_convert(zone).astype(dtype)
