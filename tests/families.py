@@ -17,11 +17,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    FunctionTransformer,
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
     TargetEncoder,
@@ -103,6 +106,17 @@ def varied() -> ColumnTransformer:
     )  # fmt: skip
 
 
+def curved() -> ColumnTransformer:
+    """Columns that increase with their numbers and are not affine, and imputers of a marker."""
+    quantiles = make_pipeline(SimpleImputer(), QuantileTransformer(n_quantiles=20))
+    marked = make_pipeline(SimpleImputer(missing_values=3, add_indicator=True), FunctionTransformer(np.cbrt))
+    texts = make_pipeline(SimpleImputer(missing_values="green", strategy="most_frequent"), OrdinalEncoder())
+    return ColumnTransformer(
+        [("power", PowerTransformer(), ["length"]), ("quantiles", quantiles, ["mass"]), ("root", FunctionTransformer(np.cbrt), ["price"]),
+         ("log", FunctionTransformer(np.log1p), ["doors"]), ("marked", marked, ["doors"]), ("texts", texts, ["colour"])]
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Family:
     """An estimator, its target, and the expected backend of its package."""
@@ -130,6 +144,8 @@ FAMILIES = {
     "boosting, many leaves": _of(ordinal, lambda: ensemble.HistGradientBoostingRegressor(**BOOST, max_leaf_nodes=200, min_samples_leaf=2), "value"),
     "boosting, categories": _of(ordinal, lambda: ensemble.HistGradientBoostingClassifier(**BOOST, categorical_features=[0, 1])),
     "boosting, three classes": _of(varied, lambda: ensemble.HistGradientBoostingClassifier(**BOOST), "multiclass"),
+    "boosting, curved columns": _of(curved, lambda: ensemble.HistGradientBoostingClassifier(**BOOST)),
+    "forest, curved columns": _of(curved, lambda: ensemble.RandomForestRegressor(15, random_state=0), "value"),
     "boosting, gamma": _of(ordinal, lambda: ensemble.HistGradientBoostingRegressor(**BOOST, loss="gamma"), "positive"),
     "gradient boosting": _of(preprocessing, lambda: ensemble.GradientBoostingClassifier(n_estimators=15, random_state=0)),
     "gradient boosting, exponential": _of(preprocessing, lambda: ensemble.GradientBoostingClassifier(loss="exponential", n_estimators=15, random_state=0)),

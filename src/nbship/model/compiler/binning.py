@@ -115,12 +115,18 @@ def bisect_ends(columns: Any, thresholds: Any, traced: Traced, *, narrow: bool) 
     """Return the largest number that passes each test (column, threshold); inf if all numbers pass, -inf if none does."""
     owners = np.array([origin.source for origin in traced.origins])[columns]
     same = all(traced.origins[column].same for column in np.unique(columns))
+    marked = {index: list(source.points) for index, source in enumerate(traced.sources) if source.points}
 
     def passes(tests: Any, order: Any) -> Any:
         numbers = _number(order)
+        for index, points in marked.items():
+            # The function increases but for these, so the next number stands for them.
+            replaced = (owners[tests] == index) & np.isin(numbers, points)
+            numbers[replaced] = np.nextafter(numbers[replaced], np.inf)
         values = numbers if same else _column_values(traced, owners[tests], columns[tests], numbers)
-        with np.errstate(over="ignore"):
-            return (values.astype(np.float32).astype(np.float64) if narrow else values) <= thresholds[tests]
+        with np.errstate(over="ignore", invalid="ignore"):
+            # NaN passes: a function is NaN for the least numbers only.
+            return ~((values.astype(np.float32).astype(np.float64) if narrow else values) > thresholds[tests])
 
     low, high = _brackets(_guesses(columns, thresholds, traced, narrow=narrow), passes)
     while len(tests := np.flatnonzero(low < high)):

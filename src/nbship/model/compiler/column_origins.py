@@ -33,12 +33,15 @@ class Source:
         The strings that a transformer encodes.
     steps
         The steps of step functions: each number c after which the value may change, up to the next larger float.
+    points
+        The numbers that an imputer replaces. Each has a bin of its own, so that other functions may still increase.
     """
 
     name: str
     is_string: bool
     known: set[str] = field(default_factory=set)
     steps: set[float] = field(default_factory=set)
+    points: set[float] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Origin:
     same
         Whether the column equals the source, except for null.
     rising
-        Whether the function never decreases; otherwise it changes only at the steps of the source.
+        Whether the function never decreases, but for the points of the source, and for numbers up to a step of which it
+        is NaN; otherwise it changes only at the steps of the source.
     centre, slope
         Of an affine function: `(x - centre) * slope` plus a constant. Slope None: the function is not affine.
     """
@@ -100,9 +104,28 @@ def _union(union: Any, origins: list[Origin], sources: Sequence[Source]) -> list
 
 def _function(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
     function = transformer.func.func if isinstance(transformer.func, partial) else transformer.func
-    if function is not None and getattr(function, "__name__", "") != "check_array":
+    name = getattr(function, "__name__", "")
+    if isinstance(function, np.ufunc) and name in _RISING and not transformer.kw_args:
+        if (start := _RISING[name]) is not None:
+            for origin in origins:
+                _need_steps_of(origin, sources[origin.source], transformer)
+                sources[origin.source].steps.add(float(np.nextafter(start, -np.inf)))
+        return _increasing(transformer, origins, sources)
+    if function is not None and name != "check_array":
         raise NotCompilableError("FunctionTransformer calls a custom function")
     return origins
+
+
+# Functions of NumPy that never decrease, and the least number for which they are not NaN.
+_RISING: dict[str, float | None] = {
+    **dict.fromkeys(("log", "log2", "log10", "sqrt"), 0.0),
+    "log1p": -1.0,
+    **dict.fromkeys(("cbrt", "arcsinh", "arctan", "tanh", "exp", "expm1", "sinh"), None),
+}
+
+
+def _increasing(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    return [replace(origin, same=False, slope=None) for origin in origins]
 
 
 def _scaler(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
@@ -126,16 +149,24 @@ def _scaler(transformer: Any, origins: list[Origin], sources: Sequence[Source]) 
     return found
 
 
-def _binarizer(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
-    return [replace(origin, same=False, slope=None) for origin in origins]
-
-
 def _imputer(imputer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
-    if any(not sources[origin.source].is_string for origin in origins) and not _is_nan(imputer.missing_values):
-        raise NotCompilableError("SimpleImputer replaces values other than missing ones")
+    if not _is_nan(imputer.missing_values):
+        origins = [_marked(imputer, origin, sources[origin.source]) for origin in origins]
     if any(_is_nan(value) for value in imputer.statistics_) and not imputer.keep_empty_features:
         raise NotCompilableError("SimpleImputer leaves out columns that held no value")
     return [*origins, *(_indicator(imputer.indicator_, origins, sources) if imputer.add_indicator else [])]
+
+
+def _marked(imputer: Any, origin: Origin, source: Source) -> Origin:
+    """Return the origin of a column in which an imputer replaces a marker, such as -1 or "?"."""
+    if source.is_string:
+        source.known |= {imputer.missing_values} if isinstance(imputer.missing_values, str) else set()
+        return origin
+    _need_steps_of(origin, source, imputer)
+    marker = float(imputer.missing_values)
+    source.points.add(marker)
+    source.steps |= {marker, float(np.nextafter(marker, -np.inf))}
+    return replace(origin, same=False, slope=None)
 
 
 def _indicator(indicator: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
@@ -204,7 +235,7 @@ _TRACED: dict[str, Callable[[Any, list[Origin], Sequence[Source]], list[Origin]]
     "FeatureUnion": _union,
     "FunctionTransformer": _function,
     **dict.fromkeys(("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"), _scaler),
-    "Binarizer": _binarizer,
+    **dict.fromkeys(("Binarizer", "PowerTransformer", "QuantileTransformer"), _increasing),
     "SimpleImputer": _imputer,
     "MissingIndicator": _indicator,
     "OneHotEncoder": _one_hot,

@@ -207,7 +207,10 @@ def _ranks(
             found = np.where(np.isnan(values), missing, np.searchsorted(each.thresholds, values))
             row[:] = found[steps]
             if id(each) in ends:
-                row[:-1] = np.searchsorted(ends[id(each)], below, side="right")
+                # By their values: bins of NaN, and of the numbers that an imputer replaces.
+                special = np.isnan(values)[steps[:-1]]
+                special[:-1] |= np.isin(cuts, list(traced.sources[index].points))
+                row[:-1] = np.where(special, row[:-1], np.searchsorted(ends[id(each)], below, side="right"))
         inputs.append(given)
         ranks.append(table.T)
     return tuple(inputs), tuple(ranks)

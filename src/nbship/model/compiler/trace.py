@@ -158,7 +158,7 @@ def affine_columns(traced: Traced) -> tuple[list[bool], Any, Any]:
         if affine[column]:
             centres[origin.source] = origin.centre
         elif origin.rising and not sources[origin.source].is_string:
-            raise NotCompilableError("a linear model has a clipped column")
+            raise NotCompilableError("a linear model has a column that is not affine")
     row = [
         objects([traced.first_string(index)]) if source.is_string else centres[[index]]
         for index, source in enumerate(sources)
