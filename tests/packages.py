@@ -48,6 +48,7 @@ def build_small(
     name: str = "small",
     seed: int = 0,
     fields: Sequence[Any] = (),
+    relations: Sequence[str] = (),
     classifier: Any = None,
     card: str = "# Small\n\nA package made for tests.\n",
 ) -> Path:
@@ -60,7 +61,9 @@ def build_small(
     from nbship import model
     from nbship.data.lookups import Lookup
 
-    rows = make_rows(seed=seed).assign(**{field.name: field.example for field in fields})
+    rows = make_rows(seed=seed).assign(
+        **{field.name: pd.Timestamp(field.example) if field.dtype == "datetime" else field.example for field in fields}
+    )
     columns = ColumnTransformer(
         [
             ("line", OneHotEncoder(handle_unknown="ignore"), ["line"]),
@@ -72,8 +75,9 @@ def build_small(
     table = pd.DataFrame({"line": list(LIMITS), "limit": list(LIMITS.values()), "grade": list(GRADES.values())})
     target = folder / name
     signature = small_signature()
+    signature = replace(signature, inputs=(*signature.inputs, *fields), relations=tuple(relations))
     model.build_package(
-        target, name=name, estimator=estimator, signature=replace(signature, inputs=(*signature.inputs, *fields)), golden=rows.iloc[::2].reset_index(drop=True),
+        target, name=name, estimator=estimator, signature=signature, golden=rows.iloc[::2].reset_index(drop=True),
         reference=rows, provenance=small_provenance(), lookups=(Lookup("lines", keys=("line",), columns=("limit", "grade"), table=table),),
         card=card,
     )  # fmt: skip

@@ -35,6 +35,7 @@ def signature(*, carriers: Sequence[str], dests: Sequence[str], threshold: float
             ),
         ),
         event_time="scheduled_departure",
+        relations=("scheduled_departure < scheduled_arrival",),
     )
 
 

@@ -41,6 +41,8 @@ class RecordReader:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
+        names = signature.names
+        self._rules = [(names.index(rule.low), names.index(rule.high), rule.strict) for rule in signature.rules]
         self._fields = [(field.name, _reader(field), _null(field), field.optional) for field in signature.inputs]
 
     def read(self, record: Mapping[str, Any]) -> tuple[list[Any], tuple[str, ...]] | None:
@@ -61,6 +63,9 @@ class RecordReader:
                     values.append(read(value))
         except _FallbackError:
             return None
+        for low, high, strict in self._rules:
+            if _breaks(values[low], values[high], strict=strict):
+                return None
         # Every field is in the record or absent, so a larger sum means that the record has an unknown field.
         return (values, absent) if len(record) + len(absent) == len(values) else None
 
@@ -72,6 +77,11 @@ class RecordReader:
             if field.lookup is None or field.name not in absent
         }
         return Rows(columns, dict.fromkeys(absent, _ONE))
+
+
+def _breaks(low: Any, high: Any, *, strict: bool) -> bool:
+    # A comparison with NaN is false; None is a null timestamp.
+    return low is not None and high is not None and bool(low >= high if strict else low > high)
 
 
 def _null(field: Field) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import SignatureError
 from .fields import Field, Output
 from .json_items import item_json, read_item
+from .relations import Relation, read_relation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,8 @@ __all__ = ["Signature"]
 class Signature:
     """Inputs and outputs of a model, and the name of the input that is the event time of a row.
 
-    `outputs` may be empty when a package is built: they are then inferred from the estimator.
+    `outputs` may be empty when a package is built: they are then inferred from the estimator. `relations` compare two
+    fields, as in "start < end"; a row that breaks one is rejected, as is a value beyond the limits of its field.
 
     Examples
     --------
@@ -43,11 +45,13 @@ class Signature:
     inputs: tuple[Field, ...]
     outputs: tuple[Output, ...] = ()
     event_time: str | None = None
+    relations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # Lists are accepted as well, but a signature must be hashable, as a key of caches.
         object.__setattr__(self, "inputs", tuple(self.inputs))
         object.__setattr__(self, "outputs", tuple(self.outputs))
+        object.__setattr__(self, "relations", tuple(self.relations))
         names = self.names
         if not names:
             raise SignatureError("The signature has no inputs. List the fields that the model takes.")
@@ -60,6 +64,12 @@ class Signature:
             raise SignatureError(
                 f"The event time '{self.event_time}' is not a field of dtype 'datetime' that is not nullable. Name such a field, or leave event_time out."
             )
+        _ = self.rules  # A mistake is an error here, and not when the first row is validated.
+
+    @cached_property
+    def rules(self) -> tuple[Relation, ...]:
+        """The relations, parsed."""
+        return tuple(read_relation(text, self.inputs) for text in self.relations)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -108,6 +118,7 @@ class Signature:
             "event_time": self.event_time,
             "inputs": [item_json(field) for field in self.inputs],
             "outputs": [item_json(output) for output in self.outputs],
+            **({"relations": list(self.relations)} if self.relations else {}),
         }
 
     @classmethod
@@ -124,6 +135,7 @@ class Signature:
                 inputs=tuple(read_item(Field, item) for item in content["inputs"]),
                 outputs=tuple(read_item(Output, item) for item in content["outputs"]),
                 event_time=content["event_time"],
+                relations=tuple(content.get("relations", ())),
             )
         except KeyError as error:
             raise SignatureError(
@@ -142,9 +154,10 @@ class Signature:
         lookups: Mapping[str, Sequence[str]] | None = None,
         fields: Mapping[str, Mapping[str, Any]] | None = None,
         limits: bool = False,
+        relations: Sequence[str] = (),
     ) -> Signature:
         """Infer the inputs from the training frame; see `infer_fields`."""
         from .infer import infer_fields
 
         inputs = infer_fields(frame, keys=keys, lookups=lookups or {}, fields=fields or {}, limits=limits)
-        return cls(inputs=inputs, event_time=event_time)
+        return cls(inputs=inputs, event_time=event_time, relations=tuple(relations))

@@ -96,7 +96,19 @@ def _read_records(signature: Signature, rows: Sequence[Mapping[str, Any]]) -> Ro
             absent[field.name] = mask
     if failures:
         raise InvalidInputError(sorted(failures, key=lambda failure: failure.row or 0))
+    _check_relations(signature, columns)
     return Rows(columns, absent)
+
+
+def _check_relations(signature: Signature, columns: Mapping[str, Any]) -> None:
+    """Raise InvalidInputError with every row of valid values that breaks a relation."""
+    failures = [
+        InputFailure(int(row), rule.high, rule.reason(signature[rule.high]))
+        for rule in signature.rules
+        for row in np.flatnonzero(rule.breaks(columns[rule.low], columns[rule.high]))
+    ]
+    if failures:
+        raise InvalidInputError(sorted(failures, key=lambda failure: failure.row or 0))
 
 
 def read_records(
@@ -196,6 +208,7 @@ def _read_frame(signature: Signature, frame: pd.DataFrame, *, coded: bool) -> Ro
             absent[field.name] = np.ones(len(frame), dtype=bool)
     if failures:
         raise InvalidInputError(sorted(failures, key=lambda failure: failure.row or 0))
+    _check_relations(signature, columns)
     return Rows(columns, absent)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...model.signature import Field, Output, Signature
+from ...text import listed
 from ..protocols import NUMPY
 
 __all__ = ["all_schemas", "field_schema", "object_of"]
@@ -79,7 +80,11 @@ def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
         "id": text, "outputs": {"type": "array", "items": requested}, "parameters": {"type": "object"},
     }  # fmt: skip
     return {
-        "Record": {**_record_schema(signature.inputs), "title": f"Record of {model}"},
+        "Record": {
+            **_record_schema(signature.inputs),
+            "title": f"Record of {model}",
+            **({"description": f"In a valid record, {listed(signature.relations)}."} if signature.relations else {}),
+        },
         "Prediction": {"type": "object", "properties": prediction, "required": ["id", "model", "version", *outputs]},
         "Feedback": {"type": "object", "properties": feedback, "required": ["label"], "additionalProperties": False},
         **({"Key": {**object_of({"key": _record_schema(keys)}), "additionalProperties": False}} if keys else {}),
