@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
-from .form import Risk
 from .reports import Report
+from .risks import Risk
 
-__all__ = ["STYLE", "number_card", "report_card", "risk_card"]
+__all__ = ["STYLE", "asked_list", "number_card", "report_card", "risk_card"]
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 3rem; max-width: 76rem; }
@@ -21,6 +22,8 @@ STYLE = """<style>
 .nb-tick { position: absolute; top: -5px; height: 22px; width: 2px; background: currentColor; opacity: .75; }
 .nb-scale { position: relative; height: 1.3rem; font-size: .8rem; opacity: .75; }
 .nb-scale span { position: absolute; top: .35rem; transform: translateX(-50%); white-space: nowrap; }
+.nb-asked { display: grid; grid-template-columns: auto 1fr; gap: .15rem .9rem; font-size: .9rem; margin: .3rem 0 0; }
+.nb-asked dt { opacity: .75; } .nb-asked dd { margin: 0; overflow-wrap: anywhere; }
 .nb-good { color: #15803d; } .nb-fair { color: #64748b; } .nb-poor { color: #c2410c; } .nb-bad { color: #b91c1c; }
 .nb-fill.nb-good { background: #16a34a; } .nb-fill.nb-fair { background: #64748b; }
 .nb-fill.nb-poor { background: #ea580c; } .nb-fill.nb-bad { background: #dc2626; }
@@ -56,6 +59,12 @@ def number_card(title: str, number: str, *, note: str) -> str:
     big = "nb-number" if title else "nb-note"
     return f"""<div class="nb-card" role="status"><div class="nb-title">{escape(title)}</div>
 <div class="{big}">{escape(number)}</div><div class="nb-note">{escape(note)}</div></div>"""
+
+
+def asked_list(values: Sequence[tuple[str, str]]) -> str:
+    """Return a list of what was asked: labels and values."""
+    rows = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in values)
+    return f'<dl class="nb-asked" aria-label="What was asked" data-testid="asked">{rows}</dl>'
 
 
 def report_card(report: Report) -> str:

@@ -1,29 +1,26 @@
-"""The form of a signature, and predictions in words. Nothing here depends on Streamlit."""
+"""The form of a signature: its widgets, and the record that their values are. Nothing here depends on Streamlit.
+
+Numbers and timestamps are written as text and read by the rules of CSV files, because the widgets for them show
+another value than they hold: they round, drop decimals, and keep the last value where a new one is out of range.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from datetime import time as clock
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..model.signature import Field, Signature
-from ..project import Phrase
+from ..tabular import parse_csv_value
 
-__all__ = ["Risk", "Widget", "describe_risk", "read_form", "widgets"]
+__all__ = ["EXAMPLE", "Widget", "number_text", "read_form", "time_text", "widgets"]
 
-_KINDS = {"bool": "switch", "int": "integer", "float": "number", "string": "text", "datetime": "timestamp"}
-# Words for a probability relative to the baseline, unless the project has phrases of its own.
-_PHRASES = (
-    Phrase(below=0.5, words="Much less likely than usual", tone="good"),
-    Phrase(below=0.8, words="Less likely than usual", tone="good"),
-    Phrase(below=1.25, words="About as likely as usual", tone="fair"),
-    Phrase(below=2.0, words="More likely than usual", tone="poor"),
-    Phrase(below=float("inf"), words="Much more likely than usual", tone="bad"),
-)
+_KINDS = {"bool": "switch", "int": "number", "float": "number", "string": "text", "datetime": "timestamp"}
+_BOOLEANS = {True: "Yes", False: "No"}
+EXAMPLE = "2024-01-31 08:00"
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,13 @@ class Widget:
     field
         The input.
     kind
-        `choice`, `text`, `integer`, `number`, `switch` or `timestamp`.
+        `choice`, `switch`, or what is written as text: `text`, `number`, `timestamp`.
     label, help
         The label and the help of the widget.
     start
         The initial value; None for an empty widget.
+    choices
+        The values of a choice.
     names
         Display names of choices.
     """
@@ -49,15 +48,13 @@ class Widget:
     label: str
     help: str | None
     start: Any = None
+    choices: tuple[Any, ...] = ()
     names: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    @property
-    def zone(self) -> str:
-        """The time zone of a timestamp."""
-        return self.field.timezone or "UTC"
-
-    def name_of(self, choice: str) -> str:
+    def name_of(self, choice: Any) -> str:
         """Return the display name of a choice."""
+        if isinstance(choice, bool):
+            return _BOOLEANS[choice]
         return f"{self.names[choice]} ({choice})" if choice in self.names else choice
 
 
@@ -78,111 +75,94 @@ def widgets(
 
 
 def _widget(field: Field, example: Any, names: Mapping[str, str]) -> Widget:
-    kind = "choice" if field.categories else _KINDS.get(field.dtype, "text")
+    # A switch has no third position for null.
+    is_choice = bool(field.categories) or (field.dtype == "bool" and field.nullable)
+    kind = "choice" if is_choice else _KINDS.get(field.dtype, "text")
+    choices: tuple[Any, ...] = (field.categories or (True, False)) if is_choice else ()
     label = field.title or field.name.replace("_", " ").capitalize()
-    start = None if field.optional else example
-    if kind == "timestamp" and start is not None:
-        start = datetime.fromisoformat(start).astimezone(ZoneInfo(field.timezone or "UTC"))
-    return Widget(field, kind, f"{label} ({field.unit})" if field.unit else label, field.help or None, start, names)
+    unit = f"{_place(field)} time" if field.dtype == "datetime" else field.unit
+    start = None if field.optional or example is None else _start(kind, field, example)
+    help = " ".join(filter(None, (field.help, _limits(field)))) or None
+    return Widget(field, kind, f"{label} ({unit})" if unit else label, help, start, choices, names)
 
 
-def read_form(values: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
-    """Return the record of a filled form; an empty field is left out if it is optional, and null otherwise.
+def _start(kind: str, field: Field, example: Any) -> Any:
+    if kind == "timestamp":
+        return time_text(datetime.fromisoformat(example), field)
+    return number_text(example) if kind == "number" else example
+
+
+def time_text(time: datetime, field: Field) -> str:
+    """Return a timestamp as text that is read as the same timestamp: on the clock of the field's time zone.
+
+    >>> time_text(datetime.fromisoformat("2024-07-01T12:00Z"), Field("at", "datetime", timezone="America/New_York"))
+    '2024-07-01 08:00'
+    """
+    local = time.astimezone(ZoneInfo(field.timezone or "UTC"))
+    is_whole = not (local.second or local.microsecond)
+    text = local.replace(tzinfo=None).isoformat(sep=" ", timespec="minutes" if is_whole else "auto")
+    # The hour that occurs twice, when clocks are set back, needs its offset.
+    return text if local.utcoffset() == local.replace(fold=1 - local.fold).utcoffset() else local.isoformat(sep=" ")
+
+
+def _place(field: Field) -> str:
+    return (field.timezone or "UTC").rpartition("/")[2].replace("_", " ")
+
+
+def number_text(number: float) -> str:
+    """Return a number as text that is read as the same number.
+
+    >>> number_text(77.0), number_text(0.1 + 0.2), number_text(2**63 - 1)
+    ('77', '0.30000000000000004', '9223372036854775807')
+    """
+    return str(int(number)) if number == int(number) and abs(number) <= 2**63 else repr(float(number))
+
+
+def _limits(field: Field) -> str:
+    if field.dtype not in ("int", "float", "datetime"):
+        return ""
+    low, high = (
+        number_text(limit) if isinstance(limit, (int, float)) else limit for limit in (field.minimum, field.maximum)
+    )
+    if low is None or high is None:
+        return f"From {low}." if low is not None else f"Up to {high}." if high is not None else ""
+    return f"From {low} to {high}."
+
+
+def read_form(values: Mapping[str, Any], signature: Signature) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the record of a filled form, and why fields cannot be read.
+
+    An empty field is left out if it is optional, and null otherwise.
 
     >>> signature = Signature(inputs=(Field("a", "float"), Field("b", "float", nullable=True, optional=True)))
-    >>> read_form({"a": None, "b": None}, signature)
-    {'a': None}
+    >>> read_form({"a": "2.5", "b": None}, signature)
+    ({'a': 2.5}, {})
+    >>> read_form({"a": "2,5", "b": "1"}, signature)
+    ({'b': 1.0}, {'a': "is '2,5', which is not a number"})
     """
-    row = {}
+    row: dict[str, Any] = {}
+    failures: dict[str, str] = {}
     for one in signature.inputs:
-        value = _plain(values.get(one.name), one)
-        if value is not None or not one.optional:
+        value, reason = _read(values.get(one.name), one)
+        if reason is not None:
+            failures[one.name] = reason
+        elif value is not None or not one.optional:
             row[one.name] = value
-    return row
+    return row, failures
 
 
-def _plain(value: Any, field: Field) -> Any:
-    if isinstance(value, tuple):
-        day, hour = value
-        return _timestamp(day, hour, field)
-    if isinstance(value, str):
-        return value.strip() or None
-    return float(value) if field.dtype == "float" and value is not None else value
-
-
-def _timestamp(day: date | None, hour: clock | None, field: Field) -> str | None:
-    if day is None or hour is None:
-        return None
-    return datetime.combine(day, hour, tzinfo=ZoneInfo(field.timezone or "UTC")).isoformat()
-
-
-@dataclass(frozen=True)
-class Risk:
-    """A probability in words.
-
-    Attributes
-    ----------
-    share
-        "37 %".
-    words
-        The comparison with the baseline.
-    tone
-        `good`, `fair`, `poor` or `bad`.
-    frequency
-        "about 3 in 8".
-    baseline
-        The baseline, "24 %", if it is known.
-    """
-
-    share: str
-    words: str
-    tone: str
-    frequency: str
-    baseline: str | None
-
-
-def describe_risk(probability: float, *, baseline: float | None, phrases: Sequence[Phrase] = ()) -> Risk:
-    """Describe a probability in words.
-
-    Parameters
-    ----------
-    baseline
-        The share of positives in the training data.
-    phrases
-        The project's own words, by the ratio of probability and baseline.
-
-    >>> risk = describe_risk(0.5, baseline=0.24)
-    >>> risk.words, risk.frequency
-    ('Much more likely than usual', 'about 1 in 2')
-    """
-    ratio = None if not baseline else probability / baseline
-    known = sorted(phrases or _PHRASES, key=lambda phrase: phrase.below)
-    phrase = next((one for one in known if ratio is not None and ratio < one.below), known[-1])
-    words, tone = (phrase.words, phrase.tone) if ratio is not None else ("", "fair")
-    return Risk(
-        _percent(probability), words, tone, _frequency(probability), None if baseline is None else _percent(baseline)
+def _read(value: Any, field: Field) -> tuple[Any, str | None]:
+    if not isinstance(value, str) or field.categories:
+        return value, None
+    if field.dtype not in ("int", "float", "datetime"):
+        return value.strip() or None, None
+    zone = field.timezone or "UTC"
+    found, reason = parse_csv_value(
+        value, dataclasses.replace(field, timezone=zone) if field.dtype == "datetime" else field
     )
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.01:
-        return "under 1 %"
-    return "over 99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
-
-
-def _frequency(probability: float) -> str:
-    if probability < 0.01:
-        return "fewer than 1 in 100"
-    if probability > 0.99:
-        return "more than 99 in 100"
-    best = min(
-        ((n, d) for d in (*range(2, 11), 20, 50, 100) for n in range(1, d)), key=lambda p: _distance(p, probability)
-    )
-    return f"about {best[0]} in {best[1]}"
-
-
-def _distance(fraction: tuple[int, int], probability: float) -> tuple[bool, int, float]:
-    away = abs(fraction[0] / fraction[1] - probability)
-    near = away <= min(0.025, probability / 8, (1 - probability) / 8)
-    # Prefer the smallest denominator that is near enough, else the nearest fraction.
-    return (not near, fraction[1] if near else 0, away)
+    if isinstance(found, datetime):
+        try:
+            return found.astimezone(ZoneInfo(zone)).isoformat(), None
+        except OverflowError:
+            return None, "is too early or too late"
+    return found, reason and reason.replace("in ISO 8601", f"such as {EXAMPLE}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,11 +13,16 @@ import streamlit as st
 
 from ..errors import InvalidInputError, NbshipError
 from ..inference import Deployment, Logged, find_deployment
-from ..model.signature import Output, Signature
+from ..model.build import Distribution, load_reference
+from ..model.signature import Output, Signature, read_rows
+from ..monitoring import end_of_today
+from ..prediction_log import latest_event
 from ..project import Phrase
-from .cards import STYLE, number_card, report_card, risk_card
-from .form import Widget, describe_risk, read_form, widgets
+from .answers import Answer, asked_values, unseen_values
+from .cards import STYLE, asked_list, number_card, report_card, risk_card
+from .form import EXAMPLE, Widget, read_form, widgets
 from .reports import Report, month_of, newest_reports
+from .risks import describe_risk
 
 __all__ = ["show_app"]
 
@@ -66,12 +70,22 @@ def _stamp(package: Path) -> str:
     return f"{package}:{status.st_mtime_ns}:{status.st_size}"
 
 
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _reference(_logged: Logged, digest: str) -> Mapping[str, Distribution]:
+    return load_reference(_logged.package.files["reference.parquet"])
+
+
+# Not an `st.form`, whose values the server does not know until they are submitted: an old answer would stay beside them.
+@st.fragment
 def _show_form(logged: Logged, names: Mapping[str, Mapping[str, str]], phrases: Sequence[Phrase]) -> None:
+    if st.session_state.pop("is_new", False):
+        st.rerun()  # the whole page, as the other tabs show the log
     required, optional = widgets(logged.signature, example=logged.package.example, names=names)
+    # They stay until the next answer: the button would move from under a click that changes a field.
     failures: Mapping[str | None, str] = st.session_state.get("failures", {})
     left, right = st.columns([3, 2], gap="large")
-    with left, st.form("question", border=False):
-        # Timestamps take two inputs each: they go together, after all other fields.
+    with left:
+        # Timestamps go together, after all other fields.
         for timestamps in (False, True):
             chosen = [widget for widget in required if (widget.kind == "timestamp") == timestamps]
             _show_widgets(chosen, failures, columns=2)
@@ -79,9 +93,9 @@ def _show_form(logged: Logged, names: Mapping[str, Mapping[str, str]], phrases: 
             invalid = any(widget.field.name in failures for widget in optional)
             with st.expander(_optional_title(optional), expanded=invalid):
                 _show_widgets(optional, failures, columns=3)
-        st.form_submit_button("Predict", type="primary", on_click=_predict, args=(logged,))
+        st.button("Predict", type="primary", on_click=_predict, args=(logged,))
     with right:
-        _show_prediction(logged, failures, phrases)
+        _show_prediction(logged, failures, phrases, [*required, *optional])
 
 
 def _optional_title(optional: Sequence[Widget]) -> str:
@@ -101,80 +115,85 @@ def _show_widgets(shown: Sequence[Widget], failures: Mapping[str | None, str], *
 
 def _show_widget(widget: Widget) -> None:
     field, key = widget.field, _key(widget.field.name)
-    label = widget.label
     words: dict[str, Any] = {"help": widget.help}
+    empty = "Looked up" if field.lookup else "Not given" if field.nullable else ""
+    if widget.kind == "timestamp" and not empty:
+        empty = EXAMPLE
+    # The initial value is set here and not in the widget, so that a widget can be cleared.
     if widget.kind == "choice":
-        choices = [*(field.categories or ())]
-        words["index"] = choices.index(widget.start) if widget.start in choices else None
-        words["placeholder"] = "Not given" if field.nullable else "Choose"
-        st.selectbox(label, choices, key=key, format_func=widget.name_of, accept_new_options=field.open, **words)
-    elif widget.kind in ("integer", "number"):
-        _show_number(widget)
-    elif widget.kind == "switch":
-        st.toggle(label, value=bool(widget.start), key=key, **words)
-    elif widget.kind == "timestamp":
-        day, hour = st.columns([3, 2])
-        day.date_input(label, value=widget.start.date() if widget.start else None, key=f"{key}.day", **words)
-        start = widget.start.time() if widget.start else None
-        hour.time_input(
-            widget.zone.rpartition("/")[2].replace("_", " ") + " time", value=start, key=f"{key}.hour", step=timedelta(minutes=5),
-            help=f"Time zone: {widget.zone}",
+        _start(key, widget.start if field.open or widget.start in widget.choices else None)
+        st.selectbox(
+            widget.label, widget.choices, index=None, key=key, format_func=widget.name_of, accept_new_options=field.open,
+            placeholder=empty or "Choose", **words,
         )  # fmt: skip
+    elif widget.kind == "switch":
+        _start(key, bool(widget.start))
+        st.toggle(widget.label, key=key, **words)
     else:
-        placeholder = "Not given" if field.nullable else ""
-        st.text_input(label, value=widget.start or "", key=key, placeholder=placeholder, **words)
+        _start(key, widget.start)
+        st.text_input(widget.label, value=None, key=key, placeholder=empty, **words)
 
 
-def _show_number(widget: Widget) -> None:
-    field, integer = widget.field, widget.kind == "integer"
-    cast = int if integer else float
-    limits = {"min_value": field.minimum, "max_value": field.maximum, "value": widget.start}
-    numbers: dict[str, Any] = {name: None if limit is None else cast(limit) for name, limit in limits.items()}
-    low, high = numbers["min_value"], numbers["max_value"]
-    # Steps of 1 for a wide range, of 0.1 for a narrow one.
-    numbers["step"] = cast(1) if integer or low is None or high is None or high - low > 20 else 0.1
-    numbers["placeholder"] = "Looked up" if field.lookup else "Not given"
-    numbers["format"] = "%d" if integer else "%.10g"
-    st.number_input(widget.label, key=_key(field.name), help=widget.help, **numbers)
+def _start(key: str, value: Any) -> None:
+    st.session_state.setdefault(key, value)
 
 
 def _key(name: str) -> str:
     return f"field.{name}"
 
 
+def _form_values(signature: Signature) -> dict[str, Any]:
+    return {name: st.session_state.get(_key(name)) for name in signature.names}
+
+
 def _predict(logged: Logged) -> None:
     """Predict for the values of the form. The rerun shows the prediction, or a message next to each invalid field."""
-    state = st.session_state
-    values = {
-        name: (state[f"{_key(name)}.day"], state[f"{_key(name)}.hour"])
-        if f"{_key(name)}.day" in state
-        else state.get(_key(name))
-        for name in logged.signature.names
-    }
-    state["failures"], state["prediction"] = {}, None
+    state, signature = st.session_state, logged.signature
+    record, unreadable = read_form(_form_values(signature), signature)
+    state["failures"], state["answer"], state["is_new"] = {}, None, True
+    for name, reason in unreadable.items():
+        state["failures"][name] = _sentence(reason, signature)
     try:
-        (state["prediction"],) = logged.respond([read_form(values, logged.signature)])
+        if unreadable:
+            read_rows(signature, [record])  # for the messages of the other fields
+            return
+        (prediction,) = logged.respond([record])
+        state["answer"] = Answer(record, prediction)
     except InvalidInputError as error:
         for failure in error.failures:
             reason = "Fill in this field" if failure.reason == "is null" else failure.reason
-            state["failures"].setdefault(failure.field, f"{reason[:1].upper()}{reason[1:]}.")
+            state["failures"].setdefault(failure.field, _sentence(reason, signature))
     except NbshipError as error:
         state["failures"][None] = str(error)
 
 
-def _show_prediction(logged: Logged, failures: Mapping[str | None, str], phrases: Sequence[Phrase]) -> None:
-    prediction: Mapping[str, Any] | None = st.session_state.get("prediction")
+def _sentence(reason: str, signature: Signature) -> str:
+    """Return the reason why a field is not valid as a sentence, with the titles of other fields."""
+    for field in signature.inputs:
+        reason = reason.replace(f"'{field.name}'", f"'{field.title or field.name}'")
+    return f"{reason[:1].upper()}{reason[1:]}."
+
+
+def _show_prediction(
+    logged: Logged, failures: Mapping[str | None, str], phrases: Sequence[Phrase], every: Sequence[Widget]
+) -> None:
+    answer: Answer | None = st.session_state.get("answer")
     if failures:
         st.warning(
             failures.get(None) or "Some fields are not valid. See the messages next to them.", icon=":material/edit:"
         )
-    elif prediction is None:
+    elif answer is None:
         st.html(number_card("", "Fill in the form and press Predict.", note=""))
+    elif read_form(_form_values(logged.signature), logged.signature) != (answer.asked, {}):
+        st.html(number_card("", "The form has changed since the last answer. Press Predict.", note=""))
     else:
-        st.html(_card(logged, prediction, phrases))
-        if others := _other_outputs(logged.signature, prediction):
+        st.html(_card(logged, answer.prediction, phrases))
+        if others := _other_outputs(logged.signature, answer.prediction):
             st.table(others, border="horizontal")
-        st.caption(f"Prediction {prediction['id']} · model version {prediction['version']}")
+        for sentence in unseen_values(answer.asked, every, _reference(logged, logged.package.id.digest)):
+            st.warning(sentence, icon=":material/question_mark:")
+        st.html(asked_list(asked_values(answer.asked, every)))
+        st.caption(f"Prediction {answer.prediction['id']} · model version {answer.prediction['version']}")
 
 
 def _other_outputs(signature: Signature, prediction: Mapping[str, Any]) -> dict[str, str]:
@@ -208,11 +227,16 @@ def _card(logged: Logged, prediction: Mapping[str, Any], phrases: Sequence[Phras
 
 def _show_reports(reports: Sequence[Report], logged: Logged, deployment: Deployment) -> None:
     if not reports:
-        last = logged.log.last_event()
+        zone = ZoneInfo(deployment.settings.project.timezone)
+        last = (
+            latest_event(logged.log, logged.signature, before=end_of_today(zone))
+            if logged.signature.event_time
+            else None
+        )
         if last is None:
             st.info("There are no predictions yet, so there is no report.", icon=":material/monitoring:")
             return
-        first, after = month_of(last, ZoneInfo(deployment.settings.project.timezone))
+        first, after = month_of(last, zone)
         st.info(
             "There is no report yet. Run this command for a report on the last month with predictions:",
             icon=":material/monitoring:",
