@@ -33,6 +33,7 @@ def command(package: Path | None, model: str | None, port: int, browser: bool | 
     from ..app import page_script
     from ..errors import ServingError
     from ..inference import find_deployment
+    from ..predictor import read_package
     from ..serving import bind
 
     if find_spec("streamlit") is None:
@@ -41,6 +42,7 @@ def command(package: Path | None, model: str | None, port: int, browser: bool | 
         )
     deployment = find_deployment(package, model=model)
     deployment.require_package()
+    deployment.check_signer(read_package(deployment.package)[0])
     bind("127.0.0.1", port).close()
     if browser is None:
         browser = sys.stdout.isatty() and bool(os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32"))

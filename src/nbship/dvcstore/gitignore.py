@@ -39,7 +39,7 @@ def ignore_in_git(git: Path, paths: Iterable[Path]) -> None:
 
 def _is_listed(path: Path) -> bool:
     try:
-        return _line(path) in path.with_name(".gitignore").read_text(encoding="utf-8").splitlines()
+        return _line(path) in _read(path.with_name(".gitignore")).splitlines()
     except OSError:
         return False
 
@@ -47,10 +47,15 @@ def _is_listed(path: Path) -> bool:
 def _add(path: Path) -> None:
     file = path.with_name(".gitignore")
     with changing(file) as file:
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        text = _read(file) if file.is_file() else ""
         if _line(path) not in text.splitlines():
             separator = "" if not text or text.endswith("\n") else "\n"
-            write_whole(file, f"{text}{separator}{_line(path)}\n")
+            write_whole(file, os.fsencode(f"{text}{separator}{_line(path)}\n"))
+
+
+def _read(file: Path) -> str:
+    # Git compares bytes, of any encoding.
+    return os.fsdecode(file.read_bytes())
 
 
 def _line(path: Path) -> str:

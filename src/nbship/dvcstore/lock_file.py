@@ -94,8 +94,9 @@ def read_lock(path: Path) -> LockFile:
     except FileNotFoundError:
         return LockFile()
     except (OSError, UnicodeDecodeError, PipelineError) as cause:
+        reason = str(cause).rstrip(".")
         raise PipelineError(
-            f"'{path.name}' is damaged: {cause}. Restore it with `git checkout {path.name}`, "
+            f"'{path.name}' is damaged: {reason}. Restore it with `git checkout {path.name}`, "
             "or delete it: `nbship run` writes it again."
         ) from cause
 

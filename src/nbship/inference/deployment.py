@@ -142,6 +142,8 @@ def find_deployment(
 
     Raises
     ------
+    PackageError
+        If the package does not exist.
     ProjectError
         If there is neither a package nor a project, or the project has no such model, or a model is chosen without a
         project.
@@ -149,6 +151,8 @@ def find_deployment(
         If a setting would not be applied.
     """
     given = None if package is None else Path(package).absolute()
+    if given is not None and not given.exists():
+        raise PackageError(f"There is no model package at '{given}'. Check the path.")
     try:
         root = project.find_root()
     except ProjectError as error:

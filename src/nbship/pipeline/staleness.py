@@ -76,7 +76,7 @@ def read_status(project: Project) -> Status:
     plans = plan_stages(project, pipeline)
     path = project.root / "dvc.yaml"
     derived = derive(project, pipeline, plans)
-    current = path.is_file() and path.read_text(encoding="utf-8") == render(derived)
+    current = path.is_file() and path.read_bytes() == render(derived).encode()
     comparison = _Comparison(project, pipeline, declare(project, derived), read_lock(project.root / "dvc.lock"), index)
     stages: dict[str, StageStatus] = {}
     for name, plan in plans.items():

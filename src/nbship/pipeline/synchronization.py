@@ -120,7 +120,7 @@ def check_current(project: Project) -> list[Edit]:
     """
     pipeline = read_pipeline(project)
     path = project.root / "dvc.yaml"
-    if not path.is_file() or path.read_text(encoding="utf-8") != render(derive(project, pipeline)):
+    if not path.is_file() or path.read_bytes() != render(derive(project, pipeline)).encode():
         raise PipelineError(
             "'dvc.yaml' does not match pipeline.yaml and the notebooks. Run `nbship sync` and commit it."
         )

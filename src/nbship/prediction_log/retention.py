@@ -41,6 +41,8 @@ def export_records(
 
     if path.suffix != _SUFFIX:
         raise SourceError(f"'{path}' is not a {_SUFFIX} file. Give a path that ends with {_SUFFIX}.")
+    if path.is_dir():
+        raise SourceError(f"'{path}' is a folder. Give the path of a file.")
     labels = {label.prediction_id or label.keys: (number, label) for number, label in enumerate(log.labels())}
     count = 0
     with writing(path.absolute().parent), replacing(path, durable=True) as temporary:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from ..errors import NbshipError, ParamsError
 from .plain_yaml import NotPlainError, Scalar, parse_plain
-from .yaml import read_yaml
+from .yaml import is_there, read_yaml
 
 __all__ = ["Value", "read_params", "render_params", "same", "type_problem"]
 
@@ -53,7 +53,7 @@ def read_params(path: Path, *, error: type[NbshipError] = ParamsError) -> Mappin
     ParamsError
         If the file is not YAML, or has a value that its readers would read differently.
     """
-    if not path.is_file():
+    if not is_there(path):
         return {}
     try:
         content = _read_plain(path.read_text(encoding="utf-8"))

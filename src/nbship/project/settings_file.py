@@ -17,7 +17,7 @@ from ..text import nearest
 from .setting_types import describe_wrong, find_wrong, is_section, parts_of
 from .setting_values import check_log, check_serving
 from .settings import ModelSection, Settings, read_bytes
-from .yaml import read_yaml
+from .yaml import is_there, read_yaml
 
 __all__ = ["changed_settings", "read_settings", "with_absolute_paths"]
 
@@ -46,7 +46,7 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     other = path.with_suffix(".yml")
     if other.is_file():
         raise SettingsError(f"'{other}' is not read. Rename it to '{path.name}', or remove it.")
-    found = read_yaml(path, SettingsError) if path.is_file() else {}
+    found = read_yaml(path, SettingsError) if is_there(path) else {}
     _reject_unknown("", found, Settings)
     _require_types(found)
     if not in_project:

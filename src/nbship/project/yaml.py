@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NbshipError
+from ..text import one_line
 from .plain_yaml import NotPlainError, parse_plain
 
-__all__ = ["read_yaml"]
+__all__ = ["is_there", "read_yaml"]
 
 _MAX_DEPTH = 64
+
+
+def is_there(path: Path) -> bool:
+    """Return whether an optional file is there, even if it cannot be read: a link to nowhere, a folder."""
+    return path.exists() or path.is_symlink()
 
 
 def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
@@ -24,9 +30,9 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as cause:
-        raise error(f"'{path}' cannot be read: {cause.strerror}.") from cause
+        raise error(f"'{path}' cannot be read: {cause.strerror}. Check the file and its permissions.") from cause
     except UnicodeDecodeError as cause:
-        raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
+        raise error(f"'{path.name}' is not in UTF-8 (byte {cause.start}). Save it in UTF-8.") from cause
     try:
         content = _parse_any(text, path, error)
         too_deep = _is_too_deep(content)
@@ -38,7 +44,7 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise error(
-            f"'{path.name}' holds a {type(content).__name__} where keys and values are expected. Write 'key: value' lines."
+            f"'{path.name}' holds a {'list' if isinstance(content, list) else 'single value'} where keys and values are expected. Write 'key: value' lines."
         )
     return content
 
@@ -74,4 +80,4 @@ def _parse(text: str, path: Path, error: type[NbshipError]) -> Any:
         problem = (cause.problem or "").partition(" with value ")[0]
         raise error(f"'{path.name}'{line} is not valid YAML: {problem}. Correct it there.") from None
     except (YAMLError, ValueError) as cause:
-        raise error(f"'{path.name}' is not valid YAML: {cause}. Correct it there.") from cause
+        raise error(f"'{path.name}' is not valid YAML: {one_line(cause)}. Correct it there.") from cause

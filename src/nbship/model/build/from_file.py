@@ -7,9 +7,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from ...atomic_write import write_whole
 from ...errors import PackageError, SignatureError
+from ...text import listed, one_line
 from ..backends import steps_of, types_in
 from ..compiler import export_onnx
 from ..features import ColumnFeatures
@@ -101,7 +103,12 @@ def _estimator(model: Path) -> Any:
         )
     if not model.is_file():
         raise PackageError(f"There is no '{model}'. Save the fitted estimator: `model.save_estimator(estimator, path)`.")  # fmt: skip
-    return load_estimator(model)
+    try:
+        return load_estimator(model)
+    except (BadZipFile, KeyError, OSError, ValueError) as error:
+        raise PackageError(
+            f"'{model}' cannot be read as a skops file: {one_line(error)}. Save the fitted estimator again with `model.save_estimator`."
+        ) from error
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -112,7 +119,7 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, ValueError) as error:
-        raise PackageError(f"'{path}' cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {error}.") from error  # fmt: skip
+        raise PackageError(f"'{path}' cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {one_line(error).rstrip('.')}. Give a CSV or Parquet file of rows with column names.") from error  # fmt: skip
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -138,12 +145,20 @@ def _given(estimator: Any, rows: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise PackageError("The model was fitted without column names. Fit it on a frame, or call `model.build_package(...)` in a notebook.")  # fmt: skip
     missing = [name for name in names if name not in rows]
     if missing:
-        raise PackageError(f"'{path}' has no column '{missing[0]}', which the model needs. Its columns: {', '.join(map(str, rows))}.")  # fmt: skip
+        raise PackageError(f"'{path}' has no column '{missing[0]}', which the model needs. Its columns: {_shown(rows)}.")  # fmt: skip
     return rows[list(names)]
 
 
-def _json(path: Path) -> Any:
+def _shown(rows: pd.DataFrame) -> str:
+    """Return the column names, without what a terminal does not print."""
+    return listed("".join(filter(str.isprintable, str(name)[:40])) for name in rows)
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SignatureError(f"'{path}' cannot be read as JSON: {error}. Correct it, or infer it again with `nbship package signature`.") from error  # fmt: skip
+    if not isinstance(content, dict):
+        raise SignatureError(f"'{path}' does not hold a signature. Infer it again with `nbship package signature`.")
+    return content
