@@ -22,6 +22,7 @@ EXCEPTIONS = {
     "serving/sockets.py": "a Unix socket takes over the path of another",
     "execution/kernels/client.py": "a folder for a socket, whose path must be short",
     "execution/kernels/executor.py": "a folder for a kernel's connection file",
+    "execution/reporting/unexpected.py": "a trace in the folder for temporary files",
 }
 
 

@@ -92,9 +92,10 @@ def main(args: Sequence[str] | None = None) -> Any:
         sys.exit(3 if isinstance(error, GateError) else 1)
     except BrokenPipeError:
         sys.exit(1)
-    except OSError as error:
-        subject = f": '{error.filename}'" if error.filename else ""
-        click.echo(f"nbship: {error.strerror or error}{subject}. Check the disk and its permissions.", err=True)
+    except Exception as error:
+        from ..execution.reporting import describe_unexpected
+
+        click.echo(f"nbship: {describe_unexpected(error)}", err=True)
         sys.exit(1)
 
 

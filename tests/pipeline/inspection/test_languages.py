@@ -22,6 +22,9 @@ def notebook(*sources: str, **metadata: Any) -> dict[str, Any]:
         ({"kernelspec": {"name": "python3", "language": "Python"}}, Python()),
         ({"kernelspec": {"name": "ir", "language": "R"}}, Other("R")),
         ({"kernelspec": {"name": "ir"}, "language_info": {"name": "R"}}, Other("R")),
+        ({"kernelspec": {"name": "ir", "display_name": "R"}}, Other("R")),  # as Colab writes it
+        ({"kernelspec": {"name": "julia-1.10"}}, Other("julia")),
+        ({"kernelspec": {"name": "conda-env-theirs-py"}}, Python()),
     ],
 )
 def test_a_notebook_says_its_language(metadata: dict[str, Any], language: object) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DeadKernelError
-from ...pipeline.inspection import is_installed, missing_kernel
+from ...pipeline.inspection import PYTHON, is_installed, kernel_name, language_of, missing_kernel
 from ..reads import ReadPolicy
 from .client import ForkServer, can_fork
 from .execution import Callbacks, Executed, Failure, Limits, Usage
@@ -98,15 +98,14 @@ def execute(
 
 def _choose_kernel(notebook: Mapping[str, Any], name: str | None) -> tuple[str | None, str]:
     """Return the kernelspec's name, None for this interpreter's kernel, and a notice about the choice."""
-    spec = notebook.get("metadata", {}).get("kernelspec", {})
-    name = name or spec.get("name") or "python3"
+    name = name or kernel_name(notebook) or "python3"
     if name in ("python", "python3"):
         return None, "" if can_fork() else "This system cannot fork. The notebook ran in an ordinary kernel."
-    language = spec.get("language") or "python"
+    language = language_of(notebook).name
     if is_installed(name):
         notice = f"The notebook names the kernel '{name}'. It ran in an ordinary process."
-        return name, notice if language == "python" else ""
-    if language == "python":
+        return name, notice if language == PYTHON else ""
+    if language == PYTHON:
         return None, f"The notebook names the kernel '{name}', which is not installed. It ran with this Python."
     raise DeadKernelError(missing_kernel(name, language))
 

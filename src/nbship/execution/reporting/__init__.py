@@ -7,6 +7,7 @@ from .progress import Progress, choose_progress
 from .records import RunRecord, append_record, read_records
 from .report import StageReport, describe
 from .summary import RunSummary, raise_for
+from .unexpected import describe_unexpected
 
 __all__ = [
     "Progress",
@@ -17,6 +18,7 @@ __all__ = [
     "choose_progress",
     "describe",
     "describe_runs",
+    "describe_unexpected",
     "last_runs",
     "raise_for",
     "read_records",

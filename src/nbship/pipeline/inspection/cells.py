@@ -56,19 +56,60 @@ def read_content(path: Path, *, name: str) -> bytes:
 def parse_notebook(content: bytes, *, name: str) -> dict[str, Any]:
     """Read the content of a notebook's file; `name` is its name in errors.
 
+    Other tools write null for what is empty, and a byte order mark; both are read as Jupyter would have written them.
+
     Raises
     ------
     NotebookError
-        If it is not a notebook of format 4.
+        If it is not a notebook of format 4, or its code holds a lone surrogate, which no Python can read.
     """
     try:
-        notebook: dict[str, Any] = json.loads(content.decode())
+        notebook: dict[str, Any] = json.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, ValueError, RecursionError) as cause:
         raise NotebookError(f"'{name}' cannot be read as a notebook: {cause}. Save it again in an editor.") from cause
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or notebook.get("nbformat") != 4 or not all(map(_is_cell, cells)):
         raise NotebookError(f"'{name}' is not a notebook of format 4. Save it again in a current editor.")
-    return notebook
+    try:
+        return _without_nulls(notebook)
+    except TypeError as cause:
+        raise NotebookError(f"'{name}' is not a valid notebook: {cause}. Save it again in a current editor.") from cause
+    except UnicodeEncodeError as cause:
+        raise NotebookError(
+            f"'{name}' holds {cause.object[cause.start]!a} in its code, a lone surrogate and not a character. Type it again."
+        ) from cause
+
+
+def _without_nulls(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = _field(notebook, "metadata", dict)
+    for key in ("kernelspec", "language_info"):
+        if key in metadata:
+            metadata = {**metadata, key: _field(metadata, key, dict)}
+    return {**notebook, "metadata": metadata, "cells": [_complete_cell(cell) for cell in notebook["cells"]]}
+
+
+def _complete_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = _field(cell, "metadata", dict)
+    if "tags" in metadata:
+        metadata = {**metadata, "tags": [tag for tag in _field(metadata, "tags", list) if isinstance(tag, str)]}
+    source = cell.get("source") or ""
+    if not isinstance(source, str):
+        source = [line for line in _field(cell, "source", list) if line is not None]
+        if not all(isinstance(line, str) for line in source):
+            raise TypeError("'source' holds something that is not a string")
+    completed = {**cell, "metadata": metadata, "source": source}
+    if cell["cell_type"] == "code":
+        completed["outputs"] = _field(cell, "outputs", list)
+        source_of(completed).encode()
+    return completed
+
+
+def _field(document: Mapping[str, Any], key: str, kind: type) -> Any:
+    """Return a field; an empty one if it is missing or null."""
+    value = document.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"'{key}' is not {'a list' if kind is list else 'an object'}")
+    return kind() if value is None else value
 
 
 def render_notebook(notebook: Mapping[str, Any], *, lines: bool = False, sort_keys: bool = True) -> str:

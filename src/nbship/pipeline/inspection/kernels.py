@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["is_installed", "kernel_name", "missing_kernel"]
+__all__ = ["is_installed", "kernel_language", "kernel_name", "missing_kernel"]
+
+# Languages of kernels by the start of their names, for notebooks that do not name their language.
+_LANGUAGES = {
+    "python": "python",
+    "ir": "R",
+    "xr": "R",
+    "julia": "julia",
+    "bash": "bash",
+    "xeus-sql": "SQL",
+    "xsql": "SQL",
+}
 
 # How to install the usual kernel of a language.
 _INSTALL = {
@@ -24,6 +36,23 @@ def kernel_name(notebook: Mapping[str, Any]) -> str:
     """
     metadata = notebook.get("metadata") or {}
     return str((metadata.get("kernelspec") or {}).get("name") or "")
+
+
+def kernel_language(name: str) -> str:
+    """Return the language of a kernel by its name, or as it is installed; empty if it is not known.
+
+    >>> kernel_language("julia-1.10"), kernel_language("ir"), kernel_language("no-such-kernel")
+    ('julia', 'R', '')
+    """
+    for start, language in _LANGUAGES.items():
+        if re.fullmatch(rf"{start}([-_.\d].*)?", name):
+            return language
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        return str(KernelSpecManager().get_kernel_spec(name).language)
+    except (NoSuchKernel, ValueError):
+        return ""
 
 
 def is_installed(name: str) -> bool:

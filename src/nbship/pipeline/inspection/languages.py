@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .assignments import Assignment, read_assignments
 from .cells import code_cells
 from .imports import find_imports, find_run_magic, find_settings, parse_cells
+from .kernels import kernel_language, kernel_name
 from .literals import find_paths, find_paths_in_text
 
 __all__ = ["PYTHON", "CodeSummary", "Language", "Other", "Python", "language_of"]
@@ -84,7 +85,7 @@ class Other:
 
 
 def language_of(notebook: Mapping[str, Any]) -> Language:
-    """Return the language of a notebook (default: Python).
+    """Return the language of a notebook, as it or its kernel names it (default: Python).
 
     >>> language_of({"metadata": {"kernelspec": {"name": "ir", "language": "R"}}})
     Other(name='R')
@@ -92,7 +93,10 @@ def language_of(notebook: Mapping[str, Any]) -> Language:
     Python(name='python')
     """
     metadata = notebook.get("metadata") or {}
-    name = _text(metadata, "kernelspec", "language") or _text(metadata, "language_info", "name") or PYTHON
+    name = _text(metadata, "kernelspec", "language") or _text(metadata, "language_info", "name")
+    if not name:  # Colab names only the kernel
+        kernel = kernel_name(notebook)
+        name = (kernel and kernel_language(kernel)) or PYTHON
     return Python() if name.lower() == PYTHON else Other(name)
 
 
