@@ -53,7 +53,7 @@ def _take(address: str, path: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("chromium-browser"), args=["--no-sandbox"]
         )
-        page = browser.new_page(viewport={"width": 1100, "height": 720})
+        page = browser.new_page(viewport={"width": 1100, "height": 860})
         page.set_default_timeout(60_000)
         page.goto(address)
         page.get_by_role("button", name="Predict").click()

@@ -238,12 +238,12 @@ def test_an_answer_goes_when_the_form_changes_and_comes_back_with_it(page: Any) 
 
 
 def test_values_that_training_never_saw_are_named(page: Any) -> None:
-    choose("Brand", "zenith", "Enter")(page)
+    choose("Brand", "*zenith* $1$ :red[x] `y` <i>", "Enter")(page)
     write("Count", "99")(page)
     empty("Glued")(page)
     page.get_by_role("button", name="Predict").click()
     page.get_by_test_id("risk").wait_for()
-    page.get_by_text("Brand: 'zenith' does not occur in the training data.").wait_for()
+    page.get_by_text("Brand: '*zenith* $1$ :red[x] `y` <i>' does not occur in the training data.").wait_for()
     page.get_by_text("Count: 99 is outside the training data, which go from 5 to 5.").wait_for()
     page.get_by_text("Glued was always given in training.").wait_for()
 

@@ -22,7 +22,7 @@ STYLE = """<style>
 .nb-tick { position: absolute; top: -5px; height: 22px; width: 2px; background: currentColor; opacity: .75; }
 .nb-scale { position: relative; height: 1.3rem; font-size: .8rem; opacity: .75; }
 .nb-scale span { position: absolute; top: .35rem; transform: translateX(-50%); white-space: nowrap; }
-.nb-asked { display: grid; grid-template-columns: auto 1fr; gap: .15rem .9rem; font-size: .9rem; margin: .3rem 0 0; }
+.nb-asked { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: .15rem .9rem; font-size: .9rem; margin: .3rem 0 0; }
 .nb-asked dt { opacity: .75; } .nb-asked dd { margin: 0; overflow-wrap: anywhere; }
 .nb-good { color: #15803d; } .nb-fair { color: #64748b; } .nb-poor { color: #c2410c; } .nb-bad { color: #b91c1c; }
 .nb-fill.nb-good { background: #16a34a; } .nb-fill.nb-fair { background: #64748b; }

@@ -110,7 +110,7 @@ def _show_widgets(shown: Sequence[Widget], failures: Mapping[str | None, str], *
             with column:
                 _show_widget(widget)
                 if widget.field.name in failures:
-                    st.error(failures[widget.field.name], icon=":material/error:")
+                    st.error(_literal(failures[widget.field.name]), icon=":material/error:")
 
 
 def _show_widget(widget: Widget) -> None:
@@ -174,6 +174,11 @@ def _sentence(reason: str, signature: Signature) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
+def _literal(text: str) -> str:
+    """Return text that Markdown shows as it is: messages quote what was typed."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
 def _show_prediction(
     logged: Logged, failures: Mapping[str | None, str], phrases: Sequence[Phrase], every: Sequence[Widget]
 ) -> None:
@@ -191,7 +196,7 @@ def _show_prediction(
         if others := _other_outputs(logged.signature, answer.prediction):
             st.table(others, border="horizontal")
         for sentence in unseen_values(answer.asked, every, _reference(logged, logged.package.id.digest)):
-            st.warning(sentence, icon=":material/question_mark:")
+            st.warning(_literal(sentence), icon=":material/question_mark:")
         st.html(asked_list(asked_values(answer.asked, every)))
         st.caption(f"Prediction {answer.prediction['id']} · model version {answer.prediction['version']}")
 
