@@ -42,7 +42,12 @@ def test_no_file_means_no_parameters(tmp_path: Path) -> None:
         ("a: 1_000", r"\(1000\)"),
         ("a: 1e-3", r"\(0.001\)"),
         ('a: "12"', "without quotes"),
-        ("a: 'None'", "without quotes"),
+        ("a: 'None'", "Write null without quotes, or add a word"),
+        ("a: None", "Write null without quotes, or add a word"),
+        ("a: 'TRUE'", "Write true without quotes, or add a word"),
+        ("a: '-1.5'", "Write -1.5 without quotes, or add a word"),
+        ("a: '[1]'", r"another type\. Add a word to it"),
+        ("a: {zip: '12345'}", r"Write it without quotes, and use `str\(…\)` in the notebook"),
         ("a: 2013-01-01", "Write '2013-01-01' in quotes"),
         ("a: .nan", "finite"),
         ("1: 2", "in quotes"),
@@ -71,6 +76,14 @@ def test_quotes_are_the_remedy_wherever_they_work(tmp_path: Path, word: str, is_
     if remedy in str(caught.value):
         expected = {word: 4} if is_key else {"x": word}
         assert read_params(_write(tmp_path, form.format(f"'{word}'"))) == {"a": expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12345", 12345), ("'08540'", "08540"), ("null", None), ("true", True), ("-1.5", -1.5), ("'a 1'", "a 1")],
+)
+def test_what_the_remedies_name_is_accepted(tmp_path: Path, text: str, value: object) -> None:
+    assert read_params(_write(tmp_path, f"a: {text}")) == {"a": value}
 
 
 _VALUES = st.recursive(

@@ -36,6 +36,7 @@ _TYPES: Mapping[type, str] = {
     dict: "a mapping",
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?")
 _BARE_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?[0-9]+\.[0-9]*[eE][0-9]+")
 
@@ -141,10 +142,7 @@ def _reject_ambiguous(node: Any, file: str, *, is_key: bool) -> None:
     text = node.value
     problem = _dialect_problem(text, is_key=is_key) if node.style in (None, "") else None
     if problem is None and not is_key and node.tag == "tag:yaml.org,2002:str" and _would_be_cast(text):
-        problem = (
-            "is a string that Ploomber would cast to another type. "
-            "Write it as a number or boolean without quotes, or add a word to it."
-        )
+        problem = f"is a string that Ploomber would cast to another type. {_cast_remedy(text)}"
     if problem:
         kind = "key" if is_key else "value"
         raise ParamsError(f"'{file}', line {node.start_mark.line + 1}: the {kind} '{text}' {problem}")
@@ -187,6 +185,16 @@ def _would_be_cast(text: str) -> bool:
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return False
     return True
+
+
+def _cast_remedy(text: str) -> str:
+    if text.isascii() and text.isdigit():
+        # Without loss: a string of digits that begins with 0 is not cast, except zero itself.
+        return "Write it without quotes, and use `str(…)` in the notebook."
+    word = text.strip().lower().replace("none", "null")
+    if word in ("true", "false", "null") or _NUMBER.fullmatch(word):
+        return f"Write {word} without quotes, or add a word to it."
+    return "Add a word to it."
 
 
 def _reject_unsupported(value: Any, file: str, *, trail: str) -> None:
