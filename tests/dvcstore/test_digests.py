@@ -28,6 +28,34 @@ def test_digests_are_those_of_dvc(tmp_path: Path) -> None:
         assert f"md5: {digests.md5(tmp_path / name)}\n" in (tmp_path / f"{name}.dvc").read_text()
 
 
+def test_files_that_dvcignore_names_do_not_count(tmp_path: Path) -> None:
+    names = [
+        "a.csv",
+        "a.tmp",
+        "keep.tmp",
+        "logs/x.csv",
+        "sub/logs/x.csv",
+        "sub/x.log",
+        "x/b.csv",
+        "sub/x/b.csv",
+        "é.bak",
+    ]
+    for name in names:
+        (tmp_path / "data/raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data/raw" / name).write_text(name)
+    (tmp_path / ".dvcignore").write_text("# A comment\n\n*.tmp\n!keep.tmp\nlogs/\n*.log\n/data/raw/x\n")
+    (tmp_path / "data/.dvcignore").write_text("*.bak\n!*.log\n")
+    environ = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+    digests = Digests(tmp_path / "index.json")
+    assert len(digests.files(tmp_path / "data/raw") or ()) == len(names)  # not in a DVC repository
+    for words in (["init", "--no-scm", "--quiet", "--force"], ["add", "--quiet", "data/raw"]):
+        ignored = (tmp_path / ".dvcignore").read_text()
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=tmp_path, env=environ, check=True)
+        (tmp_path / ".dvcignore").write_text(ignored)
+    assert f"md5: {digests.md5(tmp_path / 'data/raw')}\n" in (tmp_path / "data/raw.dvc").read_text()
+    assert sorted(digests.files(tmp_path / "data/raw") or ()) == ["a.csv", "keep.tmp", "sub/x.log", "sub/x/b.csv"]
+
+
 def test_cached_digests_follow_the_file(tmp_path: Path) -> None:
     file, index = tmp_path / "x", tmp_path / "index.json"
     file.write_text("1")

@@ -159,3 +159,13 @@ def test_dvc_and_runs_restore_each_others_products(fresh: Path, by_dvc: Path, tm
         assert executions(root) == []
         assert (root / "dvc.lock").read_text() == lock
         assert products(root) == products(by_dvc)
+
+
+def test_another_cache_folder_receives_the_products(fresh: Path, by_dvc: Path, tmp_path: Path) -> None:
+    root = clone(by_dvc, tmp_path / "project")
+    assert call(root, "nbship", "run").returncode == 0
+    assert call(root, "dvc", "cache", "dir", str(tmp_path / "cache")).returncode == 0
+    done = call(root, "nbship", "run")
+    assert "5 up to date" in done.stdout, done.stdout + done.stderr
+    assert "not in cache" not in (status := call(root, "dvc", "status").stdout), status
+    nothing_to_do(root)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .config import Repository, read_repository
+    from .config import Repository, config_files, read_repository
     from .digests import Digests, md5_of_text
     from .gitignore import ignore_in_git
     from .lineage import find_commit
@@ -39,6 +39,7 @@ __all__ = [
     "Repository",
     "RepositoryLock",
     "claim_files",
+    "config_files",
     "dependency_digests",
     "find_commit",
     "find_differences",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import PipelineError
 
-__all__ = ["Repository", "read_repository"]
+__all__ = ["Repository", "config_files", "read_repository"]
 
 _LINKS = ("reflink", "hardlink", "symlink", "copy")
 # The options that are read here; a file without them is not parsed.
@@ -59,7 +59,7 @@ def read_repository(start: Path) -> Repository:
     PipelineError
         If there is none, or its configuration is not supported.
     """
-    root = next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
+    root = _find_root(start)
     if root is None:
         raise PipelineError(f"'{start}' is not in a DVC repository. Run `dvc init` there.")
     core: dict[str, Any] = {}
@@ -83,6 +83,16 @@ def read_repository(start: Path) -> Repository:
         hardlink_lock=_is_true(core.get("hardlink_lock")),
         git=None if _is_true(core.get("no_scm")) else _git(root),
     )
+
+
+def config_files(start: Path) -> list[Path]:
+    """Return the configuration files of a folder's repository, whether they exist or not; none without a repository."""
+    root = _find_root(start)
+    return [] if root is None else list(_files(root))
+
+
+def _find_root(start: Path) -> Path | None:
+    return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..project import read_cache_file, write_cache_file
+from .ignored import IgnoreRules
 
 __all__ = [
     "Digests",
@@ -70,8 +71,12 @@ def render_folder(files: Mapping[str, str]) -> str:
 
 def files_in(folder: Path | str) -> Iterator[tuple[str, str]]:
     """Yield the path within the folder, and the whole path, of every file below it that DVC would look at."""
+    rules = IgnoreRules(Path(folder))
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in _SKIPPED]
+        if rules:
+            folders[:] = [name for name in folders if not rules.match(str(Path(parent, name)), is_folder=True)]
+            names[:] = [name for name in names if not rules.match(str(Path(parent, name)))]
         for found in (Path(parent, name) for name in names):
             if found.is_file():
                 yield found.relative_to(folder).as_posix(), str(found)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dvcstore import DeclaredStage, Difference, Entry, LockFile, find_differences, read_lock
+from ..dvcstore import DeclaredStage, Difference, Entry, LockFile, config_files, find_differences, read_lock
 from ..project import Project, load
 from .copies import copy_changes, copy_digest, copy_path
 from .declarations import declare
@@ -71,6 +71,8 @@ def read_status(project: Project) -> Status:
     index.environment = snapshot_environment()
     for name in SETTINGS:  # recorded before they are read, so that a change in between is noticed
         index.md5(project.root / name)
+    for path in config_files(project.root):  # another cache folder needs the products too
+        index.md5(path)
     project = load(project.root)
     pipeline = read_pipeline(project)
     plans = plan_stages(project, pipeline)
