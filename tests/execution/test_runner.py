@@ -13,6 +13,8 @@ import psutil
 import pytest
 from waiting import PATIENCE, is_running, wait_until
 
+from nbship.dvcstore import read_lock, read_repository
+from nbship.dvcstore.run_cache import RunCache
 from nbship.errors import GateError, StageError
 from nbship.execution.reporting.progress import PlainProgress
 from nbship.execution.reporting.report import StageReport
@@ -20,7 +22,8 @@ from nbship.execution.reporting.summary import RunSummary, raise_for
 from nbship.execution.runner import run
 from nbship.project import load
 
-from .two_stages import write_project
+from .graphs import WORK, executions, write_graph
+from .two_stages import call, write_project
 
 
 def run_project(
@@ -169,3 +172,33 @@ def test_a_hang_up_does_not_stop_a_run_under_nohup(tmp_path: Path):
     stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stderr) == (0, "")
     assert "2 ran" in stdout
+
+
+def test_a_failed_stage_does_not_change_the_order_of_the_lock_file(tmp_path: Path) -> None:
+    graph = {"a": [], "b": [], "c": ["a", "b"]}
+    failing = f"{WORK}\nif stage.name == 'a' and pathlib.Path('../.fail').exists():\n    raise ValueError"
+    root = write_graph(tmp_path / "project", graph, work=failing)
+    (root / ".fail").touch()
+    assert call(root, "nbship", "run", "-j", "2").returncode == 1
+    assert "b" in executions(root)
+    (root / ".fail").unlink()
+    done = call(root, "nbship", "run", "-j", "2")
+    assert "b  restored from an earlier run" in done.stdout, done.stdout + done.stderr
+    assert list(read_lock(root / "dvc.lock")) == ["notebooks", "a", "b", "c"]
+
+
+def test_the_run_cache_holds_only_entries_even_if_a_run_is_killed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = read_repository(project)
+    cache, folder = RunCache(repository), repository.cache / "runs"
+    before = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+    def kill(finished: Path, path: Path) -> None:
+        assert finished.is_file()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nbship.dvcstore.run_cache.publish", kill)
+    with pytest.raises(KeyboardInterrupt):
+        cache.save({"cmd": "x", "deps": [], "params": {}, "outs": [{"path": "y", "md5": "1"}]})
+    assert [path for path in sorted(folder.rglob("*")) if path.is_file()] == before

@@ -102,3 +102,45 @@ def test_outputs_are_stripped_in_place(root: Path) -> None:
     assert "notebooks/load.ipynb" in strip_in_place(project.load(root))
     assert "secret" not in path.read_text()
     assert strip_in_place(project.load(root)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "stages:\n",
+            "stages:\n  deploy:\n    cmd: make deploy\n",
+            "has the stage 'deploy', which nbship did not write",
+        ),
+        ("stages:\n", "stages:\n  each:\n    foreach: [a]\n    do: {cmd: echo}\n", "has the stage 'each', which"),
+        ("  fit:\n", "  fit:\n    frozen: true\n", "'frozen' in 'stages.fit', .* Run `dvc unfreeze fit`"),
+        (
+            "  fit:\n",
+            "  fit:\n    desc: Ours\n",
+            "'desc' in 'stages.fit', which nbship did not write and would delete. Remove it",
+        ),
+        ("stages:\n", "vars: [{a: 1}]\nstages:\n", "has 'vars', .* Move it to a dvc.yaml in another folder"),
+        ("    type: model\n", "    type: model\n    labels: [x]\n", "'labels' in 'artifacts.small'"),
+    ],
+)
+def test_what_was_written_by_hand_is_not_deleted(root: Path, old: str, new: str, message: str) -> None:
+    path, notebook = root / "dvc.yaml", root / "notebooks/load.ipynb"
+    replace(path, old, new)
+    replace(root / "params.yaml", "rate: 0.5", "rate: 0.7")
+    before = path.read_text(), notebook.read_text()
+    with pytest.raises(PipelineError, match=message):
+        sync(project.load(root), check_with_ploomber=False)
+    assert (path.read_text(), notebook.read_text()) == before
+
+
+def test_a_stage_that_the_pipeline_no_longer_has_and_a_damaged_file_are_replaced(root: Path) -> None:
+    path = root / "dvc.yaml"
+    text = path.read_text()
+    for edited in (
+        text.replace("  fit:\n", "  old:\n    cmd: nbship stage old --inputs 1\n  fit:\n"),
+        f"<<<<<<<\n{text}",
+        "",
+    ):
+        path.write_text(edited)
+        sync(project.load(root), check_with_ploomber=False)
+        assert path.read_text() == text

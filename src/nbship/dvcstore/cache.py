@@ -17,7 +17,7 @@ from pathlib import Path
 from ..atomic_write import publish, remove
 from ..errors import StageError
 from .config import Repository
-from .digests import Digests, md5_of_file, md5_of_text, render_folder, stamp_of
+from .digests import Digests, md5_of_file, render_folder, stamp_of
 from .hashing import Content
 from .links import is_linked, link, reflink
 
@@ -40,8 +40,7 @@ class Cache:
         self._repository = repository
         self._digests = digests
         self._folder = repository.cache / "files" / "md5"
-        # One folder per repository, since several may share a cache; DVC ignores it.
-        self._temporary_folder = repository.cache / "nbship" / md5_of_text(str(repository.root))[:12]
+        self._temporary_folder = repository.unfinished
         self._numbers = itertools.count()
         self._folders: set[Path] = set()
         # None once the file system does not support it.

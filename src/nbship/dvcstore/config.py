@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PipelineError
+from .digests import md5_of_text
 
 __all__ = ["Repository", "config_files", "read_repository"]
 
@@ -49,6 +50,11 @@ class Repository:
     def tmp(self) -> Path:
         """DVC's folder for locks."""
         return self.root / ".dvc" / "tmp"
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder in the cache for files that are being written; one per repository, since several may share a cache."""
+        return self.cache / "nbship" / md5_of_text(str(self.root))[:12]
 
 
 def read_repository(start: Path) -> Repository:

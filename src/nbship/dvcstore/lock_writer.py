@@ -16,11 +16,13 @@ class LockWriter:
     """Writes entries to `dvc.lock`, which other commands may also write between two stages of this run.
 
     New entries are written in the order of `dvc repro`, so that the file does not depend on the number of jobs or on
-    when a run was killed. With the order a, b, c and a new file:
+    when a run failed or was killed. With the order a, b, c and a new file:
 
         put("b")  ->  b waits, since a is expected before it
         put("a")  ->  a and b are written
         put("c")  ->  c is written
+
+    If a fails, b is not written: the next run restores it from the run cache, after a.
 
     Parameters
     ----------
@@ -53,10 +55,6 @@ class LockWriter:
         self._expected.discard(name)
         first = min((self._positions[each] for each in self._expected), default=len(self._positions))
         self._write([each for each in self._pending if each in self._lock or self._positions[each] < first])
-
-    def flush(self) -> None:
-        """Write the entries that still wait, while the caller holds DVC's repository lock."""
-        self._write(self._pending)
 
     def _write(self, names: Iterable[str]) -> None:
         entries = {name: self._pending[name] for name in sorted(names, key=lambda name: self._positions[name])}

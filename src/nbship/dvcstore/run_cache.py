@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from ..atomic_write import write_whole
+from ..atomic_write import publish, write_whole
 from ..errors import PipelineError
 from .config import Repository
 from .lock_entry import Entry, run_key, run_value
@@ -21,6 +23,7 @@ class RunCache:
 
     def __init__(self, repository: Repository) -> None:
         self._folder = repository.cache / "runs"
+        self._unfinished = repository.unfinished
 
     def find(self, entry: Entry, paths: Iterable[str]) -> Iterator[Mapping[str, Any]]:
         """Yield the entries of earlier runs with these inputs, the newest first.
@@ -46,7 +49,11 @@ class RunCache:
         path = folder / run_value(entry)
         if path.is_file() and _read(path) is not None:
             return
-        write_whole(path, render_entry(entry))
+        # Not beside it: DVC reads every file in the folder.
+        temporary = self._unfinished / f"{os.getpid()}-{threading.get_ident()}-run"
+        write_whole(temporary, render_entry(entry))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        publish(temporary, path)
 
     def _folder_of(self, key: str) -> Path:
         return self._folder / key[:2] / key

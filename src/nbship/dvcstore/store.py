@@ -91,11 +91,6 @@ class DvcStore:
         """Set all stages that will be recorded, so that new entries are written in order."""
         self._lock_writer.expect(names)
 
-    def close(self) -> None:
-        """Write the entries that still wait for stages that were not run."""
-        with self.lock():
-            self._lock_writer.flush()
-
     def has(self, name: str) -> bool:
         """Tell whether a stage is recorded."""
         return self._lock_writer.get(name) is not None

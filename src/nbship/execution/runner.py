@@ -110,10 +110,7 @@ def _run(
         stale = _stale(upstream, updater)
         updater.store.expect(stale)
         fork_server.preload([module for name in stale for module in updater.plans[name].imports])
-        try:
-            run_in_order(stale, updater, jobs=jobs + 1, stop=updater.stop)
-        finally:
-            updater.store.close()
+        run_in_order(stale, updater, jobs=jobs + 1, stop=updater.stop)
         if not targets and not updater.summary.failed:
             write_snapshot_if_current(project, name=SNAPSHOT, extra=updater.store.cached_files())
     return updater.summary

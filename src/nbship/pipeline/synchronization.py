@@ -13,7 +13,7 @@ from ..errors import PipelineError
 from ..file_locks import changing
 from ..project import Project, Value, render_params, same
 from .copies import copy_path, strip_notebook, write_copies
-from .dvc_yaml import derive, render
+from .dvc_yaml import derive, reject_hand_written, render
 from .file_index import index_of
 from .inspection import find_parameters, inspect_notebook, literal, read_notebook, render_notebook, replace_values
 from .placeholders import resolve, whole_key
@@ -84,13 +84,16 @@ def sync(
     Raises
     ------
     PipelineError, NotebookError, ParamsError
-        If the pipeline cannot be read, or Ploomber does not accept it.
+        If the pipeline cannot be read, Ploomber does not accept it, or `dvc.yaml` holds what nbship would delete.
     """
     result = SyncResult()
     if prefer == "notebook":
         result.written += _copy_cells_to_params(project)
         project, plans = Project(project.root, project.settings), None
     pipeline, planned = plans or (read_pipeline(project), None)
+    path, derived = project.root / "dvc.yaml", render(derive(project, pipeline, planned))
+    if not path.is_file() or path.read_bytes() != derived.encode():
+        reject_hand_written(path)
     edits = [edit for stage in pipeline.stages.values() for edit in _differences(project, stage)]
     last = _last_params(project) if edits else {}
     for stage in pipeline.stages.values():
@@ -100,7 +103,7 @@ def sync(
         if changed := {edit.name: literal(edit.params) for edit in here if edit not in kept}:
             _write_cell(project, stage, changed)
             result.written.append(str(stage.notebook))
-    if write_if_changed(project.root / "dvc.yaml", render(derive(project, pipeline, planned))):
+    if write_if_changed(path, derived):
         result.written.append("dvc.yaml")
     _write_environment(project)
     write_copies_if_absent(project, pipeline)
