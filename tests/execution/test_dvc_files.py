@@ -169,3 +169,15 @@ def test_another_cache_folder_receives_the_products(fresh: Path, by_dvc: Path, t
     assert "5 up to date" in done.stdout, done.stdout + done.stderr
     assert "not in cache" not in (status := call(root, "dvc", "status").stdout), status
     nothing_to_do(root)
+
+
+def test_changed_files_are_staged_in_git_if_dvc_is_configured_so(fresh: Path, tmp_path: Path) -> None:
+    staged = {}
+    for command in (["dvc", "repro"], ["nbship", "run"]):
+        root = clone(fresh, tmp_path / command[0])
+        assert call(root, "dvc", "config", "--local", "core.autostage", "true").returncode == 0
+        done = call(root, *command)
+        assert done.returncode == 0, done.stderr
+        staged[command[0]] = git(root, "diff", "--cached", "--name-only").split()
+    assert "dvc.lock" in staged["dvc"]
+    assert staged["nbship"] == staged["dvc"]

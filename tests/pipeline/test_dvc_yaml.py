@@ -137,3 +137,35 @@ def test_dvc_repro_fails_for_an_undeclared_stage(root: Path) -> None:
     assert again.returncode != 0
     assert "'dvc.yaml' does not have the stage 'last'. Run `nbship sync`, then try again." in again.stderr
     assert "Traceback" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "pins"),
+    [
+        ("poetry.lock", "", True),
+        ("pdm.lock", "", True),
+        ("pixi.lock", "", True),
+        ("Pipfile.lock", "{}", True),
+        ("conda-lock.yml", "", True),
+        ("pylock.toml", "", True),
+        (
+            "requirements.txt",
+            "# By pip-compile\n--index-url x\nnumpy==2.0  # a\npandas[all]==3.1 ; python_version > '3' \\\n    --hash=sha256:1\n",
+            True,
+        ),
+        ("requirements.txt", "numpy==2.0\npandas>=3\n", False),
+        ("requirements.txt", "numpy==2.*\n", False),
+        ("requirements.txt", "-r other.txt\n", False),
+        ("requirements.txt", "-e .\n", False),
+        ("requirements.txt", "git+https://example.org/a\n", False),
+        ("requirements.txt", "", False),
+        ("environment.yml", "dependencies: [numpy]\n", False),
+    ],
+)
+def test_a_project_without_uv_lock_depends_on_its_own_lock_file(root: Path, name: str, text: str, pins: bool) -> None:
+    (root / "uv.lock").unlink()
+    (root / name).write_text(text)
+    loaded = project.load(root)
+    stage = derive(loaded, read_pipeline(loaded))["stages"]["notebooks"]
+    assert (name in stage["deps"]) is pins
+    assert stage.get("always_changed", False) is not pins

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,12 @@ def test_a_stage_that_the_pipeline_no_longer_has_and_a_damaged_file_are_replaced
         path.write_text(edited)
         sync(project.load(root), check_with_ploomber=False)
         assert path.read_text() == text
+
+
+def test_git_ignores_the_folder_of_nbship_without_being_told(root: Path) -> None:
+    (root / ".gitignore").unlink()
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    sync(project.load(root), check_with_ploomber=False)
+    status = subprocess.check_output(["git", "status", "--porcelain", "-uall"], cwd=root, text=True)
+    assert "dvc.yaml" in status
+    assert ".nbship/" not in status

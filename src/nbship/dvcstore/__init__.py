@@ -14,7 +14,7 @@ from ..lazy import lazy_names
 if TYPE_CHECKING:
     from .config import Repository, config_files, read_repository
     from .digests import Digests, md5_of_text
-    from .gitignore import ignore_in_git
+    from .gitignore import add_to_git, ignore_in_git
     from .lineage import find_commit
     from .lock_entry import Difference, Entry, dependency_digests, find_differences
     from .lock_file import LockFile, read_lock
@@ -38,6 +38,7 @@ __all__ = [
     "LockFile",
     "Repository",
     "RepositoryLock",
+    "add_to_git",
     "claim_files",
     "config_files",
     "dependency_digests",

@@ -37,6 +37,8 @@ class Repository:
         Whether locks are hard links instead of file locks of the operating system.
     git
         Root of the surrounding Git repository; None without one, or if DVC is configured to ignore it.
+    autostage
+        Whether changed files are added to Git's index (`core.autostage`).
     """
 
     root: Path
@@ -45,6 +47,7 @@ class Repository:
     shared: bool = False
     hardlink_lock: bool = False
     git: Path | None = None
+    autostage: bool = False
 
     @property
     def tmp(self) -> Path:
@@ -88,6 +91,7 @@ def read_repository(start: Path) -> Repository:
         shared=str(cache.get("shared", "")).lower() == "group",
         hardlink_lock=_is_true(core.get("hardlink_lock")),
         git=None if _is_true(core.get("no_scm")) else _git(root),
+        autostage=_is_true(core.get("autostage")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from ..atomic_write import remove_temporary
 from ..dvcstore import Repository, claim_files, ignore_in_git, record_tracked_data
@@ -36,8 +36,8 @@ def check_not_nested(project: Project) -> None:
         )
 
 
-def open_run(updater: StageUpdater, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
-    """Prepare the stages `names`, and register the clean-up on `stack`.
+def open_run(updater: StageUpdater, repository: Repository, names: Sequence[str], stack: ExitStack) -> list[Path]:
+    """Prepare the stages `names`, and register the clean-up on `stack`; return the changed `.gitignore` files.
 
     Raises
     ------
@@ -57,9 +57,10 @@ def open_run(updater: StageUpdater, repository: Repository, names: Sequence[str]
         updater.progress.note(
             f"{edit}. This run uses params.yaml; `nbship sync --from-notebook` copies the notebook's value there."
         )
-    _claim_files(updater, repository, names, stack)
+    ignored = _claim_files(updater, repository, names, stack)
     # Only now does no other process write these files.
     _remove_leftovers(updater, names)
+    return ignored
 
 
 def _remove_leftovers(updater: StageUpdater, names: Sequence[str]) -> None:
@@ -88,10 +89,10 @@ def _remedy(updater: StageUpdater, path: PurePosixPath) -> str:
     )
 
 
-def _claim_files(updater: StageUpdater, repository: Repository, names: Sequence[str], stack: ExitStack) -> None:
+def _claim_files(updater: StageUpdater, repository: Repository, names: Sequence[str], stack: ExitStack) -> list[Path]:
     root, stages = updater.project.root, [updater.declared[name] for name in (COPIES_STAGE, *names)]
-    if repository.git:
-        ignore_in_git(repository.git, (root / path for stage in stages for path in stage.cached))
+    cached = [root / path for stage in stages for path in stage.cached]
+    ignored = ignore_in_git(repository.git, cached) if repository.git else []
     claim = claim_files(
         repository,
         read=dict.fromkeys(root / path for stage in stages for path in stage.files),
@@ -100,3 +101,4 @@ def _claim_files(updater: StageUpdater, repository: Repository, names: Sequence[
         on_wait=lambda command: updater.progress.note(f"'{command}' is running here. Waiting for it to finish."),
     )
     stack.enter_context(claim)
+    return ignored

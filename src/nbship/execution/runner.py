@@ -8,7 +8,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
-from ..dvcstore import DvcStore, Repository, RepositoryLock, hold_run_lock, read_repository, repair_lock
+from ..dvcstore import (
+    DvcStore,
+    Repository,
+    RepositoryLock,
+    add_to_git,
+    hold_run_lock,
+    read_repository,
+    repair_lock,
+)
 from ..pipeline import (
     Pipeline,
     ancestors,
@@ -105,12 +113,14 @@ def _run(
             fork_server.preload(library_imports(project, pipeline, upstream))
         updater = _plan(project, repository, progress=progress, fork_server=fork_server, force=force, jobs=jobs)
         progress.begin(list(upstream))
-        open_run(updater, repository, list(upstream), stack)
+        ignored = open_run(updater, repository, list(upstream), stack)
         updater.copy_notebooks()
         stale = _stale(upstream, updater)
         updater.store.expect(stale)
         fork_server.preload([module for name in stale for module in updater.plans[name].imports])
         run_in_order(stale, updater, jobs=jobs + 1, stop=updater.stop)
+        if repository.git and repository.autostage and not updater.summary.failed:
+            add_to_git(repository.git, [project.root / "dvc.lock", project.root / "dvc.yaml", *ignored])
         if not targets and not updater.summary.failed:
             write_snapshot_if_current(project, name=SNAPSHOT, extra=updater.store.cached_files())
     return updater.summary

@@ -10,7 +10,7 @@ from typing import Any
 from ..dvcstore import md5_of_text, render_entry
 from ..errors import PipelineError, UndeclaredImportError
 from ..project import Project, read_yaml
-from .libraries import LIBRARIES, LOCK
+from .libraries import LIBRARIES, lock_files
 from .plan import Plan, plan_stage, plan_stages
 from .spec import COPIES_STAGE, Pipeline, read_pipeline
 
@@ -67,10 +67,10 @@ def reject_hand_written(path: Path) -> None:
 
 
 def _copies_stage(project: Project, pipeline: Pipeline, plans: Iterable[Plan]) -> dict[str, Any]:
-    lock = (project.root / LOCK).is_file()
-    files = [*map(str, pipeline.notebooks), "pipeline.yaml", *([str(LOCK)] if lock else [])]
+    locks = lock_files(project)
+    files = [*map(str, pipeline.notebooks), "pipeline.yaml", *map(str, locks)]
     stage: dict[str, Any] = {"cmd": f"{_COMMAND}{COPIES_STAGE}", "deps": files}
-    if not lock:
+    if not locks:
         # No file shows that other versions were installed, so the stage runs each time (milliseconds).
         stage["always_changed"] = True
     return {**stage, "outs": [*(str(plan.copy) for plan in plans), str(LIBRARIES)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from ..errors import PipelineError
 from ..project import Project, read_cache_file, write_cache_file
 from .file_index import index_of
 
-__all__ = ["LIBRARIES", "LOCK", "Libraries", "library_folders", "read_libraries"]
+__all__ = ["LIBRARIES", "LOCK", "Libraries", "library_folders", "lock_files", "read_libraries"]
 
 LOCK = PurePosixPath("uv.lock")
+# Lock files of other tools: nbship records the installed versions, and a change of one of these files means new ones.
+_OTHER_LOCKS = ("poetry.lock", "pdm.lock", "pixi.lock", "Pipfile.lock", "conda-lock.yml", "pylock.toml")
+_PINNED = re.compile(r"[\w.\[\],-]+ *==[^*]+|-.*")
 LIBRARIES = PurePosixPath(".nbship/cache/libraries.json")
 
 
@@ -71,6 +75,28 @@ def read_libraries(project: Project) -> Libraries:
     else:
         versions, requirements = _installed(project.cache / "installed.json", library_folders())
     return Libraries(versions, requirements, distributions)
+
+
+def lock_files(project: Project) -> list[PurePosixPath]:
+    """Return the files of a project that pin the versions of its libraries.
+
+    These are lock files, and a `requirements.txt` in which every line is `name==version`.
+    """
+    names = [str(LOCK), *_OTHER_LOCKS]
+    found = [PurePosixPath(name) for name in names if index_of(project).md5(project.root / name) is not None]
+    requirements = project.root / "requirements.txt"
+    if index_of(project).md5(requirements) is not None and _is_pinned(requirements):
+        found.append(PurePosixPath(requirements.name))
+    return found
+
+
+def _is_pinned(requirements: Path) -> bool:
+    text = requirements.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    lines = [line.partition(" #")[0].strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    return bool(lines) and all(
+        _PINNED.fullmatch(line) and not line.startswith(("-r", "-e", "--req", "--ed")) for line in lines
+    )
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..atomic_write import replacing, write_if_changed
+from ..atomic_write import replacing, write_if_changed, write_whole
 from ..dvcstore import read_lock
 from ..errors import PipelineError
 from ..file_locks import changing
@@ -243,6 +243,9 @@ def _values(edits: list[Edit]) -> Mapping[str, Value]:
 def _write_environment(project: Project) -> None:
     """Write the parameters where Ploomber reads them: `env.yaml` beside `pipeline.yaml`."""
     write_if_changed(project.root / ".nbship" / "env.yaml", render_params(project.params))
+    ignored = project.root / ".nbship" / ".gitignore"
+    if not ignored.exists():
+        write_whole(ignored, "# Written by nbship: Git ignores this folder, in every project.\n*\n")
     link = project.root / "env.yaml"
     if link.is_symlink() and link.readlink() == Path(".nbship/env.yaml"):
         return
