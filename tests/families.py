@@ -106,14 +106,18 @@ def varied() -> ColumnTransformer:
     )  # fmt: skip
 
 
-def curved() -> ColumnTransformer:
-    """Columns that increase with their numbers and are not affine, and imputers of a marker."""
+def curved(*, bounded: bool = False) -> ColumnTransformer:
+    """Columns that increase with their numbers and are not affine, and imputers of a marker.
+
+    Bounded columns are finite for every number: forests reject infinite ones.
+    """
     quantiles = make_pipeline(SimpleImputer(), QuantileTransformer(n_quantiles=20))
     marked = make_pipeline(SimpleImputer(missing_values=3, add_indicator=True), FunctionTransformer(np.cbrt))
     texts = make_pipeline(SimpleImputer(missing_values="green", strategy="most_frequent"), OrdinalEncoder())
+    infinite = [("power", PowerTransformer(), ["length"]), ("log", FunctionTransformer(np.log1p), ["doors"])]
     return ColumnTransformer(
-        [("power", PowerTransformer(), ["length"]), ("quantiles", quantiles, ["mass"]), ("root", FunctionTransformer(np.cbrt), ["price"]),
-         ("log", FunctionTransformer(np.log1p), ["doors"]), ("marked", marked, ["doors"]), ("texts", texts, ["colour"])]
+        [*([] if bounded else infinite), ("quantiles", quantiles, ["mass"]), ("root", FunctionTransformer(np.cbrt), ["price"]),
+         ("marked", marked, ["doors"]), ("texts", texts, ["colour"])]
     )  # fmt: skip
 
 
@@ -145,7 +149,7 @@ FAMILIES = {
     "boosting, categories": _of(ordinal, lambda: ensemble.HistGradientBoostingClassifier(**BOOST, categorical_features=[0, 1])),
     "boosting, three classes": _of(varied, lambda: ensemble.HistGradientBoostingClassifier(**BOOST), "multiclass"),
     "boosting, curved columns": _of(curved, lambda: ensemble.HistGradientBoostingClassifier(**BOOST)),
-    "forest, curved columns": _of(curved, lambda: ensemble.RandomForestRegressor(15, random_state=0), "value"),
+    "forest, curved columns": _of(lambda: curved(bounded=True), lambda: ensemble.RandomForestRegressor(15, random_state=0), "value"),
     "boosting, gamma": _of(ordinal, lambda: ensemble.HistGradientBoostingRegressor(**BOOST, loss="gamma"), "positive"),
     "gradient boosting": _of(preprocessing, lambda: ensemble.GradientBoostingClassifier(n_estimators=15, random_state=0)),
     "gradient boosting, exponential": _of(preprocessing, lambda: ensemble.GradientBoostingClassifier(loss="exponential", n_estimators=15, random_state=0)),

@@ -13,6 +13,7 @@ import numpy as np
 import sklearn
 
 from ...errors import CorruptPackageError, NotCompilableError
+from ...text import first_line
 from ..backends import (
     BOUND,
     NODES,
@@ -205,7 +206,13 @@ def _compared(tables: Tables | Nodes | Blend, model: _Model) -> tuple[bytes, flo
 
 def _difference(model: _Model, given: Column, rows: Columns) -> float:
     """Return the largest difference of scores from those of the estimator; inf if a label differs."""
-    expected, labels = model.expected(rows)
+    try:
+        expected, labels = model.expected(rows)
+    except ValueError as error:
+        # For example a logarithm that is infinite. The minimum of a field prevents it.
+        raise NotCompilableError(
+            f"the estimator rejects a row that the signature allows: {first_line(error)}"
+        ) from error
     if model.outputs is not None and labels is not None:
         predicted = model.outputs.read(given).label
         if predicted is not None and (predicted != labels).any():
