@@ -137,8 +137,8 @@ def read_form(values: Mapping[str, Any], signature: Signature) -> tuple[dict[str
     >>> signature = Signature(inputs=(Field("a", "float"), Field("b", "float", nullable=True, optional=True)))
     >>> read_form({"a": "2.5", "b": None}, signature)
     ({'a': 2.5}, {})
-    >>> read_form({"a": "2,5", "b": "1"}, signature)
-    ({'b': 1.0}, {'a': "is '2,5', which is not a number"})
+    >>> read_form({"a": "many", "b": "1"}, signature)
+    ({'b': 1.0}, {'a': "is 'many', which is not a number"})
     """
     row: dict[str, Any] = {}
     failures: dict[str, str] = {}
