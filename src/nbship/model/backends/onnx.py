@@ -104,7 +104,11 @@ def _tensor(column: Column, *, is_string: bool) -> Any:
     if not is_string:
         return column.astype(np.float64)[:, None]
     found = np.empty((len(column), 1), dtype=object)
-    found[:, 0] = [NULL if value is None or value != value else value for value in column.tolist()]
+    # A string that begins like null must not become null: it gets a second mark, and is no known category.
+    found[:, 0] = [
+        NULL if value is None or value != value else NULL + value if value.startswith(NULL) else value
+        for value in column.tolist()
+    ]
     return found
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -243,15 +244,17 @@ def _convert(model: _Model) -> tuple[bytes, float]:
     if find_spec("onnx") is None or find_spec("onnxruntime") is None or find_spec("skl2onnx") is None:
         raise NotCompilableError("conversion to ONNX needs `pip install 'nbship[onnx]'`")
     from ..backends import Graph
+    from .conversion import convert
     from .onnx_graph import build_graph
 
     traced, last = _most_traced(model)
     about = {**model.about, "probabilistic": hasattr(last, "predict_proba")}
+    convert_once = lru_cache(maxsize=1)(convert)
     found: list[tuple[float, bytes]] = []
     reason = NotCompilableError("no conversion was tried")
     for narrow in (False, True):
         try:
-            data, binned = build_graph(last, traced, about=about, narrow=narrow)
+            data, binned = build_graph(last, traced, about=about, narrow=narrow, convert=convert_once)
             rows = _rows(model, binned.inputs, exact=False)
             found.append((_difference(model, Graph(data).scores(rows), rows), data))
         except (NotCompilableError, CorruptPackageError) as error:

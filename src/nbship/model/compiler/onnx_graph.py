@@ -10,27 +10,28 @@ the largest score.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ...errors import NotCompilableError
-from ...text import first_line
 from ..backends import NULL
 from .binning import Binned, bin_inputs
+from .conversion import convert
 from .estimators import Ensemble, Linear, read_scores
 from .onnx_trees import sum_trees
-from .onnx_writer import DOUBLE, FLOAT, INT64, OPSET, Writer
+from .onnx_writer import DOUBLE, FLOAT, INT64, Writer
 from .trace import Traced, affine_columns
 
 __all__ = ["build_graph"]
 
+Convert: TypeAlias = "Callable[[Any], tuple[Any, Any]]"
+
 
 def build_graph(
-    estimator: Any, traced: Traced, *, about: Mapping[str, Any], narrow: bool = False
+    estimator: Any, traced: Traced, *, about: Mapping[str, Any], narrow: bool = False, convert: Convert = convert
 ) -> tuple[bytes, Binned]:
     """Return the ONNX graph of a traced pipeline's last step, and the bins of its inputs.
 
@@ -40,6 +41,8 @@ def build_graph(
         Metadata of the graph: the classes and the feature function.
     narrow
         Whether skl2onnx converts to float32, which it supports for more estimators than double precision.
+    convert
+        Returns the conversions of an estimator by skl2onnx.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def build_graph(
         weighed = graph.add("MatMul", matrix, graph.constant(scores.weights.T.copy()))
         found = _linked(graph, graph.add("Add", weighed, graph.constant(np.array(scores.base)[None, :])), scores)
     else:
-        found = _converted(graph, estimator, _matrix(graph, traced, binned, bins), narrow=narrow)
+        found = _converted(graph, estimator, _matrix(graph, traced, binned, bins), narrow=narrow, convert=convert)
     graph.name("Identity", "scores", found)
     classes = about["classes"]
     if classes is not None:
@@ -78,8 +81,8 @@ def _bin(graph: Writer, each: Any) -> str:
     """Add nodes for the bin of an input in each row, shape (rows,), and return their output."""
     flat = graph.constant(np.array([-1]))
     if each.is_string:
-        if NULL in each.known:
-            raise NotCompilableError(f"'{each.name}' has a category that is the encoding of null")
+        if any(text.startswith(NULL) for text in each.known):
+            raise NotCompilableError(f"'{each.name}' has a category that begins like the encoding of null")
         texts = [*each.known, NULL]
         indices = [*range(len(each.known)), len(each.known) + 1]
         found = graph.add("LabelEncoder", each.name, domain="ai.onnx.ml", keys_strings=texts, values_int64s=indices, default_int64=len(each.known))  # fmt: skip
@@ -139,29 +142,19 @@ def _one_hot(graph: Writer, chosen: str, among: Any) -> str:
     return graph.add("Cast", graph.add("Equal", chosen, graph.constant(among[None, :])), to=DOUBLE)
 
 
-def _converted(graph: Writer, estimator: Any, matrix: str, *, narrow: bool) -> str:
+def _converted(graph: Writer, estimator: Any, matrix: str, *, narrow: bool, convert: Convert) -> str:
     """Add nodes for an estimator that skl2onnx converts, and return the scores."""
-    import skl2onnx
-    from skl2onnx.common import data_types
+    import onnx
 
     classes = getattr(estimator, "classes_", None)
     probabilistic = classes is not None and hasattr(estimator, "predict_proba")
     if hasattr(estimator, "flatten_transform"):
         # flatten_transform changes the output of `transform` only, but skl2onnx supports just one value.
         estimator = copy(estimator).set_params(flatten_transform=False)
-    kind = data_types.FloatTensorType if narrow else data_types.DoubleTensorType
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model = skl2onnx.to_onnx(
-                estimator,
-                initial_types=[("matrix", kind([None, int(estimator.n_features_in_)]))],
-                options={id(estimator): {"zipmap": False}} if probabilistic else None,
-                target_opset={"": OPSET, "ai.onnx.ml": 3},
-            )
-    except Exception as error:
-        # skl2onnx has no common base class for its exceptions.
-        raise NotCompilableError(f"skl2onnx: {first_line(error, otherwise=type(error).__name__)}") from error
+    found = convert(estimator)[1 if narrow else 0]
+    if isinstance(found, str):
+        raise NotCompilableError(found)
+    model = onnx.load_from_string(found)
     given = graph.add("Cast", matrix, to=FLOAT) if narrow else matrix
     outputs = graph.include(model, given)
     if classes is None or probabilistic:

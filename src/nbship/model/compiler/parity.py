@@ -42,9 +42,9 @@ def generate_rows(
     random = np.random.default_rng(seed)
     found = {}
     for each in inputs:
-        pool, null = _pool(each, closed=each.name in closed, exact=exact)
-        drawn = random.integers(0, max(1, len(pool)), count)
         seen = real[each.name]
+        pool, null = _pool(each, seen, closed=each.name in closed, exact=exact)
+        drawn = random.integers(0, max(1, len(pool)), count)
         column = seen[random.integers(0, len(seen), count)]
         column = column.astype(object if each.is_string else np.float64)
         if len(pool):
@@ -56,14 +56,17 @@ def generate_rows(
     return found
 
 
-def _pool(each: Input, *, closed: bool, exact: bool) -> tuple[Column, Any]:
+def _pool(each: Input, seen: Column, *, closed: bool, exact: bool) -> tuple[Column, Any]:
     if each.cuts is not None:
         numbers = [each.cuts, np.nextafter(each.cuts, np.inf), np.nextafter(each.cuts, -np.inf)]
+        known = np.abs(seen.astype(np.float64))
+        largest = np.nanmax(known, initial=0.0, where=np.isfinite(known))
+        numbers.append(largest * np.array([2.0, -2.0, 1e3, -1e3]))
         if exact:
             # Signed zeros, integers that float32 cannot represent, and numbers of extreme size.
             numbers.append(np.array([0.0, -0.0, 2.0**24 + 1, -(2.0**24) - 1, 1e30, -1e30, 5e-324]))
         return np.concatenate(numbers), np.nan
-    texts = [*each.known, *(() if closed else ("", "never seen", each.name))]
+    texts = [*each.known, *(() if closed else ("", "never seen", each.name, "\x00"))]
     column = np.empty(len(texts), dtype=object)
     column[:] = texts
     return column, None
