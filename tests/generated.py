@@ -237,9 +237,7 @@ def thresholds(estimator: Any) -> list[float]:
             continue
         seen.add(id(each))
         if isinstance(each, (list, tuple)) or (isinstance(each, np.ndarray) and each.dtype == object):
-            waiting += (
-                list(np.asarray(each, dtype=object).ravel()) if not isinstance(each, np.ndarray) else list(each.ravel())
-            )
+            waiting += list(each.ravel()) if isinstance(each, np.ndarray) else list(each)
         elif type(each).__module__.startswith("sklearn."):
             if hasattr(each, "tree_"):
                 found += each.tree_.threshold[each.tree_.feature >= 0].tolist()

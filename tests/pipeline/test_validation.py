@@ -29,7 +29,9 @@ def write(
     (root / "out").mkdir(exist_ok=True)
     (root / "pipeline.yaml").write_text(json.dumps({"tasks": tasks}))
     for name, above in (("a", "None"), ("b", upstream)):
-        names = "".join(f"\n{key} = 0" for key in task.get("params", {}) if key != "resources_") if name == "b" else ""
+        names = (
+            "".join(f"\n{key} = None" for key in task.get("params", {}) if key != "resources_") if name == "b" else ""
+        )
         parameters = code_cell(f"upstream = {above}\nproduct = None{names}", tags=("parameters",))
         cells = [parameters, code_cell(cell, place=1)] if name == "b" else [parameters]
         notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}

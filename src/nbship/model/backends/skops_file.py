@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import CorruptPackageError
+from ...errors import CorruptPackageError, PackageError
 from ...text import first_line
 from ..canonical_zip import write_zip
 
@@ -82,7 +82,14 @@ def dump_estimator(estimator: Any) -> bytes:
     """Return a fitted estimator as a canonical skops file."""
     import skops.io
 
-    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
+    try:
+        stored = skops.io.dumps(estimator)
+    except Exception as error:
+        reason = first_line(error, otherwise=type(error).__name__)
+        raise PackageError(
+            f"{type(estimator).__name__} cannot be stored: {reason.rstrip('.')}. Choose another estimator."
+        ) from error
+    with zipfile.ZipFile(io.BytesIO(stored)) as archive:
         schema = json.loads(archive.read("schema.json"))
         files: dict[str, str] = {}
         _renumber(schema, ids={}, files=files)

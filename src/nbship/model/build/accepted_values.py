@@ -15,8 +15,9 @@ from ...errors import InvalidInputError, SignatureError
 from ..package import PackagedModel
 from ..signature import Column, Columns, Field, Signature, storable, to_array
 
-__all__ = ["check_accepted_values", "with_limits"]
+__all__ = ["check_accepted_values", "check_single_rows", "with_limits"]
 
+_SINGLES = 20
 _UNSEEN = "a value that training never saw"
 # Trees round numbers to float32, which holds none above 3.4e38.
 _FAR = (1e300, float(np.finfo(np.float32).max), 1e30, 1e15)
@@ -79,6 +80,25 @@ def _rejected(model: PackagedModel, row: Columns) -> str | None:
     except InvalidInputError as error:
         return error.failures[0].reason
     return None
+
+
+def check_single_rows(model: PackagedModel, columns: Columns) -> None:
+    """Predict some rows together and one by one.
+
+    Raises
+    ------
+    SignatureError
+        If a row has another output among others, as after a factorization that is fitted to all of them.
+    """
+    rows = len(next(iter(columns.values())))
+    some = np.unique(np.linspace(0, rows - 1, _SINGLES).astype(int))
+    together = model.backend.scores({name: np.asarray(column)[some] for name, column in columns.items()})
+    for place, row in enumerate(some.tolist()):
+        alone = model.backend.scores({name: np.asarray(column)[[row]] for name, column in columns.items()})
+        if not np.array_equal(alone[0], together[place], equal_nan=True):
+            raise SignatureError(
+                f"The estimator's answer for training row {row} depends on the other rows of a request. Package an estimator that predicts each row by itself."
+            )
 
 
 def _trials(signature: Signature) -> Iterator[tuple[Field, Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...atomic_write import replacing_folder, write_whole
 from ...errors import GateError, PackageError, SignatureError
+from ...text import first_line
 from ..backends import dump_estimator, finds_outliers, input_of, load_estimator_bytes, steps_of, targets_of, types_in
 from ..compiler import choose_backend
 from ..features import ColumnFeatures
@@ -30,7 +31,7 @@ from ..package import (
     read_manifest,
 )
 from ..signature import Output, OutputReader, Rows, Scalar, Signature, Target, read_rows, with_names
-from .accepted_values import check_accepted_values, with_limits
+from .accepted_values import check_accepted_values, check_single_rows, with_limits
 from .card import make_card
 from .deployed import deployed, threshold_of
 from .evidence import gather_evidence
@@ -104,7 +105,12 @@ def build_package(
         )
     target, fitted = Path(folder), estimator
     golden, reference, estimator = with_names(golden), with_names(reference), deployed(estimator)
-    signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator, signature, golden))
+    try:
+        signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator, signature, golden))
+    except (ValueError, TypeError) as error:
+        raise SignatureError(
+            f"The estimator fails for rows of the signature: {first_line(error).rstrip('.')}. Infer the signature from the frame that it was fitted on."
+        ) from error
     _check_lookups(signature, lookups)
     # Fails early, before the slow steps, if the signature names a target or class that the estimator does not have.
     OutputReader(signature, targets_of(estimator, several=1 + max(each.target for each in signature.outputs)))
@@ -140,6 +146,7 @@ def build_package(
         for kind, (frame, expected) in asked.items():
             if found := disagreement(base, frame, expected, kind=kind):
                 raise explain(found, fitted, signature, frame)
+        check_single_rows(base, base.complete(rows))
     needed = sorted(distributions_in({**runtime_files(code, backend=choice.name), **code}))
     libraries = _libraries(needed)
     files |= {
