@@ -66,10 +66,11 @@ def small_challenger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package with the same signature whose backend is ONNX."""
     from sklearn.impute import SimpleImputer
-    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
 
-    return build_small(tmp_path_factory.mktemp("models"), classifier=make_pipeline(SimpleImputer(), GaussianNB()))
+    network = MLPClassifier((3,), solver="lbfgs", max_iter=500, random_state=0)
+    return build_small(tmp_path_factory.mktemp("models"), classifier=make_pipeline(SimpleImputer(), network))
 
 
 @pytest.fixture(scope="session")

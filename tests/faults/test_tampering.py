@@ -136,4 +136,4 @@ def test_tables_that_unpack_to_gigabytes_are_not_unpacked() -> None:
         for _ in range(1100):
             entry.write(bytes(1 << 20))
     with pytest.raises(CorruptPackageError, match="would unpack to 1,153 MB"):
-        load_tables(bomb.getvalue())
+        load_tables(bomb.getvalue(), path="tables.npz")

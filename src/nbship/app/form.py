@@ -20,6 +20,7 @@ __all__ = ["EXAMPLE", "Widget", "number_text", "read_form", "time_text", "widget
 
 _KINDS = {"bool": "switch", "int": "number", "float": "number", "string": "text", "datetime": "timestamp"}
 _BOOLEANS = {True: "Yes", False: "No"}
+_FAR = 1e15
 EXAMPLE = "2024-01-31 08:00"
 
 
@@ -121,8 +122,14 @@ def number_text(number: float) -> str:
 def _limits(field: Field) -> str:
     if field.dtype not in ("int", "float", "datetime"):
         return ""
+    # The limits of float32 say nothing to a reader.
     low, high = (
-        number_text(limit) if isinstance(limit, (int, float)) else limit for limit in (field.minimum, field.maximum)
+        None
+        if isinstance(limit, float) and abs(limit) >= _FAR
+        else number_text(limit)
+        if isinstance(limit, (int, float))
+        else limit
+        for limit in (field.minimum, field.maximum)
     )
     if low is None or high is None:
         return f"From {low}." if low is not None else f"Up to {high}." if high is not None else ""

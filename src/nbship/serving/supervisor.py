@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from ..errors import ServingError
+from ..errors import NbshipError, ServingError
 from ..file_locks import changing
 from ..inference import Deployment, find_deployment
 from .application import application_of
@@ -73,7 +74,11 @@ def serve_workers(
 
 def worker() -> Service:
     """Return the application of a worker process, configured by environment variables."""
-    deployment = find_deployment(Path(os.environ[_PACKAGE]))
+    try:
+        deployment = find_deployment(Path(os.environ[_PACKAGE]))
+    except NbshipError as error:
+        _LOGGER.error("%s", error)
+        sys.exit(STARTUP_FAILURE)
     return application_of(deployment, other_versions=bool(os.environ.get(_OTHER)), digest=os.environ.get(_DIGEST, ""))
 
 

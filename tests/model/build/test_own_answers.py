@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from generated import compare, make_case, odd_rows, package
+from random_pipelines import compare, make_case, odd_rows, package
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
@@ -251,9 +251,9 @@ def test_far_rows_have_the_estimators_label(estimator: Any, tmp_path: Path) -> N
     assert (model.predict(far).label == estimator.predict(far)).all()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 def test_generated_pipelines_answer_as_the_estimator_does(seed: int, tmp_path: Path) -> None:
-    """A dozen of those that `tests/faults/test_generated_pipelines.py` makes."""
+    """Some of those that `tests/faults/test_generated_pipelines.py` makes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         case = make_case(seed)

@@ -12,7 +12,10 @@ import pytest
 import sklearn
 from families import FAMILIES, fitted, make_rows, make_signature
 from sklearn.base import BaseEstimator
+from sklearn.naive_bayes import GaussianNB
 
+from nbship.errors import NotCompilableError
+from nbship.model.compiler import conversion
 from nbship.model.compiler.choose import Choice, choose_backend
 from nbship.model.signature import columns_of
 
@@ -80,3 +83,10 @@ def test_an_untested_version_is_named_as_the_reason(monkeypatch: pytest.MonkeyPa
     with watched(hidden="coef_" if "coef_" in read else sorted(read)[0]):
         reason = choice_of("logistic").report["tables"]
     assert "tested with scikit-learn 1.7 to 1.9, not with 9.1.0 (AttributeError" in reason
+
+
+def test_a_conversion_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "_TIME", 0.05)
+    estimator = GaussianNB().fit([[1.0], [2.0]], [0, 1])
+    with pytest.raises(NotCompilableError, match=r"skl2onnx did not convert it in 0\.05 s"):
+        conversion.convert(estimator)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 __all__ = ["describe_unexpected"]
 
+_LONGEST = 300
 _PACKAGE = str(Path(__file__).parents[2]) + os.sep
 
 
@@ -36,7 +37,7 @@ def _sentence(error: Exception) -> str:
         return "The memory ran out. End other programs, or use a machine with more memory."
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("nbship"):
         return f"The library '{error.name}' is not installed. Install it in the environment '{sys.prefix}'."
-    message = f"{kind.__name__}: {' '.join(str(error).split())[:500]}".rstrip(": ").rstrip(".")
+    message = f"{kind.__name__}: {' '.join(str(error).split())[:_LONGEST]}".rstrip(": ").rstrip(".")
     file, line = _nearest_frame(error)
     if file and not file.startswith(_PACKAGE):
         return f"'{file}', line {line}, raised {message}. Correct it there."

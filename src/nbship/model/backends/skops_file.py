@@ -52,7 +52,7 @@ _TRUSTED = {
         *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Hyperparameter"),
         *("Matern", "PairwiseKernel", "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel"),
     ),
-    "sklearn.impute._iterative": ("_ImputerTriplet",),
+    "sklearn.impute._iterative": ("IterativeImputer", "_ImputerTriplet"),
     "sklearn.metrics._dist_metrics": (
         *("BrayCurtisDistance64", "CanberraDistance64", "ChebyshevDistance64", "DiceDistance64", "EuclideanDistance64"),
         *("HammingDistance64", "HaversineDistance64", "JaccardDistance64", "MahalanobisDistance64"),

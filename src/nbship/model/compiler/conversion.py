@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from functools import lru_cache
 from typing import Any
 
 from ...errors import NotCompilableError
@@ -35,10 +36,15 @@ def convert(estimator: Any) -> tuple[Any, Any]:
     NotCompilableError
         If the process does not end in time, or dies.
     """
+    return _in_child(pickle.dumps(estimator))
+
+
+@lru_cache(maxsize=4)
+def _in_child(pickled: bytes) -> tuple[Any, Any]:
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=pickle.dumps(estimator),
+            input=pickled,
             capture_output=True,
             timeout=_TIME,
             check=False,

@@ -78,5 +78,9 @@ def largest_difference(given: Column, expected: Column) -> float:
         return float("inf")
     if given.shape[1] > 1 and (given.argmax(axis=1) != expected.argmax(axis=1)).any():
         return float("inf")
-    apart = np.abs(given - expected) / np.maximum(1.0, np.abs(expected))
-    return float(np.nanmax(apart, initial=0.0))
+    # The difference of two infinite numbers is NaN, or infinite.
+    finite = np.isfinite(given) & np.isfinite(expected)
+    if (np.where(finite | np.isnan(given), 0.0, given) != np.where(finite | np.isnan(given), 0.0, expected)).any():
+        return float("inf")
+    apart = np.abs(given[finite] - expected[finite]) / np.maximum(1.0, np.abs(expected[finite]))
+    return float(np.max(apart, initial=0.0))

@@ -15,6 +15,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -173,5 +174,15 @@ def distributions_in(code: Mapping[str, bytes]) -> set[str]:
     names = {name.partition(".")[0] for found in imported for name in found}
     own = {path.split("/")[0].removesuffix(".py") for path in code} | {"nbship"}
     names -= own | set(sys.stdlib_module_names)
-    given = metadata.packages_distributions() if names else {}
+    given = _distributions(_folders()) if names else {}
     return {re.sub(r"[-_.]+", "-", given[name][0]).lower() for name in names if name in given}
+
+
+def _folders() -> tuple[tuple[str, int], ...]:
+    """Return the folders of `sys.path`, and when each last changed, as it does by an installation."""
+    return tuple((path, Path(path).stat().st_mtime_ns) for path in sys.path if Path(path).is_dir())
+
+
+@lru_cache(maxsize=1)
+def _distributions(folders: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
