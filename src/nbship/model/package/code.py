@@ -177,8 +177,9 @@ def distributions_in(code: Mapping[str, bytes]) -> set[str]:
     given = _distributions(_folders()) if names else {}
     return {re.sub(r"[-_.]+", "-", given[name][0]).lower() for name in names if name in given}
 
+
+def _folders() -> tuple[tuple[str, int], ...]:
     """Return the folders of `sys.path`, each with the time of its last installation."""
-    """Return the folders of `sys.path`, and when each last changed, as it does by an installation."""
     return tuple((path, Path(path).stat().st_mtime_ns) for path in sys.path if Path(path).is_dir())
 
 
