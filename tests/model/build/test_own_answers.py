@@ -23,7 +23,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -181,6 +181,23 @@ def test_numbers_that_the_estimator_rejects_are_rejected(tmp_path: Path) -> None
         with pytest.raises(InvalidInputError, match="above the maximum"):
             model.predict(rows)
     assert model.predict([{"a": 1e38, "b": 1}]).label[0] == estimator.predict(pd.DataFrame({"a": [1e38], "b": [1]}))[0]
+
+
+def test_each_end_of_a_field_has_its_own_limit(tmp_path: Path) -> None:
+    """The logarithm fails below -1, beyond the field's minimum, which is no reason for a maximum."""
+    frame = FRAME.assign(a=FRAME.a.abs())
+    logarithm = make_column_transformer((FunctionTransformer(np.log1p, feature_names_out="one-to-one"), ["a"]))
+    estimator = DecisionTreeClassifier(max_depth=3).fit(frame, LATE)
+    for limits, most in (
+        ({"minimum": 0.0}, np.finfo(np.float32).max),
+        ({"minimum": 0.0, "maximum": 1e300}, np.finfo(np.float32).max),
+        ({"minimum": 0.0, "maximum": 9.0}, 9.0),
+    ):
+        field = built(tmp_path, estimator, frame, fields={"a": limits}).signature["a"]
+        assert (field.minimum, field.maximum) == (0.0, most)
+    estimator = make_pipeline(logarithm, LogisticRegression()).fit(frame, LATE)
+    field = built(tmp_path, estimator, frame, fields={"a": {"minimum": 0.0}}).signature["a"]
+    assert (field.minimum, field.maximum) == (0.0, None)
 
 
 def test_a_score_that_is_not_finite_is_an_error(tmp_path: Path) -> None:

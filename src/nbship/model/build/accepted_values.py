@@ -30,15 +30,14 @@ def with_limits(model: PackagedModel, columns: Columns) -> Signature:
     for field in signature.inputs:
         if field.dtype != "float":
             continue
-        least, most = storable(field)
-        for far in _FAR:
-            low, high = max(-far, least, field.minimum or -far), min(far, most, field.maximum or far)
-            if all(_is_accepted(model, {**row, field.name: to_array(field, [end])}) for end in (low, high)):
-                break
-        if far != _FAR[0] and far < most:
-            low = -far if field.minimum is None else max(-far, field.minimum)
-            high = far if field.maximum is None else min(far, field.maximum)
-            signature = signature.edit(field.name, minimum=low, maximum=high)
+        for name, sign, end in zip(("minimum", "maximum"), (-1, 1), storable(field), strict=True):
+            stated = getattr(field, name)
+            bound = min(_FAR[0], abs(end), np.inf if stated is None else sign * stated)
+            tried = [bound, *(far for far in _FAR if far < bound)] if bound > _FAR[-1] else []
+            accepted = (far for far in tried if _is_accepted(model, {**row, field.name: to_array(field, [sign * far])}))
+            # For a field that fails at every magnitude, no limit would help.
+            if (far := next(accepted, None)) is not None and far != bound:
+                signature = signature.edit(field.name, **{name: sign * far})
     return signature
 
 
