@@ -246,6 +246,7 @@ def test_values_that_training_never_saw_are_named(page: Any) -> None:
     page.get_by_text("Brand: '*zenith* $1$ :red[x] `y` <i>' does not occur in the training data.").wait_for()
     page.get_by_text("Count: 99 is outside the training data, which go from 5 to 5.").wait_for()
     page.get_by_text("Glued was always given in training.").wait_for()
+    assert page.get_by_test_id("risk").count() == 1
 
 
 def test_a_click_that_also_ends_a_change_is_answered(page: Any, state: Path) -> None:

@@ -225,6 +225,7 @@ def test_what_is_no_input_may_be_read(project: Project, fork_server: ForkServer,
 
 def test_a_declared_module_may_be_read(project: Project) -> None:
     project.run("import colours.red, inspect\nprint(inspect.getsource(colours.red))", None)
+    assert (project.root / "products/sum.json").is_file()
 
 
 def test_a_product_of_another_stage_needs_its_upstream(project: Project, fork_server: ForkServer) -> None:
