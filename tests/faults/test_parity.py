@@ -20,7 +20,7 @@ from nbship import acceptance, predictor
 from nbship.errors import AcceptanceError
 from nbship.model import Provenance, build_package
 from nbship.model.backends.lookup_tables import Tables
-from nbship.model.compiler import averaging, choose, onnx_graph
+from nbship.model.compiler import averaging, choose, fitted_model, onnx_graph
 from nbship.model.signature.validation import read_rows
 
 COMPILED = [name for name, family in FAMILIES.items() if family.path == "tables"]
@@ -33,10 +33,10 @@ def choice_of(name: str) -> choose.Choice:
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_ten_thousand_rows_get_the_same_outputs(name: str, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    generate = choose.generate_rows
+    generate = fitted_model.generate_rows
     for seed in range(20 if full else 1):
         monkeypatch.setattr(
-            choose, "generate_rows", lambda *args, seed=seed, **options: generate(*args, seed=seed, **options)
+            fitted_model, "generate_rows", lambda *args, seed=seed, **options: generate(*args, seed=seed, **options)
         )
         report = choice_of(name).report
         assert report["path"] == "tables", report
@@ -97,7 +97,7 @@ def test_wrong_tables_are_found_by_verify(tmp_path: Path, monkeypatch: pytest.Mo
     """The tables and the golden outputs agree and are both wrong; the fitted estimator in the package differs."""
     right = averaging.compile_model
     monkeypatch.setattr(choose, "compile_model", lambda *args, **options: forgetful(right(*args, **options)))
-    monkeypatch.setattr(choose, "_difference", lambda *args: 0.0)
+    monkeypatch.setattr(fitted_model.FittedModel, "difference", lambda *args: 0.0)
     monkeypatch.setattr("nbship.model.build.build.disagreement", lambda *args, **options: None)
     frame = make_rows()
     golden = frame.head(600).assign(town=lambda rows: rows["town"].where(np.arange(600) % 2 == 0, "unseen"))
