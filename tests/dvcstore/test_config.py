@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 
 from nbship.dvcstore.config import read_repository
 from nbship.errors import PipelineError
@@ -16,12 +15,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVC_SYSTEM_CONFIG_DIR", str(tmp_path / "system"))
     root = tmp_path / "project"
     (root / "inner").mkdir(parents=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)
+    run("dvc", "init", "--no-scm", "-q", cwd=root, check=True)
     return root
 
 
 def config(root: Path, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", "config", *words], cwd=root, check=True)
+    run("dvc", "config", *words, cwd=root, check=True)
 
 
 def test_defaults_are_those_of_dvc(root: Path):

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from commands import run
 
 from nbship.dvcstore import digests as digests_module
 from nbship.dvcstore.digests import Digests, stamp_of
@@ -18,11 +17,9 @@ def test_digests_are_those_of_dvc(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "folder" / name).write_text(name)
-    dvc = [sys.executable, "-m", "dvc"]
-    environ = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     for words in (["init", "--no-scm", "--quiet"], ["add", "--quiet", "folder", "folder.txt"]):
         (tmp_path / "folder.txt").write_text("one\r\ntwo\n")
-        subprocess.run([*dvc, *words], cwd=tmp_path, env=environ, check=True)
+        run("dvc", *words, cwd=tmp_path, check=True)
     digests = Digests(tmp_path / "index.json")
     for name in ("folder", "folder.txt"):
         assert f"md5: {digests.md5(tmp_path / name)}\n" in (tmp_path / f"{name}.dvc").read_text()
@@ -45,12 +42,11 @@ def test_files_that_dvcignore_names_do_not_count(tmp_path: Path) -> None:
         (tmp_path / "data/raw" / name).write_text(name)
     (tmp_path / ".dvcignore").write_text("# A comment\n\n*.tmp\n!keep.tmp\nlogs/\n*.log\n/data/raw/x\n")
     (tmp_path / "data/.dvcignore").write_text("*.bak\n!*.log\n")
-    environ = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     digests = Digests(tmp_path / "index.json")
     assert len(digests.files(tmp_path / "data/raw") or ()) == len(names)  # not in a DVC repository
     for words in (["init", "--no-scm", "--quiet", "--force"], ["add", "--quiet", "data/raw"]):
         ignored = (tmp_path / ".dvcignore").read_text()
-        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=tmp_path, env=environ, check=True)
+        run("dvc", *words, cwd=tmp_path, check=True)
         (tmp_path / ".dvcignore").write_text(ignored)
     assert f"md5: {digests.md5(tmp_path / 'data/raw')}\n" in (tmp_path / "data/raw.dvc").read_text()
     assert sorted(digests.files(tmp_path / "data/raw") or ()) == ["a.csv", "keep.tmp", "sub/x.log", "sub/x/b.csv"]

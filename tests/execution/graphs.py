@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from commands import run
 
 from .notebooks import notebook
 
@@ -67,7 +68,7 @@ def write_graph(
 
         (root / "uv.lock").write_text(LOCK.format(numpy=np.__version__))
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
+    run("dvc", "init", "-q", cwd=root, check=True)
     return root
 
 

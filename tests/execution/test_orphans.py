@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from commands import run
 from waiting import PATIENCE, is_running, wait_until
 
 from .two_stages import call, write_project
@@ -25,7 +26,7 @@ def sleeping(tmp_path: Path) -> Path:
         "\nimport os, time, pathlib\npathlib.Path('../pid').write_text(str(os.getpid()))\ntime.sleep(1000)"
     )
     path.write_text(json.dumps(content))
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)
+    run("dvc", "init", "--no-scm", "-q", cwd=root, check=True)
     assert call(root, "nbship", "sync").returncode == 0
     return root
 

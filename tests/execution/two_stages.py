@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from commands import run
 
 from nbship import project
 from nbship.pipeline import ploomber, read_pipeline
@@ -95,11 +96,8 @@ def _accept(root: Path) -> None:
 def call(root: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program of this environment in a folder; its environment is not activated."""
     environ = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "NBSHIP_STAGE"}}
-    programs = Path(sys.executable).parent
     environ |= {"PLOOMBER_STATS_ENABLED": "false", "DVC_NO_ANALYTICS": "1", **variables}
-    return subprocess.run(
-        [str(programs / command[0]), *command[1:]], cwd=root, env=environ, capture_output=True, text=True, check=False
-    )
+    return run(*command, cwd=root, env=environ)
 
 
 def git(root: Path, *arguments: str) -> str:

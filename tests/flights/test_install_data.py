@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 
 from flights.install_data import ROOT, directory_digest, install
 from nbship.errors import DataError
@@ -70,6 +69,6 @@ def test_the_digest_is_dvcs_own(tmp_path: Path) -> None:
     (folder / "b.csv").write_text("b")
     (folder / "deep" / "a.csv").write_text("a")
     for words in (["init", "--no-scm", "--quiet"], ["add", "--quiet", "things"]):
-        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=tmp_path, check=True)
+        run("dvc", *words, cwd=tmp_path, check=True)
     digests = {"b.csv": "92eb5ffee6ae2fec3ad71c777531578f", "deep/a.csv": "0cc175b9c0f1b6a831c399e269772661"}
     assert f"md5: {directory_digest(digests)}" in (tmp_path / "things.dvc").read_text()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +56,7 @@ def make_project(folder: Path) -> Path:
     for table in (ROOT / "data").glob("*.csv"):
         os.link(table, folder / "data" / table.name)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=folder, check=True)
+    run("dvc", "init", "--quiet", cwd=folder, check=True)
     return folder
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 from stages import replace, write_notebook, write_project
 
 from nbship import project
@@ -121,11 +120,8 @@ def test_an_unknown_stage_and_a_missing_dvc_yaml_are_named(root: Path) -> None:
 
 
 def test_dvc_repro_fails_for_an_undeclared_stage(root: Path) -> None:
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-
     def dvc(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dvc", *words]
-        return subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False)
+        return run("dvc", *words, cwd=root)
 
     assert dvc("init", "--no-scm", "--quiet").returncode == 0
     first = dvc("repro", "notebooks")

@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import run
 from execution.two_stages import write_project
 
 from nbship import project
@@ -24,8 +24,7 @@ NAME = "progression"
 
 
 def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-    return subprocess.run(words, cwd=root, env=environ, text=True, capture_output=True, check=False)
+    return run(*words, cwd=root)
 
 
 @pytest.fixture(scope="module")

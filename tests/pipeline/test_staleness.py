@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 
 from nbship import project
 from nbship.pipeline.staleness import read_status
@@ -19,8 +18,7 @@ NAME = "progression"
 
 
 def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-    return subprocess.run(words, cwd=root, env=environ, text=True, capture_output=True, check=False)
+    return run(*words, cwd=root)
 
 
 @pytest.fixture(scope="module")
