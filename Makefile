@@ -94,8 +94,8 @@ docs: .venv/installed ## The documentation as HTML, into .nbship/cache/docs; a w
 docs-outputs: install ## Run the blocks of every page, and write what they print into the pages
 	python tests/docs/blocks.py
 
-test-faults: install peers ## The long fault tests
-	pytest -n 2 --dist load --timeout 3600 tests/faults --full
+test-faults: install peers ## All fault tests with their repetitions, and other long tests
+	pytest -n 2 --dist load --timeout 3600 --full -m long
 
 bench: install peers serving-peers ## The comparisons of benchmarks/README.md
 	python -m benchmarks

@@ -30,12 +30,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine is slow, which is no failure; continuous integration looks at the same examples each time.
-settings.register_profile("nbship", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile("nbship", deadline=None, max_examples=40, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("nbship")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="Run the fault tests with all their repetitions.")
+    parser.addoption("--full", action="store_true", help="Run long tests, and fault tests with all their repetitions.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests to `make test-faults`, which runs them and all fault tests."""
+    if config.getoption("--full"):
+        for item in items:
+            if Path(__file__).parent / "faults" in item.path.parents:
+                item.add_marker("long")
+    elif long := [item for item in items if item.get_closest_marker("long")]:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in set(long)]
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ import pytest
 from blocks import PAGES, ROOT, TUTORIAL, Outcome, differences, read_page, run_page
 
 DOCS = ROOT / "docs"
-WITH_BLOCKS = [page for page in PAGES if page != TUTORIAL and read_page(page).steps]
+# Pages whose blocks take longest run in `make test-faults`.
+LONG = {"how-to/operations.md", "how-to/runbook.md", "how-to/ship-a-package.md"}
+NAMES = {page.relative_to(DOCS).as_posix(): page for page in PAGES if page != TUTORIAL and read_page(page).steps}
+WITH_BLOCKS = [pytest.param(page, id=name, marks=[pytest.mark.long] * (name in LONG)) for name, page in NAMES.items()]
 
 
 def report(path: Path, found: list[str]) -> str:
@@ -39,7 +42,7 @@ def test_the_tutorial_leads_to_a_report(followed: list[Outcome], home: Path) -> 
     assert [*home.glob("late_orders/.nbship/state/monitoring/*/report.html")]
 
 
-@pytest.mark.parametrize("path", WITH_BLOCKS, ids=lambda path: path.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize("path", WITH_BLOCKS)
 def test_the_blocks_of_a_page_run(path: Path, followed: list[Outcome], home: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(home / "late_orders", tmp_path / "late_orders", symlinks=True))
     page = read_page(path)

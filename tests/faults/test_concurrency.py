@@ -62,7 +62,7 @@ def run_at_once(fresh: Path, expected: Mapping[str, bytes], *, runs: int) -> str
     return find_problems(root, expected)
 
 
-@pytest.mark.parametrize("runs", [2, 4, 8])
+@pytest.mark.parametrize("runs", [2, pytest.param(4, marks=pytest.mark.long), 8])
 def test_runs_at_once_execute_each_stage_once(
     fresh: Path, expected: Mapping[str, bytes], full: bool, runs: int
 ) -> None:
@@ -114,6 +114,7 @@ def test_a_stage_that_starts_a_run_of_its_project_is_an_error(tmp_path: Path) ->
     assert "the run failed" in try_run(root)
 
 
+@pytest.mark.long
 def test_runs_without_locks_would_be_caught(
     fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

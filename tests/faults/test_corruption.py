@@ -106,7 +106,7 @@ def outs(root: Path) -> Iterator[Mapping[str, str]]:
 def test_damage_is_detected_before_use_and_repaired(
     done: Path, expected: Mapping[str, bytes], full: bool, area: str
 ) -> None:
-    wrong = [text for text in damaged(done, expected, area, limit=10_000 if full else 6) if text]
+    wrong = [text for text in damaged(done, expected, area, limit=10_000 if full else 3) if text]
     assert wrong == []
 
 
@@ -132,6 +132,7 @@ def test_damaged_records_are_skipped(done: Path) -> None:
     assert len(list(read_records(path))) == 3
 
 
+@pytest.mark.long
 def test_a_cache_that_is_not_verified_would_be_caught(
     done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

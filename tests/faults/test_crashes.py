@@ -81,7 +81,7 @@ def crashes(fresh: Path, expected: Mapping[str, bytes], *, of: str = "", ats: It
 
 
 def test_a_run_may_die_at_any_change_on_disk(fresh: Path, expected: Mapping[str, bytes], full: bool) -> None:
-    every = itertools.count(1) if full else sorted(random.Random(0).sample(range(1, 250), 5))
+    every = itertools.count(1) if full else sorted(random.Random(0).sample(range(1, 250), 3))
     assert "".join(crashes(fresh, expected, ats=every)) == ""
 
 
@@ -89,9 +89,10 @@ def test_a_run_may_die_at_any_change_on_disk(fresh: Path, expected: Mapping[str,
 def test_a_run_may_die_at_any_change_of_dvcs_files(
     fresh: Path, expected: Mapping[str, bytes], full: bool, of: str
 ) -> None:
-    assert "".join(crashes(fresh, expected, of=of, ats=itertools.count(1) if full else (1, 4))) == ""
+    assert "".join(crashes(fresh, expected, of=of, ats=itertools.count(1) if full else (2,))) == ""
 
 
+@pytest.mark.long
 def test_a_cache_that_is_written_in_place_would_be_caught(
     fresh: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,10 +151,11 @@ def rounds(done: Path, expected: Mapping[str, bytes], *, times: int, seed: int =
 
 
 def test_any_process_of_a_run_may_be_killed(done: Path, expected: Mapping[str, bytes], full: bool) -> None:
-    wrong = [text for text in rounds(done, expected, times=200 if full else 6) if text]
+    wrong = [text for text in rounds(done, expected, times=200 if full else 4) if text]
     assert wrong == []
 
 
+@pytest.mark.long
 def test_a_run_that_trusts_the_lock_file_would_be_caught(
     done: Path, expected: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_random_requests_do_not_break_the_service(small_package: Path, tmp_path:
         assert client.post("/predict", json=RECORD).status_code == 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "broken",
     [

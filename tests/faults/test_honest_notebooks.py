@@ -70,6 +70,7 @@ def test_a_killed_kernel_is_marked_in_its_cell(fork_server: ForkServer, full: bo
         assert_honest(done.notebook["cells"], ename="DeadKernelError")
 
 
+@pytest.mark.long
 def test_an_engine_that_ignores_dead_kernels_would_be_caught(tmp_path: Path) -> None:
     """papermill's own engine leaves no error in the cell whose kernel died."""
     source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"

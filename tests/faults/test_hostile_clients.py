@@ -84,6 +84,7 @@ def test_good_clients_do_not_wait_for_slow_ones(small_package: Path, tmp_path: P
         assert not any(slow.received)
 
 
+@pytest.mark.long
 def test_a_service_without_a_deadline_would_be_caught(small_package: Path, tmp_path: Path) -> None:
     with serving(small_package, tmp_path, environ=NO_DEADLINE) as (url, _), closing(SlowClients(url, count=20)) as slow:
         time.sleep(2 * DEADLINE)

@@ -66,6 +66,7 @@ def test_one_invalid_request_of_64_affects_no_other(small_package: Path, tmp_pat
         assert asyncio.run(rounds(url, expected_of(small_package), count=1000 if full else 20)) == 0
 
 
+@pytest.mark.long
 def test_a_service_that_mixes_up_requests_would_be_caught(small_package: Path, tmp_path: Path) -> None:
     with serving(small_package, tmp_path, script=MIXED_UP) as (url, _):
         assert asyncio.run(rounds(url, expected_of(small_package), count=5)) > 0

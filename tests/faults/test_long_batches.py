@@ -76,18 +76,19 @@ def memory_for(package: Path, folder: Path, millions: int, *, script: str = "") 
 
 
 def test_memory_does_not_grow_with_the_rows(small_package: Path, tmp_path: Path, full: bool) -> None:
-    few, many = (memory_for(small_package, tmp_path, millions) for millions in (1, 50 if full else 4))
+    few, many = (memory_for(small_package, tmp_path, millions) for millions in (1, 50 if full else 3))
     assert many < 600e6
     assert many - few < 100e6
 
 
+@pytest.mark.long
 def test_a_batch_that_stores_all_rows_would_be_caught(small_package: Path, tmp_path: Path) -> None:
     few, many = (memory_for(small_package, tmp_path, millions, script=LEAKY) for millions in (1, 3))
     assert many - few > 100e6
 
 
 def test_a_batch_killed_at_ten_points_gives_the_same_output(small_package: Path, tmp_path: Path, full: bool) -> None:
-    millions, kills = (50, 10) if full else (4, 3)
+    millions, kills = (50, 10) if full else (2, 3)
     source = write_rows(tmp_path / "in.parquet", millions)
     uninterrupted = json.loads(start(small_package, tmp_path, source, "uninterrupted.parquet").communicate()[0])
     for kill in range(1, kills + 1):

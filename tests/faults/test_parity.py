@@ -26,12 +26,19 @@ from nbship.model.signature.validation import read_rows
 COMPILED = [name for name, family in FAMILIES.items() if family.path == "tables"]
 
 
+def some_of(names: list[str], every: int) -> list[Any]:
+    """Mark all names as long but every so many."""
+    return [
+        name if place % every == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(names)
+    ]
+
+
 def choice_of(name: str) -> choose.Choice:
     columns = read_rows(make_signature(), make_rows()).columns
     return choose.choose_backend(fitted(name), make_signature(), columns=columns, code={})
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", some_of(COMPILED, 6))
 def test_ten_thousand_rows_get_the_same_outputs(name: str, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     generate = fitted_model.generate_rows
     for seed in range(20 if full else 1):
@@ -124,7 +131,7 @@ def test_a_package_records_its_proof(tmp_path: Path) -> None:
 CONVERTED = [name for name, family in FAMILIES.items() if family.path == "onnx"]
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", some_of(CONVERTED, 3))
 def test_ten_thousand_rows_get_the_same_outputs_from_onnx(name: str) -> None:
     report = choice_of(name).report
     assert report["path"] == "onnx", report
@@ -135,7 +142,7 @@ def test_ten_thousand_rows_get_the_same_outputs_from_onnx(name: str) -> None:
 AVERAGES = ("voting", "calibrated")
 
 
-@pytest.mark.parametrize("name", [name for name in COMPILED if not name.startswith(AVERAGES)])
+@pytest.mark.parametrize("name", some_of([name for name in COMPILED if not name.startswith(AVERAGES)], 6))
 def test_compilable_estimators_are_exported_to_onnx_with_the_same_outputs(name: str) -> None:
     columns = read_rows(make_signature(), make_rows()).columns
     graph, most = choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})

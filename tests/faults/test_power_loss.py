@@ -148,6 +148,7 @@ def test_no_acknowledged_response_is_lost_at_a_power_loss(
     assert gone == 0
 
 
+@pytest.mark.long
 def test_a_log_that_does_not_wait_for_the_disk_would_be_caught(small_package: Path, tmp_path: Path, shim: Path) -> None:
     count, gone = lost(small_package, tmp_path, shim, times=2, script=CARELESS)
     assert count > 20

@@ -193,6 +193,7 @@ def test_a_secret_in_params_yaml_is_written_to_no_other_file(project: Path, secr
     assert {path for _, path in found(project, secrets)} == {"params.yaml"}
 
 
+@pytest.mark.long
 def test_a_run_without_redaction_would_be_caught(
     project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -201,6 +202,7 @@ def test_a_run_without_redaction_would_be_caught(
     assert {name for name, _ in found(project, secrets)} == set(secrets)
 
 
+@pytest.mark.long
 def test_an_engine_without_redaction_would_be_caught(
     project: Path, secrets: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ):
