@@ -241,10 +241,22 @@ def refresh(environ: Mapping[str, str], *, cwd: str) -> None:
     os.environ.update(environ)
     time.tzset()
     _reseed()
+    _set_original_folder(os.getcwd())  # noqa: PTH109
     import tempfile
 
     tempfile.tempdir = None
     gc.enable()
+
+
+def _set_original_folder(folder: str) -> None:
+    """Set where spawned processes look for modules that are beside the notebook.
+
+    A spawned process replaces the empty entry of `sys.path` by the working directory at the time `multiprocessing` was
+    imported, which is that of the fork server. `multiprocess` (of pathos) and `billiard` (of Celery) are copies of it.
+    """
+    for library in ("multiprocessing", "multiprocess", "billiard"):
+        if module := sys.modules.get(f"{library}.process"):
+            cast(Any, module).ORIGINAL_DIR = folder
 
 
 def _reseed() -> None:
