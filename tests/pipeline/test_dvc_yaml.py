@@ -82,7 +82,7 @@ def test_an_undeclared_module_is_an_error(root: Path) -> None:
     (root / "src/own/features.py").write_text("from . import zones\n")
     for refuse in (verify, lambda root: verify_stage(project.load(root), "load")):
         with pytest.raises(
-            UndeclaredImportError, match=r"'load' imports 'own\.zones', which dvc\.yaml does not declare"
+            UndeclaredImportError, match=r"'load' imports 'src/own/zones\.py', which dvc\.yaml does not declare"
         ):
             refuse(root)
 

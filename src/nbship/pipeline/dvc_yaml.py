@@ -118,7 +118,7 @@ def verify_stage(project: Project, name: str, *, pipeline: Pipeline | None = Non
     """
     pipeline = pipeline or read_pipeline(project)
     plan = plan_stage(project, pipeline, pipeline[name])
-    _verify(project, plan, _written(project))
+    _verify(plan, _written(project))
     return plan
 
 
@@ -136,7 +136,7 @@ def verify_all(project: Project, pipeline: Pipeline) -> None:
     plans = plan_stages(project, pipeline)
     written = _written(project)
     for plan in plans.values():
-        _verify(project, plan, written)
+        _verify(plan, written)
     wanted = derive(project, pipeline, plans)["stages"]
     for name in written:
         if name not in wanted:
@@ -155,7 +155,7 @@ def _written(project: Project) -> Mapping[str, Any]:
     return stages if isinstance(stages, Mapping) else {}
 
 
-def _verify(project: Project, plan: Plan, written: Mapping[str, Any]) -> None:
+def _verify(plan: Plan, written: Mapping[str, Any]) -> None:
     name = plan.stage.name
     found = written.get(name)
     if not isinstance(found, Mapping):
@@ -164,7 +164,7 @@ def _verify(project: Project, plan: Plan, written: Mapping[str, Any]) -> None:
     modules = [str(module) for module in plan.modules if str(module) not in (found.get("deps") or ())]
     if modules:
         raise UndeclaredImportError(
-            f"Stage '{name}' imports '{_dotted(project, modules[0])}', which dvc.yaml does not declare. Run `nbship sync`, then try again."
+            f"Stage '{name}' imports '{modules[0]}', which dvc.yaml does not declare. Run `nbship sync`, then try again."
         )
     if dict(found) != wanted:
         parts = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
@@ -172,11 +172,3 @@ def _verify(project: Project, plan: Plan, written: Mapping[str, Any]) -> None:
         raise PipelineError(
             f"The '{part}' of stage '{name}' in dvc.yaml do not match pipeline.yaml and its notebook. Run `nbship sync`, then try again."
         )
-
-
-def _dotted(project: Project, module: str) -> str:
-    path = PurePosixPath(module)
-    source = PurePosixPath(project.settings.project.source)
-    inner = path.relative_to(source) if path.is_relative_to(source) else path
-    parts = inner.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

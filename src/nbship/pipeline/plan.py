@@ -87,9 +87,9 @@ def _plan(project: Project, pipeline: Pipeline, names: Iterable[str]) -> dict[st
     required_by = lru_cache(maxsize=None)(libraries.required_by)
     plans: dict[str, Plan] = {}
     for stage in (pipeline.stages[name] for name in names):
-        inspection = inspect_notebook(project, stage.notebook)
-        reject_run_magic(inspection.code.run_magic, stage.notebook)
-        found = modules.follow(inspection.code.imports, folder=stage.notebook.parent)
+        code = inspect_notebook(project, stage.notebook).code
+        reject_run_magic(code.run_magic, stage.notebook)
+        found = modules.follow(code.imports, folder=stage.notebook.parent, search_paths=code.search_paths)
         before = [plans[name] for name in _ancestors(pipeline, stage.name)] if stage.package else []
         keys = _unique(key for keys in stage.param_keys.values() for key in keys)
         plans[stage.name] = Plan(

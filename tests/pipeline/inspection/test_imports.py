@@ -10,12 +10,12 @@ from nbship.errors import PipelineError
 from nbship.pipeline.inspection.imports import (
     Dependencies,
     ProjectModules,
-    find_imports,
     find_run_magic,
     find_settings,
     parse_cells,
     reject_run_magic,
 )
+from nbship.pipeline.inspection.languages import Python
 
 
 @pytest.fixture
@@ -37,16 +37,16 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read_code(root: Path, cells: list[dict[str, Any]]) -> Dependencies:
+def read_code(root: Path, cells: list[dict[str, Any]], *, nested: bool = False) -> Dependencies:
     reject_run_magic(find_run_magic({"cells": cells}), PurePosixPath("notebooks/a.ipynb"))
-    return ProjectModules(project.load(root)).follow(
-        find_imports(parse_cells({"cells": cells})), folder=PurePosixPath("notebooks")
-    )
+    code = Python().read({"cells": cells})
+    folder = PurePosixPath("notebooks/drafts" if nested else "notebooks")
+    return ProjectModules(project.load(root)).follow(code.imports, folder=folder, search_paths=code.search_paths)
 
 
-def code_of(root: Path, *sources: str) -> tuple[list[str], tuple[str, ...]]:
+def code_of(root: Path, *sources: str, nested: bool = False) -> tuple[list[str], tuple[str, ...]]:
     cells = [{"cell_type": "code", "source": source, "metadata": {}} for source in sources]
-    found = read_code(root, cells)
+    found = read_code(root, cells, nested=nested)
     return [str(path) for path in found.modules], found.libraries
 
 
@@ -66,6 +66,44 @@ def test_a_name_imported_from_a_package_may_be_a_module(root: Path) -> None:
 
 def test_a_module_beside_the_notebook_counts(root: Path) -> None:
     assert code_of(root, "import beside")[0] == ["notebooks/beside.py"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    "files", [("src/__init__.py", "src/own/__init__.py"), ()], ids=["a package src", "a folder src"]
+)
+def test_a_module_below_the_root_counts(root: Path, files: tuple[str, ...], nested: bool) -> None:
+    """As in projects of cookiecutter-data-science, by `sys.path.append("..")` or an editable install."""
+    (root / "src/own/__init__.py").unlink()
+    for name in files:
+        (root / name).touch()
+    modules, libraries = code_of(root, "from src.own.other import y\nfrom src.own import zones", nested=nested)
+    assert set(modules) >= {*files, "src/own/other.py", "src/own/zones.py"}
+    assert not set(modules) & {"src/__init__.py", "src/own/__init__.py"} - set(files)
+    assert libraries == ()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "sys.path.append('../lib')",
+        "sys.path.insert(0, os.path.abspath(os.path.join('..', 'lib')))",
+        "lib = os.path.abspath('../lib')\nif lib not in sys.path:\n    sys.path.append(lib)",
+        "sys.path += [str(Path('..') / 'lib')]",
+        "site.addsitedir('../lib')",
+    ],
+)
+def test_a_folder_that_the_notebook_adds_to_the_search_path_counts(root: Path, cell: str) -> None:
+    (root / "lib").mkdir()
+    (root / "lib/tool.py").write_text("import numpy\n")
+    assert code_of(root, cell, "import tool") == (["lib/tool.py"], ("numpy",))
+    assert code_of(root, "import tool", "read('../lib/names.csv')") == ([], ("tool",))
+
+
+def test_a_folder_at_the_root_does_not_hide_a_library_of_its_name(root: Path) -> None:
+    (root / "sklearn").mkdir()
+    (root / "sklearn/notes.py").touch()
+    assert code_of(root, "from sklearn.tree import export_text") == ([], ("sklearn",))
 
 
 @pytest.mark.parametrize(

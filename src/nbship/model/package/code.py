@@ -70,10 +70,17 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     ) -> importlib.machinery.ModuleSpec | None:
         found = self._path(fullname)
         if found is None:
-            return None
+            return self._find_folder(fullname)
         return importlib.machinery.ModuleSpec(
             fullname, self, origin=f"code/{found}", is_package=found.endswith("/__init__.py")
         )
+
+    def _find_folder(self, fullname: str) -> importlib.machinery.ModuleSpec | None:
+        """Return the spec of a folder without `__init__.py`, a namespace package."""
+        folder = f"{fullname.removeprefix(f'{self._prefix}.').replace('.', '/')}/"
+        if not fullname.startswith(f"{self._prefix}.") or not any(path.startswith(folder) for path in self._files):
+            return None
+        return importlib.machinery.ModuleSpec(fullname, None, is_package=True)
 
     def is_package(self, fullname: str) -> bool:
         return str(self._path(fullname)).endswith("/__init__.py")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import posixpath
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ from .magics import parse_cell
 __all__ = [
     "Dependencies",
     "ProjectModules",
+    "changes_search_path",
     "find_imports",
     "find_run_magic",
     "find_settings",
@@ -60,7 +62,8 @@ class ProjectModules:
     Parameters
     ----------
     project
-        The source folder is searched first, then the notebook's folder, in which its kernel starts.
+        The source folder is searched first, then the notebook's folder, in which its kernel starts, then those above it
+        (for `sys.path.append("..")`, or a project that is installed in editable mode).
     """
 
     def __init__(self, project: Project) -> None:
@@ -70,15 +73,23 @@ class ProjectModules:
         self._listed: dict[Path, frozenset[str]] = {}
         self._imports: dict[tuple[Path, str], Imports] = {}
 
-    def follow(self, imports: Iterable[str], *, folder: PurePosixPath) -> Dependencies:
+    def follow(
+        self, imports: Iterable[str], *, folder: PurePosixPath, search_paths: Iterable[str] = ()
+    ) -> Dependencies:
         """Return the dependencies of a notebook in `folder` whose cells have these imports.
+
+        Parameters
+        ----------
+        search_paths
+            Paths that the cells may add to `sys.path`.
 
         Raises
         ------
         PipelineError
             If a module of the project is not valid Python.
         """
-        search = (self._source, self._root / folder)
+        always = (self._source, self._root / folder)
+        search = dict.fromkeys([*always, *(self._root / each for each in _search_folders(folder, search_paths))])
         files: dict[str, Path | None] = {}
 
         def read(name: str) -> Imports | None:
@@ -88,7 +99,12 @@ class ProjectModules:
             return None if file is None else self._imported_by(file, name)
 
         found, others = follow(imports, read)
-        libraries = {name for name in others if not any(self._has(start, name.partition(".")[0]) for start in search)}
+        own = {_top(name) for name in found}
+        libraries = {
+            name
+            for name in others
+            if _top(name) not in own and not any(self._has(start, _top(name)) for start in always)
+        }
         return _code(self._root, filter(None, map(files.get, found)), libraries)
 
     def _find(self, name: str, folder: Path) -> Path | None:
@@ -131,16 +147,36 @@ class ProjectModules:
         return found
 
 
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _search_folders(folder: PurePosixPath, paths: Iterable[str]) -> Iterator[PurePosixPath]:
+    """Yield the folders above a notebook's folder, and those inside the project that its paths may refer to."""
+    yield from folder.parents
+    for path in paths:
+        for start in (folder, PurePosixPath()):
+            inner = posixpath.normpath(posixpath.join(start, path))
+            if inner != ".." and not inner.startswith(("/", "../")):
+                yield PurePosixPath(inner)
+
+
 def _code(root: Path, files: Iterable[Path], others: Iterable[str]) -> Dependencies:
-    modules = sorted(PurePosixPath(file.relative_to(root).as_posix()) for file in files)
-    imports = sorted(name for name in others if name.partition(".")[0] not in sys.stdlib_module_names)
-    libraries = dict.fromkeys(name.partition(".")[0] for name in imports)
+    modules = sorted({PurePosixPath(file.relative_to(root).as_posix()) for file in files})
+    imports = sorted(name for name in others if _top(name) not in sys.stdlib_module_names)
+    libraries = dict.fromkeys(map(_top, imports))
     return Dependencies(tuple(modules), tuple(sorted(libraries)), tuple(imports))
 
 
 def find_imports(cells: Iterable[ast.Module]) -> tuple[str, ...]:
     """Return the dotted names that cells import and their parent packages, sorted."""
     return tuple(sorted({name for tree in cells for name in read_imports(tree).names}))
+
+
+def changes_search_path(cells: Iterable[ast.Module]) -> bool:
+    """Tell whether cells may change where Python searches modules."""
+    attributes = (node for tree in cells for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return any(ast.unparse(node) in ("sys.path", "site.addsitedir") for node in attributes)
 
 
 def find_run_magic(notebook: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from .assignments import Assignment, read_assignments
 from .cells import code_cells
-from .imports import find_imports, find_run_magic, find_settings, parse_cells
+from .imports import changes_search_path, find_imports, find_run_magic, find_settings, parse_cells
 from .kernels import kernel_language, kernel_name
 from .literals import find_paths, find_paths_in_text
 
@@ -31,12 +31,15 @@ class CodeSummary:
         Strings that could be paths, sorted.
     run_magic
         The first line that runs another file with `%run`, and its cell; empty if there is none.
+    search_paths
+        Those of `paths` that the cells may add to `sys.path`: all, if they change it.
     """
 
     settings: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     run_magic: str = ""
+    search_paths: tuple[str, ...] = ()
 
 
 class Language(Protocol):
@@ -62,7 +65,14 @@ class Python:
     def read(self, notebook: Mapping[str, Any]) -> CodeSummary:
         """Read the syntax of the cells."""
         cells = list(parse_cells(notebook))
-        return CodeSummary(find_settings(cells), find_imports(cells), find_paths(cells), find_run_magic(notebook))
+        paths = find_paths(cells)
+        return CodeSummary(
+            settings=find_settings(cells),
+            imports=find_imports(cells),
+            paths=paths,
+            run_magic=find_run_magic(notebook),
+            search_paths=paths if changes_search_path(cells) else (),
+        )
 
     def assignments(self, source: str, *, name: str) -> Mapping[str, Assignment]:
         """Read the cell's literals."""

@@ -82,12 +82,12 @@ def _to_json(inspection: Inspection) -> list[Any]:
         [[each.name, each.value, list(each.start), list(each.end)] for each in cell.assignments.values()],
     ]
     code = inspection.code
-    read = [list(code.settings), list(code.imports), list(code.paths), code.run_magic]
+    read = [list(code.settings), list(code.imports), list(code.paths), code.run_magic, list(code.search_paths)]
     return [found, inspection.language, inspection.kernel, read]
 
 
 def _from_json(md5: str, content: list[Any]) -> Inspection:
-    found, language, kernel, (settings, imports, paths, run_magic) = content
+    found, language, kernel, (settings, imports, paths, run_magic, search_paths) = content
     cell = None
     if found:
         index, source, tagged, assignments = found
@@ -96,6 +96,5 @@ def _from_json(md5: str, content: list[Any]) -> Inspection:
             for name, value, start, end in assignments
         }
         cell = ParametersCell(index, source, tagged, by_name)
-    return Inspection(
-        md5, cell, language, kernel, CodeSummary(tuple(settings), tuple(imports), tuple(paths), run_magic)
-    )
+    code = CodeSummary(tuple(settings), tuple(imports), tuple(paths), run_magic, tuple(search_paths))
+    return Inspection(md5, cell, language, kernel, code)
