@@ -45,7 +45,10 @@ def latin1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=LOCALES)
+# Without `--full`, one locale with an encoding of its own, and one in which Python has only ASCII.
+@pytest.fixture(
+    params=[name if name in ("Latin-1", "ASCII") else pytest.param(name, marks=pytest.mark.long) for name in LOCALES]
+)
 def environ(request: pytest.FixtureRequest, latin1: Path) -> dict[str, str]:
     """The environment of a locale, in which Python has the encoding that it should."""
     left_out = ("LANG", "PYTHONUTF8", "PYTHONIOENCODING", "VIRTUAL_ENV", "NBSHIP_STAGE")

@@ -114,7 +114,7 @@ def ordinary_kernels(root: Path, environ: Mapping[str, str], names: Collection[s
 
 @pytest.mark.parametrize(
     "execute_corpus",
-    [forked_cells, forked_kernels, ordinary_kernels],
+    [forked_cells, forked_kernels, pytest.param(ordinary_kernels, marks=pytest.mark.long)],
     ids=lambda execute_corpus: execute_corpus.__name__,
 )
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
