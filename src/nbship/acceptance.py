@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import AcceptanceError, CorruptPackageError, InvalidInputError
+from .errors import AcceptanceError, InvalidInputError
 from .model.backends import BOUND, FILES
-from .model.package import GOLDEN_OUTPUT, PINNED_LIBRARIES, Manifest
+from .model.package import GOLDEN_OUTPUT, PINNED_LIBRARIES, Manifest, file_of, reading
 from .model.signature import is_null
 from .predictor import PackagePredictor, Predictor, load, load_files
 from .text import counted
@@ -75,8 +74,8 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
 def _prove_backend(predictor: PackagePredictor, golden: pd.DataFrame, *, other_versions: bool) -> Proof:
     """Compare a faster backend with the fitted estimator in the package."""
     if predictor.backend == "sklearn":
-        report = json.loads(predictor.package.files.get("acceptance.json", b"{}"))
-        reasons = [f"{name}: {report[key]}" for key, name in _NAMES.items() if key in report]
+        report = predictor.package.acceptance
+        reasons = [f"{name}: {reason}" for key, name in _NAMES.items() if (reason := getattr(report, key)) is not None]
         return Proof("backend", " ".join(["scikit-learn.", *reasons]))
     subject = _SUBJECTS[predictor.backend]
     bound = BOUND[predictor.backend]
@@ -126,12 +125,9 @@ def golden_of(predictor: PackagePredictor) -> pd.DataFrame:
     """
     import pandas as pd
 
-    try:
-        return pd.read_parquet(io.BytesIO(predictor.package.files["golden.parquet"]))
-    except (KeyError, ValueError, OSError) as error:
-        raise CorruptPackageError(
-            f"'golden.parquet' of the package cannot be read: {error}. Build the package again."
-        ) from error
+    content = file_of(predictor.package.files, "golden.parquet")
+    with reading("golden.parquet"):
+        return pd.read_parquet(io.BytesIO(content))
 
 
 def accept(predictor: Predictor, golden: pd.DataFrame, *, within: float = 0.0) -> Iterator[Proof]:

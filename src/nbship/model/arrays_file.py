@@ -6,15 +6,16 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import CorruptPackageError
 from .canonical_zip import write_zip
+from .stored_files import read_json, reading
 
 __all__ = ["dump_arrays", "load_arrays"]
 
+T = TypeVar("T")
 _LARGEST = 1 << 30
 _DESCRIBED = "described"
 
@@ -30,24 +31,26 @@ def dump_arrays(arrays: Mapping[str, Any], described: Mapping[str, Any]) -> byte
     return write_zip(entries, compressed=True)
 
 
-def load_arrays(data: bytes, *, path: str, version: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the arrays of a file and their description, whose `format` must be `version`.
+def load_arrays(data: bytes, kind: type[T], *, path: str, version: int) -> tuple[dict[str, Any], T]:
+    """Return the arrays of a file, and their description as a value of a type; its `format` must be `version`.
 
     Raises
     ------
     CorruptPackageError
         If the bytes are not such a file; the message names its path.
     """
-    try:
+    with reading(path):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if (size := sum(entry.file_size for entry in archive.infolist())) > _LARGEST:
                 raise ValueError(f"it would unpack to {size / 1e6:,.0f} MB")
         # An object array would be a pickle, which can run any code when it is loaded.
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        described: dict[str, Any] = json.loads(arrays.pop(_DESCRIBED).tobytes())
-        if described["format"] != version:
-            raise ValueError(f"its format is {described['format']}, not {version}")
-    except (ValueError, KeyError, TypeError, OSError, EOFError, RecursionError, zipfile.BadZipFile) as error:
-        raise CorruptPackageError(f"'{path}' cannot be read: {error}. Build the package again.") from error
-    return arrays, described
+        for name, array in arrays.items():
+            # NumPy returns an entry that is no array as bytes.
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"its entry '{name}' is not an array")
+        text = arrays.pop(_DESCRIBED).tobytes()
+        if (found := json.loads(text)["format"]) != version:
+            raise ValueError(f"its format is {found}, not {version}")
+    return arrays, read_json(text, kind, path=path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..errors import MonitoringError
 from ..model.build import Distribution, load_reference
-from ..model.package import MANIFEST, Manifest, check_signer, load_lookups, read_files, read_manifest
+from ..model.package import MANIFEST, Manifest, Package, check_signer, load_lookups, read_files, read_manifest
 from ..model.signature import Column, Signature, columns_of
 from ..prediction_log import Part, Parts, input_column, latest_event, log_address, open_log
 from ..project import Project, load
@@ -72,8 +71,7 @@ def open_model_log(project: Project) -> SqlLog:
 
 def read_signature(project: Project) -> Signature:
     """Return the signature of the project's package, whose files are verified; the model is not loaded."""
-    _, files = _read_package(project)
-    return Signature.from_json(json.loads(files["signature.json"]))
+    return Package(*_read_package(project)).signature
 
 
 def _read_package(project: Project) -> tuple[Manifest, Mapping[str, bytes]]:
@@ -92,7 +90,8 @@ def observe(project: Project, window: Window) -> Observed:
         If there is no log, or it has no predictions in the window.
     """
     manifest, files = _read_package(project)
-    signature = Signature.from_json(json.loads(files["signature.json"]))
+    package = Package(manifest, files)
+    signature = package.signature
     path = log_address(project)
     if isinstance(path, Path) and not path.is_file():
         raise MonitoringError(
@@ -117,7 +116,7 @@ def observe(project: Project, window: Window) -> Observed:
         frame=rows.frame(),
         fields=[field.compared() for field in counts.fields.values()],
         prediction=None if counts.prediction is None else counts.prediction.compared(),
-        held_out=json.loads(files["acceptance.json"]).get("metrics") or None,
+        held_out=package.acceptance.metrics or None,
         slices=project.settings.slices,
         service=requests,
         unreadable=parts.unreadable,

@@ -39,7 +39,7 @@ def test_no_nbship_module_is_at_top_level(shop_wheel: Path) -> None:
         metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
     assert tops == {"shop_model", f"shop_model-{shop_wheel.name.split('-')[1]}.dist-info"}
     needed = {line.split(": ")[1] for line in metadata.splitlines() if line.startswith("Requires-Dist")}
-    assert {re.split(r"[=><]", each)[0] for each in needed} == {"numpy", "pandas", "pyarrow"}
+    assert {re.split(r"[=><]", each)[0] for each in needed} == {"msgspec", "numpy", "pandas", "pyarrow"}
     assert "nbship" not in metadata.partition("\n\n")[0]
 
 

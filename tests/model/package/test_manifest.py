@@ -56,7 +56,7 @@ def test_a_flipped_byte_is_found_in_every_file(package: Path) -> None:
             lambda p: (p / "golden.parquet").write_bytes(b""),
             "'golden.parquet' .* has changed since the package was built",
         ),
-        (lambda p: (p / "MANIFEST.json").write_text("{"), "is not a manifest"),
+        (lambda p: (p / "MANIFEST.json").write_text("{"), "'MANIFEST.json' cannot be read"),
         (lambda p: (p / "MANIFEST.json").unlink(), "no model package"),
         (lambda p: (p / "MODEL_CARD.md").rename(p / "CARD.md"), "'CARD.md' was added"),
     ],

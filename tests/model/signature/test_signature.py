@@ -138,9 +138,9 @@ def test_a_contradictory_signature_is_an_error(frame: pd.DataFrame) -> None:
         Signature.from_json(
             {"inputs": [{"name": "a", "dtype": "int", "units": "€"}], "outputs": [], "event_time": None}
         )
-    with pytest.raises(SignatureError, match=r"Field 'a' cannot be read: .*'dtype'"):
+    with pytest.raises(SignatureError, match=r"Field 'a' cannot be read: .*`dtype`"):
         Signature.from_json({"inputs": [{"name": "a"}], "outputs": [], "event_time": None})
-    with pytest.raises(SignatureError, match="has no 'outputs'"):
+    with pytest.raises(SignatureError, match="missing required field `outputs`"):
         Signature.from_json({"inputs": []})
     with pytest.raises(SignatureError, match="unknown kind 'colour'"):
         Output("a", "int", "colour")

@@ -37,6 +37,19 @@ class Calibration:
     curves: tuple[Array, ...]
     classes: int
 
+    def check(self) -> None:
+        """Check that the curves fit the classes.
+
+        Raises
+        ------
+        ValueError
+            If they do not.
+        """
+        for index, curve in zip(self.class_indices, self.curves, strict=True):
+            fits = len(curve) == 2 if self.kind == "sigmoid" else len(curve) > 0 and len(curve) % 2 == 0
+            if not fits or curve.dtype != np.float64 or curve.ndim != 1 or not 0 <= index < self.classes:
+                raise ValueError("its calibration does not fit its classes")
+
     def apply(self, sums: Array) -> Array:
         """Return calibrated probabilities, shape (rows, classes)."""
         found = np.zeros((len(sums), self.classes))

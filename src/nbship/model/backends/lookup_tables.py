@@ -23,7 +23,7 @@ import numpy as np
 from ..signature import Codes
 from .bins import NumberBins, TextBins
 from .leaf_sums import LeafSums
-from .links import score_of_sum, score_of_sums
+from .links import LINKS, score_of_sum, score_of_sums
 
 __all__ = ["Input", "Tables", "available_cores", "limit_cores"]
 
@@ -60,6 +60,14 @@ class Input:
         """The number of bins."""
         return (len(self.known) if self.cuts is None else len(self.cuts)) + 2
 
+    def check(self) -> None:
+        """Raise a ValueError if the bins are those of the other type, or not ascending."""
+        ascending = self.cuts is None or (
+            self.cuts.ndim == 1 and self.cuts.dtype == np.float64 and bool((self.cuts[1:] > self.cuts[:-1]).all())
+        )
+        if self.is_string != (self.cuts is None) or not ascending or len(set(self.known)) < len(self.known):
+            raise ValueError(f"the bins of '{self.name}' are not ascending")
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -94,6 +102,39 @@ class Tables:
 
     # No tree is walked; see `Blend`.
     walked_trees = 0
+
+    def check(self) -> None:
+        """Check that the arrays fit together.
+
+        Raises
+        ------
+        ValueError
+            If they do not.
+        """
+        for each in self.inputs:
+            each.check()
+        inputs, bins, sums = len(self.inputs), sum(each.bins for each in self.inputs), len(self.base)
+        if not inputs or self.link not in LINKS or not self.divisor > 0:
+            raise ValueError("it has no inputs, or no function from sums to scores")
+        shapes: dict[str, tuple[int, ...]] = {"base": (sums,)}
+        if self.leaves is None:
+            shapes |= {"weights": (inputs, sums), "centres": (inputs,), "additions": (bins, sums)}
+        else:
+            bits, words = 8 * self.leaves.dtype.itemsize, self.leaves.shape[-1]
+            outputs = np.empty(0) if self.outputs is None else self.outputs
+            shared = bool((outputs == -1).all())
+            shapes |= {"values": (words, bits + 1, sums if shared else 1)}
+            if (
+                self.leaves.shape != (bins, words)
+                or self.leaves.dtype not in (np.uint32, np.uint64)
+                or outputs.shape != (words,)
+                or not (shared or np.isin(outputs, range(sums)).all())
+            ):
+                raise ValueError("its leaf sets do not fit its bins and outputs")
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array is None or array.dtype != np.float64 or array.shape != shape:
+                raise ValueError(f"its array '{name}' does not have the shape {shape}")
 
     @property
     def compares(self) -> bool:

@@ -93,8 +93,7 @@ class Nodes:
         for each, ranks in zip(self.inputs, self.ranks, strict=True):
             if ranks.ndim != 2 or len(ranks) != each.bins or ranks.min(initial=0) < 0:
                 raise ValueError(f"the ranks of '{each.name}' do not fit its bins")
-            if each.cuts is not None and not (each.cuts.dtype == np.float64 and (np.diff(each.cuts) > 0).all()):
-                raise ValueError(f"the bins of '{each.name}' are not ascending")
+            each.check()
         outputs = len(self.base)
         shared = (self.outputs == -1).all()
         if (

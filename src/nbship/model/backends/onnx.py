@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 from ...errors import CorruptPackageError, PackageError
 from ...text import first_line
 from ..signature import Column, Columns, Target, compute
+from ..stored_files import read_json
 from .lookup_tables import available_cores
 from .tables import array_of, function_of
+from .tables_file import About
 
 __all__ = ["ABOUT", "NULL", "Graph", "Onnx"]
 
@@ -26,6 +28,11 @@ ABOUT = "model"
 _BLOCK = 16
 # From this number of blocks, threads pay off.
 _MANY = 256
+
+
+@dataclass(frozen=True)
+class _AboutGraph(About):
+    probabilistic: bool
 
 
 class Graph:
@@ -83,21 +90,20 @@ class Onnx:
     def __init__(self, data: bytes, *, renamed: Mapping[str, str]) -> None:
         self._graph = Graph(data)
         about = self._graph.about
-        classes = about["classes"]
-        self.targets = (Target(None if classes is None else array_of(classes), about["probabilistic"]),)
-        self._function = None if about["function"] is None else function_of(about["function"], renamed)
+        classes = about.classes
+        self.targets = (Target(None if classes is None else array_of(classes), about.probabilistic),)
+        self._function = None if about.function is None else function_of(about.function, renamed)
 
     def scores(self, columns: Columns) -> Column:
         """Return the scores, shape (rows, scores)."""
         return self._graph.scores(columns if self._function is None else compute(self._function, columns))
 
 
-def _about(session: Any) -> Mapping[str, Any]:
-    try:
-        about = json.loads(session.get_modelmeta().custom_metadata_map[ABOUT])
-        return {name: about[name] for name in ("classes", "function", "probabilistic")}
-    except (KeyError, ValueError, TypeError):
-        raise CorruptPackageError("'model.onnx' does not describe its outputs. Build the package again.") from None
+def _about(session: Any) -> _AboutGraph:
+    stored: str | None = session.get_modelmeta().custom_metadata_map.get(ABOUT)
+    if stored is None:
+        raise CorruptPackageError("'model.onnx' does not describe its outputs. Build the package again.")
+    return read_json(stored.encode(), _AboutGraph, path="model.onnx")
 
 
 def _tensor(column: Column, *, is_string: bool) -> Any:

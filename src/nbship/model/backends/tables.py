@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import CorruptPackageError
 from ..signature import Codes, Column, Columns, Target, compute
+from ..stored_files import reading
 from .tables_file import load_tables
 
 __all__ = ["Compiled", "array_of", "function_of"]
@@ -39,9 +40,9 @@ class Compiled:
         self.name = name
         self.tables, about = load_tables(data, path=f"{name}.npz")
         self.names = [each.name for each in self.tables.inputs]
-        classes = None if about["classes"] is None else array_of(about["classes"])
+        classes = None if about.classes is None else array_of(about.classes)
         self.targets = (Target(classes, probabilistic=self.tables.link != "decision"),)
-        self._function = None if about["function"] is None else function_of(about["function"], renamed)
+        self._function = None if about.function is None else function_of(about.function, renamed)
 
     def scores(self, columns: Columns) -> Column:
         """Return probabilities, shape (rows, classes), or values, shape (rows, 1)."""
@@ -91,4 +92,5 @@ def function_of(name: str, renamed: Mapping[str, str]) -> Any:
     top, dot, rest = module.partition(".")
     if top not in renamed:
         raise CorruptPackageError(f"The model needs '{name}', which is not in the code of the package. Build it again.")
-    return getattr(importlib.import_module(f"{renamed[top]}{dot}{rest}"), function)
+    with reading(f"code/{module.replace('.', '/')}"):
+        return getattr(importlib.import_module(f"{renamed[top]}{dot}{rest}"), function)

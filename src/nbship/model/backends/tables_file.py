@@ -6,21 +6,66 @@ Equal models give equal bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from ...errors import CorruptPackageError
 from ..arrays_file import dump_arrays, load_arrays
+from ..signature import Scalar
+from ..stored_files import reading
 from .averages import Blend, Calibration, Member
 from .lookup_tables import Input, Tables
 from .nodes import Nodes
 
-__all__ = ["dump_tables", "load_tables"]
+__all__ = ["About", "dump_tables", "load_tables"]
 
 FORMAT = 1
 _ARRAYS = ("base", "leaves", "values", "outputs", "weights", "centres", "additions")
 _NODES = ("sizes", "columns", "thresholds", "leaves", "values", "outputs", "base")
+
+
+@dataclass(frozen=True)
+class About:
+    """What is stored beside the scores of a model.
+
+    Attributes
+    ----------
+    classes
+        Of a classifier, in the order of its scores; None for a regression.
+    function
+        The feature function that computes the inputs, as `module:function`; None if the inputs are the fields.
+    """
+
+    classes: tuple[Scalar, ...] | None
+    function: str | None
+
+
+@dataclass(frozen=True)
+class _Input:
+    name: str
+    text: bool
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Calibration:
+    kind: Literal["sigmoid", "isotonic"]
+    places: tuple[int, ...]
+    classes: int
+
+
+@dataclass(frozen=True)
+class _Described:
+    """The description in the file, and of each member of an average."""
+
+    inputs: tuple[_Input, ...] = ()
+    link: str = ""
+    divisor: float = 0.0
+    members: tuple[_Described, ...] = ()
+    weight: float = 0.0
+    calibration: _Calibration | None = None
+    about: About | None = None
 
 
 def dump_tables(tables: Tables | Nodes | Blend, about: Mapping[str, Any]) -> bytes:
@@ -62,7 +107,7 @@ def _dumped(tables: Tables | Nodes | Blend) -> tuple[dict[str, Any], dict[str, A
     return arrays, {"inputs": inputs, "link": tables.link, "divisor": tables.divisor}
 
 
-def load_tables(data: bytes, *, path: str) -> tuple[Tables | Nodes | Blend, Mapping[str, Any]]:
+def load_tables(data: bytes, *, path: str) -> tuple[Tables | Nodes | Blend, About]:
     """Read the bytes of the file; `path` is its name in the package.
 
     Raises
@@ -70,35 +115,40 @@ def load_tables(data: bytes, *, path: str) -> tuple[Tables | Nodes | Blend, Mapp
     CorruptPackageError
         If the bytes are not such a file.
     """
-    arrays, described = load_arrays(data, path=path, version=FORMAT)
-    try:
-        return _loaded(arrays, described), described["about"]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise CorruptPackageError(f"'{path}' cannot be read: {error}. Build the package again.") from error
+    arrays, described = load_arrays(data, _Described, path=path, version=FORMAT)
+    with reading(path):
+        if described.about is None:
+            raise ValueError("it does not name its classes")
+        return _loaded(arrays, described), described.about
 
 
-def _loaded(arrays: Mapping[str, Any], described: Mapping[str, Any]) -> Tables | Nodes | Blend:
-    if "members" in described:
-        return Blend(tuple(_member(arrays, index, each) for index, each in enumerate(described["members"])))
+def _loaded(arrays: Mapping[str, Any], described: _Described) -> Tables | Nodes | Blend:
+    if described.members:
+        return Blend(tuple(_member(arrays, index, each) for index, each in enumerate(described.members)))
     inputs = tuple(
-        Input(each["name"], each["text"], tuple(each["known"]), arrays.get(f"cuts{index}"))
-        for index, each in enumerate(described["inputs"])
+        Input(each.name, each.text, each.known, arrays.get(f"cuts{index}"))
+        for index, each in enumerate(described.inputs)
     )
     if "is_leaf" in arrays:
         stored = {name: arrays[name] for name in _NODES}
         is_leaf = np.unpackbits(arrays["is_leaf"], count=int(stored["sizes"].sum())).astype(bool)
         ranks = tuple(np.cumsum(arrays[f"ranks{index}"], axis=0, dtype=np.int64) for index in range(len(inputs)))
-        nodes = Nodes(inputs, ranks, is_leaf=is_leaf, link=described["link"], divisor=described["divisor"], **stored)
+        nodes = Nodes(inputs, ranks, is_leaf=is_leaf, link=described.link, divisor=described.divisor, **stored)
         nodes.check()
         return nodes
     stored = {name: arrays[name] for name in _ARRAYS if name in arrays}
-    return Tables(inputs, link=described["link"], divisor=described["divisor"], **stored)
+    tables = Tables(inputs, link=described.link, divisor=described.divisor, **stored)
+    tables.check()
+    return tables
 
 
-def _member(arrays: Mapping[str, Any], index: int, described: Mapping[str, Any]) -> Member:
+def _member(arrays: Mapping[str, Any], index: int, described: _Described) -> Member:
     inner = {name.removeprefix(f"{index}."): array for name, array in arrays.items() if name.startswith(f"{index}.")}
     calibration = None
-    if (stored := described.get("calibration")) is not None:
-        curves = tuple(inner[f"curve{number}"] for number in range(len(stored["places"])))
-        calibration = Calibration(stored["kind"], tuple(stored["places"]), curves, stored["classes"])
-    return Member(_loaded(inner, described), calibration, described["weight"])
+    if (stored := described.calibration) is not None:
+        curves = tuple(inner[f"curve{number}"] for number in range(len(stored.places)))
+        calibration = Calibration(stored.kind, stored.places, curves, stored.classes)
+        calibration.check()
+    if not described.weight >= 0:
+        raise ValueError("a weight of its average is negative")
+    return Member(_loaded(inner, described), calibration, described.weight)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import CorruptPackageError
 from ..signature import Column, Field, Signature
+from ..stored_files import reading
 
 __all__ = ["Distribution", "count", "describe", "dump_reference", "load_reference"]
 
@@ -157,17 +157,20 @@ def count(values: Column, like: Distribution) -> tuple[Column, int, dict[str, in
 _COLUMNS = ("field", "role", "kind", "lower", "upper", "category", "count")
 
 
+def _schema() -> Any:
+    import pyarrow as pa
+
+    kinds = (pa.string(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.string(), pa.int64())
+    return pa.schema(list(zip(_COLUMNS, kinds, strict=True)))
+
+
 def dump_reference(distributions: Mapping[str, Distribution]) -> bytes:
     """Return the bytes of `reference.parquet`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = [row for name, each in distributions.items() for row in _rows(name, each)]
-    kinds = (pa.string(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.string(), pa.int64())
-    table = pa.Table.from_pylist(
-        [dict(zip(_COLUMNS, row, strict=True)) for row in rows],
-        schema=pa.schema(list(zip(_COLUMNS, kinds, strict=True))),
-    )
+    table = pa.Table.from_pylist([dict(zip(_COLUMNS, row, strict=True)) for row in rows], schema=_schema())
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
@@ -192,17 +195,14 @@ def load_reference(data: bytes) -> dict[str, Distribution]:
     CorruptPackageError
         If the bytes are not such a file.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    with reading("reference.parquet"):
+        table = pq.read_table(io.BytesIO(data))
         fields: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for row in rows:
+        for row in table.select(_COLUMNS).cast(_schema()).to_pylist():
             fields.setdefault((row["field"], row["role"]), []).append(row)
         return {name: _distribution(role, inner) for (name, role), inner in fields.items()}
-    except (pa.ArrowInvalid, KeyError, IndexError) as error:
-        raise CorruptPackageError(f"'reference.parquet' cannot be read: {error}. Build the package again.") from error
 
 
 def _distribution(role: str, rows: list[dict[str, Any]]) -> Distribution:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..stored_files import reading
 from .archive import ARCHIVE, read_archive, read_wheel
 from .code import collect_code, distributions_in
 from .loaded import PINNED_LIBRARIES, PackagedModel, backend_of
@@ -35,6 +36,7 @@ __all__ = [
     "read_files",
     "read_manifest",
     "read_wheel",
+    "reading",
     "sign_package",
     "signature_path",
 ]

@@ -13,7 +13,8 @@ import numpy as np
 from ...errors import InputFailure, InvalidInputError, VersionMismatchError
 from ...text import first_line
 from ..backends import FILES, Compiled
-from ..signature import Column, Columns, OutputReader, Predictions, RecordReader, Rows, Signature, Target
+from ..signature import Column, Columns, OutputReader, Predictions, RecordReader, Rows, Signature, Target, read_rows
+from ..stored_files import reading
 from .code import install_code
 from .lookup_files import load_lookups
 from .package import Package, file_of
@@ -72,6 +73,19 @@ class PackagedModel:
         )
         self._outputs = OutputReader(self.signature, self.backend.targets)
         self.lookups: tuple[Lookup, ...] = load_lookups(files)
+        if package.acceptance.example is not None:
+            self._try(package.acceptance.example)
+
+    def _try(self, example: Mapping[str, Any]) -> None:
+        """Check that the files fit together: the model predicts an example, and has a score for each class."""
+        with reading(FILES.get(self.backend.name, "model.skops")):
+            self.predict_record(example)
+            scores = self.backend.scores(self.complete(read_rows(self.signature, [example] * 2)))
+            targets = self.backend.targets
+            ends = [each.stop if each.labels is None else each.labels + each.stop - each.start for each in targets]
+            if scores.shape != (2, max(ends)):
+                raise ValueError(f"it predicts {scores.shape[-1]} scores for {max(ends)} outputs")
+            self._outputs.read(scores)
 
     @property
     def accepts_codes(self) -> bool:
@@ -161,15 +175,18 @@ def backend_of(files: Container[str]) -> str:
 def _load_backend(files: Mapping[str, bytes], renamed: Mapping[str, str], signature: Signature) -> Backend:
     """Load the backend that was chosen when the package was built."""
     name = backend_of(files)
-    if name in ("tables", "nodes"):
-        return Compiled(files[FILES[name]], renamed=renamed, name=name)
-    if name == "onnx":
-        from ..backends import Onnx
+    path = FILES.get(name, "model.skops")
+    data = file_of(files, path)
+    with reading(path):
+        if name in ("tables", "nodes"):
+            return Compiled(data, renamed=renamed, name=name)
+        if name == "onnx":
+            from ..backends import Onnx
 
-        return Onnx(files[FILES[name]], renamed=renamed)
-    from ..backends import Fitted
+            return Onnx(data, renamed=renamed)
+        from ..backends import Fitted
 
-    return Fitted(file_of(files, "model.skops"), renamed=renamed, signature=signature)
+        return Fitted(data, renamed=renamed, signature=signature)
 
 
 def _check_versions(libraries: Mapping[str, str], *, name: str, backend: str) -> None:

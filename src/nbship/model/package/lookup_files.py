@@ -9,13 +9,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data import Key, Lookup, TableSource
-from ...errors import CorruptPackageError, PackageError
+from ...errors import PackageError
 from ..arrays_file import dump_arrays, load_arrays
+from ..signature import Scalar
+from ..stored_files import read_json, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +26,25 @@ if TYPE_CHECKING:
 __all__ = ["dump_lookups", "load_lookups", "parquet_bytes"]
 
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A lookup in `lookups.json`."""
+
+    name: str
+    keys: tuple[Key, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Described:
+    """The columns of a table, and the distinct values of those that are stored as codes."""
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    known_keys: Mapping[str, tuple[Scalar | None, ...]]
+    known_columns: Mapping[str, tuple[Scalar | None, ...]]
 
 
 def dump_lookups(lookups: Sequence[Lookup]) -> dict[str, bytes]:
@@ -49,19 +71,23 @@ def load_lookups(files: Mapping[str, bytes]) -> tuple[Lookup, ...]:
     """
     if "lookups.json" not in files:
         return ()
-    try:
-        return tuple(_load(files, **each) for each in json.loads(files["lookups.json"]))
-    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-        raise CorruptPackageError(f"The package's lookups cannot be read: {error}. Build the package again.") from error
+    listed = read_json(files["lookups.json"], tuple[_Listed, ...], path="lookups.json")
+    return tuple(_load(files, each) for each in listed)
 
 
-def _load(files: Mapping[str, bytes], *, name: str, keys: Sequence[Any], columns: Sequence[str]) -> Lookup:
-    matched = [Key(**key) for key in keys]
-    if _path(name) in files:
-        return Lookup(name, matched, columns, source=_load_table(files[_path(name)], path=_path(name)))
+def _load(files: Mapping[str, bytes], listed: _Listed) -> Lookup:
+    name, path = listed.name, _path(listed.name)
+    if path in files:
+        table = _load_table(files[path], path=path)
+        with reading(path):
+            if [key.to for key in listed.keys] != list(table.keys) or set(listed.columns) != set(table.columns):
+                raise ValueError("its columns are not those in 'lookups.json'")
+        return Lookup(name, listed.keys, listed.columns, source=table)
     import pandas as pd
 
-    return Lookup(name, matched, columns, table=pd.read_parquet(io.BytesIO(files[f"lookups/{name}.parquet"])))
+    with reading(f"lookups/{name}.parquet"):
+        frame = pd.read_parquet(io.BytesIO(files[f"lookups/{name}.parquet"]))
+        return Lookup(name, listed.keys, listed.columns, table=frame)
 
 
 def _path(name: str) -> str:
@@ -87,13 +113,23 @@ def _dump_table(name: str, table: TableSource) -> bytes:
 
 
 def _load_table(data: bytes, *, path: str) -> TableSource:
-    arrays, described = load_arrays(data, path=path, version=FORMAT)
+    arrays, described = load_arrays(data, _Described, path=path, version=FORMAT)
     loaded: dict[str, dict[str, Any]] = {"keys": {}, "columns": {}}
-    for kind, columns in loaded.items():
-        for index, column in enumerate(described[kind]):
-            values, known = arrays[f"{kind}{index}"], described[f"known_{kind}"].get(column)
-            columns[column] = values if known is None else np.array([*known, None], dtype=object)[values]
+    with reading(path):
+        for kind, columns in loaded.items():
+            for index, column in enumerate(getattr(described, kind)):
+                known = getattr(described, f"known_{kind}").get(column)
+                columns[column] = _column(arrays[f"{kind}{index}"], known)
+        if len({len(values) for columns in loaded.values() for values in columns.values()}) != 1:
+            raise ValueError("its columns are not of the same length")
     return TableSource(**loaded)
+
+
+def _column(values: Any, known: Sequence[Any] | None) -> Any:
+    """Return a stored column; `known` are the values of its codes."""
+    if values.ndim != 1 or values.dtype.kind not in ("fM" if known is None else "u"):
+        raise ValueError("a column is of another type")
+    return values if known is None else np.array([*known, None], dtype=object)[values]
 
 
 def _encoded(values: Any) -> tuple[Any, list[Any]]:

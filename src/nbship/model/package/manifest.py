@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import CorruptPackageError, PackageError
+from ..stored_files import read_json
 
 __all__ = [
     "GOLDEN_OUTPUT",
@@ -29,6 +30,26 @@ MANIFEST = "MANIFEST.json"
 FORMAT = 1
 # The largest size of a file, in bytes; a package with a larger one is rejected before it is read into memory.
 _LARGEST = 4 << 30
+
+
+@dataclass(frozen=True)
+class _Format:
+    format: int
+
+
+@dataclass(frozen=True)
+class _File:
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The content of `MANIFEST.json`."""
+
+    name: str
+    files: tuple[_File, ...]
 
 
 @dataclass(frozen=True)
@@ -79,18 +100,15 @@ def read_manifest(data: bytes) -> Manifest:
     PackageError
         If the format of the package is unknown.
     """
-    try:
-        content = json.loads(data)
-        version = content["format"]
-        files = {each["path"]: (str(each["sha256"]), int(each["size"])) for each in content["files"]}
-        # The digest is of the stored bytes, so that every change of the file is another version.
-        manifest = Manifest(str(content["name"]), hashlib.sha256(data).hexdigest(), files)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorruptPackageError(f"'{MANIFEST}' is not a manifest: {error!r}. Build the package again.") from error
+    version = read_json(data, _Format, path=MANIFEST).format
     if version != FORMAT:
         raise PackageError(
             f"The package has format {version}; this version of nbship reads format {FORMAT}. Install a version that reads format {version}."
         )
+    content = read_json(data, _Content, path=MANIFEST)
+    files = {each.path: (each.sha256, each.size) for each in content.files}
+    # The digest is of the stored bytes, so that every change of the file is another version.
+    manifest = Manifest(content.name, hashlib.sha256(data).hexdigest(), files)
     for path in files:
         # Paths are joined to a folder: "../x", "/x" and, on Windows, "..\x" must not leave it.
         pure = PurePosixPath(path)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from ...errors import CorruptPackageError
 from ..signature import Signature, example_record
+from ..stored_files import read_json, reading
 from .manifest import GOLDEN_OUTPUT, Manifest
 from .provenance import Provenance
 
-__all__ = ["ModelId", "Package", "file_of"]
+__all__ = ["Acceptance", "ModelId", "Package", "file_of"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,27 @@ class ModelId:
     digest: str
 
 
+@dataclass(frozen=True)
+class Acceptance:
+    """What `acceptance.json` holds about a model.
+
+    Attributes
+    ----------
+    example
+        A golden row as a client sends it, without optional fields; older packages have none.
+    metrics
+        Metric -> value on held-out rows.
+    tables, nodes, onnx
+        Why the model has not this faster backend, if it was tried.
+    """
+
+    example: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] | None = None
+    tables: str | None = None
+    nodes: str | None = None
+    onnx: str | None = None
+
+
 class Package:
     """The verified files of a package, and the descriptions in them. `PackagedModel` predicts.
 
@@ -54,21 +77,29 @@ class Package:
     def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
         self.manifest, self.files = manifest, files
         self.id = ModelId(manifest.name, manifest.version, manifest.digest)
-        self.signature = Signature.from_json(_json(files, "signature.json"))
-        self.provenance = Provenance.from_json(_json(files, "provenance.json"))
+        self.signature = Signature.from_json(_json(files, "signature.json", dict[str, Any]))
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """The data, code and parameters that the model was built from."""
+        return _json(self.files, "provenance.json", Provenance)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """The tests of the model when it was built."""
+        return _json(self.files, "acceptance.json", Acceptance) if "acceptance.json" in self.files else Acceptance()
 
     @cached_property
     def card(self) -> str:
         """The model card, as Markdown."""
-        return file_of(self.files, "MODEL_CARD.md").decode()
+        with reading("MODEL_CARD.md"):
+            return file_of(self.files, "MODEL_CARD.md").decode()
 
     @cached_property
     def example(self) -> dict[str, Any]:
         """A golden row as a client sends it, without optional fields."""
-        accepted: dict[str, Any] = json.loads(self.files["acceptance.json"])
         # Older packages have no example in acceptance.json. Their golden rows have one, but need pyarrow.
-        found: dict[str, Any] | None = accepted.get("example")
-        if found is not None:
+        if (found := self.acceptance.example) is not None:
             return {name: found[name] for name in self.signature.names if name in found}
         return example_record(_golden(self.files, list(self.signature.names)), self.signature)
 
@@ -79,8 +110,9 @@ class Package:
         if output is None or output.positive is None:
             return None
         name = f"{GOLDEN_OUTPUT}probability"
-        values: list[float] = [row[name] for row in _golden(self.files, [name])]
-        return sum(values) / len(values)
+        with reading("golden.parquet"):
+            values: list[float] = [row[name] for row in _golden(self.files, [name])]
+            return sum(values) / len(values)
 
 
 def file_of(files: Mapping[str, bytes], path: str) -> bytes:
@@ -96,26 +128,18 @@ def file_of(files: Mapping[str, bytes], path: str) -> bytes:
     return files[path]
 
 
-def _json(files: Mapping[str, bytes], path: str) -> Any:
-    try:
-        return json.loads(file_of(files, path))
-    except ValueError as error:
-        raise CorruptPackageError(f"'{path}' of the package is not JSON. Build the package again.") from error
+def _json(files: Mapping[str, bytes], path: str, kind: type[T]) -> T:
+    return read_json(file_of(files, path), kind, path=path)
 
 
 def _golden(files: Mapping[str, bytes], columns: list[str]) -> list[dict[str, Any]]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        content = files["golden.parquet"]
+    content = file_of(files, "golden.parquet")
+    with reading("golden.parquet"):
         present = set(pq.read_schema(io.BytesIO(content)).names)
         columns = [name for name in columns if name in present]
         rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(content), columns=columns).to_pylist()
-    except (KeyError, pa.ArrowInvalid) as error:
-        raise CorruptPackageError(
-            f"'golden.parquet' of the package cannot be read: {error}. Build it again."
-        ) from error
     if not rows:
         raise CorruptPackageError("'golden.parquet' of the package has no rows. Build it again.")
     return rows

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import msgspec
+
 __all__ = ["Provenance"]
 
 
@@ -43,6 +45,11 @@ class Provenance:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Provenance:
-        """Read the content of `provenance.json`; keys of later versions are ignored."""
-        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
-        return cls(**known)
+        """Read the content of `provenance.json`; keys of later versions are ignored.
+
+        Raises
+        ------
+        ValueError
+            If a value is of another type.
+        """
+        return msgspec.convert(content, cls)

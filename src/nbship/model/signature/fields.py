@@ -12,7 +12,7 @@ from ...errors import SignatureError
 
 __all__ = ["DTYPES", "Field", "Output", "Scalar"]
 
-Scalar: TypeAlias = "bool | int | float | str"
+Scalar: TypeAlias = bool | int | float | str
 DTYPES = ("bool", "int", "float", "string", "category", "datetime")
 
 
@@ -189,3 +189,5 @@ class Output:
             raise SignatureError(
                 f"Output '{self.name}' has the unknown kind '{self.kind}'. Use label, probability or value."
             )
+        if self.target < 0:
+            raise SignatureError(f"Output '{self.name}' has the target {self.target}. Count targets from 0.")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+import msgspec
+
 from ...errors import SignatureError
 from ...text import did_you_mean
 
@@ -24,7 +26,7 @@ def read_item(kind: type[T], item: Any) -> T:
         If the item has no name, or has an unknown or invalid attribute.
     """
     what = kind.__name__
-    if not isinstance(item, Mapping) or "name" not in item:
+    if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
         raise SignatureError(f"The signature cannot be read: {what.lower()} {item!r:.60} has no name. Give it one.")
     known = [attribute.name for attribute in fields(kind)]  # type: ignore[arg-type]
     for name in item:
@@ -32,8 +34,8 @@ def read_item(kind: type[T], item: Any) -> T:
             hint = did_you_mean(name, known, otherwise=f"Use one of {', '.join(known)}.")
             raise SignatureError(f"{what} '{item['name']}' has the unknown attribute '{name}'. {hint}")
     try:
-        return kind(**item)
-    except TypeError as error:
+        return msgspec.convert(item, kind)
+    except msgspec.ValidationError as error:
         raise SignatureError(f"{what} '{item['name']}' cannot be read: {error}.") from error
 
 

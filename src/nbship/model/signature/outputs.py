@@ -108,6 +108,11 @@ class OutputReader:
                     f"Output '{output.name}' has target {output.target}, but the model has {counted(len(targets), 'target')}, counted from 0."
                 )
             target = targets[output.target]
+            if (output.kind == "value") != (target.classes is None):
+                predicted = "numbers" if target.classes is None else "classes"
+                raise SignatureError(
+                    f"Output '{output.name}' is a {output.kind}, but the model predicts {predicted}. Infer the outputs again: outputs=()."
+                )
             self._plan.append(
                 (column, output, target, *_threshold(output, target, _class_index(output, target), signature))
             )

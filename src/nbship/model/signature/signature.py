@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ...errors import SignatureError
 from .fields import Field, Output
 from .json_items import item_json, read_item
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
     from .columns import Column
 
 __all__ = ["Signature"]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The content of `signature.json`."""
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    event_time: str | None
+    relations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,18 +143,15 @@ class Signature:
             If the content is not a signature.
         """
         try:
-            return cls(
-                inputs=tuple(read_item(Field, item) for item in content["inputs"]),
-                outputs=tuple(read_item(Output, item) for item in content["outputs"]),
-                event_time=content["event_time"],
-                relations=tuple(content.get("relations", ())),
-            )
-        except KeyError as error:
-            raise SignatureError(
-                f"The signature cannot be read: it has no '{error.args[0]}'. Infer it again."
-            ) from error
-        except TypeError as error:
-            raise SignatureError(f"The signature cannot be read: {error}.") from error
+            stored = msgspec.convert(content, _Stored)
+        except msgspec.ValidationError as error:
+            raise SignatureError(f"The signature cannot be read: {error}. Infer it again.") from error
+        return cls(
+            inputs=tuple(read_item(Field, item) for item in stored.inputs),
+            outputs=tuple(read_item(Output, item) for item in stored.outputs),
+            event_time=stored.event_time,
+            relations=stored.relations,
+        )
 
     @classmethod
     def infer(
