@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .config import Repository, config_files, read_repository
+    from .config import Repository, config_files, find_repository, read_repository
     from .digests import Digests, md5_of_text
     from .gitignore import add_to_git, ignore_in_git
     from .lineage import find_commit
@@ -44,6 +44,7 @@ __all__ = [
     "dependency_digests",
     "find_commit",
     "find_differences",
+    "find_repository",
     "hold_run_lock",
     "ignore_in_git",
     "md5_of_text",

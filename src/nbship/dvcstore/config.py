@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import PipelineError
 from .digests import md5_of_text
 
-__all__ = ["Repository", "config_files", "read_repository"]
+__all__ = ["Repository", "config_files", "find_repository", "read_repository"]
 
 _LINKS = ("reflink", "hardlink", "symlink", "copy")
 # The options that are read here; a file without them is not parsed.
@@ -68,7 +68,7 @@ def read_repository(start: Path) -> Repository:
     PipelineError
         If there is none, or its configuration is not supported.
     """
-    root = _find_root(start)
+    root = find_repository(start)
     if root is None:
         raise PipelineError(f"'{start}' is not in a DVC repository. Run `dvc init` there.")
     core: dict[str, Any] = {}
@@ -95,14 +95,15 @@ def read_repository(start: Path) -> Repository:
     )
 
 
+def find_repository(start: Path) -> Path | None:
+    """Return the nearest folder at or above `start` that is a DVC repository; None if there is none."""
+    return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
+
+
 def config_files(start: Path) -> list[Path]:
     """Return the configuration files of a folder's repository, whether they exist or not; none without a repository."""
-    root = _find_root(start)
+    root = find_repository(start)
     return [] if root is None else list(_files(root))
-
-
-def _find_root(start: Path) -> Path | None:
-    return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import PipelineError
 from ..project import read_yaml
+from .config import Repository
 from .digests import Digests
 from .hashing import Content, read_content
 from .store import DvcStore
@@ -17,8 +18,12 @@ from .store import DvcStore
 __all__ = ["record_tracked_data"]
 
 
-def record_tracked_data(root: Path, resources: Iterable[PurePosixPath], digests: Digests, store: DvcStore) -> list[str]:
+def record_tracked_data(
+    repository: Repository, root: Path, resources: Iterable[PurePosixPath], digests: Digests, store: DvcStore
+) -> list[str]:
     """Let DVC record changed resources in their `.dvc` files; add unchanged ones to the cache.
+
+    Files outside the repository are DVC's external dependencies: they are neither recorded nor cached.
 
     Returns
     -------
@@ -31,7 +36,8 @@ def record_tracked_data(root: Path, resources: Iterable[PurePosixPath], digests:
         If DVC fails.
     """
     written = []
-    for name in dict.fromkeys(_tracking(root, resources)):
+    inside = (path for path in resources if Path(os.path.normpath(root / path)).is_relative_to(repository.root))
+    for name in dict.fromkeys(_tracking(root, inside)):
         recorded = _recorded(root / name, digests)
         if recorded is None:
             _repro(root, name)

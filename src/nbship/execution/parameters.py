@@ -103,7 +103,10 @@ def _injected_cell(source: str) -> dict[str, Any]:
 
 def _relative_paths(paths: Mapping[str, PurePosixPath], stage: Stage) -> dict[str, Value]:
     folder = stage.notebook.parent
-    return {key: PurePosixPath(os.path.relpath(path, folder)).as_posix() for key, path in paths.items()}
+    return {
+        key: str(path) if path.is_absolute() else PurePosixPath(os.path.relpath(path, folder)).as_posix()
+        for key, path in paths.items()
+    }
 
 
 def _with_id(cell: dict[str, Any], number: int) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def open_run(updater: StageUpdater, repository: Repository, names: Sequence[str]
     stack.callback(index_of(project).save)
     _check_resources(updater, names)
     resources = [path for name in names for path in updater.pipeline[name].resources.values()]
-    for tracked in record_tracked_data(project.root, resources, updater.digests, updater.store):
+    for tracked in record_tracked_data(repository, project.root, resources, updater.digests, updater.store):
         updater.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
     for edit in sync(project, check_with_ploomber=False, plans=(updater.pipeline, updater.plans)).edits:
         updater.progress.note(
@@ -95,7 +95,7 @@ def _claim_files(updater: StageUpdater, repository: Repository, names: Sequence[
     ignored = ignore_in_git(repository.git, cached) if repository.git else []
     claim = claim_files(
         repository,
-        read=dict.fromkeys(root / path for stage in stages for path in stage.files),
+        read=dict.fromkeys(Path(os.path.normpath(root / path)) for stage in stages for path in stage.files),
         write=[root / path for stage in stages for path in stage.products],
         lock=updater.store.lock,
         on_wait=lambda command: updater.progress.note(f"'{command}' is running here. Waiting for it to finish."),

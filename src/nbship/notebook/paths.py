@@ -46,8 +46,11 @@ class Paths(Mapping[str, Item], Generic[Item]):
         self._create_folders = create_folders
 
     @classmethod
-    def read(cls, given: object, *, kind: str, create_folders: bool = False) -> Paths[Path]:
-        """Read a value of the parameters cell: a mapping of strings, one string (key `"nb"`), or None."""
+    def read(cls, given: object, *, kind: str, create_folders: bool = False, root: Path | None = None) -> Paths[Path]:
+        """Read a value of the parameters cell: a mapping of strings, one string (key `"nb"`), or None.
+
+        Absolute paths outside `root` are not changed.
+        """
         if given is None:
             given = {}
         if isinstance(given, (str, os.PathLike)):
@@ -57,7 +60,9 @@ class Paths(Mapping[str, Item], Generic[Item]):
                 f"The {kind} in the parameters cell is a {type(given).__name__}. Leave it to nbship: write `None` there."
             )
         return Paths(
-            {key: relative(Path(path)) for key, path in given.items()}, kind=kind, create_folders=create_folders
+            {key: relative(Path(path), root=root) for key, path in given.items()},
+            kind=kind,
+            create_folders=create_folders,
         )
 
     def __getitem__(self, key: str) -> Item:
@@ -88,8 +93,13 @@ class Paths(Mapping[str, Item], Generic[Item]):
         return did_you_mean(str(key), self._items, otherwise=f"{known}Add it to pipeline.yaml.")
 
 
-def relative(path: Path) -> Path:
-    """Return the path relative to the working directory, so that notebooks print the same on every machine."""
+def relative(path: Path, *, root: Path | None = None) -> Path:
+    """Return the path relative to the working directory, so that notebooks print the same in every folder.
+
+    An absolute path outside `root`, the project's folder, is the same in every folder as it is.
+    """
+    if root is not None and path.is_absolute() and not path.is_relative_to(root):
+        return path
     return Path(os.path.relpath(path))
 
 

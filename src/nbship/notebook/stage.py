@@ -177,7 +177,7 @@ def _from_cell(
             kind="upstream stage",
         ),
         product=Paths.read(given["product"], kind="product", create_folders=True),
-        resources=Paths.read(given["resources"], kind="resource"),
+        resources=Paths.read(given["resources"], kind="resource", root=context.root),
         params={key: variables[key] for key in context.params if key in variables},
         _root=context.root,
         _settings=context.settings,
@@ -199,7 +199,7 @@ def _by_hand(project: Project, pipeline: Pipeline, spec: Stage, variables: Mappi
         upstream=Paths(upstream, kind="upstream stage"),
         product=Paths(_scratch(project, spec), kind="product", create_folders=True),
         resources=Paths(
-            {key: relative(project.root / path) for key, path in spec.resources.items()},
+            {key: relative(project.root / path, root=project.root) for key, path in spec.resources.items()},
             kind="resource",
             remedy="Get it with `dvc pull`, or with the project's install step.",
         ),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..dvcstore import find_repository
 from ..errors import NotebookError, ParameterError, PipelineError
 from ..project import Project, Value, read_params, type_problem
 from .file_index import FileIndex, index_of
@@ -198,7 +200,21 @@ def _resources(project: Project, given: Mapping[str, Any], where: str) -> Mappin
         raise PipelineError(
             f"{where} in pipeline.yaml has 'resources_' that are not a mapping. Write 'name: path' lines."
         )
-    return {key: _inside(path, where, "resource") for key, path in resources.items()}
+    return {key: _resource(project, path, where) for key, path in resources.items()}
+
+
+def _resource(project: Project, path: object, where: str) -> PurePosixPath:
+    """Return the path of a resource as DVC records it: relative to the root if it is inside the repository, else as given."""
+    if not isinstance(path, str) or not path:
+        raise PipelineError(f"{where} in pipeline.yaml has the resource '{path}', which is not a path. Write a string.")
+    absolute = Path(os.path.normpath(project.root / path))
+    if project.root.is_relative_to(absolute):
+        raise PipelineError(
+            f"{where} in pipeline.yaml has the resource '{path}', which contains the project. Name the file or folder that it reads."
+        )
+    if absolute.is_relative_to(find_repository(project.root) or project.root):
+        return PurePosixPath(os.path.relpath(absolute, project.root))
+    return PurePosixPath(os.path.normpath(path))
 
 
 def _upstream(task: Mapping[str, Any], assigned: Any, *, extract: bool, where: str, notebook: str) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ class Stage:
     templates
         The parameters in `pipeline.yaml`, with unresolved placeholders.
     resources
-        Outside files that the notebook reads (`params: resources_`).
+        Files that the notebook reads and no stage writes (`params: resources_`); those outside the project may be
+        absolute.
     products
         Files that the notebook writes. Some keys have a meaning: `nb` and `html` (the executed notebook), `metrics…`,
         `plot_…`, `package`; others are data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +184,7 @@ class _Comparison:
             yield f"{name} changed"
 
     def _md5(self, path: str) -> str | None:
-        return self._index.md5(f"{self._project.root}/{path}")
+        return self._index.md5(os.path.join(self._project.root, path))  # noqa: PTH118 - of each file
 
 
 def _parameter(each: Difference) -> str:
