@@ -198,3 +198,35 @@ def test_status_run_and_dvc_agree_about_two_stages(name: str, two_made: Path, tm
         by_status |= {stage: by_dvc[stage] for stage in after}
     assert (by_status, by_run) == (by_dvc, by_dvc)
     assert any(by_dvc.values()) != (name in ("nothing", "a module that no stage imports", "the cache"))
+
+
+def _lose_file(root: Path) -> None:
+    listing = next((root / ".dvc/cache/files").rglob("*.dir"))
+    (root / ".dvc/cache/files/md5" / (md5 := json.loads(listing.read_text())[0]["md5"])[:2] / md5[2:]).unlink()
+
+
+CACHES: dict[str, Callable[[Path], None]] = {
+    "the cache": lambda root: None,
+    "another cache folder": lambda root: (root / ".dvc/config.local").write_text("[cache]\n    dir = ../other\n") and None,
+    "a cache without files": lambda root: shutil.rmtree(root / ".dvc/cache/files"),
+    "a file of a folder is gone": _lose_file,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CACHES)
+def test_status_and_dvc_agree_about_what_is_not_in_the_cache(name: str, made: Path, tmp_path: Path) -> None:
+    root = tmp_path / "one_notebook"
+    shutil.copytree(made, root, symlinks=True)
+    CACHES[name](root)
+    changed = json.loads(command(root, "dvc", "status", "--json").stdout)
+    by_dvc = {
+        path
+        for causes in changed.values()
+        for cause in causes
+        if isinstance(cause, dict)
+        for path, state in cause.get("changed outs", {}).items()
+        if state == "not in cache"
+    }
+    status = read_status(project.load(root))
+    assert set(status.uncached) == by_dvc
+    assert status.current == (name == "the cache") == (not by_dvc)

@@ -84,7 +84,13 @@ def _with_platform(stage: StageStatus, elsewhere: Mapping[str, str]) -> StageSta
 def _as_json(status: Status, elsewhere: Mapping[str, str]) -> str:
     stages = [{**asdict(stage), "stale": stage.stale, "made_on": elsewhere.get(stage.name)} for stage in status.stages]
     return json.dumps(
-        {"current": status.current, "dvc_yaml_current": status.dvc_yaml_current, "stages": stages}, indent=2
+        {
+            "current": status.current,
+            "dvc_yaml_current": status.dvc_yaml_current,
+            "uncached": status.uncached,
+            "stages": stages,
+        },
+        indent=2,
     )
 
 
@@ -97,6 +103,9 @@ def _as_text(status: Status, elsewhere: Mapping[str, str]) -> str:
         lines.append(
             f"{_platforms(moved, elsewhere)} Running them here (`nbship run --force`) may change their last digits."
         )
+    if status.uncached:
+        added = plural(len(status.uncached), "it", "them")
+        lines.append(f"Not in DVC's cache: {listed(status.uncached, most=_SHOWN)}. `nbship run` adds {added}.")
     lines.append(
         "Nothing to run: all stages are up to date."
         if not stale

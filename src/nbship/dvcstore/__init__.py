@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .cache import Cache
     from .config import Repository, config_files, find_repository, read_repository
     from .digests import Digests, md5_of_text
     from .gitignore import add_to_git, ignore_in_git
     from .lineage import find_commit
-    from .lock_entry import Difference, Entry, dependency_digests, find_differences
+    from .lock_entry import Difference, Entry, dependency_digests, find_differences, product_digests
     from .lock_file import LockFile, read_lock
     from .lock_yaml import render_entry
     from .locks import RepositoryLock, claim_files, hold_run_lock
@@ -30,6 +31,7 @@ else:
 
 __all__ = [
     "TESTED",
+    "Cache",
     "DeclaredStage",
     "Difference",
     "Digests",
@@ -49,6 +51,7 @@ __all__ = [
     "ignore_in_git",
     "md5_of_text",
     "merge_lock_files",
+    "product_digests",
     "put_back",
     "read_lock",
     "read_repository",

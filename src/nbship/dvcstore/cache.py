@@ -63,11 +63,11 @@ class Cache:
         """Return the files of a folder in the cache: path within it -> md5."""
         return {each["relpath"]: each["md5"] for each in json.loads(self.path(md5).read_bytes())}
 
-    def paths(self, md5: str) -> Iterator[Path]:
-        """Yield all files of the cache that hold an existing content."""
-        yield self.path(md5)
+    def files(self, md5: str) -> Iterator[tuple[Path, str]]:
+        """Yield each file of the cache that holds a content, and its md5; of a folder, the listing first."""
+        yield self.path(md5), md5.removesuffix(".dir")
         if md5.endswith(".dir"):
-            yield from map(self.path, self.listing(md5).values())
+            yield from ((self.path(inner), inner) for inner in self.listing(md5).values())
 
     def add_new(self, path: Path) -> str:
         """Add a file that a stage has just written, and return its md5; the file is read once.

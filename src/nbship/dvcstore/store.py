@@ -85,7 +85,7 @@ class DvcStore:
         )
         for md5 in (*products, *self._sources):
             if self.cache.path(md5).exists():
-                yield from self.cache.paths(md5)
+                yield from (path for path, _ in self.cache.files(md5))
 
     def expect(self, names: Iterable[str]) -> None:
         """Set all stages that will be recorded, so that new entries are written in order."""

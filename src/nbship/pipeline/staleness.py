@@ -7,7 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dvcstore import DeclaredStage, Difference, Entry, LockFile, config_files, find_differences, read_lock
+from ..dvcstore import (
+    Cache,
+    DeclaredStage,
+    Difference,
+    Entry,
+    LockFile,
+    config_files,
+    find_differences,
+    find_repository,
+    product_digests,
+    read_lock,
+    read_repository,
+)
 from ..project import Project, load
 from .copies import copy_changes, copy_digest, copy_path
 from .declarations import declare
@@ -47,16 +59,19 @@ class Status:
         Whether `dvc.yaml` matches the pipeline.
     copies_current
         Whether the copies of the notebooks are current and recorded in `dvc.lock`.
+    uncached
+        Products that are up to date, but not in DVC's cache.
     """
 
     stages: tuple[StageStatus, ...]
     dvc_yaml_current: bool
     copies_current: bool = True
+    uncached: tuple[str, ...] = ()
 
     @property
     def current(self) -> bool:
-        """Whether nothing would run."""
-        return self.dvc_yaml_current and not any(stage.stale for stage in self.stages)
+        """Whether `nbship run` has nothing to do."""
+        return self.dvc_yaml_current and not self.uncached and not any(stage.stale for stage in self.stages)
 
 
 def read_status(project: Project) -> Status:
@@ -86,7 +101,9 @@ def read_status(project: Project) -> Status:
         after = tuple(f"after {before}" for before in plan.stage.upstream if stages[before].stale)
         stages[name] = StageStatus(name, (*comparison(plan), *after))
     index.save()
-    return Status(tuple(stages.values()), current, comparison.copies_are_current())
+    copies_current = comparison.copies_are_current()
+    fresh = [*([COPIES_STAGE] if copies_current else []), *(name for name in plans if not stages[name].stale)]
+    return Status(tuple(stages.values()), current, copies_current, tuple(comparison.uncached(fresh)))
 
 
 def quick_status(project_root: Path) -> Status | None:
@@ -156,6 +173,17 @@ class _Comparison:
     def copies_are_current(self) -> bool:
         """Tell whether the copies of the notebooks are current and recorded."""
         return not any(self._differences(self._declared[COPIES_STAGE], self._md5))
+
+    def uncached(self, names: Iterable[str]) -> Iterator[str]:
+        """Yield the products of unchanged stages that are not in DVC's cache."""
+        if find_repository(self._project.root) is None:
+            return
+        cache = Cache(read_repository(self._project.root), self._index.digests)
+        for name in names:
+            recorded = product_digests(self._lock.get(name) or {})
+            for path in self._declared[name].cached:
+                if not all(self._index.md5(file) == md5 for file, md5 in cache.files(recorded[path])):
+                    yield path
 
     def _differences(self, declared: DeclaredStage, digest: Callable[[str], str | None]) -> Iterator[Difference]:
         deps = [{"path": path, "md5": md5} for path in declared.files if (md5 := digest(path)) is not None]
