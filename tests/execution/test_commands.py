@@ -61,6 +61,20 @@ def test_a_new_value_runs_its_stages_and_an_old_one_is_restored(project: Path):
     assert "fit   restored from an earlier run" in done.stdout
 
 
+def test_stage_prints_the_remark_that_run_prints(project: Path):
+    path = project / "notebooks/20_fit.ipynb"
+    text = path.read_text()
+    content = json.loads(text)
+    last = content["cells"][-1]
+    content["cells"] += [{**last, "id": f"end-{code[:4]}", "source": code} for code in ("exit()", "print('never')")]
+    path.write_text(json.dumps(content))
+    by_run, by_stage = call(project, "nbship", "run"), call(project, "nbship", "stage", "fit")
+    path.write_text(text)
+    remark = "fit: Cell In [5] ended the notebook, as it called `exit`. The cells after it did not run."
+    assert remark in by_run.stdout.splitlines()
+    assert remark in by_stage.stdout.splitlines()
+
+
 def test_one_stage_runs_with_those_before_it(project: Path):
     done = call(project, "nbship", "run", "load", "--force")
     assert "load      " in done.stdout

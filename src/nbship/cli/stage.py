@@ -38,3 +38,5 @@ def _show(report: StageReport) -> None:
         click.echo(describe(report, colour=sys.stderr.isatty()) + "\n", err=True)
     else:
         click.echo(f"{report.cells} cells in {report.seconds:.1f} s: {report.notebook}")
+    if report.notice:
+        click.echo(f"{report.stage}: {report.notice}")

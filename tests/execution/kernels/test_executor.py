@@ -145,6 +145,13 @@ def test_a_missing_python_kernel_is_replaced_by_this_python(tmp_path: Path):
     assert "'conda-env-theirs-py', which is not installed. It ran with this Python" in done.notice
 
 
+def test_a_kernel_that_fails_before_the_first_cell_says_why(tmp_path: Path):
+    missing = tmp_path / "missing"
+    reason = f"The kernel ended with exit status 70 before the first cell: FileNotFoundError: .*: '{missing}'"
+    with pytest.raises(DeadKernelError, match=reason):
+        execute(notebook("1"), cwd=missing, env=dict(os.environ))
+
+
 def test_a_missing_kernel_of_another_language_is_an_error(tmp_path: Path):
     source = notebook("1 + 1")
     source["metadata"]["kernelspec"] = {"name": "no-such-kernel", "display_name": "R", "language": "R"}

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ...errors import DeadKernelError
 from ..reads import ReadPolicy
 from . import framing
 from .client import ADDRESS_VARIABLE, ForkServer, private_settings
@@ -55,7 +56,13 @@ class ForkedKernel:
         self._frames_closed = False
 
     def start(self, *, cwd: Path, env: Mapping[str, str]) -> dict[str, Any]:
-        """Fork, and return `language_info` for the notebook's metadata."""
+        """Fork, and return `language_info` for the notebook's metadata.
+
+        Raises
+        ------
+        DeadKernelError
+            If the kernel ends, or is not ready in time.
+        """
         nonce = secrets.token_hex(8)
         pipes = [os.pipe() for _ in range(4)]
         (request_reader, self._requests), *output_pipes = pipes
@@ -79,7 +86,16 @@ class ForkedKernel:
         for file in (self._frames, out, err):
             os.set_blocking(file, False)
         self._streams = (_MarkedStream("stdout", out, nonce.encode()), _MarkedStream("stderr", err, nonce.encode()))
-        language: dict[str, Any] = self._read_until_reply(Outputs(), time.monotonic() + _STARTUP_SECONDS)["language"]
+        printed: list[str] = []
+        outputs = Outputs(on_text=lambda _, text: printed.append(text))
+        try:
+            language: dict[str, Any] = self._read_until_reply(outputs, time.monotonic() + _STARTUP_SECONDS)["language"]
+        except KernelEnded as error:
+            # The last line of a traceback names the exception.
+            reason = "".join(printed).strip().rpartition("\n")[2]
+            raise DeadKernelError(f"The kernel {error} before the first cell{reason and f': {reason}'}.") from error
+        except KernelTimeoutError as error:
+            raise DeadKernelError(f"The kernel was not ready after {_STARTUP_SECONDS:g} s. Run again.") from error
         return language
 
     def run(self, code: str, *, id: str, outputs: Outputs, until: float | None) -> Reply:

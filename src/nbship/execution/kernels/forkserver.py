@@ -149,8 +149,8 @@ class _ForkServer:
 
     def _serve_request(self, request: Mapping[str, Any], files: Sequence[int]) -> None:
         """In the child: serve the request."""
+        _standard_files(files)  # first, so that the client gets the traceback of what fails
         _limit_memory(request.get("memory"))
-        _standard_files(files)
         self._refresh({**request["environ"], **self._environ}, cwd=request["cwd"])
         self._kinds[request["kind"]](request, files)
 
