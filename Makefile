@@ -12,6 +12,8 @@ export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 # The environment is byte-compiled once, at installation.
 export UV_LINK_MODE ?= copy
+# So is the source, by the first process that imports a module, and not by each.
+unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
