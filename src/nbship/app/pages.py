@@ -78,6 +78,7 @@ def _reference(_logged: Logged, digest: str) -> Mapping[str, Distribution]:
 # Not an `st.form`, whose values the server does not know until they are submitted: an old answer would stay beside them.
 @st.fragment
 def _show_form(logged: Logged, names: Mapping[str, Mapping[str, str]], phrases: Sequence[Phrase]) -> None:
+    _forget_other_models(logged.package.id.digest)
     if st.session_state.pop("is_new", False):
         st.rerun()  # the whole page, as the other tabs show the log
     required, optional = widgets(logged.signature, example=logged.package.example, names=names)
@@ -96,6 +97,17 @@ def _show_form(logged: Logged, names: Mapping[str, Mapping[str, str]], phrases: 
         st.button("Predict", type="primary", on_click=_predict, args=(logged,))
     with right:
         _show_prediction(logged, failures, phrases, [*required, *optional])
+
+
+def _forget_other_models(digest: str) -> None:
+    """Empty the form, if its values and its answer are those of another package: it may have other fields and limits."""
+    state = st.session_state
+    if state.get("model", digest) != digest:
+        for key in [
+            key for key in state if str(key) in ("failures", "answer", "is_new") or str(key).startswith(_key(""))
+        ]:
+            del state[key]
+    state["model"] = digest
 
 
 def _optional_title(optional: Sequence[Widget]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from random_pipelines import compare, make_case, odd_rows, package
-from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
@@ -279,3 +280,22 @@ def test_generated_pipelines_answer_as_the_estimator_does(seed: int, tmp_path: P
     model = package(case, tmp_path / "p")
     if not isinstance(model, str):
         assert compare(case, model, odd_rows(case, seed), bound=BOUND[model.backend])["answered"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "named", "message"),
+    [
+        (["a", "d"], True, "fitted with the column 'd', which the signature does not have"),
+        ([0, 3], True, "fitted with the column 'd', which the signature does not have"),
+        ([0, 3], False, "fitted with 4 columns, and the signature has 3 fields"),
+        (["a", "b"], True, None),
+    ],
+)
+def test_a_column_that_the_signature_lacks_is_named(
+    columns: list[Any], named: bool, message: str | None, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(600, 4)), columns=list("abcd"))
+    scaled = make_pipeline(ColumnTransformer([("scaled", StandardScaler(), columns)]), LogisticRegression())
+    scaled.fit(frame if named else frame.to_numpy(), frame["a"] > 0)
+    with nullcontext() if message is None else pytest.raises(SignatureError, match=message):
+        built(tmp_path, scaled, frame[["a", "b", "c"]])

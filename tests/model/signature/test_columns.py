@@ -78,6 +78,22 @@ def test_columns_have_the_documented_types() -> None:
     assert columns["at"][0] == np.datetime64("2024-07-01T12:00", "us")
 
 
+@pytest.mark.parametrize("count", [1, 64, 65])
+@pytest.mark.parametrize(
+    ("utc", "zone", "local"),
+    [
+        ("9999-12-31T23:30", "Asia/Tokyo", "10000-01-01T08:30"),
+        ("9999-12-31T23:30", "America/New_York", "9999-12-31T18:30"),
+        ("0001-01-01T00:30", "Asia/Tokyo", "0001-01-01T09:48:59"),
+        ("0001-01-01T00:30", "America/New_York", "0000-12-31T19:33:58"),
+    ],
+)
+def test_local_time_at_the_ends_of_the_calendar(utc: str, zone: str, local: str, count: int) -> None:
+    found = to_local(np.array([utc] * count, dtype="datetime64[us]"), zone)
+    assert (found == np.datetime64(local, "us")).all()
+    assert len(found) == count
+
+
 def test_local_time_is_the_same_for_one_and_many() -> None:
     hours = np.arange("2024-03-09T00", "2024-03-12T00", dtype="datetime64[h]").astype("datetime64[us]")
     times = np.concatenate([hours, hours + np.timedelta64(238, "D"), [np.datetime64("NaT", "us")]])

@@ -10,8 +10,8 @@ from .outputs import OutputReader, Predictions, Target
 from .parsing import storable
 from .signature import Signature
 from .timestamps import parse_timestamp, read_timestamp
-from .training_columns import training_attributes, training_frame
-from .validation import Rows, as_trained, read_records, read_rows, to_array
+from .training_columns import as_trained, training_attributes, training_frame
+from .validation import Rows, read_records, read_rows, to_array
 
 __all__ = [
     "Codes",

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -171,10 +172,16 @@ def to_local(times: Column, zone: str) -> Column:
     return np.array([_local(time, ZoneInfo(zone)) for time in times.astype("datetime64[us]")], dtype="datetime64[us]")
 
 
-def _local(time: np.datetime64, zone: ZoneInfo) -> Any:
-    from datetime import UTC
+def _local(time: np.datetime64, zone: ZoneInfo) -> np.datetime64:
+    from datetime import UTC, datetime
 
     if np.isnat(time):
         return time
-    timestamp: Any = time.item()
-    return timestamp.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    utc = cast("datetime", time.item()).replace(tzinfo=UTC)
+    try:
+        return np.datetime64(utc.astimezone(zone).replace(tzinfo=None), "us")
+    except OverflowError:
+        # The wall-clock time lies in the year 0 or 10000, which `datetime` does not have. A day further inside, the
+        # offset is the same.
+        inside = utc + timedelta(days=1 if utc.year == 1 else -1)
+        return time + np.timedelta64(cast("timedelta", inside.astimezone(zone).utcoffset()), "us")

@@ -22,7 +22,7 @@ from .fields import Field, Scalar
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["number_type", "training_attributes", "training_frame"]
+__all__ = ["as_trained", "number_type", "training_attributes", "training_frame"]
 
 _USUAL = {
     **{"bool": "bool", "int": "int64", "float": "float64", "string": "object", "category": "object"},
@@ -76,6 +76,15 @@ def number_type(training_dtype: str | None) -> np.dtype[Any] | None:
     arrow = name.removesuffix("[pyarrow]")
     found = re.search(r"u?int(8|16|32|64)|float(16|32|64)", _ARROW.get(arrow, name))
     return None if found is None or found[0] in ("int64", "float64") else np.dtype(found[0])
+
+
+def as_trained(field: Field, numbers: Column) -> Column:
+    """Return float64 numbers, rounded to float32 if those of the training frame were."""
+    narrow = number_type(field.training_dtype) if field.dtype == "float" else None
+    if narrow is None:
+        return numbers
+    with np.errstate(over="ignore"):
+        return numbers.astype(narrow).astype(np.float64)
 
 
 def training_frame(columns: Columns, fields: Sequence[Field]) -> pd.DataFrame:
