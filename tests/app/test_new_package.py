@@ -1,4 +1,4 @@
-"""The page of a running app when another package takes the place of the one that it shows."""
+"""The page of a running app after another package was put in its path."""
 
 from __future__ import annotations
 

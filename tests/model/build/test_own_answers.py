@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -288,14 +287,13 @@ def test_generated_pipelines_answer_as_the_estimator_does(seed: int, tmp_path: P
         (["a", "d"], True, "fitted with the column 'd', which the signature does not have"),
         ([0, 3], True, "fitted with the column 'd', which the signature does not have"),
         ([0, 3], False, "fitted with 4 columns, and the signature has 3 fields"),
-        (["a", "b"], True, None),
     ],
 )
 def test_a_column_that_the_signature_lacks_is_named(
-    columns: list[Any], named: bool, message: str | None, tmp_path: Path
+    columns: list[Any], named: bool, message: str, tmp_path: Path
 ) -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(600, 4)), columns=list("abcd"))
     scaled = make_pipeline(ColumnTransformer([("scaled", StandardScaler(), columns)]), LogisticRegression())
     scaled.fit(frame if named else frame.to_numpy(), frame["a"] > 0)
-    with nullcontext() if message is None else pytest.raises(SignatureError, match=message):
+    with pytest.raises(SignatureError, match=message):
         built(tmp_path, scaled, frame[["a", "b", "c"]])

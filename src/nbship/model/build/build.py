@@ -13,7 +13,7 @@ import numpy as np
 
 from ...atomic_write import replacing_folder, write_whole
 from ...errors import GateError, PackageError, SignatureError
-from ...text import counted, first_line
+from ...text import first_line
 from ..backends import dump_estimator, finds_outliers, input_of, load_estimator_bytes, steps_of, targets_of, types_in
 from ..compiler import choose_backend
 from ..features import ColumnFeatures
@@ -35,6 +35,7 @@ from .accepted_values import check_accepted_values, check_single_rows, with_limi
 from .card import make_card
 from .deployed import deployed, threshold_of
 from .evidence import gather_evidence
+from .fitted_columns import check_fitted_columns
 from .mlflow import mlflow_files
 from .oracle import Disagreement, ask, disagreement, explain
 from .vendored import runtime_files
@@ -105,7 +106,7 @@ def build_package(
         )
     target, fitted = Path(folder), estimator
     golden, reference, estimator = with_names(golden), with_names(reference), deployed(estimator)
-    _check_fitted_columns(estimator, signature)
+    check_fitted_columns(estimator, signature)
     try:
         signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator, signature, golden))
     except (ValueError, TypeError) as error:
@@ -176,34 +177,6 @@ def _given(signature: Signature, frame: pd.DataFrame) -> Rows:
 
 def _loaded(name: str, files: Mapping[str, bytes]) -> PackagedModel:
     return PackagedModel(Package(read_manifest(make_manifest(name, files)), files), other_versions=True)
-
-
-def _check_fitted_columns(estimator: Any, signature: Signature) -> None:
-    """Check that the signature has the columns that the estimator was fitted with."""
-    first = steps_of(estimator)[0]
-    if isinstance(first, ColumnFeatures):
-        return
-    missing = [name for name in _columns_read(first) if name not in signature.names]
-    count = getattr(first, "n_features_in_", 0)
-    if missing:
-        lacks = f"The estimator was fitted with the column '{missing[0]}', which the signature does not have"
-    elif not hasattr(first, "feature_names_in_") and count > len(signature.inputs):
-        lacks = f"The estimator was fitted with {count} columns, and the signature has {counted(len(signature.inputs), 'field')}"
-    else:
-        return
-    raise SignatureError(f"{lacks}. Infer the signature from the frame that it was fitted on.")
-
-
-def _columns_read(step: Any) -> list[str]:
-    """Return the names of the columns that a fitted step reads; a column transformer drops the others."""
-    names = [str(name) for name in getattr(step, "feature_names_in_", ())]
-    indices = getattr(step, "_transformer_to_input_indices", None)
-    if indices is None:
-        return names
-    kept = [
-        name for name, transformer, _ in step.transformers_ if not isinstance(transformer, str) or transformer != "drop"
-    ]
-    return [names[index] for name in kept for index in indices.get(name, ()) if names]
 
 
 def _check_lookups(signature: Signature, lookups: Sequence[Lookup]) -> None:
