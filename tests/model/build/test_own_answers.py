@@ -297,3 +297,12 @@ def test_a_column_that_the_signature_lacks_is_named(
     scaled.fit(frame if named else frame.to_numpy(), frame["a"] > 0)
     with pytest.raises(SignatureError, match=message):
         built(tmp_path, scaled, frame[["a", "b", "c"]])
+
+
+@pytest.mark.parametrize("columns", [["a", "b"], [0, 1]], ids=["by name", "by position"])
+def test_a_column_that_is_dropped_need_not_be_in_the_signature(columns: list[Any], tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(600, 4)), columns=list("abcd"))
+    scaled = make_pipeline(ColumnTransformer([("scaled", StandardScaler(), columns)]), LogisticRegression())
+    scaled.fit(frame, frame["a"] > 0)
+    model = built(tmp_path, scaled, frame[["a", "b", "c"]])
+    assert (model.predict(frame[["a", "b", "c"]]).label == scaled.predict(frame)).all()

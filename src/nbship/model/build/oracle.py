@@ -63,8 +63,9 @@ def _input(estimator: Any, frame: pd.DataFrame) -> Any:
     inner = getattr(estimator, "steps", [("", estimator)])[0][1]
     for each in (estimator, inner):
         names = getattr(each, "feature_names_in_", None)
-        if names is not None and set(names) <= set(frame):
-            return frame[list(names)]
+        if names is not None:
+            # A column transformer does not need the columns that it drops.
+            return frame[[name for name in names if name in frame]]
     numeric = all(getattr(dtype, "kind", "O") in "fiub" for dtype in frame.dtypes)
     return frame.to_numpy() if numeric and type(inner).__module__.startswith("sklearn.") else frame
 
