@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import NotCompilableError
 from ..backends import Input
+from .bin_values import BinValues, rows_at_once, values_of_bins
 from .column_origins import Origin, Source
 from .estimators import Ensemble, Linear
 from .trace import UNSEEN, Traced, objects
@@ -22,13 +23,11 @@ from .trace import UNSEEN, Traced, objects
 __all__ = ["Binned", "bin_inputs", "bisect_ends"]
 
 _MOST = np.finfo(np.float64).max
-# The number of rows that go through the transformers together.
-_ROWS = 1 << 15
 
 
 @dataclass(frozen=True)
 class Binned:
-    """The bins of the inputs, and the matrix row of each bin.
+    """The bins of the inputs, and their values in the columns of the matrix.
 
     Attributes
     ----------
@@ -37,12 +36,12 @@ class Binned:
     inputs
         The bins of these sources.
     values
-        Source -> the matrix row of each of its bins, shape (bins, columns). Only columns of that source are valid.
+        Source -> the values of its bins in its columns.
     """
 
     used: Sequence[int]
     inputs: Sequence[Input]
-    values: Mapping[int, Any]
+    values: Mapping[int, BinValues]
 
 
 def bin_inputs(traced: Traced, scores: Ensemble | Linear | None) -> Binned:
@@ -67,16 +66,10 @@ def bin_inputs(traced: Traced, scores: Ensemble | Linear | None) -> Binned:
             beyond = np.nextafter(cuts[index][-1], np.inf) if len(cuts[index]) else 0.0
             null = np.nan if index in traced.nullable else 0.0
             samples.append(np.concatenate([cuts[index], [beyond, null]]))
-    longest = max(map(len, samples))
-    # Transformers need columns of equal length: shorter samples repeat their last value.
-    matrix = traced.values_of([_padded(sample, longest) for sample in samples])
-    if matrix.shape[1] != len(traced.origins):
-        raise NotCompilableError("the transformers return other columns than their types imply")
-    return Binned(used, [inputs[index] for index in used], {index: matrix[: inputs[index].bins] for index in used})
-
-
-def _padded(values: Any, length: int) -> Any:
-    return values[np.minimum(np.arange(length), len(values) - 1)]
+    owners = np.array([origin.source for origin in traced.origins])
+    return Binned(
+        used, [inputs[index] for index in used], values_of_bins(samples, owners, used, values_of=traced.values_of)
+    )
 
 
 def _cuts(traced: Traced, scores: Ensemble | Linear | None) -> dict[int, Any]:
@@ -148,8 +141,9 @@ def _column_values(traced: Traced, owners: Any, columns: Any, numbers: Any) -> A
     rows, found = np.empty(len(numbers), dtype=np.int64), np.empty(len(numbers))
     for owner in np.unique(owners):
         rows[owners == owner] = np.arange((owners == owner).sum())
-    for start in range(0, int(rows.max(initial=-1)) + 1, _ROWS):
-        taken = np.flatnonzero((rows >= start) & (rows < start + _ROWS))
+    step = rows_at_once(len(traced.origins))
+    for start in range(0, int(rows.max(initial=-1)) + 1, step):
+        taken = np.flatnonzero((rows >= start) & (rows < start + step))
         given: list[Any] = []
         for index, source in enumerate(traced.sources):
             if source.is_string:
@@ -158,7 +152,7 @@ def _column_values(traced: Traced, owners: Any, columns: Any, numbers: Any) -> A
                 own = taken[owners[taken] == index]
                 given.append(np.zeros(int(rows[taken].max()) - start + 1))
                 given[-1][rows[own] - start] = numbers[own]
-        found[taken] = traced.values_of(given)[rows[taken] - start, columns[taken]]
+        found[taken] = np.asarray(traced.values_of(given)[rows[taken] - start, columns[taken]]).ravel()
     return found
 
 

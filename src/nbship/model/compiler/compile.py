@@ -5,7 +5,8 @@ scikit-learn computes the entries of the tables: one value of each bin goes thro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from .column_origins import Origin
 from .estimators import Ensemble, Linear, Tree, read_scores
 from .trace import Traced, affine_columns
 
-__all__ = ["compile_tables", "fits_tables"]
+__all__ = ["compile_tables", "obstacle_to_tables"]
 
 # The largest size of tables in memory, in bytes; a larger model uses another backend.
 _LARGEST = 64 << 20
+# The largest number of leaves of a tree: a row reads a bit of each, and walks the nodes of a larger tree faster.
+_MOST_LEAVES = 1 << 12
 
 
 def compile_tables(estimator: Any, traced: Traced) -> Tables:
@@ -32,75 +35,66 @@ def compile_tables(estimator: Any, traced: Traced) -> Tables:
         With the reason, as a clause.
     """
     scores = read_scores(estimator)
-    if isinstance(scores, Ensemble):
-        # Before the bins are searched, which takes long for large trees.
-        _check_size(_largest_size(scores, traced))
+    # Before the bins are searched, which takes long for large trees.
+    if isinstance(scores, Ensemble) and (obstacle := obstacle_to_tables(scores, traced)) is not None:
+        raise NotCompilableError(obstacle)
     binned = bin_inputs(traced, scores)
     return _linear(scores, traced, binned) if isinstance(scores, Linear) else _trees(scores, traced.origins, binned)
 
 
-def fits_tables(scores: Ensemble, traced: Traced) -> bool:
-    """Return whether lookup tables of the trees are small enough."""
-    return _largest_size(scores, traced) <= _LARGEST
+def obstacle_to_tables(scores: Ensemble, traced: Traced) -> str | None:
+    """Return why trees are too large for lookup tables, as a clause; None if they are not."""
+    size = _largest_size(scores, traced)
+    most = max(int((tree.left < 0).sum()) for tree, _ in scores.trees)
+    if size > _LARGEST:
+        return f"its tables would take {size / 1e6:,.0f} MB"
+    return f"a tree has {most:,} leaves, more than {_MOST_LEAVES:,}" if most > _MOST_LEAVES else None
 
 
 def _largest_size(scores: Ensemble, traced: Traced) -> int:
-    """Return the size of the tables in bytes, if each threshold of a numeric input has a bin of its own."""
+    """Return the size of the tables in bytes, if each threshold of a numeric column has a bin of its own."""
     leaves = [int((tree.left < 0).sum()) for tree, _ in scores.trees]
     bits = 32 if max(leaves) <= 32 else 64
     words = sum(-(-each // bits) for each in leaves)
     inner = [tree.left >= 0 for tree, _ in scores.trees]
     columns = np.concatenate([tree.column[each] for (tree, _), each in zip(scores.trees, inner, strict=True)])
     thresholds = np.concatenate([tree.threshold[each] for (tree, _), each in zip(scores.trees, inner, strict=True)])
-    most = dict.fromkeys(range(len(traced.sources)), 0)
-    for column, origin in enumerate(traced.origins):
+    bins = 0
+    for index in {origin.source for origin in traced.origins}:
+        bins += 2 + max(len(traced.domains.get(index, [])), len(traced.sources[index].steps))
+    for column in np.unique(columns).tolist():
+        origin = traced.origins[column]
         if origin.rising and not traced.sources[origin.source].is_string:
-            own = len(np.unique(thresholds[columns == column]))
-            most[origin.source] = max(most[origin.source], own)
-    return sum(most.values()) * words * bits // 8
-
-
-def _check_size(size: int) -> None:
-    if size > _LARGEST:
-        raise NotCompilableError(f"its tables would take {size / 1e6:,.0f} MB")
+            bins += len(np.unique(thresholds[columns == column]))
+    return bins * words * bits // 8
 
 
 def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Tables:
     inputs, used, values = binned.inputs, binned.used, binned.values
-    leaves = [_leaves(tree) for tree, _ in scores.trees]
-    bits = 32 if max(map(len, leaves)) <= 32 else 64
-    words = [-(-len(each) // bits) for each in leaves]
+    leaves = [int((tree.left < 0).sum()) for tree, _ in scores.trees]
+    bits = 32 if max(leaves) <= 32 else 64
+    words = [-(-each // bits) for each in leaves]
     starts = np.cumsum([0, *words])
-    bins = np.cumsum([0, *(each.bins for each in inputs)])
-    _check_size(int(bins[-1] * starts[-1] * bits // 8))
-    table = np.full((bins[-1], starts[-1]), (1 << bits) - 1, dtype=np.uint32 if bits == 32 else np.uint64)
+    ends = np.cumsum([each.bins for each in inputs])
+    rows = {index: slice(end - each.bins, end) for index, each, end in zip(used, inputs, ends.tolist(), strict=True)}
+    table = np.zeros((ends[-1], starts[-1]), dtype=np.uint32 if bits == 32 else np.uint64)
     outputs = scores.trees[0][0].values.shape[1]
     # x + -0.0 is x for every x, but -0.0 + 0.0 is 0.0: only -0.0 adds nothing.
     leaf_values = np.full((starts[-1], bits + 1, outputs), -0.0)
-    first = {index: int(bins[number]) for number, index in enumerate(used)}
-    narrowed = {
-        index: each.astype(np.float32).astype(np.float64) if scores.narrow else each for index, each in values.items()
-    }
-    for number, (tree, _) in enumerate(scores.trees):
-        own = leaves[number]
-        flat = np.full((words[number] * bits, outputs), -0.0)
-        flat[: len(own)] = tree.values[own]
-        span = slice(starts[number], starts[number + 1])
-        leaf_values[span, 1:] = flat.reshape(words[number], bits, outputs)
-        # The last word may have more bits than there are leaves: clear the spare bits.
-        table[:, span] &= _interval(0, len(own), words[number], bits)
-        for node, (begin, middle, end) in _spans(tree, own).items():
-            column = int(tree.column[node])
-            index = origins[column].source
-            left = tree.goes_left(node, narrowed[index][:, column])
-            rows = slice(first[index], first[index] + len(left))
-            # A value that goes left rules out the leaves on the right, and the other way round.
-            out = np.where(
-                left[:, None],
-                _interval(middle, end, words[number], bits),
-                _interval(begin, middle, words[number], bits),
-            )
-            table[rows, span] &= ~out
+
+    def passed(tree: Tree, node: int) -> tuple[slice, Any]:
+        column = int(tree.column[node])
+        index = origins[column].source
+        own = values[index].column(column)
+        return rows[index], tree.goes_left(node, own.astype(np.float32).astype(np.float64) if scores.narrow else own)
+
+    for (tree, _), start in zip(scores.trees, starts.tolist(), strict=False):
+        for number, (leaf, possible) in enumerate(_leaves(tree, int(ends[-1]), partial(passed, tree))):
+            word, bit = start + number // bits, number % bits
+            leaf_values[word, 1 + bit] = tree.values[leaf]
+            # The bins whose bit differs from that of the bin before.
+            table[np.flatnonzero(np.diff(possible, prepend=False)), word] ^= table.dtype.type(1 << bit)
+    np.bitwise_xor.accumulate(table, axis=0, out=table)
     return Tables(
         tuple(inputs),
         base=scores.base,
@@ -112,48 +106,25 @@ def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Table
     )
 
 
-def _leaves(tree: Tree) -> list[int]:
-    """Return the leaves of a tree, from left to right."""
-    found, waiting = [], [0]
-    while waiting:
-        node = waiting.pop()
-        if tree.left[node] < 0:
-            found.append(node)
-        else:
-            waiting += [int(tree.right[node]), int(tree.left[node])]
-    return found
+def _leaves(tree: Tree, bins: int, passed: Callable[[int], tuple[slice, Any]]) -> Iterator[tuple[int, Any]]:
+    """Yield the leaves of a tree, from left to right, each with the bins for which it is possible.
 
-
-def _spans(tree: Tree, leaves: Sequence[int]) -> dict[int, tuple[int, int, int]]:
-    """Return for each inner node the first leaf below it, the first leaf of its right child, and the end of its leaves."""
-    index = {leaf: number for number, leaf in enumerate(leaves)}
-    ends: dict[int, tuple[int, int]] = {leaf: (number, number + 1) for leaf, number in index.items()}
-    found: dict[int, tuple[int, int, int]] = {}
-    waiting = [(0, False)]
-    while waiting:
-        node, done = waiting.pop()
-        if tree.left[node] < 0:
-            continue
-        left, right = int(tree.left[node]), int(tree.right[node])
-        if done:
-            ends[node] = (ends[left][0], ends[right][1])
-            found[node] = (ends[left][0], ends[right][0], ends[right][1])
-        else:
-            waiting += [(node, True), (right, False), (left, False)]
-    return found
-
-
-def _interval(begin: int, end: int, words: int, bits: int) -> Any:
-    """Return words with the bits from `begin` up to `end` set.
-
-    For example, the interval 30 to 34 sets the last 2 bits of the first word of 32 bits and the first 2 bits of the
-    second: [0xC0000000, 0x00000003].
+    Parameters
+    ----------
+    passed
+        Returns the bins of the input that a node tests, and whether each of them goes left.
     """
-    whole = (1 << end) - (1 << begin)
-    every = (1 << bits) - 1
-    return np.array(
-        [(whole >> (bits * word)) & every for word in range(words)], dtype=np.uint32 if bits == 32 else np.uint64
-    )
+    waiting = [(0, np.ones(bins, dtype=bool))]
+    while waiting:
+        node, possible = waiting.pop()
+        if tree.left[node] < 0:
+            yield node, possible
+            continue
+        rows, left = passed(node)
+        right = possible.copy()
+        right[rows] &= ~left
+        possible[rows] &= left
+        waiting += [(int(tree.right[node]), right), (int(tree.left[node]), possible)]
 
 
 def _linear(scores: Linear, traced: Traced, binned: Binned) -> Tables:
@@ -171,9 +142,10 @@ def _linear(scores: Linear, traced: Traced, binned: Binned) -> Tables:
                 weights[number] += scores.weights[:, column] * origin.slope
                 # The last bin is null, which has no number to be weighted.
                 table[:-1] += scores.weights[:, column] * at_centres[column]
-                table[-1] += scores.weights[:, column] * values[index][-1, column]
+                table[-1] += scores.weights[:, column] * values[index].column(column)[-1]
             else:
-                table += values[index][:, column, None] * scores.weights[:, column]
+                bins, own = values[index].nonzero(column)
+                table[bins] += own[:, None] * scores.weights[:, column]
         additions.append(table)
     return Tables(
         tuple(inputs),

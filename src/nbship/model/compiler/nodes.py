@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import NotCompilableError
 from ..backends import Input, Nodes, Tables
 from .binning import Binned, bin_inputs, bisect_ends
-from .compile import compile_tables, fits_tables
+from .compile import compile_tables, obstacle_to_tables
 from .estimators import Ensemble, Tree, read_scores
 from .trace import Traced
 
@@ -72,7 +72,7 @@ def compile_nodes(estimator: Any, traced: Traced) -> Nodes | Tables:
         With the reason, as a clause.
     """
     scores = read_scores(estimator)
-    if not isinstance(scores, Ensemble) or fits_tables(scores, traced):
+    if not isinstance(scores, Ensemble) or obstacle_to_tables(scores, traced) is None:
         return compile_tables(estimator, traced)
     size = _NODE_BYTES * sum(len(tree.left) for tree, _ in scores.trees)
     forest = _forest([tree for tree, _ in scores.trees]) if size <= _LARGEST else None
@@ -154,16 +154,19 @@ def _tests(scores: Ensemble, forest: _Forest, traced: Traced, binned: Binned) ->
                 origin = traced.origins[column]
                 if origin.rising and not traced.sources[origin.source].is_string:
                     raise NotCompilableError("a categorical split tests numbers without an encoder")
-                left = tree.goes_left(node, binned.values[origin.source][:, column])
+                left = tree.goes_left(node, binned.values[origin.source].column(column))
                 groups.setdefault((column, False, left.tobytes()), []).append(place)
                 split[place] = True
     found = [
         _Tests(column, np.array(nodes), np.empty(0), right=np.frombuffer(left, dtype=bool) ^ True)
         for (column, _, left), nodes in groups.items()
     ]
-    for column in np.unique(forest.column[~split]).tolist():
-        nodes = np.flatnonzero((forest.column == column) & ~split)
-        missing = np.isnan(binned.values[traced.origins[column].source][:, column]).any()
+    order = np.flatnonzero(~split)[np.argsort(forest.column[~split], kind="stable")]
+    for nodes in np.split(order, np.flatnonzero(np.diff(forest.column[order])) + 1):
+        if not len(nodes):
+            continue
+        column = int(forest.column[nodes[0]])
+        missing = np.isnan(binned.values[traced.origins[column].source].column(column)).any()
         for left in (False, True):
             own = nodes[forest.missing_left[nodes] == left] if missing else nodes
             if len(own) and (missing or not left):
@@ -199,7 +202,7 @@ def _ranks(
             if each.right is not None:
                 row[:] = each.right[steps]
                 continue
-            values = binned.values[index][:, each.column]
+            values = binned.values[index].column(each.column)
             if scores.narrow:
                 with np.errstate(over="ignore"):
                     values = values.astype(np.float32).astype(np.float64)

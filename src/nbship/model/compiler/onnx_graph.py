@@ -109,10 +109,11 @@ def _matrix(graph: Writer, traced: Traced, binned: Binned, bins: Sequence[str]) 
             slopes = np.array([[traced.origins[column].slope for column in straight]])
             apart = graph.add("Sub", name, graph.constant(centres[[index]]))
             line = graph.add("Add", graph.add("Mul", apart, graph.constant(slopes)), graph.constant(at_centres[straight]))  # fmt: skip
-            null = graph.constant(binned.values[index][-1:, straight])
+            null = graph.constant(binned.values[index].columns(straight)[-1:])
             parts.append(graph.add("Where", graph.add("IsNaN", name), null, line))
         if stepped := [column for column in own if not affine[column]]:
-            parts.append(graph.add("Gather", graph.constant(binned.values[index][:, stepped]), bins[number], axis=0))
+            table = graph.constant(binned.values[index].columns(stepped))
+            parts.append(graph.add("Gather", table, bins[number], axis=0))
         order += [*straight, *stepped]
     return graph.add("Gather", graph.add("Concat", *parts, axis=1), graph.constant(np.argsort(order)), axis=1)
 

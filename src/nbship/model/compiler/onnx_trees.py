@@ -27,7 +27,7 @@ def sum_trees(graph: Writer, scores: Ensemble, traced: Traced, binned: Binned, b
     masks, tests = _masks(scores, traced, binned)
     for number, index in enumerate(binned.used):
         columns = [column for column, origin in enumerate(traced.origins) if origin.source == index]
-        values = binned.values[index][:, columns]
+        values = binned.values[index].columns(columns)
         # Numbers beyond the range of float32 become infinite, as in scikit-learn.
         with np.errstate(over="ignore"):
             values = values.astype(np.float32).astype(np.float64) if scores.narrow else values
@@ -59,7 +59,7 @@ def _masks(scores: Ensemble, traced: Traced, binned: Binned) -> tuple[dict[_Test
     for tree, _ in scores.trees:
         for node in tree.sets:
             column = int(tree.column[node])
-            left = tree.goes_left(node, binned.values[traced.origins[column].source][:, column])
+            left = tree.goes_left(node, binned.values[traced.origins[column].source].column(column))
             test = tests[id(tree), node] = (column, left.tobytes())
             found[test] = np.where(left, 0.0, 1.0)
     return found, tests

@@ -30,7 +30,7 @@ class Traced:
     sources, origins
         The inputs, and the origin of each column of the matrix.
     values_of
-        The function from an array for each source to the matrix; scikit-learn calculates it.
+        The function from an array for each source to the matrix, dense or sparse; scikit-learn calculates it.
     domains
         String source -> its possible strings.
     nullable
@@ -124,7 +124,7 @@ def _traced(steps: Sequence[Any], origins: list[Origin], sources: Sequence[Sourc
 
 
 def _through(steps: Sequence[Any], data: Any) -> Any:
-    """Return the input of the last step, as a float64 matrix."""
+    """Return the input of the last step, as a float64 matrix; a sparse one stays sparse."""
     from sklearn import config_context
 
     with config_context(assume_finite=True), warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -135,8 +135,7 @@ def _through(steps: Sequence[Any], data: Any) -> Any:
                     data = step.transform(data)
             if getattr(steps[-1], "_preprocessor", None) is not None:
                 data = steps[-1]._preprocess_X(data, reset=False)
-            dense = data.toarray() if hasattr(data, "toarray") else data
-            return np.asarray(dense, dtype=np.float64)
+            return data.tocsr().astype(np.float64) if hasattr(data, "tocsr") else np.asarray(data, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise NotCompilableError(
                 f"a transformer rejects a value that the signature allows: {first_line(error)}"
@@ -163,7 +162,8 @@ def affine_columns(traced: Traced) -> tuple[list[bool], Any, Any]:
         objects([traced.first_string(index)]) if source.is_string else centres[[index]]
         for index, source in enumerate(sources)
     ]
-    return affine, centres, traced.values_of(row)[0]
+    at_centres = traced.values_of(row)
+    return affine, centres, (at_centres if isinstance(at_centres, np.ndarray) else at_centres.toarray())[0]
 
 
 def objects(values: Sequence[Any]) -> Any:
