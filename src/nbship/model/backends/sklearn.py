@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -18,7 +18,9 @@ from .skops_file import load_estimator_bytes
 
 __all__ = ["Fitted", "input_of", "match_fitted_names"]
 
-_BLOCK = 256
+# The number of rows that an estimator with matrix products computes together, if it compares each of them with the
+# training rows, which takes long, and if it does not.
+_SMALL_BLOCK, _BLOCK = 64, 256
 # Up to this number of rows, one thread is faster: threads would wait longer than they work.
 _FEW = 5_000
 
@@ -43,6 +45,7 @@ class Fitted:
         self._takes_columns = isinstance(steps_of(self.estimator)[0], ColumnFeatures)
         inner = list(nested(self.estimator))
         self._row_by_row = all(map(_is_row_by_row, inner))
+        self._block = _SMALL_BLOCK if any(map(_compares_rows, inner)) else _BLOCK
         for each in inner:
             # The threads of a forest add their trees in the order in which they finish, and so round differently.
             if getattr(each, "n_jobs", None) not in (None, 1):
@@ -60,12 +63,19 @@ class Fitted:
         rows = len(next(iter(columns.values())))
         with _one_thread(every=not self._row_by_row, rows=rows), config_context(skip_parameter_validation=True):
             if self._row_by_row:
-                return self._scores(columns)
-            return np.concatenate([self._scores(block)[:count] for block, count in _blocks(columns, rows)])
+                return scores_of(self.estimator, self.targets, self._input(columns))
+            # The last block is filled up by repeating the last row.
+            indices = np.minimum(np.arange(-(-rows // self._block) * self._block), rows - 1)
+            data = self._input({name: np.asarray(column)[indices] for name, column in columns.items()})
+            return np.concatenate(
+                [
+                    scores_of(self.estimator, self.targets, _block(data, slice(start, start + self._block)))
+                    for start in range(0, rows, self._block)
+                ]
+            )[:rows]
 
-    def _scores(self, columns: Columns) -> Column:
-        data = columns if self._takes_columns else input_of(self.estimator, columns, self._signature)
-        return scores_of(self.estimator, self.targets, data)
+    def _input(self, columns: Columns) -> Any:
+        return columns if self._takes_columns else input_of(self.estimator, columns, self._signature)
 
 
 # Estimators without matrix products: the calculations for a row do not depend on the number of rows.
@@ -93,6 +103,14 @@ def _is_row_by_row(each: Any) -> bool:
         # Without a tree of neighbors, the distances come from a matrix product.
         return getattr(each, "_fit_method", "brute") != "brute"
     return kind in _ROW_BY_ROW or not isinstance(each, BaseEstimator)
+
+
+def _compares_rows(each: Any) -> bool:
+    """Return whether an estimator compares each row with the training rows."""
+    kind, module = type(each).__name__, type(each).__module__
+    return module.startswith(("sklearn.neighbors.", "sklearn.gaussian_process.")) or kind in (
+        *("KernelRidge", "KernelPCA", "KNNImputer", "LabelPropagation", "LabelSpreading"),
+    )
 
 
 def input_of(estimator: Any, columns: Columns, signature: Signature) -> Any:
@@ -135,8 +153,11 @@ def _pools(kind: str | None) -> Any:
     return ThreadpoolController() if kind is None else ThreadpoolController().select(user_api=kind)
 
 
-def _blocks(columns: Columns, rows: int) -> Iterator[tuple[Columns, int]]:
-    for start in range(0, rows, _BLOCK):
-        # The last block is filled up by repeating the last row.
-        indices = np.minimum(np.arange(start, start + _BLOCK), rows - 1)
-        yield {name: np.asarray(column)[indices] for name, column in columns.items()}, min(_BLOCK, rows - start)
+def _block(data: Any, rows: slice) -> Any:
+    """Return some rows of an estimator's input, in the same memory layout whatever the other rows."""
+    if isinstance(data, dict):
+        return {name: column[rows].copy() for name, column in data.items()}
+    if isinstance(data, np.ndarray):
+        return data[rows].copy()
+    block = data.iloc[rows].copy()
+    return block.set_axis(range(len(block)), axis=0)
