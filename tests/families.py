@@ -170,7 +170,7 @@ FAMILIES = {
     "voting": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft", weights=[2, 1])),
     "voting with naive Bayes": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
     "voting, value": _of(preprocessing, lambda: ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.HistGradientBoostingRegressor(**BOOST))]), "value"),
-    "transformed target": _of(preprocessing, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value", path="sklearn"),
+    "transformed target": _of(preprocessing, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value"),
     "isolation forest": _of(preprocessing, lambda: ensemble.IsolationForest(n_estimators=20, random_state=0), path="sklearn"),
     "calibrated": _of(preprocessing, lambda: CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=4), cv=3)),
     "calibrated boosting": _of(ordinal, lambda: CalibratedClassifierCV(ensemble.HistGradientBoostingClassifier(**BOOST), cv=3, method="isotonic")),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .averages import Blend, Calibration, Member
+    from .averages import INVERSES, Blend, Calibration, Member
     from .inner import nested, steps_of
     from .lookup_tables import Input, Tables, available_cores, limit_cores
     from .nodes import Nodes
@@ -24,6 +24,7 @@ __all__ = [
     "ABOUT",
     "BOUND",
     "FILES",
+    "INVERSES",
     "NODES",
     "NULL",
     "ONNX",

@@ -1,4 +1,4 @@
-"""Averages of compiled models, with calibration: calibrated classifiers and soft votes."""
+"""Averages of compiled models, with calibration: calibrated classifiers, soft votes and transformed targets."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ import numpy as np
 from .lookup_tables import Input, Tables
 from .nodes import Nodes
 
-__all__ = ["Blend", "Calibration", "Member"]
+__all__ = ["INVERSES", "Blend", "Calibration", "Member"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 
+# Functions of NumPy that take a transformed target back to the target.
+INVERSES = ("exp", "exp2", "expm1", "square", "sinh")
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration curves, from the sums of a model to probabilities.
+    """Calibration curves, from the sums of a model to probabilities, or from its scores to a target.
 
     Attributes
     ----------
     kind
         "sigmoid": 1 / (1 + exp(a s + b)); a curve holds a and b. "isotonic": linear interpolation between points; a
-        curve holds their x values, then their y values.
+        curve holds their x values, then their y values. For a target: "scaled", s a + b; "ranged", (s - a) / b; or one
+        of `INVERSES`.
     class_indices, curves
         The class of each curve, and its curve.
     classes
-        The number of classes.
+        The number of classes; 1 for a target.
     """
 
     kind: str
@@ -51,7 +56,9 @@ class Calibration:
                 raise ValueError("its calibration does not fit its classes")
 
     def apply(self, sums: Array) -> Array:
-        """Return calibrated probabilities, shape (rows, classes)."""
+        """Return calibrated probabilities, shape (rows, classes), or targets, shape (rows, 1)."""
+        if self.classes == 1:
+            return self._target(sums, self.curves[0])
         found = np.zeros((len(sums), self.classes))
         # With two classes there is one curve, for the second class.
         own = sums[:, 1:] if self.classes == 2 and sums.shape[1] == 2 else sums
@@ -67,6 +74,16 @@ class Calibration:
         # Rounding may give slightly more than 1; scikit-learn corrects it in the same way.
         found[(found > 1.0) & (found <= 1.0 + 1e-5)] = 1.0
         return found
+
+    def _target(self, scores: Array, curve: Array) -> Array:
+        if self.kind == "scaled":
+            return np.asarray(scores * curve[0] + curve[1])
+        if self.kind == "ranged":
+            return np.asarray((scores - curve[0]) / curve[1])
+        if self.kind not in INVERSES:
+            raise ValueError(f"'{self.kind}' is not a function of a target")
+        with np.errstate(over="ignore"):
+            return np.asarray(getattr(np, self.kind)(scores))
 
     def _calibrated(self, sums: Array, curve: Array) -> Array:
         if self.kind == "sigmoid":

@@ -1,4 +1,4 @@
-"""Compile estimators that average others: calibrated classifiers and voting."""
+"""Compile estimators that contain others: calibrated classifiers, voting and transformed targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..backends import Blend, Calibration, Member, Nodes, Tables, steps_of
+from ..backends import INVERSES, Blend, Calibration, Member, Nodes, Tables, steps_of
 from .trace import Traced
 
 __all__ = ["compile_model"]
@@ -21,7 +21,7 @@ CompileOne: TypeAlias = "Callable[[Any, Traced], Tables | Nodes]"
 
 
 def compile_model(steps: Sequence[Any], trace: Trace, compile_one: CompileOne) -> CompiledModel:
-    """Compile a pipeline; if its last step averages estimators, compile each of them.
+    """Compile a pipeline; if its last step contains estimators, compile each of them.
 
     Parameters
     ----------
@@ -52,6 +52,8 @@ def compile_model(steps: Sequence[Any], trace: Trace, compile_one: CompileOne) -
                 for each, weight in zip(last.estimators_, weights, strict=True)
             )
         )
+    if kind == "TransformedTargetRegressor":
+        return Blend((Member(_compiled(last.regressor_, before, trace, compile_one), _inverse(last.transformer_)),))
     return compile_one(last, trace([*before, last]))
 
 
@@ -69,6 +71,29 @@ def _calibrated(each: Any, before: Sequence[Any], trace: Trace, compile_one: Com
         class_indices = [1]
     curves = [_curve(calibrator, each.method) for calibrator in each.calibrators]
     return Member(tables, Calibration(each.method, tuple(class_indices), tuple(curves), len(each.classes)))
+
+
+def _inverse(transformer: Any) -> Calibration:
+    """Return the function from the scores of a regressor to its target."""
+    kind = type(transformer).__name__
+    if kind in ("StandardScaler", "RobustScaler", "MaxAbsScaler", "MinMaxScaler"):
+        if getattr(transformer, "clip", False):
+            raise NotCompilableError(f"TransformedTargetRegressor inverts {kind}, which clips")
+        if kind == "MinMaxScaler":
+            return Calibration("ranged", (0,), (np.array([transformer.min_[0], transformer.scale_[0]]),), 1)
+        # A StandardScaler has a mean even if it does not subtract it.
+        centre = getattr(transformer, "center_", None)
+        if getattr(transformer, "with_mean", False):
+            centre = transformer.mean_
+        scale = transformer.scale_
+        curve = [1.0 if scale is None else scale[0], 0.0 if centre is None else centre[0]]
+        return Calibration("scaled", (0,), (np.array(curve),), 1)
+    function = transformer.inverse_func if kind == "FunctionTransformer" and not transformer.inv_kw_args else None
+    if isinstance(function, np.ufunc) and function.__name__ in INVERSES:
+        return Calibration(function.__name__, (0,), (np.empty(0),), 1)
+    raise NotCompilableError(
+        f"TransformedTargetRegressor inverts {kind}, which is neither a scaler nor a NumPy function"
+    )
 
 
 def _compiled(inner: Any, before: Sequence[Any], trace: Trace, compile_one: CompileOne) -> CompiledModel:

@@ -35,6 +35,8 @@ class Source:
         The steps of step functions: each number c after which the value may change, up to the next larger float.
     points
         The numbers that an imputer replaces. Each has a bin of its own, so that other functions may still increase.
+    is_positive
+        Whether a transformer fails for numbers that are not positive.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Source:
     known: set[str] = field(default_factory=set)
     steps: set[float] = field(default_factory=set)
     points: set[float] = field(default_factory=set)
+    is_positive: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,14 @@ _RISING: dict[str, float | None] = {
 
 def _increasing(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
     return [replace(origin, same=False, slope=None) for origin in origins]
+
+
+def _power(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
+    if transformer.method == "box-cox":
+        for origin in origins:
+            _need_steps_of(origin, sources[origin.source], transformer)
+            sources[origin.source].is_positive = True
+    return _increasing(transformer, origins, sources)
 
 
 def _scaler(transformer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
@@ -235,7 +246,8 @@ _TRACED: dict[str, Callable[[Any, list[Origin], Sequence[Source]], list[Origin]]
     "FeatureUnion": _union,
     "FunctionTransformer": _function,
     **dict.fromkeys(("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"), _scaler),
-    **dict.fromkeys(("Binarizer", "PowerTransformer", "QuantileTransformer"), _increasing),
+    **dict.fromkeys(("Binarizer", "QuantileTransformer"), _increasing),
+    "PowerTransformer": _power,
     "SimpleImputer": _imputer,
     "MissingIndicator": _indicator,
     "OneHotEncoder": _one_hot,

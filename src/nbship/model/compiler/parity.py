@@ -28,6 +28,8 @@ def generate_rows(
 ) -> dict[str, Column]:
     """Generate rows with training values, ends of bins, the floats next to them, nulls and unknown strings.
 
+    A tenth of the rows of models that calculate with numbers are training rows, near and far out.
+
     Parameters
     ----------
     real
@@ -41,6 +43,10 @@ def generate_rows(
     """
     random = np.random.default_rng(seed)
     found = {}
+    # Whole training rows, far out: the terms of a sum over nearly collinear columns cancel in them.
+    whole = np.flatnonzero(random.random(count) < (0.0 if exact else 0.1))
+    taken = random.integers(0, max(1, *(len(real[each.name]) for each in inputs)), len(whole))
+    factors = random.choice([1.0, -1.0, 1e3, -1e3], len(whole))
     for each in inputs:
         seen = real[each.name]
         pool, null = _pool(each, seen, closed=each.name in closed, exact=exact)
@@ -52,6 +58,7 @@ def generate_rows(
             column[odd] = pool[drawn[odd]]
         if nullable is None or each.name in nullable:
             column[random.random(count) < 0.1] = null
+        column[whole] = seen[taken] if each.is_string else seen[taken].astype(np.float64) * factors
         found[each.name] = column
     return found
 

@@ -73,6 +73,13 @@ def trace_fields(steps: Sequence[Any], signature: Signature, *, frame: Callable[
             raise NotCompilableError(
                 f"field '{sources[index].name}' is a timestamp, which only a feature function can use"
             )
+    # No row has a smaller number, so that transformers never receive one.
+    least: dict[int, float] = {}
+    for index in used:
+        if sources[index].is_positive:
+            least[index] = float(signature.inputs[index].minimum or 0)
+            if not least[index] > 0:
+                raise NotCompilableError(f"field '{sources[index].name}' has no minimum above 0, which Box-Cox needs")
     domains: dict[int, list[str]] = {}
     for index, field in enumerate(signature.inputs):
         if sources[index].is_string and field.dtype != "datetime":
@@ -80,7 +87,10 @@ def trace_fields(steps: Sequence[Any], signature: Signature, *, frame: Callable[
             domains[index] = sorted(field.categories or ()) if closed else [*sorted(sources[index].known), UNSEEN]
 
     def values_of(columns: Sequence[Any]) -> Any:
-        return _through(steps, frame({sources[index].name: columns[index] for index in used}))
+        given = {
+            index: np.maximum(columns[index], least[index]) if index in least else columns[index] for index in used
+        }
+        return _through(steps, frame({sources[index].name: column for index, column in given.items()}))
 
     nullable = {index for index, field in enumerate(signature.inputs) if field.nullable}
     return Traced(sources, origins, values_of, domains, nullable)
@@ -98,6 +108,8 @@ def trace_features(steps: Sequence[Any], categories: Mapping[str, Sequence[str]]
     """
     sources = [*(Source(name, True) for name in categories), *(Source(name, False) for name in numbers)]
     origins = _traced(steps, [Origin(index) for index in range(len(sources))], sources)
+    if any(source.is_positive for source in sources):
+        raise NotCompilableError("Box-Cox needs positive numbers, and a feature has no minimum")
     known = list(categories.values())
     domains = {index: [*texts, UNSEEN] for index, texts in enumerate(known)}
 
