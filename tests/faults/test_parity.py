@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from damaged_models import DAMAGES, forgetful
 from families import FAMILIES, fitted, make_rows, make_signature
 
 from nbship import acceptance, predictor
@@ -51,44 +51,7 @@ def test_ten_thousand_rows_get_the_same_outputs(name: str, full: bool, monkeypat
         assert report["proof"]["largest_difference"] <= 1e-12
 
 
-def rounded(tables: Tables) -> Tables:
-    """Round thresholds to float32, as other converters do."""
-    inputs = [
-        each if each.cuts is None else replace(each, cuts=np.sort(each.cuts.astype(np.float32).astype(np.float64)))
-        for each in tables.inputs
-    ]
-    return replace(tables, inputs=tuple(inputs))
-
-
-def one_off(tables: Tables) -> Tables:
-    """Send values equal to a threshold to the right."""
-    inputs = [
-        each if each.cuts is None else replace(each, cuts=np.nextafter(each.cuts, -np.inf)) for each in tables.inputs
-    ]
-    return replace(tables, inputs=tuple(inputs))
-
-
-def blind(tables: Tables) -> Tables:
-    """Treat missing numbers as large ones."""
-    at, table = 0, tables.leaves.copy()
-    for each in tables.inputs:
-        at += each.bins
-        if each.cuts is not None:
-            table[at - 1] = table[at - 2]
-    return replace(tables, leaves=table)
-
-
-def forgetful(tables: Tables) -> Tables:
-    """Treat unknown strings as the first known string."""
-    at, table = 0, tables.leaves.copy()
-    for each in tables.inputs:
-        if each.cuts is None and each.name == "town":
-            table[at + each.bins - 2] = table[at]
-        at += each.bins
-    return replace(tables, leaves=table)
-
-
-@pytest.mark.parametrize("damage", [rounded, one_off, blind, forgetful])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_slightly_wrong_tables_are_not_chosen(
     damage: Callable[[Tables], Tables], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from damaged_models import DAMAGES
 from families import FAMILIES, fitted, make_rows, make_signature
 from sklearn import config_context
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, RandomForestClassifier, RandomForestRegressor
@@ -63,42 +63,7 @@ def test_equal_models_give_equal_bytes(name: str, without_tables: None) -> None:
     assert choice_of(name).files == choice_of(name).files
 
 
-def rounded(made: Nodes) -> Nodes:
-    """Round the ends of bins to float32, as other converters do."""
-    inputs = [
-        each if each.cuts is None else replace(each, cuts=np.sort(each.cuts.astype(np.float32).astype(np.float64)))
-        for each in made.inputs
-    ]
-    return replace(made, inputs=tuple(inputs))
-
-
-def one_off(made: Nodes) -> Nodes:
-    """Send values equal to a threshold to the right."""
-    inputs = [
-        each if each.cuts is None else replace(each, cuts=np.nextafter(each.cuts, -np.inf)) for each in made.inputs
-    ]
-    return replace(made, inputs=tuple(inputs))
-
-
-def blind(made: Nodes) -> Nodes:
-    """Treat missing numbers as large ones."""
-    ranks = [
-        each if given.cuts is None else np.concatenate([each[:-1], each[-2:-1]])
-        for given, each in zip(made.inputs, made.ranks, strict=True)
-    ]
-    return replace(made, ranks=tuple(ranks))
-
-
-def forgetful(made: Nodes) -> Nodes:
-    """Treat unknown strings as the first known string."""
-    ranks = [
-        np.concatenate([each[:-2], each[:1], each[-1:]]) if given.name == "town" else each
-        for given, each in zip(made.inputs, made.ranks, strict=True)
-    ]
-    return replace(made, ranks=tuple(ranks))
-
-
-@pytest.mark.parametrize("damage", [rounded, one_off, blind, forgetful])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_slightly_wrong_nodes_are_not_chosen(
     damage: Callable[[Nodes], Nodes], monkeypatch: pytest.MonkeyPatch, without_tables: None
 ) -> None:
