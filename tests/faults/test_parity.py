@@ -102,7 +102,7 @@ def test_ten_thousand_rows_get_the_same_outputs_from_onnx(name: str) -> None:
     assert report["proof"]["largest_difference"] <= 1e-6
 
 
-AVERAGES = ("voting", "calibrated")
+AVERAGES = ("voting", "calibrated", "transformed")
 
 
 @pytest.mark.parametrize("name", some_of([name for name in COMPILED if not name.startswith(AVERAGES)], 6))

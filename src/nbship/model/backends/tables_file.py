@@ -50,7 +50,7 @@ class _Input:
 
 @dataclass(frozen=True)
 class _Calibration:
-    kind: Literal["sigmoid", "isotonic"]
+    kind: Literal["sigmoid", "isotonic", "scaled", "ranged", "exp", "exp2", "expm1", "square", "sinh"]
     places: tuple[int, ...]
     classes: int
 
