@@ -50,8 +50,12 @@ class Calibration:
         ValueError
             If they do not.
         """
+        lengths = {"sigmoid": 2, "scaled": 2, "ranged": 2, **dict.fromkeys(INVERSES, 0)}
+        if (self.classes == 1) != (self.kind not in ("sigmoid", "isotonic")) or not self.curves:
+            raise ValueError("its calibration does not fit its classes")
         for index, curve in zip(self.class_indices, self.curves, strict=True):
-            fits = len(curve) == 2 if self.kind == "sigmoid" else len(curve) > 0 and len(curve) % 2 == 0
+            known = lengths.get(self.kind)
+            fits = len(curve) == known if known is not None else len(curve) > 0 and len(curve) % 2 == 0
             if not fits or curve.dtype != np.float64 or curve.ndim != 1 or not 0 <= index < self.classes:
                 raise ValueError("its calibration does not fit its classes")
 
@@ -80,8 +84,6 @@ class Calibration:
             return np.asarray(scores * curve[0] + curve[1])
         if self.kind == "ranged":
             return np.asarray((scores - curve[0]) / curve[1])
-        if self.kind not in INVERSES:
-            raise ValueError(f"'{self.kind}' is not a function of a target")
         with np.errstate(over="ignore"):
             return np.asarray(getattr(np, self.kind)(scores))
 
