@@ -83,7 +83,7 @@ test-newest: ## The suite on the newest versions that pyproject.toml allows
 test-lowest test-newest: test-%: $(BIN)/uv
 	uv venv --quiet --clear --python $(PYTHON) .nbship/cache/$*
 	uv pip install --quiet --upgrade --compile-bytecode --python .nbship/cache/$*/bin/python --resolution $(RESOLUTION_$*) \
-	  --editable '.[project,app,watch,sign,onnx,postgres,sql]' --group suite
+	  --editable '.[project,app,watch,sign,onnx,postgres,sql,xgboost,lightgbm,catboost]' --group suite
 	.nbship/cache/$*/bin/python -m flights.install_data
 	PYTEST_ADDOPTS='$(WARNINGS_$*)' PATH="$(CURDIR)/.nbship/cache/$*/bin:$$PATH" python -m pytest $(TOGETHER) --ignore tests/e2e --ignore tests/docs \
 	  --ignore tests/faults --ignore tests/test_environment.py --deselect tests/contracts/test_predictors.py::test_every_predictor_type_checks

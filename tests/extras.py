@@ -13,12 +13,15 @@ ROOT = Path(__file__).parents[1]
 TESTS = {
     "": ["tests/test_predictor.py", "tests/serving/test_routes.py"],
     "app": ["tests/app"],
+    "catboost": ["tests/model/build/test_boosters.py", "-k", "catboost"],
+    "lightgbm": ["tests/model/build/test_boosters.py", "-k", "lightgbm"],
     "onnx": ["tests/contracts/test_predictors.py", "-k", "onnx"],
     "postgres": ["tests/contracts/test_logs.py"],
     "project": ["tests/execution/test_commands.py"],
     "sign": ["tests/model/package/test_signing.py"],
     "sql": ["tests/inference/batch/test_formats.py", "-k", "not postgres"],
     "watch": ["tests/operations/test_report_notebook.py"],
+    "xgboost": ["tests/model/build/test_boosters.py", "-k", "xgboost"],
 }
 
 

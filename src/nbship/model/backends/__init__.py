@@ -8,11 +8,12 @@ from ...lazy import lazy_names
 
 if TYPE_CHECKING:
     from .averages import INVERSES, Blend, Calibration, Member
+    from .boosters import libraries_in, library_of
     from .inner import nested, steps_of
     from .lookup_tables import Input, Tables, available_cores, limit_cores
     from .nodes import Nodes
     from .onnx import ABOUT, NULL, Graph, Onnx
-    from .scores import finds_outliers, scores_of, targets_of
+    from .scores import classes_of, finds_outliers, scores_of, targets_of
     from .sklearn import Fitted, input_of, match_fitted_names
     from .skops_file import dump_estimator, load_estimator_bytes, types_in
     from .tables import Compiled
@@ -40,10 +41,13 @@ __all__ = [
     "Onnx",
     "Tables",
     "available_cores",
+    "classes_of",
     "dump_estimator",
     "dump_tables",
     "finds_outliers",
     "input_of",
+    "libraries_in",
+    "library_of",
     "limit_cores",
     "load_estimator_bytes",
     "match_fitted_names",

@@ -156,7 +156,7 @@ class Forest:
         """Add values, shape (trees, rows), to sums in the order of the trees, as scikit-learn does."""
         for output in range(sums.shape[1]):
             own = indices if outputs[0] < 0 else indices[outputs == output]
-            added = np.empty((1 + len(own), len(sums)))
+            added = np.empty((1 + len(own), len(sums)), dtype=sums.dtype)
             added[0] = sums[:, output]
             self.values[output if len(self.values) > 1 else 0].take(own, out=added[1:], mode="clip")
             sums[:, output] = add_in_order(added)

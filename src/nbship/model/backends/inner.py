@@ -24,7 +24,8 @@ def nested(estimator: Any) -> Iterator[Any]:
             waiting += list(each.flat) if isinstance(each, np.ndarray) else each
         elif id(each) not in seen and not isinstance(each, (str, type)):
             seen.add(id(each))
-            if isinstance(each, BaseEstimator) or type(each).__module__.startswith("sklearn."):
+            # CatBoost's estimators are not based on scikit-learn's.
+            if isinstance(each, BaseEstimator) or type(each).__module__.startswith(("sklearn.", "catboost.")):
                 yield each
                 waiting += vars(each).values() if hasattr(each, "__dict__") else []
 

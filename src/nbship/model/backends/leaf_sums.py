@@ -39,7 +39,8 @@ class LeafSums:
     sizes
         The number of bins of each input.
     values
-        The value of each bit, shape (words, bits + 1, outputs or 1); the first entry is for a word without a bit.
+        The value of each bit, shape (words, bits + 1, outputs or 1); the first entry is for a word without a bit. Their
+        sums are of the same type: float64, or float32 for XGBoost.
     outputs
         For each word, the output that its values are added to; -1 for all outputs.
     base
@@ -48,6 +49,7 @@ class LeafSums:
 
     def __init__(self, leaves: Array, sizes: Sequence[int], values: Array, outputs: Array, base: Array) -> None:
         self.leaves, self._tables = leaves, JointTables(leaves, sizes)
+        self.type = values.dtype
         self.float, self.integer, self.shift, self.no_leaf = _FLOATS[leaves.itemsize]
         self.groups: list[tuple[Any, Array, Array]] = []
         for output in range(len(base)):
@@ -73,7 +75,7 @@ class LeafSums:
         words = self.leaves.shape[1]
         block = max(1, min(rows, max(64, _BLOCK_BYTES // self.leaves[0].nbytes)))
         left = np.empty((2, block, words), dtype=self.leaves.dtype)
-        return left, np.empty((words, block), dtype=np.int64), np.empty((words, block))
+        return left, np.empty((words, block), dtype=np.int64), np.empty((words, block), dtype=self.type)
 
     def sum_rows(self, bins: Array, sums: Array, buffers: Buffers) -> None:
         """Write the sums of rows to `sums`, shape (rows, outputs), bit for bit those of `sum_row`.

@@ -7,11 +7,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .float32_links import float32_scores
+
 __all__ = ["LINKS", "score_of_sum", "score_of_sums"]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
-LINKS = ("identity", "exp", "expit", "expit of twice", "softmax", "decision")
+_FLOAT32 = "float32 "
+LINKS = (
+    *("identity", "exp", "expit", "expit of twice", "softmax", "decision"),
+    *(f"{_FLOAT32}{link}" for link in ("exp", "expit", "softmax")),
+)
 # exp(709.8) overflows with a warning; beyond this limit `score_of_sums` calculates, with the warning off.
 _FAR = 700.0
 
@@ -23,8 +29,11 @@ def score_of_sums(sums: Array, link: str, divisor: float) -> Array:
     ----------
     link, divisor
         The function from sums to scores: division, then "identity", "exp", "expit", "expit of twice", "softmax",
-        or "decision" (1 for the class with the largest sum, 0 for others; of one sum, its sign).
+        or "decision" (1 for the class with the largest sum, 0 for others; of one sum, its sign). "float32 exp",
+        "float32 expit" and "float32 softmax" are calculated in float32, without a divisor.
     """
+    if link.startswith(_FLOAT32):
+        return float32_scores(sums, link.removeprefix(_FLOAT32))
     if divisor != 1.0:
         sums = sums / divisor
     if link == "decision":

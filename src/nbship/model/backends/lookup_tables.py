@@ -167,7 +167,7 @@ class Tables:
             bins.of_codes(column) if isinstance(column, Codes) and isinstance(bins, TextBins) else np.asarray(column)
             for column, bins in zip(columns, self._bins, strict=True)
         ]
-        sums = np.empty((rows, len(self.base)))
+        sums = np.empty((rows, len(self.base)), dtype=self.base.dtype)
         threads = available_cores() if rows >= _MANY else 1
         if threads == 1:
             self._fill(given, sums, range(rows))

@@ -97,7 +97,8 @@ class Nodes:
         outputs = len(self.base)
         shared = (self.outputs == -1).all()
         if (
-            any(array.dtype != np.float64 for array in (self.base, self.values))
+            self.base.dtype != self.values.dtype
+            or self.base.dtype not in (np.float64, np.float32)
             or (self.base.ndim, self.values.ndim) != (1, 2)
             or self.values.shape[1] != (outputs if shared else 1)
             or not (shared or (self.outputs.min() >= 0 and self.outputs.max() < outputs))

@@ -10,12 +10,13 @@ import numpy as np
 
 from ..signature import Column, Target
 
-__all__ = ["finds_outliers", "scores_of", "targets_of"]
+__all__ = ["classes_of", "finds_outliers", "scores_of", "targets_of"]
 
 # Classifiers whose `predict` returns the class with the largest probability, the first of equal ones.
 _LIKELIEST = {
     *("RandomForestClassifier", "ExtraTreesClassifier", "DecisionTreeClassifier", "ExtraTreeClassifier"),
     *("HistGradientBoostingClassifier", "BaggingClassifier", "CalibratedClassifierCV", "VotingClassifier"),
+    *("XGBClassifier", "XGBRFClassifier", "LGBMClassifier"),
 }
 
 
@@ -26,11 +27,17 @@ def finds_outliers(estimator: Any) -> bool:
     return bool(is_outlier_detector(estimator))
 
 
+def classes_of(estimator: Any) -> Any:
+    """Return the classes of a fitted estimator; None for a regression, of which CatBoost has an empty list."""
+    classes = getattr(estimator, "classes_", None)
+    return None if classes is None or len(classes) == 0 else classes
+
+
 def targets_of(estimator: Any, *, several: int) -> tuple[Target, ...]:
     """Return the targets of a fitted estimator; `several` is the number of values that a regression returns."""
     if finds_outliers(estimator):
         return Target(np.array([-1, 1]), probabilistic=False), Target(start=2)
-    classes = getattr(estimator, "classes_", None)
+    classes = classes_of(estimator)
     if classes is None:
         return tuple(Target(start=index) for index in range(several))
     each_classes = classes if isinstance(classes, (list, tuple)) else [classes]

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..features import ColumnFeatures
 from ..signature import Column, Columns, Signature, training_frame
+from .boosters import library_of, use_one_thread, value_errors
 from .hist_boosting import replace_preprocessor
 from .inner import nested, steps_of
 from .scores import scores_of, targets_of
@@ -50,6 +51,7 @@ class Fitted:
             # The threads of a forest add their trees in the order in which they finish, and so round differently.
             if getattr(each, "n_jobs", None) not in (None, 1):
                 each.n_jobs = 1
+            use_one_thread(each)
 
     def scores(self, columns: Columns) -> Column:
         """Return the scores of all targets, shape (rows, scores).
@@ -61,7 +63,8 @@ class Fitted:
         from sklearn import config_context
 
         rows = len(next(iter(columns.values())))
-        with _one_thread(every=not self._row_by_row, rows=rows), config_context(skip_parameter_validation=True):
+        threads = _one_thread(every=not self._row_by_row, rows=rows)
+        with threads, config_context(skip_parameter_validation=True), value_errors():
             if self._row_by_row:
                 return scores_of(self.estimator, self.targets, self._input(columns))
             # The last block is filled up by repeating the last row.
@@ -90,6 +93,7 @@ _ROW_BY_ROW = {
     *("VotingRegressor", "CalibratedClassifierCV", "FixedThresholdClassifier", "FrozenEstimator"),
     *("TransformedTargetRegressor", "MultiOutputClassifier", "MultiOutputRegressor", "DummyClassifier"),
     *("DummyRegressor", "IsotonicRegression", "_SigmoidCalibration", "_BinMapper"),
+    *("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "LGBMClassifier", "LGBMRegressor"),
     # libsvm computes one row after the other.
     *("SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM"),
 }
@@ -123,11 +127,10 @@ def match_fitted_names(estimator: Any, frame: Any) -> Any:
     first = steps_of(estimator)[0]
     if isinstance(first, ColumnFeatures):
         return frame
-    names = next((each.feature_names_in_ for each in (estimator, first) if hasattr(each, "feature_names_in_")), None)
-    if names is not None:
-        missing = [name for name in names if name not in frame]
-        return frame if missing else frame[list(names)]
-    if type(first).__module__.startswith("sklearn."):
+    names = next((found for each in (estimator, first) if (found := _names_of(each)) is not None), None)
+    if names is not None and set(names) <= set(frame):
+        return frame[list(names)]
+    if library_of(first) or (names is None and type(first).__module__.startswith("sklearn.")):
         kinds = {dtype for dtype in frame.dtypes if isinstance(dtype, np.dtype)}
         if len(kinds) == 1 and all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in frame.dtypes):
             return frame.to_numpy()
@@ -135,6 +138,11 @@ def match_fitted_names(estimator: Any, frame: Any) -> Any:
             return frame.to_numpy(dtype=np.float64, na_value=np.nan)
         return frame.set_axis(range(frame.shape[1]), axis=1)
     return frame
+
+
+def _names_of(estimator: Any) -> Any:
+    """Return the names that an estimator was fitted with, or that LightGBM and CatBoost gave to the columns of a matrix."""
+    return getattr(estimator, "feature_names_in_", getattr(estimator, "feature_names_", None))
 
 
 def _one_thread(*, every: bool, rows: int) -> AbstractContextManager[Any]:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import CorruptPackageError, PackageError
+from ...errors import CorruptPackageError, PackageError, VersionMismatchError
 from ...text import first_line
 from ..canonical_zip import write_zip
+from . import boosters
 
 __all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
 
@@ -72,10 +73,10 @@ _TRUSTED = {
     "sklearn.utils._bunch": ("Bunch",),
     "sklearn.utils.validation": ("check_array",),
 }
-TRUSTED = frozenset(f"{module}.{name}" for module, names in _TRUSTED.items() for name in names)
+TRUSTED = frozenset(f"{module}.{name}" for module, names in (_TRUSTED | boosters.TRUSTED).items() for name in names)
 # Larger estimators, in bytes, are compressed, unless they would unpack to more than this multiple of the file's size.
 _LARGE, _MOST_RATIO = 16 << 20, 64
-_OWN = frozenset({"model.features.ColumnFeatures"})
+_OWN = frozenset({"model.features.ColumnFeatures", "model.backends.boosters.XGBoostModel"})
 
 
 def dump_estimator(estimator: Any) -> bytes:
@@ -83,7 +84,7 @@ def dump_estimator(estimator: Any) -> bytes:
     import skops.io
 
     try:
-        stored = skops.io.dumps(estimator)
+        stored = skops.io.dumps(boosters.portable(estimator))
     except Exception as error:
         reason = first_line(error, otherwise=type(error).__name__)
         raise PackageError(
@@ -115,6 +116,8 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
     ------
     CorruptPackageError
         If the file needs a type that is not trusted, or is not a skops file.
+    VersionMismatchError
+        If it needs XGBoost, LightGBM or CatBoost, which is not installed.
     """
     import skops.io
 
@@ -129,12 +132,13 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
                     f"The model file has {len(data):,} bytes and would unpack to {size:,}. Build the package again."
                 )
         data = _rename(data, renamed)
+        boosters.check_installed(types_in(data))
         trusted = {
             renamed_type(name, renamed)
             for name in _allowed(types_in(data), code={renamed.get(c, c) for c in code}, own=own)
         }
-        return skops.io.loads(data, trusted=sorted(trusted))
-    except CorruptPackageError:
+        return boosters.restored(skops.io.loads(data, trusted=sorted(trusted)))
+    except (CorruptPackageError, VersionMismatchError):
         raise
     except Exception as error:
         reason = first_line(error, otherwise=type(error).__name__)
@@ -159,11 +163,13 @@ def _allowed(types: Collection[str], *, code: Collection[str], own: str) -> list
         trusted = name in TRUSTED or any(name == f"{own}.{inner}" for inner in _OWN)
         if not trusted and not any(name.startswith(f"{package}.") for package in code):
             library = name.partition(".")[0]
-            remedy = (
-                f"nbship does not know this part of {library}: choose another estimator, or ask for it in an issue"
-                if library in ("numpy", "scipy", "sklearn")
-                else "Use a scikit-learn estimator, or define the type in the project's own modules"
-            )
+            remedy = "Use a scikit-learn estimator, or define the type in the project's own modules"
+            if library in ("numpy", "scipy", "sklearn"):
+                remedy = (
+                    f"nbship does not know this part of {library}: choose another estimator, or ask for it in an issue"
+                )
+            elif library in boosters.LIBRARIES:
+                remedy = f"Use a classifier or regressor of {library}"
             raise CorruptPackageError(
                 f"The model file holds an object of type '{name}', which is not trusted. {remedy}."
             )

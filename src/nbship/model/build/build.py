@@ -14,7 +14,17 @@ import numpy as np
 from ...atomic_write import replacing_folder, write_whole
 from ...errors import GateError, PackageError, SignatureError
 from ...text import first_line
-from ..backends import dump_estimator, finds_outliers, input_of, load_estimator_bytes, steps_of, targets_of, types_in
+from ..backends import (
+    classes_of,
+    dump_estimator,
+    finds_outliers,
+    input_of,
+    libraries_in,
+    load_estimator_bytes,
+    steps_of,
+    targets_of,
+    types_in,
+)
 from ..compiler import choose_backend
 from ..features import ColumnFeatures
 from ..package import (
@@ -25,6 +35,7 @@ from ..package import (
     Provenance,
     collect_code,
     distributions_in,
+    distributions_of,
     dump_lookups,
     json_bytes,
     make_manifest,
@@ -149,7 +160,9 @@ def build_package(
             if found := disagreement(base, frame, expected, kind=kind):
                 raise explain(found, fitted, signature, frame)
         check_single_rows(base, base.complete(rows))
-    needed = sorted(distributions_in({**runtime_files(code, backend=choice.name), **code}))
+    # Compiled models do not need the library of their estimator.
+    own = distributions_of(libraries_in(types_in(data))) if choice.name == "sklearn" else set()
+    needed = sorted(own | distributions_in({**runtime_files(code, backend=choice.name), **code}))
     libraries = _libraries(needed)
     files |= {
         "provenance.json": json_bytes(replace(provenance, libraries=libraries).to_json()),
@@ -199,7 +212,7 @@ def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> t
     if finds_outliers(estimator):
         label = Output("label", "int", "label", classes=(-1, 1), title="Label", help="-1 for an outlier")
         return label, Output("score", "float", "value", target=1, title="Score", help="Below 0 for an outlier")
-    if getattr(estimator, "classes_", None) is not None:
+    if classes_of(estimator) is not None:
         threshold, positive = threshold_of(estimator)
         return tuple(
             output

@@ -62,12 +62,18 @@ def ask(estimator: Any, signature: Signature, frame: pd.DataFrame) -> dict[str, 
 def _input(estimator: Any, frame: pd.DataFrame) -> Any:
     inner = getattr(estimator, "steps", [("", estimator)])[0][1]
     for each in (estimator, inner):
-        names = getattr(each, "feature_names_in_", None)
-        if names is not None:
+        # CatBoost's name is the second. It and LightGBM name the columns of a matrix.
+        names = getattr(each, "feature_names_in_", getattr(each, "feature_names_", None))
+        if names is not None and (set(names) & set(frame) or not _is_of_boosters(each)):
             # A column transformer does not need the columns that it drops.
             return frame[[name for name in names if name in frame]]
     numeric = all(getattr(dtype, "kind", "O") in "fiub" for dtype in frame.dtypes)
-    return frame.to_numpy() if numeric and type(inner).__module__.startswith("sklearn.") else frame
+    takes_matrix = type(inner).__module__.startswith("sklearn.") or _is_of_boosters(inner)
+    return frame.to_numpy() if numeric and takes_matrix else frame
+
+
+def _is_of_boosters(estimator: Any) -> bool:
+    return type(estimator).__module__.startswith(("xgboost.", "lightgbm.", "catboost."))
 
 
 def _scores_outliers(estimator: Any) -> bool:

@@ -56,7 +56,9 @@ def build_wheel(package: Path | str, folder: Path | str) -> Path:
         f"{name}/py.typed": b"",
     }
     info = f"{name}-{version}.dist-info"
-    needed = distributions_in({**runtime, **code})
+    needed = distributions_in({**runtime, **code}) | set(
+        re.findall(r"^[\w-]+", files["requirements.txt"].decode(), re.M)
+    )
     entries[f"{info}/METADATA"] = _metadata(manifest, version, provenance, needed=needed, card=files["MODEL_CARD.md"])
     target = Path(folder) / wheel_name(manifest)
     write_whole(target, wheel_bytes(info, entries))

@@ -80,7 +80,7 @@ def _trees(scores: Ensemble, origins: Sequence[Origin], binned: Binned) -> Table
     table = np.zeros((ends[-1], starts[-1]), dtype=np.uint32 if bits == 32 else np.uint64)
     outputs = scores.trees[0][0].values.shape[1]
     # x + -0.0 is x for every x, but -0.0 + 0.0 is 0.0: only -0.0 adds nothing.
-    leaf_values = np.full((starts[-1], bits + 1, outputs), -0.0)
+    leaf_values = np.full((starts[-1], bits + 1, outputs), -0.0, dtype=scores.base.dtype)
 
     def passed(tree: Tree, node: int) -> tuple[slice, Any]:
         column = int(tree.column[node])

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import NotCompilableError
 from ...text import first_line
-from ..backends import Input, finds_outliers, input_of, scores_of, steps_of, targets_of
+from ..backends import Input, classes_of, finds_outliers, input_of, scores_of, steps_of, targets_of
 from ..features import ColumnFeatures
 from ..signature import Column, Columns, Field, OutputReader, Signature, as_trained, compute
 from .parity import generate_rows, largest_difference
@@ -102,7 +102,7 @@ def read_model(estimator: Any, signature: Signature, *, columns: Columns, code: 
     steps = steps_of(estimator)
     if finds_outliers(estimator):
         raise NotCompilableError(f"{type(steps[-1]).__name__} is an outlier detector")
-    classes = getattr(estimator, "classes_", None)
+    classes = classes_of(estimator)
     if isinstance(classes, list) or any(output.target for output in signature.outputs):
         raise NotCompilableError("it has several targets")
     targets = targets_of(estimator, several=1)

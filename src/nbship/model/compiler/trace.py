@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import NotCompilableError
 from ...text import first_line
+from ..backends import library_of
 from ..signature import Signature
 from .column_origins import Origin, Source, trace
 
@@ -147,6 +148,8 @@ def _through(steps: Sequence[Any], data: Any) -> Any:
                     data = step.transform(data)
             if getattr(steps[-1], "_preprocessor", None) is not None:
                 data = steps[-1]._preprocess_X(data, reset=False)
+            if hasattr(data, "tocsr") and library_of(steps[-1]) == "xgboost":
+                raise NotCompilableError("XGBoost takes the zeros of a sparse matrix for null")
             return data.tocsr().astype(np.float64) if hasattr(data, "tocsr") else np.asarray(data, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise NotCompilableError(

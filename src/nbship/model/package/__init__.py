@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..stored_files import reading
 from .archive import ARCHIVE, read_archive, read_wheel
-from .code import collect_code, distributions_in
+from .code import collect_code, distributions_in, distributions_of
 from .loaded import PINNED_LIBRARIES, PackagedModel, backend_of
 from .lookup_files import dump_lookups, load_lookups, parquet_bytes
 from .manifest import GOLDEN_OUTPUT, MANIFEST, Manifest, json_bytes, make_manifest, read_files, read_manifest
@@ -26,6 +26,7 @@ __all__ = [
     "check_signer",
     "collect_code",
     "distributions_in",
+    "distributions_of",
     "dump_lookups",
     "file_of",
     "json_bytes",

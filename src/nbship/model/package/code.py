@@ -14,7 +14,7 @@ import importlib.machinery
 import importlib.util
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 from ...errors import PackageError
 from ...imports import Imports, follow, read_imports, with_parents
 
-__all__ = ["collect_code", "distributions_in", "install_code"]
+__all__ = ["collect_code", "distributions_in", "distributions_of", "install_code"]
 
 _OWN = __name__.rsplit(".", 3)[0]
 
@@ -180,7 +180,12 @@ def distributions_in(code: Mapping[str, bytes]) -> set[str]:
     imported = (read_imports(ast.parse(content)).names for content in code.values())
     names = {name.partition(".")[0] for found in imported for name in found}
     own = {path.split("/")[0].removesuffix(".py") for path in code} | {"nbship"}
-    names -= own | set(sys.stdlib_module_names)
+    return distributions_of(names - own - set(sys.stdlib_module_names))
+
+
+def distributions_of(modules: Iterable[str]) -> set[str]:
+    """Return the installed distributions that top-level modules belong to."""
+    names = set(modules)
     given = _distributions(_folders()) if names else {}
     return {re.sub(r"[-_.]+", "-", given[name][0]).lower() for name in names if name in given}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,8 +30,10 @@ PINNED_LIBRARIES = {
     "tables": ("numpy",),
     "nodes": ("numpy",),
     "onnx": ("numpy", "onnxruntime"),
-    "sklearn": ("scikit-learn", "numpy", "skops"),
+    "sklearn": ("scikit-learn", "numpy", "skops", "xgboost", "xgboost-cpu", "lightgbm", "catboost"),
 }
+# Distributions of the same library.
+_SAME = {"xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost"}
 
 # What scikit-learn and feature functions raise for a value that they cannot calculate with.
 _REJECTIONS = (ValueError, TypeError, ArithmeticError, LookupError)
@@ -208,13 +211,13 @@ def _check_versions(libraries: Mapping[str, str], *, name: str, backend: str) ->
 
 
 def _version(library: str, name: str) -> str:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        raise VersionMismatchError(
-            f"Package '{name}' needs {library}, which is not installed. Install it: `pip install {library}`.",
-            library=library,
-        ) from None
+    for installed in (library, _SAME.get(library, library)):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(installed)
+    raise VersionMismatchError(
+        f"Package '{name}' needs {library}, which is not installed. Install it: `pip install {library}`.",
+        library=library,
+    )
 
 
 def _minor(version: str) -> list[str]:

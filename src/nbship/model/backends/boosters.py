@@ -1,0 +1,137 @@
+"""Estimators of XGBoost, LightGBM and CatBoost, with their models in the libraries' own formats.
+
+LightGBM's state is its model as a string, and CatBoost's its binary format. XGBoost's state is a memory snapshot that
+another version may not read, so a skops file holds XGBoost's JSON instead. The libraries are imported by name: a
+package of another model needs none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+from ...errors import VersionMismatchError
+from .inner import nested
+
+__all__ = [
+    "LIBRARIES",
+    "TRUSTED",
+    "XGBoostModel",
+    "check_installed",
+    "libraries_in",
+    "library_of",
+    "portable",
+    "restored",
+    "use_one_thread",
+    "value_errors",
+]
+
+LIBRARIES = ("xgboost", "lightgbm", "catboost")
+# Module -> names of the types in skops files.
+TRUSTED = {
+    "catboost.core": ("CatBoost", "CatBoostClassifier", "CatBoostRegressor"),
+    "collections": ("OrderedDict",),
+    "lightgbm.basic": ("Booster",),
+    "lightgbm.sklearn": ("LGBMClassifier", "LGBMRegressor"),
+    "xgboost.sklearn": ("XGBClassifier", "XGBRFClassifier", "XGBRFRegressor", "XGBRegressor"),
+}
+# What CatBoost stores with a model and differs at each fit.
+_FIT = ("model_guid", "train_finish_time")
+
+
+class XGBoostModel:
+    """The model of an XGBoost estimator as XGBoost's JSON, in the place of its booster."""
+
+    def __init__(self, booster: Any) -> None:
+        self.json = bytes(booster.save_raw("json"))
+
+    def load(self) -> Any:
+        """Return the booster."""
+        booster = importlib.import_module(LIBRARIES[0]).Booster()
+        booster.load_model(bytearray(self.json))
+        return booster
+
+
+def library_of(estimator: Any) -> str:
+    """Return the library of an estimator: "xgboost", "lightgbm", "catboost", or an empty string for others."""
+    library = type(estimator).__module__.partition(".")[0]
+    return library if library in LIBRARIES else ""
+
+
+def portable(estimator: Any) -> Any:
+    """Return an estimator in a form that skops stores, with the same bytes for the same model; the given one is unchanged."""
+    # The identity of an object -> what stands in its place; None for what is needed only to fit.
+    replaced: dict[int, Any] = {}
+    for each in nested(estimator):
+        match library_of(each):
+            case "xgboost" if each._Booster is not None:
+                replaced |= {id(each._Booster): XGBoostModel(each._Booster), id(each.callbacks): None}
+            case "lightgbm":
+                # A copy of LightGBM's booster would lose its best iteration.
+                replaced |= {id(each._Booster): each._Booster, id(each._class_map): None}
+            case "catboost" if each.is_fitted():
+                replaced[id(each)] = copy(each)
+                stored = replaced[id(each)].get_metadata()
+                for name in _FIT:
+                    if name in stored:
+                        del stored[name]
+    return deepcopy(estimator, replaced) if replaced else estimator
+
+
+def restored(estimator: Any) -> Any:
+    """Return a loaded estimator with its boosters in their places."""
+    for each in nested(estimator):
+        if isinstance(stored := getattr(each, "_Booster", None), XGBoostModel):
+            each._Booster = stored.load()
+    return estimator
+
+
+def use_one_thread(estimator: Any) -> None:
+    """Let an estimator of these libraries predict on one thread."""
+    match library_of(estimator):
+        case "xgboost":
+            estimator.n_jobs = 1
+            estimator.get_booster().set_param({"nthread": 1})
+        case "lightgbm":
+            estimator.n_jobs = 1
+        case "catboost":
+            for method in {"predict", "predict_proba"} & set(dir(estimator)):
+                setattr(estimator, method, partial(getattr(estimator, method), thread_count=1))
+
+
+@contextmanager
+def value_errors() -> Iterator[None]:
+    """Raise the errors of CatBoost and LightGBM as `ValueError`, as scikit-learn and XGBoost raise those of a value."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ in ("CatBoostError", "LightGBMError"):
+            raise ValueError(str(error)) from error
+        raise
+
+
+def libraries_in(types: Iterable[str]) -> list[str]:
+    """Return those of the libraries that types, by their dotted names, belong to."""
+    tops = {name.partition(".")[0] for name in types}
+    return [library for library in LIBRARIES if library in tops]
+
+
+def check_installed(types: Iterable[str]) -> None:
+    """Check that the libraries of types are installed.
+
+    Raises
+    ------
+    VersionMismatchError
+        With the first library that is not.
+    """
+    for library in libraries_in(types):
+        if find_spec(library) is None:
+            raise VersionMismatchError(
+                f"The model needs {library}, which is not installed. Install it: `pip install {library}`.",
+                library=library,
+            )
