@@ -63,11 +63,14 @@ def run() -> str:
 
 
 def _estimators() -> dict[str, Any]:
+    from catboost import CatBoostClassifier
+    from lightgbm import LGBMClassifier
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
     from sklearn.linear_model import LogisticRegression
     from sklearn.naive_bayes import GaussianNB
     from sklearn.neural_network import MLPClassifier
+    from xgboost import XGBClassifier
 
     return {
         "logistic regression": LogisticRegression(max_iter=200),
@@ -78,4 +81,7 @@ def _estimators() -> dict[str, Any]:
         "calibrated gradient boosting, 3 folds": CalibratedClassifierCV(GradientBoostingClassifier(random_state=0), cv=3),
         "network of 32 units": MLPClassifier((32,), max_iter=20, early_stopping=True, random_state=0),
         "naive Bayes": GaussianNB(),
+        "XGBoost, 100 trees": XGBClassifier(),
+        "LightGBM, 100 trees": LGBMClassifier(verbose=-1),
+        "CatBoost, 100 trees": CatBoostClassifier(iterations=100, verbose=0, allow_writing_files=False),
     }  # fmt: skip

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import catboost
+import lightgbm
 import numpy as np
 import pandas as pd
+import xgboost
 from sklearn import (
     discriminant_analysis,
     dummy,
@@ -174,6 +177,7 @@ def make_model(random: np.random.Generator, target: str) -> Any:
             svm.SVR(), neighbors.KNeighborsRegressor(), tree.DecisionTreeRegressor(), neural_network.MLPRegressor((4,), max_iter=20, random_state=0),
             TransformedTargetRegressor(linear_model.Ridge(), transformer=prep.StandardScaler()), dummy.DummyRegressor(),
             ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", tree.DecisionTreeRegressor(max_depth=3))]),
+            *boosters("Regressor"),
         ]  # fmt: skip
         return options[random.integers(len(options))]
     logistic = linear_model.LogisticRegression(max_iter=200)
@@ -195,9 +199,23 @@ def make_model(random: np.random.Generator, target: str) -> Any:
         CalibratedClassifierCV(logistic, cv=2), CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=3), cv=2, method="isotonic"), dummy.DummyClassifier(strategy="prior"),
         multiclass.OneVsRestClassifier(logistic), multiclass.OneVsOneClassifier(logistic),
     ]  # fmt: skip
+    # XGBoost takes classes from 0 on.
+    options += [
+        each for each in boosters("Classifier") if target == "binary" or not type(each).__name__.startswith("XGB")
+    ]
     if target in ("binary", "flag"):
         options.append(model_selection.TunedThresholdClassifierCV(logistic, cv=2))
     return options[random.integers(len(options))]
+
+
+def boosters(kind: str) -> list[Any]:
+    """Return models of XGBoost, LightGBM and CatBoost; `kind` is "Classifier" or "Regressor"."""
+    options = {"n_jobs": 1, "random_state": 0, "n_estimators": 5}
+    return [
+        getattr(xgboost, f"XGB{kind}")(**options), getattr(xgboost, f"XGB{kind}")(**options, max_depth=3, tree_method="exact"),
+        getattr(lightgbm, f"LGBM{kind}")(**options, verbose=-1, min_child_samples=5), getattr(lightgbm, f"LGBM{kind}")(**options, verbose=-1, num_leaves=4),
+        getattr(catboost, f"CatBoost{kind}")(iterations=5, depth=4, random_state=0, thread_count=1, verbose=0, allow_writing_files=False),
+    ]  # fmt: skip
 
 
 def package(case: Case, folder: Path) -> PackagePredictor | str:
@@ -238,6 +256,13 @@ def thresholds(estimator: Any) -> list[float]:
         seen.add(id(each))
         if isinstance(each, (list, tuple)) or (isinstance(each, np.ndarray) and each.dtype == object):
             waiting += list(each.ravel()) if isinstance(each, np.ndarray) else list(each)
+        elif isinstance(each, xgboost.XGBModel):
+            found += each.get_booster().trees_to_dataframe().Split.dropna().tolist()
+        elif isinstance(each, lightgbm.LGBMModel):
+            table = each.booster_.trees_to_dataframe()
+            found += table.threshold[table.decision_type == "<="].astype(float).tolist()
+        elif isinstance(each, catboost.CatBoost):
+            found += [border for borders in each.get_borders().values() for border in borders]
         elif type(each).__module__.startswith("sklearn."):
             if hasattr(each, "tree_"):
                 found += each.tree_.threshold[each.tree_.feature >= 0].tolist()
@@ -341,10 +366,11 @@ def ask(estimator: Any, row: pd.DataFrame) -> dict[str, Any] | None:
             warnings.simplefilter("ignore")
             predicted = estimator.predict(row)
             likely = estimator.predict_proba(row) if hasattr(estimator, "predict_proba") else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, catboost.CatBoostError, lightgbm.basic.LightGBMError):
         return None
     labels = np.asarray(predicted.todense() if hasattr(predicted, "todense") else predicted).reshape(1, -1)[0].tolist()
-    if getattr(estimator, "classes_", None) is None:
+    classes = getattr(estimator, "classes_", None)
+    if classes is None or len(classes) == 0:
         return {"value": float(labels[0])} if np.isfinite(labels[0]) else None
     found: dict[str, Any] = {
         "label": labels[0],
