@@ -131,9 +131,11 @@ class Tables:
                 or not (shared or np.isin(outputs, range(sums)).all())
             ):
                 raise ValueError("its leaf sets do not fit its bins and outputs")
+        # Only the trees of XGBoost are added in float32.
+        kind = np.float32 if self.leaves is not None and self.base.dtype == np.float32 else np.float64
         for name, shape in shapes.items():
             array = getattr(self, name)
-            if array is None or array.dtype != np.float64 or array.shape != shape:
+            if array is None or array.dtype != kind or array.shape != shape:
                 raise ValueError(f"its array '{name}' does not have the shape {shape}")
 
     @property
