@@ -256,6 +256,8 @@ def thresholds(estimator: Any) -> list[float]:
         seen.add(id(each))
         if isinstance(each, (list, tuple)) or (isinstance(each, np.ndarray) and each.dtype == object):
             waiting += list(each.ravel()) if isinstance(each, np.ndarray) else list(each)
+        elif isinstance(each, (xgboost.XGBModel, lightgbm.LGBMModel)) and not each.__sklearn_is_fitted__():
+            continue
         elif isinstance(each, xgboost.XGBModel):
             found += each.get_booster().trees_to_dataframe().Split.dropna().tolist()
         elif isinstance(each, lightgbm.LGBMModel):

@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
@@ -367,3 +369,26 @@ def test_a_ranker_is_rejected_with_a_remedy() -> None:
         CorruptPackageError, match=r"XGBRanker', which is not trusted\. Use a classifier or regressor of xgboost\."
     ):
         load_estimator_bytes(data)
+
+
+AVERAGES = {
+    "vote": (lambda: VotingClassifier([("x", xgb()), ("l", lgbm()), ("c", cat())], voting="soft"), "tables"),
+    "stack": (lambda: StackingClassifier([("x", xgb()), ("l", lgbm()), ("c", cat())], cv=2), "sklearn"),
+    "calibrated": (lambda: CalibratedClassifierCV(xgb(), cv=2), "tables"),
+}
+
+
+@pytest.mark.parametrize("name", AVERAGES)
+def test_averages_of_them_are_packaged(name: str, tmp_path: Path) -> None:
+    """An average also holds the estimators that it copied, which are not fitted."""
+    make, backend = AVERAGES[name]
+    estimator = make().fit(FRAME, LATE)
+    build_package(
+        tmp_path / "p", name="average", estimator=estimator, signature=Signature.infer(FRAME), golden=FRAME.head(550),
+        reference=FRAME, provenance=Provenance(),
+    )  # fmt: skip
+    model = load(tmp_path / "p")
+    predicted = model.predict(FRAME)
+    assert model.backend == backend
+    assert (predicted.label == estimator.predict(FRAME)).all()
+    np.testing.assert_allclose(predicted.columns()["probability"], estimator.predict_proba(FRAME)[:, 1], rtol=1e-12)

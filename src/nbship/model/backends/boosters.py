@@ -69,9 +69,10 @@ def portable(estimator: Any) -> Any:
     replaced: dict[int, Any] = {}
     for each in nested(estimator):
         match library_of(each):
-            case "xgboost" if each._Booster is not None:
-                replaced |= {id(each._Booster): XGBoostModel(each._Booster), id(each.callbacks): None}
-            case "lightgbm":
+            # An average holds fitted copies, and the estimators that it copied.
+            case "xgboost" if (booster := getattr(each, "_Booster", None)) is not None:
+                replaced |= {id(booster): XGBoostModel(booster), id(each.callbacks): None}
+            case "lightgbm" if each._Booster is not None:
                 # A copy of LightGBM's booster would lose its best iteration.
                 replaced |= {id(each._Booster): each._Booster, id(each._class_map): None}
             case "catboost" if each.is_fitted():
@@ -96,7 +97,8 @@ def use_one_thread(estimator: Any) -> None:
     match library_of(estimator):
         case "xgboost":
             estimator.n_jobs = 1
-            estimator.get_booster().set_param({"nthread": 1})
+            if (booster := getattr(estimator, "_Booster", None)) is not None:
+                booster.set_param({"nthread": 1})
         case "lightgbm":
             estimator.n_jobs = 1
         case "catboost":
