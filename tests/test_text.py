@@ -35,6 +35,8 @@ def test_a_count_has_its_noun() -> None:
 def test_a_message_of_a_library_becomes_one_line() -> None:
     assert first_line(" \n\nbad\nline 2") == "bad"
     assert first_line(RuntimeError(), otherwise="RuntimeError") == "RuntimeError"
+    # An encoder's message lists every unknown category.
+    assert len(first_line(ValueError(f"Found unknown categories {list(range(9999))} in column 0"))) == 301
     assert one_line("a\n\tb  c" + "d" * 300) == "a b c" + "d" * 295
 
 

@@ -72,13 +72,14 @@ def plural(number: int, noun: str, nouns: str | None = None) -> str:
     return noun if number == 1 else nouns or f"{noun}s"
 
 
-def first_line(message: object, *, otherwise: str = "no message") -> str:
-    """Return the first line of another library's message.
+def first_line(message: object, *, otherwise: str = "no message", most: int = 300) -> str:
+    """Return the first line of another library's message, whose end is cut off if it is longer than `most`.
 
-    >>> first_line(ValueError("no such table\\n  at line 1")), first_line("")
-    ('no such table', 'no message')
+    >>> first_line(ValueError("no such table\\n  at line 1")), first_line(""), first_line("a, b, c, d", most=6)
+    ('no such table', 'no message', 'a, b, …')
     """
-    return next(iter(str(message).strip().splitlines()), otherwise)
+    line = next(iter(str(message).strip().splitlines()), otherwise)
+    return line if len(line) <= most else f"{line[:most]}…"
 
 
 def one_line(message: object, *, most: int = 300) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import sklearn
 
 from ...errors import CorruptPackageError, NotCompilableError
+from ...text import first_line
 from ..backends import (
     BOUND,
     NODES,
@@ -114,7 +115,7 @@ def _reason(error: Exception) -> str:
     """
     if isinstance(error, NotCompilableError):
         return str(error)
-    what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
+    what = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
     version = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
     if not TESTED[0] <= version <= TESTED[1]:
         low, high = (".".join(map(str, each)) for each in TESTED)
