@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 from sklearn.tree import DecisionTreeRegressor
+from threadpoolctl import threadpool_limits
 
 from nbship.model import Signature
 from nbship.model.compiler import bin_values, choose_backend
@@ -33,9 +34,11 @@ def towns(count: int) -> tuple[pd.DataFrame, Any]:
 def packaged(encoder: Any, estimator: Any, count: int) -> Any:
     frame, value = towns(count)
     encoded = make_column_transformer((encoder, ["town"]), remainder="passthrough")
-    fitted = make_pipeline(encoded, estimator).fit(frame, value)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    choice = choose_backend(fitted, Signature.infer(frame), columns=columns_of(frame), code={})
+    # OpenMP's threads are not in a fork, which would wait for them.
+    with threadpool_limits(1, user_api="openmp"):
+        fitted = make_pipeline(encoded, estimator).fit(frame, value)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        choice = choose_backend(fitted, Signature.infer(frame), columns=columns_of(frame), code={})
     return choice.report, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 
 

@@ -21,7 +21,7 @@ from nbship.model import Provenance, build_package
 from nbship.model.package import loaded
 from nbship.model.package.manifest import MANIFEST, make_manifest, read_files
 
-PACKAGES = {"tables": "boosting", "nodes": "forest, grown", "onnx": "naive Bayes", "sklearn": "transformed target"}
+PACKAGES = {"tables": "boosting", "nodes": "forest, grown", "onnx": "naive Bayes", "sklearn": "neighbours"}
 GUARDED = {
     "tables": ("python", "numpy"),
     "nodes": ("python", "numpy"),

@@ -44,7 +44,7 @@ def test_no_nbship_module_is_at_top_level(shop_wheel: Path) -> None:
 
 
 def test_a_wheel_with_the_sklearn_backend_needs_scikit_learn(tmp_path: Path) -> None:
-    metadata, names = wheel_of("transformed target", tmp_path)
+    metadata, names = wheel_of("neighbours", tmp_path)
     assert "Requires-Dist: scikit-learn==" in metadata
     assert any(name.endswith("backends/sklearn.py") for name in names)
 
