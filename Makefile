@@ -63,7 +63,7 @@ lint: .venv/installed ## Format, lint, types, layers
 
 # Tests of one file share what they set up. Most of them wait for processes, so there are more workers than cores; the
 # order is that of the files, because the files with the most tests are not the longest.
-TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
+TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
 
 test: install lint peers ## Everything that must hold, in under 12 minutes
 	nbship sync --check

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import sklearn
 from sklearn import ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.calibration import CalibratedClassifierCV
@@ -119,6 +120,13 @@ def curved(*, bounded: bool = False) -> ColumnTransformer:
         [*([] if bounded else infinite), ("quantiles", quantiles, ["mass"]), ("root", FunctionTransformer(np.cbrt), ["price"]),
          ("marked", marked, ["doors"]), ("texts", texts, ["colour"])]
     )  # fmt: skip
+
+
+def some_of(names: Iterable[str], every: int) -> list[Any]:
+    """Return names as test cases; all but the first of every so many are marked as long."""
+    return [
+        name if place % every == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(names)
+    ]
 
 
 @dataclass(frozen=True)

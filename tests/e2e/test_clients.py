@@ -136,6 +136,7 @@ def test_many_connections_at_once(url: str, rows: pd.DataFrame, expected: list[f
     np.testing.assert_array_equal(asyncio.run(ask_all()), [[each] * 10 for each in expected])
 
 
+@pytest.mark.long
 def test_responses_to_random_requests_are_documented(url: str, tmp_path: Path, full: bool) -> None:
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,negative_data_rejection"
     command = [BIN / "st", "run", f"{url}/openapi.json", "--checks", checks, "--max-examples", "500" if full else "10"]

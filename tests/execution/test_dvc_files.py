@@ -78,7 +78,7 @@ def test_a_run_writes_the_files_of_dvc_repro(fresh: Path, by_dvc: Path, tmp_path
     nothing_to_do(root)
 
 
-@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+@pytest.mark.parametrize("kind", ["hardlink", pytest.param("symlink", marks=pytest.mark.long)])
 def test_products_are_linked_as_configured(fresh: Path, by_dvc: Path, tmp_path: Path, kind: str) -> None:
     root = clone(fresh, tmp_path / "project")
     call(root, "dvc", "config", "cache.type", kind)

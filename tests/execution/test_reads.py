@@ -290,7 +290,7 @@ def test_the_sitecustomize_of_the_environment_still_runs(project: Project, fork_
     )
 
 
-@pytest.mark.parametrize("command", [("nbship", "run"), ("dvc", "repro")])
+@pytest.mark.parametrize("command", [pytest.param(("nbship", "run"), marks=pytest.mark.long), ("dvc", "repro")])
 def test_a_declared_file_runs_the_stage_when_it_changes(tmp_path: Path, command: tuple[str, str]) -> None:
     root = write_project(tmp_path / "project")
     (root / "my.csv").write_text("a\n1\n")

@@ -135,7 +135,9 @@ def test_a_client_that_sends_slowly_is_disconnected(
     assert httpx.post(f"{keyed[0]}/predict", json=RECORD).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/v2/health/live", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/metrics", *(pytest.param(path, marks=pytest.mark.long) for path in ("/v2/health/live", "/nowhere"))]
+)
 def test_a_client_that_reads_no_response_cannot_send_requests_for_ever(keyed: tuple[str, int], path: str) -> None:
     url, pid = keyed
     before, sent = resident_memory(pid), 0

@@ -125,7 +125,7 @@ def test_a_spool_takes_over_while_the_database_hangs(
             wait_until(lambda: log.known(ids) == set(ids))
 
 
-@pytest.mark.parametrize("when_down", ["refuse", "spool"])
+@pytest.mark.parametrize("when_down", [pytest.param("refuse", marks=pytest.mark.long), "spool"])
 def test_every_method_of_the_log_ends_while_the_database_hangs(
     hanging: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when_down: str
 ) -> None:

@@ -77,6 +77,7 @@ def memory_of_report(folder: Path, rows: int, *, script: str = "") -> int:
     return most
 
 
+@pytest.mark.long
 def test_memory_hardly_grows_with_the_predictions(small_package: Path, tmp_path: Path, full: bool) -> None:
     many = 300_000 if full else 80_000
     folders = {rows: write_project(tmp_path / str(rows), small_package, rows) for rows in (FEW, many)}

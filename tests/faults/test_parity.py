@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from damaged_models import DAMAGES, forgetful
-from families import FAMILIES, fitted, make_rows, make_signature
+from families import FAMILIES, fitted, make_rows, make_signature, some_of
 
 from nbship import acceptance, predictor
 from nbship.errors import AcceptanceError
@@ -26,19 +26,12 @@ from nbship.model.signature.validation import read_rows
 COMPILED = [name for name, family in FAMILIES.items() if family.path == "tables"]
 
 
-def some_of(names: list[str], every: int) -> list[Any]:
-    """Mark all names as long but every so many."""
-    return [
-        name if place % every == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(names)
-    ]
-
-
 def choice_of(name: str) -> choose.Choice:
     columns = read_rows(make_signature(), make_rows()).columns
     return choose.choose_backend(fitted(name), make_signature(), columns=columns, code={})
 
 
-@pytest.mark.parametrize("name", some_of(COMPILED, 6))
+@pytest.mark.parametrize("name", some_of(COMPILED, 8))
 def test_ten_thousand_rows_get_the_same_outputs(name: str, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     generate = fitted_model.generate_rows
     for seed in range(20 if full else 1):
@@ -94,7 +87,7 @@ def test_a_package_records_its_proof(tmp_path: Path) -> None:
 CONVERTED = [name for name, family in FAMILIES.items() if family.path == "onnx"]
 
 
-@pytest.mark.parametrize("name", some_of(CONVERTED, 3))
+@pytest.mark.parametrize("name", some_of(CONVERTED, 5))
 def test_ten_thousand_rows_get_the_same_outputs_from_onnx(name: str) -> None:
     report = choice_of(name).report
     assert report["path"] == "onnx", report
@@ -105,7 +98,7 @@ def test_ten_thousand_rows_get_the_same_outputs_from_onnx(name: str) -> None:
 AVERAGES = ("voting", "calibrated", "transformed")
 
 
-@pytest.mark.parametrize("name", some_of([name for name in COMPILED if not name.startswith(AVERAGES)], 6))
+@pytest.mark.parametrize("name", some_of([name for name in COMPILED if not name.startswith(AVERAGES)], 15))
 def test_compilable_estimators_are_exported_to_onnx_with_the_same_outputs(name: str) -> None:
     columns = read_rows(make_signature(), make_rows()).columns
     graph, most = choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})

@@ -100,6 +100,7 @@ def test_nothing_in_an_executed_notebook_differs_from_run_to_run(project: Path) 
         assert str(project) not in text
 
 
+@pytest.mark.long
 def test_run_all_by_hand_gives_the_pipelines_numbers_and_touches_no_product(project: Path) -> None:
     before = digests(project)
     for stage in read_pipeline(load(project)).stages.values():

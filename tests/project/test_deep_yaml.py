@@ -21,7 +21,7 @@ SHAPES = {
 FILES = ("nbship.yaml", "params.yaml", "pipeline.yaml", "dvc.lock")
 
 
-@pytest.mark.parametrize("depth", [70, 300, 20_000])
+@pytest.mark.parametrize("depth", [70, 300, pytest.param(20_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("file", FILES)
 def test_deep_yaml_is_one_sentence(

@@ -268,7 +268,7 @@ def test_far_rows_have_the_estimators_label(estimator: Any, tmp_path: Path) -> N
     assert (model.predict(far).label == estimator.predict(far)).all()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [3, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3))])
 def test_generated_pipelines_answer_as_the_estimator_does(seed: int, tmp_path: Path) -> None:
     """Some of those that `tests/faults/test_generated_pipelines.py` makes."""
     with warnings.catch_warnings():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from families import FAMILIES, fitted, make_rows, make_signature
+from families import FAMILIES, fitted, make_rows, make_signature, some_of
 
 from nbship import acceptance, predictor
 from nbship.model import Provenance, build_package
@@ -37,7 +37,7 @@ def expected(name: str, rows: pd.DataFrame) -> tuple[str, Any]:
     return "probability", table[:, 1] if len(estimator.classes_) == 2 else table.max(axis=1)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", some_of(FAMILIES, 2))
 def test_each_family_builds_verifies_and_predicts_the_outputs_of_scikit_learn(name: str, tmp_path: Path) -> None:
     path = build(tmp_path, name)
     packaged = predictor.load(path)
@@ -70,5 +70,5 @@ def test_each_family_builds_verifies_and_predicts_the_outputs_of_scikit_learn(na
 def test_a_model_that_does_not_compile_has_a_reason(tmp_path: Path) -> None:
     report = json.loads((build(tmp_path, "neighbours") / "acceptance.json").read_text())
     assert report["tables"] == "Not compiled: KNeighborsClassifier is neither an ensemble of trees nor a linear model."
-    report = json.loads((build(tmp_path, "transformed target") / "acceptance.json").read_text())
-    assert report["onnx"].startswith("Not converted: skl2onnx: Unable to find a shape calculator for type")
+    report = json.loads((build(tmp_path, "stacking") / "acceptance.json").read_text())
+    assert report["onnx"] == "Not converted: as a graph, trees compare numbers that are not rounded to float32."

@@ -109,7 +109,7 @@ def packaged(estimator: Any, folder: Any) -> PackagePredictor:
     return load(folder / "p")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=pipelines(), sent=st.lists(records, min_size=1, max_size=12))
 def test_generated_pipelines_predict_the_outputs_of_scikit_learn(
     made: tuple[Any, str], sent: list[dict], folder: Any
@@ -154,7 +154,7 @@ def frame_of(sent: list[dict[str, Any]]) -> pd.DataFrame:
 values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({}))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sent=st.lists(st.dictionaries(st.sampled_from([*ROWS.columns, "else"]), values), min_size=1, max_size=4))
 def test_generated_records_are_rejected_or_typed(sent: list[dict[str, Any]]) -> None:
     """Every invalid field of every row is named; valid columns have the types of the signature."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from damaged_models import DAMAGES
-from families import FAMILIES, fitted, make_rows, make_signature
+from families import FAMILIES, fitted, make_rows, make_signature, some_of
 from sklearn import config_context
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
@@ -42,7 +42,7 @@ def choice_of(name: str) -> Choice:
     return choose_backend(fitted(name), make_signature(), columns=columns_of(make_rows()), code={})
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", some_of(TREES, 3))
 def test_ten_thousand_rows_get_the_same_outputs(name: str, without_tables: None) -> None:
     report = choice_of(name).report
     assert report["path"] == "nodes", report
@@ -104,7 +104,7 @@ def test_the_default_forest_is_compiled_to_a_small_file(make: Any, tmp_path: Pat
         assert model.predict(rows).value.tolist() == estimator.predict(rows).tolist()
 
 
-@pytest.mark.parametrize("trees", [1, 40, 300])
+@pytest.mark.parametrize("trees", [1, 40, pytest.param(300, marks=pytest.mark.long)])
 def test_one_row_and_blocks_of_rows_have_the_same_bits(trees: int, tmp_path: Path, without_tables: None) -> None:
     frame, value = numbers(1500)
     model = package_of(RandomForestRegressor(trees, random_state=0).fit(frame, value), frame, tmp_path)
