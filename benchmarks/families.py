@@ -1,4 +1,4 @@
-"""Models other than boosting: the backend, its speed next to scikit-learn with a DataFrame, and the size of the package.
+"""Models of other families: the backend, its speed next to the estimator with a DataFrame, and the size of the package.
 
 The rows of `one_row`, 20,000 to train on; one row from a dict, and 100,000 rows of a DataFrame, both checked by the signature.
 """
@@ -27,7 +27,7 @@ def run() -> str:
     frame = make_rows(ROWS, seed=3)[0]
     row: dict[str, Any] = frame.dropna().to_dict("records")[0]
     lines = [
-        "| | backend | one row | × scikit-learn | rows/s | × scikit-learn | package |",
+        "| | backend | one row | × the estimator's time | rows/s | × the estimator's rate | package |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
     for name, estimator in _estimators().items():
