@@ -263,6 +263,8 @@ def thresholds(estimator: Any) -> list[float]:
         elif isinstance(each, lightgbm.LGBMModel):
             table = each.booster_.trees_to_dataframe()
             found += table.threshold[table.decision_type == "<="].astype(float).tolist()
+        elif isinstance(each, catboost.CatBoost) and not each.is_fitted():
+            continue
         elif isinstance(each, catboost.CatBoost):
             found += [border for borders in each.get_borders().values() for border in borders]
         elif type(each).__module__.startswith("sklearn."):
