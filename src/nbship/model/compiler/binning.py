@@ -78,7 +78,7 @@ def _cuts(traced: Traced, scores: Ensemble | Linear | None) -> dict[int, Any]:
     found = {index: set(source.steps) for index, source in enumerate(sources) if not source.is_string}
     wanted = _thresholds(scores, origins, sources) if isinstance(scores, Ensemble) else []
     # If the column is the source itself, unrounded, the threshold is the end of a bin and needs no search.
-    exact = [pair for pair in wanted if origins[pair[0]].same and not scores.narrow] if wanted else []  # type: ignore[union-attr]
+    exact = [pair for pair in wanted if traced.is_unchanged(pair[0]) and not scores.narrow] if wanted else []  # type: ignore[union-attr]
     for column, threshold in exact:
         found[origins[column].source].add(threshold)
     if searched := sorted(set(wanted) - set(exact)):
@@ -107,7 +107,7 @@ def _thresholds(scores: Ensemble, origins: Sequence[Origin], sources: Sequence[S
 def bisect_ends(columns: Any, thresholds: Any, traced: Traced, *, narrow: bool) -> Any:
     """Return the largest number that passes each test (column, threshold); inf if all numbers pass, -inf if none does."""
     owners = np.array([origin.source for origin in traced.origins])[columns]
-    same = all(traced.origins[column].same for column in np.unique(columns))
+    same = all(map(traced.is_unchanged, np.unique(columns)))
     marked = {index: list(source.points) for index, source in enumerate(traced.sources) if source.points}
 
     def passes(tests: Any, order: Any) -> Any:

@@ -37,6 +37,8 @@ class Source:
         The numbers that an imputer replaces. Each has a bin of its own, so that other functions may still increase.
     is_positive
         Whether a transformer fails for numbers that are not positive.
+    is_rounded
+        Whether its numbers are rounded for the transformers, as a float32 column's are.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Source:
     steps: set[float] = field(default_factory=set)
     points: set[float] = field(default_factory=set)
     is_positive: bool = False
+    is_rounded: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import NotCompilableError
 from ...text import first_line
 from ..backends import library_of
-from ..signature import Signature
+from ..signature import Signature, number_type
 from .column_origins import Origin, Source, trace
 
 __all__ = ["UNSEEN", "Traced", "affine_columns", "objects", "trace_features", "trace_fields"]
@@ -44,6 +44,11 @@ class Traced:
     domains: Mapping[int, list[str]]
     nullable: set[int]
 
+    def is_unchanged(self, column: int) -> bool:
+        """Return whether a column of the matrix has the numbers of its source, bit for bit."""
+        origin = self.origins[column]
+        return origin.same and not self.sources[origin.source].is_rounded
+
     def first_string(self, index: int) -> str | None:
         """Return a possible string of a source."""
         return next(iter(self.domains.get(index, [])), None)
@@ -65,7 +70,14 @@ def trace_fields(steps: Sequence[Any], signature: Signature, *, frame: Callable[
         With the reason, as a clause.
     """
     # Timestamps cannot be inputs of a table; scikit-learn cannot use them without a feature function either.
-    sources = [Source(field.name, field.dtype in ("string", "category", "datetime")) for field in signature.inputs]
+    sources = [
+        Source(
+            field.name,
+            is_string=field.dtype in ("string", "category", "datetime"),
+            is_rounded=field.dtype == "float" and number_type(field.training_dtype) is not None,
+        )
+        for field in signature.inputs
+    ]
     origins = [Origin(index) for index in range(len(sources))]
     origins = _traced(steps, origins, sources)
     used = {origin.source for origin in origins}

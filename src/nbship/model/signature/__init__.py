@@ -10,7 +10,7 @@ from .outputs import OutputReader, Predictions, Target
 from .parsing import storable
 from .signature import Signature
 from .timestamps import parse_timestamp, read_timestamp
-from .training_columns import as_trained, training_attributes, training_frame
+from .training_columns import as_trained, number_type, training_attributes, training_frame
 from .validation import Rows, read_records, read_rows, to_array
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "compute",
     "example_record",
     "is_null",
+    "number_type",
     "parse_timestamp",
     "read_records",
     "read_rows",
