@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ..errors import CorruptPackageError, PackageError
+from ..errors import CorruptPackageError, PackageError, VersionMismatchError
 from ..text import one_line
 
 __all__ = ["read_json", "reading"]
@@ -19,12 +19,24 @@ T = TypeVar("T")
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """Raise `CorruptPackageError` for an exception inside the block that is not a `PackageError`; it names the path."""
+    """Raise `CorruptPackageError` for an exception inside the block that is not a `PackageError`; it names the path.
+
+    Raises
+    ------
+    VersionMismatchError
+        If code in the file imports a library that is not installed: the bytes are right.
+    """
     # zipfile, NumPy, pyarrow, skops and ONNX Runtime raise any exception for damaged bytes, MemoryError among them.
     try:
         yield
     except PackageError:
         raise
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        raise VersionMismatchError(
+            f"'{path}' needs '{library}', which is not installed. Install it, or build the package again.",
+            library=library,
+        ) from error
     except Exception as error:
         reason = one_line(error) or type(error).__name__
         raise CorruptPackageError(f"'{path}' cannot be read: {reason.rstrip('.')}. Build the package again.") from error

@@ -50,11 +50,16 @@ class Calibration:
         ValueError
             If they do not.
         """
-        lengths = {"sigmoid": 2, "scaled": 2, "ranged": 2, **dict.fromkeys(INVERSES, 0)}
-        if (self.classes == 1) != (self.kind not in ("sigmoid", "isotonic")) or not self.curves:
+        # The curves of "isotonic" have any even length.
+        lengths = {"sigmoid": 2, "isotonic": None, "scaled": 2, "ranged": 2, **dict.fromkeys(INVERSES, 0)}
+        if (
+            self.kind not in lengths
+            or (self.classes == 1) != (self.kind not in ("sigmoid", "isotonic"))
+            or not self.curves
+        ):
             raise ValueError("its calibration does not fit its classes")
         for index, curve in zip(self.class_indices, self.curves, strict=True):
-            known = lengths.get(self.kind)
+            known = lengths[self.kind]
             fits = len(curve) == known if known is not None else len(curve) > 0 and len(curve) % 2 == 0
             if not fits or curve.dtype != np.float64 or curve.ndim != 1 or not 0 <= index < self.classes:
                 raise ValueError("its calibration does not fit its classes")

@@ -92,5 +92,5 @@ def function_of(name: str, renamed: Mapping[str, str]) -> Any:
     top, dot, rest = module.partition(".")
     if top not in renamed:
         raise CorruptPackageError(f"The model needs '{name}', which is not in the code of the package. Build it again.")
-    with reading(f"code/{module.replace('.', '/')}"):
+    with reading(f"code/{module.replace('.', '/')}.py"):
         return getattr(importlib.import_module(f"{renamed[top]}{dot}{rest}"), function)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class _Input:
 
 @dataclass(frozen=True)
 class _Calibration:
-    kind: Literal["sigmoid", "isotonic", "scaled", "ranged", "exp", "exp2", "expm1", "square", "sinh"]
+    kind: str
     places: tuple[int, ...]
     classes: int
 
