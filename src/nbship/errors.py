@@ -33,6 +33,7 @@
     ├── LogError
     │   └── UnknownPredictionError
     ├── MonitoringError
+    │   └── AlertError          alerts that cannot be stored or sent
     ├── ServingError            the service cannot start
     └── RequestError            a request that cannot be answered, over any transport
         └── JsonError           a body or line that is not strict JSON
@@ -49,6 +50,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AcceptanceError",
+    "AlertError",
     "CellError",
     "CorruptPackageError",
     "CycleError",
@@ -282,6 +284,10 @@ class UnknownPredictionError(LogError):
 
 class MonitoringError(NbshipError):
     """A monitoring report cannot be written."""
+
+
+class AlertError(MonitoringError):
+    """Alerts cannot be stored or sent."""
 
 
 class ServingError(NbshipError):

@@ -22,7 +22,7 @@ from nbship.project import Settings
 from nbship.serving import application_of, key_file
 
 MODES = ("project", "folder", "wheel", "container")
-PROJECT_ONLY = {"project", "model", "models", "slices", "monitoring"}
+PROJECT_ONLY = {"project", "model", "models", "slices", "monitoring", "alerts"}
 
 
 def _settings(struct: type[msgspec.Struct], section: str = "") -> Iterator[str]:
@@ -103,7 +103,7 @@ def _deployment(mode: str, setting: str, value: Any, forms: Mapping[str, Path], 
     content: Any = value
     for part in reversed(setting.split(".")):
         content = {part: content}
-    if mode == "container" and setting.count(".") == 1 and not isinstance(value, dict):
+    if mode == "container" and setting.count(".") == 1 and not isinstance(value, dict) and value != [{}]:
         section, key = setting.split(".")
         environ[f"NBSHIP_{section}__{key}".upper()] = ",".join(value) if isinstance(value, list) else str(value)
     else:
@@ -138,7 +138,14 @@ def test_a_setting_is_applied_or_rejected_by_name(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NBSHIP_STATE", raising=False)
     if _is_of_project(setting, mode):
-        values = {"models": {"risk": {}}, "slices": ["line"], "monitoring.min_rows": 7, "project.secrets": ["TOKEN"]}
+        values = {
+            "models": {"risk": {}},
+            "slices": ["line"],
+            "monitoring.min_rows": 7,
+            "project.secrets": ["TOKEN"],
+            "alerts.sinks": {"team": "URL"},
+            "alerts.rules": [{}],
+        }
         value = values.get(setting, 3 if "timeout" in setting else "1 GB" if setting == "project.memory" else "UTC")
         with pytest.raises(SettingsError, match=rf"'{setting}(\.risk)?'|'NBSHIP_{setting.upper().replace('.', '__')}'"):
             _deployment(mode, setting, value, forms, monkeypatch)

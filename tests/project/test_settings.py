@@ -78,7 +78,7 @@ def test_a_number_that_could_never_apply_is_rejected_by_name(
     with pytest.raises(SettingsError, match=rf"^'{section}\.{name}' in nbship\.yaml is .*, where an? {WORDS[kind]}"):
         project.load(root)
     (root / "nbship.yaml").unlink()
-    if section in ("serving", "log"):
+    if section in ("serving", "log", "alerts"):
         monkeypatch.setenv(f"NBSHIP_{section}__{name}".upper(), value.lstrip("."))
         variable = f"NBSHIP_{section}__{name}".upper()
         with pytest.raises(SettingsError, match=rf"^The variable '{variable}' is '.*', where an? {WORDS[kind]}"):
@@ -210,6 +210,13 @@ def test_what_is_not_a_time_zone_is_an_error(root: Path, zone: str) -> None:
         ("serving: {proxies: [10.0.0.5], auth: keys}", r"'serving\.proxies' applies only with"),
         ("log: {when_down: spool}", r"'log\.when_down' is 'spool', which applies only to a PostgreSQL database"),
         ("log: {when_down: spool, url: 'sqlite:///log.sqlite'}", r"'log\.when_down' is 'spool'"),
+        ("alerts: {sinks: {team: 'json://hooks.example'}}", r"^'alerts\.sinks\.team' is not the name of an environment variable\. Put the URL into a variable, and write its name here, such as ALERTS_URL\.$"),
+        ("alerts: {sinks: {team: A}, rules: [{sinks: [taem]}]}", r"'alerts\.rules\[0\]\.sinks' has 'taem', .* Did you mean 'team'\?"),
+        ("alerts: {rules: [{sections: [drfit]}]}", r"'alerts\.rules\[0\]\.sections' has 'drfit', .* Did you mean 'drift'\?"),
+        ("alerts: {rules: [{window: 2}]}", r"unknown key 'alerts\.rules\[0\]\.window'\. Did you mean 'alerts\.rules\[0\]\.windows'\?"),
+        ("alerts: {escalate_to: [team], sinks: {team: A}}", r"applies only with 'alerts\.escalate_hours'"),
+        ("alerts: {allow_private: ['https://mail.corp']}", r"'alerts\.allow_private' has 'https://mail\.corp', which is not a host"),
+        ("alerts: {reports_url: 'reports.example'}", r"'alerts\.reports_url' is 'reports\.example', which is not the address of a page"),
     ],
 )  # fmt: skip
 def test_a_value_that_could_never_apply_is_an_error(root: Path, text: str, message: str) -> None:
@@ -275,7 +282,7 @@ def test_variables_that_kubernetes_sets_for_its_services_are_no_settings(
     assert project.load(root).settings == before
 
 
-@pytest.mark.parametrize("key", ["alerts", "data", "gates", "schedules"])
+@pytest.mark.parametrize("key", ["data", "gates", "schedules"])
 def test_a_key_for_a_later_version_is_an_error(root: Path, key: str) -> None:
     (root / "nbship.yaml").write_text(f"{key}: {{}}\n")
     with pytest.raises(SettingsError, match=rf"'{key}', which this version of nbship does not read\. Remove it\."):
@@ -294,10 +301,18 @@ def _keys(struct: type[msgspec.Struct], section: str = "settings") -> Iterator[t
 def test_every_setting_is_read_by_some_code() -> None:
     source = Path(project.__file__).parents[1]
     # Where a section is held under another name than its own.
-    names = {"phrases": "phrase", "app": "words", "models": "entry", "serving": "settings", "project": "settings"}
+    names = {
+        "phrases": "phrase",
+        "app": "words",
+        "models": "entry",
+        "serving": "settings",
+        "project": "settings",
+        "alerts": "settings",
+        "rules": "rule",
+    }
     read: dict[str, set[str]] = {}
     for path in source.rglob("*.py"):
-        if path.name in ("settings.py", "setting_values.py", "settings_file.py"):
+        if path.name in ("settings.py", "setting_values.py", "alert_values.py", "settings_file.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):

@@ -9,12 +9,14 @@ from .overrides import set_params
 from .params import Value, read_params, render_params, same, type_problem
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
 from .setting_values import check_serving
-from .settings import AppSection, Phrase, ServingSection, Settings
+from .settings import AlertRule, AlertsSection, AppSection, Phrase, ServingSection, Settings
 from .settings_file import changed_settings, read_settings, with_absolute_paths
 from .yaml import read_yaml
 
 __all__ = [
     "TYPED_STRING",
+    "AlertRule",
+    "AlertsSection",
     "AppSection",
     "NotPlainError",
     "Phrase",

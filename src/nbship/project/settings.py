@@ -9,7 +9,16 @@ import msgspec
 
 from ..errors import SettingsError
 
-__all__ = ["AppSection", "ModelSection", "Phrase", "ServingSection", "Settings", "read_bytes"]
+__all__ = [
+    "AlertRule",
+    "AlertsSection",
+    "AppSection",
+    "ModelSection",
+    "Phrase",
+    "ServingSection",
+    "Settings",
+    "read_bytes",
+]
 
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -17,6 +26,8 @@ _Positive = Annotated[int, msgspec.Meta(ge=1)]
 # A year: longer is a mistake, and infinity ends never.
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=31_536_000)]
 _PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
+_Hours = Annotated[float, msgspec.Meta(ge=0, le=8_760)]
+_Minutes = Annotated[float, msgspec.Meta(ge=0, le=1_440)]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 
@@ -144,6 +155,40 @@ class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     min_rows: _Count = 200
 
 
+class AlertRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The findings that become alerts: in `windows` windows in a row, for `hours` hours, at least as severe as `severity`.
+
+    Empty lists stand for all: the `sections` of the report, the `fields` (or slices, or measures), the `models`, and the
+    `sinks` that are notified.
+    """
+
+    severity: Literal["notice", "warning", "alert"] = "alert"
+    sections: list[str] = []
+    fields: list[str] = []
+    models: list[str] = []
+    windows: Annotated[int, msgspec.Meta(ge=1, le=50)] = 1
+    hours: _Hours = 0.0
+    sinks: list[str] = []
+
+
+class AlertsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who hears of the findings of monitoring.
+
+    `sinks` maps a name to the environment variable with the sink's Apprise URL. Without `rules`, each finding of
+    severity `alert` goes to all sinks. Messages wait `group_minutes` for others that they are sent with. Alerts that are
+    not acknowledged within `escalate_hours` (0: never) go to the sinks `escalate_to`. Hosts in `allow_private` may be
+    connected to although their addresses are private. `reports_url` is the address at which the reports are hosted.
+    """
+
+    sinks: dict[str, str] = {}
+    rules: list[AlertRule] = []
+    group_minutes: _Minutes = 0.0
+    escalate_hours: _Hours = 0.0
+    escalate_to: list[str] = []
+    allow_private: list[str] = []
+    reports_url: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of `nbship.yaml`.
 
@@ -158,6 +203,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     release: ReleaseSection = ReleaseSection()
     log: LogSection = LogSection()
     monitoring: MonitoringSection = MonitoringSection()
+    alerts: AlertsSection = AlertsSection()
 
 
 def read_bytes(text: int | str) -> int | None:

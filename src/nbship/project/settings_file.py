@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import SettingsError
 from ..text import nearest
+from .alert_values import check_alerts
 from .setting_types import describe_wrong, find_wrong, is_section, parts_of
 from .setting_values import check_log, check_serving
 from .settings import ModelSection, Settings, read_bytes
@@ -22,12 +23,12 @@ from .yaml import is_there, read_yaml
 __all__ = ["changed_settings", "read_settings", "with_absolute_paths"]
 
 # Sections that a variable NBSHIP_SECTION__KEY may override: never what a stage reads.
-_OVERRIDABLE = ("serving", "release", "log")
+_OVERRIDABLE = ("serving", "release", "log", "alerts")
 _ONE_UNDERSCORE = re.compile(rf"NBSHIP_({'|'.join(_OVERRIDABLE).upper()})_([A-Z][A-Z_]*)")
 # What applies without a project too: `nbship serve PACKAGE` in any folder, in a container.
-_WITHOUT_PROJECT = (*_OVERRIDABLE, "project.timezone")
+_WITHOUT_PROJECT = ("serving", "release", "log", "project.timezone")
 # Sections for a later version: no code reads them yet, so a value is an error.
-_PLANNED = ("alerts", "data", "gates", "schedules")
+_PLANNED = ("data", "gates", "schedules")
 
 
 def read_settings(path: Path, *, in_project: bool = True) -> Settings:
@@ -51,7 +52,7 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     _require_types(found)
     if not in_project:
         _reject_project_settings(found)
-    merged = _with_environment(found, os.environ)
+    merged = _with_environment(found, os.environ, in_project=in_project)
     _require_types(merged)
     settings = msgspec.convert(merged, Settings, strict=False)
     if settings.models and settings.model != ModelSection():
@@ -60,6 +61,7 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     read_bytes(settings.project.memory)
     check_serving(settings.serving)
     check_log(settings.log)
+    check_alerts(settings.alerts)
     return settings
 
 
@@ -83,7 +85,8 @@ def _require_zone(name: str) -> None:
         ) from error
 
 
-def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str], *, in_project: bool) -> dict[str, Any]:
+    overridable = [section for section in _OVERRIDABLE if in_project or section in _WITHOUT_PROJECT]
     merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in found.items()}
     for variable, value in environ.items():
         match = _ONE_UNDERSCORE.fullmatch(variable)
@@ -94,9 +97,9 @@ def _with_environment(found: Mapping[str, Any], environ: Mapping[str, str]) -> d
             )
         section, separator, key = variable.removeprefix("NBSHIP_").lower().partition("__")
         if variable.startswith("NBSHIP_") and separator:
-            if section not in _OVERRIDABLE:
+            if section not in overridable:
                 raise SettingsError(
-                    f"The variable '{variable}' sets nothing: variables override only the sections {', '.join(_OVERRIDABLE)}. "
+                    f"The variable '{variable}' sets nothing: variables override only the sections {', '.join(overridable)}. "
                     "Remove it, and write the setting in nbship.yaml."
                 )
             if _type_of(section, key) is None:

@@ -36,7 +36,9 @@ def project_redactor(project: Project, environ: Mapping[str, str]) -> Redactor:
                 f"The secret '{name}' has {len(value)} characters in the environment, too few to recognise it in outputs. "
                 f"Use at least {MIN_LENGTH} characters, or remove '{name}' from 'project.secrets' in nbship.yaml."
             )
-    return Redactor(values)
+    # The URLs of sinks hold tokens; a short value is none.
+    sinks = {name: environ.get(name, "") for name in project.settings.alerts.sinks.values()}
+    return Redactor({**{name: value for name, value in sinks.items() if len(value) >= MIN_LENGTH}, **values})
 
 
 class Redactor:

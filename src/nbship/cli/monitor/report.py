@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import model_option
+from ..groups import SuggestingGroup
+from ..options import model_option
+from .alerts import alerts, send_alerts
 
 if TYPE_CHECKING:
-    from ..operations import Monitored
+    from ...operations import Monitored
 
 __all__ = ["command"]
 
@@ -18,29 +20,37 @@ _MARKS = {"ok": "ok  ", "insufficient": "…   ", "warning": "warn", "alert": "A
 _SHOWN = 10
 
 
-@click.command("monitor")
+@click.group("monitor", cls=SuggestingGroup, invoke_without_command=True)
 @click.option("--from", "first", metavar="DATE", help="First day of the window, in the project's time zone.")
 @click.option("--to", "last", metavar="DATE", help="First day after the window.")
 @model_option
 @click.option("--force", is_flag=True, help="Write the report again even if it is current.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(first: str | None, last: str | None, model: str | None, force: bool, as_json: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context, first: str | None, last: str | None, model: str | None, force: bool, as_json: bool
+) -> None:
     """Write the monitoring report of a window of time.
 
     The monitoring notebook reports volume, drift of inputs and predictions, performance on labelled rows,
     slices, and the trend over earlier windows. The report is written as notebook, HTML and JSON to
     .nbship/state/monitoring/<from>_<to>/. Without dates, the window is the last whole month of logged
-    events up to today. A current report is not written again.
+    events up to today. A current report is not written again. Its findings become alerts, if 'alerts' in
+    nbship.yaml names sinks or rules.
 
     \b
     Example:
         nbship monitor --from 2013-07-01 --to 2013-08-01
     """
+    if context.invoked_subcommand is not None:
+        if first is not None or last is not None or force or as_json:
+            raise click.UsageError(f"Options of '{context.command_path}' come after '{context.invoked_subcommand}'.")
+        return
     if (first is None) != (last is None):
         raise click.UsageError("Give both --from and --to, or neither, for the last whole month.")
-    from .. import project
-    from ..notebook import canonical_json
-    from ..operations import choose_window, monitor
+    from ... import project
+    from ...notebook import canonical_json
+    from ...operations import choose_window, monitor
 
     here = project.load(model=model)
     window = choose_window(here, first, last, on_later=lambda sentence: click.echo(sentence, err=True))
@@ -48,10 +58,14 @@ def command(first: str | None, last: str | None, model: str | None, force: bool,
     written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)
     if written.current:
         click.echo("The report is current; its inputs have not changed.", err=True)
+    send_alerts(here)
     if as_json:
         click.echo(canonical_json(written.report), nl=False)
     else:
         _print(written)
+
+
+command.add_command(alerts)
 
 
 def _progress(cell: int, cells: int) -> None:
