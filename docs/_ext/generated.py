@@ -51,19 +51,15 @@ class Settings(Generated):
             told = meanings[section]
             documented.add(section)
             yield from ("", f"## `{section}`", "", str(told.get("about", "")), "")
+            each = typing.get_args(kind)[-1] if typing.get_origin(kind) is dict else None
+            if each and _is_struct(each) and told.keys() - {"about", "read by"}:
+                yield from _table(list(self._rows(f"{section}.<name>", each, told)))
+                yield from ("", f"Read by: {told['read by']}.")
+                continue
             if not _is_struct(kind):
                 yield from _table([(section, _type(kind), _default(default), f"Read by: {told.get('read by', '')}.")])
                 continue
-            rows = []
-            for key, each, value in _leaves(kind):
-                name = f"{section}.{key}"
-                meaning = told.get(key)
-                if meaning is None:
-                    raise self.severe(f"docs/reference/settings.yaml does not describe the setting '{name}'.")
-                rows.append((name, _type(each), _default(value), meaning))
-            unknown = told.keys() - {key for key, _, _ in _leaves(kind)} - {"about", "read by"}
-            if unknown:
-                raise self.severe(f"docs/reference/settings.yaml describes unknown settings: {sorted(unknown)}.")
+            rows = list(self._rows(section, kind, told))
             yield from _table(rows)
             if told.get("read by"):
                 yield from ("", f"Read by: {told['read by']}.")
@@ -74,6 +70,16 @@ class Settings(Generated):
             raise self.severe(
                 f"docs/reference/settings.yaml has unknown sections: {sorted(meanings.keys() - documented)}."
             )
+
+    def _rows(self, section: str, kind: Any, told: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+        known = list(_leaves(kind))
+        for key, each, value in known:
+            if key not in told:
+                raise self.severe(f"docs/reference/settings.yaml does not describe the setting '{section}.{key}'.")
+            yield f"{section}.{key}", _type(each), _default(value), told[key]
+        unknown = told.keys() - {key for key, _, _ in known} - {"about", "read by"}
+        if unknown:
+            raise self.severe(f"docs/reference/settings.yaml describes unknown settings: {sorted(unknown)}.")
 
 
 def _overridable(section: str, struct: Any) -> bool:
@@ -95,7 +101,9 @@ def _fields(struct: Any) -> Iterator[tuple[str, Any, Any]]:
     hints = typing.get_type_hints(struct)
     for each in msgspec.structs.fields(struct):
         default = each.default
-        if default is msgspec.NODEFAULT and each.default_factory is not msgspec.NODEFAULT:
+        if default is msgspec.NODEFAULT and each.default_factory is msgspec.NODEFAULT:
+            default = "required"
+        elif default is msgspec.NODEFAULT and each.default_factory is not msgspec.NODEFAULT:
             default = each.default_factory()
         yield each.name, hints[each.name], default
 
@@ -141,6 +149,8 @@ def _plural(kind: Any) -> str:
 
 
 def _default(value: Any) -> str:
+    if value == "required":
+        return value
     if value in ("", [], {}, None):
         return "empty"
     return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`"

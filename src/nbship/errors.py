@@ -34,6 +34,7 @@
     │   └── UnknownPredictionError
     ├── MonitoringError
     │   └── AlertError          alerts that cannot be stored or sent
+    ├── ScheduleError           a schedule that cannot run, or its database
     ├── ServingError            the service cannot start
     └── RequestError            a request that cannot be answered, over any transport
         └── JsonError           a body or line that is not strict JSON
@@ -73,6 +74,7 @@ __all__ = [
     "PipelineError",
     "ProjectError",
     "RequestError",
+    "ScheduleError",
     "SchemaError",
     "SchemaFailure",
     "ServingError",
@@ -288,6 +290,10 @@ class MonitoringError(NbshipError):
 
 class AlertError(MonitoringError):
     """Alerts cannot be stored or sent."""
+
+
+class ScheduleError(NbshipError):
+    """A schedule that cannot run, or whose history cannot be read or written."""
 
 
 class ServingError(NbshipError):

@@ -36,6 +36,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "monitor": "Write the monitoring report of a window of time.",
         "labels": "Import the labels of past predictions.",
         "replay": "Repeat a logged prediction and compare.",
+        "schedule": "Run jobs at the times of cron: reports, batches, labels.",
         "log": "Export the prediction log, forget a person, prune old records.",
     },
 }

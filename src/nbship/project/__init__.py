@@ -9,7 +9,7 @@ from .overrides import set_params
 from .params import Value, read_params, render_params, same, type_problem
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
 from .setting_values import check_serving
-from .settings import AlertRule, AlertsSection, AppSection, Phrase, ServingSection, Settings
+from .settings import AlertRule, AlertsSection, AppSection, Phrase, ScheduleSection, ServingSection, Settings
 from .settings_file import changed_settings, read_settings, with_absolute_paths
 from .yaml import read_yaml
 
@@ -21,6 +21,7 @@ __all__ = [
     "NotPlainError",
     "Phrase",
     "Project",
+    "ScheduleSection",
     "ServingSection",
     "Settings",
     "Value",

@@ -15,6 +15,7 @@ __all__ = [
     "AppSection",
     "ModelSection",
     "Phrase",
+    "ScheduleSection",
     "ServingSection",
     "Settings",
     "read_bytes",
@@ -29,6 +30,7 @@ _PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
 _Hours = Annotated[float, msgspec.Meta(ge=0, le=8_760)]
 _Minutes = Annotated[float, msgspec.Meta(ge=0, le=1_440)]
 
+_DAYS = re.compile(r"([1-9]\d{0,2}) days")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 
 
@@ -189,6 +191,36 @@ class AlertsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reports_url: str = ""
 
 
+class ScheduleSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One schedule: the job, the times at which it runs, and the window of time that a run is for.
+
+    `arguments` are those of the job's command (the stages of `run`, the files of `predict` and `labels`) or the path of
+    the notebook. In them, `{from}`, `{to}` and `{scheduled}` are replaced. `cron` is read in `timezone` (default: the
+    project's). `window` is the last whole `day`, `week` or `month`, or the last whole `28 days`, before the scheduled time.
+    `catch_up` decides what happens to missed runs. A failed run is repeated `retries` times; each attempt is stopped
+    after `timeout` seconds (0: no limit).
+    """
+
+    job: Literal["monitor", "predict", "labels", "notebook"]
+    cron: str
+    arguments: list[str] = []
+    timezone: str = ""
+    window: str = ""
+    catch_up: Literal["latest", "all", "none"] = "latest"
+    retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    timeout: _Seconds = 21_600.0
+
+    @property
+    def window_days(self) -> int | None:
+        """The length of a window of days; None without a window, or with one of the calendar.
+
+        >>> ScheduleSection("monitor", "0 6 * * *", window="28 days").window_days
+        28
+        """
+        match = _DAYS.fullmatch(self.window)
+        return 1 if self.window == "day" else int(match[1]) if match else None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of `nbship.yaml`.
 
@@ -204,6 +236,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSection = LogSection()
     monitoring: MonitoringSection = MonitoringSection()
     alerts: AlertsSection = AlertsSection()
+    schedules: dict[str, ScheduleSection] = {}
 
 
 def read_bytes(text: int | str) -> int | None:

@@ -15,6 +15,7 @@ import msgspec
 from ..errors import SettingsError
 from ..text import nearest
 from .alert_values import check_alerts
+from .schedule_values import check_schedules
 from .setting_types import describe_wrong, find_wrong, is_section, parts_of
 from .setting_values import check_log, check_serving
 from .settings import ModelSection, Settings, read_bytes
@@ -28,7 +29,7 @@ _ONE_UNDERSCORE = re.compile(rf"NBSHIP_({'|'.join(_OVERRIDABLE).upper()})_([A-Z]
 # What applies without a project too: `nbship serve PACKAGE` in any folder, in a container.
 _WITHOUT_PROJECT = ("serving", "release", "log", "project.timezone")
 # Sections for a later version: no code reads them yet, so a value is an error.
-_PLANNED = ("data", "gates", "schedules")
+_PLANNED = ("data", "gates")
 
 
 def read_settings(path: Path, *, in_project: bool = True) -> Settings:
@@ -62,6 +63,7 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     check_serving(settings.serving)
     check_log(settings.log)
     check_alerts(settings.alerts)
+    check_schedules(settings.schedules)
     return settings
 
 

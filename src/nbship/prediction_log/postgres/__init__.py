@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .database import Postgres
+from .servers import connect_server
 
-__all__ = ["Postgres"]
+__all__ = ["Postgres", "connect_server"]

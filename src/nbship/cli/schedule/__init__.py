@@ -1,0 +1,26 @@
+"""`nbship schedule`: list and run the schedules of a project."""
+
+from __future__ import annotations
+
+import click
+
+from ..groups import SuggestingGroup
+from .history import command as list_command
+from .running import command as run_command
+
+__all__ = ["command"]
+
+
+@click.group(cls=SuggestingGroup)
+def command() -> None:
+    """List and run the schedules of nbship.yaml.
+
+    \b
+    Example:
+        nbship schedule list
+        nbship schedule run
+    """
+
+
+command.add_command(list_command, "list")
+command.add_command(run_command, "run")

@@ -1,0 +1,310 @@
+"""The leases and the history of schedules.
+
+A run goes through these steps, each in one transaction. A process that is killed between two of them leaves its lease,
+which ends; then another process claims the run again::
+
+    claim ──► (begin ──► failed)* ──► begin ──► finish: succeeded or failed
+      ▲                       │
+      └────── release, or the lease ended ◄────┘
+
+Every claim has a new token. A process that lost its lease has an old one, and records nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .database import Database, Rows
+from .decision import LATE, Decision, Past, Unfinished, decide
+from .jobs import Job
+
+__all__ = ["Claim", "Entry", "Status", "Store"]
+
+# A lease that ends later than this is from a clock that was wrong.
+LONGEST_LEASE = 3600.0
+# Entries that are kept of each schedule.
+_KEPT = 1000
+# A clock that was set forward by more than a day, and then back, would otherwise stop the schedules for that time.
+_AHEAD = timedelta(hours=26)
+_COLUMNS = "scheduled, state, first, count, attempts, failures, recorded, started, ended, reason"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run a job, for one scheduled time, until the lease ends.
+
+    Attributes
+    ----------
+    token
+        The number of this claim; each has a higher one.
+    attempts, failures
+        The number of attempts that were started before, and of those that failed.
+    recorded
+        The number of the last attempt whose end is recorded.
+    """
+
+    job: Job
+    scheduled: datetime
+    token: int
+    attempts: int = 0
+    failures: int = 0
+    recorded: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the history: a run, or scheduled times that were missed.
+
+    Attributes
+    ----------
+    state
+        `running`, `interrupted`, `succeeded`, `failed`, `missed` or `abandoned`.
+    first, count
+        The first of the missed times, and their number; `scheduled` is the last one.
+    """
+
+    scheduled: datetime
+    state: str
+    first: datetime
+    count: int
+    attempts: int
+    failures: int
+    recorded: int
+    started: datetime | None
+    ended: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the database knows of a schedule now.
+
+    Attributes
+    ----------
+    holder
+        The process that runs the job now; empty if none does.
+    """
+
+    looked: datetime
+    holder: str
+    entries: Sequence[Entry]
+
+
+class Store:
+    """The leases and history of a project's schedules.
+
+    Parameters
+    ----------
+    lease
+        Seconds for which a claim is valid without being renewed.
+    """
+
+    def __init__(self, database: Database, *, lease: float = 120.0) -> None:
+        self._database, self.lease = database, lease
+
+    def claim(self, job: Job, now: datetime, *, holder: str, lenient: bool = False) -> Claim | None:
+        """Decide what a job does now, record it, and return the claim of its run; None if it does not run now.
+
+        Parameters
+        ----------
+        lenient
+            Whether a schedule that is seen for the first time may be due since two minutes.
+        """
+        with self._database.transaction() as rows:
+            stored = self._stored(rows, job, now, lenient=lenient)
+            rows.change("UPDATE nbship_schedules SET looked = ? WHERE name = ?", now.timestamp(), job.name)
+            if stored.is_held:
+                return None
+            decision = decide(job.times, stored.past, now, catch_up=job.schedule.catch_up, zone=job.zone)
+            if decision.run is None and not decision.missed and not decision.abandoned:
+                return None
+            return self._record(rows, job, stored, decision, now, holder)
+
+    def claim_at(self, job: Job, scheduled: datetime, now: datetime, *, holder: str) -> Claim | Entry | None:
+        """Claim the run of a given scheduled time; return its entry if it has ended, and None if the job is running."""
+        with self._database.transaction() as rows:
+            stored = self._stored(rows, job, now)
+            found = self._entry(rows, job, scheduled)
+            if found and found.state in ("succeeded", "failed"):
+                return found
+            if stored.is_held:
+                return None
+            decision = Decision(scheduled, (), "", stored.past.decided)
+            return self._record(rows, job, stored, decision, now, holder)
+
+    def begin(self, claim: Claim, now: datetime) -> bool:
+        """Record the start of an attempt; return False if the lease was lost."""
+        with self._database.transaction() as rows:
+            if not self._extend(rows, claim):
+                return False
+            query = "UPDATE nbship_schedule_runs SET state = 'running', attempts = attempts + 1, ended = NULL"
+            rows.change(f"{query} WHERE schedule = ? AND scheduled = ?", claim.job.name, _seconds(claim.scheduled))
+            return True
+
+    def fail(self, claim: Claim, reason: str) -> bool:
+        """Record that an attempt failed and another one follows; return False if the lease was lost."""
+        with self._database.transaction() as rows:
+            if not self._extend(rows, claim):
+                return False
+            query = "UPDATE nbship_schedule_runs SET failures = failures + 1, recorded = attempts, reason = ? WHERE schedule = ? AND scheduled = ?"
+            rows.change(query, reason, claim.job.name, _seconds(claim.scheduled))
+            return True
+
+    def renew(self, claim: Claim) -> bool:
+        """Extend the lease; return False if it was lost."""
+        with self._database.transaction() as rows:
+            return self._extend(rows, claim)
+
+    def finish(self, claim: Claim, state: str, reason: str, now: datetime) -> bool:
+        """Record how a run ended (`interrupted`: it is to be repeated) and end the lease; return False if it was lost."""
+        with self._database.transaction() as rows:
+            query = "UPDATE nbship_schedules SET holder = '', until = 0 WHERE name = ? AND token = ?"
+            if not rows.change(query, claim.job.name, claim.token):
+                return False
+            more = ", failures = failures + 1" if state == "failed" else ""
+            rows.change(
+                f"UPDATE nbship_schedule_runs SET state = ?, reason = ?, ended = ?, recorded = attempts{more} WHERE schedule = ? AND scheduled = ?",
+                state, reason, now.timestamp(), claim.job.name, _seconds(claim.scheduled),
+            )  # fmt: skip
+            self._remove_old(rows, claim.job.name)
+            return True
+
+    def status(self, name: str, *, most: int = 100) -> Status | None:
+        """Return what is known of a schedule, its latest entries first; None if no scheduler has seen it."""
+        with self._database.transaction() as rows:
+            found = rows.all("SELECT looked, holder, clock, until FROM nbship_schedules WHERE name = ?", name)
+            if not found:
+                return None
+            looked, holder, clock, until = found[0]
+            query = f"SELECT {_COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? ORDER BY scheduled DESC LIMIT ?"
+            entries = [_entry(row) for row in rows.all(query, name, most)]
+            held = holder if self._is_valid(rows, clock, until) else ""
+            return Status(_instant(looked), held, entries)
+
+    def _stored(self, rows: Rows, job: Job, now: datetime, *, lenient: bool = False) -> _Stored:
+        """Read what is stored of a job, and lock it; store it if it is new, or if its times are others."""
+        start = now
+        if lenient and (before := job.times.before(now)) and now - before <= LATE:
+            start = before - timedelta(seconds=1)
+        rows.change(
+            "INSERT INTO nbship_schedules VALUES (?, ?, ?, ?, 0, '', '', 0) ON CONFLICT (name) DO NOTHING",
+            job.name, job.rule, _seconds(start), now.timestamp(),
+        )  # fmt: skip
+        query = "SELECT rule, decided, looked, token, holder, clock, until FROM nbship_schedules WHERE name = ?"
+        rule, decided, looked, token, holder, clock, until = rows.all(query + self._database.for_update, job.name)[0]
+        if rule != job.rule or _instant(decided) > now + _AHEAD:
+            decided = _seconds(start)
+            query = "UPDATE nbship_schedules SET rule = ?, decided = ? WHERE name = ?"
+            rows.change(query, job.rule, decided, job.name)
+        query = f"SELECT {_COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? "
+        open_runs = "AND state IN ('running', 'interrupted') ORDER BY scheduled LIMIT 1"
+        unfinished = next((_entry(row) for row in rows.all(query + open_runs, job.name)), None)
+        ended = "AND ended IS NOT NULL AND count = 1 ORDER BY ended DESC LIMIT 1"
+        last = next((_entry(row) for row in rows.all(query + ended, job.name)), None)
+        taken = rows.all(
+            "SELECT scheduled FROM nbship_schedule_runs WHERE schedule = ? AND scheduled > ?", job.name, decided
+        )
+        past = Past(
+            _instant(decided),
+            _instant(looked),
+            Unfinished(unfinished.scheduled, unfinished.started or now) if unfinished else None,
+            (last.started, last.ended) if last and last.started and last.ended else None,
+            frozenset(_instant(row[0]) for row in taken),
+        )
+        return _Stored(past, int(token), bool(holder) and self._is_valid(rows, clock, until), unfinished)
+
+    def _record(
+        self, rows: Rows, job: Job, stored: _Stored, decision: Decision, now: datetime, holder: str
+    ) -> Claim | None:
+        insert = f"INSERT INTO nbship_schedule_runs (schedule, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        if decision.abandoned and stored.unfinished:
+            rows.change(
+                "UPDATE nbship_schedule_runs SET state = 'abandoned', reason = ? WHERE schedule = ? AND scheduled = ?",
+                decision.abandoned, job.name, _seconds(stored.unfinished.scheduled),
+            )  # fmt: skip
+        for each in decision.missed:
+            values = (_seconds(each.last), "missed", _seconds(each.first), each.count, 0, 0, 0, None, None, each.reason)
+            rows.change(insert, job.name, *values)
+        token = stored.token + 1
+        run = decision.run
+        clock, seconds = rows.now()
+        rows.change(
+            "UPDATE nbship_schedules SET decided = ?, token = ?, holder = ?, clock = ?, until = ? WHERE name = ?",
+            _seconds(decision.decided), token, holder if run else "", clock, seconds + self.lease if run else 0, job.name,
+        )  # fmt: skip
+        if run is None:
+            return None
+        found = self._entry(rows, job, run)
+        if found is None:
+            first = (_seconds(run), "running", _seconds(run), 1, 0, 0, 0, now.timestamp(), None, "")
+            rows.change(insert, job.name, *first)
+            return Claim(job, run, token)
+        if found.state == "missed" and found.count > 1 and (before := job.times.before(run - timedelta(seconds=1))):
+            # The others of these missed times stay.
+            values = (
+                _seconds(before),
+                "missed",
+                _seconds(found.first),
+                found.count - 1,
+                0,
+                0,
+                0,
+                None,
+                None,
+                found.reason,
+            )
+            rows.change(f"{insert} ON CONFLICT (schedule, scheduled) DO NOTHING", job.name, *values)
+        rows.change(
+            "UPDATE nbship_schedule_runs SET state = 'running', first = scheduled, count = 1, "
+            "started = coalesce(started, ?), ended = NULL, reason = '' WHERE schedule = ? AND scheduled = ?",
+            now.timestamp(), job.name, _seconds(run),
+        )  # fmt: skip
+        return Claim(job, run, token, found.attempts, found.failures, found.recorded)
+
+    def _entry(self, rows: Rows, job: Job, scheduled: datetime) -> Entry | None:
+        query = f"SELECT {_COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? AND scheduled = ?"
+        return next((_entry(row) for row in rows.all(query, job.name, _seconds(scheduled))), None)
+
+    def _extend(self, rows: Rows, claim: Claim) -> bool:
+        clock, seconds = rows.now()
+        query = "UPDATE nbship_schedules SET until = ?, clock = ? WHERE name = ? AND token = ?"
+        return bool(rows.change(query, seconds + self.lease, clock, claim.job.name, claim.token))
+
+    def _is_valid(self, rows: Rows, clock: str, until: float) -> bool:
+        here, now = rows.now()
+        return clock == here and now < until <= now + LONGEST_LEASE
+
+    def _remove_old(self, rows: Rows, name: str) -> None:
+        query = "SELECT scheduled FROM nbship_schedule_runs WHERE schedule = ? ORDER BY scheduled DESC LIMIT 1 OFFSET ?"
+        for row in rows.all(query, name, _KEPT):
+            done = "state NOT IN ('running', 'interrupted')"
+            rows.change(
+                f"DELETE FROM nbship_schedule_runs WHERE schedule = ? AND scheduled <= ? AND {done}", name, row[0]
+            )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    past: Past
+    token: int
+    is_held: bool
+    unfinished: Entry | None
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    scheduled, state, first, count, attempts, failures, recorded, started, ended, reason = row
+    return Entry(
+        _instant(scheduled), state, _instant(first), count, attempts, failures, recorded,
+        None if started is None else _instant(started), None if ended is None else _instant(ended), reason,
+    )  # fmt: skip
+
+
+def _seconds(instant: datetime) -> int:
+    return int(instant.timestamp())
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
