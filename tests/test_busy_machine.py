@@ -23,6 +23,8 @@ PAUSES = {
     "waiting.py": "the pause between two checks",
     "faults/test_crashes.py": "kills at random times",
     "faults/test_forgetting_beside_writers.py": "kills at random times",
+    "faults/test_schedules.py": "kills at random times",
+    "fast_scheduler.py": "a job that takes some time",
     "faults/memory.py": "samples memory",
     "faults/test_long_batches.py": "kills at several times",
     "faults/test_power_loss.py": "cuts the power at several times",
