@@ -20,9 +20,11 @@ from .column_origins import Origin, Source
 from .estimators import Ensemble, Linear
 from .trace import UNSEEN, Traced, objects
 
-__all__ = ["Binned", "bin_inputs", "bisect_ends"]
+__all__ = ["Binned", "bin_inputs", "bisect_ends", "mark_reversals"]
 
 _MOST = np.finfo(np.float64).max
+# Numbers on each side of the end of a test in which reversals are looked for; more, if there are some far from the end.
+_NEAR, _MOST_NEAR = 32, 4096
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def bin_inputs(traced: Traced, scores: Ensemble | Linear | None) -> Binned:
     used = sorted({origin.source for origin in traced.origins})
     if not used:
         raise NotCompilableError("the model has no input column")
+    if isinstance(scores, Ensemble):
+        mark_reversals(traced, scores)
     cuts = _cuts(traced, scores)
     inputs, samples = [], []
     for index, source in enumerate(traced.sources):
@@ -104,23 +108,42 @@ def _thresholds(scores: Ensemble, origins: Sequence[Origin], sources: Sequence[S
     return sorted(found)
 
 
+def mark_reversals(traced: Traced, scores: Ensemble) -> None:
+    """Give a bin of its own to each number near the end of a test that does not belong to its side.
+
+    A function such as `np.cbrt` increases, but its rounded values do not everywhere: of four neighbouring floats, the
+    third root of the second may be one unit in the last place above that of the third. A threshold between the two is
+    passed by the first and the third, and not by the second and the fourth: the end of the test is the third, and the
+    second is marked.
+    """
+    origins = traced.origins
+    curved = [
+        (column, threshold)
+        for column, threshold in _thresholds(scores, origins, traced.sources)
+        if origins[column].slope is None and not origins[column].same
+    ]
+    if not curved:
+        return
+    columns, thresholds = (np.array(each) for each in zip(*curved, strict=True))
+    ends = bisect_ends(columns, thresholds, traced, narrow=scores.narrow)
+    passes, near = _passing(columns, thresholds, traced, narrow=scores.narrow), _NEAR
+    tests = np.flatnonzero(np.abs(ends) < _MOST / 2)
+    while len(tests) and near <= _MOST_NEAR:
+        distances = np.arange(-near, near + 1)
+        orders = _order(ends[tests])[:, None] + distances
+        passed = passes(np.repeat(tests, len(distances)), orders.ravel()).reshape(orders.shape)
+        reversals = passed != (distances <= 0)
+        for index, order in zip(*np.nonzero(reversals), strict=True):
+            source = traced.sources[origins[columns[tests[index]]].source]
+            number = float(_number(orders[index, order]))
+            source.points.add(number)
+            source.steps |= {number, float(np.nextafter(number, -np.inf))}
+        tests, near = tests[reversals[:, np.abs(distances) > near // 2].any(axis=1)], near * 4
+
+
 def bisect_ends(columns: Any, thresholds: Any, traced: Traced, *, narrow: bool) -> Any:
     """Return the largest number that passes each test (column, threshold); inf if all numbers pass, -inf if none does."""
-    owners = np.array([origin.source for origin in traced.origins])[columns]
-    same = all(map(traced.is_unchanged, np.unique(columns)))
-    marked = {index: list(source.points) for index, source in enumerate(traced.sources) if source.points}
-
-    def passes(tests: Any, order: Any) -> Any:
-        numbers = _number(order)
-        for index, points in marked.items():
-            # The function increases but for these, so the next number stands for them.
-            replaced = (owners[tests] == index) & np.isin(numbers, points)
-            numbers[replaced] = np.nextafter(numbers[replaced], np.inf)
-        values = numbers if same else _column_values(traced, owners[tests], columns[tests], numbers)
-        with np.errstate(over="ignore", invalid="ignore"):
-            # NaN passes: a function is NaN for the least numbers only.
-            return ~((values.astype(np.float32).astype(np.float64) if narrow else values) > thresholds[tests])
-
+    passes = _passing(columns, thresholds, traced, narrow=narrow)
     low, high = _brackets(_guesses(columns, thresholds, traced, narrow=narrow), passes)
     while len(tests := np.flatnonzero(low < high)):
         # The middle of two integers, rounded up, without the overflow of (low + high + 1) // 2 near 2**63.
@@ -131,6 +154,27 @@ def bisect_ends(columns: Any, thresholds: Any, traced: Traced, *, narrow: bool) 
     lowest = np.flatnonzero(low == _LOWEST)
     ends[lowest[~passes(lowest, low[lowest])]] = -np.inf
     return ends
+
+
+def _passing(columns: Any, thresholds: Any, traced: Traced, *, narrow: bool) -> Callable[[Any, Any], Any]:
+    """Return a function of tests and of numbers (see `_order`), whether each number passes its test."""
+    owners = np.array([origin.source for origin in traced.origins])[columns]
+    same = all(map(traced.is_unchanged, np.unique(columns)))
+    marked = {index: np.array(sorted(source.points)) for index, source in enumerate(traced.sources) if source.points}
+
+    def passes(tests: Any, order: Any) -> Any:
+        numbers = _number(order)
+        for index, points in marked.items():
+            # The function increases but for these, so the next number stands for them.
+            own = owners[tests] == index
+            while (replaced := own & np.isin(numbers, points)).any():
+                numbers[replaced] = np.nextafter(numbers[replaced], np.inf)
+        values = numbers if same else _column_values(traced, owners[tests], columns[tests], numbers)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # NaN passes: a function is NaN for the least numbers only.
+            return ~((values.astype(np.float32).astype(np.float64) if narrow else values) > thresholds[tests])
+
+    return passes
 
 
 def _column_values(traced: Traced, owners: Any, columns: Any, numbers: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import NotCompilableError
 from ..backends import Input, Nodes, Tables
-from .binning import Binned, bin_inputs, bisect_ends
+from .binning import Binned, bin_inputs, bisect_ends, mark_reversals
 from .compile import compile_tables, obstacle_to_tables
 from .estimators import Ensemble, Tree, read_scores
 from .trace import Traced
@@ -78,6 +78,7 @@ def compile_nodes(estimator: Any, traced: Traced) -> Nodes | Tables:
     forest = _forest([tree for tree, _ in scores.trees]) if size <= _LARGEST else None
     if forest is None:
         raise NotCompilableError(f"its nodes would take {size / 1e6:,.0f} MB")
+    mark_reversals(traced, scores)
     binned = bin_inputs(traced, None)
     tests = _tests(scores, forest, traced, binned)
     inputs, ranks = _ranks(scores, tests, traced, binned)
