@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..features import ColumnFeatures
-from ..signature import Column, Columns, Signature, training_frame
+from ..signature import Column, Columns, Field, Signature, is_plain_number, training_frame, training_matrix
 from .boosters import library_of, use_one_thread, value_errors
 from .hist_boosting import replace_preprocessor
 from .inner import nested, steps_of
@@ -45,39 +45,47 @@ class Fitted:
         self._signature = signature
         self._takes_columns = isinstance(steps_of(self.estimator)[0], ColumnFeatures)
         inner = list(nested(self.estimator))
-        self._row_by_row = all(map(_is_row_by_row, inner))
+        self._leading, self._rest = _divide(self.estimator)
+        self._matrix = [] if self._leading else _matrix_fields(self._rest, signature)
         self._block = _SMALL_BLOCK if any(map(_compares_rows, inner)) else _BLOCK
         for each in inner:
             # The threads of a forest add their trees in the order in which they finish, and so round differently.
             if getattr(each, "n_jobs", None) not in (None, 1):
                 each.n_jobs = 1
             use_one_thread(each)
+            if self._matrix:
+                # scikit-learn warns if what was fitted with names gets a matrix.
+                getattr(each, "__dict__", {}).pop("feature_names_in_", None)
 
     def scores(self, columns: Columns) -> Column:
         """Return the scores of all targets, shape (rows, scores).
 
         The scores of a row do not depend on the other rows. The order of addition in a matrix product depends on its
-        shape and memory layout, so every call of an estimator with matrix products has a block of the same shape,
-        made in the same way.
+        shape and memory layout, so every call of a step with matrix products has a block of the same shape, made in the
+        same way. Steps before it, which calculate row by row, have all rows at once.
         """
         from sklearn import config_context
 
         rows = len(next(iter(columns.values())))
-        threads = _one_thread(every=not self._row_by_row, rows=rows)
+        threads = _one_thread(every=self._rest is not None, rows=rows)
         with threads, config_context(skip_parameter_validation=True), value_errors():
-            if self._row_by_row:
-                return scores_of(self.estimator, self.targets, self._input(columns))
+            data = self._input(columns)
+            if self._rest is None:
+                return scores_of(self.estimator, self.targets, data)
+            for step in self._leading:
+                data = step.transform(data)
             # The last block is filled up by repeating the last row.
-            indices = np.minimum(np.arange(-(-rows // self._block) * self._block), rows - 1)
-            data = self._input({name: np.asarray(column)[indices] for name, column in columns.items()})
+            blocks = np.minimum(np.arange(-(-rows // self._block) * self._block), rows - 1).reshape(-1, self._block)
             return np.concatenate(
                 [
-                    scores_of(self.estimator, self.targets, _block(data, slice(start, start + self._block)))
-                    for start in range(0, rows, self._block)
+                    scores_of(self._rest, self.targets, _take(data, block, ordered_by_row=not self._matrix))
+                    for block in blocks
                 ]
             )[:rows]
 
     def _input(self, columns: Columns) -> Any:
+        if self._matrix:
+            return training_matrix(columns, self._matrix)
         return columns if self._takes_columns else input_of(self.estimator, columns, self._signature)
 
 
@@ -97,6 +105,43 @@ _ROW_BY_ROW = {
     # libsvm computes one row after the other.
     *("SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM"),
 }
+
+
+def _divide(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the first steps of a pipeline, which calculate row by row, and the rest; None if all do.
+
+    For example, of `make_pipeline(StandardScaler(), PCA(), SVC())` the first step, and a pipeline of the others.
+    """
+    if all(map(_is_row_by_row, nested(estimator))):
+        return [], None
+    if type(estimator).__name__ != "Pipeline":
+        return [], estimator
+    steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    count = next(number for number, step in enumerate(steps) if not all(map(_is_row_by_row, nested(step))))
+    if count == len(steps) - 1:
+        return steps[:-1], steps[-1]
+    return steps[:count], type(estimator)([(str(number), step) for number, step in enumerate(steps[count:])])
+
+
+def _matrix_fields(estimator: Any, signature: Signature) -> list[Field]:
+    """Return the fields that an estimator reads as a matrix, in its order; none if it needs a frame.
+
+    scikit-learn's estimators make the same matrix of a frame of numbers, and take milliseconds for it.
+    """
+    inner = list(nested(estimator))
+    if not inner or any(not type(each).__module__.startswith("sklearn.") or _reads_frames(each) for each in inner):
+        return []
+    names = _names_of(steps_of(estimator)[0])
+    fields = {field.name: field for field in signature.inputs}
+    found = list(fields.values()) if names is None else [fields[name] for name in names if name in fields]
+    whole = names is None or len(found) == len(names)
+    return found if whole and all(map(is_plain_number, found)) else []
+
+
+def _reads_frames(each: Any) -> bool:
+    return type(each).__name__ in ("ColumnTransformer", "FunctionTransformer") or hasattr(
+        each, "_sklearn_output_config"
+    )
 
 
 def _is_row_by_row(each: Any) -> bool:
@@ -129,7 +174,7 @@ def match_fitted_names(estimator: Any, frame: Any) -> Any:
         return frame
     names = next((found for each in (estimator, first) if (found := _names_of(each)) is not None), None)
     if names is not None and set(names) <= set(frame):
-        return frame[list(names)]
+        return frame if list(names) == list(frame) else frame[list(names)]
     if library_of(first) or (names is None and type(first).__module__.startswith("sklearn.")):
         kinds = {dtype for dtype in frame.dtypes if isinstance(dtype, np.dtype)}
         if len(kinds) == 1 and all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in frame.dtypes):
@@ -161,11 +206,18 @@ def _pools(kind: str | None) -> Any:
     return ThreadpoolController() if kind is None else ThreadpoolController().select(user_api=kind)
 
 
-def _block(data: Any, rows: slice) -> Any:
-    """Return some rows of an estimator's input, in the same memory layout whatever the other rows."""
+def _take(data: Any, rows: Column, *, ordered_by_row: bool) -> Any:
+    """Return some rows of an estimator's input, in the same memory layout whatever the other rows.
+
+    A matrix is ordered by row or, as that of a frame, by column.
+    """
     if isinstance(data, dict):
-        return {name: column[rows].copy() for name, column in data.items()}
+        return {name: np.asarray(column).take(rows) for name, column in data.items()}
     if isinstance(data, np.ndarray):
-        return data[rows].copy()
-    block = data.iloc[rows].copy()
-    return block.set_axis(range(len(block)), axis=0)
+        return data.take(rows, axis=0) if ordered_by_row else np.asfortranarray(data.take(rows, axis=0))
+    if not hasattr(data, "iloc"):
+        # A sparse matrix.
+        return data[rows]
+    block = data.iloc[rows]
+    block.index = range(len(rows))
+    return block

@@ -10,7 +10,14 @@ from .outputs import OutputReader, Predictions, Target
 from .parsing import storable
 from .signature import Signature
 from .timestamps import parse_timestamp, read_timestamp
-from .training_columns import as_trained, number_type, training_attributes, training_frame
+from .training_columns import (
+    as_trained,
+    is_plain_number,
+    number_type,
+    training_attributes,
+    training_frame,
+    training_matrix,
+)
 from .validation import Rows, read_records, read_rows, to_array
 
 __all__ = [
@@ -31,6 +38,7 @@ __all__ = [
     "compute",
     "example_record",
     "is_null",
+    "is_plain_number",
     "number_type",
     "parse_timestamp",
     "read_records",
@@ -41,5 +49,6 @@ __all__ = [
     "to_local",
     "training_attributes",
     "training_frame",
+    "training_matrix",
     "with_names",
 ]

@@ -22,7 +22,14 @@ from .fields import Field, Scalar
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_trained", "number_type", "training_attributes", "training_frame"]
+__all__ = [
+    "as_trained",
+    "is_plain_number",
+    "number_type",
+    "training_attributes",
+    "training_frame",
+    "training_matrix",
+]
 
 _USUAL = {
     **{"bool": "bool", "int": "int64", "float": "float64", "string": "object", "category": "object"},
@@ -94,7 +101,18 @@ def training_frame(columns: Columns, fields: Sequence[Field]) -> pd.DataFrame:
     return pd.DataFrame({field.name: _series(columns[field.name], field) for field in fields})
 
 
-def _series(column: Column, field: Field) -> pd.Series[Any]:
+def training_matrix(columns: Columns, fields: Sequence[Field]) -> Column:
+    """Return the columns of plain numbers as the matrix that scikit-learn makes of a training frame."""
+    return np.column_stack([np.asarray(_series(columns[field.name], field)) for field in fields])
+
+
+def is_plain_number(field: Field) -> bool:
+    """Return whether the training column had NumPy's integers or floats, and not nullable or sparse ones."""
+    dtype = _restored(field.training_dtype or _USUAL[field.dtype]) if field.dtype in ("int", "float") else None
+    return isinstance(dtype, np.dtype) and dtype.kind in "iuf"
+
+
+def _series(column: Column, field: Field) -> pd.Series[Any] | Column:
     import pandas as pd
 
     if field.dtype == "datetime":
@@ -109,7 +127,9 @@ def _series(column: Column, field: Field) -> pd.Series[Any]:
     plain = getattr(dtype, "subtype", dtype)
     if isinstance(plain, np.dtype) and column.dtype.kind == "f" and plain.kind in "iub":
         # Only floats hold the nulls of a field whose column had none in training.
-        return pd.Series(column)
+        return column
+    if isinstance(dtype, np.dtype) and column.dtype.kind in "fiub" and dtype.kind in "fiub":
+        return column.astype(dtype, copy=False)
     try:
         return pd.Series(pd.array(column, dtype=dtype))
     except (TypeError, ValueError):
