@@ -65,7 +65,7 @@ def test_a_sink_that_was_down_gets_one_message(project: Path, monkeypatch: pytes
         "Input 'size': missing (model shop)\nWindow 2024-02-01 to 2024-03-01, first found in 2024-01-01 to 2024-02-01.\n"
         in hook.bodies
     )
-    assert "RESOLVED #2 Input 'weight': missing (model shop)" in hook.bodies
+    assert "RESOLVED before it was announced: #2 Input 'weight': missing (model shop)" in hook.bodies
     assert "Why: .nbship/state/monitoring/2024-02-01_2024-03-01/report.html" in hook.bodies
     assert "Acknowledge: nbship monitor alerts ack 1 3" in hook.bodies
     assert [mail["subject"] for mail in mails] == ["shop: 2 alerts", "shop: 1 alert, 1 resolved"]

@@ -69,7 +69,9 @@ def _sent(urls: Sequence[str], allowed: Sequence[str] = ()) -> list[str | None]:
 
 def test_no_spelling_of_a_private_address_is_connected_to() -> None:
     with _listening() as (port, connections):
-        urls = [form.format(host=host, port=port) for form in FORMS for host in HOSTS]
+        webhooks, *mails = FORMS
+        urls = [webhooks.format(host=host, port=port) for host in HOSTS]
+        urls += [form.format(host=host, port=port) for form in mails for host in HOSTS[:8]]
         problems = _sent(urls)
         assert connections == []
         assert len(problems) == len(urls)

@@ -8,10 +8,13 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .changes import acknowledge, find_alert, silence
+    from .dashboard_file import grafana_dashboard
     from .databases import Database, open_database
     from .delivery import Delivery, deliver, send_test
+    from .gauges import read_gauges, write_gauges
     from .messages import window_words
     from .records import Alert, Silence, alerts, silences, sink_problems, waiting
+    from .rules_file import prometheus_rules
 else:
     __getattr__ = lazy_names(__name__)
 
@@ -24,11 +27,15 @@ __all__ = [
     "alerts",
     "deliver",
     "find_alert",
+    "grafana_dashboard",
     "open_database",
+    "prometheus_rules",
+    "read_gauges",
     "send_test",
     "silence",
     "silences",
     "sink_problems",
     "waiting",
     "window_words",
+    "write_gauges",
 ]

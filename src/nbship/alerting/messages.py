@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..text import counted, listed
+from ..text import counted
 from .findings import FINDINGS
-from .records import Alert, Notice
+from .records import Notice
 
 __all__ = ["Message", "compose", "window_words"]
 
-_SHOWN = 12
+# Alerts that a message explains, and those of which it has a line.
+_EXPLAINED, _LISTED = 12, 300
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ def compose(project: str, notices: Sequence[Notice]) -> Message:
     opened = [group[0].alert for group in groups if not _is_resolved(group)]
     resolved = len(groups) - len(opened)
     counts = [counted(len(opened), "alert")] * bool(opened) + [f"{resolved} resolved"] * bool(resolved)
-    paragraphs = [_paragraph(group) for group in groups[:_SHOWN]]
-    if len(groups) > _SHOWN:
-        paragraphs.append(f"And {len(groups) - _SHOWN} more: nbship monitor alerts list")
-    if ids := [alert.id for alert in opened if alert.acked_at is None]:
-        paragraphs.append(
-            f"Acknowledge: nbship monitor alerts ack {listed(ids, most=_SHOWN, separator=' ').split(' and ')[0]}"
-        )
+    paragraphs = [_paragraph(group) for group in groups[:_EXPLAINED]]
+    if lines := [_heading(group) for group in groups[_EXPLAINED:_LISTED]]:
+        paragraphs.append("\n".join(lines))
+    if len(groups) > _LISTED:
+        paragraphs.append(f"And {len(groups) - _LISTED} more: nbship monitor alerts list --all")
+    if ids := [str(alert.id) for alert in opened if alert.acked_at is None]:
+        paragraphs.append(f"Acknowledge: nbship monitor alerts ack {' '.join(ids[:_EXPLAINED])}")
     severity = max((alert.severity for alert in opened), key=FINDINGS.index, default="resolved")
     return Message(f"{project}: {', '.join(counts)}", "\n\n".join(paragraphs), severity)
 
@@ -62,16 +63,17 @@ def _is_resolved(group: Sequence[Notice]) -> bool:
 
 
 def _paragraph(group: Sequence[Notice]) -> str:
-    alert, names = group[0].alert, [notice.event for notice in group]
+    alert = group[0].alert
     if _is_resolved(group):
-        late = " It was not announced before, since this sink did not accept messages." if "new" in names else ""
-        return (
-            f"RESOLVED {_subject(alert)}\nIts last finding was in the window {window_words(alert.last_window)}.{late}"
-        )
-    word = "NOT ACKNOWLEDGED" if "escalated" in names else alert.severity.upper()
+        return f"{_heading(group)}\nIts last finding was in the window {window_words(alert.last_window)}."
     since = "" if alert.first_window == alert.last_window else f", first found in {window_words(alert.first_window)}"
-    return f"{word} {_subject(alert)}\nWindow {window_words(alert.last_window)}{since}.\nWhy: {alert.link}"
+    return f"{_heading(group)}\nWindow {window_words(alert.last_window)}{since}.\nWhy: {alert.link}"
 
 
-def _subject(alert: Alert) -> str:
-    return f"#{alert.id} {alert.words} (model {alert.model})"
+def _heading(group: Sequence[Notice]) -> str:
+    alert, events = group[0].alert, [notice.event for notice in group]
+    word = "NOT ACKNOWLEDGED" if "escalated" in events else alert.severity.upper()
+    if _is_resolved(group):
+        # The sink could not be reached while the alert was open.
+        word = "RESOLVED before it was announced:" if "new" in events else "RESOLVED"
+    return f"{word} #{alert.id} {alert.words} (model {alert.model})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alert_values import SECTIONS
 from .cache_file import read_cache_file, write_cache_file
 from .database_urls import database_file, is_url, is_valid_url, shown_url, without_passwords
 from .folder import Project, find_root, find_settings, load
@@ -14,6 +15,7 @@ from .settings_file import changed_settings, read_settings, with_absolute_paths
 from .yaml import read_yaml
 
 __all__ = [
+    "SECTIONS",
     "TYPED_STRING",
     "AlertRule",
     "AlertsSection",

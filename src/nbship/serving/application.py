@@ -38,6 +38,7 @@ def application_of(deployment: Deployment, *, other_versions: bool = False, dige
         settings=settings,
         access=open_access(settings, state=deployment.state),
         open_results=results_of(deployment),
+        state=deployment.state,
     )
 
 

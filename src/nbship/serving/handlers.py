@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
+from ..alerting import read_gauges
 from ..inference import Logged
 from ..project import ServingSection
 from .docs import Pages
@@ -29,7 +31,8 @@ class Handlers:
         Whether the service is about to stop: it still answers requests, but reports that it is not ready.
     """
 
-    def __init__(self, settings: ServingSection) -> None:
+    def __init__(self, settings: ServingSection, *, state: Path | None = None) -> None:
+        self._state = state
         self.lifespan: Lifespan | None = None
         self.draining = False
         self._probes_port = settings.probes_port
@@ -109,7 +112,8 @@ class Handlers:
     def _metrics(self, _: Request) -> Response:
         from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-        return Response(200, self.served.metrics.text(), CONTENT_TYPE_PLAIN_0_0_4)
+        gauges = b"" if self._state is None else read_gauges(self._state)
+        return Response(200, self.served.metrics.text() + gauges, CONTENT_TYPE_PLAIN_0_0_4)
 
     def _page(self, request: Request) -> Response:
         return self._pages.page(request.path, self.served.logged)

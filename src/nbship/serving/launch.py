@@ -64,7 +64,9 @@ def serve(
             opener = results_of(deployment)
             if opener is not None:
                 opener(logged).close()
-            service = Service(lambda: logged, settings=settings, access=access, open_results=opener)
+            service = Service(
+                lambda: logged, settings=settings, access=access, open_results=opener, state=deployment.state
+            )
             run(service, sockets, announce=announce)
         else:
             logged.log.close()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ..inference import Logged, Results
 from ..predictor import Predictor
@@ -56,6 +57,8 @@ class Service:
         Limits, and how callers authenticate.
     open_results
         Opens the results of a batch run, if the service offers them.
+    state
+        The folder with the gauges of monitoring, if there is one.
     """
 
     def __init__(
@@ -65,12 +68,13 @@ class Service:
         settings: ServingSection | None = None,
         access: Access | None = None,
         open_results: Callable[[Logged], Results] | None = None,
+        state: Path | None = None,
     ) -> None:
         self.settings = settings or ServingSection()
         self._open, self._access = open_predictor, access or Access()
         self._open_results = open_results
         self._limiter = Limiter(most=self.settings.queue, most_bytes=_QUEUED_BODIES * self.settings.max_bytes)
-        self._handlers = Handlers(self.settings)
+        self._handlers = Handlers(self.settings, state=state)
         # An API key or a trusted proxy identifies the caller: a page that found the service knows neither.
         self._origins = Origins(self.settings, check_host=self._access.mode == "none")
 

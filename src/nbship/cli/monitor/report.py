@@ -10,9 +10,11 @@ import click
 from ..groups import SuggestingGroup
 from ..options import model_option
 from .alerts import alerts, send_alerts
+from .export import export
 
 if TYPE_CHECKING:
     from ...operations import Monitored
+    from ...project import Project
 
 __all__ = ["command"]
 
@@ -58,6 +60,7 @@ def command(
     written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)
     if written.current:
         click.echo("The report is current; its inputs have not changed.", err=True)
+    _write_gauges(here)
     send_alerts(here)
     if as_json:
         click.echo(canonical_json(written.report), nl=False)
@@ -66,6 +69,17 @@ def command(
 
 
 command.add_command(alerts)
+command.add_command(export)
+
+
+def _write_gauges(project: Project) -> None:
+    from ...alerting import write_gauges
+    from ...errors import FileLockError
+
+    try:
+        write_gauges(project)
+    except (OSError, FileLockError) as error:
+        click.echo(f"Warning: the gauges for Prometheus cannot be written: {error}", err=True)
 
 
 def _progress(cell: int, cells: int) -> None:
