@@ -93,6 +93,20 @@ def test_an_earlier_window_that_is_made_later_changes_nothing(tmp_path: Path, up
     assert updated() == []
 
 
+def test_each_of_several_new_windows_counts(tmp_path: Path, updated: Update) -> None:
+    write_window(tmp_path, *JANUARY, {"size": "ok"})
+    assert updated() == []
+    write_window(tmp_path, *FEBRUARY, {"size": "alert"})
+    write_window(tmp_path, *MARCH, {"size": "ok", "weight": "alert"})
+    assert updated() == [("size", "team", "new"), ("size", "team", "resolved"), ("weight", "team", "new")]
+
+
+def test_of_the_windows_from_before_the_first_update_the_newest_counts(tmp_path: Path, updated: Update) -> None:
+    write_window(tmp_path, *JANUARY, {"size": "alert"})
+    write_window(tmp_path, *FEBRUARY, {"weight": "alert"})
+    assert updated() == [("weight", "team", "new")]
+
+
 def test_windows_of_another_length_do_not_resolve_an_alert(tmp_path: Path, updated: Update) -> None:
     write_window(tmp_path, *JANUARY, {"size": "alert"})
     updated()

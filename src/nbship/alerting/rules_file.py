@@ -45,10 +45,8 @@ def prometheus_rules(*, slow: float = 1.0, stale_days: float = 8.0) -> str:
 
     Examples
     --------
-    >>> print(prometheus_rules()[:40])
-    groups:
-    - name: nbship service
-      rules:
+    >>> prometheus_rules(stale_days=2).splitlines()[2:4]
+    ['  rules:', '  - alert: NbshipGone']
     """
     from ruamel.yaml import YAML
 

@@ -7,7 +7,7 @@ process that is killed between a report and its alerts loses none.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import MonitoringError
 from ..monitoring import read_report, report_paths
@@ -31,16 +31,17 @@ def update(project: Project, database: Database, *, now: float) -> None:
     stamps = {(model, f"{first}_{last}"): stamp for model, first, last, stamp in rows}
     changed = list(_changed_reports(project, stamps))
     with database.transaction() as transaction:
+        newest = _newest_windows(transaction)
         for row in changed:
             transaction.execute(
                 "DELETE FROM nbship_alert_windows WHERE model = ? AND first_day = ? AND last_day = ?",
                 (row[0], *row[2:4]),
             )
             transaction.execute("INSERT INTO nbship_alert_windows VALUES (?, ?, ?, ?, ?, ?)", row)
-        update_ = _Update(project, transaction, now)
+        comparison = _Comparison(project, transaction, now)
         for model in project.packages:
-            update_.compare(model)
-        update_.escalate()
+            comparison.compare(model, newest)
+        comparison.escalate()
 
 
 def _changed_reports(project: Project, stamps: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, ...]]:
@@ -62,31 +63,49 @@ def _changed_reports(project: Project, stamps: Mapping[tuple[str, str], str]) ->
             yield model, length, first, last, stamp, found
 
 
-class _Update:
+def _newest_windows(transaction: Transaction) -> dict[tuple[str, str], str]:
+    """Return the end of the newest window of each model and length."""
+    rows = transaction.execute("SELECT model, length, max(last_day) FROM nbship_alert_windows GROUP BY model, length")
+    return {(model, length): last for model, length, last in rows}
+
+
+class _Comparison:
     def __init__(self, project: Project, transaction: Transaction, now: float) -> None:
         self._project, self._transaction, self._now = project, transaction, now
         self._settings = project.settings.alerts
         self._silences = silences(transaction, now)
 
-    def compare(self, model: str) -> None:
-        """Compare the open alerts of a model with its reports."""
+    def compare(self, model: str, newest: Mapping[tuple[str, str], str]) -> None:
+        """Compare the open alerts of a model with its reports.
+
+        Windows after the newest one of the last update are compared one after another, so that a finding is announced
+        although the next window does not have it. The first time, the newest window alone counts: the reports of a
+        whole year may be there already.
+        """
         lengths = self._transaction.execute(
             "SELECT DISTINCT length FROM nbship_alert_windows WHERE model = ?", (model,)
         )
         for (length,) in lengths:
             windows = self._windows(model, length)
-            active = active_findings(windows, self._settings.rules, model=model, sinks=self._settings.sinks)
-            opened = {
-                (alert.section, alert.subject): alert
-                for alert in alerts(self._transaction)
-                if (alert.model, alert.length) == (model, length)
-            }
-            for key in sorted(active):
-                alert = self._stored(opened.get(key), (model, length, *key), active[key])
-                self._notify(alert, active[key].sinks)
-            for key, alert in opened.items():
-                if key not in active:
-                    self._resolve(alert)
+            before = newest.get((model, length))
+            seen = len(windows) if before is None else sum(window.last <= before for window in windows)
+            # Without a new window too, since a report may have been written again, and hours have passed.
+            for count in range(min(seen + 1, len(windows)), len(windows) + 1):
+                self._compare(model, length, windows[:count])
+
+    def _compare(self, model: str, length: str, windows: Sequence[Window]) -> None:
+        active = active_findings(windows, self._settings.rules, model=model, sinks=self._settings.sinks)
+        opened = {
+            (alert.section, alert.subject): alert
+            for alert in alerts(self._transaction)
+            if (alert.model, alert.length) == (model, length)
+        }
+        for key in sorted(active):
+            alert = self._stored(opened.get(key), (model, length, *key), active[key])
+            self._notify(alert, active[key].sinks)
+        for key, alert in opened.items():
+            if key not in active:
+                self._resolve(alert)
 
     def escalate(self) -> None:
         """Announce alerts again that were not acknowledged in time."""
