@@ -4,10 +4,11 @@ cron(8): "If the time has moved forwards, those jobs which would have run in the
 after the change. Conversely, if the time has moved backwards by less than 3 hours, those jobs that fall into the
 repeated time will not be re-run. Only jobs that run at a particular time (not specified as @hourly, nor with '*' in the
 hour or minute specifier) are affected. Jobs which are specified with wildcards are run based on the new time
+immediately. Clock changes of more than 3 hours are considered to be corrections to the clock, and the new time is used
 immediately."
 
-crontab(5): "If both fields are restricted (i.e., do not contain the '*' character), the command will be run when either
-field matches the current time." A field that starts with '*' is not restricted.
+crontab(5): "If both fields are restricted (ie, aren't *), the command will be run when either field matches the current
+time." A field that starts with '*' is not restricted.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def test_a_notebook_runs_once_for_its_time_and_knows_its_window(folder: Path) ->
     assert entry["window"] == ["2025-12-29", "2026-01-05"]
     assert stat.S_IMODE(Path(entry["log"]).stat().st_mode) == 0o600
 
-    again = call("run", "weekly", "--time", "2026-01-05T11:00Z")
+    again = call("run", "weekly", "--time", "2026-01-06T00:00Z")
     assert again.exit_code == 0
     assert "weekly of 2026-01-05 06:00: has already succeeded. It is not run again." in again.stderr
     assert len(listed("weekly")["history"]) == 1
@@ -122,8 +122,6 @@ def test_wrong_uses_are_errors_of_one_sentence(folder: Path) -> None:
     unknown = call("run", "weakly")
     assert isinstance(unknown.exception, ScheduleError)
     assert str(unknown.exception) == "The project has no schedule 'weakly'. Did you mean 'weekly'?"
-    other = call("run", "weekly", "--time", "2026-01-06T06:00")
-    assert "is not a time of the schedule 'weekly' (0 6 * * MON). The time before is '2026-01-05T06:00:00-05:00'." in str(other.exception)  # fmt: skip
     assert call("run", "weekly", "--time", "soon").exit_code == 2
     assert call("run", "--time", "last").exit_code == 2
     (folder / "nbship.yaml").unlink()

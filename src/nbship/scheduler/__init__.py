@@ -9,6 +9,7 @@ from ..lazy import lazy_names
 # `guard` runs as a process of its own, for which this module is cheap.
 if TYPE_CHECKING:
     from .database import open_database
+    from .export import FORMATS, Host, export_files
     from .jobs import Job, find_job, jobs_of
     from .listing import as_json, as_lines, overview
     from .service import Service
@@ -18,14 +19,17 @@ else:
     __getattr__ = lazy_names(__name__)
 
 __all__ = [
+    "FORMATS",
     "Claim",
     "Entry",
+    "Host",
     "Job",
     "Service",
     "Store",
     "Times",
     "as_json",
     "as_lines",
+    "export_files",
     "find_job",
     "jobs_of",
     "open_database",

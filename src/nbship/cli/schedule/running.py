@@ -21,7 +21,9 @@ __all__ = ["command"]
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--once", is_flag=True, help="Run what is due now, and exit; for cron.")
 @click.option(
-    "--time", metavar="TIME", help="Run one schedule for this scheduled time, or for the 'last' one, and exit."
+    "--time",
+    metavar="TIME",
+    help="Run one schedule for its last time at or before this one, or before now ('last'), and exit.",
 )
 @click.option("--lease", metavar="SECONDS", type=click.FloatRange(6, 3600), default=120.0, show_default=True,
               help="Seconds after which another scheduler takes over the runs of a killed one.")  # fmt: skip
@@ -74,12 +76,10 @@ def _scheduled(job: Job, time: str) -> datetime:
         instant = datetime.fromisoformat(time)
     except ValueError as error:
         raise click.UsageError(f"'{time}' is not a time. Write it such as '2026-01-05T06:00', or 'last'.") from error
-    instant = (instant if instant.tzinfo else instant.replace(tzinfo=job.zone)).astimezone(UTC)
-    if job.times.before(instant) != instant:
-        near = job.times.before(instant)
-        hint = f"The time before is '{near.astimezone(job.zone).isoformat()}'." if near else "It has none before."
-        raise ScheduleError(f"'{time}' is not a time of the schedule '{job.name}' ({job.schedule.cron}). {hint}")
-    return instant
+    found = job.times.before((instant if instant.tzinfo else instant.replace(tzinfo=job.zone)).astimezone(UTC))
+    if found is None:
+        raise ScheduleError(f"The schedule '{job.name}' has no time at or before '{time}'. Give a later one.")
+    return found
 
 
 def _tell(sentence: str) -> None:

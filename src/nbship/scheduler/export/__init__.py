@@ -1,0 +1,36 @@
+"""Files for other schedulers, which then run `nbship schedule run` at the times of the schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..jobs import Job
+from .airflow import airflow_files
+from .crontab import crontab_files
+from .github import github_files
+from .gitlab import gitlab_files
+from .host import Host
+from .kubernetes import kubernetes_files
+from .systemd import systemd_files
+
+__all__ = ["FORMATS", "Host", "export_files"]
+
+FORMATS: Mapping[str, Callable[[Sequence[Job], Host], Mapping[str, str]]] = {
+    "cron": crontab_files,
+    "systemd": systemd_files,
+    "github": github_files,
+    "gitlab": gitlab_files,
+    "kubernetes": kubernetes_files,
+    "airflow": airflow_files,
+}
+
+
+def export_files(kind: str, jobs: Sequence[Job], host: Host) -> Mapping[str, str]:
+    """Return the names and contents of the files for another scheduler.
+
+    Raises
+    ------
+    ScheduleError
+        If it cannot express the times of a schedule.
+    """
+    return FORMATS[kind](jobs, host)
