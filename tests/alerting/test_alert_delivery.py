@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from click.testing import CliRunner, Result
 
 from nbship import project as projects
 from nbship.alerting import open_database, waiting
+from nbship.alerting.links import link_to
 from nbship.alerting.sinks import SCHEMES
 from nbship.cli import nbship
 from nbship.errors import AlertError
+from nbship.execution import render_html
+from nbship.project import SECTIONS
 
 SECRET = "sesame-4711-open"
 
@@ -132,3 +136,51 @@ def test_every_service_is_one_of_apprise() -> None:
     script = "from apprise.apprise import N_MGR; print(*N_MGR.schemas())"
     known = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert set(known) >= SCHEMES
+
+
+def test_a_message_names_every_alert_and_explains_the_first(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project_folder(project, "sinks: {hook: HOOK_URL}\nallow_private: [127.0.0.1]")
+    write_window(project, "2024-01-01", "2024-02-01", {f"f{number}": "alert" for number in range(40)})
+    with webhook() as hook:
+        monkeypatch.setenv("HOOK_URL", hook.url)
+        assert _run("deliver").exit_code == 0
+    assert len(hook.messages) == 1
+    assert all(f"Input 'f{number}': missing (model shop)" in hook.bodies for number in range(40))
+    assert hook.bodies.count("Why: ") == 12
+
+
+def test_a_link_leads_to_the_cell_that_shows_why(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = json.loads((Path(__file__).parents[2] / "notebooks/90_monitor.ipynb").read_bytes())
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "shown"}]
+    page = render_html(notebook, title="report", code=False)
+    folder = project / ".nbship/state/monitoring/2024-01-01_2024-02-01"
+    folder.mkdir(parents=True)
+    (folder / "report.ipynb").write_text(json.dumps(notebook))
+    links = {section: link_to(projects.load(project), folder.name, section) for section in SECTIONS}
+    for link in links.values():
+        path, _, anchor = link.partition("#")
+        assert path == ".nbship/state/monitoring/2024-01-01_2024-02-01/report.html"
+        assert f'id="{anchor}"' in page
+    assert len(set(links.values())) == len(SECTIONS)
+    project_folder(project, "{reports_url: 'https://reports.example/late/'}")
+    (hosted, anchor) = link_to(projects.load(project), folder.name, "drift").split("#")
+    assert hosted == "https://reports.example/late/2024-01-01_2024-02-01/report.html"
+    assert links["drift"].endswith(f"#{anchor}")
+
+
+@pytest.mark.long
+def test_a_sink_that_hangs_does_not_hold_up_the_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_window(project, "2024-01-01", "2024-02-01", {"size": "alert"})
+    with socket.create_server(("127.0.0.1", 0)) as silent, webhook() as hook:
+        monkeypatch.setenv("HOOK_URL", hook.url)
+        monkeypatch.setenv(
+            "MAIL_URL", f"mailto://127.0.0.1:{silent.getsockname()[1]}?from=a@x.example&to=b@x.example&rto=300&cto=300"
+        )
+        started = time.monotonic()
+        found = _run("deliver")
+        assert time.monotonic() - started < 90
+    assert "Sent to 'hook': 1 notice" in found.stderr
+    assert "Sink 'mail' (mailto, variable 'MAIL_URL'): it did not respond in time." in found.stderr

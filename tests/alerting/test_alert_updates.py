@@ -205,3 +205,12 @@ def test_alerts_of_a_newer_nbship_are_an_error(tmp_path: Path, database: Databas
         MonitoringError, match=r"have format 99, written by a newer nbship; this version reads format 1"
     ):
         open_database(projects.load(tmp_path))
+
+
+def test_one_process_delivers_at_a_time(tmp_path: Path, database: Database) -> None:
+    other = open_database(projects.load(tmp_path))
+    with database.delivering(0) as mine, other.delivering(0.1) as theirs:
+        assert (mine, theirs) == (True, False)
+    with other.delivering(0) as theirs:
+        assert theirs
+    other.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from alert_sinks import webhook
 from click.testing import CliRunner, Result
 from packages import ZONE, build_small, make_rows
 
@@ -160,3 +162,23 @@ def test_a_key_that_the_model_uses_raises_an_alert(project: projects.Project, sc
     found = _verdicts(_monitor("--from", "2024-01-01", "--to", "2024-02-01", "--json"))
     assert found["line"] == "alert"
     assert found["limit"] == "alert"  # looked up by 'line'
+
+
+def test_a_finding_is_sent_as_an_alert_and_shown_to_prometheus(
+    project: projects.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = (project.root / "nbship.yaml").read_text()
+    (project.root / "nbship.yaml").write_text(
+        f"{settings}alerts: {{sinks: {{team: TEAM_URL, gone: UNSET}}, allow_private: [127.0.0.1]}}\n"
+    )
+    _score_file(project, _rows().assign(limit=np.nan))
+    with webhook() as hook:
+        monkeypatch.setenv("TEAM_URL", hook.url)
+        found = _monitor("--from", "2024-01-01", "--to", "2024-02-01")
+        again = _monitor("--from", "2024-01-01", "--to", "2024-02-01")
+    assert (found.exit_code, again.exit_code) == (0, 0), found.output + again.output
+    assert "Not sent. Sink 'gone' has no URL: the environment variable 'UNSET' is not set." in found.stderr
+    assert len(hook.messages) == 1
+    assert re.search(r"^ALERT #\d+ Input 'limit': .*missing", hook.bodies, re.MULTILINE)
+    gauges = (project.state / "monitoring/gauges.prom").read_text()
+    assert 'nbship_monitoring_missing_ratio{field="limit",model="small"} 1.0' in gauges

@@ -5,7 +5,6 @@ With SQLite, alerts have a file of their own, so that a service never waits for 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import time
@@ -178,6 +177,8 @@ class _Postgres:
 
 
 def _is_locked(handle: int) -> bool:
+    import fcntl  # not on Windows
+
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

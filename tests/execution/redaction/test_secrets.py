@@ -117,3 +117,10 @@ def test_secrets_come_from_the_environment_as_the_project_declares(tmp_path: Pat
     assert not project_redactor(project, {})
     with pytest.raises(SettingsError, match="'TOKEN' has 3 characters"):
         project_redactor(project, {"TOKEN": "abc"})
+
+
+def test_urls_of_sinks_are_secrets(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text("tasks: []\n")
+    (tmp_path / "nbship.yaml").write_text("alerts: {sinks: {team: TEAM_URL, other: UNSET}}\n")
+    redact = project_redactor(load(tmp_path), {"TEAM_URL": "slack://A/B/sesame"})
+    assert redact("posted to slack://A/B/sesame") == "posted to [TEAM_URL]"

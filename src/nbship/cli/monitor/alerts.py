@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["alerts", "send_alerts"]
 
+_FOLLOW_SECONDS = 60
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -170,11 +171,17 @@ def deliver(force: bool, follow: bool) -> None:
         nbship monitor alerts deliver --follow
     """
     from ...alerting import deliver as deliver_due
+    from ...errors import AlertError
 
+    while follow:
+        try:
+            with _database() as (project, database):
+                _report(deliver_due(project, database))
+        except AlertError as error:
+            # A database that is away comes back.
+            click.echo(f"Warning: {error}", err=True)
+        time.sleep(_FOLLOW_SECONDS)
     with _database() as (project, database):
-        while follow:
-            _report(deliver_due(project, database))
-            time.sleep(60)
         _finish(deliver_due(project, database, force=force))
 
 
