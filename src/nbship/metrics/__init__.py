@@ -6,8 +6,19 @@ Every measure is a finite number, or None if the data do not define it (no rows,
 from __future__ import annotations
 
 from .arrays import Measures
+from .blocks import Estimate, block_auc, block_mean, calibration_line
 from .probabilities import calibration_curve, classification
 from .slices import by_slice
 from .values import regression
 
-__all__ = ["Measures", "by_slice", "calibration_curve", "classification", "regression"]
+__all__ = [
+    "Estimate",
+    "Measures",
+    "block_auc",
+    "block_mean",
+    "by_slice",
+    "calibration_curve",
+    "calibration_line",
+    "classification",
+    "regression",
+]
