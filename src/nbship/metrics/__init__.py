@@ -8,7 +8,7 @@ from __future__ import annotations
 from .arrays import Measures
 from .blocks import Estimate, block_auc, block_mean, calibration_line
 from .probabilities import calibration_curve, classification
-from .slices import by_slice
+from .slices import by_slice, slice_rows
 from .values import regression
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "calibration_line",
     "classification",
     "regression",
+    "slice_rows",
 ]

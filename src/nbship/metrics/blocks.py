@@ -2,7 +2,7 @@
 
 The error of a measure is that of its sums by block: as many independent values as there are blocks. For example, a storm
 makes all deliveries of a day late: a thousand deliveries on ten days tell little more about the usual share than ten
-numbers do.
+numbers do. It is at least the error of as many independent rows.
 """
 
 from __future__ import annotations
@@ -189,7 +189,10 @@ def _coefficient(y: Floats, x: Floats, block: NDArray[np.intp], *, offset: Float
 
 
 def _estimate(value: float, influence: Floats, block: NDArray[np.intp]) -> Estimate:
-    """Return an estimate whose error is that of the sums of the rows' influence by block."""
+    """Return an estimate whose error is that of the sums of the rows' influence by block, and at least that of rows alone.
+
+    With few blocks the sums may be alike by chance, and the error would be too small.
+    """
     sums = np.bincount(block, weights=influence)
     number = int(np.unique(block).size)
     if number < 2:
@@ -197,8 +200,8 @@ def _estimate(value: float, influence: Floats, block: NDArray[np.intp]) -> Estim
     variance = float(np.square(sums).sum()) * number / (number - 1)
     rows = influence.size
     alone = float(np.square(influence).sum()) * rows / max(1, rows - 1)
-    effective = float(rows) if variance <= alone else rows * alone / variance
-    return Estimate(value, math.sqrt(variance), number, rows, effective)
+    largest = max(variance, alone)
+    return Estimate(value, math.sqrt(largest), number, rows, rows * alone / largest if largest else float(rows))
 
 
 def _rank(ordered: Floats, values: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from .probabilities import classification
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["by_slice"]
+__all__ = ["by_slice", "slice_rows"]
 
 _OTHER = "other values"
 
@@ -62,15 +62,34 @@ def by_slice(
     [('a', 1, 0.0), ('b', 2, 0.5)]
     """
     columns = [by] if isinstance(by, str) else list(by)
-    for column in (*columns, actual, predicted):
-        if column not in frame.columns:
-            raise DataError(f"There is no column '{column}'. Columns: {listed(frame.columns, quoted=True)}.")
+    _require(frame, [*columns, actual, predicted])
     outcomes, predictions = frame[actual].to_numpy(), frame[predicted].to_numpy()
     return [
         {"slice": column, "value": value, **measure(outcomes[rows], predictions[rows])}
-        for column in columns
-        for value, rows in _groups(frame[column], most=most)
+        for column, value, rows in slice_rows(frame, columns, most=most)
     ]
+
+
+def slice_rows(
+    frame: pd.DataFrame, by: Sequence[str], *, most: int = 40
+) -> Iterator[tuple[str, Any, NDArray[np.intp]]]:
+    """Yield the column, the value (None: missing) and the numbers of the rows of each slice, as `by_slice` divides them.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    """
+    _require(frame, by)
+    for column in by:
+        for value, rows in _groups(frame[column], most=most):
+            yield column, value, rows
+
+
+def _require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in frame.columns:
+            raise DataError(f"There is no column '{column}'. Columns: {listed(frame.columns, quoted=True)}.")
 
 
 def _groups(column: pd.Series[Any], *, most: int) -> list[tuple[Any, NDArray[np.intp]]]:

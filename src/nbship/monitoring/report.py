@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any
 
 from .conclusion import conclude
 from .drift import CHECKS_A_FIELD, Counted, drift
-from .performance import performance, slices
+from .performance import performance
 from .report_file import FORMAT
 from .service import service, volume
+from .slices import slices
 from .trend import trend
 from .verdict import ALERT, FALSE_ALARMS, OK, WARNING
 from .window import Window
@@ -119,8 +120,10 @@ def build_report(
         "volume": volume(observed.frame, window, unreadable=observed.unreadable, **limits),
         "drift": [_input_drift(compared, observed, limits) for compared in observed.fields],
         "prediction_drift": _prediction_drift(observed.prediction, limits),
-        "performance": performance(observed.frame, kind=observed.kind, reference=observed.held_out, **limits),
-        "slices": slices(observed.frame, observed.slices, kind=observed.kind, **limits),
+        "performance": performance(
+            observed.frame, kind=observed.kind, reference=observed.held_out, zone=window.zone, **limits
+        ),
+        "slices": slices(observed.frame, observed.slices, kind=observed.kind, zone=window.zone, **limits),
         "service": observed.service,
     }
     report = {
