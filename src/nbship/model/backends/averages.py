@@ -108,6 +108,12 @@ class Member:
     calibration: Calibration | None = None
     weight: float = 1.0
 
+    @cached_property
+    def score_type(self) -> np.dtype[Any]:
+        """The type of the model's scores: float32 for sums of XGBoost."""
+        null = [np.array([None if each.is_string else np.nan], object if each.is_string else float) for each in self.tables.inputs]  # fmt: skip
+        return self.tables.scores(null).dtype
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -152,8 +158,9 @@ class Blend:
 
     def score_row(self, values: Sequence[Any]) -> list[float]:
         """Return the scores of one row, bit for bit those of `scores`."""
+        # The logarithm or exponential of a float32 number is float32: the type decides how a target is rounded.
         scores_of_members = [
-            np.array([member.tables.score_row([values[index] for index in taken])])
+            np.array([member.tables.score_row([values[index] for index in taken])], dtype=member.score_type)
             for member, taken in zip(self.members, self._input_indices, strict=True)
         ]
         found: list[float] = self._mean(scores_of_members)[0].tolist()

@@ -8,14 +8,15 @@ package of another model needs none of them.
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
-from functools import partial
+from functools import partial, update_wrapper
 from importlib.util import find_spec
 from typing import Any
 
-from ...errors import VersionMismatchError
+from ...errors import PackageError, VersionMismatchError
 from .inner import nested
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "TRUSTED",
     "XGBoostModel",
     "check_installed",
+    "labels_of",
     "libraries_in",
     "library_of",
     "portable",
@@ -42,6 +44,8 @@ TRUSTED = {
 }
 # What CatBoost stores with a model and differs at each fit.
 _FIT = ("model_guid", "train_finish_time")
+# The losses of CatBoost that are for several labels a row.
+_LOSSES_OF_LABELS = ("MultiLogloss", "MultiCrossEntropy")
 
 
 class XGBoostModel:
@@ -63,8 +67,26 @@ def library_of(estimator: Any) -> str:
     return library if library in LIBRARIES else ""
 
 
+def labels_of(estimator: Any) -> int:
+    """Return the number of labels of a multilabel classifier of XGBoost or CatBoost; 0 for other estimators."""
+    library = library_of(estimator)
+    if library == "xgboost" and hasattr(estimator, "predict_proba"):
+        learner = json.loads(estimator.get_booster().save_config())["learner"]["learner_model_param"]
+        several = int(learner["num_target"])
+        return several if several > 1 else 0
+    if library == "catboost" and estimator.get_all_params().get("loss_function") in _LOSSES_OF_LABELS:
+        return len(estimator.classes_)
+    return 0
+
+
 def portable(estimator: Any) -> Any:
-    """Return an estimator in a form that skops stores, with the same bytes for the same model; the given one is unchanged."""
+    """Return an estimator in a form that skops stores, with the same bytes for the same model; the given one is unchanged.
+
+    Raises
+    ------
+    PackageError
+        If a model of CatBoost reads words.
+    """
     # The identity of an object -> what stands in its place; None for what is needed only to fit.
     replaced: dict[int, Any] = {}
     for each in nested(estimator):
@@ -76,6 +98,12 @@ def portable(estimator: Any) -> Any:
                 # A copy of LightGBM's booster would lose its best iteration.
                 replaced |= {id(each._Booster): each._Booster, id(each._class_map): None}
             case "catboost" if each.is_fitted():
+                if each.get_text_feature_indices():
+                    # A copy of such a model, written again, ends the process that reads it (catboost/catboost#2826).
+                    raise PackageError(
+                        f"{type(each).__name__} has text features, which CatBoost cannot store a second time. Turn the column into numbers "
+                        "before the model, such as with a TfidfVectorizer, or make it a category (cat_features=…)."
+                    )
                 replaced[id(each)] = copy(each)
                 stored = replaced[id(each)].get_metadata()
                 for name in _FIT:
@@ -103,7 +131,9 @@ def use_one_thread(estimator: Any) -> None:
             estimator.n_jobs = 1
         case "catboost":
             for method in {"predict", "predict_proba"} & set(dir(estimator)):
-                setattr(estimator, method, partial(getattr(estimator, method), thread_count=1))
+                # scikit-learn asks for the name of the method, which a partial does not have.
+                own = getattr(estimator, method)
+                setattr(estimator, method, update_wrapper(partial(own, thread_count=1), own))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..signature import Column, Target
+from .boosters import labels_of
 
 __all__ = ["classes_of", "finds_outliers", "scores_of", "targets_of"]
 
@@ -42,8 +43,8 @@ def targets_of(estimator: Any, *, several: int) -> tuple[Target, ...]:
         return tuple(Target(start=index) for index in range(several))
     each_classes = classes if isinstance(classes, (list, tuple)) else [classes]
     labels_apart = not _predicts_likeliest(estimator)
-    if _is_multilabel(estimator):
-        each_classes, labels_apart = [np.array([0, 1])] * len(classes), True
+    if labels := _labels(estimator, classes):
+        each_classes, labels_apart = [np.array([0, 1])] * labels, True
     probabilistic = hasattr(estimator, "predict_proba")
     found: list[Target] = []
     for each in each_classes:
@@ -69,11 +70,13 @@ def _last(estimator: Any) -> Any:
     return estimator
 
 
-def _is_multilabel(estimator: Any) -> bool:
-    """Return whether each class is a label of its own that a row has or not."""
+def _labels(estimator: Any, classes: Any) -> int:
+    """Return the number of labels that a row has or not, each for itself; 0 for a classifier that chooses one class."""
     last = _last(estimator)
     binarizer = getattr(last, "label_binarizer_", getattr(last, "_label_binarizer", None))
-    return str(getattr(binarizer, "y_type_", "")).startswith("multilabel")
+    if str(getattr(binarizer, "y_type_", "")).startswith("multilabel"):
+        return len(classes)
+    return labels_of(last)
 
 
 def scores_of(estimator: Any, targets: Sequence[Target], data: Any) -> Column:

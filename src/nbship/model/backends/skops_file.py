@@ -85,6 +85,8 @@ def dump_estimator(estimator: Any) -> bytes:
 
     try:
         stored = skops.io.dumps(boosters.portable(estimator))
+    except PackageError:
+        raise
     except Exception as error:
         reason = first_line(error, otherwise=type(error).__name__)
         raise PackageError(

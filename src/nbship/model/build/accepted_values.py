@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import InvalidInputError, SignatureError
+from ...text import counted
+from ..backends import Compiled
 from ..package import PackagedModel
 from ..signature import Column, Columns, Field, Signature, storable, to_array
 
@@ -65,9 +67,24 @@ def check_accepted_values(model: PackagedModel, columns: Columns) -> None:
         raise SignatureError(
             f"The model fails for a training row by itself: it {reason}. Package an estimator that predicts each row by itself."
         )
+    _check_scores(model, row)
     for field, value in _trials(signature):
         if reason := _rejected(model, {**row, field.name: to_array(field, [value])}):
             raise SignatureError(_sentence(field, value, reason))
+
+
+def _check_scores(model: PackagedModel, row: Columns) -> None:
+    """Check that a classifier has a probability for each of its classes, and for no others."""
+    found, targets = model.backend.scores(row).shape[1], model.backend.targets
+    classes = [label for each in targets if each.classes is not None for label in each.classes.tolist()]
+    if not classes or found == max(
+        (each.labels or each.start) + len(each.classes) for each in targets if each.classes is not None
+    ):
+        return
+    one = "Fit it on rows of at least two classes" if len(classes) == 1 else "Let it return one for each of classes_"
+    raise SignatureError(
+        f"The estimator returns {found} probabilities for {counted(len(classes), 'class', 'classes')}, {', '.join(map(repr, classes[:5]))}. {one}."
+    )
 
 
 def _rejected(model: PackagedModel, row: Columns) -> str | None:
@@ -82,7 +99,7 @@ def _rejected(model: PackagedModel, row: Columns) -> str | None:
 
 
 def check_single_rows(model: PackagedModel, columns: Columns) -> None:
-    """Predict some rows together and one by one.
+    """Predict some rows together and one by one, as a batch and a record are predicted.
 
     Raises
     ------
@@ -93,8 +110,11 @@ def check_single_rows(model: PackagedModel, columns: Columns) -> None:
     some = np.unique(np.linspace(0, rows - 1, _SINGLES).astype(int))
     together = model.backend.scores({name: np.asarray(column)[some] for name, column in columns.items()})
     for place, row in enumerate(some.tolist()):
-        alone = model.backend.scores({name: np.asarray(column)[[row]] for name, column in columns.items()})
-        if not np.array_equal(alone[0], together[place], equal_nan=True):
+        own = {name: np.asarray(column)[[row]] for name, column in columns.items()}
+        alone = [model.backend.scores(own)[0]]
+        if isinstance(model.backend, Compiled):
+            alone.append(np.array(model.backend.score_columns(own)))
+        if not all(np.array_equal(each, together[place], equal_nan=True) for each in alone):
             raise SignatureError(
                 f"The estimator's answer for training row {row} depends on the other rows of a request. Package an estimator that predicts each row by itself."
             )

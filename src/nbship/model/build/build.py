@@ -48,7 +48,7 @@ from .deployed import deployed, threshold_of
 from .evidence import gather_evidence
 from .fitted_columns import check_fitted_columns
 from .mlflow import mlflow_files
-from .oracle import Disagreement, ask, disagreement, explain
+from .oracle import ask, disagreement, explain
 from .vendored import runtime_files
 
 if TYPE_CHECKING:
@@ -149,9 +149,13 @@ def build_package(
         if set(signature.names) <= set(frame)
     }
 
-    def differing(backend: Mapping[str, bytes]) -> Disagreement | None:
+    def differing(backend: Mapping[str, bytes]) -> Exception | None:
         model = _loaded(name, {**files, **backend})
         found = (disagreement(model, frame, expected, kind=kind) for kind, (frame, expected) in asked.items())
+        try:
+            check_single_rows(model, model.complete(rows))
+        except SignatureError as error:
+            return error
         return next(filter(None, found), None)
 
     choice = choose_backend(estimator, signature, columns=rows.columns, code=code, differing=differing)

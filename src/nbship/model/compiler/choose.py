@@ -94,7 +94,7 @@ def choose_backend(
             report[name] = f"Not {done}: {_reason(error)}."
             continue
         if most <= BOUND[name] and (found := differing({file: data})) is not None:
-            report[name] = f"Not proven: {found}."
+            report[name] = f"Not proven: {str(found).rstrip('.')}."
         elif most <= BOUND[name]:
             proof = {"rows": ROWS, "largest_difference": most, "bound": BOUND[name]}
             return Choice(name, {file: data}, {"path": name, "proof": proof, **report})
