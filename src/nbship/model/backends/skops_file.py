@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ...errors import CorruptPackageError, PackageError, VersionMismatchError
 from ...text import first_line
 from ..canonical_zip import write_zip
 from . import boosters
+from .inner import nested
 
 __all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
 
@@ -26,7 +28,7 @@ __all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
 _TRUSTED = {
     # Boosting with categorical features holds a partial of `check_array`. The function of a partial is audited itself.
     "functools": ("partial",),
-    "numpy": ("dtype", "mean"),
+    "numpy": ("clip", "dtype", "mean", "nan_to_num"),
     "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
     "scipy.interpolate._bsplines": ("BSpline",),
     "scipy.sparse._csr": ("csr_matrix", "csr_array"),
@@ -88,10 +90,7 @@ def dump_estimator(estimator: Any) -> bytes:
     except PackageError:
         raise
     except Exception as error:
-        reason = first_line(error, otherwise=type(error).__name__)
-        raise PackageError(
-            f"{type(estimator).__name__} cannot be stored: {reason.rstrip('.')}. Choose another estimator."
-        ) from error
+        raise PackageError(_not_stored(estimator, error)) from error
     with zipfile.ZipFile(io.BytesIO(stored)) as archive:
         schema = json.loads(archive.read("schema.json"))
         files: dict[str, str] = {}
@@ -102,6 +101,25 @@ def dump_estimator(estimator: Any) -> bytes:
     if size > _LARGE and size <= _MOST_RATIO * len(small := write_zip(entries, compressed=True)):
         return small
     return write_zip(entries)
+
+
+def _not_stored(estimator: Any, error: Exception) -> str:
+    """Return the sentence for an estimator that skops cannot store, with the attribute where it finds one."""
+    import skops.io
+
+    reason = first_line(error, otherwise=type(error).__name__).rstrip(".")
+    for each in nested(estimator):
+        if type(each).__module__.startswith("sklearn."):
+            continue
+        for name, value in vars(each).items():
+            with suppress(Exception):
+                skops.io.dumps(boosters.portable(value))
+                continue
+            return (
+                f"{type(each).__name__} cannot be stored, as its attribute '{name}' is of type '{type(value).__name__}': {reason}. Keep it as "
+                "arrays of NumPy, lists or dictionaries of plain values."
+            )
+    return f"{type(estimator).__name__} cannot be stored: {reason}. Choose another estimator."
 
 
 def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Mapping[str, str] | None = None) -> Any:
@@ -166,7 +184,9 @@ def _allowed(types: Collection[str], *, code: Collection[str], own: str) -> list
         if not trusted and not any(name.startswith(f"{package}.") for package in code):
             library = name.partition(".")[0]
             remedy = "Use a scikit-learn estimator, or define the type in the project's own modules"
-            if library in ("numpy", "scipy", "sklearn"):
+            if library in ("numpy", "scipy") and name.rpartition(".")[2].islower():
+                remedy = f"nbship does not know this function of {library}: call it in a function of the project's own modules"
+            elif library in ("numpy", "scipy", "sklearn"):
                 remedy = (
                     f"nbship does not know this part of {library}: choose another estimator, or ask for it in an issue"
                 )

@@ -9,24 +9,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...atomic_write import replacing_folder, write_whole
 from ...errors import GateError, PackageError, SignatureError
 from ...text import first_line
 from ..backends import (
-    classes_of,
     dump_estimator,
-    finds_outliers,
-    input_of,
     libraries_in,
     load_estimator_bytes,
-    steps_of,
     targets_of,
     types_in,
 )
 from ..compiler import choose_backend
-from ..features import ColumnFeatures
 from ..package import (
     MANIFEST,
     Manifest,
@@ -41,12 +34,14 @@ from ..package import (
     make_manifest,
     read_manifest,
 )
-from ..signature import Output, OutputReader, Rows, Scalar, Signature, Target, read_rows, with_names
+from ..signature import OutputReader, Rows, Signature, read_rows, with_names
 from .accepted_values import check_accepted_values, check_single_rows, with_limits
 from .card import make_card
-from .deployed import deployed, threshold_of
+from .deployed import deployed
 from .evidence import gather_evidence
 from .fitted_columns import check_fitted_columns
+from .fitted_estimator import check_estimator
+from .inferred_outputs import infer_outputs
 from .mlflow import mlflow_files
 from .oracle import ask, disagreement, explain
 from .vendored import runtime_files
@@ -104,7 +99,7 @@ def build_package(
     SignatureError
         If there is no signature, or it does not fit the estimator or the rows.
     PackageError
-        If there are too few golden rows, or the model cannot be stored.
+        If there are too few golden rows, the estimator is not a fitted one, or it cannot be stored.
     """
     if verdict is not None and not verdict.get("passed"):
         reasons = "; ".join(map(str, verdict.get("reasons", ()))) or "no reason given"
@@ -115,12 +110,17 @@ def build_package(
         raise PackageError(
             f"Model '{name}' has {len(golden)} golden rows. Pass at least {_LEAST_GOLDEN} held-out rows."
         )
+    check_estimator(estimator)
     target, fitted = Path(folder), estimator
     golden, reference, estimator = with_names(golden), with_names(reference), deployed(estimator)
     check_fitted_columns(estimator, signature)
     try:
         signature = replace(signature, outputs=signature.outputs or infer_outputs(estimator, signature, golden))
     except (ValueError, TypeError) as error:
+        if type(error).__name__.endswith("NotFittedError"):
+            raise PackageError(
+                f"{type(estimator).__name__} is not fitted. Call `fit` before the package is built."
+            ) from error
         raise SignatureError(
             f"The estimator fails for rows of the signature: {first_line(error).rstrip('.')}. Infer the signature from the frame that it was fitted on."
         ) from error
@@ -209,47 +209,6 @@ def _check_lookups(signature: Signature, lookups: Sequence[Lookup]) -> None:
             raise SignatureError(
                 f"Lookup '{lookup.name}' needs the field '{missing[0]}', which the signature does not have. Add it."
             )
-
-
-def infer_outputs(estimator: Any, signature: Signature, rows: pd.DataFrame) -> tuple[Output, ...]:
-    """Return the outputs of an estimator for each target: label and probability of a class, or value of a regression."""
-    if finds_outliers(estimator):
-        label = Output("label", "int", "label", classes=(-1, 1), title="Label", help="-1 for an outlier")
-        return label, Output("score", "float", "value", target=1, title="Score", help="Below 0 for an outlier")
-    if classes_of(estimator) is not None:
-        threshold, positive = threshold_of(estimator)
-        return tuple(
-            output
-            for index, each in enumerate(targets_of(estimator, several=1))
-            for output in _classified(each, index, threshold=threshold, positive=positive)
-        )
-    sample = _given(signature, rows.head(1)).columns
-    takes_columns = isinstance(steps_of(estimator)[0], ColumnFeatures)
-    data = sample if takes_columns else input_of(estimator, sample, signature)
-    several = np.asarray(estimator.predict(data)).reshape(1, -1).shape[1]
-    if several == 1:
-        return (Output("value", "float", "value", title="Value"),)
-    return tuple(
-        Output(f"value_{index}", "float", "value", target=index, title=f"Value {index}") for index in range(several)
-    )
-
-
-def _classified(target: Target, index: int, *, threshold: float | None, positive: Scalar | None) -> tuple[Output, ...]:
-    assert target.classes is not None
-    values = tuple(target.classes.tolist())
-    dtype = {bool: "bool", int: "int", float: "float"}.get(type(values[0]), "string")
-    suffix, title = (f"_{index}", f" {index}") if index else ("", "")
-    label = Output(
-        f"label{suffix}", dtype, "label", classes=values, target=index, threshold=threshold, title=f"Label{title}"
-    )
-    if not target.probabilistic:
-        return (label,)
-    if positive is None and len(values) == 2:
-        positive = values[1]
-    probability = Output(
-        f"probability{suffix}", "float", "probability", positive=positive, target=index, title=f"Probability{title}"
-    )
-    return (label, probability)
 
 
 def save_estimator(estimator: Any, path: Path | str) -> None:

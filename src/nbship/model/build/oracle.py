@@ -46,8 +46,9 @@ def ask(estimator: Any, signature: Signature, frame: pd.DataFrame) -> dict[str, 
     frame
         Rows with all columns of the training frame, in its types.
     """
-    data = _input(estimator, frame)
-    predicted = _table(estimator.predict(data))
+    # An estimator of the project may write into its input.
+    predicted = _table(estimator.predict(_input(estimator, frame.copy(deep=False))))
+    data = _input(estimator, frame.copy(deep=False))
     found = {}
     for column, output in signature.output_columns.items():
         if output.kind == "probability" or (output.kind == "label" and output.threshold is not None):
@@ -155,7 +156,7 @@ def explain(found: Disagreement, estimator: Any, signature: Signature, frame: pd
         return SignatureError(
             f"{where} The estimator answers the same row differently at each call. Fix its random state."
         )
-    if alone[found.output][0] != found.expected and alone[found.output][0] == found.given:
+    if alone[found.output][0] != found.expected:
         return SignatureError(
             f"{where} The estimator's answer for a row depends on the other rows. Package an estimator that predicts each row by itself."
         )

@@ -131,13 +131,22 @@ def collect_code(types: Sequence[str]) -> Mapping[str, bytes]:
     Raises
     ------
     PackageError
-        If a type is defined in a notebook.
+        If a type is defined in a notebook, or inside a function.
     """
-    if any(name.startswith("__main__.") for name in types):
-        raise PackageError(
-            "The model uses a function or class that is defined in the notebook, which a server cannot import. "
-            "Move it to a module of the project, and import it."
-        )
+    for name in types:
+        module, _, own = name.rpartition(".")
+        if module == "__main__":
+            what = "a lambda" if own == "<lambda>" else f"'{own}'"
+            raise PackageError(
+                f"The model uses {what}, which is defined in the notebook, which a server cannot import. "
+                "Move it to a module of the project, and import it."
+            )
+        if _project_file(module) and not hasattr(sys.modules.get(module, module), own):
+            what = "a lambda" if own == "<lambda>" else f"'{own}'"
+            raise PackageError(
+                f"The model uses {what} of the module '{module}', which is defined inside a function or another expression, and which a server "
+                "cannot import. Define it at the top of the module, with a name."
+            )
     found, _ = follow([part for name in types for part in with_parents(name.rpartition(".")[0])], _project_imports)
     files = {name: file for name in found if (file := _project_file(name))}
     return {_path_in_code(name, file): file.read_bytes() for name, file in files.items()}

@@ -102,9 +102,23 @@ def _infer_dtype(column: pd.Series[Any], name: str) -> str:
         return "category" if column.nunique() <= _MOST_CATEGORIES else "string"
     if kind in ("boolean", "integer"):
         return {"boolean": "bool", "integer": "int"}[kind]
-    raise SignatureError(
-        f"Column '{name}' is of type '{column.dtype}', which no field can have. Convert it to numbers, booleans, strings or timestamps."
-    )
+    raise SignatureError(f"Column '{name}' {_held(column)}")
+
+
+def _held(column: pd.Series[Any]) -> str:
+    """Return what a column holds that no field can have, with the remedy."""
+    if column.dtype != object:
+        return f"is of type '{column.dtype}', which no field can have. Convert it to numbers, booleans, strings or timestamps."
+    kinds = sorted({type(value).__name__ for value in column.dropna()})
+    if len(kinds) > 1:
+        return f"holds values of several types: {', '.join(kinds[:5])}. Convert it to one: .astype(str), or pandas.to_numeric(…)."
+    remedies = {
+        **dict.fromkeys(("Decimal", "float", "float64", "Fraction"), ".astype(float)"),
+        **dict.fromkeys(("date", "datetime", "Timestamp"), "pandas.to_datetime(…)"),
+        "bytes": ".str.decode('utf-8')",
+    }
+    remedy = remedies.get(kinds[0], ".astype(str), or into several columns")
+    return f"holds values of type '{kinds[0]}', which no field can have. Convert it: {remedy}."
 
 
 def _time_attributes(present: pd.Series[Any], name: str, *, stated: Mapping[str, Any]) -> dict[str, str]:
