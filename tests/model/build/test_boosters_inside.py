@@ -97,9 +97,7 @@ def test_each_label_of_several_is_an_output(make: Callable[[], Any], tmp_path: P
 
 @pytest.mark.parametrize("make", [xgb, lgbm])
 def test_a_target_of_one_class_is_an_error_when_the_package_is_built(make: Callable[[], Any], tmp_path: Path) -> None:
-    with pytest.raises(
-        SignatureError, match=r"returns 2 probabilities for 1 class, 0\. Fit it on rows of at least two"
-    ):
+    with pytest.raises(SignatureError, match=r"returns 2 scores for 1 class, 0\. Fit it on rows of at least two"):
         built(tmp_path, make().fit(FRAME, LATE * 0))
 
 

@@ -75,15 +75,17 @@ def check_accepted_values(model: PackagedModel, columns: Columns) -> None:
 
 def _check_scores(model: PackagedModel, row: Columns) -> None:
     """Check that a classifier has a probability for each of its classes, and for no others."""
-    found, targets = model.backend.scores(row).shape[1], model.backend.targets
-    classes = [label for each in targets if each.classes is not None for label in each.classes.tolist()]
-    if not classes or found == max(
-        (each.labels or each.start) + len(each.classes) for each in targets if each.classes is not None
-    ):
+    found = model.backend.scores(row).shape[1]
+    if found == model.score_count:
         return
+    classes = [label for each in model.backend.targets if each.classes is not None for label in each.classes.tolist()]
+    if not classes:
+        raise SignatureError(
+            f"The estimator predicts {found} values for a row, and the signature has {model.score_count}. Infer its outputs: outputs=()."
+        )
     one = "Fit it on rows of at least two classes" if len(classes) == 1 else "Let it return one for each of classes_"
     raise SignatureError(
-        f"The estimator returns {found} probabilities for {counted(len(classes), 'class', 'classes')}, {', '.join(map(repr, classes[:5]))}. {one}."
+        f"The estimator returns {found} scores for {counted(len(classes), 'class', 'classes')}, {', '.join(map(repr, classes[:5]))}. {one}."
     )
 
 

@@ -141,7 +141,8 @@ def collect_code(types: Sequence[str]) -> Mapping[str, bytes]:
                 f"The model uses {what}, which is defined in the notebook, which a server cannot import. "
                 "Move it to a module of the project, and import it."
             )
-        if _project_file(module) and not hasattr(sys.modules.get(module, module), own):
+        imported = sys.modules.get(module)
+        if imported is not None and _project_file(module) and not hasattr(imported, own):
             what = "a lambda" if own == "<lambda>" else f"'{own}'"
             raise PackageError(
                 f"The model uses {what} of the module '{module}', which is defined inside a function or another expression, and which a server "

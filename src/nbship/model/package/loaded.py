@@ -84,11 +84,15 @@ class PackagedModel:
         with reading(FILES.get(self.backend.name, "model.skops")):
             self.predict_record(example)
             scores = self.backend.scores(self.complete(read_rows(self.signature, [example] * 2)))
-            targets = self.backend.targets
-            ends = [each.stop if each.labels is None else each.labels + each.stop - each.start for each in targets]
-            if scores.shape != (2, max(ends)):
-                raise ValueError(f"it predicts {scores.shape[-1]} scores for {max(ends)} outputs")
+            if scores.shape != (2, self.score_count):
+                raise ValueError(f"it predicts {scores.shape[-1]} scores for {self.score_count} outputs")
             self._outputs.read(scores)
+
+    @property
+    def score_count(self) -> int:
+        """The number of scores of a row that its outputs are read from."""
+        targets = self.backend.targets
+        return max(each.stop if each.labels is None else each.labels + each.stop - each.start for each in targets)
 
     @property
     def accepts_codes(self) -> bool:
