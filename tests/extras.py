@@ -20,7 +20,7 @@ TESTS = {
     "project": ["tests/execution/test_commands.py"],
     "sign": ["tests/model/package/test_signing.py"],
     "sql": ["tests/inference/batch/test_formats.py", "-k", "not postgres"],
-    "watch": ["tests/operations/test_report_notebook.py"],
+    "watch": ["tests/operations/test_report_notebook.py", "tests/alerting/test_private_addresses.py"],
     "xgboost": ["tests/model/build/test_boosters.py", "-k", "xgboost"],
 }
 

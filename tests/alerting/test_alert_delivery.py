@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -184,3 +185,19 @@ def test_a_sink_that_hangs_does_not_hold_up_the_others(project: Path, monkeypatc
         assert time.monotonic() - started < 90
     assert "Sent to 'hook': 1 notice" in found.stderr
     assert "Sink 'mail' (mailto, variable 'MAIL_URL'): it did not respond in time." in found.stderr
+
+
+@pytest.mark.long
+def test_a_database_that_hangs_is_an_error_of_one_sentence(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://ann:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/log"
+        project_folder(project, "sinks: {hook: HOOK_URL}", extra=f"log: {{url: '{url}'}}\n")
+        started = time.monotonic()
+        found = _run("deliver").exception
+        assert time.monotonic() - started < 30
+    assert isinstance(found, AlertError)
+    assert re.search(
+        r"^The alerts in 'postgresql://127.*' cannot be read or written: The server did not respond within 10 seconds",
+        str(found),
+    )
+    assert SECRET not in str(found)

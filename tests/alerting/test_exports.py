@@ -48,6 +48,8 @@ def gauges(tmp_path: Path) -> str:
     project_folder(tmp_path, "{}", name="shops")
     write_window(tmp_path, "2024-05-01", "2024-06-01", {"x": "ok", "gone": "alert"})
     write_window(tmp_path, "2024-07-01", "2024-08-01", sections=REPORT)
+    write_window(tmp_path, "2024-05-15", "2024-08-01", {"gone": "alert"})
+    write_window(tmp_path, "2024-08-01", "2024-09-01", {"gone": "alert"}).write_text("{")
     write_gauges(projects.load(tmp_path))
     return read_gauges(tmp_path / ".nbship/state").decode()
 

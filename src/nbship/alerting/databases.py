@@ -15,14 +15,14 @@ from typing import Any, Protocol
 
 from ..atomic_write import create_private
 from ..errors import AlertError
-from ..prediction_log import log_address
+from ..prediction_log import connect_server, log_address
 from ..project import Project, shown_url, without_passwords
 from ..text import one_line
 from .schema import FORMAT, TABLES
 
 __all__ = ["Database", "Transaction", "open_database"]
 
-_BUSY_SECONDS, _PAUSE_SECONDS = 30, 0.05
+_BUSY_SECONDS, _SERVER_SECONDS, _PAUSE_SECONDS = 30, 10.0, 0.05
 # Arbitrary numbers that others are unlikely to use: for one transaction, and while a process delivers.
 _TRANSACTION_LOCK, _DELIVERY_LOCK = 0x6E62616C, 0x6E62616D
 
@@ -124,14 +124,9 @@ class _Sqlite:
 
 class _Postgres:
     def __init__(self, url: str) -> None:
-        import psycopg
-
         self._url = url
         with self._failures():
-            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="nbship")
-            self._connection.execute(
-                "SET synchronous_commit = on; SET statement_timeout = '60s'; SET client_min_messages = warning"
-            )
+            self._connection = connect_server(url, patience=_SERVER_SECONDS)
 
     def __str__(self) -> str:
         return shown_url(self._url)
@@ -165,15 +160,19 @@ class _Postgres:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        import psycopg
-
+        try:
+            import psycopg
+        except ImportError:
+            yield  # connecting raises an error that names psycopg
+            return
         try:
             yield
-        except psycopg.Error as error:
-            reason = without_passwords(one_line(error), self._url)
+        except (psycopg.Error, OSError) as error:
+            reason = without_passwords(one_line(error), self._url).rstrip(".")
+            # Not chained: psycopg's message may quote the password.
             raise AlertError(
-                f"The alerts in '{self}' cannot be read or written: {reason}. Check the database."
-            ) from error
+                f"The alerts in '{self}' cannot be read or written: {reason}. Check that the database is running and that 'log.url' is correct."
+            ) from None
 
 
 def _is_locked(handle: int) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ..atomic_write import write_whole
+from ..errors import MonitoringError
 from ..file_locks import changing
 from ..project import SECTIONS, Project
 from .findings import FINDINGS, find
@@ -105,11 +106,14 @@ class _Gauges:
 
 
 def _newest_report(reports: Path) -> Mapping[str, Any] | None:
-    """Return the report whose window ends last, of several the shortest; reports that cannot be read are skipped."""
-    from ..monitoring import read_reports
+    """Return the report whose window ends last, of several the shortest; one that cannot be read is skipped."""
+    from ..monitoring import read_report, report_paths
 
-    found = (report for _, report in read_reports(reports, newest_first=True))
-    return max(found, key=lambda report: (report["window"]["to"], report["window"]["from"]), default=None)
+    # The folder of a report is `<from>_<to>`.
+    for path in sorted(report_paths(reports), key=lambda path: path.parent.name.split("_")[::-1], reverse=True):
+        with suppress(MonitoringError):
+            return read_report(path)
+    return None
 
 
 def _end(window: Mapping[str, str]) -> float:
