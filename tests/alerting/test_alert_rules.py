@@ -69,8 +69,7 @@ def test_a_section_that_could_not_be_judged_keeps_its_alerts() -> None:
 
 
 def test_the_severities_are_those_of_reports() -> None:
-    words = {value for name, value in vars(verdict).items() if name.isupper() and isinstance(value, str)}
-    assert words <= {"ok", "insufficient", *FINDINGS}
+    assert {"ok", "insufficient", *FINDINGS} >= set(verdict._ORDER)
 
 
 def test_a_report_of_nbship_has_findings() -> None:
@@ -92,6 +91,12 @@ def test_the_words_of_a_finding_hold_no_value_of_a_row() -> None:
             "performance": {**record, "checks": [{"check": "auc", "value": 0.6, "reference": 0.7, **record}]},
             "prediction_drift": {**record, "field": "probability", "checks": []},
             "freshness": {**record},
+            "data": [
+                {**record, "check": "copies", "subject": "rows", "kind": "broken data"}, {"check": "row count", "subject": "rows", "verdict": "ok"},
+                {**record, "check": "relation", "subject": "dew <= temp", "kind": "broken data"},
+            ],
+            "given": [{**record, "field": "temp", "given": "hour", "checks": [{"check": "distribution", **record}]}] * 2,
+            "unseen": {**record, "verdict": "notice", "kind": "not seen in training", "fields": [{"field": "temp"}]},
         }
     )  # fmt: skip
     words = {key: finding.words for key, finding in found.items()}
@@ -103,6 +108,10 @@ def test_the_words_of_a_finding_hold_no_value_of_a_row() -> None:
         ("performance", "auc"): "Performance: auc 0.6, compared with 0.7",
         ("prediction_drift", "probability"): "Predictions: a finding",
         ("freshness", ""): "Freshness: a finding",
+        ("data", "rows"): "Data 'rows': broken data, copies",
+        ("data", "dew <= temp"): "Data 'dew <= temp': broken data, relation",
+        ("given", "temp"): "Input 'temp' beside other fields: distribution",
+        ("unseen", ""): "Values that training never saw: not seen in training",
     }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ..errors import AlertError
 from ..project import Project
 from .databases import Database, Transaction
 from .messages import Message, compose
@@ -48,11 +49,18 @@ def deliver(project: Project, database: Database, *, force: bool = False) -> lis
     Returns
     -------
     list
-        The outcome for each sink that was tried; empty if another process is delivering.
+        The outcome for each sink that was tried.
+
+    Raises
+    ------
+    AlertError
+        If the database cannot be used, or another process delivers for two minutes.
     """
     with database.delivering(_WAIT_SECONDS) as mine:
         if not mine:
-            return []
+            raise AlertError(
+                f"Another process has been delivering alerts for {_WAIT_SECONDS:.0f} s. End it if it hangs; the next delivery sends these alerts."
+            )
         update(project, database, now=time.time())
         with database.transaction() as transaction:
             due = _due(project, transaction, time.time(), force=force)

@@ -22,7 +22,12 @@ EVERY = "*"
 _NAME_OF_CHECK = re.compile(r"[a-zA-Z][a-zA-Z _-]{0,39}")
 # Reports have these beside their sections.
 _NOT_SECTIONS = ("reasons", "trend", "findings")
-_TITLES = {"prediction_drift": "Predictions", "volume": "Volume", "service": "Service"}
+_TITLES = {
+    "prediction_drift": "Predictions",
+    "volume": "Volume",
+    "service": "Service",
+    "unseen": "Values that training never saw",
+}
 
 # The section of a report, and its field, measure or slice.
 Key: TypeAlias = "tuple[str, str]"
@@ -90,7 +95,8 @@ def _records(content: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     elif isinstance(content, Sequence) and not isinstance(content, str):
         for record in content:
             if isinstance(record, Mapping) and "verdict" in record:
-                yield str(record.get("field") or record.get("slice") or record.get("check") or ""), record
+                named = next((record[key] for key in ("subject", "field", "slice", "check") if record.get(key)), "")
+                yield str(named), record
 
 
 def _worst(verdicts: Sequence[str]) -> str | None:
@@ -112,17 +118,16 @@ def _words(section: str, subject: str, records: Sequence[Mapping[str, Any]]) -> 
         return f"{title}: {one['share_errors']:.1%} of the requests failed"
     if section == "volume" and one.get("missing_days"):
         return f"{title}: {counted(len(one['missing_days']), 'day')} without predictions"
-    checks = [check for check in one.get("checks", ()) if check.get("verdict") in FINDINGS]
-    names = [str(name) for name in (check.get("check") for check in checks) if _NAME_OF_CHECK.fullmatch(str(name))]
-    kind = one.get("kind")
-    if isinstance(kind, str) and _NAME_OF_CHECK.fullmatch(kind):
-        names.insert(0, kind)
-    return f"{title}: {listed(names, most=5) if names else 'a finding'}"
+    checks = [check for record in records for check in record.get("checks", (record,)) if check["verdict"] in FINDINGS]
+    names = [one.get("kind"), *(check.get("check") for check in checks)]
+    # Each name once: several values of another field may have the same finding.
+    safe = dict.fromkeys(name for name in names if isinstance(name, str) and _NAME_OF_CHECK.fullmatch(name))
+    return f"{title}: {listed(safe, most=5) if safe else 'a finding'}"
 
 
 def _title(section: str, subject: str) -> str:
-    if section == "drift":
-        return f"Input '{subject}'"
+    if section in ("drift", "given"):
+        return f"Input '{subject}'{' beside other fields' if section == 'given' else ''}"
     if section == "slices":
         return f"Slices by '{subject}'"
     if section == "performance":

@@ -14,7 +14,10 @@ __all__ = ["link_to"]
 
 # The calls in a monitoring notebook that show a section.
 _SHOWS = {
+    "data": r"data_table",
     "drift": r"input_drift|drift_table",
+    "given": r"drift_table",
+    "unseen": r"data_table",
     "prediction_drift": r"plots\.predictions",
     "performance": r"performance_table|calibration",
     "slices": r"by_slice|slice_table",
