@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance as reference
 
-from nbship.monitoring import distance
+from nbship.monitoring.drift import distance
 
 
 def test_jensen_shannon_agrees_with_scipy() -> None:

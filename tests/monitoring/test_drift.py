@@ -1,145 +1,206 @@
+"""A field is judged by its own history, and broken data have checks of their own."""
+
 from __future__ import annotations
 
 import doctest
+import importlib
 import json
+from typing import Any
 
 import numpy as np
 import pytest
+from past_weeks import event_times, findings, judge, signature_of, train
 
-from nbship.monitoring import drift as module
-from nbship.monitoring.drift import Counted, drift
+from nbship.model.build.reference import describe
 
-LIMITS = {"alpha": 0.01 / 70, "min_rows": 200}
-LOUD = {"warning", "alert"}
-
-
-def _binned(values: np.ndarray, edges: np.ndarray) -> Counted:
-    inside = values[~np.isnan(values)]
-    counts = np.bincount(np.searchsorted(edges, inside, side="right"), minlength=len(edges) + 1)
-    return Counted(tuple(map(str, range(len(edges) + 1))), counts, missing=int(np.isnan(values).sum()))
+ROWS = 21_000  # a thousand a week
 
 
-EDGES = np.quantile(np.random.default_rng(0).normal(0, 1, 100_000), np.linspace(0, 1, 11))
-REFERENCE = _binned(np.random.default_rng(1).normal(0, 1, 20_000), EDGES)
+def _seasonal(rng: np.random.Generator, weeks: int, a_week: int) -> np.ndarray:
+    """Return numbers whose mean wanders from week to week by about one standard deviation."""
+    return np.concatenate([rng.normal(rng.normal(0, 1), 1, a_week) for _ in range(weeks)])
 
 
-def _verdict(values: np.ndarray, reference: Counted = REFERENCE) -> str:
-    return str(drift("x", reference, _binned(values, EDGES), **LIMITS)["verdict"])
+@pytest.fixture(scope="module")
+def trained() -> Any:
+    rng = np.random.default_rng(0)
+    return train(
+        {
+            "steady": rng.normal(0, 1, ROWS),
+            "seasonal": _seasonal(rng, 21, 1000),
+            "shop": rng.choice(np.array(["a", "b", "c"], dtype=object), ROWS),
+            "rare": np.where(rng.random(ROWS) < 0.02, 1.0, 0.0),
+        },
+        given={"steady": "shop"},
+    )
 
 
-def test_half_a_standard_deviation_at_a_thousand_rows_is_seen() -> None:
+def _window(rng: np.random.Generator, rows: int = 1000) -> dict[str, Any]:
+    return {
+        "steady": rng.normal(0, 1, rows),
+        "seasonal": _seasonal(rng, 1, rows),
+        "shop": rng.choice(np.array(["a", "b", "c"], dtype=object), rows),
+        "rare": np.where(rng.random(rows) < 0.02, 1.0, 0.0),
+    }
+
+
+def test_windows_like_past_weeks_raise_no_alarm(trained: Any) -> None:
+    rng = np.random.default_rng(1)
+    reports = [judge(*trained, _window(rng)) for _ in range(40)]
+    assert [findings(report) for report in reports] == [{}] * 40
+    assert {record["kind"] for record in reports[0]["drift"]} == {"as between past periods"}
+    assert reports[0]["promises"] == {"periods": 21, "days": 7, "false_alarms": 0.01, "distribution_free": 1 / 22, "reason": ""}  # fmt: skip
+
+
+def test_half_a_standard_deviation_of_a_steady_field_is_found_and_of_a_seasonal_one_is_not(trained: Any) -> None:
     rng = np.random.default_rng(2)
-    seen = [_verdict(rng.normal(0.5, 1, 1000)) in LOUD for _ in range(200)]
-    assert np.mean(seen) >= 0.95
-
-
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
-def test_half_a_standard_deviation_of_a_binary_field_is_seen(share: float) -> None:
-    rng = np.random.default_rng(3)
-    reference = Counted(("no", "yes"), np.array([int(20_000 * (1 - share)), int(20_000 * share)]), ordered=False)
-    shifted = share + 0.5 * np.sqrt(share * (1 - share))
     seen = []
-    for yes in rng.binomial(1000, shifted, 200):
-        current = Counted(("no", "yes"), np.array([1000 - yes, yes]), ordered=False)
-        seen.append(drift("x", reference, current, **LIMITS)["verdict"] in LOUD)
-    assert np.mean(seen) >= 0.95
+    for _ in range(40):
+        window = _window(rng)
+        found = findings(judge(*trained, {**window, "steady": window["steady"] + 0.5, "seasonal": window["seasonal"] + 0.5}))  # fmt: skip
+        assert "seasonal" not in found
+        seen.append(found.get("steady"))
+    assert seen.count("warning") >= 38
 
 
-@pytest.mark.parametrize("rows", [200, 1000, 20_000])
-def test_unchanged_values_rarely_raise_an_alarm(rows: int) -> None:
-    # 21 fields a report: at most one report in a hundred may be wrong.
-    rng = np.random.default_rng(4)
-    reports = [
-        any(_verdict(rng.normal(0, 1, rows)) in LOUD for _ in range(21)) for _ in range(300 if rows < 5000 else 30)
-    ]
-    assert sum(reports) <= 1
+def test_a_rare_value_that_becomes_frequent_is_found(trained: Any) -> None:
+    rng = np.random.default_rng(3)
+    report = judge(*trained, {**_window(rng), "rare": np.where(rng.random(1000) < 0.12, 1.0, 0.0)})
+    assert findings(report) == {"rare": "warning"}
 
 
-def test_unchanged_rare_categories_rarely_raise_an_alarm() -> None:
+def test_a_change_in_one_group_is_found_given_the_group(trained: Any) -> None:
+    window = _window(np.random.default_rng(4))
+    window["steady"] = np.where(window["shop"] == "b", window["steady"] + 1.5, window["steady"])
+    report = judge(*trained, window)
+    assert findings(report)["steady (shop b)"] == "warning"
+    assert report["given"][1]["given"] == {"field": "steady", "by": "shop", "value": "b"}
+
+
+def test_more_missing_values_than_on_any_day_are_broken_data(trained: Any) -> None:
     rng = np.random.default_rng(5)
-    share = rng.dirichlet(np.full(3000, 0.3))
-    false = 0
-    for _ in range(200):
-        before, now = rng.multinomial(20_000, share), rng.multinomial(1000, share)
-        seen = before > 0
-        labels = tuple(map(str, np.flatnonzero(seen)))
-        reference = Counted(labels, before[seen], ordered=False, rare=int((before == 1).sum()))
-        new = {str(k): int(now[k]) for k in np.flatnonzero(~seen & (now > 0))}
-        verdict = drift("id", reference, Counted(labels, now[seen], ordered=False, new=new), **LIMITS)["verdict"]
-        false += verdict in LOUD
-    assert false == 0
+    for share in (0.3, 1.0):
+        window = _window(rng)
+        window["steady"][rng.random(1000) < share] = np.nan
+        report = judge(*trained, window)
+        record = report["drift"][1]
+        assert (record["field"], record["verdict"], record["kind"]) == ("steady", "alert", "broken data")
+        assert record["reason"].startswith("Missing in")
+        assert "against 0.0% in training" in record["reason"]
+        assert report["headline"].startswith("Do not rely on these predictions until the data are checked")
 
 
-@pytest.mark.parametrize("rows", [0, 1, 20, 199])
-@pytest.mark.parametrize("shift", [0.0, 30.0])
-def test_too_few_rows_are_insufficient_and_never_ok(rows: int, shift: float) -> None:
-    record = drift("x", REFERENCE, _binned(np.random.default_rng(6).normal(shift, 1, rows), EDGES), **LIMITS)
-    assert record["verdict"] == "insufficient"
-    assert "a verdict needs 200" in record["reason"]
+def test_new_categories_are_broken_data_and_named(trained: Any) -> None:
+    window = _window(np.random.default_rng(6))
+    window["shop"][::50] = "z"
+    record = judge(*trained, window)["drift"][3]
+    assert (record["verdict"], record["kind"]) == ("alert", "broken data")
+    assert record["reason"] == "1 value that is not in the training data, in 2.0% of the rows: 'z'."
+    assert record["new_categories"] == {"count": 1, "rows": 20, "share": 0.02, "most_frequent": ["z"]}
 
 
-def test_a_reference_of_few_rows_is_insufficient_too() -> None:
-    small = _binned(np.random.default_rng(7).normal(0, 1, 50), EDGES)
-    assert drift("x", small, REFERENCE, **LIMITS)["verdict"] == "insufficient"
+def test_one_bad_week_of_a_month_is_found_and_dated(trained: Any) -> None:
+    rng = np.random.default_rng(7)
+    window = _window(rng, 4400)
+    bad = slice(1400, 2100)  # a part of the weeks from the 8th and the 15th
+    window["steady"][bad] += 3
+    report = judge(*trained, window, last="2024-08-01")
+    assert findings(report)["steady"] == "warning"
+    history = report["drift"][1]["history"]
+    assert list(history["pieces"]) == ["2024-07-01", "2024-07-08", "2024-07-15", "2024-07-22", "2024-07-25"]
+    assert history["worst"] in ("2024-07-08", "2024-07-15")
+    assert f"in the week from {history['worst']} is beyond that of past weeks" in report["drift"][1]["reason"]
 
 
-def test_a_missing_field_is_an_alert() -> None:
-    record = drift("x", REFERENCE, None, **LIMITS)
-    assert record["verdict"] == "alert"
+def test_a_day_is_judged_by_past_days(trained: Any) -> None:
+    rng = np.random.default_rng(8)
+    window = _window(rng, 400)
+    assert findings(judge(*trained, window, last="2024-07-02", row_counts=False)) == {}
+    report = judge(*trained, {**window, "steady": window["steady"] + 1}, last="2024-07-02", row_counts=False)
+    assert findings(report)["steady"] == "warning"
+    assert report["promises"]["periods"] == 147
+
+
+def test_with_a_year_of_training_data_a_window_is_compared_with_its_season() -> None:
+    rng = np.random.default_rng(9)
+    # The mean is 5 in April, 0 in July and January, and -5 in October.
+    season = 5 * np.sin(np.arange(74 * 500) / 500 / 52.18 * 2 * np.pi)
+    values = season + rng.normal(0, 3, len(season))
+    trained = train({"x": values}, days=74 * 7)
+    october, ordinary = -5 + rng.normal(0, 3, 500), rng.normal(0, 3, 500)
+    assert findings(judge(*trained, {"x": ordinary}, first="2025-12-29", last="2026-01-05")) == {}
+    report = judge(*trained, {"x": october}, first="2025-12-29", last="2026-01-05")
+    assert findings(report)["x"] == "warning"
+    assert report["drift"][1]["history"]["seasonal"] is True
+
+
+def test_too_little_history_is_insufficient_and_never_ok() -> None:
+    rng = np.random.default_rng(10)
+    few = train({"x": rng.normal(0, 1, 5000)}, days=35)
+    report = judge(*few, {"x": rng.normal(3, 1, 1000)})
+    assert report["drift"][1]["verdict"] == "insufficient"
+    assert report["drift"][1]["reason"] == "Insufficient history: The training data have 5 weeks; a verdict needs 12."
+    assert report["promises"]["periods"] == 0
+    # Broken data are found without a history of the distribution.
+    assert findings(judge(*few, {"x": np.full(1000, np.nan)}))["x"] == "alert"
+    columns = {"x": rng.normal(0, 1, 5000)}
+    old = describe({"at": event_times(0, 147, 5000)[:0], "x": columns["x"][:0]}, signature_of(columns), outputs={"probability": np.empty(0)})  # fmt: skip
+    report = judge(old, signature_of(columns), {"x": rng.normal(0, 1, 1000)})
+    assert {record["verdict"] for record in report["drift"]} == {"insufficient"}
+
+
+@pytest.mark.parametrize("rows", [1, 20, 199])
+def test_too_few_rows_are_insufficient(trained: Any, rows: int) -> None:
+    report = judge(*trained, {**_window(np.random.default_rng(11), rows), "steady": np.full(rows, 30.0)})
+    assert {record["verdict"] for record in (*report["drift"], *report["data"])} == {"insufficient"}
+    assert "a verdict needs 200" in report["drift"][0]["reason"]
+
+
+def test_a_missing_field_is_an_alert(trained: Any) -> None:
+    record = judge(*trained, {**_window(np.random.default_rng(12)), "steady": None})["drift"][1]
+    assert (record["verdict"], record["kind"]) == ("alert", "broken data")
     assert "do not have this field" in record["reason"]
 
 
-def test_more_missing_values_are_a_finding() -> None:
-    values = np.random.default_rng(8).normal(0, 1, 2000)
-    values[:50] = np.nan
-    record = drift("x", REFERENCE, _binned(values, EDGES), **LIMITS)
-    assert record["verdict"] == "warning"
-    assert record["reason"].startswith("Missing in 2.5% of the rows, against 0.0% in training.")
-    assert record["missing"] == {"share": 0.025, "reference_share": 0.0}
-    values[:500] = np.nan
-    assert _verdict(values) == "alert"
-
-
-def test_an_unchanged_share_of_missing_values_is_ok() -> None:
-    values = np.full(500, np.nan)
-    assert drift("x", _binned(values, EDGES), _binned(values, EDGES), **LIMITS)["verdict"] == "ok"
-
-
-def test_new_categories_are_named() -> None:
-    reference = Counted(("a", "b"), np.array([5000, 5000]), ordered=False)
-    current = Counted(("a", "b"), np.array([470, 470]), ordered=False, new={"c": 50, "d": 10})
-    record = drift("shop", reference, current, **LIMITS)
-    assert record["verdict"] == "alert"
-    assert "'c', 'd'" in record["reason"]
-    assert record["new_categories"] == {"count": 2, "rows": 60, "share": 0.06, "most_frequent": ["c", "d"]}
+def test_rows_are_worth_what_their_days_are(trained: Any) -> None:
+    rng = np.random.default_rng(13)
+    window = _window(rng)
+    window["steady"] = np.repeat(rng.normal(0, 1, 7), 143)[:1000]
+    report = judge(*trained, window)
+    worth = {record["field"]: int(record["effective_rows"] or 0) for record in report["drift"]}
+    assert worth["steady"] in range(3, 15)
+    assert worth["shop"] in range(300, 1001)
 
 
 SHAPES = {
-    "empty": [],
+    "no rows": [],
     "one row": [0.5],
-    "constant": [0.0] * 500,
-    "constant elsewhere": [9.0] * 500,
-    "all missing": [np.nan] * 500,
-    "infinite": [np.inf, -np.inf] * 300,
-    "half infinite, half missing": [np.inf, np.nan] * 300,
-    "huge": [1e308, -1e308] * 300,
-    "mixed": [0.0, np.nan, np.inf, 1.0] * 200,
+    "constant": [0.0] * 2000,
+    "constant elsewhere": [9.0] * 2000,
+    "all missing": [np.nan] * 2000,
+    "infinite": [np.inf, -np.inf] * 1000,
+    "half infinite, half missing": [np.inf, np.nan] * 1000,
+    "huge": [1e308, -1e308] * 1000,
+    "tiny": [5e-324, 0.0] * 1000,
+    "mixed": [0.0, np.nan, np.inf, 1.0] * 500,
 }
 
 
 @pytest.mark.parametrize("before", SHAPES)
 @pytest.mark.parametrize("now", SHAPES)
-def test_drift_never_raises_or_gives_nan(before: str, now: str) -> None:
-    reference, current = (_binned(np.array(SHAPES[name], dtype=float), EDGES) for name in (before, now))
-    record = drift("x", reference, current, **LIMITS)
-    json.dumps(record, allow_nan=False)
-    if min(reference.rows, current.rows) < 200:
-        assert record["verdict"] == "insufficient"
-    elif before == now:
-        assert record["verdict"] == "ok"
-    elif "constant" in before and "constant" in now:
-        assert record["verdict"] == "alert"
+def test_no_shape_of_data_raises_or_gives_nan(before: str, now: str) -> None:
+    reference, signature = train({"x": np.array(SHAPES[before], dtype=float)}, days=84)
+    report = judge(reference, signature, {"x": np.array(SHAPES[now], dtype=float)}, first="2024-04-01", last="2024-04-08", row_counts=False)  # fmt: skip
+    json.dumps(report, allow_nan=False)
+    verdict = report["drift"][1]["verdict"]
+    if min(len(SHAPES[before]), len(SHAPES[now])) < 200:
+        assert verdict == "insufficient"
+    elif before == now and "missing" not in before and "infinite" not in before:
+        assert verdict == "ok"
+    elif now == "all missing" and "missing" not in before and "infinite" not in before:
+        assert verdict == "alert"
 
 
-def test_the_examples_in_the_docstrings_hold() -> None:
-    assert doctest.testmod(module).failed == 0
+@pytest.mark.parametrize("name", ["drift.bands", "drift.distance", "drift.hints", "drift.past", "verdict"])
+def test_the_examples_in_the_docstrings_hold(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"nbship.monitoring.{name}")).failed == 0

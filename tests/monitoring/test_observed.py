@@ -68,7 +68,7 @@ def test_a_window_like_the_training_data(
     report = _report(project, monkeypatch, "2024-01-01", "2024-05-05")
     assert report["volume"]["rows"] == report["performance"]["labelled"] == 1000
     assert report["volume"]["by_mode"] == {"batch": 1000}
-    assert [record["field"] for record in report["drift"]] == ["line", "size", "weight", "limit", "grade"]
+    assert [record["field"] for record in report["drift"]] == ["at", "line", "size", "weight", "limit", "grade"]
     assert {record["verdict"] for record in report["drift"]} == {"ok"}
     assert {row["slice"] for row in report["slices"]} == {"line", "weekday", "grade"}
     assert json.loads((project.scratch / "monitor" / "report.json").read_text()) == json.loads(json.dumps(report))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import doctest
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ import pytest
 
 from nbship.errors import MonitoringError
 from nbship.metrics import classification
+from nbship.model.build import Periods
 from nbship.monitoring import plots, tables
 from nbship.monitoring import table as table_module
-from nbship.monitoring.drift import Counted
-from nbship.monitoring.report import Compared, Observed, build_report
+from nbship.monitoring.drift.collected import Collected
+from nbship.monitoring.drift.compared import Compared, Counted
+from nbship.monitoring.drift.past import Past
+from nbship.monitoring.drift.pieces import Plan
+from nbship.monitoring.report import Observed, build_report
 from nbship.monitoring.report_file import read_report, write_report
 from nbship.monitoring.service import service
 from nbship.monitoring.window import parse_window
@@ -56,6 +61,22 @@ def _frame(seed: int, n: int, *, labelled: float = 1.0, first_day: int = 0) -> p
 TRAINED = _frame(0, 20_000)
 
 
+# A plan of twenty past periods, and of a window that is one piece.
+UNITS = 20
+PLAN = Plan(
+    1, pieces=((0, 1),), units=tuple((k, k + 1) for k in range(UNITS)), names=("2024-07-01",),
+    others=~np.eye(UNITS, dtype=bool), alike=np.ones((1, UNITS), dtype=bool), length=7,
+)  # fmt: skip
+PERIODS = Periods(7, "2024-01-01", "UTC", np.full(UNITS, 1000), np.zeros(UNITS, dtype=int))
+
+
+def _compared(name: str, before: np.ndarray, now: np.ndarray) -> Compared:
+    units = np.array([[*_count(part).counts, 0] for part in np.array_split(before, UNITS)])
+    pieces = np.array([[*_count(now).counts, 0]])
+    past = Past(pieces, units, np.zeros(1, dtype=int), np.zeros(UNITS, dtype=int), 0.0, PLAN)
+    return Compared(name, _count(before), _count(now), past=past)
+
+
 def _observed(frame: pd.DataFrame, *, shift: float = 0.0, **changes: Any) -> Observed:
     x = frame["x"].to_numpy() + shift
     known: dict[str, Any] = {
@@ -63,18 +84,17 @@ def _observed(frame: pd.DataFrame, *, shift: float = 0.0, **changes: Any) -> Obs
         "version": "abc",
         "kind": "probability",
         "frame": frame,
-        "fields": [Compared("x", _count(TRAINED["x"].to_numpy()), _count(x))],
-        "prediction": Compared(
-            "probability", _count(TRAINED["predicted"].to_numpy()), _count(frame["predicted"].to_numpy())
-        ),
+        "fields": [_compared("x", TRAINED["x"].to_numpy(), x)],
+        "prediction": _compared("probability", TRAINED["predicted"].to_numpy(), frame["predicted"].to_numpy()),
         "held_out": classification(TRAINED["actual"], TRAINED["predicted"]),
         "slices": ["shop"],
+        "collected": Collected(PLAN, PERIODS, np.array([len(frame)]), np.zeros(1, dtype=int)),
     }
     return Observed(**{**known, **changes})
 
 
 def _report(frame: pd.DataFrame, **changes: Any) -> dict[str, Any]:
-    return build_report(_observed(frame, **changes), WINDOW)
+    return build_report(_observed(frame, **changes), WINDOW, row_counts=False)
 
 
 def _draw_everything(report: Mapping[str, Any]) -> None:
@@ -90,6 +110,7 @@ def _draw_everything(report: Mapping[str, Any]) -> None:
         if figure is not None:
             figure.canvas.draw()
     for tabulate in (
+        tables.data_table,
         tables.drift_table,
         tables.performance_table,
         tables.reasons_table,
@@ -99,12 +120,17 @@ def _draw_everything(report: Mapping[str, Any]) -> None:
         assert "<table" in tabulate(report)._repr_html_()
         assert len(str(tabulate(report)))
     assert report["headline"][:10] in tables.summary(report)
+    assert tables.promises(report)
 
 
 def test_an_unchanged_window_is_ok() -> None:
     report = _report(_frame(1, 4000))
+    assert report["verdict"] == "notice"  # the training data are of January to May
+    assert report["headline"].startswith("Nothing is broken, but part of the data is new to the model. ")
+    assert "The training data have no July." in report["headline"]
+    report = build_report(_observed(_frame(1, 4000), collected=Collected(PLAN, replace(PERIODS, first="2024-06-01"), np.array([4000]), np.zeros(1, dtype=int))), WINDOW, row_counts=False)  # fmt: skip
     assert report["verdict"] == "ok"
-    assert report["headline"].startswith("No change: ")
+    assert report["headline"].startswith("The model works as it did when it was accepted. No change: ")
     assert report["advice"] == "No action needed."
     assert report["reasons"] == []
     assert report["volume"]["rows"] == 4000
@@ -120,8 +146,10 @@ def test_at_most_one_report_in_a_hundred_raises_a_false_alarm() -> None:
 
 def test_drifted_inputs_with_good_performance_need_no_retraining() -> None:
     report = _report(_frame(1, 4000), shift=1.0)
-    assert report["verdict"] == "alert"
-    assert report["headline"].startswith("1 of 1 input drifted (x)")
+    assert report["verdict"] == "warning"  # an alert needs broken data, or a consequence for performance
+    assert report["headline"].startswith(
+        "The data changed more than they usually do, and the predictions are as good as before. 1 of 1 input drifted (x)"
+    )
     assert "no need to retrain" in report["advice"]
     _draw_everything(report)
 
@@ -138,14 +166,18 @@ def test_a_model_that_decays_should_be_retrained() -> None:
     frame["actual"] = np.random.default_rng(9).permutation(frame["actual"])
     report = _report(frame)
     assert report["verdict"] == "alert"
-    assert report["headline"].startswith("The AUC fell from")
+    assert report["headline"].startswith(
+        "The predictions are worse than when the model was accepted. The AUC fell from"
+    )
     assert report["advice"].startswith("Retrain")
 
 
 def test_no_change_without_labels_is_insufficient_and_not_ok() -> None:
     report = _report(_frame(1, 4000, labelled=0.0))
     assert report["verdict"] == "insufficient"
-    assert report["headline"] == "No change found, but performance cannot be judged: None of 4000 rows has a label yet."
+    assert report["headline"].startswith(
+        "No change found, but performance cannot be judged: None of 4000 rows has a label yet."
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 50, 199])
@@ -171,7 +203,10 @@ def test_a_field_that_the_window_lacks_is_an_alert() -> None:
     fields = [Compared("y", _count(TRAINED["x"].to_numpy()), None)]
     report = _report(frame, fields=fields)
     assert report["verdict"] == "alert"
-    assert report["advice"].startswith("First check the source of y:")
+    assert report["headline"].startswith(
+        "Do not rely on these predictions until the data are checked: they look broken."
+    )
+    assert report["advice"].startswith("First check the source of y,")
     _draw_everything(report)
 
 
@@ -180,7 +215,7 @@ def test_values_are_measured_by_their_error() -> None:
     frame = _frame(1, 3000)
     frame["actual"] = frame["predicted"] + rng.normal(0, 1, 3000)
     report = _report(frame, kind="value", held_out={"mae": 0.5})
-    assert report["headline"].startswith("The mean absolute error rose from 0.500")
+    assert "The mean absolute error rose from 0.500" in report["headline"]
     _draw_everything(report)
 
 
@@ -215,7 +250,7 @@ def test_the_trend_holds_earlier_windows_of_the_same_model(tmp_path: Path) -> No
     for number, text in enumerate(broken):
         (tmp_path / f"2024-04-0{number + 1}_broken").mkdir()
         (tmp_path / f"2024-04-0{number + 1}_broken" / "report.json").write_text(text)
-    report = build_report(_observed(_frame(1, 3000)), WINDOW, folder=tmp_path)
+    report = build_report(_observed(_frame(1, 3000)), WINDOW, row_counts=False, folder=tmp_path)
     assert [row["from"] for row in report["trend"]] == ["2024-05-01", "2024-06-01", "2024-07-01"]
     _draw_everything(report)
 

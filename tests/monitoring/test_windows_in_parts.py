@@ -24,7 +24,7 @@ from nbship import project as projects
 from nbship.inference.batch.run import predict_file
 from nbship.model import Field
 from nbship.model.build import load_reference
-from nbship.monitoring.counting import FieldCounts
+from nbship.monitoring.drift.counting import FieldCounts
 from nbship.prediction_log import (
     Label,
     Record,
@@ -195,6 +195,10 @@ def whole_frame(written: Written, window: monitoring.Window) -> pd.DataFrame:
 def values_of(frame: pd.DataFrame, name: str) -> np.ndarray:
     """Return an input as the model saw it; the reference names booleans."""
     column = frame["input_mode" if name == "mode" else name]
+    if name == "at":
+        return frame["event_time"].dt.tz_convert(ZONE).dt.strftime("%H").astype(object).to_numpy()
+    if name == "made":
+        return ((column - frame["event_time"]).dt.total_seconds() / 3600).to_numpy(dtype=float)
     if name == "fragile":
         names = [None if value != value else "true" if value else "false" for value in column]
         column = pd.Series(names, dtype=object)
@@ -250,6 +254,8 @@ def observe_both_ways(project: projects.Project, written: Any, monkeypatch: pyte
     observed = monitoring.observe(project, window)
     expected = whole_frame(written, window)
     reference = load_reference((project.package / "reference.parquet").read_bytes())
+    assert reference.periods is not None
+    assert len(observed.collected.plan.pieces) == 4
     return window, observed, expected, reference
 
 
@@ -259,11 +265,14 @@ def test_a_report_is_that_of_the_whole_window(
 ) -> None:
     written, gone = write_log(project, log, seed)
     window, observed, expected, reference = observe_both_ways(project, written, monkeypatch)
-    counts = {name: FieldCounts(name, each) for name, each in reference.items() if each.role == "input"}
+    logged = [compared.name for compared in observed.fields]
+    assert set(logged) == set(written.signature.names) - {"age", "born", "card"}
+    plan, days = observed.collected.plan, (expected["event_time"].dt.tz_convert(ZONE).dt.day - 5).to_numpy()
+    counts = {name: FieldCounts(name, reference.fields[name], plan) for name in logged}
     for name, field in counts.items():
-        field.add(values_of(expected, name))
-    prediction = FieldCounts("probability", reference["probability"])
-    prediction.add(expected["predicted"].to_numpy())
+        field.add(values_of(expected, name), days)
+    prediction = FieldCounts("probability", reference.fields["probability"], plan)
+    prediction.add(expected["predicted"].to_numpy(), days)
     whole = replace(
         observed,
         frame=expected,
@@ -271,6 +280,10 @@ def test_a_report_is_that_of_the_whole_window(
         prediction=prediction.compared(),
     )
     assert report_of(observed, window) == report_of(whole, window)
+    assert observed.collected.rows.tolist() == np.bincount(days, minlength=27).tolist()
+    names = [name for name in written.signature.names if name not in written.signature.personal]
+    copies = expected[["input_mode" if name == "mode" else name for name in names]].duplicated().sum()
+    assert observed.collected.copies.sum() == copies
     report = json.loads(report_of(observed, window))
     assert set(report["volume"]["by_version"]) == {"first", "second", written.predictor.version}
     assert len(report["volume"]["unreadable"]) == 1
@@ -286,7 +299,7 @@ def test_the_counts_of_a_window_are_those_of_pandas(
     written, _ = write_log(project, log, seed)
     _, observed, expected, reference = observe_both_ways(project, written, monkeypatch)
     for compared in (*observed.fields, observed.prediction):
-        like, current = reference[compared.name], compared.current
+        like, current = reference.fields[compared.name], compared.current
         values = pd.Series(expected["predicted"] if like.role == "output" else values_of(expected, compared.name))
         assert current.missing == values.isna().sum()
         if like.kind == "number":
@@ -294,7 +307,7 @@ def test_the_counts_of_a_window_are_those_of_pandas(
                 pd.cut(values, like.edges, labels=False).value_counts().reindex(range(len(like.counts)), fill_value=0)
             )
             assert current.fine.tolist() == found.tolist()
-        elif like.kind == "category":
+        elif like.kind in ("category", "hour"):
             found = values.value_counts().to_dict()
             assert dict(zip(current.labels, current.counts, strict=True)) | dict(current.new) == {
                 **dict.fromkeys(current.labels, 0), **found

@@ -28,7 +28,7 @@ STYLE = """<style>
 .nb-fill.nb-good { background: #16a34a; } .nb-fill.nb-fair { background: #64748b; }
 .nb-fill.nb-poor { background: #ea580c; } .nb-fill.nb-bad { background: #dc2626; }
 </style>"""
-_TONES = {"ok": "good", "insufficient": "fair", "warning": "poor", "alert": "bad"}
+_TONES = {"ok": "good", "notice": "good", "insufficient": "fair", "warning": "poor", "alert": "bad"}
 
 
 def risk_card(risk: Risk, *, title: str, share: float, baseline: float | None) -> str:

@@ -72,7 +72,7 @@ def _stamp(package: Path) -> str:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _reference(_logged: Logged, digest: str) -> Mapping[str, Distribution]:
-    return load_reference(_logged.package.files["reference.parquet"])
+    return load_reference(_logged.package.files["reference.parquet"]).fields
 
 
 # Not an `st.form`, whose values the server does not know until they are submitted: an old answer would stay beside them.

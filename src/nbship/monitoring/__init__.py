@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+from .drift import Compared
 from .observed import observe, open_model_log, read_signature, report_window
-from .report import Compared, Observed, build_report
+from .report import Observed, build_report
 from .report_file import read_report, read_reports, report_paths, write_report
 from .window import Window, end_of_today, last_whole_month, parse_window
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..text import counted, listed, plural
-from .verdict import ALERT, INSUFFICIENT, OK, WARNING, worst
+from .verdict import ALERT, BROKEN, INSUFFICIENT, NOTICE, OK, WARNING, worst
 
 __all__ = ["conclude"]
 
 _FINDINGS = (WARNING, ALERT)
+# From this many inputs on, a reason that they share is given once.
+_SHARED = 3
+_SHOWN = 3
 
 
 def conclude(sections: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,39 +24,63 @@ def conclude(sections: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     sections
-        The sections of a report: `volume`, `drift`, `prediction_drift`, `performance`, `slices`, `service`.
+        The sections of a report: `volume`, `drift`, `given`, `prediction_drift`, `data`, `unseen`, `performance`, `slices`,
+        `service`.
 
     Returns
     -------
     dict
-        `verdict`; `headline`: what changed; `advice`: what to do; `reasons`: one sentence each, findings before insufficient checks.
+        `verdict`; `headline`: a sentence for everyone, then what changed; `advice`: what to do; `reasons`: for each finding,
+        notice and insufficient check, in this order, its `verdict`, `kind`, `subject` and `reason`.
     """
-    # Findings come first, in the order of `_reasons`: performance and predictions before inputs.
-    found = sorted(_reasons(sections), key=lambda reason: -_severity(reason[0]))
-    verdict = worst(verdict for verdict, _ in found)
+    found = sorted(_reasons(sections), key=lambda reason: -_severity(reason["verdict"]))
+    verdict = worst(reason["verdict"] for reason in found)
     headline, advice = _words(sections, verdict)
-    reasons = [{"verdict": verdict, "reason": reason} for verdict, reason in found if verdict != OK]
+    reasons = [reason for reason in found if reason["verdict"] != OK]
     return {"verdict": verdict, "headline": headline, "advice": advice, "reasons": reasons}
 
 
 def _severity(verdict: str) -> int:
-    return {OK: 0, INSUFFICIENT: 1}.get(verdict, 2)
+    return {OK: 0, INSUFFICIENT: 1, NOTICE: 2, WARNING: 3, ALERT: 3}[verdict]
 
 
-def _reasons(sections: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    performance, prediction = sections["performance"], sections["prediction_drift"]
+def _reason(record: Mapping[str, Any], subject: str, title: str, *, kind: str = "", words: str = "") -> dict[str, Any]:
+    return {
+        "verdict": record["verdict"],
+        "kind": kind or record.get("kind"),
+        "subject": subject,
+        "reason": f"{title}: {words or record['reason']}",
+    }
+
+
+def _reasons(sections: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    performance, volume = sections["performance"], sections["volume"]
+    for record in sections.get("data", ()):
+        yield _reason(record, record["check"], "Data")
     if performance["verdict"] == INSUFFICIENT and not performance["checks"]:
-        yield INSUFFICIENT, f"Performance: {performance['reason']}"
+        yield _reason(performance, "performance", "Performance", kind="performance")
     for check in performance["checks"]:
-        yield check["verdict"], f"Performance: {_check_words(check)}"
-    yield prediction["verdict"], f"Predictions: {prediction['reason']}"
-    for record in _by_size(sections["drift"]):
-        yield record["verdict"], f"Input '{record['field']}': {record['reason']}"
+        yield _reason(check, check["check"], "Performance", kind="performance", words=_check_words(check))
+    yield _reason(sections["prediction_drift"], "predictions", "Predictions")
+    yield from _of_inputs([*sections["drift"], *sections.get("given", ())])
+    if "unseen" in sections:
+        yield _reason(sections["unseen"], "unseen", "New to the model")
     for row in _findings(sections["slices"]):
-        yield row["verdict"], f"Slice {row['slice']} = {_value(row['value'])}: {_slice_words(row)}"
-    yield sections["volume"]["verdict"], f"Volume: {sections['volume']['reason']}"
+        title = f"Slice {row['slice']} = {_value(row['value'])}"
+        yield _reason(row, str(row["slice"]), title, kind="slice", words=_slice_words(row))
+    yield _reason(volume, "volume", "Volume", kind="volume")
     if sections["service"]["requests"]:
-        yield sections["service"]["verdict"], f"Service: {sections['service']['reason']}"
+        yield _reason(sections["service"], "service", "Service", kind="service")
+
+
+def _of_inputs(drift: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    counts = Counter((record["verdict"], record["reason"]) for record in drift)
+    shared = {key for key, number in counts.items() if number >= _SHARED and key[0] == INSUFFICIENT}
+    for verdict, reason in sorted(shared):
+        yield _reason({"verdict": verdict, "reason": reason}, "inputs", f"{counts[verdict, reason]} inputs")
+    for record in _by_size(drift):
+        if (record["verdict"], record["reason"]) not in shared:
+            yield _reason(record, record["field"], f"Input '{record['field']}'")
 
 
 def _by_size(drift: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -60,15 +88,62 @@ def _by_size(drift: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _words(sections: Mapping[str, Any], verdict: str) -> tuple[str, str]:
-    changed = [*_performance_words(sections), *_drift_words(sections), *_other_words(sections)]
+    changed = [*_data_words(sections), *_performance_words(sections), *_drift_words(sections), *_other_words(sections)]
     if changed:
-        return _sentence(changed), _advice(sections)
+        return f"{_first_sentence(sections)} {_sentence(changed)}", _advice(sections)
     if verdict == INSUFFICIENT:
-        return _no_finding(sections)
+        headline, advice = _no_finding(sections)
+        return headline + _unseen_words(sections), advice
+    if verdict == NOTICE:
+        return (
+            f"Nothing is broken, but part of the data is new to the model.{_unseen_words(sections)}",
+            "Watch the performance once labels are known; retrain when they cover the new data.",
+        )
     return (
-        "No change: inputs, predictions and performance match the training and held-out data.",
+        "The model works as it did when it was accepted. No change: inputs and predictions are as between past periods, and performance matches the held-out data.",
         "No action needed.",
     )
+
+
+def _first_sentence(sections: Mapping[str, Any]) -> str:
+    """Return a sentence for readers who know neither the model nor statistics."""
+    if _is_broken(sections):
+        return "Do not rely on these predictions until the data are checked: they look broken."
+    if _findings(sections["performance"]["checks"]):
+        return "The predictions are worse than when the model was accepted."
+    if _findings(_all_drift(sections)) or sections.get("unseen", {}).get("verdict") in _FINDINGS:
+        if sections["performance"]["verdict"] == OK:
+            return "The data changed more than they usually do, and the predictions are as good as before."
+        return "The data changed more than they usually do; whether the predictions suffer is not known yet."
+    if sections["service"]["requests"] and sections["service"]["verdict"] in _FINDINGS:
+        return "The service fails too often."
+    return "The model works, with exceptions."
+
+
+def _all_drift(sections: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*sections["drift"], *sections.get("given", ()), sections["prediction_drift"]]
+
+
+def _is_broken(sections: Mapping[str, Any]) -> bool:
+    return any(
+        record["verdict"] in _FINDINGS and record.get("kind") == BROKEN
+        for record in (*_all_drift(sections), *sections.get("data", ()))
+    )
+
+
+def _data_words(sections: Mapping[str, Any]) -> list[str]:
+    """Return the reasons of broken data, which say themselves what is wrong."""
+    words = [record["reason"] for record in _findings(sections.get("data", ()))]
+    broken = [record for record in _findings(sections["drift"]) if record.get("kind") == BROKEN]
+    words += [f"{record['field']}: {record['reason'][:1].lower()}{record['reason'][1:]}" for record in broken[:_SHOWN]]
+    if len(broken) > _SHOWN:
+        words.append(f"{len(broken) - _SHOWN} more inputs look broken")
+    return [one.rstrip(".") for one in words]
+
+
+def _unseen_words(sections: Mapping[str, Any]) -> str:
+    unseen = sections.get("unseen", {"verdict": OK})
+    return f" {unseen['reason']}" if unseen["verdict"] != OK else ""
 
 
 def _no_finding(sections: Mapping[str, Any]) -> tuple[str, str]:
@@ -99,12 +174,12 @@ def _performance_words(sections: Mapping[str, Any]) -> list[str]:
 
 
 def _drift_words(sections: Mapping[str, Any]) -> list[str]:
-    fields = [record["field"] for record in _by_size(_findings(sections["drift"]))]
+    found = [record for record in _findings(sections["drift"]) if record.get("kind") != BROKEN]
+    fields = [record["field"] for record in _by_size([*found, *_findings(sections.get("given", ()))])]
     words = []
     if fields:
-        words.append(
-            f"{len(fields)} of {len(sections['drift'])} {plural(len(sections['drift']), 'input')} drifted ({listed(fields, most=3)})"
-        )
+        total = len(sections["drift"])
+        words.append(f"{len(fields)} of {total} {plural(total, 'input')} drifted ({listed(fields, most=3)})")
     if sections["prediction_drift"]["verdict"] in _FINDINGS:
         words.append("the distribution of the predictions drifted")
     return words
@@ -112,6 +187,8 @@ def _drift_words(sections: Mapping[str, Any]) -> list[str]:
 
 def _other_words(sections: Mapping[str, Any]) -> list[str]:
     words = []
+    if sections.get("unseen", {}).get("verdict") in _FINDINGS:
+        words.append(sections["unseen"]["reason"].rstrip("."))
     slices = [f"{row['slice']} {_value(row['value'])}" for row in _findings(sections["slices"])]
     if slices:
         words.append(
@@ -129,12 +206,11 @@ def _other_words(sections: Mapping[str, Any]) -> list[str]:
 def _advice(sections: Mapping[str, Any]) -> str:
     performance = sections["performance"]
     found = {check["check"] for check in _findings(performance["checks"])}
-    gaps = [record["field"] for record in sections["drift"] if _is_gap(record)]
+    gaps = [record["field"] for record in _findings(sections["drift"]) if record.get("kind") == BROKEN]
+    gaps += [record["subject"] for record in _findings(sections.get("data", ()))]
     advice = []
     if gaps:
-        advice.append(
-            f"First check the source of {listed(gaps, most=4)}: more values are missing or new than in training."
-        )
+        advice.append(f"First check the source of {listed(gaps, most=4)}, and predict these rows again.")
     if found - {"mean probability against rate"}:
         advice.append("Retrain with this window's rows, and compare before you promote.")
     elif found:
@@ -143,7 +219,7 @@ def _advice(sections: Mapping[str, Any]) -> str:
         )
     elif performance["verdict"] == INSUFFICIENT:
         advice.append(f"The effect on performance is not known yet: {performance['reason']} {_LABELS}")
-    elif _findings(sections["drift"]) or sections["prediction_drift"]["verdict"] in _FINDINGS:
+    elif _findings(_all_drift(sections)):
         advice.append("Performance matches the held-out data: no need to retrain; watch the next window.")
     if sections["volume"].get("unreadable"):
         advice.append("Predict those files again, so that their rows are counted.")
@@ -154,14 +230,6 @@ def _advice(sections: Mapping[str, Any]) -> str:
     if _findings(sections["slices"]) and not found:
         advice.append("Look at these slices, and add features that distinguish them.")
     return " ".join(advice)
-
-
-def _is_gap(record: Mapping[str, Any]) -> bool:
-    if record["verdict"] in _FINDINGS and not record["checks"]:
-        return True
-    found = {check["check"] for check in _findings(record["checks"])}
-    more = record["missing"]["share"] > record["missing"]["reference_share"]
-    return "new categories" in found or ("missing" in found and more)
 
 
 def _check_words(check: Mapping[str, Any]) -> str:

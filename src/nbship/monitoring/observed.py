@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import MonitoringError
-from ..model.build import Distribution, load_reference
+from ..model.build import Distribution, Reference, load_reference, measure
 from ..model.package import MANIFEST, Manifest, Package, check_signer, load_lookups, read_files, read_manifest
 from ..model.signature import Column, Signature, columns_of
 from ..prediction_log import Part, Parts, input_column, latest_event, log_address, open_log
 from ..project import Project, load
 from .calendar import with_slices
-from .counting import FieldCounts
+from .drift import Collector, FieldCounts, plan, read_relations
 from .effects import Effects, Sample
 from .outcomes import kind_of, with_outcomes
 from .report import Observed, build_report
@@ -28,7 +29,6 @@ from .window import Window, end_of_today, parse_window
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..data import Lookup
     from ..prediction_log import SqlLog
 
 __all__ = ["observe", "open_model_log", "read_signature", "report_window"]
@@ -57,8 +57,10 @@ def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any
     project = load()
     window = parse_window(window_from, window_to, zone=project.timezone)
     observed = observe(project, window)
-    minimum = project.settings.monitoring.min_rows
-    report = build_report(observed, window, min_rows=minimum, folder=project.reports)
+    monitoring = project.settings.monitoring
+    report = build_report(
+        observed, window, min_rows=monitoring.min_rows, row_counts=monitoring.row_counts, folder=project.reports
+    )
     write_report(report, Path((product or {}).get("report") or project.scratch / "monitor" / "report.json"))
     return report
 
@@ -97,7 +99,8 @@ def observe(project: Project, window: Window) -> Observed:
         raise MonitoringError(
             f"There is no prediction log at '{path}'. Predict with `nbship predict` or `nbship serve` first."
         )
-    counts = _Counts(signature, load_reference(files["reference.parquet"]), load_lookups(files))
+    relations = project.settings.monitoring.relations
+    counts = _Counts(signature, files, window, relations)
     rows = Rows(project.settings.slices)
     with open_model_log(project) as log:
         parts = Parts(log, signature, start=window.start, end=window.end)
@@ -121,30 +124,55 @@ def observe(project: Project, window: Window) -> Observed:
         service=requests,
         unreadable=parts.unreadable,
         has_effect=Effects(signature, manifest, files, counts.sample).has_effect,
+        collected=counts.collector.collected(),
     )
 
 
 class _Counts:
     """Counts of the inputs and the predictions of a window."""
 
-    def __init__(self, signature: Signature, reference: Mapping[str, Distribution], lookups: Sequence[Lookup]) -> None:
-        self._signature, self._lookups, self._reference = signature, lookups, reference
+    def __init__(
+        self, signature: Signature, files: Mapping[str, bytes], window: Window, relations: Sequence[str]
+    ) -> None:
+        reference = load_reference(files["reference.parquet"])
+        self._signature, self._lookups, self._reference, self._window = (
+            signature,
+            load_lookups(files),
+            reference,
+            window,
+        )
+        self._plan = plan(window, reference.periods)
         self.kind = kind_of(signature)
         self.sample = Sample()
-        self.fields = {name: FieldCounts(name, each) for name, each in reference.items() if each.role == "input"}
-        self.prediction = FieldCounts(self.kind, reference[self.kind]) if self.kind in reference else None
+        self.collector = Collector(signature, reference, self._plan, read_relations(relations, signature))
+        self.fields = {
+            name: FieldCounts(name, each, self._plan)
+            for name, each in reference.fields.items()
+            if each.role in ("input", "given") and _is_logged(name, each, signature)
+        }
+        known = reference.fields.get(self.kind)
+        self.prediction = None if known is None else FieldCounts(self.kind, known, self._plan)
 
     def add(self, part: Part) -> pd.DataFrame:
         """Count a part, and return its frame with its looked-up columns and its outcomes."""
-        columns = self._inputs(part)
+        columns, days = self._inputs(part), self._days(part)
+        measured = measure(columns, self._signature)
         self.sample.add(columns)
+        self.collector.add(columns, measured, days)
         for name, field in self.fields.items():
-            field.add(_as_named(columns.get(name), self._reference[name]))
+            field.add(*_given(name, measured, days, self._reference))
         looked_up = {input_column(name): column for name, column in columns.items() if self._signature[name].lookup}
         scored = with_outcomes(part.frame.assign(**looked_up), self._signature)
         if self.prediction is not None:
-            self.prediction.add(scored["predicted"].to_numpy())
+            self.prediction.add(scored["predicted"].to_numpy(), days)
         return scored
+
+    def _days(self, part: Part) -> NDArray[np.int64]:
+        if self._plan.number == 1:
+            return np.zeros(len(part.frame), dtype=np.int64)
+        local = part.frame["event_time"].dt.tz_convert(self._window.zone).dt.tz_localize(None).to_numpy()
+        first = np.datetime64(self._window.days[0]).astype(np.int64)
+        return np.asarray(local.astype("datetime64[D]").astype(np.int64) - first)
 
     def _inputs(self, part: Part) -> Mapping[str, Column]:
         """Return the inputs as the model saw them: fields that were left out are looked up again, nulls stay nulls."""
@@ -157,12 +185,23 @@ class _Counts:
         return columns
 
 
-def _as_named(values: Column | None, reference: Distribution) -> Column | None:
-    """Return values with booleans as the strings by which the reference names them."""
-    if values is None or reference.kind != "category" or values.dtype.kind not in "bf":
-        return values
-    names = np.array(["false", "true", None], dtype=object)
-    return names[np.where(np.isnan(values), 2, values != 0)]
+def _is_logged(name: str, reference: Distribution, signature: Signature) -> bool:
+    """Return whether the log has a field: it has pseudonyms of personal strings, and no other personal values."""
+    field = signature[reference.given[0] if reference.given else name]
+    return not field.pii or (field.pii != "drop" and field.dtype in ("string", "category"))
+
+
+def _given(
+    name: str, measured: Mapping[str, Column], days: NDArray[np.int64], reference: Reference
+) -> tuple[Column | None, NDArray[np.int64]]:
+    """Return the values of a field and their days; of a field given another, only the rows with that value."""
+    given = reference.fields[name].given
+    if given is None:
+        return measured.get(name), days
+    if given[0] not in measured or given[1] not in measured:
+        return None, days
+    chosen = measured[given[1]] == given[2]
+    return measured[given[0]][chosen], days[chosen]
 
 
 def _nothing(latest: datetime | None, window: Window, unreadable: Sequence[str]) -> str:

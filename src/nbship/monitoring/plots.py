@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .verdict import ALERT, INSUFFICIENT, OK, WARNING
+from .verdict import ALERT, INSUFFICIENT, NOTICE, OK, WARNING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,28 +13,37 @@ if TYPE_CHECKING:
 
 __all__ = ["by_day", "by_slice", "calibration", "distributions", "input_drift", "over_windows", "predictions"]
 
-_COLOURS = {OK: "#4c9f70", INSUFFICIENT: "#a9b0b7", WARNING: "#e6a23c", ALERT: "#d1495b"}
+_COLOURS = {OK: "#4c9f70", NOTICE: "#5b8db8", INSUFFICIENT: "#a9b0b7", WARNING: "#e6a23c", ALERT: "#d1495b"}
 _BEFORE, _NOW, _TRUTH = "#9aa5b1", "#2563a8", "#d1495b"
-_LIMITS = ((0.1, "warning"), (0.2, "alert"))
+# Smaller indices are drawn as this one, on a logarithmic scale.
+_LEAST_INDEX = 0.001
 
 
 def input_drift(report: Mapping[str, Any]) -> Figure | None:
-    """Plot the stability index of each input, the largest on top, coloured by verdict."""
-    records = sorted((r for r in report["drift"] if r.get("psi") is not None), key=lambda r: r["psi"])
+    """Plot the stability index of each input beside its limit, the one nearest to its limit on top, coloured by verdict.
+
+    Reports of format 1 have no limits.
+    """
+    records = [r for r in (*report["drift"], *report.get("given", ())) if r.get("psi") is not None]
     if not records:
         return None
-    figure, axes = _axes(width=8, height=0.6 + 0.28 * len(records))
-    axes.barh(
-        [r["field"] for r in records], [r["psi"] for r in records], color=[_COLOURS[r["verdict"]] for r in records]
-    )
-    right = min(1.0, max(0.3, *(r["psi"] for r in records)) * 1.15)
-    for position, record in enumerate(records):
-        axes.text(min(record["psi"], right * 0.93) + right * 0.01, position, f"{record['psi']:.2f}", va="center", fontsize=8, color="white" if record["psi"] > right * 0.93 else "black")  # fmt: skip
-    for limit, name in _LIMITS:
-        axes.axvline(limit, color=_COLOURS[name], linewidth=1, linestyle="--", label=f"{name} from {limit}")
-    axes.set(xlim=(0, right), xlabel="Population stability index against the training data")
-    axes.legend(loc="lower right", frameon=False)
+    records.sort(key=_nearness)
+    figure, axes = _axes(width=8, height=0.9 + 0.28 * len(records))
+    sizes = [max(r["psi"], _LEAST_INDEX) for r in records]
+    axes.barh([r["field"] for r in records], sizes, color=[_COLOURS[r["verdict"]] for r in records])
+    limits = [(place, r["history"]["limit"]) for place, r in enumerate(records) if r.get("history")]
+    if limits:
+        axes.plot([limit for _, limit in limits], [place for place, _ in limits], linestyle="", marker="|", markersize=12, markeredgewidth=2, color="black", label="limit of past periods")  # fmt: skip
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    axes.set_xscale("log")
+    axes.set(xlim=(_LEAST_INDEX, None), xlabel="Population stability index against the training data (log scale)")
     return figure
+
+
+def _nearness(record: Mapping[str, Any]) -> float:
+    """Return the index of an input as a multiple of its limit."""
+    history = record.get("history")
+    return float(record["psi"]) / (history["limit"] if history else 1.0)
 
 
 def predictions(report: Mapping[str, Any]) -> Figure | None:
@@ -65,8 +74,9 @@ def calibration(report: Mapping[str, Any]) -> Figure | None:
 
 def distributions(report: Mapping[str, Any], *, most: int = 6) -> Figure | None:
     """Plot the distributions of the inputs that drifted most, in the window and in the reference."""
-    records = [r for r in report["drift"] if r["verdict"] in (WARNING, ALERT) and r.get("distribution")]
-    records = sorted(records, key=lambda r: -r["psi"])[:most]
+    both = (*report["drift"], *report.get("given", ()))
+    records = [r for r in both if r["verdict"] in (WARNING, ALERT) and r.get("distribution")]
+    records = sorted(records, key=lambda r: -_nearness(r))[:most]
     if not records:
         return None
     import matplotlib.pyplot as plt

@@ -1,23 +1,27 @@
 """The report of a window: its sections, and its file.
 
-`report.json`, format 1 (canonical JSON: sorted keys, exact floats, no NaN)::
+`report.json`, format 2 (canonical JSON: sorted keys, exact floats, no NaN)::
 
-    format            1
+    format            2
     model, version    the package that predictions are compared with
     window            from, to, timezone
+    promises          periods, days, false_alarms, distribution_free, reason
     volume            rows, days, per_day, missing_days, by_mode, by_version, unreadable, verdict, reason
-    drift             one record per input: psi, jensen_shannon, chi_squared, ks, missing, new_categories,
-                      distribution, checks, verdict, reason; unused if it drifted and no prediction depends
-                      on it
+    drift             one record per input: effective_rows, psi, jensen_shannon, chi_squared, ks, missing, new_categories,
+                      distribution, history, checks, listed, verdict, kind, reason; unused if it drifted and no prediction
+                      depends on it
+    given             the same per input and value of another field
     prediction_drift  the same for the predictions
+    data              one record per check of rows: check, subject, value, reference, p_value, verdict, kind, reason
+    unseen            rows, share, fields, months, verdict, kind, reason
     performance       rows, labelled, share_labelled, measures, reference, calibration, checks, verdict,
                       reason
     slices            one record per slice: slice, value, rows, measures, verdict
     trend             one record per earlier window, then one for this window
     service           requests, errors, share_errors, latency_ms, from, to, verdict, reason
-    verdict           ok | insufficient | warning | alert
+    verdict           ok | notice | insufficient | warning | alert
     headline, advice  what changed and what to do, in words
-    reasons           the findings and insufficient checks, findings first
+    reasons           verdict, kind, subject and reason of findings, then notices, then insufficient checks
 """
 
 from __future__ import annotations
@@ -28,13 +32,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .conclusion import conclude
-from .drift import CHECKS_A_FIELD, Counted, drift
+from .drift import Collected, Compared, integrity, measure, settle, unseen
 from .performance import performance
 from .report_file import FORMAT
 from .service import service, volume
 from .slices import slices
 from .trend import trend
-from .verdict import ALERT, FALSE_ALARMS, OK, WARNING
+from .verdict import ALERT, FALSE_ALARMS, INSUFFICIENT, OK, WARNING
 from .window import Window
 
 if TYPE_CHECKING:
@@ -42,17 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Compared", "Observed", "build_report"]
 
-# Missing days, ranking and calibration, and all slices together.
-_OTHER_CHECKS = 4
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A field's counts in the reference and in the window; `current` is None where the window does not have it."""
-
-    name: str
-    reference: Counted
-    current: Counted | None
+# Missing days, ranking and calibration, and all slices together; and the share of a field in the false alarms.
+_OTHER_CHECKS, _CHECKS_A_FIELD = 4, 3
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,8 @@ class Observed:
         One sentence for each batch run of the window whose rows can no longer be read.
     has_effect
         Returns whether predictions depend on an input; it is asked about inputs that drifted.
+    collected
+        Counts of the rows as a whole.
     """
 
     model: str
@@ -95,10 +92,11 @@ class Observed:
     service: Mapping[str, Any] = field(default_factory=lambda: service(()))
     unreadable: Sequence[str] = ()
     has_effect: Callable[[str], bool] = lambda _: True
+    collected: Collected = field(default_factory=Collected)
 
 
 def build_report(
-    observed: Observed, window: Window, *, min_rows: int = 200, folder: Path | None = None
+    observed: Observed, window: Window, *, min_rows: int = 200, row_counts: bool = True, folder: Path | None = None
 ) -> dict[str, Any]:
     """Build the report of a window.
 
@@ -106,6 +104,8 @@ def build_report(
     ----------
     min_rows
         Rows below which a check is `insufficient`.
+    row_counts
+        Whether to compare the number of rows with the training data.
     folder
         The folder with the reports of other windows, for the trend.
 
@@ -114,12 +114,11 @@ def build_report(
     dict
         The report, as the module describes it.
     """
-    alpha = FALSE_ALARMS / (CHECKS_A_FIELD * (len(observed.fields) + 1) + _OTHER_CHECKS)
-    limits: dict[str, Any] = {"alpha": alpha, "min_rows": min_rows}
+    limits: dict[str, Any] = {"alpha": _alpha(observed), "min_rows": min_rows}
     sections = {
         "volume": volume(observed.frame, window, unreadable=observed.unreadable, **limits),
-        "drift": [_input_drift(compared, observed, limits) for compared in observed.fields],
-        "prediction_drift": _prediction_drift(observed.prediction, limits),
+        **_of_data(observed, min_rows=min_rows, row_counts=row_counts),
+        "unseen": unseen(observed.collected, window),
         "performance": performance(
             observed.frame, kind=observed.kind, reference=observed.held_out, zone=window.zone, **limits
         ),
@@ -131,19 +130,36 @@ def build_report(
         "model": observed.model,
         "version": observed.version,
         "window": {"from": window.first, "to": window.last, "timezone": window.zone.key},
+        "promises": _promises(observed),
         **sections,
         **conclude(sections),
     }
     return report | {"trend": trend(folder, report)}
 
 
-def _drift(compared: Compared, limits: Mapping[str, Any]) -> dict[str, Any]:
-    return drift(compared.name, compared.reference, compared.current, **limits)
+def _alpha(observed: Observed) -> float:
+    """Return the share of a single check outside of drift."""
+    return FALSE_ALARMS / (_CHECKS_A_FIELD * (len(observed.fields) + 1) + _OTHER_CHECKS)
 
 
-def _input_drift(compared: Compared, observed: Observed, limits: Mapping[str, Any]) -> dict[str, Any]:
-    record = _drift(compared, limits)
-    if record["verdict"] not in (WARNING, ALERT) or observed.has_effect(compared.name):
+def _of_data(observed: Observed, *, min_rows: int, row_counts: bool) -> dict[str, Any]:
+    """Judge all checks of data together: fields, fields given others, predictions, and rows as a whole."""
+    inputs = [measure(compared, min_rows=min_rows) for compared in observed.fields]
+    prediction = None if observed.prediction is None else measure(observed.prediction, min_rows=min_rows)
+    rows = integrity(observed.collected, min_rows=min_rows, row_counts=row_counts)
+    *settled, last = settle([*inputs, *([] if prediction is None else [prediction]), {"checks": rows, "verdict": OK}], others=_OTHER_CHECKS)  # fmt: skip
+    judged = [_with_effect(record, observed) for record in settled[: len(inputs)]]
+    return {
+        "drift": [record for record in judged if not record.get("given")],
+        "given": [record for record in judged if record.get("given")],
+        "prediction_drift": settled[-1] if prediction is not None else _no_prediction(),
+        "data": last["checks"],
+    }
+
+
+def _with_effect(record: dict[str, Any], observed: Observed) -> dict[str, Any]:
+    given = record.get("given")
+    if record["verdict"] not in (WARNING, ALERT) or observed.has_effect(given["field"] if given else record["field"]):
         return record
     return record | {
         "verdict": OK,
@@ -152,8 +168,22 @@ def _input_drift(compared: Compared, observed: Observed, limits: Mapping[str, An
     }
 
 
-def _prediction_drift(compared: Compared | None, limits: Mapping[str, Any]) -> dict[str, Any]:
-    if compared is None:
-        reason = "The package holds no reference distribution of predictions."
-        return {"field": None, "rows": 0, "checks": [], "verdict": "insufficient", "reason": reason}
-    return _drift(compared, limits)
+def _no_prediction() -> dict[str, Any]:
+    reason = "The package holds no reference distribution of predictions."
+    return {"field": None, "rows": 0, "checks": [], "verdict": INSUFFICIENT, "kind": None, "reason": reason}
+
+
+def _promises(observed: Observed) -> dict[str, Any]:
+    """Return how often a report on unchanged data raises a false alarm: if past indices are log-normal, and without that.
+
+    Without an assumption, a window that is more extreme than all of B past periods has the probability 1 / (B + 1).
+    """
+    plan = observed.collected.plan
+    number = len(plan.units)
+    return {
+        "periods": number,
+        "days": plan.length,
+        "false_alarms": FALSE_ALARMS if number else None,
+        "distribution_free": 1 / (number + 1) if number else None,
+        "reason": plan.reason,
+    }

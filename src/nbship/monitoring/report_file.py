@@ -13,7 +13,9 @@ from ..notebook import canonical_json
 
 __all__ = ["FORMAT", "read_report", "read_reports", "report_paths", "write_report"]
 
-FORMAT = 1
+# Format 2 has the verdict `notice`, kinds of findings, and the sections `data`, `given`, `unseen` and `promises`.
+FORMAT = 2
+_READABLE = (1, FORMAT)
 
 
 def write_report(report: Mapping[str, Any], path: Path) -> Path:
@@ -37,9 +39,9 @@ def read_report(path: Path) -> dict[str, Any]:
         raise MonitoringError(
             f"The report '{path}' cannot be read: {error}. Delete its folder and run `nbship monitor` for that window again."
         ) from error
-    if number != FORMAT:
+    if number not in _READABLE:
         raise MonitoringError(
-            f"The report '{path}' has format {number}; this nbship reads format {FORMAT}. Upgrade nbship."
+            f"The report '{path}' has format {number}; this nbship reads formats 1 to {FORMAT}. Upgrade nbship."
         )
     return dict(report)
 

@@ -6,11 +6,11 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .verdict import ALERT, INSUFFICIENT, OK, WARNING
+from .verdict import ALERT, INSUFFICIENT, NOTICE, OK, WARNING
 
 __all__ = ["COLOURS", "Table"]
 
-COLOURS = {OK: "#3d8b5f", INSUFFICIENT: "#7b858f", WARNING: "#b7791f", ALERT: "#c53b4f"}
+COLOURS = {OK: "#3d8b5f", NOTICE: "#3b6f9c", INSUFFICIENT: "#7b858f", WARNING: "#b7791f", ALERT: "#c53b4f"}
 _CELL = "padding:4px 14px 4px 0;vertical-align:top;white-space:normal"
 
 

@@ -9,8 +9,10 @@ from .table import Table
 
 __all__ = [
     "conclusion",
+    "data_table",
     "drift_table",
     "performance_table",
+    "promises",
     "reasons_table",
     "service_table",
     "slice_table",
@@ -37,7 +39,7 @@ _NAMES = {
 _JUDGED = {"mean probability against rate": "mean_probability"}
 _NUMBERS = (
     *_NAMES.values(),
-    *("Rows", "Labelled", "Stability index", "Jensen-Shannon", "Missing", "Missing in training", "New values"),
+    *("Rows", "Labelled", "Stability index", "Limit", "Worth", "Missing", "Missing in training", "New values"),
     *("This window", "Held-out data", "Inputs drifted", "Value"),
 )
 
@@ -71,9 +73,39 @@ def reasons_table(report: Mapping[str, Any]) -> Table:
 
 
 def drift_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate the inputs, the largest drift first."""
-    records = sorted(report["drift"], key=lambda record: -(record.get("psi") or 0.0))
-    return _table([_drift_row(record) for record in records])
+    """Tabulate the inputs: findings first, then those worth a look, then the nearest to their limits."""
+    both = [*report["drift"], *report.get("given", ())]
+    return _table([_drift_row(record) for record in sorted(both, key=_rank)])
+
+
+def _rank(record: Mapping[str, Any]) -> tuple[int, bool, float]:
+    history = record.get("history")
+    order = {"alert": 0, "warning": 1}.get(record["verdict"], 2)
+    return order, not record.get("listed"), -(record.get("psi") or 0.0) / (history["limit"] if history else 1.0)
+
+
+def data_table(report: Mapping[str, Any]) -> Table:
+    """Tabulate the checks of rows as a whole, and what training never saw."""
+    unseen = report.get("unseen")
+    rows = [{"Check": "not seen in training", "Subject": "months and ranges", **_judged(unseen)}] if unseen else []
+    checks = [{"Check": each["check"], "Subject": each["subject"], **_judged(each)} for each in report.get("data", ())]
+    return _table([*checks, *rows] or [{"Check": "none", "Finding": "The report is of an older format."}])
+
+
+def _judged(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Verdict": record["verdict"], "Finding": record["reason"]}
+
+
+def promises(report: Mapping[str, Any]) -> str:
+    """Return how far the verdicts on data can be trusted, as Markdown."""
+    found = report.get("promises") or {}
+    if not found.get("periods"):
+        return f"Insufficient history: {_escape(found.get('reason') or 'the package does not store past periods.')}"
+    return (
+        f"Judged by {found['periods']} past periods of {found['days']} days. On data that differ no more than those, "
+        f"{found['false_alarms']:.0%} of reports raise a false alarm if past indices are log-normal; without this "
+        f"assumption, {found['periods']} periods support no more than one in {found['periods'] + 1} reports."
+    )
 
 
 def performance_table(report: Mapping[str, Any]) -> Table:
@@ -140,11 +172,15 @@ def trend_table(report: Mapping[str, Any]) -> Table:
 
 def _drift_row(record: Mapping[str, Any]) -> dict[str, Any]:
     missing = record.get("missing", {"share": None, "reference_share": None})
+    history, worth = record.get("history"), record.get("effective_rows")
+    verdict = f"{record['verdict']}, worth a look" if record.get("listed") and record["verdict"] == "ok" else record["verdict"]  # fmt: skip
     return {
         "Input": record["field"],
-        "Verdict": f"{record['verdict']}, not used" if record.get("unused") else record["verdict"],
+        "Verdict": f"{record['verdict']}, not used" if record.get("unused") else verdict,
         "Stability index": _number(record.get("psi")),
-        "Jensen-Shannon": _number(record.get("jensen_shannon")),
+        "Limit": _number(history["limit"] if history else None),
+        "Rows": f"{record['rows']:,}",
+        "Worth": "–" if worth is None else f"{worth:,.0f}",
         "Missing": _percent(missing["share"]),
         "Missing in training": _percent(missing["reference_share"]),
         "New values": record.get("new_categories", {}).get("count", 0) or "",

@@ -42,7 +42,9 @@ def trend_row(report: Mapping[str, Any]) -> dict[str, Any]:
         "rows": report["volume"]["rows"],
         "labelled": report["performance"]["labelled"],
         **{name: measures[name] for name in names},
-        "inputs_moved": sum(record["verdict"] in (WARNING, ALERT) for record in report["drift"]),
+        "inputs_moved": sum(
+            record["verdict"] in (WARNING, ALERT) for record in (*report["drift"], *report.get("given", ()))
+        ),
         "prediction_psi": report["prediction_drift"].get("psi"),
         "verdict": report["verdict"],
     }

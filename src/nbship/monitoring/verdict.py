@@ -1,6 +1,7 @@
-"""Verdicts of checks, by severity: `ok`, `insufficient`, `warning`, `alert`; the last two are findings.
+"""Verdicts of checks, by severity: `ok`, `notice`, `insufficient`, `warning`, `alert`; the last two are findings.
 
-A check on too little data is `insufficient`, never `ok`: silence is not health.
+A check on too little data is `insufficient`, never `ok`: silence is not health. The kinds say what a finding about data is,
+by consequence: broken data are an alert, a value beyond its history a warning, and what training never saw a notice.
 """
 
 from __future__ import annotations
@@ -8,10 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["ALERT", "FALSE_ALARMS", "INSUFFICIENT", "OK", "WARNING", "Thresholds", "grade", "worst"]
+__all__ = [
+    "ALERT",
+    "BEYOND",
+    "BROKEN",
+    "FALSE_ALARMS",
+    "INSUFFICIENT",
+    "NOTICE",
+    "OK",
+    "UNSEEN",
+    "USUAL",
+    "WARNING",
+    "Thresholds",
+    "grade",
+    "worst",
+]
 
-OK, INSUFFICIENT, WARNING, ALERT = "ok", "insufficient", "warning", "alert"
-_ORDER = (OK, INSUFFICIENT, WARNING, ALERT)
+OK, NOTICE, INSUFFICIENT, WARNING, ALERT = "ok", "notice", "insufficient", "warning", "alert"
+_ORDER = (OK, NOTICE, INSUFFICIENT, WARNING, ALERT)
+
+BROKEN, BEYOND, UNSEEN, USUAL = "broken data", "beyond its history", "not seen in training", "as between past periods"
 
 # The share of reports on unchanged data that may raise a false alarm, split between the checks of a report.
 FALSE_ALARMS = 0.01

@@ -151,10 +151,18 @@ class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The monitoring notebook, and the minimum number of rows for a check."""
+    """The monitoring notebook, and what it checks.
+
+    `min_rows` is the minimum number of rows for a check. `relations` between two fields, such as "low <= high", are checked
+    but broken rows are predicted, other than those of the signature. `given` names a field and a category or the event
+    time: the field is compared for each value of the other. `row_counts` compares the number of rows with training.
+    """
 
     notebook: str = "notebooks/90_monitor.ipynb"
     min_rows: _Count = 200
+    relations: list[str] = []
+    given: dict[str, str] = {}
+    row_counts: bool = True
 
 
 class AlertRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

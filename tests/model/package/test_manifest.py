@@ -83,8 +83,8 @@ def test_a_path_outside_the_package_is_rejected(path: str) -> None:
 
 def test_an_unknown_format_is_reported(package: Path) -> None:
     content = json.loads((package / "MANIFEST.json").read_text())
-    (package / "MANIFEST.json").write_text(json.dumps({**content, "format": 2}))
-    with pytest.raises(PackageError, match="has format 2"):
+    (package / "MANIFEST.json").write_text(json.dumps({**content, "format": 3}))
+    with pytest.raises(PackageError, match="has format 3; this version of nbship reads formats 1 to 2"):
         predictor.load(package)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_MARKS = {"ok": "ok  ", "insufficient": "…   ", "warning": "warn", "alert": "ALRT"}
+_MARKS = {"ok": "ok  ", "notice": "note", "insufficient": "…   ", "warning": "warn", "alert": "ALRT"}
 _SHOWN = 10
 
 

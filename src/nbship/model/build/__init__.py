@@ -9,24 +9,40 @@ from ...lazy import lazy_names
 if TYPE_CHECKING:
     from .build import build_package, load_estimator, save_estimator
     from .container import write_context
+    from .counts import Counts
     from .from_file import infer_signature, package_saved, write_onnx
     from .locked_hashes import find_lock
-    from .reference import Distribution, count, load_reference
+    from .measured import measure
+    from .periods import LEAST_ROWS, Periods, distinct_values, is_known, joined, repeated, row_hashes, six_digits
+    from .reference import Distribution, Reference, count, identified_by
+    from .reference_file import load_reference
     from .wheel import build_wheel
 else:
     __getattr__ = lazy_names(__name__)
 
 __all__ = [
+    "LEAST_ROWS",
+    "Counts",
     "Distribution",
+    "Periods",
+    "Reference",
     "build_package",
     "build_wheel",
     "count",
+    "distinct_values",
     "find_lock",
+    "identified_by",
     "infer_signature",
+    "is_known",
+    "joined",
     "load_estimator",
     "load_reference",
+    "measure",
     "package_saved",
+    "repeated",
+    "row_hashes",
     "save_estimator",
+    "six_digits",
     "write_context",
     "write_onnx",
 ]

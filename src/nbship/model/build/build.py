@@ -70,6 +70,7 @@ def build_package(
     card: str | Mapping[str, Any] = "",
     metrics: Mapping[str, Any] | None = None,
     verdict: Mapping[str, Any] | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Build the package of a fitted estimator. If it fails, the folder does not change.
 
@@ -91,6 +92,9 @@ def build_package(
         Metrics on held-out rows, the baseline for monitoring.
     verdict
         Verdict of the gate: `passed` and `reasons`.
+    given
+        Field -> another field: the distribution of the field is stored for each value of the other, for monitoring. The
+        other field is a category or the event time.
 
     Raises
     ------
@@ -142,10 +146,10 @@ def build_package(
     files["signature.json"] = json_bytes(signature.to_json())
     base = _loaded(name, files)
     check_accepted_values(base, base.complete(rows))
-    given = {"Golden": golden, "Training": reference}
+    frames = {"Golden": golden, "Training": reference}
     asked = {
         kind: (frame, ask(fitted, signature, frame))
-        for kind, frame in given.items()
+        for kind, frame in frames.items()
         if set(signature.names) <= set(frame)
     }
 
@@ -183,6 +187,7 @@ def build_package(
         reference=reference,
         metrics=metrics,
         verdict=verdict,
+        given=given,
     )
     files["MODEL_CARD.md"] = make_card(name, card, signature=signature, metrics=metrics, libraries=libraries).encode()
     return _write(target, name, files)

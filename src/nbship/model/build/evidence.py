@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ...errors import SignatureError
 from ..package import GOLDEN_OUTPUT, Package, PackagedModel, json_bytes, make_manifest, parquet_bytes, read_manifest
 from ..signature import Field, Signature, example_record, read_rows
-from .reference import describe, dump_reference
+from .reference import describe
+from .reference_file import dump_reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ def gather_evidence(
     reference: pd.DataFrame,
     metrics: Mapping[str, Any] | None,
     verdict: Mapping[str, Any] | None,
+    given: Mapping[str, str] | None = None,
 ) -> dict[str, bytes]:
     """Predict the golden and the reference rows with the packaged model, and return the files with the results."""
     model = PackagedModel(Package(read_manifest(make_manifest(name, files)), files))
@@ -49,7 +51,7 @@ def gather_evidence(
     shown = rows.assign(**{f"{GOLDEN_OUTPUT}{kind}": values for kind, values in predictions.columns().items()})
     return {
         "golden.parquet": parquet_bytes(shown),
-        "reference.parquet": dump_reference(describe(columns, signature, outputs=outputs)),
+        "reference.parquet": dump_reference(describe(columns, signature, outputs=outputs, given=given)),
         "acceptance.json": json_bytes(acceptance),
     }
 

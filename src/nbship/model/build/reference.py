@@ -1,26 +1,28 @@
 """The distributions of inputs and predictions in training: counts of bins and categories, never rows.
 
-`reference.parquet` has one row for each bin and category, and one for missing values. Numbers have at most 100 bins
-between their quantiles, and one bin on either side for values outside the range of the training data. A bin holds the
-values above its lower edge, up to and including its upper edge. For free text and personal data, only missing and
-present values are counted.
+Numbers have at most 100 bins between their quantiles, and one bin on either side for values outside the range of the
+training data. For free text and personal data, only missing and present values are counted. With an event time, the
+counts of periods, such as days, show how much a field differs from one to the next.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..signature import Column, Field, Signature
-from ..stored_files import reading
+from ...errors import SignatureError
+from ..signature import Column, Columns, Field, Signature, to_local
+from .counts import Counts, count_in_bins, count_in_categories, count_texts, edges_of, groups_of
+from .measured import HOURS, measure, zone_of
+from .periods import Blocks, Periods, choose_periods, day_numbers, distinct_values, known_values, repeated, row_hashes
 
-__all__ = ["Distribution", "count", "describe", "dump_reference", "load_reference"]
+__all__ = ["Distribution", "Reference", "count", "describe", "identified_by"]
 
-_BINS = 100
+# A field is counted given another one only for its most frequent values.
+_MOST_GIVEN = 24
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class Distribution:
     Attributes
     ----------
     kind
-        "number" (bins), "category", or "text" (only missing or not).
+        "number" (bins), "category", "hour" (of a day), or "text" (only missing or not).
     role
-        "input" or "output".
+        "input", "output", or "given".
     edges
         The edges of bins, shape (bins + 1,); the outer edges are infinite.
     categories
@@ -41,6 +43,17 @@ class Distribution:
         The number of rows in each bin or category; for text, one number: rows with a value.
     missing
         Rows without a value.
+    periods
+        The counts of each period in the groups of bins or in the categories, and its missing values, shape
+        (periods, groups + 1).
+    repeats
+        1 for each day with the same set of values as the day before, else 0, shape (periods,).
+    known
+        Of a number with few distinct values: these values, sorted.
+    alone
+        The largest share of a period's rows whose value no other period has.
+    given
+        Of "given": the field, the other field and its value. Only rows with this value are counted.
     """
 
     kind: str
@@ -49,167 +62,188 @@ class Distribution:
     missing: int
     edges: Column | None = None
     categories: tuple[str, ...] | None = None
+    periods: NDArray[np.int64] | None = None
+    repeats: NDArray[np.int64] | None = None
+    known: NDArray[np.float64] | None = None
+    alone: float = 0.0
+    given: tuple[str, str, str] | None = None
 
     @property
     def rows(self) -> int:
         """The number of all rows."""
         return int(self.counts.sum()) + self.missing
 
+    @property
+    def groups(self) -> NDArray[np.intp]:
+        """The first bin of each group, shape (groups,); a category is a group."""
+        return groups_of(self.counts) if self.kind == "number" else np.arange(len(self.counts))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The distributions of all fields by name, and the periods of their rows; None without an event time."""
+
+    fields: Mapping[str, Distribution]
+    periods: Periods | None = None
+
 
 def describe(
-    columns: Mapping[str, Column], signature: Signature, *, outputs: Mapping[str, Column]
-) -> dict[str, Distribution]:
-    """Count inputs (columns of the signature) and outputs (kind -> array)."""
-    found = {
-        field.name: _describe(columns[field.name], field) for field in signature.inputs if field.dtype != "datetime"
-    }
-    for kind, values in outputs.items():
-        numeric = kind.partition(".")[0] != "label"
-        column = np.asarray(values, dtype=np.float64) if numeric else np.array([str(v) for v in values], dtype=object)
-        found[kind] = _numbers(column, "output") if numeric else _categories(column, "output")
-    return found
+    columns: Columns, signature: Signature, *, outputs: Mapping[str, Column], given: Mapping[str, str] | None = None
+) -> Reference:
+    """Count inputs (columns of the signature) and outputs (kind -> array), all rows together and by period.
+
+    Parameters
+    ----------
+    given
+        Field -> another field, a category or the event time: the field is also counted for each value of the other.
+
+    Raises
+    ------
+    SignatureError
+        If `given` names a field that cannot be counted so.
+    """
+    measured = measure(columns, signature)
+    of_outputs = {name: _output(name, values) for name, values in outputs.items()}
+    fields = {name: _describe(values, signature, name) for name, values in measured.items()}
+    fields |= {name: _distribution(values, _kind_of_output(name), "output") for name, values in of_outputs.items()}
+    fields |= _given(measured, fields, given or {})
+    blocks = _blocks(columns, signature)
+    if blocks is None:
+        return Reference(fields)
+    values = {**measured, **of_outputs}
+    fields = {name: _by_period(each, values, measured, blocks, name=name) for name, each in fields.items()}
+    return Reference(fields, _periods(columns, signature, blocks))
 
 
-def _describe(column: Column, field: Field) -> Distribution:
-    if field.pii or field.dtype == "string":
-        missing = _nulls(column)
-        return Distribution("text", "input", np.array([int((~missing).sum())]), int(missing.sum()))
-    if field.dtype == "category":
-        return _categories(column, "input")
-    if field.dtype == "bool":
-        values = np.array(
-            [None if value != value else str(bool(value)).lower() for value in column.tolist()], dtype=object
-        )
-        return _categories(values, "input")
-    return _numbers(column.astype(np.float64), "input")
+def identified_by(columns: Columns, signature: Signature) -> dict[str, Column]:
+    """Return the columns in which two rows must agree to be copies; the log has no personal values to compare."""
+    return {field.name: columns[field.name] for field in signature.inputs if not field.pii and field.name in columns}
 
 
-def _numbers(values: Column, role: str) -> Distribution:
-    known = np.sort(values[np.isfinite(values)])
-    inner = known
-    if len(known):
-        between = np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower")
-        # The outer bins are for values outside the range of the training data, so they are empty here.
-        inner = np.unique(np.concatenate([[np.nextafter(known[0], -np.inf)], between, [known[-1]]]))
-    edges = np.concatenate([[-np.inf], inner, [np.inf]])
-    return Distribution("number", role, _in_bins(known, edges), int(len(values) - len(known)), edges=edges)
-
-
-def _in_bins(values: Column, edges: Column) -> Column:
-    # Sorting once and searching for each edge is several times faster than searching the edges for each value.
-    upto = np.searchsorted(np.sort(values), edges[1:-1], side="right")
-    return np.diff(upto, prepend=0, append=len(values))
-
-
-def _categories(values: Column, role: str) -> Distribution:
-    counts, missing = _frequencies(values)
-    names = sorted(counts)
-    return Distribution(
-        "category", role, np.array([counts[name] for name in names], dtype=np.int64), missing, categories=tuple(names)
-    )
-
-
-def _frequencies(values: Column) -> tuple[dict[str, int], int]:
-    """Return the frequency of each string, and the number of missing values."""
-    import pandas as pd
-
-    codes, names = pd.factorize(values)
-    known = codes[codes >= 0]
-    found: dict[str, int] = {}
-    for name, rows in zip(names.tolist(), np.bincount(known, minlength=len(names)).tolist(), strict=True):
-        found[str(name)] = found.get(str(name), 0) + rows
-    return found, len(values) - len(known)
-
-
-def _nulls(values: Column) -> Column:
-    if values.dtype.kind == "O":
-        return np.array([value is None or value != value for value in values], dtype=bool)
-    return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values.astype(np.float64))
-
-
-def count(values: Column, like: Distribution) -> tuple[Column, int, dict[str, int]]:
+def count(values: Column, like: Distribution, *, blocks: Column | None = None, number: int = 1) -> Counts:
     """Count values in the bins or categories of a distribution.
 
     Parameters
     ----------
     values
         Numbers (NaN is missing) or strings (None is missing), shape (n,).
-
-    Returns
-    -------
-    tuple
-        The counts in the order of `like.counts`, the number of missing values, and the frequencies of categories that
-        `like` does not have.
+    blocks
+        The block of each row, from 0 to `number - 1`, or -1 for none, shape (n,). By default all rows are one block.
     """
+    of_rows = np.zeros(len(values), dtype=np.int64) if blocks is None else blocks
     if like.kind == "number":
-        numbers = values.astype(np.float64)
-        known = numbers[np.isfinite(numbers)]
         assert like.edges is not None
-        return _in_bins(known, like.edges), len(numbers) - len(known), {}
+        return count_in_bins(values, like.edges, of_rows, number)
     if like.kind == "text":
-        missing = _nulls(values)
-        return np.array([int((~missing).sum())]), int(missing.sum()), {}
-    found, without = _frequencies(values)
-    known_counts = np.array([found.pop(name, 0) for name in like.categories or ()], dtype=np.int64)
-    return known_counts, without, found
+        return count_texts(values, of_rows, number)
+    return count_in_categories(values, like.categories or (), of_rows, number)
 
 
-_COLUMNS = ("field", "role", "kind", "lower", "upper", "category", "count")
+def _output(name: str, values: Column) -> Column:
+    if _kind_of_output(name) == "number":
+        return np.asarray(values, dtype=np.float64)
+    return np.array([str(value) for value in values], dtype=object)
 
 
-def _schema() -> Any:
-    import pyarrow as pa
-
-    kinds = (pa.string(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.string(), pa.int64())
-    return pa.schema(list(zip(_COLUMNS, kinds, strict=True)))
+def _kind_of_output(name: str) -> str:
+    return "category" if name.partition(".")[0] == "label" else "number"
 
 
-def dump_reference(distributions: Mapping[str, Distribution]) -> bytes:
-    """Return the bytes of `reference.parquet`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = [row for name, each in distributions.items() for row in _rows(name, each)]
-    table = pa.Table.from_pylist([dict(zip(_COLUMNS, row, strict=True)) for row in rows], schema=_schema())
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def _rows(name: str, each: Distribution) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
-    for index, number in enumerate(each.counts.tolist()):
-        lower, upper = (
-            (float(each.edges[index]), float(each.edges[index + 1])) if each.edges is not None else (None, None)
-        )
-        category = each.categories[index] if each.categories is not None else None
-        rows.append((name, each.role, each.kind, lower, upper, category, number))
-    return [*rows, (name, each.role, "missing", None, None, None, each.missing)]
+def _describe(values: Column, signature: Signature, name: str) -> Distribution:
+    field: Field = signature[name]
+    if field.pii or field.dtype == "string":
+        kind = "text"
+    elif name == signature.event_time:
+        kind = "hour"
+    else:
+        kind = "category" if field.dtype in ("category", "bool") else "number"
+    return _distribution(values, kind, "input")
 
 
-def load_reference(data: bytes) -> dict[str, Distribution]:
-    """Read the bytes of `reference.parquet`.
-
-    Raises
-    ------
-    CorruptPackageError
-        If the bytes are not such a file.
-    """
-    import pyarrow.parquet as pq
-
-    with reading("reference.parquet"):
-        table = pq.read_table(io.BytesIO(data))
-        fields: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for row in table.select(_COLUMNS).cast(_schema()).to_pylist():
-            fields.setdefault((row["field"], row["role"]), []).append(row)
-        return {name: _distribution(role, inner) for (name, role), inner in fields.items()}
+def _distribution(values: Column, kind: str, role: str) -> Distribution:
+    """Return the distribution of values, in bins or categories of their own."""
+    empty = Distribution(kind, role, np.array([], dtype=np.int64), 0)
+    if kind == "number":
+        empty = replace(empty, edges=edges_of(values.astype(np.float64)))
+    elif kind != "text":
+        names = set() if kind == "hour" else {str(value) for value in values[~_is_null(values)].tolist()}
+        empty = replace(empty, categories=HOURS if kind == "hour" else tuple(sorted(names)))
+    return _filled(empty, values)
 
 
-def _distribution(role: str, rows: list[dict[str, Any]]) -> Distribution:
-    missing = sum(row["count"] for row in rows if row["kind"] == "missing")
-    known = [row for row in rows if row["kind"] != "missing"]
-    kind = known[0]["kind"] if known else "category"
-    counts = np.array([row["count"] for row in known], dtype=np.int64)
-    edges = np.array([known[0]["lower"], *(row["upper"] for row in known)]) if kind == "number" else None
-    categories = tuple(row["category"] for row in known) if kind == "category" else None
-    return Distribution(kind, role, counts, missing, edges=edges, categories=categories)
+def _filled(empty: Distribution, values: Column) -> Distribution:
+    table = count(values, empty).table[0]
+    return replace(empty, counts=table[:-1], missing=int(table[-1]))
+
+
+def _is_null(values: Column) -> Column:
+    import pandas as pd
+
+    return np.asarray(pd.isna(values))
+
+
+def _given(
+    measured: Mapping[str, Column], fields: Mapping[str, Distribution], given: Mapping[str, str]
+) -> dict[str, Distribution]:
+    found = {}
+    for name, other in given.items():
+        for one in (name, other):
+            if one not in fields:
+                raise SignatureError(
+                    f"'monitoring.given' names '{one}', which is not a field that is counted. Name inputs of the model."
+                )
+        by = fields[other]
+        if by.categories is None or fields[name].kind == "text":
+            wrong, needs = (other, "a category or the event time") if by.categories is None else (name, "a number, a category or a time")  # fmt: skip
+            raise SignatureError(f"'monitoring.given' names '{wrong}', which is not {needs}. Name another field.")
+        frequent = np.argsort(-by.counts, kind="stable")[:_MOST_GIVEN]
+        for value in (by.categories[place] for place in sorted(frequent.tolist())):
+            like = replace(fields[name], role="given", given=(name, other, value))
+            found[f"{name} ({other} {value})"] = _filled(like, measured[name][measured[other] == value])
+    return found
+
+
+def _blocks(columns: Columns, signature: Signature) -> Blocks | None:
+    if signature.event_time is None or signature.event_time not in columns:
+        return None
+    return choose_periods(day_numbers(to_local(columns[signature.event_time], zone_of(signature))))
+
+
+def _by_period(
+    each: Distribution, values: Mapping[str, Column], measured: Mapping[str, Column], blocks: Blocks, *, name: str
+) -> Distribution:
+    of_rows, column = blocks.of_rows, values[each.given[0] if each.given else name]
+    if each.given:
+        of_rows = np.where(measured[each.given[1]] == each.given[2], of_rows, -1)
+    table = count(column, each, blocks=of_rows, number=blocks.number).table
+    grouped = np.add.reduceat(table[:, :-1], each.groups, axis=1) if len(each.groups) else table[:, :-1]
+    repeats = None
+    if each.kind == "number" and each.role == "input" and blocks.days == 1:
+        repeats = repeated(distinct_values(column.astype(np.float64), of_rows, blocks.number))
+    known = known_values(column.astype(np.float64)) if each.kind == "number" and each.role == "input" else None
+    alone = 0.0 if known is None else _alone(column.astype(np.float64), of_rows, blocks.number)
+    periods = np.column_stack([grouped, table[:, -1]])
+    return replace(each, periods=periods, repeats=repeats, known=known, alone=alone)
+
+
+def _alone(values: Column, blocks: Column, number: int) -> float:
+    import pandas as pd
+
+    codes, names = pd.factorize(values)
+    inside = (codes >= 0) & (blocks >= 0)
+    cells = blocks[inside] * len(names) + codes[inside]
+    table = np.bincount(cells, minlength=number * len(names)).reshape(number, len(names))
+    rows, only = table.sum(axis=1), (table > 0).sum(axis=0) == 1
+    return float(np.max(table[:, only].sum(axis=1) / np.maximum(rows, 1), initial=0.0))
+
+
+def _periods(columns: Columns, signature: Signature, blocks: Blocks) -> Periods:
+    hashes = row_hashes(identified_by(columns, signature))
+    order = np.argsort(hashes, kind="stable")
+    is_copy = np.zeros(len(hashes), dtype=bool)
+    is_copy[order[1:]] = np.diff(hashes[order]) == 0
+    inside = blocks.of_rows >= 0
+    rows = np.bincount(blocks.of_rows[inside], minlength=blocks.number)
+    copies = np.bincount(blocks.of_rows[inside & is_copy], minlength=blocks.number)
+    first = str(np.datetime64(blocks.first, "D"))
+    return Periods(blocks.days, first, zone_of(signature), rows, copies)

@@ -27,7 +27,9 @@ __all__ = [
 GOLDEN_OUTPUT = "output:"
 
 MANIFEST = "MANIFEST.json"
-FORMAT = 1
+# Since format 2, `reference.parquet` has counts by period.
+FORMAT = 2
+_READABLE = (1, FORMAT)
 # The largest size of a file, in bytes; a package with a larger one is rejected before it is read into memory.
 _LARGEST = 4 << 30
 
@@ -101,9 +103,9 @@ def read_manifest(data: bytes) -> Manifest:
         If the format of the package is unknown.
     """
     version = read_json(data, _Format, path=MANIFEST).format
-    if version != FORMAT:
+    if version not in _READABLE:
         raise PackageError(
-            f"The package has format {version}; this version of nbship reads format {FORMAT}. Install a version that reads format {version}."
+            f"The package has format {version}; this version of nbship reads formats 1 to {FORMAT}. Install a version that reads format {version}."
         )
     content = read_json(data, _Content, path=MANIFEST)
     files = {each.path: (each.sha256, each.size) for each in content.files}

@@ -8,6 +8,7 @@ from .fast_record import RecordReader
 from .fields import Field, Output, Scalar
 from .outputs import OutputReader, Predictions, Target
 from .parsing import storable
+from .relations import Relation, read_relation
 from .signature import Signature
 from .timestamps import parse_timestamp, read_timestamp
 from .training_columns import (
@@ -29,6 +30,7 @@ __all__ = [
     "OutputReader",
     "Predictions",
     "RecordReader",
+    "Relation",
     "Rows",
     "Scalar",
     "Signature",
@@ -42,6 +44,7 @@ __all__ = [
     "number_type",
     "parse_timestamp",
     "read_records",
+    "read_relation",
     "read_rows",
     "read_timestamp",
     "storable",

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "Test",
     "chi_squared",
+    "homogeneity",
     "jensen_shannon",
     "jensen_shannon_noise",
     "kolmogorov_smirnov",
@@ -111,6 +112,21 @@ def chi_squared(reference: ArrayLike, current: ArrayLike) -> Test:
     expected = both * n / (m + n), both * m / (m + n)
     statistic = float(np.sum((c - expected[0]) ** 2 / expected[0]) + np.sum((r - expected[1]) ** 2 / expected[1]))
     return Test(statistic, _chi_squared_tail(statistic, r.size - 1), r.size - 1)
+
+
+def homogeneity(table: ArrayLike) -> float:
+    """Return the p-value of Pearson's test that all rows of a table come from one distribution, shape (rows, bins).
+
+    >>> homogeneity([[50, 50], [49, 51], [52, 48]]) > 0.5, homogeneity([[90, 10], [10, 90]]) < 1e-9
+    (True, True)
+    """
+    counts = _counts(table)
+    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    if min(counts.shape, default=0) < 2:
+        return 1.0
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    statistic = float(np.sum((counts - expected) ** 2 / expected))
+    return _chi_squared_tail(statistic, (counts.shape[0] - 1) * (counts.shape[1] - 1))
 
 
 def proportions(hits: float, rows: float, *, reference_hits: float, reference_rows: float) -> Test:

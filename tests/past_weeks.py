@@ -1,0 +1,90 @@
+"""Made-up training data of many weeks and windows after them, judged as `nbship monitor` judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from nbship.model import Field, Signature
+from nbship.model.build import measure
+from nbship.model.build.reference import Reference, describe
+from nbship.monitoring.drift.collected import Collector, read_relations
+from nbship.monitoring.drift.counting import FieldCounts
+from nbship.monitoring.drift.pieces import plan
+from nbship.monitoring.observed import _given
+from nbship.monitoring.report import Observed, build_report
+from nbship.monitoring.window import parse_window
+
+Values = np.ndarray[Any, np.dtype[Any]]
+_START = np.datetime64("2024-01-01", "us")
+_DAY = 86_400_000_000
+
+
+def event_times(first_day: int, days: int, rows: int) -> Values:
+    """Return `rows` times, evenly over some days; day 0 is 2024-01-01, in UTC."""
+    return _START + np.timedelta64(first_day * _DAY, "us") + (np.arange(rows) * (days * _DAY // max(1, rows))).astype("timedelta64[us]")  # fmt: skip
+
+
+def signature_of(columns: Mapping[str, Values]) -> Signature:
+    """Return a signature of nullable numbers and open categories, and the event time `at`."""
+    others = [Field(name, "category" if values.dtype == object else "float", nullable=True, open=bool(values.dtype == object)) for name, values in columns.items()]  # fmt: skip
+    return Signature((Field("at", "datetime", timezone="UTC"), *others), event_time="at")
+
+
+def train(
+    columns: Mapping[str, Values], *, days: int = 147, given: Mapping[str, str] | None = None
+) -> tuple[Reference, Signature]:
+    """Return the reference of rows that come evenly over the days from 2024-01-01, by default 21 weeks."""
+    signature, rows = signature_of(columns), len(next(iter(columns.values())))
+    outputs = {"probability": np.random.default_rng(0).random(rows)}
+    return describe({"at": event_times(0, days, rows), **columns}, signature, outputs=outputs, given=given), signature
+
+
+def judge(
+    reference: Reference,
+    signature: Signature,
+    columns: Mapping[str, Values | None],
+    *,
+    at: Values | None = None,
+    first: str = "2024-07-01",
+    last: str = "2024-07-08",
+    relations: Sequence[str] = (),
+    **options: Any,
+) -> dict[str, Any]:
+    """Return the report of a window; without `at`, its rows come evenly over the window."""
+    rows = next(len(values) for values in columns.values() if values is not None)
+    window = parse_window(first, last, zone=ZoneInfo("UTC"))
+    start = (np.datetime64(first, "us") - _START).astype(int) // _DAY
+    when = event_times(int(start), len(window.days), rows) if at is None else at
+    found = {"at": when, **{name: values for name, values in columns.items() if values is not None}}
+    days = (when.astype("datetime64[D]") - np.datetime64(first)).astype(np.int64)
+    chosen, measured = plan(window, reference.periods), measure(found, signature)
+    collector = Collector(signature, reference, chosen, read_relations(relations, signature))
+    collector.add(found, measured, days)
+    fields = []
+    for name, each in reference.fields.items():
+        if each.role in ("input", "given"):
+            counts = FieldCounts(name, each, chosen)
+            counts.add(*_given(name, measured, days, reference))
+            fields.append(counts.compared())
+    prediction = FieldCounts("probability", reference.fields["probability"], chosen)
+    scores = np.random.default_rng(1).random(rows)
+    prediction.add(scores, days)
+    frame = pd.DataFrame({"event_time": pd.to_datetime(when).tz_localize("UTC"), "predicted": scores, "actual": np.nan, "mode": "batch", "version": "abc"})  # fmt: skip
+    observed = Observed(
+        "shops", "abc", "probability", frame, fields, prediction.compared(), collected=collector.collected()
+    )
+    return build_report(observed, window, **options)
+
+
+def findings(report: Mapping[str, Any]) -> dict[str, str]:
+    """Return the verdict of each warning and alert on data, by field or check."""
+    records = [*report["drift"], *report["given"], {**report["prediction_drift"], "field": "predictions"}]
+    named = [(record["field"], record["verdict"]) for record in records]
+    named += [(record["check"], record["verdict"]) for record in report["data"]]
+    named.append(("unseen", report["unseen"]["verdict"]))
+    return {name: verdict for name, verdict in named if verdict in ("warning", "alert")}
