@@ -13,7 +13,7 @@ from nbship.errors import SettingsError
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{job: report, cron: '0 6 * * *'}", r"'schedules\.a\.job' in nbship\.yaml is 'report', where 'labels', 'monitor', 'notebook' or 'predict' is expected"),
+        ("{job: report, cron: '0 6 * * *'}", r"'schedules\.a\.job' in nbship\.yaml is 'report', where 'labels', 'monitor', 'notebook', 'predict' or 'run' is expected"),
         ("{job: monitor}", r"'schedules\.a' in nbship\.yaml is a mapping, where a mapping with the keys 'job' and 'cron' is expected"),
         ("{job: monitor, cron: '0 6 * * *', windw: week}", r"unknown key 'schedules\.a\.windw'\. Did you mean 'schedules\.a\.window'\?"),
         ("{job: monitor, cron: '0 6 * * *'}", r"The schedule 'a' runs 'monitor', which needs a window\. Add one, such as `window: week`"),
@@ -29,6 +29,7 @@ from nbship.errors import SettingsError
         ("{job: labels, cron: '0 6 * * *'}", r"The schedule 'a' runs 'labels' without arguments\. Add the file of labels, such as `arguments: \['labels/\{from\}\.csv'\]`"),
         ("{job: labels, cron: '0 6 * * *', arguments: ['{day}.csv']}", r"The schedule 'a' has the placeholder '\{day\}' in its arguments, which is not known\. Use '\{from\}', '\{to\}', '\{scheduled\}'"),
         ("{job: labels, cron: '0 6 * * *', arguments: ['{from}.csv']}", r"has the placeholder '\{from\}' in its arguments, but no window\. Add one"),
+        ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], branch: main}", r"The schedule 'a' has a branch, which applies only to the job 'run'\. Remove it"),
         ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], catch_up: first}", r"'schedules\.a\.catch_up' in nbship\.yaml is 'first', where 'all', 'latest' or 'none' is expected"),
         ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], retries: -1}", r"'schedules\.a\.retries' in nbship\.yaml is -1, where an integer from 0 to 100"),
         ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], timeout: .inf}", r"'schedules\.a\.timeout' in nbship\.yaml is inf"),

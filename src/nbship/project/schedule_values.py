@@ -101,6 +101,8 @@ def _check_window(name: str, schedule: ScheduleSection) -> None:
 
 
 def _check_arguments(name: str, schedule: ScheduleSection) -> None:
+    if schedule.branch and schedule.job != "run":
+        raise SettingsError(f"The schedule '{name}' has a branch, which applies only to the job 'run'. Remove it.")
     if schedule.job in _ARGUMENTS and not schedule.arguments:
         raise SettingsError(
             f"The schedule '{name}' runs '{schedule.job}' without arguments. Add {_ARGUMENTS[schedule.job]}, such as `arguments: [{_EXAMPLES[schedule.job]}]`."

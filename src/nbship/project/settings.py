@@ -206,10 +206,10 @@ class ScheduleSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the notebook. In them, `{from}`, `{to}` and `{scheduled}` are replaced. `cron` is read in `timezone` (default: the
     project's). `window` is the last whole `day`, `week` or `month`, or the last whole `28 days`, before the scheduled time.
     `catch_up` decides what happens to missed runs. A failed run is repeated `retries` times; each attempt is stopped
-    after `timeout` seconds (0: no limit).
+    after `timeout` seconds (0: no limit). `run` starts from the commit of `branch` (default: the current one).
     """
 
-    job: Literal["monitor", "predict", "labels", "notebook"]
+    job: Literal["monitor", "run", "predict", "labels", "notebook"]
     cron: str
     arguments: list[str] = []
     timezone: str = ""
@@ -217,6 +217,7 @@ class ScheduleSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     catch_up: Literal["latest", "all", "none"] = "latest"
     retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     timeout: _Seconds = 21_600.0
+    branch: str = ""
 
     @property
     def window_days(self) -> int | None:

@@ -9,11 +9,12 @@ from ..lazy import lazy_names
 # `guard` runs as a process of its own, for which this module is cheap.
 if TYPE_CHECKING:
     from .database import open_database
+    from .entries import Claim, Entry
     from .export import FORMATS, Host, export_files
     from .jobs import Job, find_job, jobs_of
     from .listing import as_json, as_lines, overview
     from .service import Service
-    from .store import Claim, Entry, Store
+    from .store import Store
     from .times import Times
 else:
     __getattr__ = lazy_names(__name__)

@@ -78,6 +78,9 @@ class Job:
             kernel = ["--kernel", kernel_name(content) or "python3", "--language", language_of(content).name]
             options = ["--engine", "nbship", *kernel, "--no-progress-bar", "--cwd", str(path.parent)]
             return [*_PYTHON, "papermill", *options, str(path), str(output), *words, *others]
+        if self.schedule.job == "run":
+            own = [str(self.project.root), self.name, self.schedule.branch]
+            return [*_PYTHON, "nbship.scheduler.worktree", *own, *arguments]
         if self.schedule.job == "monitor" and window:
             arguments = ["--from", str(window[0]), "--to", str(window[1]), *arguments]
         return [*_PYTHON, "nbship", self.schedule.job, *arguments]

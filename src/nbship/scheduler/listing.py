@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from .entries import Entry, Status
 from .jobs import Job
 from .outputs import log_of
-from .store import Entry, Status, Store
+from .store import Store
 
 __all__ = ["as_json", "as_lines", "overview"]
 

@@ -10,8 +10,9 @@ from threading import Event
 from ..errors import ScheduleError
 from .attempts import Outcome, read_outcome, run_attempt
 from .clocks import boot_seconds
+from .entries import Claim
 from .outputs import remove_old
-from .store import Claim, Store
+from .store import Store
 
 __all__ = ["Run"]
 

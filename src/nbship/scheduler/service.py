@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 
 from ..errors import ScheduleError
+from .entries import Claim, Entry
 from .jobs import Job
 from .runs import Run
-from .store import Claim, Entry, Store
+from .store import Store
 
 __all__ = ["Service"]
 

@@ -5,23 +5,22 @@ which ends; then another process claims the run again::
 
     claim ──► (begin ──► failed)* ──► begin ──► finish: succeeded or failed
       ▲                       │
-      └────── release, or the lease ended ◄────┘
+      └── finish: interrupted, or the lease ended ◄┘
 
 Every claim has a new token. A process that lost its lease has an old one, and records nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from .database import Database, Rows
 from .decision import LATE, Decision, Past, Unfinished, decide
+from .entries import COLUMNS, Claim, Entry, Status, entry_of, instant_of, seconds_of
 from .jobs import Job
 
-__all__ = ["Claim", "Entry", "Status", "Store"]
+__all__ = ["Store"]
 
 # A lease that ends later than this is from a clock that was wrong.
 LONGEST_LEASE = 3600.0
@@ -29,68 +28,6 @@ LONGEST_LEASE = 3600.0
 _KEPT = 1000
 # A clock that was set forward by more than a day, and then back, would otherwise stop the schedules for that time.
 _AHEAD = timedelta(hours=26)
-_COLUMNS = "scheduled, state, first, count, attempts, failures, recorded, started, ended, reason"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to run a job, for one scheduled time, until the lease ends.
-
-    Attributes
-    ----------
-    token
-        The number of this claim; each has a higher one.
-    attempts, failures
-        The number of attempts that were started before, and of those that failed.
-    recorded
-        The number of the last attempt whose end is recorded.
-    """
-
-    job: Job
-    scheduled: datetime
-    token: int
-    attempts: int = 0
-    failures: int = 0
-    recorded: int = 0
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the history: a run, or scheduled times that were missed.
-
-    Attributes
-    ----------
-    state
-        `running`, `interrupted`, `succeeded`, `failed`, `missed` or `abandoned`.
-    first, count
-        The first of the missed times, and their number; `scheduled` is the last one.
-    """
-
-    scheduled: datetime
-    state: str
-    first: datetime
-    count: int
-    attempts: int
-    failures: int
-    recorded: int
-    started: datetime | None
-    ended: datetime | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the database knows of a schedule now.
-
-    Attributes
-    ----------
-    holder
-        The process that runs the job now; empty if none does.
-    """
-
-    looked: datetime
-    holder: str
-    entries: Sequence[Entry]
 
 
 class Store:
@@ -127,7 +64,7 @@ class Store:
         """Claim the run of a given scheduled time; return its entry if it has ended, and None if the job is running."""
         with self._database.transaction() as rows:
             stored = self._stored(rows, job, now)
-            found = self._entry(rows, job, scheduled)
+            found = self._found(rows, job, scheduled)
             if found and found.state in ("succeeded", "failed"):
                 return found
             if stored.is_held:
@@ -141,7 +78,7 @@ class Store:
             if not self._extend(rows, claim):
                 return False
             query = "UPDATE nbship_schedule_runs SET state = 'running', attempts = attempts + 1, ended = NULL"
-            rows.change(f"{query} WHERE schedule = ? AND scheduled = ?", claim.job.name, _seconds(claim.scheduled))
+            rows.change(f"{query} WHERE schedule = ? AND scheduled = ?", claim.job.name, seconds_of(claim.scheduled))
             return True
 
     def fail(self, claim: Claim, reason: str) -> bool:
@@ -150,7 +87,7 @@ class Store:
             if not self._extend(rows, claim):
                 return False
             query = "UPDATE nbship_schedule_runs SET failures = failures + 1, recorded = attempts, reason = ? WHERE schedule = ? AND scheduled = ?"
-            rows.change(query, reason, claim.job.name, _seconds(claim.scheduled))
+            rows.change(query, reason, claim.job.name, seconds_of(claim.scheduled))
             return True
 
     def renew(self, claim: Claim) -> bool:
@@ -167,7 +104,7 @@ class Store:
             more = ", failures = failures + 1" if state == "failed" else ""
             rows.change(
                 f"UPDATE nbship_schedule_runs SET state = ?, reason = ?, ended = ?, recorded = attempts{more} WHERE schedule = ? AND scheduled = ?",
-                state, reason, now.timestamp(), claim.job.name, _seconds(claim.scheduled),
+                state, reason, now.timestamp(), claim.job.name, seconds_of(claim.scheduled),
             )  # fmt: skip
             self._remove_old(rows, claim.job.name)
             return True
@@ -179,10 +116,10 @@ class Store:
             if not found:
                 return None
             looked, holder, clock, until = found[0]
-            query = f"SELECT {_COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? ORDER BY scheduled DESC LIMIT ?"
-            entries = [_entry(row) for row in rows.all(query, name, most)]
+            query = f"SELECT {COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? ORDER BY scheduled DESC LIMIT ?"
+            entries = [entry_of(row) for row in rows.all(query, name, most)]
             held = holder if self._is_valid(rows, clock, until) else ""
-            return Status(_instant(looked), held, entries)
+            return Status(instant_of(looked), held, entries)
 
     def _stored(self, rows: Rows, job: Job, now: datetime, *, lenient: bool = False) -> _Stored:
         """Read what is stored of a job, and lock it; store it if it is new, or if its times are others."""
@@ -191,63 +128,74 @@ class Store:
             start = before - timedelta(seconds=1)
         rows.change(
             "INSERT INTO nbship_schedules VALUES (?, ?, ?, ?, 0, '', '', 0) ON CONFLICT (name) DO NOTHING",
-            job.name, job.rule, _seconds(start), now.timestamp(),
+            job.name, job.rule, seconds_of(start), now.timestamp(),
         )  # fmt: skip
         query = "SELECT rule, decided, looked, token, holder, clock, until FROM nbship_schedules WHERE name = ?"
         rule, decided, looked, token, holder, clock, until = rows.all(query + self._database.for_update, job.name)[0]
-        if rule != job.rule or _instant(decided) > now + _AHEAD:
-            decided = _seconds(start)
+        if rule != job.rule or instant_of(decided) > now + _AHEAD:
+            decided = seconds_of(start)
             query = "UPDATE nbship_schedules SET rule = ?, decided = ? WHERE name = ?"
             rows.change(query, job.rule, decided, job.name)
-        query = f"SELECT {_COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? "
+        query = f"SELECT {COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? "
         open_runs = "AND state IN ('running', 'interrupted') ORDER BY scheduled LIMIT 1"
-        unfinished = next((_entry(row) for row in rows.all(query + open_runs, job.name)), None)
+        unfinished = next((entry_of(row) for row in rows.all(query + open_runs, job.name)), None)
         ended = "AND ended IS NOT NULL AND count = 1 ORDER BY ended DESC LIMIT 1"
-        last = next((_entry(row) for row in rows.all(query + ended, job.name)), None)
+        last = next((entry_of(row) for row in rows.all(query + ended, job.name)), None)
         taken = rows.all(
             "SELECT scheduled FROM nbship_schedule_runs WHERE schedule = ? AND scheduled > ?", job.name, decided
         )
         past = Past(
-            _instant(decided),
-            _instant(looked),
+            instant_of(decided),
+            instant_of(looked),
             Unfinished(unfinished.scheduled, unfinished.started or now) if unfinished else None,
             (last.started, last.ended) if last and last.started and last.ended else None,
-            frozenset(_instant(row[0]) for row in taken),
+            frozenset(instant_of(row[0]) for row in taken),
         )
         return _Stored(past, int(token), bool(holder) and self._is_valid(rows, clock, until), unfinished)
 
     def _record(
         self, rows: Rows, job: Job, stored: _Stored, decision: Decision, now: datetime, holder: str
     ) -> Claim | None:
-        insert = f"INSERT INTO nbship_schedule_runs (schedule, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        insert = f"INSERT INTO nbship_schedule_runs (schedule, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         if decision.abandoned and stored.unfinished:
             rows.change(
                 "UPDATE nbship_schedule_runs SET state = 'abandoned', reason = ? WHERE schedule = ? AND scheduled = ?",
-                decision.abandoned, job.name, _seconds(stored.unfinished.scheduled),
+                decision.abandoned, job.name, seconds_of(stored.unfinished.scheduled),
             )  # fmt: skip
         for each in decision.missed:
-            values = (_seconds(each.last), "missed", _seconds(each.first), each.count, 0, 0, 0, None, None, each.reason)
+            values = (
+                seconds_of(each.last),
+                "missed",
+                seconds_of(each.first),
+                each.count,
+                0,
+                0,
+                0,
+                None,
+                None,
+                each.reason,
+            )
             rows.change(insert, job.name, *values)
         token = stored.token + 1
         run = decision.run
         clock, seconds = rows.now()
         rows.change(
             "UPDATE nbship_schedules SET decided = ?, token = ?, holder = ?, clock = ?, until = ? WHERE name = ?",
-            _seconds(decision.decided), token, holder if run else "", clock, seconds + self.lease if run else 0, job.name,
+            seconds_of(decision.decided), token, holder if run else "", clock, seconds + self.lease if run else 0, job.name,
         )  # fmt: skip
         if run is None:
             return None
-        found = self._entry(rows, job, run)
+        found = self._found(rows, job, run)
         if found is None:
-            first = (_seconds(run), "running", _seconds(run), 1, 0, 0, 0, now.timestamp(), None, "")
+            first = (seconds_of(run), "running", seconds_of(run), 1, 0, 0, 0, now.timestamp(), None, "")
             rows.change(insert, job.name, *first)
             return Claim(job, run, token)
         if found.state == "missed" and found.count > 1 and (before := job.times.before(run - timedelta(seconds=1))):
             # The others of these missed times stay.
             values = (
-                _seconds(before),
+                seconds_of(before),
                 "missed",
-                _seconds(found.first),
+                seconds_of(found.first),
                 found.count - 1,
                 0,
                 0,
@@ -260,13 +208,13 @@ class Store:
         rows.change(
             "UPDATE nbship_schedule_runs SET state = 'running', first = scheduled, count = 1, "
             "started = coalesce(started, ?), ended = NULL, reason = '' WHERE schedule = ? AND scheduled = ?",
-            now.timestamp(), job.name, _seconds(run),
+            now.timestamp(), job.name, seconds_of(run),
         )  # fmt: skip
         return Claim(job, run, token, found.attempts, found.failures, found.recorded)
 
-    def _entry(self, rows: Rows, job: Job, scheduled: datetime) -> Entry | None:
-        query = f"SELECT {_COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? AND scheduled = ?"
-        return next((_entry(row) for row in rows.all(query, job.name, _seconds(scheduled))), None)
+    def _found(self, rows: Rows, job: Job, scheduled: datetime) -> Entry | None:
+        query = f"SELECT {COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? AND scheduled = ?"
+        return next((entry_of(row) for row in rows.all(query, job.name, seconds_of(scheduled))), None)
 
     def _extend(self, rows: Rows, claim: Claim) -> bool:
         clock, seconds = rows.now()
@@ -292,19 +240,3 @@ class _Stored:
     token: int
     is_held: bool
     unfinished: Entry | None
-
-
-def _entry(row: Sequence[Any]) -> Entry:
-    scheduled, state, first, count, attempts, failures, recorded, started, ended, reason = row
-    return Entry(
-        _instant(scheduled), state, _instant(first), count, attempts, failures, recorded,
-        None if started is None else _instant(started), None if ended is None else _instant(ended), reason,
-    )  # fmt: skip
-
-
-def _seconds(instant: datetime) -> int:
-    return int(instant.timestamp())
-
-
-def _instant(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
