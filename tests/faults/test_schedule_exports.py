@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from debian_cron import CRONS
+from execution.two_stages import call, write_project
 
 from nbship.cli import nbship
 
@@ -68,7 +69,7 @@ def test_kubernetes_reads_the_manifest(folder: Path) -> None:
     checked(programs / "kubernetes-validate", "--strict", *(folder / "kubernetes").iterdir())
 
 
-def test_airflow_runs_a_dag(folder: Path) -> None:
+def run_dag(folder: Path, module: str) -> None:
     programs = environment("airflow", "apache-airflow>=3.3,<3.4")
     environ = {
         **os.environ,
@@ -78,11 +79,27 @@ def test_airflow_runs_a_dag(folder: Path) -> None:
         "DO_NOT_TRACK": "1",
     }
     subprocess.run([programs / "airflow", "db", "migrate"], env=environ, check=True, capture_output=True)
-    script = "import nbship_job_0 as module; run = module.dag.test(); assert run.state == 'success', run.state"
+    script = f"import {module} as module; run = module.dag.test(); assert run.state == 'success', run.state"
     done = subprocess.run(
         [programs / "python", "-c", script], cwd=folder / "airflow", env=environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_airflow_runs_a_dag(folder: Path) -> None:
+    run_dag(folder, "nbship_job_0")
     shown = CliRunner().invoke(nbship, ["schedule", "list", "job-0", "--json"])
     [entry] = json.loads(shown.stdout)[0]["history"]
     assert entry["state"] == "succeeded"
+
+
+def test_airflow_runs_the_pipeline_a_stage_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, other = write_project(tmp_path / "project"), write_project(tmp_path / "other")
+    (root / "nbship.yaml").write_text("schedules:\n  nightly: {job: run, cron: 0 3 * * *}\n")
+    monkeypatch.chdir(root)
+    words = ["schedule", "export", "airflow", "--stages", "--output", str(tmp_path / "airflow")]
+    assert CliRunner().invoke(nbship, words).exit_code == 0
+    assert "stage_0 >> stage_1" in (tmp_path / "airflow" / "nbship_nightly.py").read_text()
+    run_dag(tmp_path, "nbship_nightly")
+    assert call(other, "nbship", "run").returncode == 0
+    assert (root / "dvc.lock").read_bytes() == (other / "dvc.lock").read_bytes()

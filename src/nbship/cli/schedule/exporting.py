@@ -31,9 +31,11 @@ _FORMATS = ("cron", "systemd", "github", "gitlab", "kubernetes", "airflow")
 @click.option(
     "--image", metavar="IMAGE", default="", help="The container image with the project, for kubernetes and gitlab."
 )
+@click.option("--stages", is_flag=True, help="For airflow: a task for each stage, of schedules that run the pipeline.")
 @click.option("--host-timezone", metavar="ZONE", help="The time zone of the host's cron.  [default: this machine's]")  # fmt: skip
 def command(
-    kind: str, names: tuple[str, ...], output: Path | None, root: str | None, python: str, image: str, host_timezone: str | None
+    kind: str, names: tuple[str, ...], output: Path | None, root: str | None, python: str, image: str, host_timezone: str | None,
+    stages: bool,
 ) -> None:  # fmt: skip
     """Write the schedules as files for another scheduler.
 
@@ -58,7 +60,7 @@ def command(
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise click.UsageError(f"'{zone}' is not a time zone. Give an IANA name such as 'Europe/Berlin'.") from error
-    host = Host(root or str(project.root), python=python, image=image, timezone=zone)
+    host = Host(root or str(project.root), python=python, image=image, timezone=zone, stages=stages)
     files = export_files(kind, chosen_jobs(project, names), host)
     if output is None:
         if len(files) > 1:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
+from ...pipeline import read_pipeline
 from ..jobs import Job
 from .host import HEADER, Host, identifier, seconds_of
 
@@ -29,18 +31,22 @@ with DAG(
     max_active_runs=1,
     tags=["nbship"],
 ) as dag:
-    BashOperator(
+{tasks}'''
+
+
+_TASK = """\
+    {variable} = BashOperator(
         task_id={task!r},
-        bash_command={command!r} + f" --time '{{TIME}}'",
+        bash_command={command},
         cwd={root!r},
         execution_timeout={limit},
         append_env=True,
     )
-'''
+"""
 
 
 def airflow_files(jobs: Sequence[Job], host: Host) -> Mapping[str, str]:
-    """Return a DAG file for each schedule."""
+    """Return a DAG file for each schedule; with `host.stages`, a task for each stage of those that run the pipeline."""
     return {
         f"nbship_{job.name.replace('-', '_')}.py": _DAG.format(
             header=HEADER,
@@ -49,10 +55,31 @@ def airflow_files(jobs: Sequence[Job], host: Host) -> Mapping[str, str]:
             cron=job.schedule.cron,
             zone=job.zone.key,
             catchup=job.schedule.catch_up == "all",
-            task=job.schedule.job,
-            command=host.command("schedule", "run", job.name),
-            root=host.root,
-            limit=f"timedelta(seconds={seconds_of(job)})" if seconds_of(job) else None,
+            tasks="".join(
+                _stages(job, host) if host.stages and job.schedule.job == "run" else [_all_in_one(job, host)]
+            ),
         )
         for job in jobs
     }
+
+
+def _all_in_one(job: Job, host: Host) -> str:
+    command = f"{host.command('schedule', 'run', job.name)!r} + f\" --time '{{TIME}}'\""
+    return _task("run", job.schedule.job, command, job, host)
+
+
+def _stages(job: Job, host: Host) -> Iterator[str]:
+    """Yield a task for each stage of the pipeline, and their order."""
+    stages = list(read_pipeline(job.project).stages.values())
+    numbers = {stage.name: number for number, stage in enumerate(stages)}
+    for stage in stages:
+        yield _task(f"stage_{numbers[stage.name]}", stage.name, repr(host.command("run", stage.name)), job, host)
+    for stage in stages:
+        for name in stage.upstream:
+            yield f"    stage_{numbers[name]} >> stage_{numbers[stage.name]}\n"
+
+
+def _task(variable: str, name: str, command: str, job: Job, host: Host) -> str:
+    limit = f"timedelta(seconds={seconds_of(job)})" if seconds_of(job) else None
+    task = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return _TASK.format(variable=variable, task=task, command=command, root=host.root, limit=limit)

@@ -31,12 +31,15 @@ class Host:
         The container image, with the project in its working directory.
     timezone
         The time zone of the host's cron.
+    stages
+        Whether a scheduler of tasks gets a task for each stage of the pipeline.
     """
 
     root: str
     python: str = sys.executable
     image: str = ""
     timezone: str = "UTC"
+    stages: bool = False
 
     def command(self, *words: str) -> str:
         """Return a command of nbship for a shell."""
