@@ -108,7 +108,11 @@ def run_attempt(
         grace=grace,
         valid_until=renewed + lease - 2 * grace,
     )
-    guard = subprocess.Popen([*_GUARD, json.dumps(spec)], stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        # Unbuffered: a line that could not be written must not be written again when the pipe is closed.
+        guard = subprocess.Popen([*_GUARD, json.dumps(spec)], stdin=subprocess.PIPE, start_new_session=True, bufsize=0)
+    except OSError as error:
+        return Outcome("not started", 127, str(error))
     assert guard.stdin is not None
     with guard.stdin:
         while not _ended(guard):
@@ -123,7 +127,6 @@ def run_attempt(
                         guard.stdin.close()
                     elif valid:
                         guard.stdin.write(f"{renewed + lease - 2 * grace}\n".encode())
-                        guard.stdin.flush()
     return read_outcome(job, scheduled, number) or Outcome("killed", guard.returncode)
 
 
