@@ -21,6 +21,7 @@ from threading import Timer
 
 import pytest
 from alert_sinks import Webhook, project_folder, webhook, write_window
+from services import postgres_url
 
 DELIVER = ["-m", "nbship", "monitor", "alerts", "deliver", "--force"]
 # A variant that records notices as delivered before it sends them.
@@ -75,9 +76,9 @@ def _killed(folder: Path, hook: Webhook, command: list[str], point: str) -> bool
     return code == -signal.SIGKILL
 
 
-def _delivered(folder: Path, points: Sequence[str], command: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:  # fmt: skip
+def _delivered(folder: Path, points: Sequence[str], command: list[str], monkeypatch: pytest.MonkeyPatch, *, others: str = "") -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:  # fmt: skip
     """Return the events that should have been delivered, and those that were."""
-    project_folder(folder, "sinks: {hook: HOOK_URL}\nallow_private: [127.0.0.1]")
+    project_folder(folder, "sinks: {hook: HOOK_URL}\nallow_private: [127.0.0.1]", extra=others)
     expected, killed = set(), 0
     with webhook() as hook:
         monkeypatch.setenv("HOOK_URL", hook.url)
@@ -95,6 +96,13 @@ def _delivered(folder: Path, points: Sequence[str], command: list[str], monkeypa
 def test_every_notice_reaches_its_sink(tmp_path: Path, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     random.seed(time.time_ns())
     expected, found = _delivered(tmp_path, POINTS * 13 if full else POINTS[:2], DELIVER, monkeypatch)
+    assert found >= expected, f"lost: {sorted(expected - found)}"
+
+
+@pytest.mark.long
+def test_every_notice_in_postgresql_reaches_its_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgres_url() as url:
+        expected, found = _delivered(tmp_path, POINTS * 3, DELIVER, monkeypatch, others=f"log: {{url: '{url}'}}\n")
     assert found >= expected, f"lost: {sorted(expected - found)}"
 
 
