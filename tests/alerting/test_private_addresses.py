@@ -100,7 +100,8 @@ def test_a_redirect_is_not_followed(parameter: str) -> None:
         ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False), ("192.0.2.1", False),
         ("224.0.0.1", False), ("255.255.255.255", False), ("0.0.0.0", False), ("::1", False), ("::", False),
         ("fe80::1%eth0", False), ("fd00::1", False), ("ff02::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False),
-        ("2002:a00:1::", False), ("::a00:1", False), ("127.1", False), ("localhost", False), ("/run/a.sock", False),
+        ("2002:a00:1::", False), ("::a00:1", False), ("64:ff9b:1::a00:1", False), ("fec0::1", False), ("::ffff:0:127.0.0.1", False), ("5f00::1", False),
+        ("3fff::1", False), ("192.0.0.8", False), ("240.0.0.1", False), ("2a00:1450:4001:80b::200e", True), ("127.1", False), ("localhost", False), ("/run/a.sock", False),
     ],
 )  # fmt: skip
 def test_public_addresses(address: str, public: bool) -> None:

@@ -22,6 +22,9 @@ __all__ = ["forbid_private_addresses", "is_public"]
 _EVENTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 # Addresses of IPv6 that lead to an address of IPv4: the last 32 bits (RFC 6052, RFC 4291).
 _EMBEDDING = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+# All that is assigned to the internet lies in the first; the others are for special uses, which Python 3.11 does not know.
+_INTERNET = ipaddress.IPv6Network("2000::/3")
+_SPECIAL = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.0.0.0/24"))
 
 
 def is_public(address: str) -> bool:
@@ -40,7 +43,9 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner:
             return is_public(str(inner))
-    return found.is_global and not found.is_multicast
+        if found not in _INTERNET:
+            return False
+    return found.is_global and not found.is_multicast and not any(found in network for network in _SPECIAL)
 
 
 def forbid_private_addresses(allowed: Iterable[str] = ()) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,14 +14,14 @@ import click
 from ...text import counted
 from ..groups import SuggestingGroup
 from ..options import text
+from .deliveries import deliver, opened_database, test
 
 if TYPE_CHECKING:
-    from ...alerting import Alert, Database, Delivery, Silence
+    from ...alerting import Alert, Silence
     from ...project import Project
 
-__all__ = ["alerts", "send_alerts"]
+__all__ = ["alerts"]
 
-_FOLLOW_SECONDS = 60
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -35,6 +33,10 @@ def alerts() -> None:
     Example:
         nbship monitor alerts list
     """
+
+
+alerts.add_command(test)
+alerts.add_command(deliver)
 
 
 @alerts.command("list")
@@ -49,7 +51,7 @@ def list_alerts(every: bool, as_json: bool) -> None:
     """
     from ...alerting import alerts, silences, sink_problems, waiting
 
-    with _database() as (project, database), database.transaction() as transaction:
+    with opened_database() as (project, database), database.transaction() as transaction:
         found = alerts(transaction, include_resolved=every)
         quiet, notices = silences(transaction, time.time()), waiting(transaction)
         problems = sink_problems(transaction)
@@ -88,7 +90,7 @@ def ack(ids: tuple[int, ...], by: str | None, reason: str | None) -> None:
     """
     from ...alerting import acknowledge
 
-    with _database() as (_, database):
+    with opened_database() as (_, database):
         for alert in acknowledge(database, ids, by=by or _user(), reason=reason or ""):
             click.echo(f"Alert {alert.id} acknowledged: {alert.words}")
 
@@ -120,117 +122,13 @@ def silence(
 
     if (id is None) == (section is None and field is None and model is None):
         raise click.UsageError("Choose alerts by ID, or by --section, --field and --model.")
-    with _database() as (project, database):
+    with opened_database() as (project, database):
         chosen = {"model": model or "", "section": section or "", "subject": field or ""}
         if id is not None:
             alert = find_alert(database, id)
             chosen = {"model": alert.model, "section": alert.section, "subject": alert.subject}
         added = add_silence(database, until=_end(until, project), reason=reason, by=by or _user(), **chosen)
         click.echo(f"Silence {added.id} until {_time(added.until, project)}.")
-
-
-@alerts.command()
-@click.argument("sinks", metavar="[SINK]...", nargs=-1)
-def test(sinks: tuple[str, ...]) -> None:
-    """Send a test message to all sinks, or some, and show each one's outcome.
-
-    Exits with code 1 if a sink did not accept it.
-
-    \b
-    Example:
-        nbship monitor alerts test
-    """
-    from ... import project
-    from ...alerting import send_test
-    from ...text import did_you_mean, listed
-
-    here = project.load()
-    known = here.settings.alerts.sinks
-    if not known:
-        raise click.UsageError(
-            "'alerts.sinks' in nbship.yaml names no sinks. Add one, such as 'sinks: {team: TEAM_ALERTS_URL}'."
-        )
-    for name in sinks:
-        if name not in known:
-            hint = did_you_mean(name, known, otherwise=f"Sinks: {listed(known)}.")
-            raise click.UsageError(f"There is no sink '{name}'. {hint}")
-    _finish(send_test(here, sinks))
-
-
-@alerts.command()
-@click.option("--force", is_flag=True, help="Also try sinks that failed recently, and wait for no other messages.")
-@click.option("--follow", is_flag=True, help="Go on until stopped, once a minute.")
-def deliver(force: bool, follow: bool) -> None:
-    """Make alerts of new reports, escalate, and send what is due.
-
-    Run it every few minutes, or with --follow: a sink that was unavailable is tried again, and escalations
-    depend on the time. Exits with code 1 if a sink did not accept its message.
-
-    \b
-    Example:
-        nbship monitor alerts deliver --follow
-    """
-    from ...alerting import deliver as deliver_due
-    from ...errors import AlertError
-
-    while follow:
-        try:
-            with _database() as (project, database):
-                _report(deliver_due(project, database))
-        except AlertError as error:
-            # A database that is away comes back.
-            click.echo(f"Warning: {error}", err=True)
-        time.sleep(_FOLLOW_SECONDS)
-    with _database() as (project, database):
-        _finish(deliver_due(project, database, force=force))
-
-
-def send_alerts(project: Project) -> None:
-    """Make alerts of a project's reports and send them, where `alerts` is set; a problem is a sentence, not a failure."""
-    from ...errors import AlertError
-    from ...project import AlertsSection
-
-    if project.settings.alerts == AlertsSection():
-        return
-    from ...alerting import deliver as deliver_due
-    from ...alerting import open_database
-
-    try:
-        database = open_database(project)
-        try:
-            _report(deliver_due(project, database))
-        finally:
-            database.close()
-    except AlertError as error:
-        click.echo(f"Warning: {error}", err=True)
-
-
-def _finish(deliveries: list[Delivery]) -> None:
-    _report(deliveries)
-    if any(each.problem for each in deliveries):
-        raise SystemExit(1)
-
-
-def _report(deliveries: list[Delivery]) -> None:
-    for each in deliveries:
-        if each.problem:
-            click.echo(f"Not sent. {each.problem}", err=True)
-        else:
-            count = f": {counted(each.notices, 'notice')}" if each.notices else ""
-            click.echo(f"Sent to '{each.sink}'{count}", err=True)
-
-
-@contextmanager
-def _database() -> Iterator[tuple[Project, Database]]:
-    from ... import project
-    from ...alerting import open_database
-
-    here = project.load()
-    database = open_database(here)
-    try:
-        yield here, database
-    finally:
-        database.close()
 
 
 def _line(alert: Alert, silences: list[Silence]) -> str:
@@ -249,11 +147,11 @@ def _line(alert: Alert, silences: list[Silence]) -> str:
 
 
 def _end(value: str, project: Project) -> float:
-    if value[:-1].isdecimal() and value[-1] in _UNITS:
-        return time.time() + timedelta(**{_UNITS[value[-1]]: int(value[:-1])}).total_seconds()
     try:
+        if value[:-1].isdecimal() and value[-1] in _UNITS:
+            return (datetime.now(UTC) + timedelta(**{_UNITS[value[-1]]: int(value[:-1])})).timestamp()
         day = date.fromisoformat(value)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise click.UsageError(
             f"'{value}' is not an end. Write a date such as 2026-12-24, or a time from now such as 8h, 3d or 2w."
         ) from error

@@ -9,7 +9,8 @@ import click
 
 from ..groups import SuggestingGroup
 from ..options import model_option
-from .alerts import alerts, send_alerts
+from .alerts import alerts
+from .deliveries import send_alerts
 from .export import export
 
 if TYPE_CHECKING:
