@@ -72,7 +72,7 @@ def simulate(job: Job, database: Path, start: datetime, end: datetime, *, seed: 
             found.first = now
         found.last = max(found.last, now)
         instant += STEP
-    status = store.status(job.name, most=10_000)
+    status = store.status(job, most=10_000)
     assert status is not None
     if running:
         assert store.finish(running[0], "succeeded", "", end)

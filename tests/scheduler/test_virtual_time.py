@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from debian_cron import CRONS, ZONES, changes, runs
 from virtual_schedules import make_job, simulate
+
+from nbship.scheduler import Store
+from nbship.scheduler.database import Sqlite
 
 # Each zone and each expression once; `make test-faults` runs every combination.
 CASES = [(ZONES[number % 10], cron, number // 10) for number, cron in enumerate(CRONS)]
@@ -40,3 +43,31 @@ def test_every_time_runs_once_or_is_reported_as_missed(cron: str, catch_up: str,
         assert first <= last
         assert reason
     assert found.ran == sorted(found.ran)
+
+
+def test_projects_share_a_database(tmp_path: Path) -> None:
+    database = Sqlite(tmp_path / "schedules.sqlite")
+    store = Store(database)
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    jobs = [make_job(tmp_path / name, "0 * * * *", "UTC") for name in ("risk", "price")]
+    for job in jobs:
+        assert store.claim(job, start, holder="here") is None
+    claims = [store.claim(job, start + timedelta(hours=1), holder="here") for job in jobs]
+    assert all(claims)
+    assert [store.claim(job, start + timedelta(hours=2), holder="there") for job in jobs] == [None, None]
+
+
+def test_a_clock_that_was_a_year_ahead_stops_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    store = Store(Sqlite(tmp_path / "schedules.sqlite"))
+    job = make_job(tmp_path, "0 6 * * *", "UTC")
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    store.claim(job, start, holder="here")
+    for now in (start + timedelta(days=366), start + timedelta(hours=12), start + timedelta(days=1, hours=7)):
+        claim = store.claim(job, now, holder="here")
+        if claim:
+            assert store.finish(claim, "succeeded", "", now)
+    status = store.status(job)
+    assert status is not None
+    done = [entry.scheduled for entry in status.entries if entry.state == "succeeded"]
+    # The last one a year ahead and, after the clock was set right, the next one.
+    assert done == [datetime(2027, 1, 5, 6, tzinfo=UTC), datetime(2026, 1, 6, 6, tzinfo=UTC)]

@@ -192,7 +192,7 @@ class Postgres:
         try:
             yield
         except (psycopg.Error, OSError) as error:
-            reason = without_passwords(one_line(str(error).partition("DETAIL:")[0]), self._url).rstrip(".")
+            reason = without_passwords(one_line(str(error).partition("DETAIL:")[0]), self._url).rstrip(".?")
             # Not chained: psycopg's message may quote the password.
             raise ScheduleError(
                 f"The schedules in '{shown_url(self._url)}' cannot be used: {reason}. Check that the database is running and that 'log.url' is correct."

@@ -49,6 +49,11 @@ class Job:
         return Times(self.schedule.cron, self.zone)
 
     @property
+    def key(self) -> str:
+        """The name in a database, which several projects may share."""
+        return f"{self.project.name}/{self.name}"
+
+    @property
     def rule(self) -> str:
         """What decides the times; another one begins when a scheduler first sees it."""
         return f"{' '.join(self.schedule.cron.split())} {self.zone.key}"

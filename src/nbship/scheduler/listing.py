@@ -16,7 +16,7 @@ __all__ = ["as_json", "as_lines", "overview"]
 
 def overview(jobs: Sequence[Job], store: Store, *, most: int = 5) -> list[tuple[Job, Status | None]]:
     """Return what the database knows of each schedule, with its latest entries."""
-    return [(job, store.status(job.name, most=most)) for job in jobs]
+    return [(job, store.status(job, most=most)) for job in jobs]
 
 
 def as_json(found: Sequence[tuple[Job, Status | None]], now: datetime) -> list[Mapping[str, Any]]:

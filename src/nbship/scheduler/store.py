@@ -52,7 +52,7 @@ class Store:
         """
         with self._database.transaction() as rows:
             stored = self._stored(rows, job, now, lenient=lenient)
-            rows.change("UPDATE nbship_schedules SET looked = ? WHERE name = ?", now.timestamp(), job.name)
+            rows.change("UPDATE nbship_schedules SET looked = ? WHERE name = ?", now.timestamp(), job.key)
             if stored.is_held:
                 return None
             decision = decide(job.times, stored.past, now, catch_up=job.schedule.catch_up, zone=job.zone)
@@ -78,7 +78,7 @@ class Store:
             if not self._extend(rows, claim):
                 return False
             query = "UPDATE nbship_schedule_runs SET state = 'running', attempts = attempts + 1, ended = NULL"
-            rows.change(f"{query} WHERE schedule = ? AND scheduled = ?", claim.job.name, seconds_of(claim.scheduled))
+            rows.change(f"{query} WHERE schedule = ? AND scheduled = ?", claim.job.key, seconds_of(claim.scheduled))
             return True
 
     def fail(self, claim: Claim, reason: str) -> bool:
@@ -87,7 +87,7 @@ class Store:
             if not self._extend(rows, claim):
                 return False
             query = "UPDATE nbship_schedule_runs SET failures = failures + 1, recorded = attempts, reason = ? WHERE schedule = ? AND scheduled = ?"
-            rows.change(query, reason, claim.job.name, seconds_of(claim.scheduled))
+            rows.change(query, reason, claim.job.key, seconds_of(claim.scheduled))
             return True
 
     def renew(self, claim: Claim) -> bool:
@@ -99,25 +99,25 @@ class Store:
         """Record how a run ended (`interrupted`: it is to be repeated) and end the lease; return False if it was lost."""
         with self._database.transaction() as rows:
             query = "UPDATE nbship_schedules SET holder = '', until = 0 WHERE name = ? AND token = ?"
-            if not rows.change(query, claim.job.name, claim.token):
+            if not rows.change(query, claim.job.key, claim.token):
                 return False
             more = ", failures = failures + 1" if state == "failed" else ""
             rows.change(
                 f"UPDATE nbship_schedule_runs SET state = ?, reason = ?, ended = ?, recorded = attempts{more} WHERE schedule = ? AND scheduled = ?",
-                state, reason, now.timestamp(), claim.job.name, seconds_of(claim.scheduled),
+                state, reason, now.timestamp(), claim.job.key, seconds_of(claim.scheduled),
             )  # fmt: skip
-            self._remove_old(rows, claim.job.name)
+            self._remove_old(rows, claim.job.key)
             return True
 
-    def status(self, name: str, *, most: int = 100) -> Status | None:
+    def status(self, job: Job, *, most: int = 100) -> Status | None:
         """Return what is known of a schedule, its latest entries first; None if no scheduler has seen it."""
         with self._database.transaction() as rows:
-            found = rows.all("SELECT looked, holder, clock, until FROM nbship_schedules WHERE name = ?", name)
+            found = rows.all("SELECT looked, holder, clock, until FROM nbship_schedules WHERE name = ?", job.key)
             if not found:
                 return None
             looked, holder, clock, until = found[0]
             query = f"SELECT {COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? ORDER BY scheduled DESC LIMIT ?"
-            entries = [entry_of(row) for row in rows.all(query, name, most)]
+            entries = [entry_of(row) for row in rows.all(query, job.key, most)]
             held = holder if self._is_valid(rows, clock, until) else ""
             return Status(instant_of(looked), held, entries)
 
@@ -128,21 +128,21 @@ class Store:
             start = before - timedelta(seconds=1)
         rows.change(
             "INSERT INTO nbship_schedules VALUES (?, ?, ?, ?, 0, '', '', 0) ON CONFLICT (name) DO NOTHING",
-            job.name, job.rule, seconds_of(start), now.timestamp(),
+            job.key, job.rule, seconds_of(start), now.timestamp(),
         )  # fmt: skip
         query = "SELECT rule, decided, looked, token, holder, clock, until FROM nbship_schedules WHERE name = ?"
-        rule, decided, looked, token, holder, clock, until = rows.all(query + self._database.for_update, job.name)[0]
+        rule, decided, looked, token, holder, clock, until = rows.all(query + self._database.for_update, job.key)[0]
         if rule != job.rule or instant_of(decided) > now + _AHEAD:
             decided = seconds_of(start)
             query = "UPDATE nbship_schedules SET rule = ?, decided = ? WHERE name = ?"
-            rows.change(query, job.rule, decided, job.name)
+            rows.change(query, job.rule, decided, job.key)
         query = f"SELECT {COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? "
         open_runs = "AND state IN ('running', 'interrupted') ORDER BY scheduled LIMIT 1"
-        unfinished = next((entry_of(row) for row in rows.all(query + open_runs, job.name)), None)
+        unfinished = next((entry_of(row) for row in rows.all(query + open_runs, job.key)), None)
         ended = "AND ended IS NOT NULL AND count = 1 ORDER BY ended DESC LIMIT 1"
-        last = next((entry_of(row) for row in rows.all(query + ended, job.name)), None)
+        last = next((entry_of(row) for row in rows.all(query + ended, job.key)), None)
         taken = rows.all(
-            "SELECT scheduled FROM nbship_schedule_runs WHERE schedule = ? AND scheduled > ?", job.name, decided
+            "SELECT scheduled FROM nbship_schedule_runs WHERE schedule = ? AND scheduled > ?", job.key, decided
         )
         past = Past(
             instant_of(decided),
@@ -160,7 +160,7 @@ class Store:
         if decision.abandoned and stored.unfinished:
             rows.change(
                 "UPDATE nbship_schedule_runs SET state = 'abandoned', reason = ? WHERE schedule = ? AND scheduled = ?",
-                decision.abandoned, job.name, seconds_of(stored.unfinished.scheduled),
+                decision.abandoned, job.key, seconds_of(stored.unfinished.scheduled),
             )  # fmt: skip
         for each in decision.missed:
             values = (
@@ -175,20 +175,20 @@ class Store:
                 None,
                 each.reason,
             )
-            rows.change(insert, job.name, *values)
+            rows.change(insert, job.key, *values)
         token = stored.token + 1
         run = decision.run
         clock, seconds = rows.now()
         rows.change(
             "UPDATE nbship_schedules SET decided = ?, token = ?, holder = ?, clock = ?, until = ? WHERE name = ?",
-            seconds_of(decision.decided), token, holder if run else "", clock, seconds + self.lease if run else 0, job.name,
+            seconds_of(decision.decided), token, holder if run else "", clock, seconds + self.lease if run else 0, job.key,
         )  # fmt: skip
         if run is None:
             return None
         found = self._found(rows, job, run)
         if found is None:
             first = (seconds_of(run), "running", seconds_of(run), 1, 0, 0, 0, now.timestamp(), None, "")
-            rows.change(insert, job.name, *first)
+            rows.change(insert, job.key, *first)
             return Claim(job, run, token)
         if found.state == "missed" and found.count > 1 and (before := job.times.before(run - timedelta(seconds=1))):
             # The others of these missed times stay.
@@ -204,22 +204,22 @@ class Store:
                 None,
                 found.reason,
             )
-            rows.change(f"{insert} ON CONFLICT (schedule, scheduled) DO NOTHING", job.name, *values)
+            rows.change(f"{insert} ON CONFLICT (schedule, scheduled) DO NOTHING", job.key, *values)
         rows.change(
             "UPDATE nbship_schedule_runs SET state = 'running', first = scheduled, count = 1, "
             "started = coalesce(started, ?), ended = NULL, reason = '' WHERE schedule = ? AND scheduled = ?",
-            now.timestamp(), job.name, seconds_of(run),
+            now.timestamp(), job.key, seconds_of(run),
         )  # fmt: skip
         return Claim(job, run, token, found.attempts, found.failures, found.recorded)
 
     def _found(self, rows: Rows, job: Job, scheduled: datetime) -> Entry | None:
         query = f"SELECT {COLUMNS} FROM nbship_schedule_runs WHERE schedule = ? AND scheduled = ?"
-        return next((entry_of(row) for row in rows.all(query, job.name, seconds_of(scheduled))), None)
+        return next((entry_of(row) for row in rows.all(query, job.key, seconds_of(scheduled))), None)
 
     def _extend(self, rows: Rows, claim: Claim) -> bool:
         clock, seconds = rows.now()
         query = "UPDATE nbship_schedules SET until = ?, clock = ? WHERE name = ? AND token = ?"
-        return bool(rows.change(query, seconds + self.lease, clock, claim.job.name, claim.token))
+        return bool(rows.change(query, seconds + self.lease, clock, claim.job.key, claim.token))
 
     def _is_valid(self, rows: Rows, clock: str, until: float) -> bool:
         here, now = rows.now()

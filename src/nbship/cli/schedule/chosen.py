@@ -20,9 +20,12 @@ def chosen_jobs(project: Project, names: Sequence[str]) -> list[Job]:
     Raises
     ------
     ScheduleError
-        If the project has no such schedule, or none at all.
+        If the project has no such schedule, or none at all; without cronsim.
     """
-    from ...scheduler import find_job, jobs_of
+    try:
+        from ...scheduler import find_job, jobs_of
+    except ImportError as error:
+        raise ScheduleError("Schedules need cronsim. Install it: pip install 'nbship[watch]'.") from error
 
     jobs = [find_job(project, name) for name in dict.fromkeys(names)] if names else jobs_of(project)
     if not jobs:

@@ -52,16 +52,18 @@ def command(
 
     from ...atomic_write import write_if_changed
     from ...project import load
-    from ...scheduler import Host, export_files
 
     project = load()
+    jobs = chosen_jobs(project, names)
+    from ...scheduler import Host, export_files
+
     zone = host_timezone or _zone_of_this_machine()
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise click.UsageError(f"'{zone}' is not a time zone. Give an IANA name such as 'Europe/Berlin'.") from error
     host = Host(root or str(project.root), python=python, image=image, timezone=zone, stages=stages)
-    files = export_files(kind, chosen_jobs(project, names), host)
+    files = export_files(kind, jobs, host)
     if output is None:
         if len(files) > 1:
             raise click.UsageError(f"These are {len(files)} files. Give a folder for them with --output.")
