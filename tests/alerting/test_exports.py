@@ -11,13 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from alert_sinks import project_folder, write_window
 from click.testing import CliRunner
-from faults.rest_server import RECORD
-from servers import serving
 
 from nbship import project as projects
 from nbship.alerting import read_gauges, write_gauges
@@ -83,24 +80,6 @@ def test_a_success_without_a_new_report_counts(gauges: str, tmp_path: Path) -> N
     write_gauges(projects.load(tmp_path))
     assert mark.stat().st_mtime > 1_000_000
     assert "last_success_timestamp_seconds" in gauges
-
-
-def test_rules_and_dashboard_name_only_metrics_that_a_service_has(
-    gauges: str, small_package: Path, tmp_path: Path
-) -> None:
-    with serving(small_package, tmp_path) as (url, _):
-        folder = tmp_path / "state/monitoring"
-        folder.mkdir(parents=True, exist_ok=True)
-        assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
-        assert "nbship_monitoring" not in httpx.get(f"{url}/metrics").text
-        (folder / "gauges.prom").write_text(gauges)
-        text = httpx.get(f"{url}/metrics").text
-    _promtool("check", "metrics", given=text)
-    names = set(re.findall(r"^(\w+)[{ ]", text, re.MULTILINE))
-    assert set(re.findall(r"nbship_\w+", _export("prometheus"))) <= names
-    used = set(re.findall(r"nbship_\w+", _export("grafana")))
-    assert len(used) > 15
-    assert used <= names
 
 
 def test_the_dashboard_can_be_drawn(tmp_path: Path) -> None:

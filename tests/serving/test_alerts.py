@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,8 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from alert_sinks import project_folder, write_window
 from faults.rest_server import RECORD
 from servers import serving
+
+from nbship import project as projects
+from nbship.alerting import grafana_dashboard, prometheus_rules, write_gauges
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/operations.md"
 ALERTS = dict(re.findall(r"^\| ([a-z][^|]*?) \| `(.*?(?:nbship_|\bup ).*?)`", PAGE.read_text(), re.MULTILINE))
@@ -62,8 +67,22 @@ def _case(series: dict[str, str], fired: set[str]) -> dict[str, object]:
     }
 
 
-def test_the_service_has_the_metrics_of_the_alerts(small_package: Path, tmp_path: Path) -> None:
+def test_the_service_has_the_metrics_of_alerts_and_dashboard(small_package: Path, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    project_folder(tmp_path / "project", "{}", name="shops")
+    report = json.loads((PAGE.parents[2] / "tests/monitoring/report_format_1.json").read_bytes())
+    write_window(tmp_path / "project", "2024-07-01", "2024-08-01", sections=report)
+    project = projects.load(tmp_path / "project")
     with serving(small_package, tmp_path) as (url, _):
         assert httpx.post(f"{url}/predict", json=RECORD).status_code == 200
-        names = set(re.findall(r"^(\w+)\{?", httpx.get(f"{url}/metrics").text, re.MULTILINE))
-    assert set(re.findall(r"nbship_\w+", " ".join(ALERTS.values()))) <= names
+        assert "nbship_monitoring" not in httpx.get(f"{url}/metrics").text
+        write_gauges(project)
+        shutil.copytree(project.state / "monitoring", tmp_path / "state/monitoring")
+        text = httpx.get(f"{url}/metrics").text
+    if shutil.which("promtool") is not None:
+        subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=True)
+    names = set(re.findall(r"^(\w+)[{ ]", text, re.MULTILINE))
+    exported = prometheus_rules() + grafana_dashboard()
+    used = set(re.findall(r"nbship_\w+", " ".join([exported, *ALERTS.values()])))
+    assert len(used) >= 16
+    assert used <= names
