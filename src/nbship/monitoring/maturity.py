@@ -33,8 +33,8 @@ _MOST_EARLIER = 8
 _SHORT, _VERY_SHORT = 0.1, 0.5
 # Labels are late if half of them take this many times as long as nearly all did, and a day longer.
 _LATE, _NEARLY_ALL = 2.0, 0.95
-# A day has no labels, and should have, if at least this share is expected.
-_EXPECTED = 0.2
+# Labels have stopped if of the last events none has a label, and this number of labels is expected.
+_LEAST_EXPECTED = 20
 
 
 class _Expected(NamedTuple):
@@ -136,12 +136,11 @@ def _judged(
         return INSUFFICIENT, f"{share}; {reason}."
     number = np.searchsorted(days, day)
     short = 1 - known.sum() / whole
-    p_value = block_mean(known - should, number).p_value(0.0)
-    if short < _SHORT or p_value >= alpha:
+    should_by_day = np.bincount(number, weights=should).astype(np.float64)
+    stopped = _stopped(np.bincount(number[known], minlength=len(days)), should_by_day, days)
+    # Days on which labels have stopped differ from the others, which the error by day would take for chance.
+    if short < _SHORT or (not stopped and block_mean(known - should, number).p_value(0.0) >= alpha):
         return OK, f"{share}."
-    stopped = _stopped(
-        np.bincount(number[known], minlength=len(days)), np.bincount(number, weights=should).astype(np.float64), days
-    )
     return ALERT if short >= _VERY_SHORT else WARNING, f"{share}{stopped}. Find out whether labels still arrive."
 
 
@@ -149,7 +148,7 @@ def _stopped(labelled: NDArray[np.intp], should: NDArray[np.float64], days: NDAr
     """Return since when no event has a label, as the end of a sentence; nothing if later ones have."""
     last = int(np.flatnonzero(labelled).max(initial=-1))
     missing = should[last + 1 :]
-    if not len(missing) or missing.sum() < 1 or missing.mean() < _EXPECTED:
+    if missing.sum() < _LEAST_EXPECTED:
         return ""
     if last < 0:
         return ": labels have stopped"
