@@ -1,0 +1,78 @@
+"""A slice with larger errors is found first, and noise has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nbship.monitoring.discovery import Coded, discover
+
+FIELDS = 12
+
+
+def rows(seed: int, number: int = 20_000) -> tuple[Any, Any, Any, Any]:
+    random = np.random.default_rng(seed)
+    fields = {
+        f"field {k}": Coded(random.integers(-1, 10, number).astype(np.int8), [f"value {n}" for n in range(10)])
+        for k in range(FIELDS)
+    }
+    day = np.sort(random.integers(30, size=number))
+    # Errors of days differ, as on stormy ones.
+    error = random.exponential(0.15, number) * np.exp(random.normal(scale=0.3, size=30))[day]
+    return fields, error, day, random
+
+
+def planted(seed: int, share: float = 0.02) -> tuple[Any, Any, Any]:
+    """Return rows of which some, with one value of two fields each, have three times the error."""
+    fields, error, day, random = rows(seed)
+    inside = random.random(len(error)) < share
+    for name, code in (("field 3", 7), ("field 8", 2)):
+        other = fields[name].codes.copy()
+        other[inside] = code
+        fields[name] = Coded(other, fields[name].labels)
+    together = (fields["field 3"].codes == 7) & (fields["field 8"].codes == 2)
+    return fields, np.where(together, 3 * error, error), day
+
+
+@pytest.mark.parametrize("seeds", [range(8), pytest.param(range(8, 100), marks=pytest.mark.long)])
+def test_a_planted_slice_comes_first(seeds: range) -> None:
+    first = 0
+    for seed in seeds:
+        found = discover(*planted(seed), alpha=0.01)
+        where = {(one["field"], one["value"]) for one in found[0]["where"]} if found else set()
+        first += where == {("field 3", "value 7"), ("field 8", "value 2")}
+    assert first >= 0.95 * len(seeds)
+
+
+@pytest.mark.parametrize("seeds", [range(8), pytest.param(range(8, 100), marks=pytest.mark.long)])
+def test_noise_has_no_slice(seeds: range) -> None:
+    named = sum(bool(discover(*rows(seed)[:3], alpha=0.01)) for seed in seeds)
+    assert named <= len(seeds) // 100 + (len(seeds) > 50)
+
+
+def test_one_field_is_named_where_one_is_enough() -> None:
+    fields, error, day, _ = rows(1)
+    inside = fields["field 5"].codes == 4
+    found = discover(fields, np.where(inside, 2.5 * error, error), day, alpha=0.01)
+    assert [one["where"] for one in found] == [[{"field": "field 5", "value": "value 4"}]]
+    assert found[0]["rows"] == inside.sum()
+    assert found[0]["error"] == pytest.approx(2.5 * found[0]["others"], rel=0.1)
+
+
+def test_one_bad_day_is_no_slice() -> None:
+    fields, error, day, _ = rows(2)
+    inside = (fields["field 5"].codes == 4) & (day == 11)
+    assert discover(fields, np.where(inside, 20 * error, error), day, alpha=0.01) == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 60, 500])
+def test_hardly_any_rows(number: int) -> None:
+    fields, error, day, _ = rows(3, number)
+    assert discover(fields, error, day, alpha=0.01) == []
+
+
+def test_equal_errors_have_no_slice() -> None:
+    fields, error, day, _ = rows(4, 2000)
+    assert discover(fields, np.zeros_like(error), day, alpha=0.01) == []
