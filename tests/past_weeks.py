@@ -74,7 +74,7 @@ def judge(
     prediction = FieldCounts("probability", reference.fields["probability"], chosen)
     scores = np.random.default_rng(1).random(rows)
     prediction.add(scores, days)
-    frame = pd.DataFrame({"event_time": pd.to_datetime(when).tz_localize("UTC"), "predicted": scores, "actual": np.nan, "mode": "batch", "version": "abc"})  # fmt: skip
+    frame = pd.DataFrame({"event_time": pd.to_datetime(when).tz_localize("UTC"), "predicted": scores, "actual": np.nan, "actual_time": pd.Series(pd.NaT, index=range(rows), dtype="datetime64[us, UTC]"), "mode": "batch", "version": "abc"})  # fmt: skip
     observed = Observed(
         "shops", "abc", "probability", frame, fields, prediction.compared(), collected=collector.collected()
     )

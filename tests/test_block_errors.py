@@ -121,8 +121,8 @@ def test_separated_classes_have_no_slope() -> None:
 @pytest.mark.parametrize(
     ("blocks", "message"),
     [
-        ([0.5, 1.0], "must be whole numbers from 0"),
-        ([-1, 0], "must be whole numbers from 0"),
+        ([0.5, 1.0], "must be integers from 0"),
+        ([-1, 0], "must be integers from 0"),
         ([0], "There are 2 rows and 1 blocks"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nbship.monitoring.discovery import Coded, discover
+from nbship.monitoring.performance import Coded, discover
 
 FIELDS = 12
 

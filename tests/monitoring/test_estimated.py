@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nbship.metrics import classification
-from nbship.monitoring.estimated import estimated, expected_measures, last_labelled
+from nbship.monitoring.performance import estimated, expected_measures, last_labelled
 
 
 def windows(seed: int, number: int, *, shift: Any = lambda _: 0.0, rows: int = 4000) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbship.monitoring.maturity import labels
+from nbship.monitoring.performance import labels
 
 ALPHA = 1e-3
 START = pd.Timestamp("2024-03-04", tz="UTC")

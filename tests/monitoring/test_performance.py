@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from nbship.metrics import classification
-from nbship.monitoring.performance import performance
-from nbship.monitoring.slices import holm, slices
+from nbship.monitoring.performance import holm, performance, slices
 
 LIMITS: dict[str, Any] = {"alpha": 1e-4, "min_rows": 200}
 TIMES = pd.date_range("2024-05-01 12:00", periods=30, tz="UTC")

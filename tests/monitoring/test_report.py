@@ -51,6 +51,13 @@ def _frame(seed: int, n: int, *, labelled: float = 1.0, first_day: int = 0) -> p
             "event_time": pd.to_datetime([start + timedelta(seconds=s) for s in seconds], utc=True),
             "predicted": predicted,
             "actual": actual,
+            "actual_time": pd.Series(
+                [
+                    pd.NaT if np.isnan(one) else start + timedelta(seconds=s + 3600)
+                    for one, s in zip(actual, seconds, strict=True)
+                ],
+                dtype="datetime64[us, UTC]",
+            ),
             "mode": "batch",
             "version": "abc",
             "shop": rng.choice(["a", "b"], n),
@@ -112,6 +119,7 @@ def _draw_everything(report: Mapping[str, Any]) -> None:
     for tabulate in (
         tables.data_table,
         tables.drift_table,
+        tables.labels_table,
         tables.performance_table,
         tables.reasons_table,
         tables.slice_table,

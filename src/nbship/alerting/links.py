@@ -20,6 +20,8 @@ _SHOWS = {
     "unseen": r"data_table",
     "prediction_drift": r"plots\.predictions",
     "performance": r"performance_table|calibration",
+    "labels": r"labels_words|labels_table",
+    "discovered": r"by_slice|slice_table",
     "slices": r"by_slice|slice_table",
     "volume": r"by_day",
     "service": r"service_table",

@@ -75,7 +75,7 @@ def block_mean(values: ArrayLike, blocks: ArrayLike) -> Estimate:
     values
         Numbers, shape (n,).
     blocks
-        The block of each value, shape (n,): whole numbers from 0.
+        The block of each value, shape (n,): integers from 0.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def block_auc(actual: ArrayLike, probability: ArrayLike, blocks: ArrayLike) -> E
     actual, probability
         Outcomes (0 or 1) and predicted probabilities, shape (n,).
     blocks
-        The block of each row, shape (n,): whole numbers from 0.
+        The block of each row, shape (n,): integers from 0.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def calibration_line(actual: ArrayLike, probability: ArrayLike, blocks: ArrayLik
     actual, probability
         Outcomes (0 or 1) and predicted probabilities, shape (n,).
     blocks
-        The block of each row, shape (n,): whole numbers from 0.
+        The block of each row, shape (n,): integers from 0.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def _rank(ordered: Floats, values: Floats) -> Floats:
 def _blocks_of(blocks: ArrayLike) -> NDArray[np.intp]:
     found = np.asarray(blocks)
     if found.ndim != 1 or (found.size and (found.dtype.kind not in "iu" or found.min() < 0)):
-        raise DataError("The blocks must be whole numbers from 0, one for each row.")
+        raise DataError("The blocks must be integers from 0, one for each row.")
     return found.astype(np.intp)
 
 

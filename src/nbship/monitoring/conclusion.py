@@ -24,8 +24,8 @@ def conclude(sections: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     sections
-        The sections of a report: `volume`, `drift`, `given`, `prediction_drift`, `data`, `unseen`, `performance`, `slices`,
-        `service`.
+        The sections of a report: `volume`, `drift`, `given`, `prediction_drift`, `data`, `unseen`, `performance`, `labels`,
+        `slices`, `discovered`, `service`.
 
     Returns
     -------
@@ -61,10 +61,14 @@ def _reasons(sections: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         yield _reason(performance, "performance", "Performance", kind="performance")
     for check in performance["checks"]:
         yield _reason(check, check["check"], "Performance", kind="performance", words=_check_words(check))
+    for record in _findings([sections["labels"]]):
+        yield _reason(record, "labels", "Labels", kind="labels")
     yield _reason(sections["prediction_drift"], "predictions", "Predictions")
     yield from _of_inputs([*sections["drift"], *sections.get("given", ())])
     if "unseen" in sections:
         yield _reason(sections["unseen"], "unseen", "New to the model")
+    for row in sections["discovered"]:
+        yield _reason({"verdict": WARNING}, "discovered", "Slice", kind="slice", words=f"{_found_words(row)}.")
     for row in _findings(sections["slices"]):
         title = f"Slice {row['slice']} = {_value(row['value'])}"
         yield _reason(row, str(row["slice"]), title, kind="slice", words=_slice_words(row))
@@ -111,6 +115,8 @@ def _first_sentence(sections: Mapping[str, Any]) -> str:
         return "Do not rely on these predictions until the data are checked: they look broken."
     if _findings(sections["performance"]["checks"]):
         return "The predictions are worse than when the model was accepted."
+    if _findings([sections["labels"]]):
+        return "Outcomes are missing or late, so how good the predictions are is not known."
     if _findings(_all_drift(sections)) or sections.get("unseen", {}).get("verdict") in _FINDINGS:
         if sections["performance"]["verdict"] == OK:
             return "The data changed more than they usually do, and the predictions are as good as before."
@@ -186,7 +192,7 @@ def _drift_words(sections: Mapping[str, Any]) -> list[str]:
 
 
 def _other_words(sections: Mapping[str, Any]) -> list[str]:
-    words = []
+    words = [record["reason"].partition(". ")[0].rstrip(".") for record in _findings([sections["labels"]])]
     if sections.get("unseen", {}).get("verdict") in _FINDINGS:
         words.append(sections["unseen"]["reason"].rstrip("."))
     slices = [f"{row['slice']} {_value(row['value'])}" for row in _findings(sections["slices"])]
@@ -194,6 +200,7 @@ def _other_words(sections: Mapping[str, Any]) -> list[str]:
         words.append(
             f"{counted(len(slices), 'slice is', 'slices are')} less well calibrated than the whole window ({listed(slices, most=3)})"
         )
+    words += [_found_words(row) for row in sections["discovered"][:_SHOWN]]
     if sections["volume"].get("unreadable"):
         words.append("rows of batch runs can no longer be read")
     elif sections["volume"]["verdict"] in _FINDINGS:
@@ -211,6 +218,8 @@ def _advice(sections: Mapping[str, Any]) -> str:
     advice = []
     if gaps:
         advice.append(f"First check the source of {listed(gaps, most=4)}, and predict these rows again.")
+    if _findings([sections["labels"]]):
+        advice.append("Find out whether labels still arrive.")
     if found - {"mean probability against rate"}:
         advice.append("Retrain with this window's rows, and compare before you promote.")
     elif found:
@@ -227,7 +236,7 @@ def _advice(sections: Mapping[str, Any]) -> str:
         advice.append("Find out why days are missing: no requests, or no logging?")
     if sections["service"]["requests"] and sections["service"]["verdict"] in _FINDINGS:
         advice.append("Look at the errors in the prediction log.")
-    if _findings(sections["slices"]) and not found:
+    if (_findings(sections["slices"]) or sections["discovered"]) and not found:
         advice.append("Look at these slices, and add features that distinguish them.")
     return " ".join(advice)
 
@@ -250,6 +259,11 @@ def _name(check: Mapping[str, Any]) -> str:
 
 def _slice_words(row: Mapping[str, Any]) -> str:
     return f"the mean probability is {row['mean_probability']:.1%} and the observed rate {row['base_rate']:.1%} ({row['n']} rows)."
+
+
+def _found_words(row: Mapping[str, Any]) -> str:
+    where = " and ".join(f"{one['field']} = {one['value']}" for one in row["where"])
+    return f"where {where}, the error is {row['error'] / row['others']:.1f} times that of the other rows ({row['rows']:,} rows)"
 
 
 def _value(value: Any) -> str:

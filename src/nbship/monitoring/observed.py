@@ -111,6 +111,7 @@ def observe(project: Project, window: Window) -> Observed:
         if rows.empty:
             latest = latest_event(log, signature, before=end_of_today(window.zone))
             raise MonitoringError(_nothing(latest, window, parts.unreadable))
+        as_of = latest_event(log, signature, before=end_of_today(window.zone))
         requests = service(log.timings(window.start, window.end))
     return Observed(
         model=manifest.name,
@@ -125,6 +126,7 @@ def observe(project: Project, window: Window) -> Observed:
         unreadable=parts.unreadable,
         has_effect=Effects(signature, manifest, files, counts.sample).has_effect,
         collected=counts.collector.collected(),
+        as_of=as_of,
     )
 
 

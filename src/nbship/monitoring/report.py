@@ -14,9 +14,11 @@
     prediction_drift  the same for the predictions
     data              one record per check of rows: check, subject, value, reference, p_value, verdict, kind, reason
     unseen            rows, share, fields, months, verdict, kind, reason
-    performance       rows, labelled, share_labelled, measures, reference, calibration, checks, verdict,
-                      reason
-    slices            one record per slice: slice, value, rows, measures, verdict
+    performance       rows, labelled, share_labelled, days, effective_rows, measures, intervals, reference, calibration,
+                      checks, verdict, reason; expected, estimates and last_labelled: what is known without labels
+    labels            cohorts, share, expected_share, delays, complete, verdict, kind, reason
+    slices            one record per slice: slice, value, rows, measures, miss, low, high, expected_miss, verdict
+    discovered        one record per slice that was found: where, rows, error, others, p_value
     trend             one record per earlier window, then one for this window
     service           requests, errors, share_errors, latency_ms, from, to, verdict, reason
     verdict           ok | notice | insufficient | warning | alert
@@ -28,16 +30,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .conclusion import conclude
 from .drift import Collected, Compared, integrity, measure, settle, unseen
-from .performance import performance
+from .performance import discovered, estimates, labels, performance, slices
 from .report_file import FORMAT
 from .service import service, volume
-from .slices import slices
-from .trend import trend
+from .trend import reports_before, trend
 from .verdict import ALERT, FALSE_ALARMS, INSUFFICIENT, OK, WARNING
 from .window import Window
 
@@ -61,8 +63,8 @@ class Observed:
     kind
         What is predicted: "probability" or "value".
     frame
-        One row per prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`,
-        and a column for each slice.
+        One row per prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `actual_time` (when it
+        became known), `mode`, `version`, and a column for each slice.
     fields
         The inputs, counted.
     prediction
@@ -79,6 +81,8 @@ class Observed:
         Returns whether predictions depend on an input; it is asked about inputs that drifted.
     collected
         Counts of the rows as a whole.
+    as_of
+        The time of the latest event in the log; None if that is the end of the window.
     """
 
     model: str
@@ -93,6 +97,7 @@ class Observed:
     unreadable: Sequence[str] = ()
     has_effect: Callable[[str], bool] = lambda _: True
     collected: Collected = field(default_factory=Collected)
+    as_of: datetime | None = None
 
 
 def build_report(
@@ -107,7 +112,7 @@ def build_report(
     row_counts
         Whether to compare the number of rows with the training data.
     folder
-        The folder with the reports of other windows, for the trend.
+        The folder with the reports of other windows, for the trend, and for what labels and estimates are compared with.
 
     Returns
     -------
@@ -115,14 +120,12 @@ def build_report(
         The report, as the module describes it.
     """
     limits: dict[str, Any] = {"alpha": _alpha(observed), "min_rows": min_rows}
+    earlier = reports_before(folder, model=observed.model, first=window.first)
     sections = {
         "volume": volume(observed.frame, window, unreadable=observed.unreadable, **limits),
         **_of_data(observed, min_rows=min_rows, row_counts=row_counts),
         "unseen": unseen(observed.collected, window),
-        "performance": performance(
-            observed.frame, kind=observed.kind, reference=observed.held_out, zone=window.zone, **limits
-        ),
-        "slices": slices(observed.frame, observed.slices, kind=observed.kind, zone=window.zone, **limits),
+        **_of_labels(observed, window, earlier, limits),
         "service": observed.service,
     }
     report = {
@@ -134,7 +137,24 @@ def build_report(
         **sections,
         **conclude(sections),
     }
-    return report | {"trend": trend(folder, report)}
+    return report | {"trend": trend(earlier, report)}
+
+
+def _of_labels(
+    observed: Observed, window: Window, earlier: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the sections about rows whose label is known, and about those whose label is not."""
+    frame, kind, zone, alpha = observed.frame, observed.kind, window.zone, limits["alpha"]
+    measured = performance(frame, kind=kind, reference=observed.held_out, zone=zone, **limits)
+    as_of = window.end if observed.as_of is None else max(observed.as_of, frame["event_time"].max())
+    return {
+        "performance": measured | estimates(frame, measured, earlier, kind=kind, first=window.first),
+        "labels": labels(
+            frame, as_of=as_of, earlier=[each.get("labels", {}) for each in earlier], alpha=alpha, zone=zone
+        ),
+        "slices": slices(frame, observed.slices, kind=kind, zone=zone, **limits),
+        "discovered": discovered(frame, observed.slices, kind=kind, alpha=alpha, zone=zone),
+    }
 
 
 def _alpha(observed: Observed) -> float:

@@ -1,7 +1,7 @@
 """The rows of a window, appended part by part: a few small columns, in the order of event times and ids.
 
 For example, the window of a model with the slices `shop` and `month` takes these bytes a row: 8 for each of
-`event_time`, `predicted` and `actual`, 1 for each of `mode`, `version` and `shop`, 2 for `month`.
+`event_time`, `predicted`, `actual` and `actual_time`, 1 for each of `mode`, `version` and `shop`, 2 for `month`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows"]
 
-_MEASURED = ("event_time", "predicted", "actual", "mode", "version")
+_MEASURED = ("event_time", "predicted", "actual", "actual_time", "mode", "version")
 
 
 class Rows:

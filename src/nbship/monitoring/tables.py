@@ -11,6 +11,8 @@ __all__ = [
     "conclusion",
     "data_table",
     "drift_table",
+    "labels_table",
+    "labels_words",
     "performance_table",
     "promises",
     "reasons_table",
@@ -26,6 +28,8 @@ _NAMES = {
     "brier": "Brier score",
     "log_loss": "Log loss",
     "calibration_error": "Calibration error",
+    "calibration_intercept": "Calibration intercept",
+    "calibration_slope": "Calibration slope",
     "base_rate": "Observed rate",
     "mean_probability": "Mean probability",
     "mae": "Mean absolute error",
@@ -120,11 +124,45 @@ def performance_table(report: Mapping[str, Any]) -> Table:
             {
                 "Measure": _NAMES[name],
                 "This window": _number(value),
+                "95 % interval": _interval(report["performance"].get("intervals", {}).get(name)),
                 "Held-out data": _number(reference.get(name)),
                 "Verdict": verdicts.get(name, ""),
             }
             for name, value in measures.items()
             if name in _NAMES
+        ]
+    )
+
+
+def labels_words(report: Mapping[str, Any]) -> str:
+    """Return as Markdown how many labels are known, and what is known of performance without them."""
+    performance = report["performance"]
+    if "labels" not in report:
+        return _escape(performance["reason"])
+    lines = [_escape(report["labels"]["reason"])]
+    for one in performance["estimates"]:
+        name = _NAMES[one["measure"]]
+        value = f"{_number(one['value'])} ({_number(one['low'])} to {_number(one['high'])}). " if one["shown"] else ""
+        lines.append(f"- {name}, estimated: {value}{_escape(one['reason'])}")
+    if (last := performance["last_labelled"]) is not None:
+        lines.append(
+            f"\nThe last window whose labels are known: {last['from']} to {last['to']}, {last['age_days']} days before this one; {_number(last['value'])}."
+        )
+    return "\n".join(lines)
+
+
+def labels_table(report: Mapping[str, Any]) -> Table:
+    """Tabulate the days of the window: how many rows have a label by now."""
+    cohorts = report.get("labels", {}).get("cohorts") or [{"day": "–", "rows": 0, "labelled": 0}]
+    return _table(
+        [
+            {
+                "Day": one["day"],
+                "Rows": f"{one['rows']:,}",
+                "Labelled": f"{one['labelled']:,}",
+                "Share": _percent(one["labelled"] / one["rows"] if one["rows"] else None),
+            }
+            for one in cohorts
         ]
     )
 
@@ -185,6 +223,10 @@ def _drift_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "Missing in training": _percent(missing["reference_share"]),
         "New values": record.get("new_categories", {}).get("count", 0) or "",
     }
+
+
+def _interval(limits: Mapping[str, float] | None) -> str:
+    return "–" if limits is None else f"{_number(limits['low'])} to {_number(limits['high'])}"
 
 
 def _slice_row(row: Mapping[str, Any]) -> dict[str, Any]:

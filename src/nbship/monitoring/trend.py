@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .report_file import read_reports
 from .verdict import ALERT, WARNING
 
-__all__ = ["trend", "trend_row"]
+__all__ = ["reports_before", "trend", "trend_row"]
 
 
-def trend(folder: Path | None, report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each earlier window of the same model, oldest first, and last one for `report` itself.
+def reports_before(folder: Path | None, *, model: str, first: str) -> list[dict[str, Any]]:
+    """Return the reports of a model's windows that ended at or before a date, oldest first.
 
-    An earlier window ended at or before the start of this one; reports that cannot be read, or are incomplete, are
-    skipped.
+    Reports that cannot be read, or are incomplete, are skipped.
     """
-    rows = [_row_before(report, earlier) for _, earlier in (read_reports(folder) if folder else ())]
-    return [*sorted(filter(None, rows), key=lambda row: (row["from"], row["to"])), trend_row(report)]
+    found = [report for _, report in (read_reports(folder) if folder else ()) if _is_before(report, model, first)]
+    return sorted(found, key=lambda report: (report["window"]["from"], report["window"]["to"]))
 
 
-def _row_before(report: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the row of an earlier window of the same model, or None if it is none."""
+def _is_before(report: Mapping[str, Any], model: str, first: str) -> bool:
     try:
-        is_before = earlier["model"] == report["model"] and earlier["window"]["to"] <= report["window"]["from"]
-        return trend_row(earlier) if is_before else None
+        return report["model"] == model and report["window"]["to"] <= first and bool(trend_row(report))
     except (KeyError, TypeError):
-        return None
+        return False
+
+
+def trend(earlier: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each earlier report, and last one for `report` itself."""
+    return [trend_row(each) for each in (*earlier, report)]
 
 
 def trend_row(report: Mapping[str, Any]) -> dict[str, Any]:

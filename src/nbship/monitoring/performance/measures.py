@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..metrics import (
+from ...metrics import (
     Estimate,
     Measures,
     block_auc,
@@ -23,9 +23,9 @@ from ..metrics import (
     classification,
     regression,
 )
-from ..model.signature import Column
-from ..text import plural
-from .verdict import INSUFFICIENT, Thresholds, grade, worst
+from ...model.signature import Column
+from ...text import plural
+from ..verdict import INSUFFICIENT, Thresholds, grade, worst
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import block_mean
-from ..text import counted
-from .performance import LEAST_DAYS
-from .verdict import ALERT, INSUFFICIENT, OK, WARNING
+from ...metrics import block_mean
+from ...text import counted
+from ..verdict import ALERT, INSUFFICIENT, OK, WARNING
+from .measures import LEAST_DAYS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def labels(
     ----------
     frame
         One row per prediction: `event_time` with a zone, `actual` (NaN while unknown), and `actual_time`, when it became
-        known (NaT if nobody said).
+        known (NaT if that was not reported).
     as_of
         The time to which the log reaches: that of its latest event.
     earlier
@@ -76,8 +76,8 @@ def labels(
     -------
     dict
         `cohorts` (day -> `rows`, `labelled`), `share` of the rows that have a label and `expected_share`, `delays`: 21
-        quantiles of the days from an event to its label, `complete`: whether nearly all labels have had the time to
-        come, `verdict` and `reason`.
+        quantiles of the days from an event to its label, `complete`: whether the
+        window is older than nearly all delays, `verdict` and `reason`.
     """
     event = frame["event_time"].dt.as_unit("us")
     known = frame["actual"].notna().to_numpy()
@@ -141,7 +141,7 @@ def _judged(
     # Days on which labels have stopped differ from the others, which the error by day would take for chance.
     if short < _SHORT or (not stopped and block_mean(known - should, number).p_value(0.0) >= alpha):
         return OK, f"{share}."
-    return ALERT if short >= _VERY_SHORT else WARNING, f"{share}{stopped}. Find out whether labels still arrive."
+    return ALERT if short >= _VERY_SHORT else WARNING, f"{share}{stopped}."
 
 
 def _stopped(labelled: NDArray[np.intp], should: NDArray[np.float64], days: NDArray[np.datetime64]) -> str:

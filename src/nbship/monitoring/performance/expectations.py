@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model.signature import Column
-from ..text import counted
+from ...model.signature import Column
+from ...text import counted
 
-__all__ = ["estimated", "expected_measures", "last_labelled"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["estimated", "estimates", "expected_measures", "last_labelled"]
 
 # The nominal share of intervals that hold the truth, and the least share that did in earlier windows.
 _LEVEL, _LEAST_HELD = 0.9, 0.8
@@ -25,6 +28,45 @@ _LEVEL, _LEAST_HELD = 0.9, 0.8
 _LEAST_WINDOWS, _LEAST_TRIED = 4, 5
 # The share of labelled rows from which a window's measures are the truth.
 _KNOWN = 0.9
+
+
+def estimates(
+    frame: pd.DataFrame,
+    measured: Mapping[str, Any],
+    earlier: Sequence[Mapping[str, Any]],
+    *,
+    kind: str,
+    first: str,
+) -> dict[str, Any]:
+    """Return what is known of performance without labels.
+
+    Parameters
+    ----------
+    frame
+        One row per prediction, with the column `predicted`.
+    measured
+        The section `performance` of this window.
+    earlier
+        The reports of earlier windows, oldest first.
+    kind
+        What is predicted: "probability" or "value". A value says nothing about its error.
+    first
+        The first date of this window.
+
+    Returns
+    -------
+    dict
+        `expected`: what the probabilities let expect; `estimates` while less than nine in ten rows have a label, with the
+        errors of earlier windows; and `last_labelled`, the last window whose performance is known.
+    """
+    expected = expected_measures(frame["predicted"].to_numpy()) if kind != "value" else {}
+    if (measured["share_labelled"] or 0) >= _KNOWN:
+        return {"expected": expected, "estimates": [], "last_labelled": None}
+    return {
+        "expected": expected,
+        "estimates": estimated(expected, [each["performance"] for each in earlier]),
+        "last_labelled": last_labelled(earlier, first=first, measure="mae" if kind == "value" else "auc"),
+    }
 
 
 def expected_measures(probability: Column) -> dict[str, float | None]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics import Estimate, slice_rows
-from .performance import LEAST_DAYS, Outcomes, measures_of
-from .verdict import INSUFFICIENT, OK, Thresholds, grade
+from ...metrics import Estimate, slice_rows
+from ..verdict import INSUFFICIENT, OK, Thresholds, grade
+from .measures import LEAST_DAYS, Outcomes, measures_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,17 +8,21 @@ each there are 300,000 pairs of values; at most five are tested.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import block_mean
-from .performance import LEAST_DAYS
-from .slices import holm
+from ...metrics import block_mean
+from .measures import LEAST_DAYS, Outcomes
+from .slicing import holm
 
-__all__ = ["Coded", "discover"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Coded", "discover", "discovered"]
 
 _MOST_FOUND, _SEED = 5, 0
 # The least number and share of rows of a slice, and how many times the error of the others its error is.
@@ -54,6 +58,26 @@ class _Slice(NamedTuple):
         return np.asarray(np.logical_and.reduce(found), dtype=bool)
 
 
+def discovered(
+    frame: pd.DataFrame, by: Sequence[str], *, kind: str, alpha: float, zone: tzinfo = UTC
+) -> list[dict[str, Any]]:
+    """Find slices of one or two slicing columns with larger errors than the other rows, as `discover` does.
+
+    The error of a probability is its squared difference from the outcome, that of a value the absolute one.
+    """
+    known = Outcomes.of(frame, zone)
+    miss = known.predicted - known.actual
+    fields = {name: _coded(frame[name].iloc[known.rows]) for name in by}
+    return discover(fields, np.abs(miss) if kind == "value" else np.square(miss), known.day, alpha=alpha)
+
+
+def _coded(series: pd.Series[Any]) -> Coded:
+    import pandas as pd
+
+    codes, values = pd.factorize(series)
+    return Coded(codes, [str(value) for value in values])
+
+
 def discover(
     fields: Mapping[str, Coded], error: NDArray[np.float64], day: NDArray[np.int64], *, alpha: float
 ) -> list[dict[str, Any]]:
@@ -66,7 +90,7 @@ def discover(
     error
         The error of each row, such as the squared difference of probability and outcome, shape (rows,).
     day
-        The day of each row, shape (rows,): whole numbers from 0.
+        The day of each row, shape (rows,): integers from 0.
     alpha
         The probability that a window without such a slice has one named.
 
