@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nbship.model.build.reference import Distribution, describe
-from nbship.model.build.reference_file import dump_reference, load_reference
+from nbship.model.build.reference import Distribution, describe, dump_reference, load_reference
 from nbship.model.signature import Field, Signature
 from nbship.monitoring.drift.compared import Compared
 from nbship.monitoring.drift.counting import FieldCounts

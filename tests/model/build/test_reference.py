@@ -10,8 +10,7 @@ from orders import make_orders
 
 from nbship.errors import CorruptPackageError, SignatureError
 from nbship.model import Field, Signature, columns_of
-from nbship.model.build.reference import count, describe
-from nbship.model.build.reference_file import dump_reference, load_reference
+from nbship.model.build.reference import count, describe, dump_reference, load_reference
 
 SIGNATURE = Signature(
     (

@@ -9,13 +9,25 @@ from ...lazy import lazy_names
 if TYPE_CHECKING:
     from .build import build_package, load_estimator, save_estimator
     from .container import write_context
-    from .counts import Counts
     from .from_file import infer_signature, package_saved, write_onnx
     from .locked_hashes import find_lock
-    from .measured import measure
-    from .periods import LEAST_ROWS, Periods, distinct_values, is_known, joined, repeated, row_hashes, six_digits
-    from .reference import Distribution, Reference, count, identified_by
-    from .reference_file import load_reference
+    from .reference import (
+        LEAST_ROWS,
+        Counts,
+        Distribution,
+        Periods,
+        Reference,
+        count,
+        distinct_values,
+        identified_by,
+        is_known,
+        joined,
+        load_reference,
+        measure,
+        repeated,
+        row_hashes,
+        six_digits,
+    )
     from .wheel import build_wheel
 else:
     __getattr__ = lazy_names(__name__)

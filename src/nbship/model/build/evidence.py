@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import SignatureError
 from ..package import GOLDEN_OUTPUT, Package, PackagedModel, json_bytes, make_manifest, parquet_bytes, read_manifest
 from ..signature import Field, Signature, example_record, read_rows
-from .reference import describe
-from .reference_file import dump_reference
+from .reference import describe, dump_reference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signature import Column
+from ...signature import Column
 
 __all__ = [
     "LEAST_ROWS",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..signature import Column, Columns, Field, Signature, to_local
+from ...signature import Column, Columns, Field, Signature, to_local
 
 __all__ = ["HOURS", "measure", "zone_of"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signature import Column
+from ...signature import Column
 
 __all__ = ["BINS", "GROUPS", "Counts", "count_in_bins", "count_in_categories", "count_texts", "edges_of", "groups_of"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import SignatureError
-from ..signature import Column, Columns, Field, Signature, to_local
+from ....errors import SignatureError
+from ...signature import Column, Columns, Field, Signature, to_local
 from .counts import Counts, count_in_bins, count_in_categories, count_texts, edges_of, groups_of
 from .measured import HOURS, measure, zone_of
 from .periods import Blocks, Periods, choose_periods, day_numbers, distinct_values, known_values, repeated, row_hashes

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..signature import Column
-from ..stored_files import reading
+from ...signature import Column
+from ...stored_files import reading
+from .distributions import Distribution, Reference
 from .periods import Periods
-from .reference import Distribution, Reference
 
 __all__ = ["dump_reference", "load_reference"]
 
