@@ -1,15 +1,15 @@
-"""Made-up training data of many weeks and windows after them, judged as `nbship monitor` judges them."""
+"""Training data of many weeks and windows after them, judged as `nbship monitor` judges them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from nbship.model import Field, Signature
+from nbship.model import Field, Signature, to_local
 from nbship.model.build import measure
 from nbship.model.build.reference import Reference, describe
 from nbship.monitoring.drift.collected import Collector, read_relations
@@ -52,19 +52,39 @@ def judge(
     at: Values | None = None,
     first: str = "2024-07-01",
     last: str = "2024-07-08",
-    relations: Sequence[str] = (),
     **options: Any,
 ) -> dict[str, Any]:
     """Return the report of a window; without `at`, its rows come evenly over the window."""
     rows = next(len(values) for values in columns.values() if values is not None)
-    window = parse_window(first, last, zone=ZoneInfo("UTC"))
-    start = (np.datetime64(first, "us") - _START).astype(int) // _DAY
-    when = event_times(int(start), len(window.days), rows) if at is None else at
+    start, end = ((np.datetime64(day, "us") - _START).astype(int) // _DAY for day in (first, last))
+    when = event_times(int(start), int(end - start), rows) if at is None else at
     found = {"at": when, **{name: values for name, values in columns.items() if values is not None}}
-    days = (when.astype("datetime64[D]") - np.datetime64(first)).astype(np.int64)
-    chosen, measured = plan(window, reference.periods), measure(found, signature)
+    scores = np.random.default_rng(1).random(rows)
+    return judge_columns(reference, signature, found, scores, first=first, last=last, **options)
+
+
+def judge_columns(
+    reference: Reference,
+    signature: Signature,
+    columns: Mapping[str, Values],
+    scores: Values,
+    *,
+    first: str,
+    last: str,
+    relations: Sequence[str] = (),
+    has_effect: Callable[[str], bool] = lambda _: True,
+    **options: Any,
+) -> dict[str, Any]:
+    """Return the report of a window of columns that hold the event time; rows outside the window are left out."""
+    zone = signature[str(signature.event_time)].timezone or "UTC"
+    window = parse_window(first, last, zone=ZoneInfo(zone))
+    local = to_local(columns[str(signature.event_time)], zone)
+    days = (local.astype("datetime64[D]") - np.datetime64(first)).astype(np.int64)
+    inside = (days >= 0) & (days < len(window.days))
+    columns, scores, days = {name: values[inside] for name, values in columns.items()}, scores[inside], days[inside]
+    chosen, measured = plan(window, reference.periods), measure(columns, signature)
     collector = Collector(signature, reference, chosen, read_relations(relations, signature))
-    collector.add(found, measured, days)
+    collector.add(columns, measured, days)
     fields = []
     for name, each in reference.fields.items():
         if each.role in ("input", "given"):
@@ -72,19 +92,25 @@ def judge(
             counts.add(*_given(name, measured, days, reference))
             fields.append(counts.compared())
     prediction = FieldCounts("probability", reference.fields["probability"], chosen)
-    scores = np.random.default_rng(1).random(rows)
     prediction.add(scores, days)
-    frame = pd.DataFrame({"event_time": pd.to_datetime(when).tz_localize("UTC"), "predicted": scores, "actual": np.nan, "actual_time": pd.Series(pd.NaT, index=range(rows), dtype="datetime64[us, UTC]"), "mode": "batch", "version": "abc"})  # fmt: skip
+    at = pd.to_datetime(columns[str(signature.event_time)]).tz_localize("UTC")
+    unknown = pd.Series(pd.NaT, index=range(len(scores)), dtype="datetime64[us, UTC]")
+    frame = pd.DataFrame({"event_time": at, "predicted": scores, "actual": np.nan, "actual_time": unknown, "mode": "batch", "version": "abc"})  # fmt: skip
     observed = Observed(
-        "shops", "abc", "probability", frame, fields, prediction.compared(), collected=collector.collected()
-    )
+        "shops", "abc", "probability", frame, fields, prediction.compared(), has_effect=has_effect,
+        collected=collector.collected(),
+    )  # fmt: skip
     return build_report(observed, window, **options)
 
 
 def findings(report: Mapping[str, Any]) -> dict[str, str]:
     """Return the verdict of each warning and alert on data, by field or check."""
-    records = [*report["drift"], *report["given"], {**report["prediction_drift"], "field": "predictions"}]
-    named = [(record["field"], record["verdict"]) for record in records]
-    named += [(record["check"], record["verdict"]) for record in report["data"]]
-    named.append(("unseen", report["unseen"]["verdict"]))
-    return {name: verdict for name, verdict in named if verdict in ("warning", "alert")}
+    return {name: record["verdict"] for name, record in finding_records(report).items()}
+
+
+def finding_records(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return each warning and alert on data, by field, or the subject of a check."""
+    named = [(record["field"], record) for record in (*report["drift"], *report["given"])]
+    named += [(record["subject"] if record["check"] == "relation" else record["check"], record) for record in report["data"]]  # fmt: skip
+    named += [("predictions", report["prediction_drift"]), ("unseen", report["unseen"])]
+    return {name: record for name, record in named if record["verdict"] in ("warning", "alert")}

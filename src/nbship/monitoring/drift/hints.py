@@ -7,17 +7,18 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.build import six_digits
 from ...text import plural
 from .compared import Compared, Unknown
-from .distance import psi
+from .distance import psi, psi_noise
 
 __all__ = ["hint", "hint_of_values"]
 
 # A conversion explains a change if it leaves at most this share of the index, and a small index.
 _LEFT, _SMALL = 0.25, 0.5
 # A conversion explains unknown values if it gives most of them.
-_EXPLAINED = 0.8
+_EXPLAINED, _NEAR = 0.8, 2e-5
+# The hours of a day differ in each season, so that a change of the clock leaves more of the index.
+_LEFT_OF_CLOCK = 0.4
 _FACTORS = (
     (1.609344, "miles converted to kilometers"),
     (3.28084, "meters converted to feet"),
@@ -52,32 +53,38 @@ def hint_of_values(unknown: Unknown) -> str:
     >>> hint_of_values(Unknown(9, np.array([1.609344, 3.218688]), np.array([1.0, 2.0, 3.0]), 0.0))
     'It looks like miles converted to kilometers.'
     """
-    values = six_digits(unknown.examples)
-    with np.errstate(over="ignore"):
-        return _explained(values, unknown)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _explained(unknown.examples, unknown)
 
 
 def _explained(values: NDArray[np.float64], unknown: Unknown) -> str:
-    shares = (
-        [
-            (float(np.isin(values, six_digits(convert(unknown.known))).mean()), words)
-            for convert, words in _conversions()
-        ]
-        if len(values)
-        else []
-    )
-    share, words = max(shares, key=lambda found: found[0], default=(0.0, ""))
+    shares = [(_share_among(values, np.sort(convert(unknown.known))), words) for convert, words in _conversions()]
+    share, words = max(shares, key=lambda found: found[0])
     return f"It looks like {words}." if share >= _EXPLAINED else ""
 
 
+def _share_among(values: NDArray[np.float64], known: NDArray[np.float64]) -> float:
+    """Return the share of values that are near a known one; known ones are rounded to six digits."""
+    if not len(values):
+        return 0.0
+    place = np.clip(np.searchsorted(known, values), 1, max(1, len(known) - 1))
+    nearest = np.minimum(np.abs(values - known[place - 1]), np.abs(values - known[np.minimum(place, len(known) - 1)]))
+    return float(np.mean(nearest <= _NEAR * np.abs(values)))
+
+
 def _clock(before: NDArray[np.int64], now: NDArray[np.int64]) -> str:
-    indices = [psi(np.roll(before, hours), now) for hours in range(24)]
+    indices = [_index(np.roll(before, hours), now) for hours in range(24)]
     hours = int(np.argmin(indices))
-    if not hours or indices[hours] > _LEFT * indices[0]:
+    if not hours or indices[hours] > _LEFT_OF_CLOCK * indices[0]:
         return ""
     late = hours <= 12
     number = hours if late else 24 - hours
     return f"It looks like a clock that is {number} {plural(number, 'hour')} {'ahead' if late else 'behind'}."
+
+
+def _index(before: NDArray[np.int64], now: NDArray[np.int64]) -> float:
+    # With few rows, chance leaves an index after the right conversion too.
+    return max(0.0, psi(before, now) - psi_noise(before, now))
 
 
 def _unit(before: NDArray[np.int64], now: NDArray[np.int64], edges: NDArray[np.float64] | None) -> str:
