@@ -24,6 +24,8 @@ _NAME_OF_CHECK = re.compile(r"[a-zA-Z][a-zA-Z _-]{0,39}")
 _NOT_SECTIONS = ("reasons", "trend", "findings")
 _TITLES = {
     "prediction_drift": "Predictions",
+    "labels": "Labels: missing or late",
+    "discovered": "A slice with larger errors",
     "volume": "Volume",
     "service": "Service",
     "unseen": "Values that training never saw",

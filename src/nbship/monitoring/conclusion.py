@@ -68,7 +68,7 @@ def _reasons(sections: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     if "unseen" in sections:
         yield _reason(sections["unseen"], "unseen", "New to the model")
     for row in sections["discovered"]:
-        yield _reason({"verdict": WARNING}, "discovered", "Slice", kind="slice", words=f"{_found_words(row)}.")
+        yield _reason(row, "discovered", "Slice", kind="slice", words=f"{_found_words(row)}.")
     for row in _findings(sections["slices"]):
         title = f"Slice {row['slice']} = {_value(row['value'])}"
         yield _reason(row, str(row["slice"]), title, kind="slice", words=_slice_words(row))

@@ -18,7 +18,7 @@
                       checks, verdict, reason; expected, estimates and last_labelled: what is known without labels
     labels            cohorts, share, expected_share, delays, complete, verdict, kind, reason
     slices            one record per slice: slice, value, rows, measures, miss, low, high, expected_miss, verdict
-    discovered        one record per slice that was found: where, rows, error, others, p_value
+    discovered        one record per slice that was found: slice, where, rows, error, others, p_value, verdict
     trend             one record per earlier window, then one for this window
     service           requests, errors, share_errors, latency_ms, from, to, verdict, reason
     verdict           ok | notice | insufficient | warning | alert

@@ -12,7 +12,19 @@ from .settings import AlertsSection
 __all__ = ["SECTIONS", "check_alerts"]
 
 # The sections of a report that have findings.
-SECTIONS = ("data", "drift", "given", "unseen", "prediction_drift", "performance", "slices", "volume", "service")
+SECTIONS = (
+    "data",
+    "drift",
+    "given",
+    "unseen",
+    "prediction_drift",
+    "performance",
+    "labels",
+    "slices",
+    "discovered",
+    "volume",
+    "service",
+)
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
 _HOST = re.compile(r"[\w.:-]+")
 _URL = re.compile(r"https?://[^\s?#]+")

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...metrics import block_mean
+from ...text import listed
+from ..verdict import WARNING
 from .measures import LEAST_DAYS, Outcomes
 from .slicing import holm
 
@@ -97,8 +99,9 @@ def discover(
     Returns
     -------
     list
-        The slices, the clearest first: `where` (a list of `field` and `value`), `rows`, `error` and `others` (the mean
-        errors of its rows and of the others), and `p_value`, corrected for the number of slices that were tested.
+        The slices, the clearest first: `slice` (its fields), `where` (a list of `field` and `value`), `rows`, `error` and
+        `others` (the mean errors of its rows and of the others), `p_value`, corrected for the number of slices that were
+        tested, and `verdict`.
     """
     if len(error) < 2 * _LEAST_ROWS or len(np.unique(day)) < LEAST_DAYS:
         return []
@@ -107,7 +110,7 @@ def discover(
     tested = {name: _taken(each, ~searched) for name, each in fields.items()}
     p_values = holm([_p_value(each.rows_of(tested), error[~searched], day[~searched]) for each in found])
     return [
-        _record(each, fields, error) | {"p_value": p_value}
+        _record(each, fields, error) | {"p_value": p_value, "verdict": WARNING}
         for each, p_value in zip(found, p_values, strict=True)
         if p_value < alpha
     ]
@@ -177,6 +180,7 @@ def _record(found: _Slice, fields: Mapping[str, Coded], error: NDArray[np.float6
         for name, code in zip(found.fields, found.codes, strict=True)
     ]
     return {
+        "slice": listed(found.fields, most=2),
         "where": where,
         "rows": int(inside.sum()),
         "error": float(error[inside].mean()),
