@@ -101,7 +101,9 @@ def _words(sections: Mapping[str, Any], verdict: str) -> tuple[str, str]:
     if verdict == NOTICE:
         return (
             f"Nothing is broken, but part of the data is new to the model.{_unseen_words(sections)}",
-            "Watch the performance once labels are known; retrain when they cover the new data.",
+            "The predictions are as good as on the held-out data; retrain once labels cover the new data."
+            if sections["performance"]["verdict"] == OK
+            else "Watch the performance once labels are known; retrain when they cover the new data.",
         )
     return (
         "The model works as it did when it was accepted. No change: inputs and predictions are as between past periods, and performance matches the held-out data.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..text import counted
 from .table import Table
 
 __all__ = [
@@ -140,6 +141,10 @@ def labels_words(report: Mapping[str, Any]) -> str:
     if "labels" not in report:
         return _escape(performance["reason"])
     lines = [_escape(report["labels"]["reason"])]
+    if (worth := performance["effective_rows"]) is not None:
+        lines.append(
+            f"\nThe {performance['labelled']:,} rows with a label, of {counted(performance['days'], 'day')}, tell as much about the mean miss as {counted(round(worth), 'independent row')}.\n"
+        )
     for one in performance["estimates"]:
         name = _NAMES[one["measure"]]
         value = f"{_number(one['value'])} ({_number(one['low'])} to {_number(one['high'])}). " if one["shown"] else ""
@@ -151,9 +156,11 @@ def labels_words(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def labels_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate the days of the window: how many rows have a label by now."""
-    cohorts = report.get("labels", {}).get("cohorts") or [{"day": "–", "rows": 0, "labelled": 0}]
+def labels_table(report: Mapping[str, Any], *, most: int = 14) -> Table:
+    """Tabulate the last days on which rows have no label yet, after the sum of all days."""
+    cohorts = report.get("labels", {}).get("cohorts", ())
+    whole = {name: sum(one[name] for one in cohorts) for name in ("rows", "labelled")}
+    shown = [{"day": "all days", **whole}, *[one for one in cohorts if one["labelled"] < one["rows"]][-most:]]
     return _table(
         [
             {
@@ -162,7 +169,7 @@ def labels_table(report: Mapping[str, Any]) -> Table:
                 "Labelled": f"{one['labelled']:,}",
                 "Share": _percent(one["labelled"] / one["rows"] if one["rows"] else None),
             }
-            for one in cohorts
+            for one in shown
         ]
     )
 
