@@ -15,9 +15,9 @@ from nbship.metrics import block_auc, block_mean, calibration_line, classificati
 def days(seed: int, *, number: int = 30, rows: int = 60, spread: float = 1.0) -> tuple[Any, Any, Any]:
     """Return outcomes, well calibrated probabilities but for an effect of the day, and the days of rows."""
     random = np.random.default_rng(seed)
-    block = np.repeat(np.arange(number), rows)
+    block = np.arange(number * rows) // rows
     score = random.normal(size=number * rows) - 1
-    effect = np.repeat(random.normal(scale=spread, size=number), rows)
+    effect = random.normal(scale=spread, size=number)[block]
     actual = (random.random(number * rows) < 1 / (1 + np.exp(-score - effect))).astype(float)
     return actual, 1 / (1 + np.exp(-score)), block
 

@@ -7,12 +7,12 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from alert_sinks import mail_server, project_folder, webhook, write_window
 from click.testing import CliRunner, Result
+from waiting import in_time
 
 from nbship import project as projects
 from nbship.alerting import open_database, waiting
@@ -174,6 +174,7 @@ def test_a_link_leads_to_the_cell_that_shows_why(project: Path, monkeypatch: pyt
 
 
 @pytest.mark.long
+@pytest.mark.timeout(120)  # The sink would take five minutes.
 def test_a_sink_that_hangs_does_not_hold_up_the_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_window(project, "2024-01-01", "2024-02-01", {"size": "alert"})
     with socket.create_server(("127.0.0.1", 0)) as silent, webhook() as hook:
@@ -181,9 +182,7 @@ def test_a_sink_that_hangs_does_not_hold_up_the_others(project: Path, monkeypatc
         monkeypatch.setenv(
             "MAIL_URL", f"mailto://127.0.0.1:{silent.getsockname()[1]}?from=a@x.example&to=b@x.example&rto=300&cto=300"
         )
-        started = time.monotonic()
         found = _run("deliver")
-        assert time.monotonic() - started < 90
     assert "Sent to 'hook': 1 notice" in found.stderr
     assert "Sink 'mail' (mailto, variable 'MAIL_URL'): it did not respond in time." in found.stderr
 
@@ -193,9 +192,8 @@ def test_a_database_that_hangs_is_an_error_of_one_sentence(project: Path) -> Non
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://ann:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/log"
         project_folder(project, "sinks: {hook: HOOK_URL}", extra=f"log: {{url: '{url}'}}\n")
-        started = time.monotonic()
-        found = _run("deliver").exception
-        assert time.monotonic() - started < 30
+        with in_time():
+            found = _run("deliver").exception
     assert isinstance(found, AlertError)
     assert re.search(
         r"^The alerts in 'postgresql://127.*' cannot be read or written: The server did not respond within 10 seconds",
