@@ -24,6 +24,7 @@ from nbship.errors import MonitoringError
 from nbship.inference.batch.run import predict_file
 from nbship.inference.logged import Logged
 from nbship.model import Field
+from nbship.operations import write_index
 from nbship.prediction_log import open_log
 
 OWN = ["at", "line", "size", "weight"]
@@ -182,3 +183,54 @@ def test_a_finding_is_sent_as_an_alert_and_shown_to_prometheus(
     assert re.search(r"^ALERT #\d+ Input 'limit': .*missing", hook.bodies, re.MULTILINE)
     gauges = (project.state / "monitoring/gauges.prom").read_text()
     assert 'nbship_monitoring_missing_ratio{field="limit",model="small"} 1.0' in gauges
+
+
+def test_past_windows_are_written_and_listed_on_a_page(project: projects.Project) -> None:
+    _score_file(project, _rows())
+    found = _monitor("--backfill", "week", "--from", "2024-01-01", "--to", "2024-02-15")
+    # The rows end in January.
+    assert found.exit_code == 1
+    assert [line[8:32] for line in found.output.splitlines() if line.startswith("  ")] == [
+        f"2024-{first} to 2024-{last}"
+        for first, last in (("01-01", "01-08"), ("01-08", "01-15"), ("01-15", "01-22"), ("01-22", "01-29"), ("01-29", "02-05"), ("02-05", "02-12"))
+    ]  # fmt: skip
+    assert "  fail  2024-02-05 to 2024-02-12: The log has no predictions" in found.output
+    assert "5 of 6 reports. Index: " in found.output
+    page = (project.reports / "index.html").read_text(encoding="utf-8")
+    links = re.findall(r'<a href="([^"]*)">', page)
+    assert links[0] == "2024-01-29_2024-02-05/report.html"
+    assert links == sorted(links, reverse=True)
+    assert all((project.reports / link).is_file() for link in links)
+    trend = json.loads((project.reports / "2024-01-22_2024-01-29/report.json").read_text(encoding="utf-8"))["trend"]
+    assert [row["from"] for row in trend] == ["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backfill", "week"], "--backfill needs --from and --to"),
+        (
+            ["--backfill", "month", "--from", "2024-01-02", "--to", "2024-02-01"],
+            "There is no whole month from 2024-01-02",
+        ),
+        (["--backfill", "year", "--from", "2024-01-02", "--to", "2024-02-01"], "'year' is not one of"),
+    ],
+)
+def test_past_windows_that_cannot_be_written(project: projects.Project, arguments: list[str], message: str) -> None:
+    found = _monitor(*arguments)
+    assert found.exit_code == 2
+    assert message in found.output
+
+
+def test_words_of_a_report_cannot_run_on_the_page(project: projects.Project) -> None:
+    report = {
+        "format": 2, "model": "<script>", "version": "1", "window": {"from": "2024-01-01", "to": "2024-02-01", "timezone": "UTC"},
+        "verdict": "ok", "headline": "<img src=x onerror=alert(1)>", "volume": {"rows": 5}, "performance": {}, "drift": [],
+    }  # fmt: skip
+    folder = project.reports / "2024-01-01_2024-02-01"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    page = write_index(project).read_text(encoding="utf-8")
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "<script" not in page
+    assert "<img" not in page

@@ -13,7 +13,7 @@ from .drift import Compared
 from .observed import observe, open_model_log, read_signature, report_window
 from .report import Observed, build_report
 from .report_file import read_report, read_reports, report_paths, write_report
-from .window import Window, end_of_today, last_whole_month, parse_window
+from .window import Window, end_of_today, last_whole_month, parse_window, whole_windows
 
 __all__ = [
     "Compared",
@@ -30,5 +30,6 @@ __all__ = [
     "read_signature",
     "report_paths",
     "report_window",
+    "whole_windows",
     "write_report",
 ]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ..errors import MonitoringError
 
-__all__ = ["Window", "end_of_today", "last_whole_month", "parse_window"]
+__all__ = ["Window", "end_of_today", "last_whole_month", "parse_window", "whole_windows"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,40 @@ def last_whole_month(latest: datetime, *, zone: ZoneInfo) -> Window:
             f"No whole month ended by the latest event, {latest:%Y-%m-%d}. Choose a window with --from and --to."
         ) from error
     return parse_window(start.isoformat(), end.isoformat(), zone=zone)
+
+
+def whole_windows(window: Window, length: str) -> list[Window]:
+    """Return the whole days, weeks (from Monday) or months in a window, oldest first.
+
+    Parameters
+    ----------
+    length
+        "day", "week" or "month".
+
+    Examples
+    --------
+    >>> quarter = parse_window("2024-01-10", "2024-04-01", zone=ZoneInfo("UTC"))
+    >>> [each.name for each in whole_windows(quarter, "month")]
+    ['2024-02-01_2024-03-01', '2024-03-01_2024-04-01']
+    >>> whole_windows(quarter, "week")[0].name
+    '2024-01-15_2024-01-22'
+    """
+    start = window.start.date() if window.start.time() == time() else window.start.date() + timedelta(days=1)
+    if length == "week":
+        start += timedelta(days=-start.weekday() % 7)
+    elif length == "month" and start.day > 1:
+        start = _next(start, length)
+    found = []
+    while (end := _next(start, length)) <= window.end.replace(tzinfo=None).date():
+        found.append(parse_window(start.isoformat(), end.isoformat(), zone=window.zone))
+        start = end
+    return found
+
+
+def _next(day: date, length: str) -> date:
+    if length == "month":
+        return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    return day + timedelta(days={"day": 1, "week": 7}[length])
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .index_page import write_index
 from .monitoring import Monitored, choose_window, monitor
 
-__all__ = ["Monitored", "choose_window", "monitor"]
+__all__ = ["Monitored", "choose_window", "monitor", "write_index"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...text import counted
 from ..groups import SuggestingGroup
 from ..options import model_option
 from .alerts import alerts
@@ -26,18 +27,30 @@ _SHOWN = 10
 @click.group("monitor", cls=SuggestingGroup, invoke_without_command=True)
 @click.option("--from", "first", metavar="DATE", help="First day of the window, in the project's time zone.")
 @click.option("--to", "last", metavar="DATE", help="First day after the window.")
+@click.option(
+    "--backfill",
+    "length",
+    type=click.Choice(["day", "week", "month"]),
+    help="Write the reports of all whole days, weeks (from Monday) or months from --from to --to.",
+)
 @model_option
 @click.option("--force", is_flag=True, help="Write the report again even if it is current.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def command(
-    context: click.Context, first: str | None, last: str | None, model: str | None, force: bool, as_json: bool
+    context: click.Context,
+    first: str | None,
+    last: str | None,
+    length: str | None,
+    model: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write the monitoring report of a window of time.
 
     The monitoring notebook reports volume, drift of inputs and predictions, performance on labelled rows,
     slices, and the trend over earlier windows. The report is written as notebook, HTML and JSON to
-    .nbship/state/monitoring/<from>_<to>/. Without dates, the window is the last whole month of logged
+    .nbship/state/monitoring/<from>_<to>/, and index.html beside them lists all windows. Without dates, the window is the last whole month of logged
     events up to today. A current report is not written again. Its findings become alerts, if 'alerts' in
     nbship.yaml names sinks or rules.
 
@@ -46,27 +59,61 @@ def command(
         nbship monitor --from 2013-07-01 --to 2013-08-01
     """
     if context.invoked_subcommand is not None:
-        if first is not None or last is not None or force or as_json:
+        if first is not None or last is not None or length is not None or force or as_json:
             raise click.UsageError(f"Options of '{context.command_path}' come after '{context.invoked_subcommand}'.")
         return
     if (first is None) != (last is None):
         raise click.UsageError("Give both --from and --to, or neither, for the last whole month.")
+    if length is not None and (first is None or last is None or as_json):
+        raise click.UsageError(
+            "--backfill needs --from and --to, and prints no JSON: read the report.json of each window."
+        )
     from ... import project
     from ...notebook import canonical_json
-    from ...operations import choose_window, monitor
+    from ...operations import choose_window, monitor, write_index
 
     here = project.load(model=model)
+    if length is not None:
+        _backfill(here, str(first), str(last), length, force=force)
+        return
     window = choose_window(here, first, last, on_later=lambda sentence: click.echo(sentence, err=True))
     click.echo(f"Monitoring {window.first} to {window.last} ({window.zone.key})", err=True)
     written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)
     if written.current:
         click.echo("The report is current; its inputs have not changed.", err=True)
+    write_index(here)
     _write_gauges(here)
     send_alerts(here)
     if as_json:
         click.echo(canonical_json(written.report), nl=False)
     else:
         _print(written)
+
+
+def _backfill(project: Project, first: str, last: str, length: str, *, force: bool) -> None:
+    """Write the reports of past windows, the oldest first, as later ones are compared with them."""
+    from ...errors import MonitoringError
+    from ...monitoring import parse_window, whole_windows
+    from ...operations import monitor, write_index
+
+    windows = whole_windows(parse_window(first, last, zone=project.timezone), length)
+    if not windows:
+        raise click.UsageError(f"There is no whole {length} from {first} to {last}. Choose other dates.")
+    failed = 0
+    for window in windows:
+        try:
+            report = monitor(project, window, force=force).report
+        except MonitoringError as error:
+            failed += 1
+            click.echo(f"  fail  {window.first} to {window.last}: {error}")
+        else:
+            click.echo(f"  {_MARKS[report['verdict']]}  {window.first} to {window.last}: {report['headline']}")
+    page = write_index(project)
+    _write_gauges(project)
+    send_alerts(project)
+    click.echo(f"{len(windows) - failed} of {counted(len(windows), 'report')}. Index: {page}")
+    if failed:
+        raise SystemExit(1)
 
 
 command.add_command(alerts)
