@@ -39,7 +39,7 @@ ASKED: dict[str, Any] = {
 
 def _unseen(**changes: Any) -> list[str]:
     required, optional = widgets(SIGNATURE, example={}, names={"shop": {"south": "South Bank"}})
-    reference = describe(TRAINING, SIGNATURE, outputs={})
+    reference = describe(TRAINING, SIGNATURE, outputs={}).fields
     return list(unseen_values({**ASKED, **changes}, [*required, *optional], reference))
 
 
@@ -65,6 +65,20 @@ def test_what_training_saw_or_cannot_be_compared_is_not_named(changes: dict[str,
 )
 def test_what_training_never_saw_is_named(changes: dict[str, Any], sentence: str) -> None:
     assert _unseen(**changes) == [sentence]
+
+
+def test_times_are_not_compared() -> None:
+    """The reference counts hours of timestamps, not the timestamps."""
+    signature = Signature(
+        inputs=(Field("at", "datetime", timezone="UTC"), Field("due", "datetime", timezone="UTC")), event_time="at"
+    )
+    times = np.datetime64("2024-05-01", "us") + np.arange(400) * np.timedelta64(97, "m")
+    training = {"at": times, "due": times + np.arange(400) % 7 * np.timedelta64(1, "h")}
+    required, optional = widgets(signature, example={}, names={})
+    asked = {"at": "2031-05-01T08:30:00Z", "due": "1999-05-01T08:30:00Z"}
+    reference = describe(training, signature, outputs={}).fields
+    assert {"at", "due"} <= set(reference)
+    assert list(unseen_values(asked, [*required, *optional], reference)) == []
 
 
 def test_what_was_asked_is_repeated_in_words() -> None:

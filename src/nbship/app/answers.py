@@ -75,7 +75,9 @@ def unseen_values(
                 yield f"{widget.label} was always given in training."
         elif like.kind == "category" and _category(value) not in (like.categories or ()):
             yield f"{widget.label}: '{words}' does not occur in the training data."
-        elif like.kind == "number" and (limits := _limits(like)) and not limits[0] <= value <= limits[1]:
+        elif (
+            widget.field.dtype in ("int", "float") and (limits := _limits(like)) and not limits[0] <= value <= limits[1]
+        ):
             low, high = map(number_text, limits)
             yield f"{widget.label}: {words} is outside the training data, which go from {low} to {high}."
 
@@ -85,7 +87,10 @@ def _category(value: Any) -> str:
 
 
 def _limits(like: Distribution) -> tuple[float, float] | None:
-    """Return the smallest and the largest value in training: the inner edges, of which the lower is exclusive."""
+    """Return the smallest and the largest value in training: the inner edges, of which the lower is exclusive.
+
+    None for what was not counted in bins.
+    """
     if like.edges is None or len(like.edges) < 4:
         return None
     return float(np.nextafter(like.edges[1], np.inf)), float(like.edges[-2])
