@@ -81,6 +81,7 @@ PUBLIC = {
         "read_signature",
         "report_paths",
         "report_window",
+        "whole_windows",
         "write_report",
     ],
     "nbship.notebook": [

@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,15 @@ class Written:
     ) -> None:
         for row, id, (label, probability) in zip(inputs, ids, outputs, strict=True):
             self.rows.append(
-                {"inputs": row, "id": id, "label": label, "probability": probability, "actual": None, **about}
+                {
+                    "inputs": row,
+                    "id": id,
+                    "label": label,
+                    "probability": probability,
+                    "actual": None,
+                    "actual_time": None,
+                    **about,
+                }
             )
 
     def records(self, frame: pd.DataFrame, *, version: str, mode: str, leave_out: Sequence[str] = ()) -> None:
@@ -151,12 +159,13 @@ class Written:
                 label = int(self.random.random() < row["probability"])
                 key = keys_of(row["inputs"], self.signature, salt=self.log.salt)
                 name = {"prediction_id": row["id"]} if way == "id" else {"keys": key}
-                self.log.append(Label(label=LABELS[label], at=datetime.now(UTC), model="small", **name))
+                time = datetime(2024, 9, 1, tzinfo=UTC) + timedelta(hours=int(self.random.integers(900)))
+                self.log.append(Label(label=LABELS[label], at=datetime.now(UTC), model="small", time=time, **name))
                 for other in self.rows:
                     if other is row or (
                         way == "key" and keys_of(other["inputs"], self.signature, salt=self.log.salt) == key
                     ):
-                        other["actual"] = label
+                        other["actual"], other["actual_time"] = label, time
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -186,6 +195,7 @@ def whole_frame(written: Written, window: monitoring.Window) -> pd.DataFrame:
             values = values.astype(dtypes[field.dtype][int(values.isna().any())])
         inputs[field.name] = values
     frame["predicted"], frame["actual"] = frame["probability"].astype(float), frame["actual"].astype(float)
+    frame["actual_time"] = pd.to_datetime(frame["actual_time"], utc=True).astype("datetime64[us, UTC]")
     local = frame["event_time"].dt.tz_convert(ZONE)
     frame["weekday"], frame["hour"] = local.dt.day_of_week + 1, local.dt.hour
     frame = frame.drop(columns="inputs").assign(**{name: inputs[name] for name in inputs if name != "mode"})

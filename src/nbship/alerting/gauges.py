@@ -84,7 +84,9 @@ class _Gauges:
             return
         with suppress(OSError):
             _set(self._success, (reports / _SUCCESS).stat().st_mtime, model)
-        _set(self._end, _end(newest["window"]), model)
+        # A notebook of one's own may write a window of another form.
+        with suppress(KeyError, TypeError, ValueError):
+            _set(self._end, _end(newest["window"]), model)
         _set(self._rows, newest.get("volume", {}).get("rows"), model)
         self._add_findings(model, newest)
         for record in newest.get("drift", ()):
