@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from ..atomic_write import create_private
 from ..errors import AlertError
-from ..prediction_log import connect_server, log_address
-from ..project import Project, shown_url, without_passwords
+from ..prediction_log import connect_server, log_address, server_errors
+from ..project import Project, shown_url
 from ..text import one_line
 from .schema import FORMAT, TABLES
 
@@ -158,21 +158,13 @@ class _Postgres:
     def _try_lock(self) -> bool:
         return bool(self.execute("SELECT pg_try_advisory_lock(?)", (_DELIVERY_LOCK,))[0][0])
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            import psycopg
-        except ImportError:
-            yield  # connecting raises an error that names psycopg
-            return
-        try:
-            yield
-        except (psycopg.Error, OSError) as error:
-            reason = without_passwords(one_line(error), self._url).rstrip(".")
-            # Not chained: psycopg's message may quote the password.
-            raise AlertError(
+    def _failures(self) -> AbstractContextManager[None]:
+        return server_errors(
+            self._url,
+            lambda reason: AlertError(
                 f"The alerts in '{self}' cannot be read or written: {reason}. Check that the database is running and that 'log.url' is correct."
-            ) from None
+            ),
+        )
 
 
 def _is_locked(handle: int) -> bool:

@@ -8,7 +8,7 @@ from .key_index import batch_keys
 from .keys import StoredRow, keys_of, keys_of_frame, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
 from .parts import Part, Parts, input_column, require_event_time
-from .postgres import connect_server
+from .postgres import connect_server, server_errors
 from .reader import latest_event, predictions
 from .records import BatchRun, Label, Record, Timing, as_json, new_id, pseudonym
 from .redaction import is_redacted, mark_redacted, redacted, redacted_fields, store_rejected, stored_fields
@@ -54,6 +54,7 @@ __all__ = [
     "redacted_fields",
     "require_event_time",
     "row_id",
+    "server_errors",
     "shown_address",
     "split_id",
     "store_rejected",

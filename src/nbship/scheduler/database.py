@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..atomic_write import create_private
 from ..errors import ScheduleError
-from ..prediction_log import connect_server, log_address
-from ..project import Project, shown_url, without_passwords
-from ..text import one_line
+from ..prediction_log import connect_server, log_address, server_errors
+from ..project import Project, shown_url
 from .clocks import BOOT_ID, boot_seconds
 
 if TYPE_CHECKING:
@@ -57,16 +56,14 @@ class Database(Protocol):
     # What is appended to a query that locks the rows that it reads.
     for_update: str
 
-    @contextmanager
-    def transaction(self) -> Iterator[Rows]:
-        """Yield a durable transaction; what it reads, no other transaction changes meanwhile.
+    def transaction(self) -> AbstractContextManager[Rows]:
+        """Begin a durable transaction; what it reads, no other transaction changes meanwhile.
 
         Raises
         ------
         ScheduleError
             If the database cannot be used. Nothing, or after a lost connection perhaps everything, was written then.
         """
-        raise NotImplementedError
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
@@ -182,21 +179,13 @@ class Postgres:
                 _prepare(self, there, shown_url(self._url))
         return self._connection
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            import psycopg
-        except ImportError:
-            yield  # connecting raises an error that names psycopg
-            return
-        try:
-            yield
-        except (psycopg.Error, OSError) as error:
-            reason = without_passwords(one_line(str(error).partition("DETAIL:")[0]), self._url).rstrip(".?")
-            # Not chained: psycopg's message may quote the password.
-            raise ScheduleError(
+    def _failures(self) -> AbstractContextManager[None]:
+        return server_errors(
+            self._url,
+            lambda reason: ScheduleError(
                 f"The schedules in '{shown_url(self._url)}' cannot be used: {reason}. Check that the database is running and that 'log.url' is correct."
-            ) from None
+            ),
+        )
 
 
 def _with_marks(query: str) -> str:

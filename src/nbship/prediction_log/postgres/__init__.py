@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .database import Postgres
-from .servers import connect_server
+from .servers import connect_server, server_errors
 
-__all__ = ["Postgres", "connect_server"]
+__all__ = ["Postgres", "connect_server", "server_errors"]

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from ...errors import LogError
-from ...project import shown_url, without_passwords
-from ...text import one_line
+from ...project import shown_url
 from ..records import Record
 from ..rows import COLUMNS, TABLES, Entry, rows_of
 from .schema import prepare
+from .servers import reason_of, server_errors
 
 if TYPE_CHECKING:
     import psycopg
@@ -140,29 +140,20 @@ class Postgres:
 
     @contextmanager
     def _failures(self, action: str) -> Iterator[None]:
-        try:
-            import psycopg
-
-            from .connections import NoResponseError
-        except ImportError as error:
-            raise LogError(
-                "A prediction log in PostgreSQL needs psycopg. Install it: pip install 'nbship[postgres]'."
-            ) from error
-        try:
-            yield
-        except (psycopg.Error, OSError) as error:
-            if isinstance(error, NoResponseError) and time.monotonic() >= self._not_before:
-                self._not_before = time.monotonic() + _PAUSE_SECONDS
-            reason = without_passwords(_reason(error), self._url).rstrip(".")
-            # Not chained: psycopg's message may quote a row or the password.
-            raise LogError(
+        def error_of(reason: str) -> LogError:
+            return LogError(
                 f"The prediction log '{self}' cannot be {action}: {reason}. Check that the database is running and that 'log.url' is correct."
-            ) from None
+            )
 
+        with server_errors(self._url, error_of):
+            from .connections import NoResponseError
 
-def _reason(error: Exception) -> str:
-    """Return an error's message without its details, which quote rows."""
-    return one_line(str(error).partition("DETAIL:")[0])
+            try:
+                yield
+            except NoResponseError:
+                if time.monotonic() >= self._not_before:
+                    self._not_before = time.monotonic() + _PAUSE_SECONDS
+                raise
 
 
 def _insert_group(connection: psycopg.Connection[Any], group: Sequence[Sequence[Entry]]) -> Sequence[Exception | None]:
@@ -188,7 +179,9 @@ def _insert(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Ex
                     names = ", ".join(COLUMNS[kind])
                     cursor.executemany(f"INSERT INTO nbship_{table} ({names}) VALUES ({marks})", rows)
     except (psycopg.IntegrityError, psycopg.DataError, ValueError) as error:
-        return LogError(f"The prediction log rejected a record: {_reason(error)}. Every prediction needs a unique id.")
+        return LogError(
+            f"The prediction log rejected a record: {reason_of(error)}. Every prediction needs a unique id."
+        )
     return None
 
 
