@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from nbship.monitoring.performance import Coded, discover
+from nbship.monitoring.conclusion import _found_words
+from nbship.monitoring.performance import Coded, discover, discovered
 
 FIELDS = 12
 
@@ -71,6 +74,39 @@ def test_one_bad_day_is_no_slice() -> None:
 def test_hardly_any_rows(number: int) -> None:
     fields, error, day, _ = rows(3, number)
     assert discover(fields, error, day, alpha=0.01) == []
+
+
+def test_a_column_of_different_values_takes_no_memory() -> None:
+    number = 60_000
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "event_time": pd.date_range("2024-03-01", periods=number, freq="10s", tz="UTC"),
+            "predicted": 0.5,
+            "actual": random.random(number) < 0.5,
+            "order": random.permutation(number),
+            "customer": random.integers(30_000, size=number),
+            "shop": random.choice(["a", "b", "c"], number),
+        }
+    )
+    frame.loc[frame["shop"] == "b", "predicted"] = 0.0
+    tracemalloc.start()
+    try:
+        found = discovered(frame, ["order", "customer", "shop"], kind="probability", alpha=0.01)
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
+    assert [one["where"] for one in found] == [[{"field": "shop", "value": "b"}]]
+
+
+def test_an_error_of_zero_elsewhere_is_said_in_words() -> None:
+    fields, error, day, _ = rows(6)
+    inside = fields["field 5"].codes == 4
+    (found,) = discover(fields, np.where(inside, error, 0.0), day, alpha=0.01)
+    assert found["others"] == 0.0
+    words = _found_words(found)
+    assert words.startswith("where field 5 = value 4, the error is 0.1")
+    assert ", and 0 in the other rows (" in words
 
 
 def test_equal_errors_have_no_slice() -> None:

@@ -265,7 +265,12 @@ def _slice_words(row: Mapping[str, Any]) -> str:
 
 def _found_words(row: Mapping[str, Any]) -> str:
     where = " and ".join(f"{one['field']} = {one['value']}" for one in row["where"])
-    return f"where {where}, the error is {row['error'] / row['others']:.1f} times that of the other rows ({row['rows']:,} rows)"
+    size = (
+        f"{row['error'] / row['others']:.1f} times that of the other rows"
+        if row["others"]
+        else f"{row['error']:.3g}, and 0 in the other rows"
+    )
+    return f"where {where}, the error is {size} ({row['rows']:,} rows)"
 
 
 def _value(value: Any) -> str:

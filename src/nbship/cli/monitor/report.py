@@ -50,9 +50,9 @@ def command(
 
     The monitoring notebook reports volume, drift of inputs and predictions, performance on labelled rows,
     slices, and the trend over earlier windows. The report is written as notebook, HTML and JSON to
-    .nbship/state/monitoring/<from>_<to>/, and index.html beside them lists all windows. Without dates, the window is the last whole month of logged
-    events up to today. A current report is not written again. Its findings become alerts, if 'alerts' in
-    nbship.yaml names sinks or rules.
+    .nbship/state/monitoring/<from>_<to>/, and index.html beside them lists all windows. Without dates, the
+    window is the last whole month of logged events up to today. A current report is not written again. Its
+    findings become alerts, if 'alerts' in nbship.yaml names sinks or rules.
 
     \b
     Example:
@@ -107,7 +107,9 @@ def _backfill(project: Project, first: str, last: str, length: str, *, force: bo
             failed += 1
             click.echo(f"  fail  {window.first} to {window.last}: {error}")
         else:
-            click.echo(f"  {_MARKS[report['verdict']]}  {window.first} to {window.last}: {report['headline']}")
+            click.echo(
+                f"  {_MARKS.get(report['verdict'], '    ')}  {window.first} to {window.last}: {report['headline']}"
+            )
     page = write_index(project)
     _write_gauges(project)
     send_alerts(project)

@@ -77,7 +77,16 @@ def _coded(series: pd.Series[Any]) -> Coded:
     import pandas as pd
 
     codes, values = pd.factorize(series)
-    return Coded(codes, [str(value) for value in values])
+    # Rarer values are no slices; without them, pairs of values are few even where each row has its own.
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    frequent = np.flatnonzero(counts >= _least_rows(len(codes)))
+    numbers = np.full(len(values) + 1, -1)
+    numbers[frequent] = np.arange(len(frequent))
+    return Coded(numbers[codes], [str(value) for value in values[frequent]])
+
+
+def _least_rows(rows: int) -> float:
+    return max(_LEAST_ROWS, _LEAST_SHARE * rows)
 
 
 def discover(
@@ -155,8 +164,7 @@ def _clearest(fields: Mapping[str, Coded], error: NDArray[np.float64], names: tu
     with np.errstate(divide="ignore", invalid="ignore"):
         means, others = sums / rows, (error.sum() - sums) / (len(error) - rows)
         clarity = (means - others) * np.sqrt(rows) / (error.std() or 1.0)
-    least = max(_LEAST_ROWS, _LEAST_SHARE * len(error))
-    clarity[~((rows >= least) & (means >= _LEAST_TIMES * others))] = -np.inf
+    clarity[~((rows >= _least_rows(len(error))) & (means >= _LEAST_TIMES * others))] = -np.inf
     best = int(np.argmax(clarity)) if number else 0
     if not number or not np.isfinite(clarity[best]):
         return None
