@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from nbship.metrics import classification
-from nbship.monitoring.performance import holm, performance, slices
+from nbship.monitoring.corrections import holm
+from nbship.monitoring.performance import performance, slices
 
 LIMITS: dict[str, Any] = {"alpha": 1e-4, "min_rows": 200}
 TIMES = pd.date_range("2024-05-01 12:00", periods=30, tz="UTC")

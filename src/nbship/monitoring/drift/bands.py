@@ -1,15 +1,14 @@
-"""Bands of history: is a value beyond those of past periods? And which of many tests are findings."""
+"""Bands of history: is a value beyond those of past periods?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-__all__ = ["LEAST_PERIODS", "Band", "holm", "listed_tests", "made_band"]
+__all__ = ["LEAST_PERIODS", "Band", "made_band"]
 
 # The fewest past periods for a band. A t limit at 0.02 % is 5.5 standard deviations with 12 of them and 4.2 with 21.
 LEAST_PERIODS = 12
@@ -64,37 +63,3 @@ def made_band(values: ArrayLike, *, least_spread: float) -> Band | None:
     if len(known) < LEAST_PERIODS:
         return None
     return Band(len(known), float(known.mean()), max(float(known.std(ddof=1)), least_spread))
-
-
-def holm(p_values: Sequence[float], alpha: float, *, others: int = 0) -> list[bool]:
-    """Return which tests reject, so that any is wrong with a probability of at most `alpha` (Holm 1979).
-
-    Parameters
-    ----------
-    others
-        Further tests of the same report, which are judged elsewhere.
-
-    >>> holm([0.001, 0.04, 0.02], 0.05)
-    [True, True, True]
-    >>> holm([0.001, 0.04, 0.03], 0.05)
-    [True, False, False]
-    """
-    order = np.argsort(p_values, kind="stable")
-    rejected = np.zeros(len(p_values), dtype=bool)
-    for rank, test in enumerate(order.tolist()):
-        if p_values[test] > alpha / (len(p_values) + others - rank):
-            break
-        rejected[test] = True
-    return rejected.tolist()
-
-
-def listed_tests(p_values: Sequence[float], rate: float) -> list[bool]:
-    """Return which tests to list, so that a share of at most `rate` of them is wrong (Benjamini & Hochberg 1995).
-
-    >>> listed_tests([0.01, 0.5, 0.04], 0.1)
-    [True, False, True]
-    """
-    ordered: NDArray[np.float64] = np.sort(np.asarray(p_values, dtype=np.float64))
-    below = np.flatnonzero(ordered <= rate * np.arange(1, len(ordered) + 1) / max(1, len(ordered)))
-    largest = ordered[below[-1]] if len(below) else -1.0
-    return [bool(p_value <= largest) for p_value in p_values]

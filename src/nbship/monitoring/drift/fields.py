@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...text import counted, plural
+from ..corrections import holm, listed_tests
 from ..verdict import ALERT, BEYOND, BROKEN, FALSE_ALARMS, INSUFFICIENT, OK, USUAL, WARNING, worst
-from .bands import holm, listed_tests
 from .compared import Compared, Counted, Unknown
 from .distance import chi_squared, jensen_shannon, kolmogorov_smirnov, psi_noise
 from .hints import hint, hint_of_values
@@ -85,9 +85,9 @@ def settle(records: Sequence[dict[str, Any]], *, others: int = 0, alpha: float =
     """
     tests = [check for record in records for check in record["checks"] if check["p_value"] is not None]
     p_values = [check["p_value"] for check in tests]
-    for check, is_rejected, is_listed in zip(
-        tests, holm(p_values, alpha, others=others), listed_tests(p_values, _LISTED), strict=True
-    ):
+    corrected = holm(p_values, others=others)
+    for check, p_value, is_listed in zip(tests, corrected, listed_tests(p_values, _LISTED), strict=True):
+        is_rejected = p_value <= alpha
         check["verdict"] = check["found"] if is_rejected and check["notable"] else OK
         check["listed"] = is_listed and check["notable"]
         if not (is_rejected and check["notable"]) and check["kind"] == BROKEN and "subject" in check:

@@ -6,7 +6,7 @@ from .cohorts import labels
 from .discovery import Coded, discover, discovered
 from .expectations import estimated, estimates, expected_measures, last_labelled
 from .measures import LEAST_CLASS, LEAST_DAYS, Outcomes, measures_of, performance
-from .slicing import holm, slices
+from .slicing import slices
 
 __all__ = [
     "LEAST_CLASS",
@@ -18,7 +18,6 @@ __all__ = [
     "estimated",
     "estimates",
     "expected_measures",
-    "holm",
     "labels",
     "last_labelled",
     "measures_of",

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ...metrics import block_mean
 from ...text import listed
+from ..corrections import holm
 from ..verdict import WARNING
 from .measures import LEAST_DAYS, Outcomes
-from .slicing import holm
 
 if TYPE_CHECKING:
     import pandas as pd

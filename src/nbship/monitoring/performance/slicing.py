@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...metrics import Estimate, slice_rows
+from ..corrections import holm
 from ..verdict import INSUFFICIENT, OK, Thresholds, grade
 from .measures import LEAST_DAYS, Outcomes, measures_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["holm", "slices"]
+__all__ = ["slices"]
 
 _SLICE = Thresholds(warning=0.05, alert=math.inf)
 
@@ -67,19 +68,6 @@ def slices(
         verdict = OK if kind == "value" else grade(size, _SLICE, p_value=p_value, alpha=alpha)
         found[k] |= {"expected_miss": expected, "verdict": verdict}
     return found
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number (Holm 1979).
-
-    >>> holm([0.01, 0.5, 0.02])
-    [0.03, 0.5, 0.04]
-    """
-    corrected, largest = list(p_values), 0.0
-    for rank, k in enumerate(sorted(range(len(corrected)), key=corrected.__getitem__)):
-        largest = max(largest, min(1.0, (len(corrected) - rank) * corrected[k]))
-        corrected[k] = largest
-    return corrected
 
 
 def _p_value(excess: float, miss: Estimate) -> float:
