@@ -83,6 +83,7 @@ PUBLIC = {
         "report_window",
         "whole_windows",
         "write_report",
+        "write_report_of",
     ],
     "nbship.notebook": [
         "Context",

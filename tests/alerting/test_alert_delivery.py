@@ -152,24 +152,28 @@ def test_a_message_names_every_alert_and_explains_the_first(project: Path, monke
 
 
 def test_a_link_leads_to_the_cell_that_shows_why(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    notebook = json.loads((Path(__file__).parents[2] / "notebooks/90_monitor.ipynb").read_bytes())
-    for cell in notebook["cells"]:
-        cell["source"] = "".join(cell["source"])
-        if cell["cell_type"] == "code":
-            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "shown"}]
-    page = render_html(notebook, title="report", code=False)
     folder = project / ".nbship/state/monitoring/2024-01-01_2024-02-01"
     folder.mkdir(parents=True)
-    (folder / "report.ipynb").write_text(json.dumps(notebook))
+    pages = {}
+    for source in (Path(__file__).parents[2] / "notebooks").glob("9*_monitor_*.ipynb"):
+        notebook = json.loads(source.read_bytes())
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+            if cell["cell_type"] == "code":
+                cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "shown"}]
+        (folder / f"{source.stem[3:]}.ipynb").write_text(json.dumps(notebook))
+        pages[f"{source.stem[3:]}.html"] = render_html(notebook, title="report", code=False)
     links = {section: link_to(projects.load(project), folder.name, section) for section in SHOWN}
     for link in links.values():
         path, _, anchor = link.partition("#")
-        assert path == ".nbship/state/monitoring/2024-01-01_2024-02-01/report.html"
-        assert f'id="{anchor}"' in page
+        assert path.startswith(".nbship/state/monitoring/2024-01-01_2024-02-01/monitor_")
+        assert f'id="{anchor}"' in pages[Path(path).name]
+    unknown = link_to(projects.load(project), folder.name, "something_new")
+    assert unknown == ".nbship/state/monitoring/2024-01-01_2024-02-01/report.html"
     assert len(set(links.values())) == len(SHOWN)
     project_folder(project, "{reports_url: 'https://reports.example/late/'}")
     (hosted, anchor) = link_to(projects.load(project), folder.name, "drift").split("#")
-    assert hosted == "https://reports.example/late/2024-01-01_2024-02-01/report.html"
+    assert hosted == "https://reports.example/late/2024-01-01_2024-02-01/monitor_data.html"
     assert links["drift"].endswith(f"#{anchor}")
 
 

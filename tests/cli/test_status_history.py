@@ -10,8 +10,8 @@ import pytest
 from stages import pretend_run, write_project
 
 from nbship.cli import main
-from nbship.execution.reporting.records import RunRecord, append_record
 from nbship.pipeline.platforms import this_platform
+from nbship.run_records import RunRecord, append_record
 
 RECORD = RunRecord(
     stage="load",

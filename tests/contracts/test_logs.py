@@ -18,7 +18,7 @@ from services import postgres_url
 
 from nbship.errors import LogError, UnknownPredictionError
 from nbship.model.signature import Field, Output, Signature
-from nbship.prediction_log import Label, SqlLog, export_records, open_log, predictions, pseudonym
+from nbship.prediction_log import Label, SqlLog, Usage, export_records, open_log, predictions, pseudonym
 
 HOUR = timedelta(hours=1)
 
@@ -49,9 +49,19 @@ def test_a_window_includes_its_start_and_not_its_end(log: SqlLog) -> None:
     timings = [(each.id, each.at, each.error, each.latency_ms) for each in hours[2:0:-1]]
     assert list(log.timings(NOON - 2 * HOUR, NOON)) == timings
     assert [run.id for run in log.batches(NOON + HOUR, NOON + 3 * HOUR)] == ["in"]
-    assert log.counts(NOON, NOON + HOUR) == (1, 1, 1, 0)
+    assert log.counts(NOON, NOON + HOUR) == (1, 1, 1, 0, 0)
     assert log.recent(2) == hours[:1:-1]
     assert list(log.chunks(NOON - 2 * HOUR, NOON)) == [hours[1:3]]
+
+
+def test_usage_of_a_window_is_read_back(log: SqlLog) -> None:
+    used = [Usage(NOON + hour * HOUR, 60.5, "shops", "host:7", 1.25, 2**31 + hour) for hour in range(4)]
+    log.append(*used[::-1])
+    assert log.usage(NOON + HOUR, NOON + 3 * HOUR) == used[1:3]
+    assert log.of_model("other").usage(NOON, NOON + 4 * HOUR) == []
+    assert log.counts(NOON, NOON + HOUR) == (0, 0, 0, 1, 0)
+    assert log.prune(NOON + 3 * HOUR) == 0  # counts what was predicted and reported
+    assert log.usage(NOON, NOON + 9 * HOUR) == used[3:]
 
 
 def test_an_id_is_never_written_twice(log: SqlLog) -> None:

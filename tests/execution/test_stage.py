@@ -11,11 +11,11 @@ import pytest
 from nbship.dvcstore.digests import Digests
 from nbship.errors import CellError, DeadKernelError, GateError, ParameterError, StageError, UndeclaredImportError
 from nbship.execution.kernels.forked import ForkedKernel
-from nbship.execution.reporting.records import read_records
 from nbship.execution.reporting.report import describe
 from nbship.execution.stage import Inputs, run_stage
 from nbship.pipeline.spec import Pipeline, Stage
 from nbship.project import Project, Settings
+from nbship.run_records import read_records
 
 from .notebooks import notebook, text
 

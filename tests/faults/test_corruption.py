@@ -12,7 +12,7 @@ from execution.graphs import DIAMOND, executions, products, write_graph
 from runs import digest, digest_in_name, find_problems, objects, run_project, try_run
 
 from nbship.dvcstore.cache import Cache
-from nbship.execution.reporting.records import append_record, read_records
+from nbship.run_records import append_record, read_records
 
 pytestmark = pytest.mark.timeout(7200)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from nbship.inference.logged import Logged
 from nbship.monitoring.calendar import with_slices
 from nbship.monitoring.observed import observe
 from nbship.monitoring.outcomes import with_outcomes
-from nbship.prediction_log import SqlLog, open_log
+from nbship.prediction_log import SqlLog, Usage, open_log
 
 OWN = ["at", "line", "size", "weight"]
 
@@ -161,3 +162,20 @@ def test_a_probability_of_the_label_is_compared_with_whether_it_was_right(small_
     found = with_outcomes(frame, replace(signature, outputs=outputs))["actual"]
     assert found.tolist()[:2] == [1.0, 0.0]
     assert pd.isna(found[2])
+
+
+def test_requests_of_a_window_without_events_are_a_report_of_the_service(
+    project: projects.Project, log: SqlLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = make_rows(5, seed=4)[OWN].astype({"weight": object}).to_dict("records")
+    Logged(predictor.load(project.package), log).predict(
+        [{**record, "at": record["at"].isoformat(), "weight": 10.0} for record in records]
+    )
+    now = datetime.now(UTC)
+    log.append(Usage(now, 60.0, "small", "host:7", 6.0, 10**8))
+    today, tomorrow = (str(now.date() + timedelta(days=days)) for days in (-1, 2))
+    report = _report(project, monkeypatch, today, tomorrow)
+    assert (report["volume"]["rows"], report["service"]["requests"]) == (0, 5)
+    assert report["service"]["resources"]["cores"] == 0.1
+    assert report["verdict"] == "insufficient", report["reasons"]
+    json.dumps(report, allow_nan=False)

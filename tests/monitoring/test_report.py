@@ -258,7 +258,7 @@ def test_the_trend_holds_earlier_windows_of_the_same_model(tmp_path: Path) -> No
     for number, text in enumerate(broken):
         (tmp_path / f"2024-04-0{number + 1}_broken").mkdir()
         (tmp_path / f"2024-04-0{number + 1}_broken" / "report.json").write_text(text)
-    report = build_report(_observed(_frame(1, 3000)), WINDOW, row_counts=False, folder=tmp_path)
+    report = build_report(_observed(_frame(1, 3000)), WINDOW, row_counts=False, folders=[tmp_path])
     assert [row["from"] for row in report["trend"]] == ["2024-05-01", "2024-06-01", "2024-07-01"]
     _draw_everything(report)
 

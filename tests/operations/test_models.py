@@ -27,9 +27,11 @@ OWN = ["at", "line", "size", "weight"]
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     (folder / "pipeline.yaml").write_text("tasks: []\n")
-    (folder / "nbship.yaml").write_text("project: {name: pair, timezone: UTC}\nmodels: {small: {}, other: {}}\n")
+    (folder / "nbship.yaml").write_text(
+        "project: {name: pair, timezone: UTC}\nmodels: {small: {}, other: {}}\nmonitoring: {notebooks: [notebooks/monitor.ipynb]}\n"
+    )
     (folder / "notebooks").mkdir()
-    (folder / "notebooks" / "90_monitor.ipynb").write_text("{}")
+    (folder / "notebooks" / "monitor.ipynb").write_text("{}")
     build_small(folder / "models")
     build_small(folder / "models", name="other", seed=7)
     small, other = (projects.load(folder, model=name) for name in ("small", "other"))

@@ -47,7 +47,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project:
     (tmp_path / "pipeline.yaml").write_text("tasks: []\n")
-    (tmp_path / "nbship.yaml").write_text(f"project: {{name: small, timezone: {ZONE}}}\n")
+    (tmp_path / "nbship.yaml").write_text(
+        f"project: {{name: small, timezone: {ZONE}}}\nmonitoring: {{notebooks: [notebooks/monitor.ipynb]}}\n"
+    )
     (tmp_path / "notebooks").mkdir()
     cells = [
         {"cell_type": "code", "execution_count": None, "id": f"c{k}", "metadata": {}, "outputs": [], "source": source}
@@ -55,7 +57,7 @@ def project(tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch) -> p
     ]
     cells[0]["metadata"] = {"tags": ["parameters"]}
     notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "notebooks/90_monitor.ipynb").write_text(json.dumps(notebook))
+    (tmp_path / "notebooks/monitor.ipynb").write_text(json.dumps(notebook))
     found = projects.load(tmp_path)
     shutil.copytree(package, found.package)
     monkeypatch.chdir(tmp_path)

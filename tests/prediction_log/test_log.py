@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nbship.errors import LogError, UnknownPredictionError
-from nbship.prediction_log import BatchRun, Label, Record, SqlLog, new_id, open_log
+from nbship.prediction_log import BatchRun, Label, Record, SqlLog, Usage, new_id, open_log
 from nbship.prediction_log.databases import FORMAT
 from nbship.prediction_log.sqlite import database as sqlite
 
@@ -134,6 +134,7 @@ def test_every_reader_returns_only_the_served_entries_of_its_model(tmp_path: Pat
         whole.append(
             batch(id="b0000000000000002", model="other", first_event=moment, last_event=moment + timedelta(hours=2))
         )
+        whole.append(*(Usage(moment, 60.0, model, "host:7", 1.0, 1) for model in ("one", "other")))
         whole.append(Label("1", datetime.now(UTC), keys='{"k":1}', model="one"))
         whole.append(Label("2", datetime.now(UTC), keys='{"k":1}', model="other"))
         log = whole.of_model("one")
@@ -147,7 +148,8 @@ def test_every_reader_returns_only_the_served_entries_of_its_model(tmp_path: Pat
             "batches": [each.model for each in log.batches()] == ["one"],
             "batch": log.batch("b0000000000000002") == [],
             "labels": [each.label for each in log.labels()] == ["1"],
-            "counts": log.counts(start, end) == (1, 1, 1, 1),
+            "counts": log.counts(start, end) == (1, 1, 1, 1, 1),
+            "usage": [each.model for each in log.usage(start, end)] == ["one"],
             "last_event": log.last_event() == moment,
             "known": log.known([one.id, shadow.id, other.id]) == {one.id},
             "known_keys": log.known_keys(['{"k":1}', '{"k":2}', '{"k":3}']) == {'{"k":1}'},

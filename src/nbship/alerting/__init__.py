@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .databases import Database, open_database
     from .delivery import Delivery, deliver, send_test
     from .gauges import read_gauges, write_gauges
+    from .links import page_of
     from .messages import window_words
     from .records import Alert, Silence, alerts, silences, sink_problems, waiting
     from .rules_file import prometheus_rules
@@ -29,6 +30,7 @@ __all__ = [
     "find_alert",
     "grafana_dashboard",
     "open_database",
+    "page_of",
     "prometheus_rules",
     "read_gauges",
     "send_test",

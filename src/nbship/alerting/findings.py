@@ -116,6 +116,10 @@ def _words(section: str, subject: str, records: Sequence[Mapping[str, Any]]) -> 
     if section == "slices":
         worse = sum(record["verdict"] in FINDINGS for record in records)
         return f"{title}: {counted(worse, 'value')} with a finding"
+    if section == "service" and subject == "errors" and _are_numbers(one.get("value")):
+        return f"Service: {one['value']:.1%} of the requests failed"
+    if section == "service" and subject == "latency" and _are_numbers(one.get("value"), one.get("reference")):
+        return f"Service: slower, {one['value']:.3g} ms for 95 %, compared with {one['reference']:.3g} ms"
     if section == "service" and _are_numbers(one.get("share_errors")):
         return f"{title}: {one['share_errors']:.1%} of the requests failed"
     if section == "volume" and one.get("missing_days"):

@@ -54,9 +54,10 @@ def _read() -> tuple[Status, Mapping[str, str], list[str]]:
 
     if status := quick_status(find_root()):
         return status, {}, []
-    from ..execution.reporting import read_records, run_elsewhere
+    from ..execution.reporting import run_elsewhere
     from ..pipeline import read_status, write_snapshot
     from ..project import load
+    from ..run_records import RUNS, read_records
 
     project = load()
     status, written = read_status(project), list[str]()
@@ -65,7 +66,7 @@ def _read() -> tuple[Status, Mapping[str, str], list[str]]:
 
         written = list(dict.fromkeys(sync(project, check_with_ploomber=False).written))
         status = read_status(project)
-    elsewhere = run_elsewhere(read_records(project.state / "runs.jsonl"))
+    elsewhere = run_elsewhere(read_records(project.state / RUNS))
     if status.current and not elsewhere:
         write_snapshot(project.root, [stage.name for stage in status.stages])
     stages = tuple(_with_platform(stage, elsewhere) for stage in status.stages)
@@ -127,12 +128,13 @@ def _reasons(stage: StageStatus) -> str:
 
 
 def _history(stage: str | None, *, as_json: bool) -> str:
-    from ..execution.reporting import describe_runs, last_runs, read_records
+    from ..execution.reporting import describe_runs, last_runs
     from ..pipeline import read_pipeline
     from ..project import load
+    from ..run_records import RUNS, read_records
 
     project = load()
-    records = list(read_records(project.state / "runs.jsonl"))
+    records = list(read_records(project.state / RUNS))
     if stage is not None:
         records = [record for record in records if record.stage == stage]
         if not records:

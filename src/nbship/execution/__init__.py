@@ -9,10 +9,12 @@ from ..lazy import lazy_names
 if TYPE_CHECKING:
     from .environment import with_own_programs
     from .html import render_html
-    from .kernels import Executed, Failure, Usage, execute
+    from .kernels import Executed, Failure, RunForkServer, Usage, execute
     from .lab import lab_command, lab_environment, write_jupyter_files
     from .normalization import normalize
+    from .parallel import run_in_order
     from .parent_watch import stop_with_parents
+    from .redaction import project_redactor, redact_executed
     from .runner import run
     from .stage_command import run_named
 else:
@@ -21,13 +23,17 @@ else:
 __all__ = [
     "Executed",
     "Failure",
+    "RunForkServer",
     "Usage",
     "execute",
     "lab_command",
     "lab_environment",
     "normalize",
+    "project_redactor",
+    "redact_executed",
     "render_html",
     "run",
+    "run_in_order",
     "run_named",
     "stop_with_parents",
     "with_own_programs",

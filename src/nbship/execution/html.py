@@ -13,8 +13,25 @@ __all__ = ["render_html"]
 
 _FORMULA = re.compile(r"\$\$|\\begin\{|\\\(|(?<!\\)\$[^\s$][^$\n]*\$")
 _EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
-# A comfortable line length.
-_READABLE = "<style>body.jp-Notebook { max-width: 1000px; margin: 0 auto; padding: 24px; }</style>\n"
+# For readers: a comfortable line length, wide tables that scroll, dark where the reader prefers it. Figures stay light.
+_READABLE = """<style>
+body.jp-Notebook { max-width: 1000px; margin: 0 auto; padding: 24px; }
+.jp-MarkdownOutput, .jp-RenderedHTMLCommon { padding-left: 0; padding-right: 0; }
+.jp-RenderedHTML { overflow-x: auto; }
+@media (max-width: 40rem) { body.jp-Notebook { padding: 8px; } }
+@media (prefers-color-scheme: dark) {
+  :root {
+    color-scheme: dark; --jp-layout-color0: #111; --jp-layout-color1: #111; --jp-layout-color2: #222; --jp-layout-color3: #333;
+    --jp-content-font-color0: #fff; --jp-content-font-color1: #e6e6e6; --jp-content-font-color2: #ccc; --jp-content-link-color: #8ab4f8;
+    --jp-ui-font-color0: #fff; --jp-ui-font-color1: #e6e6e6; --jp-ui-font-color2: #ccc; --jp-border-color0: #444; --jp-border-color1: #444;
+    --jp-rendermime-table-row-background: #1b1b1b; --jp-rendermime-table-row-hover-background: #26323d;
+    --nbship-ok: #6fcf97; --nbship-notice: #7fb8e8; --nbship-insufficient: #a9b3bd; --nbship-warning: #f0b050; --nbship-alert: #ff8095;
+  }
+  body.jp-Notebook { background: #111; }
+  .jp-RenderedImage img { background: #fff; border-radius: 4px; }
+}
+</style>
+"""
 _MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->")
 
 

@@ -17,6 +17,7 @@ from ..errors import CellError, DeadKernelError, GateError, NbshipError, StageEr
 from ..pipeline import Pipeline, Stage, index_of, this_platform
 from ..pipeline.inspection import render_notebook
 from ..project import Project
+from ..run_records import RUNS, RunRecord, append_record
 from ..text import first_line, listed
 from .environment import kernel_environment
 from .html import render_html
@@ -25,7 +26,7 @@ from .normalization import normalize
 from .parameters import prepare
 from .reads import check_modules, check_reads, read_policy
 from .redaction import Redactor, project_redactor, redact_executed
-from .reporting import RunRecord, StageReport, append_record
+from .reporting import StageReport
 
 __all__ = ["Inputs", "run_stage"]
 
@@ -108,7 +109,7 @@ def run_stage(
         raise
     finally:
         if report:
-            append_record(project.state / "runs.jsonl", run.record(started, report))
+            append_record(project.state / RUNS, run.record(started, report))
             if on_report:
                 on_report(report)
 

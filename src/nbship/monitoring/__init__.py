@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from .drift import Compared
-from .observed import observe, open_model_log, read_signature, report_window
+from .observed import observe, open_model_log, read_signature, report_window, write_report_of
 from .report import Observed, build_report
 from .report_file import read_report, read_reports, report_paths, write_report
 from .window import Window, end_of_today, last_whole_month, parse_window, whole_windows
@@ -32,4 +32,5 @@ __all__ = [
     "report_window",
     "whole_windows",
     "write_report",
+    "write_report_of",
 ]

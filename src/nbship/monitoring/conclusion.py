@@ -31,7 +31,7 @@ def conclude(sections: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         `verdict`; `headline`: a sentence for everyone, then what changed; `advice`: what to do; `reasons`: for each finding,
-        notice and insufficient check, in this order, its `verdict`, `kind`, `subject` and `reason`.
+        notice and insufficient check, in this order, its `verdict`, `kind`, `section`, `subject` and `reason`.
     """
     found = sorted(_reasons(sections), key=lambda reason: -_severity(reason["verdict"]))
     verdict = worst(reason["verdict"] for reason in found)
@@ -44,10 +44,13 @@ def _severity(verdict: str) -> int:
     return {OK: 0, INSUFFICIENT: 1, NOTICE: 2, WARNING: 3, ALERT: 3}[verdict]
 
 
-def _reason(record: Mapping[str, Any], subject: str, title: str, *, kind: str = "", words: str = "") -> dict[str, Any]:
+def _reason(
+    section: str, record: Mapping[str, Any], subject: str, title: str, *, kind: str = "", words: str = ""
+) -> dict[str, Any]:
     return {
         "verdict": record["verdict"],
         "kind": kind or record.get("kind"),
+        "section": section,
         "subject": subject,
         "reason": f"{title}: {words or record['reason']}",
     }
@@ -56,35 +59,37 @@ def _reason(record: Mapping[str, Any], subject: str, title: str, *, kind: str = 
 def _reasons(sections: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     performance, volume = sections["performance"], sections["volume"]
     for record in sections.get("data", ()):
-        yield _reason(record, record["check"], "Data")
+        yield _reason("data", record, record["check"], "Data")
     if performance["verdict"] == INSUFFICIENT and not performance["checks"]:
-        yield _reason(performance, "performance", "Performance", kind="performance")
+        yield _reason("performance", performance, "performance", "Performance", kind="performance")
     for check in performance["checks"]:
-        yield _reason(check, check["check"], "Performance", kind="performance", words=_check_words(check))
+        words = _check_words(check)
+        yield _reason("performance", check, check["check"], "Performance", kind="performance", words=words)
     for record in _findings([sections["labels"]]):
-        yield _reason(record, "labels", "Labels", kind="labels")
-    yield _reason(sections["prediction_drift"], "predictions", "Predictions")
+        yield _reason("labels", record, "labels", "Labels", kind="labels")
+    yield _reason("prediction_drift", sections["prediction_drift"], "predictions", "Predictions")
     yield from _of_inputs([*sections["drift"], *sections.get("given", ())])
     if "unseen" in sections:
-        yield _reason(sections["unseen"], "unseen", "New to the model")
+        yield _reason("unseen", sections["unseen"], "unseen", "New to the model")
     for row in sections["discovered"]:
-        yield _reason(row, "discovered", "Slice", kind="slice", words=f"{_found_words(row)}.")
+        yield _reason("discovered", row, "discovered", "Slice", kind="slice", words=f"{_found_words(row)}.")
     for row in _findings(sections["slices"]):
         title = f"Slice {row['slice']} = {_value(row['value'])}"
-        yield _reason(row, str(row["slice"]), title, kind="slice", words=_slice_words(row))
-    yield _reason(volume, "volume", "Volume", kind="volume")
+        yield _reason("slices", row, str(row["slice"]), title, kind="slice", words=_slice_words(row))
+    yield _reason("volume", volume, "volume", "Volume", kind="volume")
     if sections["service"]["requests"]:
-        yield _reason(sections["service"], "service", "Service", kind="service")
+        yield _reason("service", sections["service"], "service", "Service", kind="service")
 
 
 def _of_inputs(drift: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
     counts = Counter((record["verdict"], record["reason"]) for record in drift)
     shared = {key for key, number in counts.items() if number >= _SHARED and key[0] == INSUFFICIENT}
     for verdict, reason in sorted(shared):
-        yield _reason({"verdict": verdict, "reason": reason}, "inputs", f"{counts[verdict, reason]} inputs")
+        yield _reason("drift", {"verdict": verdict, "reason": reason}, "inputs", f"{counts[verdict, reason]} inputs")
     for record in _by_size(drift):
         if (record["verdict"], record["reason"]) not in shared:
-            yield _reason(record, record["field"], f"Input '{record['field']}'")
+            section = "given" if record.get("given") else "drift"
+            yield _reason(section, record, record["field"], f"Input '{record['field']}'")
 
 
 def _by_size(drift: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -123,8 +128,8 @@ def _first_sentence(sections: Mapping[str, Any]) -> str:
         if sections["performance"]["verdict"] == OK:
             return "The data changed more than they usually do, and the predictions are as good as before."
         return "The data changed more than they usually do; whether the predictions suffer is not known yet."
-    if sections["service"]["requests"] and sections["service"]["verdict"] in _FINDINGS:
-        return "The service fails too often."
+    if found := _of_service(sections):
+        return "The service fails too often." if "errors" in found else "The service is slower than it was."
     return "The model works, with exceptions."
 
 
@@ -207,9 +212,17 @@ def _other_words(sections: Mapping[str, Any]) -> list[str]:
         words.append("rows of batch runs can no longer be read")
     elif sections["volume"]["verdict"] in _FINDINGS:
         words.append(f"{counted(len(sections['volume']['missing_days']), 'day has', 'days have')} no predictions")
-    if sections["service"]["requests"] and sections["service"]["verdict"] in _FINDINGS:
-        words.append(f"{sections['service']['share_errors']:.1%} of the requests failed")
+    found = _of_service(sections)
+    if "errors" in found:
+        words.append(f"{found['errors']['value']:.1%} of the requests failed")
+    if "latency" in found:
+        words.append(found["latency"]["reason"].rstrip("."))
     return words
+
+
+def _of_service(sections: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the findings about the service, by their checks."""
+    return {check["check"]: check for check in _findings(sections["service"]["checks"])}
 
 
 def _advice(sections: Mapping[str, Any]) -> str:
@@ -236,8 +249,10 @@ def _advice(sections: Mapping[str, Any]) -> str:
         advice.append("Predict those files again, so that their rows are counted.")
     elif sections["volume"]["verdict"] in _FINDINGS:
         advice.append("Find out why days are missing: no requests, or no logging?")
-    if sections["service"]["requests"] and sections["service"]["verdict"] in _FINDINGS:
+    if "errors" in _of_service(sections):
         advice.append("Look at the errors in the prediction log.")
+    if "latency" in _of_service(sections):
+        advice.append("Find out what slows the service: a larger model, larger requests, other work on its machine?")
     if (_findings(sections["slices"]) or sections["discovered"]) and not found:
         advice.append("Look at these slices, and add features that distinguish them.")
     return " ".join(advice)

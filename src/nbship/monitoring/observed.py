@@ -16,14 +16,15 @@ from ..model.package import MANIFEST, Manifest, Package, check_signer, load_look
 from ..model.signature import Column, Signature, columns_of
 from ..prediction_log import Part, Parts, input_column, latest_event, log_address, open_log
 from ..project import Project, load
+from ..run_records import RUNS, read_records
 from .calendar import with_slices
 from .drift import Collector, FieldCounts, plan, read_relations
 from .effects import Effects, Sample
 from .outcomes import kind_of, with_outcomes
 from .report import Observed, build_report
-from .report_file import write_report
+from .report_file import read_report, write_report
 from .rows import Rows
-from .service import service
+from .service import resources, service, training
 from .window import Window, end_of_today, parse_window
 
 if TYPE_CHECKING:
@@ -31,18 +32,25 @@ if TYPE_CHECKING:
 
     from ..prediction_log import SqlLog
 
-__all__ = ["observe", "open_model_log", "read_signature", "report_window"]
+__all__ = ["observe", "open_model_log", "read_signature", "report_window", "write_report_of"]
 
 
-def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Build and write the report of a window, for the project of the current folder.
+def report_window(
+    window_from: str, window_to: str, *, model: str | None = None, product: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the report of a window, for the project of the current folder.
+
+    `nbship monitor` computes the report once and lets each notebook read it; by hand, it is computed here.
 
     Parameters
     ----------
     window_from, window_to
         The first date of the window and the first date after it, in the project's time zone.
+    model
+        The model's name, in a project with several.
     product
-        Its `report` is the path of the file to write; by default `.nbship/scratch/monitor/report.json`.
+        Its `report` is the path of the report, which is read if it is there and written if not; without `product`, the
+        report is written to `.nbship/scratch/monitor/report.json`.
 
     Returns
     -------
@@ -54,14 +62,52 @@ def report_window(window_from: str, window_to: str, *, product: Mapping[str, Any
     MonitoringError
         If the dates are not a window, or the log has no predictions in it.
     """
-    project = load()
+    path = (product or {}).get("report")
+    if path and Path(path).is_file():
+        report = read_report(Path(path))
+        of = report["window"]
+        if (of["from"], of["to"]) != (window_from, window_to):
+            raise MonitoringError(
+                f"The report '{path}' is of the window from '{of['from']}' to '{of['to']}'. Set `product = None` to compute the report of another window."
+            )
+        return report
+    project = load(model=model)
+    return write_report_of(
+        window_from, window_to, path=path or project.scratch / "monitor" / "report.json", project=project
+    )
+
+
+def write_report_of(
+    window_from: str,
+    window_to: str,
+    *,
+    path: Path | str,
+    also: Path | str | None = None,
+    project: Project | None = None,
+) -> dict[str, Any]:
+    """Compute the report of a window, and write it.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    also
+        A folder with reports of earlier windows that are newer than the project's, one folder a window.
+    project
+        None: the project of the current folder.
+    """
+    project = project or load()
     window = parse_window(window_from, window_to, zone=project.timezone)
     observed = observe(project, window)
     monitoring = project.settings.monitoring
     report = build_report(
-        observed, window, min_rows=monitoring.min_rows, row_counts=monitoring.row_counts, folder=project.reports
+        observed,
+        window,
+        min_rows=monitoring.min_rows,
+        row_counts=monitoring.row_counts,
+        folders=[project.reports, *([Path(also)] if also else [])],
     )
-    write_report(report, Path((product or {}).get("report") or project.scratch / "monitor" / "report.json"))
+    write_report(report, Path(path))
     return report
 
 
@@ -108,11 +154,12 @@ def observe(project: Project, window: Window) -> Observed:
             if len(part.frame):
                 frame = counts.add(part)
                 rows.append(part._replace(frame=with_slices(frame, project.settings.slices, zone=project.timezone)))
-        if rows.empty:
-            latest = latest_event(log, signature, before=end_of_today(window.zone))
-            raise MonitoringError(_nothing(latest, window, parts.unreadable))
         as_of = latest_event(log, signature, before=end_of_today(window.zone))
-        requests = service(log.timings(window.start, window.end))
+        requests = service(log.timings(window.start, window.end), zone=window.zone)
+        # Requests to a service are of the time of the response; their events may lie in other windows.
+        if rows.empty and not requests["requests"]:
+            raise MonitoringError(_nothing(as_of, window, parts.unreadable))
+        used = resources(log.usage(window.start, window.end), zone=window.zone)
     return Observed(
         model=manifest.name,
         version=manifest.version,
@@ -122,7 +169,8 @@ def observe(project: Project, window: Window) -> Observed:
         prediction=None if counts.prediction is None else counts.prediction.compared(),
         held_out=package.acceptance.metrics or None,
         slices=project.settings.slices,
-        service=requests,
+        service=requests | {"resources": used},
+        training=training(read_records(project.state / RUNS)),
         unreadable=parts.unreadable,
         has_effect=Effects(signature, manifest, files, counts.sample).has_effect,
         collected=counts.collector.collected(),

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["by_day", "by_slice", "calibration", "distributions", "input_drift", "over_windows", "predictions"]
+__all__ = [
+    "by_day",
+    "by_slice",
+    "calibration",
+    "distributions",
+    "input_drift",
+    "over_windows",
+    "predictions",
+    "requests",
+    "resources",
+]
 
 _COLOURS = {OK: "#4c9f70", NOTICE: "#5b8db8", INSUFFICIENT: "#a9b0b7", WARNING: "#e6a23c", ALERT: "#d1495b"}
 _BEFORE, _NOW, _TRUTH = "#9aa5b1", "#2563a8", "#d1495b"
@@ -161,6 +171,54 @@ def over_windows(report: Mapping[str, Any]) -> Figure | None:
         _plain(axes)
         axes.set_xticks(positions, names, rotation=30, ha="right")
     return _done(figure)
+
+
+def requests(report: Mapping[str, Any]) -> Figure | None:
+    """Plot the requests to the service by day, with the failed ones, and their latency."""
+    days = report["service"].get("days")
+    if not days:
+        return None
+    figure, top, bottom = _two_by_day(days)
+    positions = range(len(days))
+    top.bar(positions, [day["requests"] for day in days], color=_BEFORE, label="requests")
+    top.bar(positions, [day["errors"] for day in days], color=_TRUTH, label="failed")
+    top.set_ylabel("Requests")
+    for name, label, colour in (("p50", "median", _BEFORE), ("p95", "95th percentile", _NOW)):
+        bottom.plot(positions, [_or_nan(day[name]) for day in days], color=colour, marker=".", label=label)
+    bottom.set(ylabel="Latency in ms", ylim=(0, None))
+    return _with_legends(figure, top, bottom)
+
+
+def resources(report: Mapping[str, Any]) -> Figure | None:
+    """Plot CPU time and memory of the service's processes by day."""
+    days = report["service"].get("resources", {}).get("days")
+    if not days:
+        return None
+    figure, top, bottom = _two_by_day(days)
+    positions = range(len(days))
+    top.bar(positions, [day["cpu_seconds"] for day in days], color=_BEFORE)
+    top.set_ylabel("CPU seconds")
+    bottom.plot(positions, [day["memory_bytes"] / 1e6 for day in days], color=_NOW, marker=".", label="largest process")
+    bottom.set(ylabel="Memory in MB", ylim=(0, None))
+    return _with_legends(figure, bottom)
+
+
+def _two_by_day(days: Sequence[Mapping[str, Any]]) -> tuple[Figure, Axes, Axes]:
+    """Return a figure with two axes whose ticks are dates."""
+    import matplotlib.pyplot as plt
+
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 4), sharex=True, layout="constrained")
+    step = max(1, -(-len(days) // 12))
+    bottom.set_xticks(range(0, len(days), step), [day["date"][5:] for day in days[::step]])
+    return _done(figure), top, bottom
+
+
+def _with_legends(figure: Figure, *axes: Axes) -> Figure:
+    for each in figure.axes:
+        _plain(each)
+    for each in axes:
+        each.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    return figure
 
 
 def _slice(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -20,10 +20,12 @@
     slices            one record per slice: slice, value, rows, measures, miss, low, high, expected_miss, verdict
     discovered        one record per slice that was found: slice, where, rows, error, others, p_value, verdict
     trend             one record per earlier window, then one for this window
-    service           requests, errors, share_errors, latency_ms, from, to, verdict, reason
+    service           requests, errors, share_errors, latency_ms, from, to, days, checks, verdict, reason; resources: processes,
+                      hours, cpu_seconds, cores, memory_bytes, days
+    training          the last run of each stage: stage, started, seconds, cpu_seconds, peak_memory
     verdict           ok | notice | insufficient | warning | alert
     headline, advice  what changed and what to do, in words
-    reasons           verdict, kind, subject and reason of findings, then notices, then insufficient checks
+    reasons           verdict, kind, section, subject and reason of findings, then notices, then insufficient checks
 """
 
 from __future__ import annotations
@@ -38,9 +40,10 @@ from .conclusion import conclude
 from .drift import Collected, Compared, integrity, measure, settle, unseen
 from .performance import discovered, estimates, labels, performance, slices
 from .report_file import FORMAT
-from .service import service, volume
+from .service import judge_service, service
 from .trend import reports_before, trend
 from .verdict import ALERT, FALSE_ALARMS, INSUFFICIENT, OK, WARNING
+from .volume import volume
 from .window import Window
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ class Observed:
         Names of the slicing columns.
     service
         The section about the requests that the service answered in the window.
+    training
+        The cost of the last run of each stage.
     unreadable
         One sentence for each batch run of the window whose rows can no longer be read.
     has_effect
@@ -94,6 +99,7 @@ class Observed:
     held_out: Mapping[str, Any] | None = None
     slices: Sequence[str] = ()
     service: Mapping[str, Any] = field(default_factory=lambda: service(()))
+    training: Sequence[Mapping[str, Any]] = ()
     unreadable: Sequence[str] = ()
     has_effect: Callable[[str], bool] = lambda _: True
     collected: Collected = field(default_factory=Collected)
@@ -101,7 +107,7 @@ class Observed:
 
 
 def build_report(
-    observed: Observed, window: Window, *, min_rows: int = 200, row_counts: bool = True, folder: Path | None = None
+    observed: Observed, window: Window, *, min_rows: int = 200, row_counts: bool = True, folders: Sequence[Path] = ()
 ) -> dict[str, Any]:
     """Build the report of a window.
 
@@ -111,8 +117,9 @@ def build_report(
         Rows below which a check is `insufficient`.
     row_counts
         Whether to compare the number of rows with the training data.
-    folder
-        The folder with the reports of other windows, for the trend, and for what labels and estimates are compared with.
+    folders
+        Folders with the reports of other windows, for the trend, and for what labels and estimates are compared with. Of
+        a window with two reports, the last folder's counts.
 
     Returns
     -------
@@ -120,13 +127,14 @@ def build_report(
         The report, as the module describes it.
     """
     limits: dict[str, Any] = {"alpha": _alpha(observed), "min_rows": min_rows}
-    earlier = reports_before(folder, model=observed.model, first=window.first)
+    earlier = reports_before(*folders, model=observed.model, first=window.first)
     sections = {
         "volume": volume(observed.frame, window, unreadable=observed.unreadable, **limits),
         **_of_data(observed, min_rows=min_rows, row_counts=row_counts),
         "unseen": unseen(observed.collected, window),
         **_of_labels(observed, window, earlier, limits),
-        "service": observed.service,
+        "service": dict(observed.service)
+        | judge_service(observed.service, [each.get("service", {}) for each in earlier]),
     }
     report = {
         "format": FORMAT,
@@ -136,6 +144,7 @@ def build_report(
         "promises": _promises(observed),
         **sections,
         **conclude(sections),
+        "training": list(observed.training),
     }
     return report | {"trend": trend(earlier, report)}
 
@@ -164,8 +173,9 @@ def _alpha(observed: Observed) -> float:
 
 def _of_data(observed: Observed, *, min_rows: int, row_counts: bool) -> dict[str, Any]:
     """Judge all checks of data together: fields, fields given others, predictions, and rows as a whole."""
-    inputs = [measure(compared, min_rows=min_rows) for compared in observed.fields]
-    prediction = None if observed.prediction is None else measure(observed.prediction, min_rows=min_rows)
+    inputs = [_measured(compared, observed, min_rows=min_rows) for compared in observed.fields]
+    known = observed.prediction
+    prediction = None if known is None else _measured(known, observed, min_rows=min_rows)
     rows = integrity(observed.collected, min_rows=min_rows, row_counts=row_counts)
     *settled, last = settle([*inputs, *([] if prediction is None else [prediction]), {"checks": rows, "verdict": OK}], others=_OTHER_CHECKS)  # fmt: skip
     judged = [_with_effect(record, observed) for record in settled[: len(inputs)]]
@@ -175,6 +185,14 @@ def _of_data(observed: Observed, *, min_rows: int, row_counts: bool) -> dict[str
         "prediction_drift": settled[-1] if prediction is not None else _no_prediction(),
         "data": last["checks"],
     }
+
+
+def _measured(compared: Compared, observed: Observed, *, min_rows: int) -> dict[str, Any]:
+    if compared.current is None and observed.frame.empty:
+        # The service had requests in this window, with events of others.
+        unknown = {"verdict": INSUFFICIENT, "kind": None, "reason": "No predictions for events in this window."}
+        return {"field": compared.name, "rows": 0, "reference_rows": compared.reference.rows, "checks": [], **unknown}
+    return measure(compared, min_rows=min_rows)
 
 
 def _with_effect(record: dict[str, Any], observed: Observed) -> dict[str, Any]:

@@ -46,12 +46,12 @@ def read_report(path: Path) -> dict[str, Any]:
     return dict(report)
 
 
-def read_reports(folder: Path, *, newest_first: bool = False) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the path and content of each report in a folder, in the order of their windows.
+def read_reports(*folders: Path, newest_first: bool = False) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the path and content of each report in folders, as `report_paths` finds them.
 
     Reports that cannot be read are skipped.
     """
-    paths = report_paths(folder)
+    paths = report_paths(*folders)
     for path in reversed(paths) if newest_first else paths:
         try:
             yield path, read_report(path)
@@ -59,7 +59,8 @@ def read_reports(folder: Path, *, newest_first: bool = False) -> Iterator[tuple[
             continue
 
 
-def report_paths(folder: Path) -> list[Path]:
-    """Return the paths of the reports in a folder, one folder a window, in the order of their windows."""
+def report_paths(*folders: Path) -> list[Path]:
+    """Return the paths of the reports in folders, in the order of their windows; of a window twice, the last folder's."""
     # A hidden folder is a report that is being written.
-    return sorted(path for path in folder.glob("*/report.json") if not path.parent.name.startswith("."))
+    found = {path.parent.name: path for folder in folders for path in folder.glob("[!.]*/report.json")}
+    return [found[name] for name in sorted(found)]

@@ -55,6 +55,8 @@ class Rows:
         """Return the columns as a frame, strings as categoricals; they are taken out of this object."""
         import pandas as pd
 
+        if self.empty:
+            return _no_rows(list(self._columns))
         order = self._order()
         columns = {}
         for name in list(self._columns):
@@ -70,6 +72,14 @@ class Rows:
         texts = np.append(np.zeros(self._records, dtype="S1"), numbers.astype(f"S{len(str(numbers.max()))}"))
         sources = np.append(np.zeros(self._records, dtype=np.int32), self._sources.values())
         return np.lexsort((texts, sources, self._columns["event_time"].values()))
+
+
+def _no_rows(names: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    numbers, times = pd.Series(dtype=float), pd.Series(dtype="datetime64[us, UTC]")
+    kinds = {"event_time": times, "actual_time": times, "predicted": numbers, "actual": numbers}
+    return pd.DataFrame({name: kinds.get(name, pd.Series(dtype="category")) for name in names})
 
 
 class _Column:

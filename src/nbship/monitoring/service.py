@@ -1,161 +1,178 @@
-"""Volume and service of a window: rows per day, modes, errors, latency."""
+"""The health of the service in a window: requests, errors, latency; CPU time and memory; the cost of training.
+
+The window is one of log time: when the service responded, and not when the events of its predictions are.
+"""
 
 from __future__ import annotations
 
-import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ..text import listed, plural
-from .verdict import ALERT, INSUFFICIENT, OK, WARNING
-from .window import Window
+from ..text import plural
+from .verdict import ALERT, INSUFFICIENT, OK, WARNING, worst
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from ..prediction_log import Record, Timing, Usage
+    from ..run_records import RunRecord
 
-    from ..prediction_log import Record, Timing
-
-__all__ = ["service", "volume"]
+__all__ = ["judge_service", "resources", "service", "training"]
 
 _WARNING_SHARE, _ALERT_SHARE = 0.01, 0.05
+# A percentile of fewer requests says little, and so does a history of fewer windows.
+_LEAST_REQUESTS, _LEAST_WINDOWS = 100, 3
+# The 95th percentile as a multiple of the largest in earlier windows, and in milliseconds.
+_SLOWER, _MUCH_SLOWER, _LEAST_MS = 2.0, 5.0, 1.0
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+_UTC = ZoneInfo("UTC")
 
 
-def volume(
-    frame: pd.DataFrame, window: Window, *, unreadable: Sequence[str] = (), alpha: float, min_rows: int
-) -> dict[str, Any]:
-    """Count a window's predictions by day, by mode and by version of the model.
-
-    A day without rows is a warning if the mean number of rows per day makes an empty day improbable.
-
-    Parameters
-    ----------
-    frame
-        One row per prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`.
-    unreadable
-        One sentence for each batch run whose rows can no longer be read; any is a warning.
-
-    Returns
-    -------
-    dict
-        `rows`, `days` (each `date`, `rows`, `mean_predicted`, `labelled`, `mean_actual`), `per_day` (the median),
-        `missing_days`, `by_mode`, `by_version`, `unreadable`, `verdict` and `reason`.
-    """
-    days = _days(frame, window)
-    missing = [day["date"] for day in days if not day["rows"]]
-    rows = len(frame)
-    return {
-        "rows": rows,
-        "days": days,
-        "per_day": float(np.median([day["rows"] for day in days])),
-        "missing_days": missing,
-        "by_mode": _counts(frame["mode"]),
-        "by_version": _counts(frame["version"]),
-        "unreadable": list(unreadable),
-        **(_judge_runs(unreadable) or _judge_days(rows, len(days), missing, alpha=alpha, min_rows=min_rows)),
-    }
-
-
-def service(records: Iterable[Record | Timing]) -> dict[str, Any]:
+def service(records: Iterable[Record | Timing], *, zone: ZoneInfo = _UTC) -> dict[str, Any]:
     """Count requests and errors of the service, and measure latency.
 
     Parameters
     ----------
     records
         Requests that were answered in the window, rejected ones included.
+    zone
+        The time zone of the days.
 
     Returns
     -------
     dict
         `requests`, `errors`, `share_errors`, `latency_ms` (`p50`, `p95`, `p99`, `max`; milliseconds from the
-        validated row to its prediction), `from` and `to` (first and last response, UTC), `verdict` and `reason`.
+        validated row to its prediction), `from` and `to` (first and last response, UTC), `days` (each `date`, `requests`,
+        `errors`, `p50`, `p95`), `verdict` and `reason`.
     """
-    latencies, errors, first, last = array("d"), 0, None, None
+    times, latencies = array("d"), array("d")
     for record in records:
-        if record.error is None:
-            latencies.append(record.latency_ms)
-        else:
-            errors += 1
-        first = record.at if first is None else min(first, record.at)
-        last = record.at if last is None else max(last, record.at)
-    requests = errors + len(latencies)
-    return {
+        times.append(record.at.timestamp())
+        latencies.append(record.latency_ms if record.error is None else np.nan)
+    at, latency = np.array(times), np.array(latencies)
+    failed = np.isnan(latency)
+    requests, errors = len(at), int(failed.sum())
+    found = {
         "requests": requests,
         "errors": errors,
         "share_errors": errors / requests if requests else None,
-        "latency_ms": _quantiles(np.array(latencies)),
-        "from": None if first is None else first.isoformat(),
-        "to": None if last is None else last.isoformat(),
-        **_judge_errors(requests, errors),
+        "latency_ms": _quantiles(latency[~failed]),
+        "from": _moment(at.min()) if requests else None,
+        "to": _moment(at.max()) if requests else None,
+        "days": _days(at, latency, failed, zone),
+    }
+    return found | judge_service(found, ())
+
+
+def judge_service(found: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Judge the errors, and the latency by that of earlier windows.
+
+    Parameters
+    ----------
+    earlier
+        The sections of earlier windows.
+
+    Returns
+    -------
+    dict
+        `verdict`, `reason` and `checks` of "errors" and "latency", each with `value`, `reference`, `verdict`, `reason`.
+    """
+    if not found["requests"]:
+        return {"verdict": INSUFFICIENT, "reason": "No requests in this window.", "checks": []}
+    checks = [_errors(found["requests"], found["errors"]), _latency(found, earlier)]
+    judged = [check for check in checks if check["verdict"] != INSUFFICIENT]
+    return {
+        "verdict": worst(check["verdict"] for check in judged),
+        "reason": " ".join(check["reason"] for check in checks),
+        "checks": checks,
     }
 
 
-def _days(frame: pd.DataFrame, window: Window) -> list[dict[str, Any]]:
-    # Days as numbers take a tenth of the memory of dates.
-    local = frame["event_time"].dt.tz_convert(window.zone).dt.tz_localize(None).to_numpy()
-    grouped = frame[["predicted", "actual"]].groupby(local.astype("datetime64[D]").astype(np.int32))
-    rows, known = grouped.size(), grouped["actual"].count()
-    means = grouped.mean()
-    days = [(day, int(np.datetime64(day).astype(np.int32))) for day in window.days]
+def _errors(requests: int, errors: int) -> dict[str, Any]:
+    share = errors / requests
+    verdict = OK if errors < 3 or share < _WARNING_SHARE else ALERT if share >= _ALERT_SHARE else WARNING
+    reason = f"{errors} of {requests} {plural(requests, 'request')} failed."
+    return {"check": "errors", "value": share, "reference": None, "verdict": verdict, "reason": reason}
+
+
+def _latency(found: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    now = found["latency_ms"]["p95"]
+    before = [each["latency_ms"]["p95"] for each in earlier if each.get("requests", 0) - each.get("errors", 0) >= _LEAST_REQUESTS]  # fmt: skip
+    check = {"check": "latency", "value": now, "reference": max(before) if before else None}
+    if found["requests"] - found["errors"] < _LEAST_REQUESTS:
+        return check | {"verdict": INSUFFICIENT, "reason": f"Latency is judged from {_LEAST_REQUESTS} requests on."}
+    words = f"95 % of the predictions took at most {now:.2f} ms"
+    if len(before) < _LEAST_WINDOWS:
+        reason = f"{words}; a comparison needs {_LEAST_WINDOWS} earlier windows with requests."
+        return check | {"verdict": INSUFFICIENT, "reason": reason}
+    slower = now / max(before) if now >= _LEAST_MS else 0.0
+    verdict = ALERT if slower >= _MUCH_SLOWER else WARNING if slower >= _SLOWER else OK
+    return check | {"verdict": verdict, "reason": f"{words}, in earlier windows at most {max(before):.2f} ms."}
+
+
+def resources(usage: Sequence[Usage], *, zone: ZoneInfo = _UTC) -> dict[str, Any]:
+    """Sum up CPU time and memory of the service's processes.
+
+    Returns
+    -------
+    dict
+        `processes`; `hours` (of all processes together); `cpu_seconds`; `cores` (mean CPU time per second of a
+        process); `memory_bytes`: `mean` and `max` of a process; `days`: each `date`, `cpu_seconds`, `memory_bytes` (the
+        largest of a process).
+    """
+    if not usage:
+        return {"processes": 0, "hours": 0.0, "cpu_seconds": 0.0, "cores": None, "memory_bytes": None, "days": []}
+    seconds, cpu = sum(one.seconds for one in usage), sum(one.cpu_seconds for one in usage)
+    memory = [one.memory_bytes for one in usage]
+    days: dict[str, dict[str, Any]] = {}
+    for one in usage:
+        date = one.at.astimezone(zone).date().isoformat()
+        day = days.setdefault(date, {"date": date, "cpu_seconds": 0.0, "memory_bytes": 0})
+        day["cpu_seconds"] += one.cpu_seconds
+        day["memory_bytes"] = max(day["memory_bytes"], one.memory_bytes)
+    return {
+        "processes": len({one.process for one in usage}),
+        "hours": seconds / 3600,
+        "cpu_seconds": cpu,
+        "cores": cpu / seconds if seconds else None,
+        "memory_bytes": {"mean": sum(memory) / len(memory), "max": max(memory)},
+        "days": list(days.values()),
+    }
+
+
+def training(records: Iterable[RunRecord]) -> list[dict[str, Any]]:
+    """Return the cost of the last successful run of each stage: `stage`, `started`, `seconds`, `cpu_seconds`, `peak_memory`."""
+    last = {record.stage: record for record in records if record.outcome == "done"}
+    names = ("stage", "started", "seconds", "cpu_seconds", "peak_memory")
+    return [{name: getattr(record, name) for name in names} for record in last.values()]
+
+
+def _days(at: Any, latency: Any, failed: Any, zone: ZoneInfo) -> list[dict[str, Any]]:
+    if not len(at):
+        return []
+    import pandas as pd
+
+    local = pd.to_datetime(at, unit="s", utc=True).tz_convert(zone).tz_localize(None)
+    rows = pd.DataFrame({"date": local.strftime("%Y-%m-%d"), "latency": latency, "failed": failed})
     return [
         {
-            "date": day.isoformat(),
-            "rows": int(rows.get(number, 0)),
-            "mean_predicted": _number(means["predicted"].get(number)),
-            "labelled": int(known.get(number, 0)),
-            "mean_actual": _number(means["actual"].get(number)),
+            "date": str(date),
+            "requests": len(day),
+            "errors": int(day["failed"].sum()),
+            **{name: _quantiles(day["latency"].dropna().to_numpy())[name] for name in ("p50", "p95")},
         }
-        for day, number in days
+        for date, day in rows.groupby("date")
     ]
 
 
-def _judge_runs(unreadable: Sequence[str]) -> dict[str, Any] | None:
-    if not unreadable:
-        return None
-    others = len(unreadable) - 1
-    more = f" {others} more {plural(others, 'run is', 'runs are')} affected." if others else ""
-    return {"verdict": WARNING, "reason": f"Rows of a batch run are missing. {unreadable[0]}{more}"}
-
-
-def _judge_days(rows: int, days: int, missing: Sequence[str], *, alpha: float, min_rows: int) -> dict[str, Any]:
-    if rows < min_rows:
-        return {"verdict": INSUFFICIENT, "reason": f"{rows} {plural(rows, 'row')}; a verdict needs {min_rows}."}
-    # If rows arrive at random, a day is empty with the probability exp(-rows per day) (Poisson). For example, 10 rows per
-    # day leave a day of a month empty with the probability 31 * exp(-10) = 0.0014.
-    per_day = rows / max(1, days - len(missing))
-    if missing and days * math.exp(-per_day) < alpha:
-        return {
-            "verdict": WARNING,
-            "reason": f"No predictions on {len(missing)} of {days} {plural(days, 'day')}: {listed(missing, most=5)}.",
-        }
-    return {
-        "verdict": OK,
-        "reason": f"{rows} {plural(rows, 'row')} on {days - len(missing)} of {days} {plural(days, 'day')}.",
-    }
-
-
-def _judge_errors(requests: int, errors: int) -> dict[str, Any]:
-    if not requests:
-        return {"verdict": INSUFFICIENT, "reason": "No requests in this window."}
-    share = errors / requests
-    reason = f"{errors} of {requests} {plural(requests, 'request')} failed."
-    if errors < 3 or share < _WARNING_SHARE:
-        return {"verdict": OK, "reason": reason}
-    return {"verdict": ALERT if share >= _ALERT_SHARE else WARNING, "reason": reason}
-
-
 def _quantiles(latencies: Any) -> dict[str, float | None]:
-    names = ("p50", "p95", "p99", "max")
     if not latencies.size:
-        return dict.fromkeys(names)
-    return dict(zip(names, map(float, np.quantile(latencies, (0.5, 0.95, 0.99, 1.0))), strict=True))
+        return dict.fromkeys(_QUANTILES)
+    return dict(zip(_QUANTILES, map(float, np.quantile(latencies, list(_QUANTILES.values()))), strict=True))
 
 
-def _counts(column: pd.Series[Any]) -> dict[str, int]:
-    return {str(name): int(count) for name, count in column.value_counts().sort_index().items()}
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -56,7 +56,7 @@ class Table:
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f'<th style="{self._style(title)};border-bottom:1px solid #ccd2d8">{_text(title)}</th>'
+            f'<th style="{self._style(title)};border-bottom:1px solid #8888">{_text(title)}</th>'
             for title in self.titles
         )
         body = "".join(
@@ -65,7 +65,9 @@ class Table:
         return f'<table style="border-collapse:collapse;font-size:13px"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     def _cell(self, title: str, text: str) -> str:
-        colour = f";color:{COLOURS[text]};font-weight:600" if text in COLOURS and title == "Verdict" else ""
+        # A page may define other colours, for readers who prefer a dark background.
+        shown = text in COLOURS and title == "Verdict"
+        colour = f";color:var(--nbship-{text},{COLOURS[text]});font-weight:600" if shown else ""
         return f'<td style="{self._style(title)}{colour}">{_text(text)}</td>'
 
     def _style(self, title: str) -> str:

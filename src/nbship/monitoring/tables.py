@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..text import counted
+from .parts import findings_of, sentence_of, verdict_of
+from .service_tables import resources_table, service_table, training_table
 from .table import Table
 
 __all__ = [
@@ -17,9 +19,11 @@ __all__ = [
     "performance_table",
     "promises",
     "reasons_table",
+    "resources_table",
     "service_table",
     "slice_table",
     "summary",
+    "training_table",
     "trend_table",
 ]
 
@@ -49,32 +53,47 @@ _NUMBERS = (
 )
 
 
-def summary(report: Mapping[str, Any]) -> str:
-    """Return the report's conclusion as Markdown: what changed first, then what to do, then the window's numbers."""
+def summary(report: Mapping[str, Any], *, part: str | None = None) -> str:
+    """Return as Markdown what changed, then what to do, then the window's numbers.
+
+    Parameters
+    ----------
+    part
+        The part of the report: "data", "performance" or "service"; None: the whole report.
+    """
     window, volume, performance = report["window"], report["volume"], report["performance"]
     rows = f"{volume['rows']:,} predictions from {window['from']} to {window['to']} ({window['timezone']})"
+    verdict = report["verdict"] if part is None else verdict_of(report, part)
     return "\n\n".join(
         [
-            f"**{_escape(report['headline'])}**",
-            f"{_escape(report['advice'])}",
-            f"{_mark(report)} · {rows} · {performance['labelled']:,} labelled · model `{report['model']}`, version `{report['version']}`",
+            f"**{_escape(report['headline'] if part is None else sentence_of(report, part))}**",
+            _escape(report["advice"] if part is None else f"The window as a whole: {report['headline']}"),
+            f"Verdict: **{verdict}** · {rows} · {performance['labelled']:,} labelled · model `{report['model']}`, version `{report['version']}`",
         ]
     )
 
 
-def conclusion(report: Mapping[str, Any]) -> str:
-    """Return the conclusion as Markdown: what changed, what to do, and which checks had too little data."""
-    unjudged = [one["reason"] for one in report["reasons"] if one["verdict"] == "insufficient"]
-    lines = [f"**{_escape(report['headline'])}** {_escape(report['advice'])}"]
+def conclusion(report: Mapping[str, Any], *, part: str | None = None) -> str:
+    """Return the conclusion as Markdown: what changed, what to do, and which checks of a part had too little data."""
+    unjudged = [one["reason"] for one in findings_of(report, part) if one["verdict"] == "insufficient"]
+    whole = f"**{_escape(report['headline'])}** {_escape(report['advice'])}"
+    lines = [whole if part is None else f"**{_escape(sentence_of(report, part))}**"]
     if unjudged:
         lines += ["Not judged, too little data:", "\n".join(f"- {_escape(reason)}" for reason in unjudged)]
     return "\n\n".join(lines)
 
 
-def reasons_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate the findings and the insufficient checks, findings first."""
-    rows = [{"Verdict": one["verdict"], "Finding": one["reason"]} for one in report["reasons"]]
-    return _table(rows or [{"Verdict": "ok", "Finding": "No change found."}])
+def reasons_table(report: Mapping[str, Any], *, part: str | None = None) -> Table:
+    """Tabulate the findings and the insufficient checks of a part (None: all), findings first."""
+    rows = [{"Verdict": one["verdict"], "Finding": one["reason"]} for one in findings_of(report, part)]
+    return _table(
+        rows
+        or [
+            {"Verdict": "ok", "Finding": "No change found."}
+            if part is None
+            else {"Verdict": verdict_of(report, part), "Finding": sentence_of(report, part)}
+        ]
+    )
 
 
 def drift_table(report: Mapping[str, Any]) -> Table:
@@ -181,23 +200,6 @@ def slice_table(report: Mapping[str, Any], *, most: int = 20) -> Table:
     return _table([_slice_row(row) for row in rows[:most]])
 
 
-def service_table(report: Mapping[str, Any]) -> Table:
-    """Tabulate requests, errors and latency of the service, and predictions by mode."""
-    found = report["service"]
-    rows = [
-        {"Measure": f"Predictions by {mode}", "Value": f"{count:,}"}
-        for mode, count in report["volume"]["by_mode"].items()
-    ]
-    rows += [{"Measure": "Requests in this window", "Value": f"{found['requests']:,}"}]
-    if found["requests"]:
-        rows += [{"Measure": "Errors", "Value": f"{found['errors']:,} ({_percent(found['share_errors'])})"}]
-        rows += [
-            {"Measure": f"Latency, {name}", "Value": "–" if value is None else f"{value:.2f} ms"}
-            for name, value in found["latency_ms"].items()
-        ]
-    return _table(rows)
-
-
 def trend_table(report: Mapping[str, Any]) -> Table:
     """Tabulate this window and the earlier ones."""
     return _table(
@@ -250,10 +252,6 @@ def _slice_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _table(rows: list[dict[str, Any]]) -> Table:
     return Table([{title: str(text) for title, text in row.items()} for row in rows], numbers=_NUMBERS)
-
-
-def _mark(report: Mapping[str, Any]) -> str:
-    return f"Verdict: **{report['verdict']}**"
 
 
 def _number(value: float | None) -> str:

@@ -12,12 +12,12 @@ from .verdict import ALERT, WARNING
 __all__ = ["reports_before", "trend", "trend_row"]
 
 
-def reports_before(folder: Path | None, *, model: str, first: str) -> list[dict[str, Any]]:
-    """Return the reports of a model's windows that ended at or before a date, oldest first.
+def reports_before(*folders: Path, model: str, first: str) -> list[dict[str, Any]]:
+    """Return the reports of a model's windows that ended at or before a date, oldest first; the last folder's of two.
 
     Reports that cannot be read, or are incomplete, are skipped.
     """
-    found = [report for _, report in (read_reports(folder) if folder else ()) if _is_before(report, model, first)]
+    found = [report for _, report in read_reports(*folders) if _is_before(report, model, first)]
     return sorted(found, key=lambda report: (report["window"]["from"], report["window"]["to"]))
 
 

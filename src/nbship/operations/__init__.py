@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .index_page import write_index
-from .monitoring import Monitored, choose_window, monitor
+from .monitoring import Monitored, choose_window, monitor, monitor_windows
 
-__all__ = ["Monitored", "choose_window", "monitor", "write_index"]
+__all__ = ["Monitored", "choose_window", "monitor", "monitor_windows", "write_index"]

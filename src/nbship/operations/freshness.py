@@ -13,19 +13,25 @@ from .. import __version__
 from ..atomic_write import write_whole
 from ..monitoring import Window, open_model_log, report_paths
 from ..project import Project
+from .requirements import output_names
 
 __all__ = ["is_current", "mark", "report_inputs"]
 
 
-def report_inputs(project: Project, window: Window) -> str:
+def report_inputs(project: Project, window: Window, *, also: Path | None = None) -> str:
     """Return the digest of the inputs of a window's report.
 
-    The inputs are the package, the monitoring notebook, the project's modules and settings, the reports of other
+    The inputs are the package, the monitoring notebooks, the project's modules and settings, the reports of earlier
     windows, and the log's entries in this window. Entries are only ever added, so counting them is enough.
+
+    Parameters
+    ----------
+    also
+        A folder with reports that are newer than the project's, one folder a window.
     """
     digest = hashlib.sha256(f"{__version__}\n{window.name}\n".encode())
     digest.update(json.dumps(msgspec.to_builtins(project.settings), sort_keys=True, default=str).encode())
-    for path in _files(project, window):
+    for path in _files(project, window, also):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     with open_model_log(project) as log:
         digest.update(repr(log.counts(window.start, window.end)).encode())
@@ -35,7 +41,9 @@ def report_inputs(project: Project, window: Window) -> str:
 def is_current(project: Project, folder: Path, inputs: str) -> bool:
     """Return whether the report in a folder was written for these inputs."""
     marked = _mark(project, folder)
-    whole = all((folder / f"report.{suffix}").is_file() for suffix in ("ipynb", "html", "json"))
+    names = ["report.html", "report.json"]
+    names += [f"{name}.{suffix}" for name in output_names(project).values() for suffix in ("ipynb", "html")]
+    whole = all((folder / name).is_file() for name in names)
     return whole and marked.is_file() and marked.read_text(encoding="utf-8") == inputs
 
 
@@ -49,9 +57,14 @@ def _mark(project: Project, folder: Path) -> Path:
     return project.cache / "monitoring" / f"{folder.name}-{digest}.sha256"
 
 
-def _files(project: Project, window: Window) -> Iterator[Path]:
+def _files(project: Project, window: Window, also: Path | None) -> Iterator[Path]:
     yield project.package / "MANIFEST.json"
-    yield project.root / project.settings.monitoring.notebook
+    yield from (project.root / name for name in project.settings.monitoring.notebooks)
     if project.source.is_dir():
         yield from sorted(project.source.rglob("*.py"))
-    yield from (path for path in report_paths(project.reports) if path.parent.name != window.name)
+    first = window.name.partition("_")[0]
+    yield from (
+        path
+        for path in report_paths(project.reports, *filter(None, [also]))
+        if path.parent.name.partition("_")[2] <= first
+    )

@@ -10,33 +10,9 @@ from typing import Any
 from ..atomic_write import write_whole
 from ..monitoring import read_reports
 from ..project import Project
+from .html_page import html_page
 
 __all__ = ["write_index"]
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #8886; }}
-td:first-child {{ white-space: nowrap; }}
-td.alert {{ color: #d33; font-weight: 600; }} td.warning {{ color: #c60; font-weight: 600; }}
-td.notice {{ color: #38c; }} td.ok {{ color: #2a7; }}
-</style>
-<h1>{title}</h1>
-<table>
-<thead><tr><th>Window<th>Verdict<th>Rows<th>In words</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-</html>
-"""
 
 
 def write_index(project: Project) -> Path:
@@ -45,8 +21,15 @@ def write_index(project: Project) -> Path:
     found = list(read_reports(project.reports, newest_first=True))
     names = dict.fromkeys(str(report.get("model", "")) for _, report in found)
     title = f"Monitoring of {', '.join(names)}" if found else "Monitoring"
-    rows = "\n".join(_rows(found))
-    write_whole(path, _PAGE.format(title=escape(title), rows=rows or "<tr><td>No reports."), mode=0o600)
+    rows = "\n".join(_rows(found)) or "<tr><td>No reports."
+    body = f"""<h1>{escape(title)}</h1>
+<table class="stacked">
+<thead><tr><th>Window<th>Verdict<th>Rows<th>In words</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+    write_whole(path, html_page(title, body), mode=0o600)
     return path
 
 
@@ -62,5 +45,6 @@ def _row(path: Path, report: Mapping[str, Any]) -> str:
     window, verdict = report["window"], escape(str(report["verdict"]))
     link = f'<a href="{escape(path.parent.name)}/report.html">{escape(window["from"])} to {escape(window["to"])}</a>'
     return (
-        f'<tr><td>{link}<td class="{verdict}">{verdict}<td>{report["volume"]["rows"]:,}<td>{escape(report["headline"])}'
+        f'<tr><td class="date">{link}<td class="{verdict}">{verdict}<td>{report["volume"]["rows"]:,}'
+        f"<td>{escape(report['headline'])}"
     )

@@ -1,19 +1,19 @@
-"""Write the monitoring report of a window: notebook, HTML and JSON, in one folder, atomically."""
+"""Write the monitoring reports of windows: notebooks, pages, figures and JSON, each window's in one folder, atomically."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import errors
 from ..atomic_write import replacing_folder, write_whole
-from ..errors import CellError, DeadKernelError, MonitoringError, NbshipError, NotebookError, ParameterError
-from ..execution import normalize, render_html, with_own_programs
-from ..execution.kernels import Callbacks, Failure, execute
-from ..execution.redaction import project_redactor, redact_executed
+from ..errors import MonitoringError, NbshipError
+from ..execution import run_in_order
 from ..monitoring import (
     Window,
     end_of_today,
@@ -23,23 +23,14 @@ from ..monitoring import (
     read_report,
     read_signature,
 )
-from ..notebook import PINNED
-from ..pipeline.inspection import (
-    PYTHON,
-    find_parameters,
-    language_of,
-    literal,
-    read_notebook,
-    render_notebook,
-    replace_values,
-    source_of,
-)
-from ..prediction_log import latest_event, log_address, require_event_time
-from ..project import Project, Value
-from ..text import first_line
+from ..prediction_log import latest_event
+from ..project import Project
+from .cover_page import write_cover
 from .freshness import is_current, mark, report_inputs
+from .notebooks import Kernels
+from .requirements import require_log, require_notebooks, require_package
 
-__all__ = ["Monitored", "choose_window", "monitor"]
+__all__ = ["Monitored", "choose_window", "monitor", "monitor_windows"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Monitored:
     Attributes
     ----------
     folder
-        Holds `report.ipynb`, `report.html` and `report.json`.
+        Holds `report.html`, the cover page; `report.json`; each notebook with its page; and `figures/`.
     report
         The content of `report.json`.
     current
@@ -78,8 +69,8 @@ def choose_window(
     """
     if first is not None and last is not None:
         return parse_window(first, last, zone=project.timezone)
-    _require_package(project)
-    _require_log(project)
+    require_package(project)
+    require_log(project)
     end = end_of_today(project.timezone)
     with open_model_log(project) as log:
         latest = latest_event(log, read_signature(project), before=end)
@@ -97,144 +88,174 @@ def choose_window(
 
 
 def monitor(
-    project: Project, window: Window, *, force: bool = False, on_cell: Callable[[int, int], None] | None = None
+    project: Project,
+    window: Window,
+    *,
+    force: bool = False,
+    jobs: int | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> Monitored:
-    """Execute the monitoring notebook for a window and leave its report in the project's state.
+    """Compute the report of a window, execute the monitoring notebooks, and leave both in the project's state.
 
-    An earlier report of the same window is replaced, unless its inputs have not changed (`force` replaces it
-    anyway). A run that fails leaves the earlier report in place.
+    An earlier report of the same window is replaced, unless its inputs have not changed (`force` replaces it anyway).
+    A run that fails leaves the earlier report in place.
+
+    Parameters
+    ----------
+    jobs
+        The maximum number of notebooks that run at a time (None: the number of CPUs).
+    on_step
+        Called with the name of each notebook when it ran, and first with 'report'; in threads.
 
     Raises
     ------
     MonitoringError
         If there is no package, no log, or no prediction in the window.
     NotebookError
-        If the notebook is missing or has no parameters `window_from`, `window_to` and `product`.
+        If a notebook is missing or has no parameters `window_from`, `window_to` and `product`.
     CellError, DeadKernelError
-        If the notebook fails. Its outputs are kept in `.nbship/scratch/monitor/`.
+        If a notebook fails. Its outputs are kept in `.nbship/scratch/monitor/`.
     """
-    _require_package(project)
-    _require_log(project)
-    target = project.reports / window.name
-    _require_notebook(project)
-    inputs = report_inputs(project, window)
-    if not force and is_current(project, target, inputs):
-        return Monitored(target, read_report(target / "report.json"), current=True)
-    with replacing_folder(target) as folder:
-        notebook = _filled(project, window, folder)
-        callbacks = Callbacks(cell_started=on_cell) if on_cell else Callbacks()
-        executed = execute(notebook, cwd=_notebook(project).parent, env=_environment(project), callbacks=callbacks)
-        executed = redact_executed(executed, project_redactor(project, os.environ))
-        # The report names its final folder, not the temporary one it was executed in.
-        clean = normalize(_renamed(executed.notebook, _filled(project, window, target)), root=project.root)
-        if executed.failure:
-            raise _failed(project, executed.failure, clean)
-        if not (folder / "report.json").is_file():
-            raise MonitoringError(
-                f"Notebook '{project.settings.monitoring.notebook}' wrote no report. "
-                "Call `monitoring.report_window(window_from, window_to, product=product)` in it."
-            )
-        write_whole(folder / "report.ipynb", render_notebook(clean), durable=True, mode=0o600)
-        write_whole(
-            folder / "report.html",
-            render_html(clean, title=f"{project.name} · {window.name}", code=False),
-            durable=True,
-            mode=0o600,
-        )
-    mark(project, target, inputs)
-    return Monitored(target, read_report(target / "report.json"))
-
-
-def _require_package(project: Project) -> None:
-    if not (project.package / "MANIFEST.json").is_file():
-        raise MonitoringError(
-            f"There is no model package at '{_shown(project, project.package)}'. Build it with `nbship run`."
-        )
-    require_event_time(read_signature(project))
-
-
-def _require_notebook(project: Project) -> None:
-    name = project.settings.monitoring.notebook
-    if not _notebook(project).is_file():
-        raise NotebookError(
-            f"The monitoring notebook '{name}' does not exist. Copy 'notebooks/90_monitor.ipynb' from nbship's repository, "
-            "or name another notebook in nbship.yaml: `monitoring: {notebook: …}`."
-        )
-    language = language_of(read_notebook(_notebook(project), name=name)).name
-    if language != PYTHON:
-        raise NotebookError(f"'{name}' is in {language}. Write the monitoring notebook in Python.")
-
-
-def _require_log(project: Project) -> None:
-    path = log_address(project)
-    if isinstance(path, Path) and not path.is_file():
-        raise MonitoringError(
-            f"There is no prediction log at '{_shown(project, path)}'. Predict with `nbship predict` or `nbship serve` first."
-        )
-
-
-def _notebook(project: Project) -> Path:
-    return project.root / project.settings.monitoring.notebook
-
-
-def _filled(project: Project, window: Window, folder: Path) -> dict[str, Any]:
-    """Return the monitoring notebook with the window, and the report's path, in its parameters cell."""
-    name = project.settings.monitoring.notebook
-    notebook = read_notebook(_notebook(project), name=name)
-    cell = find_parameters(notebook, name=name)
-    product: Value = {"report": _path(project, folder)}
-    values: dict[str, Value] = {"window_from": window.first, "window_to": window.last, "product": product}
-    missing = [key for key in values if cell is None or key not in cell.assignments]
-    if cell is None or missing:
-        raise ParameterError(
-            f"The parameters cell of '{name}' does not set '{missing[0]}'. Add a line such as `{missing[0]} = None` to it."
-        )
-    source = replace_values(cell, {key: literal(value) for key, value in values.items()})
-    cells = [{**inner, "source": source_of(inner)} for inner in notebook["cells"]]
-    cells[cell.index] = {**cells[cell.index], "source": source}
-    return {**notebook, "cells": cells}
-
-
-def _path(project: Project, folder: Path) -> str:
-    """Return the report's path, relative to the notebook's folder if it lies in the project."""
-    path = folder / "report.json"
-    if not path.is_relative_to(project.root):
-        return str(path)
-    return Path(os.path.relpath(path, _notebook(project).parent)).as_posix()
-
-
-def _renamed(executed: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
-    """Return the executed notebook with the sources of another copy of it."""
-    cells = [
-        {**cell, "source": other["source"]} for cell, other in zip(executed["cells"], source["cells"], strict=True)
-    ]
-    return {**executed, "cells": cells}
-
-
-def _environment(project: Project) -> dict[str, str]:
-    # A relative path would be resolved against the notebook's folder, where the kernel starts.
-    own = {"NBSHIP_STATE": str(project.state)} if "NBSHIP_STATE" in os.environ else {}
-    python_path = os.pathsep.join([str(project.source), *filter(None, [os.environ.get("PYTHONPATH")])])
-    inherited = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "NBSHIP_STAGE")}
-    if project.model:
-        own["NBSHIP_MODEL"] = project.model
-    return {**with_own_programs(inherited), **PINNED, **own, "PYTHONPATH": python_path}
-
-
-def _failed(project: Project, failure: Failure, notebook: dict[str, Any]) -> NbshipError:
-    message = first_line(failure.evalue, otherwise=failure.ename)
-    known = getattr(errors, failure.ename, None)
-    if isinstance(known, type) and issubclass(known, NbshipError):
-        return MonitoringError(message)
-    path = project.scratch / "monitor" / "report.ipynb"
-    write_whole(path, render_notebook(notebook))
-    number = notebook["cells"][failure.cell].get("execution_count")
-    kind = CellError if failure.kind == "error" else DeadKernelError
-    return kind(
-        f"Notebook '{project.settings.monitoring.notebook}' failed in cell {f'In [{number}]' if number else failure.cell + 1}: "
-        f"{failure.ename}: {message} Its outputs are in '{_shown(project, path)}'."
+    found: list[Monitored | NbshipError] = []
+    monitor_windows(
+        project, [window], force=force, jobs=jobs, on_step=on_step, on_done=lambda _, done: found.append(done)
     )
+    if isinstance(found[0], NbshipError):
+        raise found[0]
+    return found[0]
 
 
-def _shown(project: Project, path: Path) -> str:
-    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
+def monitor_windows(
+    project: Project,
+    windows: Sequence[Window],
+    *,
+    on_done: Callable[[Window, Monitored | NbshipError], None],
+    force: bool = False,
+    jobs: int | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Write the reports of several windows, as `monitor` does.
+
+    Reports are computed one after the other, because each is compared with the earlier ones; notebooks run beside that,
+    those of several windows at a time. The result does not depend on `jobs`.
+
+    Parameters
+    ----------
+    windows
+        The windows, oldest first.
+    on_done
+        Called for each window in their order, with its report or why there is none; in threads.
+
+    Raises
+    ------
+    NbshipError
+        For a mistake that concerns all windows: no package, no log, a missing notebook.
+    """
+    require_package(project)
+    require_log(project)
+    require_notebooks(project)
+    with tempfile.TemporaryDirectory(prefix="nbship-") as computed, ExitStack() as stack:
+        run = _Run(project, Path(computed), stack, force=force, on_step=on_step, on_done=on_done)
+        tasks = run.tasks(windows)
+        run_in_order(tasks, run, jobs=jobs or len(os.sched_getaffinity(0)), stop=run.stop)
+
+
+@dataclass
+class _Draft:
+    """A report that is being written: its temporary folder is open until it is closed or fails."""
+
+    window: Window
+    target: Path
+    files: ExitStack = field(default_factory=ExitStack)
+    folder: Path = Path()
+    inputs: str = ""
+    result: Monitored | NbshipError | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Remove the temporary folder."""
+        self.files.__exit__(type(error), error, error.__traceback__)
+
+
+class _Run:
+    """The tasks of writing reports: `(window, None)` computes, `(window, notebook)` executes, `(window, "")` finishes."""
+
+    def __init__(
+        self,
+        project: Project,
+        computed: Path,
+        stack: ExitStack,
+        *,
+        force: bool,
+        on_step: Callable[[str], None],
+        on_done: Callable[[Window, Monitored | NbshipError], None],
+    ) -> None:
+        self._project, self._computed, self._stack, self._force = project, computed, stack, force
+        self._on_step, self._on_done = on_step, on_done
+        self._drafts: dict[str, _Draft] = {}
+        stack.callback(self._abandon)
+
+    def tasks(self, windows: Sequence[Window]) -> dict[str, list[str]]:
+        """Return the tasks, each with those that come before."""
+        tasks: dict[str, list[str]] = {}
+        before: list[str] = []
+        for window in windows:
+            name = window.name
+            self._drafts[name] = _Draft(window, self._project.reports / name)
+            tasks[f"{name} compute"] = [f"{one} compute" for one in before]
+            notebooks = [f"{name} {each}" for each in self._project.settings.monitoring.notebooks]
+            tasks |= {each: [f"{name} compute"] for each in notebooks}
+            tasks[f"{name} finish"] = [f"{name} compute", *notebooks, *(f"{one} finish" for one in before)]
+            before = [name]
+        return tasks
+
+    def __call__(self, task: str) -> bool:
+        name, _, step = task.partition(" ")
+        draft = self._drafts[name]
+        if step == "finish":
+            self._finish(draft)
+        elif draft.result is None:
+            try:
+                if step == "compute":
+                    self._compute(draft)
+                else:
+                    self._kernels.render(step, draft.window, draft.folder)
+                    self._on_step(Path(step).name)
+            except NbshipError as error:
+                draft.result = draft.result or error
+        return True
+
+    def stop(self) -> None:
+        """End what runs."""
+        self._kernels.close()
+
+    @cached_property
+    def _kernels(self) -> Kernels:
+        kernels = Kernels(self._project)
+        self._stack.callback(kernels.close)
+        return kernels
+
+    def _compute(self, draft: _Draft) -> None:
+        draft.inputs = report_inputs(self._project, draft.window, also=self._computed)
+        if not self._force and is_current(self._project, draft.target, draft.inputs):
+            draft.result = Monitored(draft.target, read_report(draft.target / "report.json"), current=True)
+            return
+        path = self._computed / draft.window.name / "report.json"
+        self._kernels.compute(draft.window, path, also=self._computed)
+        draft.folder = draft.files.enter_context(replacing_folder(draft.target))
+        write_whole(draft.folder / "report.json", path.read_bytes(), durable=True, mode=0o600)
+        self._on_step("report")
+
+    def _finish(self, draft: _Draft) -> None:
+        if draft.result is None:
+            write_cover(self._project, draft.folder)
+            draft.files.close()
+            mark(self._project, draft.target, draft.inputs)
+            draft.result = Monitored(draft.target, read_report(draft.target / "report.json"))
+        elif isinstance(draft.result, NbshipError):
+            draft.fail(draft.result)
+        self._on_done(draft.window, draft.result)
+
+    def _abandon(self) -> None:
+        """Remove the temporary folders of reports that were not finished."""
+        for draft in self._drafts.values():
+            draft.fail(KeyboardInterrupt())

@@ -135,7 +135,7 @@ def check_current(project: Project) -> list[Edit]:
 def strip_in_place(project: Project) -> list[str]:
     """Strip outputs and editor metadata from the pipeline's notebooks; return those that were changed."""
     stripped = []
-    notebooks = {*read_pipeline(project).notebooks, project.settings.monitoring.notebook}
+    notebooks = {*read_pipeline(project).notebooks, *project.settings.monitoring.notebooks}
     for name in sorted(map(str, notebooks)):
         path = project.root / name
         if not path.is_file():

@@ -10,7 +10,7 @@ from .log import PredictionLog, log_address, open_log, shown_address
 from .parts import Part, Parts, input_column, require_event_time
 from .postgres import connect_server, server_errors
 from .reader import latest_event, predictions
-from .records import BatchRun, Label, Record, Timing, as_json, new_id, pseudonym
+from .records import BatchRun, Label, Record, Timing, Usage, as_json, new_id, pseudonym
 from .redaction import is_redacted, mark_redacted, redacted, redacted_fields, store_rejected, stored_fields
 from .retention import belongs_to, export_records, forget_subject
 from .rows import Entry
@@ -29,6 +29,7 @@ __all__ = [
     "SqlLog",
     "StoredRow",
     "Timing",
+    "Usage",
     "as_json",
     "batch_keys",
     "batch_rows",

@@ -11,8 +11,8 @@ from .rows import Entry
 __all__ = ["FORMAT", "Connection", "Database", "Primary"]
 
 # The format of the tables. Format 2 added `trace` to `records`; format 3 added `role` to `records` and `model` to
-# `labels`; format 4 added indexes of labels and of the times of entries.
-FORMAT = 4
+# `labels`; format 4 added indexes of labels and of the times of entries; format 5 added `usage`.
+FORMAT = 5
 
 
 class Connection(Protocol):

@@ -11,7 +11,7 @@ from ..errors import LogError
 from ..project import Project, database_file, is_url, is_valid_url, shown_url
 from .commits import PendingCommit
 from .disks import check_disk
-from .records import BatchRun, Label, Record, Timing
+from .records import BatchRun, Label, Record, Timing, Usage
 from .rows import Entry
 from .spool import WRITE_SECONDS, Spooled
 from .sql import SqlLog
@@ -23,7 +23,7 @@ _SERVERS = ("postgresql", "postgres")
 
 
 class PredictionLog(Protocol):
-    """A durable log of predictions, batch runs and labels."""
+    """A durable log of predictions, batch runs, labels, and the usage of the service's processes."""
 
     @property
     def salt(self) -> bytes:
@@ -64,8 +64,11 @@ class PredictionLog(Protocol):
     def timings(self, start: datetime, end: datetime) -> Iterator[Timing]:
         """Yield the timings of `requests`, without reading their content."""
 
+    def usage(self, start: datetime, end: datetime) -> list[Usage]:
+        """Return the usage of the service's processes in a window (`start` inclusive, `end` exclusive)."""
+
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
-        """Count records by event time, records by time of prediction and batch runs in a window, and all labels."""
+        """Count a window's records by event time and by time of prediction, batch runs and usage; and all labels."""
 
     def last_event(self, before: datetime | None = None) -> datetime | None:
         """Return the latest event time of a prediction, or None; `before` counts only earlier records and batch runs."""

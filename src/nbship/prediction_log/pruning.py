@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .databases import Database
-from .records import Record
+from .records import Record, Usage
 from .rows import TABLES
 
 __all__ = ["KEY_INDEXES", "Pace", "prune_entries", "remove_indexes"]
@@ -46,7 +46,7 @@ class Pace:
 
 
 def prune_entries(database: Database, where: _Where, before: int) -> int:
-    """Delete the entries from before a time, in microseconds; return their number."""
+    """Delete the entries from before a time, in microseconds; return their number, usage not counted."""
     deleted = 0
     with database.connected("written", slow=True) as connection:
         for kind, table in TABLES.items():
@@ -58,7 +58,7 @@ def prune_entries(database: Database, where: _Where, before: int) -> int:
                 query = f"DELETE FROM {name} WHERE {key} IN ({chosen})".replace("?", database.mark)
                 with pace.step():
                     part = connection.execute(query, (before, *scope)).rowcount
-                deleted += part
+                deleted += part if kind is not Usage else 0
     return deleted
 
 

@@ -1,4 +1,4 @@
-"""The entries of the prediction log: predictions, batch runs and labels."""
+"""The entries of the prediction log: predictions, batch runs, labels, and the usage of the service's processes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ __all__ = [
     "Label",
     "Record",
     "Timing",
+    "Usage",
     "as_json",
     "from_micros",
     "is_pseudonym",
@@ -149,6 +150,33 @@ class Label(NamedTuple):
     keys: str | None = None
     time: datetime | None = None
     model: str | None = None
+
+
+class Usage(NamedTuple):
+    """CPU time and memory of a process of the service, over about a minute.
+
+    Attributes
+    ----------
+    at
+        The end of the interval, in UTC.
+    seconds
+        The length of the interval.
+    model
+        The name of the model that is served.
+    process
+        The host and the id of the process.
+    cpu_seconds
+        CPU time in the interval.
+    memory_bytes
+        Resident memory at the end of the interval.
+    """
+
+    at: datetime
+    seconds: float
+    model: str
+    process: str
+    cpu_seconds: float
+    memory_bytes: int
 
 
 class _Clock:

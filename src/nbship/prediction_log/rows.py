@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from .records import BatchRun, Label, Record, Timing, from_micros, to_micros
+from .records import BatchRun, Label, Record, Timing, Usage, from_micros, to_micros
 
 __all__ = ["COLUMNS", "TABLES", "Entry", "entry_of", "rows_of"]
 
-Entry: TypeAlias = "Record | BatchRun | Label"
+Entry: TypeAlias = "Record | BatchRun | Label | Usage"
 Conversions: TypeAlias = "Sequence[tuple[int, Callable[[Any], object]]]"
 
-TABLES: Mapping[type, str] = {Record: "records", BatchRun: "batches", Label: "labels"}
-COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, Timing, BatchRun, Label)}
+TABLES: Mapping[type, str] = {Record: "records", BatchRun: "batches", Label: "labels", Usage: "usage"}
+COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, Timing, BatchRun, Label, Usage)}
 _TIMES = frozenset({"at", "event_time", "first_event", "last_event", "time"})
 
 

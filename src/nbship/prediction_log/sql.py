@@ -14,7 +14,7 @@ from .commits import GroupCommit, PendingCommit
 from .databases import Database
 from .forgetting import delete_entries
 from .pruning import prune_entries, remove_indexes
-from .records import BatchRun, Label, Record, Timing, from_micros, to_micros
+from .records import BatchRun, Label, Record, Timing, Usage, from_micros, to_micros
 from .rows import COLUMNS, TABLES, Entry, entry_of
 
 __all__ = ["SqlLog"]
@@ -119,6 +119,11 @@ class SqlLog:
         """Yield the timings of `requests`, without reading their content."""
         return self._window(Timing, "at", start, end)
 
+    def usage(self, start: datetime, end: datetime) -> list[Usage]:
+        """Return the usage of the service's processes in a window (`start` inclusive, `end` exclusive), in its order."""
+        window = (to_micros(start), to_micros(end))
+        return list(self._read(Usage, "at >= ? AND at < ?", window, "ORDER BY at, number", slow=True))
+
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""
         low, high = (-(2**62) if start is None else to_micros(start)), (2**62 if end is None else to_micros(end))
@@ -131,12 +136,13 @@ class SqlLog:
             last = chunk[-1].id
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
-        """Count records by event time, records by time of prediction and batch runs in a window, and all labels."""
+        """Count a window's records by event time and by time of prediction, batch runs and usage; and all labels."""
         window = (to_micros(start), to_micros(end))
         return (
             self._scalar(Record, "count(*)", "event_time >= ? AND event_time < ?", window),
             self._scalar(Record, "count(*)", "at >= ? AND at < ?", window),
             self._scalar(BatchRun, "count(*)", "last_event >= ? AND first_event < ?", window),
+            self._scalar(Usage, "count(*)", "at >= ? AND at < ?", window),
             self._scalar(Label, "count(*)"),
         )
 

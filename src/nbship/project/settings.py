@@ -30,6 +30,11 @@ _PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
 _Hours = Annotated[float, msgspec.Meta(ge=0, le=8_760)]
 _Minutes = Annotated[float, msgspec.Meta(ge=0, le=1_440)]
 
+_MONITORING_NOTEBOOKS = (
+    "notebooks/90_monitor_data.ipynb",
+    "notebooks/91_monitor_performance.ipynb",
+    "notebooks/92_monitor_service.ipynb",
+)
 _DAYS = re.compile(r"([1-9]\d{0,2}) days")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
 
@@ -151,14 +156,14 @@ class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The monitoring notebook, and what it checks.
+    """The monitoring notebooks, and what the report checks.
 
     `min_rows` is the minimum number of rows for a check. `relations` between two fields, such as "low <= high", are checked
     but broken rows are predicted, other than those of the signature. `given` names a field and a category or the event
     time: the field is compared for each value of the other. `row_counts` compares the number of rows with training.
     """
 
-    notebook: str = "notebooks/90_monitor.ipynb"
+    notebooks: list[str] = msgspec.field(default_factory=lambda: list(_MONITORING_NOTEBOOKS))
     min_rows: _Count = 200
     relations: list[str] = []
     given: dict[str, str] = {}

@@ -11,6 +11,7 @@ from ..inference import Logged, Results
 from ..predictor import Predictor
 from .health import Health
 from .http import GroupCommit, RequestLog, ServiceMetrics
+from .usage import record_usage
 
 __all__ = ["Lifespan"]
 
@@ -50,6 +51,7 @@ class Lifespan:
     pages: ThreadPoolExecutor
     health: Health
     sampling: asyncio.Task[None]
+    recording: asyncio.Task[None]
     quick: bool
     version: str
 
@@ -80,6 +82,7 @@ class Lifespan:
             ThreadPoolExecutor(1, thread_name_prefix="nbship-pages"),
             health,
             loop.create_task(_sample(metrics)),
+            loop.create_task(record_usage(logged.log, logged.package.id.name)),
             quick=logged.quick,
             version=logged.package.id.version,
         )
@@ -93,6 +96,7 @@ class Lifespan:
     async def end(self) -> None:
         """Write the pending entries of the prediction log and the request log, and close both."""
         self.sampling.cancel()
+        self.recording.cancel()
         self.health.close()
         self.pages.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.logged.log.close)

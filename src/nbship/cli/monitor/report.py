@@ -34,6 +34,13 @@ _SHOWN = 10
     help="Write the reports of all whole days, weeks (from Monday) or months from --from to --to.",
 )
 @model_option
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Notebooks that run at a time; the number of CPUs by default.",
+)
 @click.option("--force", is_flag=True, help="Write the report again even if it is current.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
@@ -43,16 +50,18 @@ def command(
     last: str | None,
     length: str | None,
     model: str | None,
+    jobs: int | None,
     force: bool,
     as_json: bool,
 ) -> None:
     """Write the monitoring report of a window of time.
 
-    The monitoring notebook reports volume, drift of inputs and predictions, performance on labelled rows,
-    slices, and the trend over earlier windows. The report is written as notebook, HTML and JSON to
-    .nbship/state/monitoring/<from>_<to>/, and index.html beside them lists all windows. Without dates, the
-    window is the last whole month of logged events up to today. A current report is not written again. Its
-    findings become alerts, if 'alerts' in nbship.yaml names sinks or rules.
+    Three notebooks show the data and their drift, performance on labelled rows and slices, and the health
+    of the service. They are written with pages, figures and report.json to
+    .nbship/state/monitoring/<from>_<to>/, where report.html is the cover page; index.html beside the windows
+    lists all of them. Without dates, the window is the last whole month of logged events up to today. A
+    current report is not written again. Findings become alerts, if 'alerts' in nbship.yaml names sinks or
+    rules.
 
     \b
     Example:
@@ -74,11 +83,11 @@ def command(
 
     here = project.load(model=model)
     if length is not None:
-        _backfill(here, str(first), str(last), length, force=force)
+        _backfill(here, str(first), str(last), length, force=force, jobs=jobs)
         return
     window = choose_window(here, first, last, on_later=lambda sentence: click.echo(sentence, err=True))
     click.echo(f"Monitoring {window.first} to {window.last} ({window.zone.key})", err=True)
-    written = monitor(here, window, force=force, on_cell=_progress if sys.stderr.isatty() else None)
+    written = monitor(here, window, force=force, jobs=jobs, on_step=_step)
     if written.current:
         click.echo("The report is current; its inputs have not changed.", err=True)
     write_index(here)
@@ -90,30 +99,30 @@ def command(
         _print(written)
 
 
-def _backfill(project: Project, first: str, last: str, length: str, *, force: bool) -> None:
+def _backfill(project: Project, first: str, last: str, length: str, *, force: bool, jobs: int | None) -> None:
     """Write the reports of past windows, the oldest first, as later ones are compared with them."""
-    from ...errors import MonitoringError
-    from ...monitoring import parse_window, whole_windows
-    from ...operations import monitor, write_index
+    from ...errors import NbshipError
+    from ...monitoring import Window, parse_window, whole_windows
+    from ...operations import monitor_windows, write_index
 
     windows = whole_windows(parse_window(first, last, zone=project.timezone), length)
     if not windows:
         raise click.UsageError(f"There is no whole {length} from {first} to {last}. Choose other dates.")
-    failed = 0
-    for window in windows:
-        try:
-            report = monitor(project, window, force=force).report
-        except MonitoringError as error:
-            failed += 1
-            click.echo(f"  fail  {window.first} to {window.last}: {error}")
+    failed = []
+
+    def show(window: Window, done: Monitored | NbshipError) -> None:
+        if isinstance(done, NbshipError):
+            failed.append(window)
+            mark, words = "fail", str(done)
         else:
-            click.echo(
-                f"  {_MARKS.get(report['verdict'], '    ')}  {window.first} to {window.last}: {report['headline']}"
-            )
+            mark, words = _MARKS.get(done.report["verdict"], "    "), done.report["headline"]
+        click.echo(f"  {mark}  {window.first} to {window.last}: {words}")
+
+    monitor_windows(project, windows, force=force, jobs=jobs, on_done=show)
     page = write_index(project)
     _write_gauges(project)
     send_alerts(project)
-    click.echo(f"{len(windows) - failed} of {counted(len(windows), 'report')}. Index: {page}")
+    click.echo(f"{len(windows) - len(failed)} of {counted(len(windows), 'report')}. Index: {page}")
     if failed:
         raise SystemExit(1)
 
@@ -132,8 +141,9 @@ def _write_gauges(project: Project) -> None:
         click.echo(f"Warning: the gauges for Prometheus cannot be written: {error}", err=True)
 
 
-def _progress(cell: int, cells: int) -> None:
-    click.echo(f"\r  cell {cell} of {cells}", err=True, nl=cell == cells)
+def _step(name: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"  {name}", err=True)
 
 
 def _print(written: Monitored) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from ...pipeline import is_here
-from .records import RunRecord
+from ...run_records import RunRecord
 
 __all__ = ["describe_runs", "last_runs", "run_elsewhere"]
 

@@ -36,9 +36,16 @@ _INDEXES = (
     "CREATE INDEX ON nbship_labels (prediction_id); CREATE INDEX ON nbship_labels (keys); "
     "CREATE INDEX ON nbship_labels (at); CREATE INDEX ON nbship_batches (at)"
 )
+_USAGE = """
+CREATE TABLE nbship_usage (
+    number BIGSERIAL PRIMARY KEY, at BIGINT NOT NULL, seconds DOUBLE PRECISION NOT NULL, model TEXT NOT NULL,
+    process TEXT NOT NULL, cpu_seconds DOUBLE PRECISION NOT NULL, memory_bytes BIGINT NOT NULL);
+CREATE INDEX ON nbship_usage (at)
+"""
 _UPGRADES = {
     2: "ALTER TABLE nbship_records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE nbship_labels ADD COLUMN model TEXT",
     3: _INDEXES,
+    4: _USAGE,
 }
 # The advisory lock for creating and upgrading the tables; an arbitrary number that others are unlikely to use.
 _LOCK = 0x6E627368
@@ -57,7 +64,7 @@ def prepare(connection: psycopg.Connection[Any], name: str) -> bytes:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         there = connection.execute("SELECT to_regclass('nbship_meta')").fetchone()
         if there is None or there[0] is None:
-            for statement in f"{_SCHEMA}; {_INDEXES}".split(";"):
+            for statement in f"{_SCHEMA}; {_INDEXES}; {_USAGE}".split(";"):
                 connection.execute(statement)
             connection.execute("INSERT INTO nbship_meta VALUES ('salt', %s)", (os.urandom(16),))
             connection.execute("INSERT INTO nbship_meta VALUES ('format', %s)", (str(FORMAT).encode(),))

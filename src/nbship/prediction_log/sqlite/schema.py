@@ -36,11 +36,18 @@ CREATE INDEX labels_keys ON labels (keys) WHERE keys IS NOT NULL;
 CREATE INDEX labels_at ON labels (at);
 CREATE INDEX batches_at ON batches (at)
 """
+_USAGE = """
+CREATE TABLE usage (
+    number INTEGER PRIMARY KEY, at INTEGER NOT NULL, seconds REAL NOT NULL, model TEXT NOT NULL, process TEXT NOT NULL,
+    cpu_seconds REAL NOT NULL, memory_bytes INTEGER NOT NULL);
+CREATE INDEX usage_at ON usage (at)
+"""
 # Format -> the statements that upgrade it to the next one.
 _UPGRADES = {
     1: "ALTER TABLE records ADD COLUMN trace TEXT",
     2: "ALTER TABLE records ADD COLUMN role TEXT NOT NULL DEFAULT 'served'; ALTER TABLE labels ADD COLUMN model TEXT",
     3: _INDEXES,
+    4: _USAGE,
 }
 
 
@@ -67,7 +74,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> bytes:
                 raise LogError(
                     f"'{path}' is a SQLite file, but not a prediction log. Set 'log.url' in nbship.yaml to another file."
                 )
-            for statement in f"{_SCHEMA};{_INDEXES}".split(";"):
+            for statement in f"{_SCHEMA};{_INDEXES};{_USAGE}".split(";"):
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('salt', ?)", (os.urandom(16),))
         for number in range(found or FORMAT, FORMAT):

@@ -22,7 +22,7 @@ from .encodings import compressed, decompressed
 from .exchange import Exchange
 from .group_commit import GroupCommit
 from .limiter import Admission, Limiter
-from .metrics import FOLDER, ServiceMetrics, forget_worker
+from .metrics import FOLDER, ServiceMetrics, forget_worker, resident_bytes
 from .origins import Origins
 from .outbox import Outbox
 from .request_log import RequestLog, identify, trace_headers
@@ -64,6 +64,7 @@ __all__ = [
     "keys_of",
     "open_access",
     "read_body",
+    "resident_bytes",
     "send_response",
     "too_large",
     "trace_headers",

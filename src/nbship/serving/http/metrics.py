@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ...predictor import ModelId
 
-__all__ = ["FOLDER", "ServiceMetrics", "forget_worker"]
+__all__ = ["FOLDER", "ServiceMetrics", "forget_worker", "resident_bytes"]
 
 # The environment variable with the folder that the workers share, as prometheus_client names it.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -110,7 +110,7 @@ class ServiceMetrics:
         used = usage.ru_utime + usage.ru_stime
         self._cpu.inc(max(0.0, used - self._used))
         self._used = used
-        self._memory.set(_resident())
+        self._memory.set(resident_bytes())
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
@@ -164,7 +164,8 @@ def forget_worker(pid: int) -> None:
     mark_process_dead(pid)
 
 
-def _resident() -> int:
+def resident_bytes() -> int:
+    """Return the resident memory of this process."""
     try:
         return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
     except OSError:

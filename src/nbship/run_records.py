@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["RunRecord", "append_record", "read_records"]
+__all__ = ["RUNS", "RunRecord", "append_record", "read_records"]
+
+# The name of the file in the folder of the project's state.
+RUNS = "runs.jsonl"
 
 FORMAT = 1
 
