@@ -283,7 +283,7 @@ def test_values_of_the_data_are_escaped_in_the_summary() -> None:
 
 
 def test_values_of_the_data_are_escaped_in_a_table() -> None:
-    table = tables.Table([{"Slice": "<img src=x onerror=alert(1)>", "Verdict": "alert"}])
+    table = table_module.Table([{"Slice": "<img src=x onerror=alert(1)>", "Verdict": "alert"}])
     assert "&lt;img" in table._repr_html_()
     assert "<img" not in table._repr_html_()
     assert doctest.testmod(table_module).failed == 0

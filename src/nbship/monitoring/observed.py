@@ -18,9 +18,11 @@ from ..prediction_log import Part, Parts, input_column, latest_event, log_addres
 from ..project import Project, load
 from ..run_records import RUNS, read_records
 from .calendar import with_slices
+from .coding import InputCodes
 from .drift import Collector, FieldCounts, plan, read_relations
 from .effects import Effects, Sample
 from .outcomes import kind_of, with_outcomes
+from .performance import Pairs
 from .report import Observed, build_report
 from .report_file import read_report, write_report
 from .rows import Rows
@@ -147,7 +149,7 @@ def observe(project: Project, window: Window) -> Observed:
         )
     relations = project.settings.monitoring.relations
     counts = _Counts(signature, files, window, relations)
-    rows = Rows(project.settings.slices)
+    rows = Rows([*project.settings.slices, *counts.codes.columns])
     with open_model_log(project) as log:
         parts = Parts(log, signature, start=window.start, end=window.end)
         for part in parts:
@@ -160,11 +162,12 @@ def observe(project: Project, window: Window) -> Observed:
         if rows.empty and not requests["requests"]:
             raise MonitoringError(_nothing(as_of, window, parts.unreadable))
         used = resources(log.usage(window.start, window.end), zone=window.zone)
+    frame, inputs = counts.codes.take_from(rows.frame())
     return Observed(
         model=manifest.name,
         version=manifest.version,
         kind=counts.kind,
-        frame=rows.frame(),
+        frame=frame,
         fields=[field.compared() for field in counts.fields.values()],
         prediction=None if counts.prediction is None else counts.prediction.compared(),
         held_out=package.acceptance.metrics or None,
@@ -175,6 +178,8 @@ def observe(project: Project, window: Window) -> Observed:
         has_effect=Effects(signature, manifest, files, counts.sample).has_effect,
         collected=counts.collector.collected(),
         as_of=as_of,
+        inputs=inputs,
+        pairs=counts.pairs,
     )
 
 
@@ -200,6 +205,9 @@ class _Counts:
             for name, each in reference.fields.items()
             if each.role in ("input", "given") and _is_logged(name, each, signature)
         }
+        self.codes = InputCodes({name: each for name, each in reference.fields.items() if each.role == "input" and name in self.fields})  # fmt: skip
+        trained = max((each.rows for each in reference.fields.values()), default=0)
+        self.pairs = None if reference.pairs is None else Pairs(reference.pairs, trained)
         known = reference.fields.get(self.kind)
         self.prediction = None if known is None else FieldCounts(self.kind, known, self._plan)
 
@@ -212,7 +220,7 @@ class _Counts:
         for name, field in self.fields.items():
             field.add(*_given(name, measured, days, self._reference))
         looked_up = {input_column(name): column for name, column in columns.items() if self._signature[name].lookup}
-        scored = with_outcomes(part.frame.assign(**looked_up), self._signature)
+        scored = with_outcomes(part.frame.assign(**looked_up, **self.codes.encode(measured)), self._signature)
         if self.prediction is not None:
             self.prediction.add(scored["predicted"].to_numpy(), days)
         return scored

@@ -14,7 +14,7 @@ __all__ = ["findings_of", "sentence_of", "verdict_of"]
 # The sections of a report behind each part. A section of none of them belongs to all.
 _SECTIONS = {
     "data": ("data", "drift", "given", "prediction_drift", "unseen", "volume"),
-    "performance": ("performance", "labels", "slices", "discovered"),
+    "performance": ("performance", "labels", "slices", "discovered", "segments", "feedback", "history"),
     "service": ("service",),
 }
 _SENTENCES = {

@@ -19,7 +19,11 @@
     labels            cohorts, share, expected_share, delays, complete, verdict, kind, reason
     slices            one record per slice: slice, value, rows, measures, miss, low, high, expected_miss, verdict
     discovered        one record per slice that was found: slice, where, rows, error, others, p_value, verdict
+    segments          one record per new segment: slice, where, rows, share, first_seen, labelled, error, others, p_value,
+                      verdict, kind, reason
+    feedback          rows, days, effective_rows, fifths, checks, verdict, reason: what depends on the predictions
     trend             one record per earlier window, then one for this window
+    history           windows, checks, verdict, reason: this window compared with the earlier ones
     service           requests, errors, share_errors, latency_ms, from, to, days, checks, verdict, reason; resources: processes,
                       hours, cpu_seconds, cores, memory_bytes, days
     training          the last run of each stage: stage, started, seconds, cpu_seconds, peak_memory
@@ -36,12 +40,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .coding import Coded
 from .conclusion import conclude
 from .drift import Collected, Compared, integrity, measure, settle, unseen
-from .performance import discovered, estimates, labels, performance, slices
+from .performance import Pairs, discovered, estimates, feedback, labels, new_segments, performance, slices
 from .report_file import FORMAT
 from .service import judge_service, service
-from .trend import reports_before, trend
+from .trend import history, reports_before, trend
 from .verdict import ALERT, FALSE_ALARMS, INSUFFICIENT, OK, WARNING
 from .volume import volume
 from .window import Window
@@ -51,8 +56,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Compared", "Observed", "build_report"]
 
-# Missing days, ranking and calibration, and all slices together; and the share of a field in the false alarms.
-_OTHER_CHECKS, _CHECKS_A_FIELD = 4, 3
+# Missing days, ranking, calibration, all slices together, those that were found, new segments, two checks of feedback, and
+# earlier windows; and the share of a field in the false alarms.
+_OTHER_CHECKS, _CHECKS_A_FIELD = 9, 3
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,10 @@ class Observed:
         Counts of the rows as a whole.
     as_of
         The time of the latest event in the log; None if that is the end of the window.
+    inputs
+        The inputs of the rows of `frame`, as codes.
+    pairs
+        The combinations of values of two inputs in training; None if the package does not store them.
     """
 
     model: str
@@ -104,6 +114,8 @@ class Observed:
     has_effect: Callable[[str], bool] = lambda _: True
     collected: Collected = field(default_factory=Collected)
     as_of: datetime | None = None
+    inputs: Mapping[str, Coded] = field(default_factory=dict)
+    pairs: Pairs | None = None
 
 
 def build_report(
@@ -136,16 +148,15 @@ def build_report(
         "service": dict(observed.service)
         | judge_service(observed.service, [each.get("service", {}) for each in earlier]),
     }
-    report = {
+    about = {
         "format": FORMAT,
         "model": observed.model,
         "version": observed.version,
         "window": {"from": window.first, "to": window.last, "timezone": window.zone.key},
         "promises": _promises(observed),
-        **sections,
-        **conclude(sections),
-        "training": list(observed.training),
     }
+    sections["history"] = history(about | sections, earlier, alpha=limits["alpha"])
+    report = {**about, **sections, **conclude(sections), "training": list(observed.training)}
     return report | {"trend": trend(earlier, report)}
 
 
@@ -156,13 +167,17 @@ def _of_labels(
     frame, kind, zone, alpha = observed.frame, observed.kind, window.zone, limits["alpha"]
     measured = performance(frame, kind=kind, reference=observed.held_out, zone=zone, **limits)
     as_of = window.end if observed.as_of is None else max(observed.as_of, frame["event_time"].max())
+    judged: dict[str, Any] = {"kind": kind, "alpha": alpha, "zone": zone}
+    segments = [each.get("segments", ()) for each in earlier]
     return {
         "performance": measured | estimates(frame, measured, earlier, kind=kind, first=window.first),
         "labels": labels(
             frame, as_of=as_of, earlier=[each.get("labels", {}) for each in earlier], alpha=alpha, zone=zone
         ),
         "slices": slices(frame, observed.slices, kind=kind, zone=zone, **limits),
-        "discovered": discovered(frame, observed.slices, kind=kind, alpha=alpha, zone=zone),
+        "discovered": discovered(frame, observed.slices, inputs=observed.inputs, **judged),
+        "segments": new_segments(frame, observed.inputs, observed.pairs, earlier=segments, **judged),
+        "feedback": feedback(frame, as_of=as_of, earlier=earlier, min_rows=limits["min_rows"], **judged),
     }
 
 

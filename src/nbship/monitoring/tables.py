@@ -7,19 +7,24 @@ from typing import Any
 
 from ..text import counted
 from .parts import findings_of, sentence_of, verdict_of
+from .segment_tables import discovered_table, feedback_table, history_table, segments_table
 from .service_tables import resources_table, service_table, training_table
 from .table import Table
 
 __all__ = [
     "conclusion",
     "data_table",
+    "discovered_table",
     "drift_table",
+    "feedback_table",
+    "history_table",
     "labels_table",
     "labels_words",
     "performance_table",
     "promises",
     "reasons_table",
     "resources_table",
+    "segments_table",
     "service_table",
     "slice_table",
     "summary",

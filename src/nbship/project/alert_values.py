@@ -22,6 +22,9 @@ SECTIONS = (
     "labels",
     "slices",
     "discovered",
+    "segments",
+    "feedback",
+    "history",
     "volume",
     "service",
 )

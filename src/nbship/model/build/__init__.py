@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .from_file import infer_signature, package_saved, write_onnx
     from .locked_hashes import find_lock
     from .reference import (
+        LEAST_OF_PAIR,
         LEAST_ROWS,
         Counts,
         Distribution,
@@ -33,6 +34,7 @@ else:
     __getattr__ = lazy_names(__name__)
 
 __all__ = [
+    "LEAST_OF_PAIR",
     "LEAST_ROWS",
     "Counts",
     "Distribution",

@@ -23,7 +23,7 @@ from .measures import LEAST_DAYS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["labels"]
+__all__ = ["age_in_days", "days_until_known", "labels"]
 
 _PARTS = np.linspace(0, 1, 21)
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
@@ -83,7 +83,7 @@ def labels(
     known = frame["actual"].notna().to_numpy()
     delay = (frame["actual_time"].dt.as_unit("us") - event).to_numpy().astype("timedelta64[us]")[known]
     delays = np.maximum(delay[~np.isnat(delay)].astype(np.int64) / _DAY, 0.0)
-    age = ((np.datetime64(as_of.astimezone(UTC).replace(tzinfo=None), "us") - event.dt.tz_convert(None).to_numpy()).astype(np.int64)) / _DAY  # fmt: skip
+    age = age_in_days(frame, as_of)
     day = event.dt.tz_convert(zone).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
     quantiles = np.quantile(delays, _PARTS).tolist() if len(delays) else None
     section = {
@@ -103,6 +103,19 @@ def labels(
     if verdict == OK and (late := _late(quantiles, expected)) is not None:
         verdict, reason = WARNING, late
     return section | {"verdict": verdict, "reason": reason}
+
+
+def age_in_days(frame: pd.DataFrame, as_of: datetime) -> NDArray[np.float64]:
+    """Return the days from each event to a time."""
+    then = frame["event_time"].dt.as_unit("us").dt.tz_convert(None).to_numpy()
+    now = np.datetime64(as_of.astimezone(UTC).replace(tzinfo=None), "us")
+    return np.asarray((now - then).astype(np.int64) / _DAY)
+
+
+def days_until_known(earlier: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return after how many days nearly all labels are known, from the labels of earlier windows; None without these."""
+    expected = _expected(earlier)
+    return None if expected is None else float(np.interp(_NEARLY_ALL, _PARTS, expected.delays))
 
 
 def _cohorts(day: NDArray[np.datetime64], known: NDArray[np.bool_]) -> list[dict[str, Any]]:

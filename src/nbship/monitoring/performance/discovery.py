@@ -1,8 +1,8 @@
-"""Find slices with larger errors than the rest: one value of a field, or of two fields together.
+"""Find slices with larger errors than other rows with such predictions: one value of a field, or of two fields together.
 
 Of thousands of candidates, some look bad by chance. So half of the rows are searched, and only what was found there is
-tested on the other half, with errors by day and corrected for the number of tests. For example, of 40 fields with 20 values
-each there are 300,000 pairs of values; at most five are tested.
+tested on the other half, beside the other rows of the same days and corrected for the number of tests. For example, of 40
+fields with 20 values each there are 300,000 pairs of values; at most five are tested.
 """
 
 from __future__ import annotations
@@ -15,93 +15,95 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...metrics import block_mean
 from ...text import listed
+from ..coding import Coded
 from ..corrections import holm
 from ..verdict import WARNING
+from .contrasts import Errors, contrast, excess_of_day
 from .measures import LEAST_DAYS, Outcomes
+from .tabulated import Cell, Sums, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Coded", "discover", "discovered"]
+__all__ = ["LEAST_TIMES", "discover", "discovered"]
 
 _MOST_FOUND, _SEED = 5, 0
 # The least number and share of rows of a slice, and how many times the error of the others its error is.
-_LEAST_ROWS, _LEAST_SHARE, _LEAST_TIMES = 50, 0.005, 1.5
-# Rows that are searched: more take longer and find little more.
-_MOST_SEARCHED = 100_000
+_LEAST_ROWS, _LEAST_SHARE, LEAST_TIMES = 50, 0.005, 1.5
+# Rows that are searched, fields that are paired and values of a field: more take longer and find little more.
+_MOST_SEARCHED, _MOST_PAIRED, _MOST_VALUES = 100_000, 24, 100
 # A slice of two fields must be this much clearer than one of a field, which is easier to act on.
 _CLEARER = 1.3
 
 
-class Coded(NamedTuple):
-    """A field as codes.
-
-    Attributes
-    ----------
-    codes
-        The number of each row's label, shape (rows,); -1 for rows that belong to none.
-    labels
-        Values or bins, in words.
-    """
-
-    codes: NDArray[np.integer[Any]]
-    labels: Sequence[str]
-
-
-class _Slice(NamedTuple):
-    fields: tuple[str, ...]
-    codes: tuple[int, ...]
+class _Found(NamedTuple):
+    cell: Cell
     clarity: float
 
-    def rows_of(self, fields: Mapping[str, Coded]) -> NDArray[np.bool_]:
-        found = [fields[name].codes == code for name, code in zip(self.fields, self.codes, strict=True)]
-        return np.asarray(np.logical_and.reduce(found), dtype=bool)
+    @property
+    def preference(self) -> float:
+        return self.clarity * (_CLEARER if len(self.cell.fields) == 1 else 1.0)
 
 
 def discovered(
-    frame: pd.DataFrame, by: Sequence[str], *, kind: str, alpha: float, zone: tzinfo = UTC
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    *,
+    kind: str,
+    alpha: float,
+    zone: tzinfo = UTC,
+    inputs: Mapping[str, Coded] | None = None,
 ) -> list[dict[str, Any]]:
-    """Find slices of one or two slicing columns with larger errors than the other rows, as `discover` does.
+    """Find slices of one or two slicing columns or inputs with larger errors than the other rows, as `discover` does.
 
     The error of a probability is its squared difference from the outcome, that of a value the absolute one.
+
+    Parameters
+    ----------
+    inputs
+        The inputs of the rows of the frame. Values that training never had are left out: they are new segments.
     """
     known = Outcomes.of(frame, zone)
-    miss = known.predicted - known.actual
-    fields = {name: _coded(frame[name].iloc[known.rows]) for name in by}
-    return discover(fields, np.abs(miss) if kind == "value" else np.square(miss), known.day, alpha=alpha)
+    fields = {name: _of_column(frame[name].iloc[known.rows]) for name in by}
+    for name, each in (inputs or {}).items():
+        if name not in fields:
+            fields[name] = _frequent(each.taken(known.rows), most=len(each.labels) if each.known is None else each.known + 1)  # fmt: skip
+    return discover(fields, Errors.of(known, kind), alpha=alpha)
 
 
-def _coded(series: pd.Series[Any]) -> Coded:
+def _of_column(series: pd.Series[Any]) -> Coded:
     import pandas as pd
 
     codes, values = pd.factorize(series)
-    # Rarer values are no slices; without them, pairs of values are few even where each row has its own.
-    counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    frequent = np.flatnonzero(counts >= _least_rows(len(codes)))
-    numbers = np.full(len(values) + 1, -1)
+    found = _frequent(Coded(codes, values), most=len(values))  # type: ignore[arg-type]
+    return found._replace(labels=[str(value) for value in found.labels])
+
+
+def _frequent(field: Coded, *, most: int) -> Coded:
+    """Return a field with its frequent values only, of the first `most`: rarer ones are no slices, and pairs stay few."""
+    counts = np.bincount(field.codes[field.codes >= 0], minlength=len(field.labels))[:most]
+    order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
+    frequent = np.sort(order[counts[order] >= _least_rows(len(field.codes))])
+    # The last one is that of the code -1.
+    numbers = np.full(len(field.labels) + 1, -1, dtype=np.int16)
     numbers[frequent] = np.arange(len(frequent))
-    return Coded(numbers[codes], [str(value) for value in values[frequent]])
+    return Coded(numbers[field.codes], [field.labels[code] for code in frequent.tolist()])
 
 
 def _least_rows(rows: int) -> float:
     return max(_LEAST_ROWS, _LEAST_SHARE * rows)
 
 
-def discover(
-    fields: Mapping[str, Coded], error: NDArray[np.float64], day: NDArray[np.int64], *, alpha: float
-) -> list[dict[str, Any]]:
-    """Find slices with larger errors than the other rows.
+def discover(fields: Mapping[str, Coded], errors: Errors, *, alpha: float) -> list[dict[str, Any]]:
+    """Find slices with larger errors than other rows with such predictions.
 
     Parameters
     ----------
     fields
         The fields of the labelled rows.
-    error
-        The error of each row, such as the squared difference of probability and outcome, shape (rows,).
-    day
-        The day of each row, shape (rows,): integers from 0.
+    errors
+        Their errors.
     alpha
         The probability that a window without such a slice has one named.
 
@@ -109,88 +111,75 @@ def discover(
     -------
     list
         The slices, the clearest first: `slice` (its fields), `where` (a list of `field` and `value`), `rows`, `error` and
-        `others` (the mean errors of its rows and of the others), `p_value`, corrected for the number of slices that were
-        tested, and `verdict`.
+        `others` (the mean errors of its rows, and of rows with such predictions), `p_value`, corrected for the number of
+        slices that were tested, and `verdict`.
     """
-    if len(error) < 2 * _LEAST_ROWS or len(np.unique(day)) < LEAST_DAYS:
+    number = len(errors.error)
+    if number < 2 * _LEAST_ROWS or len(np.unique(errors.day)) < LEAST_DAYS:
         return []
-    searched = np.random.default_rng(_SEED).permutation(len(error)) % 2 == 0
-    found = _search({name: _taken(each, searched) for name, each in fields.items()}, error[searched])
-    tested = {name: _taken(each, ~searched) for name, each in fields.items()}
-    p_values = holm([_p_value(each.rows_of(tested), error[~searched], day[~searched]) for each in found])
-    return [
-        _record(each, fields, error) | {"p_value": p_value, "verdict": WARNING}
-        for each, p_value in zip(found, p_values, strict=True)
-        if p_value < alpha
-    ]
+    order = np.random.default_rng(_SEED).permutation(number)
+    half = (number + 1) // 2
+    searched, tested = np.sort(order[: min(half, _MOST_SEARCHED)]), np.sort(order[half:])
+    expected = errors.expected
+    excess = excess_of_day(errors.error - expected, errors.day)
+    found = _search(_taken(fields, searched), excess[searched], expected[searched])
+    others, of_others = _taken(fields, tested), errors.taken(tested)
+    p_values = holm([contrast(each.rows_of(others), of_others).p_value for each in found])
+    records = [_record(each, fields, errors) | {"p_value": p_value} for each, p_value in zip(found, p_values, strict=True)]  # fmt: skip
+    return [one for one in records if one["p_value"] < alpha and one["error"] >= LEAST_TIMES * one["others"]]
 
 
-def _taken(field: Coded, rows: NDArray[np.bool_]) -> Coded:
-    return field._replace(codes=field.codes[rows])
+def _taken(fields: Mapping[str, Coded], rows: NDArray[np.intp]) -> dict[str, Coded]:
+    return {name: each.taken(rows) for name, each in fields.items()}
 
 
-def _search(fields: Mapping[str, Coded], error: NDArray[np.float64]) -> list[_Slice]:
+def _search(fields: Mapping[str, Coded], excess: NDArray[np.float64], expected: NDArray[np.float64]) -> list[Cell]:
     """Return the slices with the clearest errors; the rows of one are left out when the next is searched."""
-    if len(error) > _MOST_SEARCHED:
-        rows = np.arange(len(error)) < _MOST_SEARCHED
-        fields, error = {name: _taken(each, rows) for name, each in fields.items()}, error[rows]
-    found: list[_Slice] = []
-    while len(found) < _MOST_FOUND and len(error) >= 2 * _LEAST_ROWS:
-        best = max(filter(None, [_clearest(fields, error, names) for names in _names(fields)]), key=_preference, default=None)  # fmt: skip
+    sums, spread = Sums(fields, excess, expected, [(name,) for name in fields]), float(excess.std()) or 1.0
+    sums.add(combinations(_promising(fields, sums, spread), 2))
+    found: list[Cell] = []
+    while len(found) < _MOST_FOUND and sums.rows >= 2 * _LEAST_ROWS:
+        each_best = (_clearest(table, sums, spread) for table in sums)
+        best = max(filter(None, each_best), key=lambda one: one.preference, default=None)
         if best is None:
             break
-        found.append(best)
-        left = ~best.rows_of(fields)
-        fields, error = {name: _taken(each, left) for name, each in fields.items()}, error[left]
+        found.append(best.cell)
+        sums.take_out(best.cell.rows_of(fields))
     return found
 
 
-def _names(fields: Mapping[str, Coded]) -> list[tuple[str, ...]]:
-    return [*((name,) for name in fields), *combinations(fields, 2)]
+def _promising(fields: Mapping[str, Coded], sums: Sums, spread: float) -> list[str]:
+    """Return the fields to pair: those with the clearest value, as a clear pair shows in each of its fields."""
+    if len(fields) <= _MOST_PAIRED:
+        return list(fields)
+    clarity = {table.names[0]: _clarity(table, sums, spread).max(initial=-np.inf) for table in sums}
+    return sorted(sorted(fields, key=lambda name: -clarity[name])[:_MOST_PAIRED])
 
 
-def _preference(found: _Slice) -> float:
-    return found.clarity * (_CLEARER if len(found.fields) == 1 else 1.0)
-
-
-def _clearest(fields: Mapping[str, Coded], error: NDArray[np.float64], names: tuple[str, ...]) -> _Slice | None:
-    """Return the slice of some fields whose error is clearest: the most standard errors above that of the others."""
-    codes, sizes = [fields[name].codes.astype(np.int64) for name in names], [len(fields[name].labels) for name in names]
-    inside = np.logical_and.reduce([each >= 0 for each in codes])
-    index = codes[0] if len(names) == 1 else codes[0] * sizes[1] + codes[1]
-    number = int(np.prod(sizes))
-    rows = np.bincount(index[inside], minlength=number)
-    sums = np.bincount(index[inside], weights=error[inside], minlength=number)
+def _clarity(table: Table, sums: Sums, spread: float) -> NDArray[np.float64]:
+    """Return by how many standard errors the mean errors of values are above those of the others."""
+    rows, excess = table.rows, table.excess
     with np.errstate(divide="ignore", invalid="ignore"):
-        means, others = sums / rows, (error.sum() - sums) / (len(error) - rows)
-        clarity = (means - others) * np.sqrt(rows) / (error.std() or 1.0)
-    clarity[~((rows >= _least_rows(len(error))) & (means >= _LEAST_TIMES * others))] = -np.inf
-    best = int(np.argmax(clarity)) if number else 0
-    if not number or not np.isfinite(clarity[best]):
+        difference = excess / rows - (sums.excess - excess) / (sums.rows - rows)
+        clarity = np.where(rows >= _least_rows(sums.rows), difference * np.sqrt(rows) / spread, -np.inf)
+        is_large = difference >= (LEAST_TIMES - 1) * table.expected / rows
+    return np.asarray(np.where(is_large & np.isfinite(clarity), clarity, -np.inf))
+
+
+def _clearest(table: Table, sums: Sums, spread: float) -> _Found | None:
+    clarity = _clarity(table, sums, spread)
+    if clarity.max(initial=-np.inf) <= 0:
         return None
-    return _Slice(names, (best,) if len(names) == 1 else divmod(best, sizes[1]), float(clarity[best]))
+    best = int(np.argmax(clarity))
+    codes = tuple(int(code) for code in np.unravel_index(best, clarity.shape))
+    return _Found(Cell(table.names, codes), float(clarity.flat[best]))
 
 
-def _p_value(inside: NDArray[np.bool_], error: NDArray[np.float64], day: NDArray[np.int64]) -> float:
-    """Return the one-sided probability of a slice's mean error, if it is that of the other rows."""
-    if inside.sum() < 2 or inside.all():
-        return 1.0
-    estimate, others = block_mean(error[inside], day[inside]), float(error[~inside].mean())
-    if estimate.blocks < LEAST_DAYS or estimate.value is None or estimate.value <= others:
-        return 1.0
-    return estimate.p_value(others) / 2
-
-
-def _record(found: _Slice, fields: Mapping[str, Coded], error: NDArray[np.float64]) -> dict[str, Any]:
-    inside = found.rows_of(fields)
+def _record(cell: Cell, fields: Mapping[str, Coded], errors: Errors) -> dict[str, Any]:
     where = [
-        {"field": name, "value": fields[name].labels[code]}
-        for name, code in zip(found.fields, found.codes, strict=True)
+        {"field": name, "value": str(fields[name].labels[code])}
+        for name, code in zip(cell.fields, cell.codes, strict=True)
     ]
-    return {
-        "slice": listed(found.fields, most=2),
-        "where": where,
-        "rows": int(inside.sum()),
-        "error": float(error[inside].mean()),
-        "others": float(error[~inside].mean()),
-    }
+    found = contrast(cell.rows_of(fields), errors)
+    names = listed(cell.fields, most=2)
+    return {"slice": names, "where": where, "rows": found.rows, "error": found.error, "others": found.others, "verdict": WARNING}  # fmt: skip

@@ -17,6 +17,7 @@ from ....errors import SignatureError
 from ...signature import Column, Columns, Field, Signature, to_local
 from .counts import Counts, count_in_bins, count_in_categories, count_texts, edges_of, groups_of
 from .measured import HOURS, measure, zone_of
+from .pairs import seen_pairs
 from .periods import Blocks, Periods, choose_periods, day_numbers, distinct_values, known_values, repeated, row_hashes
 
 __all__ = ["Distribution", "Reference", "count", "describe", "identified_by"]
@@ -81,10 +82,21 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Reference:
-    """The distributions of all fields by name, and the periods of their rows; None without an event time."""
+    """What is stored of the training data.
+
+    Attributes
+    ----------
+    fields
+        The distributions of all fields by name.
+    periods
+        The periods of the rows; None without an event time.
+    pairs
+        Two fields with categories -> the combinations that occur: see `seen_pairs`. None in packages of an older nbship.
+    """
 
     fields: Mapping[str, Distribution]
     periods: Periods | None = None
+    pairs: Mapping[tuple[str, str], NDArray[np.int64]] | None = None
 
 
 def describe(
@@ -107,12 +119,16 @@ def describe(
     fields = {name: _describe(values, signature, name) for name, values in measured.items()}
     fields |= {name: _distribution(values, _kind_of_output(name), "output") for name, values in of_outputs.items()}
     fields |= _given(measured, fields, given or {})
-    blocks = _blocks(columns, signature)
+    blocks, pairs = _blocks(columns, signature), seen_pairs(measured, _categories(fields))
     if blocks is None:
-        return Reference(fields)
+        return Reference(fields, pairs=pairs)
     values = {**measured, **of_outputs}
     fields = {name: _by_period(each, values, measured, blocks, name=name) for name, each in fields.items()}
-    return Reference(fields, _periods(columns, signature, blocks))
+    return Reference(fields, _periods(columns, signature, blocks), pairs)
+
+
+def _categories(fields: Mapping[str, Distribution]) -> dict[str, tuple[str, ...]]:
+    return {name: each.categories for name, each in fields.items() if each.role == "input" and each.categories}
 
 
 def identified_by(columns: Columns, signature: Signature) -> dict[str, Column]:

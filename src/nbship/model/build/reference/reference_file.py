@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...signature import Column
 from ...stored_files import reading
@@ -19,6 +20,8 @@ _COLUMNS = ("field", "role", "kind", "lower", "upper", "category", "count")
 # Since format 2 of packages. The counts of a group's periods are in the row of its first bin.
 _ADDED = ("given", "periods")
 _PERIODS = b"periods"
+# The combinations of two fields are in one row, as numbers in the place of periods.
+_PAIR = "pair"
 
 
 def _schema() -> Any:
@@ -35,6 +38,7 @@ def dump_reference(reference: Reference) -> bytes:
     import pyarrow.parquet as pq
 
     rows = [row for name, each in reference.fields.items() for row in _rows(name, each)]
+    rows += _rows_of_pairs(reference)
     schema = _schema()
     if reference.periods is not None:
         schema = schema.with_metadata({_PERIODS: _described(reference.periods)})
@@ -42,6 +46,13 @@ def dump_reference(reference: Reference) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def _rows_of_pairs(reference: Reference) -> list[tuple[Any, ...]]:
+    return [
+        (" × ".join(names), _PAIR, "pairs", None, None, None, len(numbers), list(names), numbers.tolist())
+        for names, numbers in (reference.pairs or {}).items()
+    ]
 
 
 def _described(periods: Periods) -> bytes:
@@ -76,7 +87,7 @@ def _listed(periods: Column | None, column: int) -> list[int] | None:
 
 
 def load_reference(data: bytes) -> Reference:
-    """Read the bytes of `reference.parquet`; those of packages of format 1 have no periods.
+    """Read the bytes of `reference.parquet`; those of packages of format 1 have no periods, those of older ones no pairs.
 
     Raises
     ------
@@ -93,11 +104,15 @@ def load_reference(data: bytes) -> Reference:
             if name not in table.column_names:
                 table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
         fields: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        pairs: dict[tuple[str, str], NDArray[np.int64]] = {}
         for row in table.select(schema.names).cast(schema).to_pylist():
-            fields.setdefault((row["field"], row["role"]), []).append(row)
+            if row["role"] == _PAIR:
+                pairs[row["given"][0], row["given"][1]] = np.array(row["periods"], dtype=np.int64)
+            else:
+                fields.setdefault((row["field"], row["role"]), []).append(row)
         distributions = {name: _distribution(role, inner) for (name, role), inner in fields.items()}
         described = json.loads(metadata[_PERIODS]) if _PERIODS in metadata else None
-        return Reference(distributions, described and _periods(described))
+        return Reference(distributions, described and _periods(described), pairs or None)
 
 
 def _periods(described: dict[str, Any]) -> Periods:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .report_file import read_reports
-from .verdict import ALERT, WARNING
+from ..report_file import read_reports
+from ..verdict import ALERT, WARNING
 
 __all__ = ["reports_before", "trend", "trend_row"]
 

@@ -1,0 +1,158 @@
+"""Inputs as small integers, so that a window's rows can be grouped by any of them: one or two bytes a row and input.
+
+For example, an input with the categories 'a' and 'b' in training has the codes 0 and 1, 2 where it is missing, and 3 for
+the first value that training never had. A number has the code of its bin: a tenth of the training data, or a range outside.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.build import Distribution
+from ..model.signature import Column, Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Coded", "InputCodes"]
+
+_PREFIX = "nbship code of "
+_MISSING = "missing"
+# A field with more new values in a window is a key, or free text: the rows of later ones belong to no value.
+_MOST_NEW = 1000
+
+
+class Coded(NamedTuple):
+    """A field as codes.
+
+    Attributes
+    ----------
+    codes
+        The number of each row's label, shape (rows,); -1 for rows that belong to none.
+    labels
+        Values or bins, in words.
+    known
+        The number of values of the training data, which come first; then follow `missing` and new values. None where the
+        training data are not known, or are bins.
+    """
+
+    codes: NDArray[np.integer[Any]]
+    labels: Sequence[str]
+    known: int | None = None
+
+    def taken(self, rows: Column) -> Coded:
+        """Return some of the rows: their numbers, or a mask."""
+        return self._replace(codes=self.codes[rows])
+
+
+class InputCodes:
+    """Codes of the inputs of a window, part by part.
+
+    Parameters
+    ----------
+    fields
+        The distributions of inputs in training.
+
+    Examples
+    --------
+    >>> codes = InputCodes({"shop": Distribution("category", "input", np.array([2, 3]), 0, categories=("a", "b"))})
+    >>> columns = codes.encode({"shop": np.array(["b", None, "c"], dtype=object)})
+    >>> [column.tolist() for column in columns.values()]
+    [[1, 2, 3]]
+    """
+
+    def __init__(self, fields: Mapping[str, Distribution]) -> None:
+        self._coders = {f"{_PREFIX}{name}": _coder(each) for name, each in fields.items() if each.kind != "text"}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of codes."""
+        return tuple(self._coders)
+
+    def encode(self, measured: Columns) -> dict[str, Column]:
+        """Return the columns of codes of some rows; a field that they do not have belongs to no label."""
+        rows = len(next(iter(measured.values()), ()))
+        found = {}
+        for column, coder in self._coders.items():
+            values: Column | None = measured.get(column.removeprefix(_PREFIX))
+            found[column] = np.full(rows, -1, dtype=np.int8) if values is None else coder.encode(values)
+        return found
+
+    def take_from(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Coded]]:
+        """Return a frame without the columns of codes, and these by the names of their fields."""
+        coded = {
+            column.removeprefix(_PREFIX): Coded(frame[column].to_numpy(), coder.labels, coder.known)
+            for column, coder in self._coders.items()
+        }
+        return frame.drop(columns=list(self._coders)), coded
+
+
+def _coder(field: Distribution) -> _Bins | _Categories:
+    if field.kind == "number":
+        assert field.edges is not None
+        return _Bins(field.edges[[*field.groups, -1]] if len(field.groups) else field.edges, field.known)
+    return _Categories(field.categories or ())
+
+
+class _Bins:
+    """Numbers: a bin holds the values above its lower edge, up to and including its upper edge."""
+
+    known: int | None = None
+
+    def __init__(self, edges: NDArray[np.float64], few: NDArray[np.float64] | None) -> None:
+        self._inner = edges[1:-1]
+        self.labels = [*(_range(*pair, few) for pair in itertools.pairwise(edges.tolist())), _MISSING]
+
+    def encode(self, values: Column) -> Column:
+        numbers = values.astype(np.float64)
+        codes = np.searchsorted(self._inner, numbers, side="left")
+        return np.where(np.isfinite(numbers), codes, len(self._inner) + 1).astype(np.int8)
+
+
+class _Categories:
+    """Strings: the categories of the training data, then missing, then those of the window."""
+
+    def __init__(self, categories: tuple[str, ...]) -> None:
+        self.known: int | None = len(categories)
+        self.labels = [*categories, _MISSING]
+        self._codes = {name: code for code, name in enumerate(categories)}
+
+    def encode(self, values: Column) -> Column:
+        import pandas as pd
+
+        found, names = pd.factorize(values)
+        codes = np.array([*(self._code(str(name)) for name in names.tolist()), self.known])
+        return codes[found].astype(np.min_scalar_type(-len(self.labels)))
+
+    def _code(self, name: str) -> int:
+        code = self._codes.get(name)
+        if code is None:
+            assert self.known is not None
+            if len(self.labels) > self.known + _MOST_NEW:
+                return -1
+            code = self._codes[name] = len(self.labels)
+            self.labels.append(name)
+        return code
+
+
+def _range(low: float, high: float, few: NDArray[np.float64] | None) -> str:
+    """Return a bin in words; of a number with few distinct values, those in the bin."""
+    if np.isinf(low) and np.isinf(high):
+        return "any number"
+    if np.isinf(low):
+        return f"below {_short(high)}"
+    if np.isinf(high):
+        return f"above {_short(low)}"
+    inside = few[(few > low) & (few <= high)] if few is not None else np.array([low, high])
+    ends = [_short(end) for end in inside[[0, -1]].tolist()] if len(inside) else [_short(low), _short(high)]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def _short(edge: float) -> str:
+    # The lowest edge is the greatest number below the lowest value, which may be zero.
+    return "0" if abs(edge) < 1e-300 else f"{edge:.4g}" if abs(edge) >= 100 else f"{edge:.3g}"

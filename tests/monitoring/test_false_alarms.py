@@ -1,0 +1,69 @@
+"""Whole reports, with all their checks: false alarms on ordinary windows, and how many small shifts are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from past_weeks import alarms, findings, judge, train
+
+from nbship.metrics import classification
+
+WEEKS, ROWS = 21, 21_000  # a thousand a week
+SHOPS, GOODS = (np.array(list(names), dtype=object) for names in ("abc", "wxyz"))
+FULL = pytest.param(range(8, 1008), marks=pytest.mark.long)
+
+
+def columns_of(random: Any, number: int, *, weeks: int = 1) -> dict[str, Any]:
+    """Return inputs of which some wander from week to week."""
+    wander = np.repeat(random.normal(size=weeks), -(-number // weeks))[:number]
+    return {
+        "steady": random.normal(size=number),
+        "seasonal": wander + random.normal(size=number),
+        "skewed": random.exponential(size=number),
+        "shop": random.choice(SHOPS, number),
+        "good": random.choice(GOODS, number, p=[0.5, 0.3, 0.15, 0.05]),
+    }
+
+
+def predict(columns: dict[str, Any]) -> Any:
+    return 1 / (1 + np.exp(1.5 - columns["steady"] - 0.5 * (columns["shop"] == "a")))
+
+
+def outcomes(scores: Any, random: Any, days: int) -> Any:
+    """Return outcomes of rows that come evenly over some days, which differ."""
+    effect = random.normal(scale=0.2, size=days)[np.arange(len(scores)) * days // len(scores)]
+    return (random.random(len(scores)) < 1 / (1 + (1 / scores - 1) * np.exp(-effect))).astype(float)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Any:
+    random = np.random.default_rng(0)
+    columns = columns_of(random, ROWS, weeks=WEEKS)
+    scores = predict(columns)
+    reference, signature = train(columns, scores=scores)
+    return reference, signature, classification(outcomes(scores, random, 7 * WEEKS), scores)
+
+
+def report(trained: Any, seed: int, *, shift: float = 0.0) -> dict[str, Any]:
+    reference, signature, held_out = trained
+    random = np.random.default_rng([9, seed])
+    columns = columns_of(random, 1000)
+    scores = predict(columns)
+    actual = outcomes(scores, random, 7)
+    moved = columns | {"skewed": columns["skewed"] + shift * columns["skewed"].std()}
+    return judge(reference, signature, moved, scores=scores, actual=actual, held_out=held_out, slices=["shop"])
+
+
+@pytest.mark.parametrize("seeds", [range(8), FULL])
+def test_at_most_one_report_in_a_hundred_raises_a_false_alarm(trained: Any, seeds: range) -> None:
+    found = [reasons for seed in seeds if (reasons := alarms(report(trained, seed)))]
+    assert len(found) <= len(seeds) // 100, found
+
+
+@pytest.mark.parametrize("seeds", [range(8), FULL])
+def test_a_shift_of_half_a_standard_deviation_is_found_and_named(trained: Any, seeds: range) -> None:
+    found = [findings(report(trained, seed, shift=0.5)) for seed in seeds]
+    assert sum("skewed" in each for each in found) >= 0.95 * len(seeds)
+    assert sum(set(each) - {"skewed"} != set() for each in found) <= len(seeds) // 100
