@@ -85,8 +85,10 @@ class InputCodes:
 
     def take_from(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Coded]]:
         """Return a frame without the columns of codes, and these by the names of their fields."""
+        # Without any rows, the columns of a frame have no type.
+        kind = None if len(frame) else np.int8
         coded = {
-            column.removeprefix(_PREFIX): Coded(frame[column].to_numpy(), coder.labels, coder.known)
+            column.removeprefix(_PREFIX): Coded(frame[column].to_numpy(dtype=kind), coder.labels, coder.known)
             for column, coder in self._coders.items()
         }
         return frame.drop(columns=list(self._coders)), coded
