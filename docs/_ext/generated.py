@@ -110,8 +110,11 @@ def _fields(struct: Any) -> Iterator[tuple[str, Any, Any]]:
 
 def _leaves(struct: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     for name, kind, default in _fields(struct):
+        each = typing.get_args(kind)[-1] if typing.get_origin(kind) is dict else None
         if _is_struct(kind):
             yield from _leaves(kind, f"{prefix}{name}.")
+        elif prefix == "" and each and _is_struct(each):
+            yield from _leaves(each, f"{name}.<name>.")
         else:
             yield f"{prefix}{name}", kind, default
 

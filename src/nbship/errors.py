@@ -20,7 +20,9 @@
     ├── GateError               the model did not pass the gate
     ├── DataError
     │   ├── SourceError         a source that cannot be read
+    │   │   └── SourceDownError a source that may be available later
     │   ├── EmptyDataError      no rows where rows are needed
+    │   ├── WindowError         new data that are not accepted
     │   ├── SchemaError         rows that break the expectations
     │   └── InvalidInputError   rows that break a model's signature
     ├── PackageError
@@ -81,6 +83,7 @@ __all__ = [
     "SettingsError",
     "SignatureError",
     "SignerError",
+    "SourceDownError",
     "SourceError",
     "StageError",
     "UndeclaredImportError",
@@ -88,6 +91,7 @@ __all__ = [
     "UnknownPredictionError",
     "UnknownStageError",
     "VersionMismatchError",
+    "WindowError",
 ]
 
 
@@ -163,8 +167,36 @@ class SourceError(DataError):
     """A data source cannot be read."""
 
 
+class SourceDownError(SourceError):
+    """A data source cannot be reached now, and may be later.
+
+    Attributes
+    ----------
+    passing
+        Whether another attempt within seconds may succeed.
+    """
+
+    def __init__(self, message: str, *, passing: bool = True) -> None:
+        self.passing = passing
+        super().__init__(message)
+
+
 class EmptyDataError(DataError):
     """There are no rows."""
+
+
+class WindowError(DataError):
+    """New data are not accepted: a window that is late, incomplete, a duplicate, or written in another way.
+
+    Attributes
+    ----------
+    problem
+        A word for the problem, such as "late" or "encoding".
+    """
+
+    def __init__(self, message: str, *, problem: str = "window") -> None:
+        self.problem = problem
+        super().__init__(message)
 
 
 @dataclass(frozen=True)

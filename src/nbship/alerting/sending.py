@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .private_addresses import forbid_private_addresses
+from ..private_addresses import forbid_private_addresses
 
 __all__ = ["SECONDS"]
 

@@ -24,6 +24,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "run": "Run what changed: notebooks, in order, to a model package.",
         "status": "Show what would run, and why.",
         "check": "Check notebooks, pipeline and configuration.",
+        "data": "Fetch windows of new data from sources.",
         "lab": "Open JupyterLab on this project.",
     },
     "Predict": {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .config import Repository, config_files, find_repository, read_repository
     from .digests import Digests, md5_of_text
     from .gitignore import add_to_git, ignore_in_git
+    from .hashing import read_content
     from .lineage import find_commit
     from .lock_entry import Difference, Entry, dependency_digests, find_differences, product_digests
     from .lock_file import LockFile, read_lock
@@ -53,6 +54,7 @@ __all__ = [
     "merge_lock_files",
     "product_digests",
     "put_back",
+    "read_content",
     "read_lock",
     "read_repository",
     "record_tracked_data",

@@ -1,8 +1,31 @@
-"""Operations that combine execution, monitoring and the log, for the command line and the scheduler."""
+"""Operations that combine execution, monitoring, data and the log, for the command line and the scheduler."""
 
 from __future__ import annotations
 
-from .index_page import write_index
-from .monitoring import Monitored, choose_window, monitor, monitor_windows
+from typing import TYPE_CHECKING
 
-__all__ = ["Monitored", "choose_window", "monitor", "monitor_windows", "write_index"]
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .index_page import write_index
+    from .monitoring import Monitored, choose_window, monitor, monitor_windows
+    from .new_data import FILES_ROOT, Fetched, fetch, source_of
+    from .rejected_windows import read_rejections
+    from .tracked_windows import HeldWindow, held_windows
+else:
+    __getattr__ = lazy_names(__name__)
+
+__all__ = [
+    "FILES_ROOT",
+    "Fetched",
+    "HeldWindow",
+    "Monitored",
+    "choose_window",
+    "fetch",
+    "held_windows",
+    "monitor",
+    "monitor_windows",
+    "read_rejections",
+    "source_of",
+    "write_index",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["Part", "describe_wrong", "find_wrong", "is_section", "parts_of"]
+__all__ = ["Part", "describe_wrong", "find_wrong", "is_section", "meant_kind", "parts_of"]
 
 # The dotted key of a setting, its value and its type.
 Part: TypeAlias = "tuple[str, Any, Any]"
@@ -24,6 +25,7 @@ def parts_of(part: Part) -> Iterator[Part]:
     [('slices', ['shop'])]
     """
     key, value, kind = part
+    kind = meant_kind(kind, value)
     origin: Any = typing.get_origin(kind)
     arguments = typing.get_args(kind)
     if isinstance(value, Mapping) and is_section(kind):
@@ -33,6 +35,13 @@ def parts_of(part: Part) -> Iterator[Part]:
         yield from ((f"{key}.{name}", inner, arguments[1]) for name, inner in value.items())
     elif isinstance(value, list) and origin is list:
         yield from ((f"{key}[{number}]", inner, arguments[0]) for number, inner in enumerate(value))
+
+
+def meant_kind(kind: Any, value: Any) -> Any:
+    """Return the section among alternatives, such as a string or a section, if the value is a mapping."""
+    if isinstance(value, Mapping) and typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return next(filter(is_section, typing.get_args(kind)), kind)
+    return kind
 
 
 def is_section(kind: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ..errors import SettingsError
+from .data_settings import DataSection
 
 __all__ = [
     "AlertRule",
@@ -207,15 +208,18 @@ class AlertsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ScheduleSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One schedule: the job, the times at which it runs, and the window of time that a run is for.
 
-    `arguments` are those of the job's command (the stages of `run`, the files of `predict` and `labels`) or the path of
-    the notebook. In them, `{from}`, `{to}` and `{scheduled}` are replaced. `cron` is read in `timezone` (default: the
-    project's). `window` is the last whole `day`, `week` or `month`, or the last whole `28 days`, before the scheduled time.
+    `arguments` are those of the job's command (the stages of `run`, the files of `predict` and `labels`, the sources of
+    `data`) or the path of the notebook. In them, `{from}`, `{to}` and `{scheduled}` are replaced. `cron` is read in `timezone`
+    (default: the project's). Instead of `cron`, `after` names another schedule: each of its runs that succeeds is followed by
+    one of this schedule, for the same scheduled time and window. `window` is the last whole `day`, `week` or `month`, or the last whole `28 days`, before the scheduled time.
     `catch_up` decides what happens to missed runs. A failed run is repeated `retries` times; each attempt is stopped
-    after `timeout` seconds (0: no limit). `run` starts from the commit of `branch` (default: the current one).
+    after `timeout` seconds (0: no limit). `run` and `data` start from the commit of `branch` (default: the current one; after
+    the schedule of a `data` job, the commit with its new window).
     """
 
-    job: Literal["monitor", "run", "predict", "labels", "notebook"]
-    cron: str
+    job: Literal["monitor", "run", "predict", "labels", "notebook", "data"]
+    cron: str = ""
+    after: str = ""
     arguments: list[str] = []
     timezone: str = ""
     window: str = ""
@@ -250,6 +254,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSection = LogSection()
     monitoring: MonitoringSection = MonitoringSection()
     alerts: AlertsSection = AlertsSection()
+    data: DataSection = DataSection()
     schedules: dict[str, ScheduleSection] = {}
 
 

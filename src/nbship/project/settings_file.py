@@ -15,8 +15,9 @@ import msgspec
 from ..errors import SettingsError
 from ..text import nearest
 from .alert_values import check_alerts
+from .data_values import check_data
 from .schedule_values import check_schedules
-from .setting_types import describe_wrong, find_wrong, is_section, parts_of
+from .setting_types import describe_wrong, find_wrong, is_section, meant_kind, parts_of
 from .setting_values import check_log, check_serving
 from .settings import ModelSection, Settings, read_bytes
 from .yaml import is_there, read_yaml
@@ -29,7 +30,7 @@ _ONE_UNDERSCORE = re.compile(rf"NBSHIP_({'|'.join(_OVERRIDABLE).upper()})_([A-Z]
 # What applies without a project too: `nbship serve PACKAGE` in any folder, in a container.
 _WITHOUT_PROJECT = ("serving", "release", "log", "project.timezone")
 # Sections for a later version: no code reads them yet, so a value is an error.
-_PLANNED = ("data", "gates")
+_PLANNED = ("gates",)
 
 
 def read_settings(path: Path, *, in_project: bool = True) -> Settings:
@@ -63,6 +64,7 @@ def read_settings(path: Path, *, in_project: bool = True) -> Settings:
     check_serving(settings.serving)
     check_log(settings.log)
     check_alerts(settings.alerts)
+    check_data(settings.data)
     check_schedules(settings.schedules)
     return settings
 
@@ -135,6 +137,7 @@ def _reject_project_settings(found: Mapping[str, Any]) -> None:
 
 
 def _reject_unknown(key: str, value: Any, kind: Any) -> None:
+    kind = meant_kind(kind, value)
     if is_section(kind) and isinstance(value, Mapping):
         for name in value:
             _reject_unknown_key(str(name), key, typing.get_type_hints(kind))

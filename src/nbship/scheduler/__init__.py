@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .database import open_database
     from .entries import Claim, Entry
     from .export import FORMATS, Host, export_files
-    from .jobs import Job, find_job, jobs_of
+    from .jobs import Job, find_job, jobs_of, with_followers
     from .listing import as_json, as_lines, overview
     from .service import Service
     from .store import Store
@@ -35,4 +35,5 @@ __all__ = [
     "jobs_of",
     "open_database",
     "overview",
+    "with_followers",
 ]

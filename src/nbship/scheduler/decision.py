@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from .times import Times
 
-__all__ = ["LATE", "Decision", "Missed", "Past", "Unfinished", "decide"]
+__all__ = ["LATE", "Decision", "Missed", "Past", "Unfinished", "decide", "decide_following"]
 
 # A run without catching up starts at most this late. Hosts that look once a minute need some of it.
 LATE = timedelta(seconds=120)
@@ -112,6 +112,34 @@ def decide(
     if abandoned:
         abandoned += f"; the run of {_shown(latest, zone)} took its place." if latest else ", and it is not caught up."
     return Decision(latest, list(_grouped(reasons)), abandoned, due[-1] if due else past.decided)
+
+
+def decide_following(
+    succeeded: Sequence[datetime], past: Past, *, catch_up: Literal["latest", "all", "none"]
+) -> Decision:
+    """Decide what a job that runs after another one does now.
+
+    Parameters
+    ----------
+    succeeded
+        The scheduled times for which the other one has succeeded, and for which this one has no run.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> six, seven = (datetime(2026, 1, 5, hour, tzinfo=UTC) for hour in (6, 7))
+    >>> decided = decide_following([six, seven], Past(six, six), catch_up="latest")
+    >>> decided.run == seven, decided.missed[0].last == six
+    (True, True)
+    """
+    due, unfinished = sorted(succeeded), past.unfinished
+    if unfinished and (catch_up == "all" or not due):
+        return Decision(unfinished.scheduled, (), "", past.decided)
+    if catch_up == "all":
+        return Decision(next(iter(due), None), (), "", past.decided)
+    abandoned = "The scheduler was stopped or killed during this run; a later run took its place." if unfinished else ""
+    missed = [Missed(each, each, 1, "A later run took its place.") for each in due[:-1]]
+    return Decision(due[-1] if due else None, missed, abandoned, past.decided)
 
 
 def _reason(scheduled: datetime, past: Past, now: datetime, zone: ZoneInfo) -> str:

@@ -26,6 +26,7 @@ def as_json(found: Sequence[tuple[Job, Status | None]], now: datetime) -> list[M
             "name": job.name,
             "job": job.schedule.job,
             "cron": job.schedule.cron,
+            "after": job.schedule.after or None,
             "timezone": job.zone.key,
             "next": _iso(job.times.after(now), job),
             "running_on": status.holder or None if status else None,
@@ -41,7 +42,8 @@ def as_lines(found: Sequence[tuple[Job, Status | None]], now: datetime) -> Itera
     for job, status in found:
         coming = job.times.after(now)
         words = " ".join([job.schedule.job, *job.schedule.arguments])
-        yield f"{job.name}: {words} · {job.schedule.cron} · {job.zone.key}"
+        times = f"after {job.schedule.after}" if job.schedule.after else f"{job.schedule.cron} · {job.zone.key}"
+        yield f"{job.name}: {words} · {times}"
         yield f"  next   {_local(coming, job) if coming else 'never'}"
         if status is None:
             yield "  No scheduler has seen it yet. Start one: `nbship schedule run`."

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .database import Database, Rows
-from .decision import LATE, Decision, Past, Unfinished, decide
+from .decision import LATE, Decision, Past, Unfinished, decide, decide_following
 from .entries import COLUMNS, Claim, Entry, Status, entry_of, instant_of, seconds_of
 from .jobs import Job
 
@@ -55,7 +55,7 @@ class Store:
             rows.change("UPDATE nbship_schedules SET looked = ? WHERE name = ?", now.timestamp(), job.key)
             if stored.is_held:
                 return None
-            decision = decide(job.times, stored.past, now, catch_up=job.schedule.catch_up, zone=job.zone)
+            decision = self._decided(rows, job, stored.past, now)
             if decision.run is None and not decision.missed and not decision.abandoned:
                 return None
             return self._record(rows, job, stored, decision, now, holder)
@@ -152,6 +152,18 @@ class Store:
             frozenset(instant_of(row[0]) for row in taken),
         )
         return _Stored(past, int(token), bool(holder) and self._is_valid(rows, clock, until), unfinished)
+
+    def _decided(self, rows: Rows, job: Job, past: Past, now: datetime) -> Decision:
+        catch_up = job.schedule.catch_up
+        if not job.followed_key:
+            return decide(job.times, past, now, catch_up=catch_up, zone=job.zone)
+        # `decided` stays the time at which this job was first seen: what succeeded before is not followed.
+        query = (
+            "SELECT scheduled FROM nbship_schedule_runs WHERE schedule = ? AND state = 'succeeded' AND ended >= ? "
+            "AND scheduled NOT IN (SELECT scheduled FROM nbship_schedule_runs WHERE schedule = ?)"
+        )
+        found = rows.all(query, job.followed_key, seconds_of(past.decided), job.key)
+        return decide_following([instant_of(row[0]) for row in found], past, catch_up=catch_up)
 
     def _record(
         self, rows: Rows, job: Job, stored: _Stored, decision: Decision, now: datetime, holder: str

@@ -1,10 +1,12 @@
-"""A scheduled `nbship run`, in a Git worktree of its own: it never touches the checkout of a person.
+"""A scheduled `nbship run` or `nbship data fetch`, in a Git worktree of its own: it never touches the checkout of a person.
 
-Run as `python -m nbship.scheduler.worktree ROOT NAME BRANCH [ARGUMENT]...`. The worktree shares the cache of DVC and the state of
-the project. What the run changed (`dvc.lock`, metrics) becomes a commit on a branch of its own; merging it is approving it::
+Run as `python -m nbship.scheduler.worktree ROOT NAME BRANCH COMMAND...`. The worktree shares the cache of DVC and the state of
+the project. What the run changed (`dvc.lock`, metrics, the window of new data) becomes a commit on a branch of its own; merging
+it is approving it. A run after another one starts from the commit of that one, if it made one::
 
-    HEAD ──► worktree: nbship run ──► commit on scheduled/<name>/<time>
-      └────────────────────────────────────┴──► git merge, by a person
+    HEAD ──► worktree: nbship data fetch ──► commit on scheduled/new-data/<time>
+      │                                        └──► worktree: nbship run ──► commit on scheduled/retrain/<time>
+      └──────────────────────────────────────────────────────────────────────┴──► git merge, by a person
 """
 
 from __future__ import annotations
@@ -20,19 +22,26 @@ from pathlib import Path
 
 from ..dvcstore import read_repository
 from ..errors import NbshipError, ScheduleError
+from ..operations import FILES_ROOT
 
 __all__ = ["run_in_worktree"]
 
 _CACHE_OPTION = re.compile(r"(?ms)^\s*\[\s*cache\s*\].*?(?=^\s*\[|\Z)")
 
 
-def run_in_worktree(root: Path, name: str, branch: str, arguments: Sequence[str], *, time: str, folder: Path) -> int:
-    """Run the pipeline of a project in a worktree, and commit what changed; return the exit code of the run.
+def run_in_worktree(
+    root: Path, name: str, branch: str, words: Sequence[str], *, after: str, time: str, folder: Path
+) -> int:
+    """Run a command of nbship in a worktree, and commit what changed; return the exit code of the command.
 
     Parameters
     ----------
     branch
         The branch or commit to start from; empty for that of the checkout.
+    words
+        The command, such as `run` with its arguments.
+    after
+        The schedule that this one runs after; its commit for the same time comes before `branch`.
     time
         The scheduled time, as a part of the name of the new branch.
     folder
@@ -44,29 +53,35 @@ def run_in_worktree(root: Path, name: str, branch: str, arguments: Sequence[str]
         If the project is not in a Git repository, or Git fails.
     """
     top = Path(_git(root, "rev-parse", "--show-toplevel"))
-    commit = _git(
-        root, "rev-parse", "--verify", "--quiet", f"{branch or 'HEAD'}^{{commit}}", otherwise=_unknown(name, branch)
-    )
+    commit = _commit_of(root, f"scheduled/{after}/{time}") if after else ""
+    commit = commit or _commit_of(root, branch or "HEAD")
+    if not commit:
+        raise ScheduleError(_unknown(name, branch))
     _check_out(root, folder, commit)
     copy = folder / root.relative_to(top)
     _share_cache(root, copy)
-    environ = {**os.environ, "NBSHIP_STATE": os.environ.get("NBSHIP_STATE") or str(root / ".nbship" / "state")}
-    print(f"nbship run {' '.join(arguments)} on {commit[:12]}", flush=True)
-    dvc = [sys.executable, "-m", "dvc", "checkout", "--quiet", "--force", "--allow-missing"]
-    subprocess.run(dvc, cwd=copy, env={**environ, "DVC_NO_ANALYTICS": "1"}, check=False)
-    code = subprocess.run(
-        [sys.executable, "-P", "-m", "nbship", "run", *arguments], cwd=copy, env=environ, check=False
-    ).returncode
+    state = os.environ.get("NBSHIP_STATE") or str(root / ".nbship" / "state")
+    environ = {**os.environ, "NBSHIP_STATE": state, FILES_ROOT: str(root)}
+    print(f"nbship {' '.join(words)} on {commit[:12]}", flush=True)
+    if words[0] == "run":  # a fetch reads no data of DVC
+        dvc = [sys.executable, "-m", "dvc", "checkout", "--quiet", "--force", "--allow-missing"]
+        subprocess.run(dvc, cwd=copy, env={**environ, "DVC_NO_ANALYTICS": "1"}, check=False)
+    code = subprocess.run([sys.executable, "-P", "-m", "nbship", *words], cwd=copy, env=environ, check=False).returncode
     if code == 0:
         _commit(copy, f"scheduled/{name}/{time}", name, time)
     return code
 
 
+def _commit_of(root: Path, name: str) -> str:
+    """Return the commit of a branch or another name; empty if there is none."""
+    with suppress(ScheduleError):
+        return _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    return ""
+
+
 def _unknown(name: str, branch: str) -> str:
     if not branch:
-        return (
-            f"The schedule '{name}' runs the pipeline from a commit, and this repository has none. Commit the project."
-        )
+        return f"The schedule '{name}' starts from a commit, and this repository has none. Commit the project."
     return f"The schedule '{name}' starts from the branch '{branch}', which does not exist. Correct 'schedules.{name}.branch' in nbship.yaml."
 
 
@@ -127,7 +142,7 @@ def _git(folder: Path, *words: str, otherwise: str = "", environ: Mapping[str, s
         )  # fmt: skip
     except OSError as error:
         raise ScheduleError(
-            f"A scheduled 'run' needs Git, which cannot be started: {error.strerror}. Install git."
+            f"A scheduled 'run' or 'data' needs Git, which cannot be started: {error.strerror}. Install git."
         ) from error
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["no message"]
@@ -138,11 +153,12 @@ def _git(folder: Path, *words: str, otherwise: str = "", environ: Mapping[str, s
 
 
 def _main() -> None:
-    root, name, branch, *arguments = sys.argv[1:]
+    root, name, branch, *words = sys.argv[1:]
     folder = Path(root) / ".nbship" / "cache" / "worktrees" / name
     time = os.environ["NBSHIP_SCHEDULED_TIME"].replace(":", "")
     try:
-        code = run_in_worktree(Path(root), name, branch, arguments, time=time, folder=folder)
+        after = os.environ.get("NBSHIP_AFTER", "")
+        code = run_in_worktree(Path(root), name, branch, words, after=after, time=time, folder=folder)
     except NbshipError as error:
         print(f"nbship: {error}", file=sys.stderr)
         code = 1

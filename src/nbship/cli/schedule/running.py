@@ -32,7 +32,7 @@ def command(names: tuple[str, ...], once: bool, time: str | None, lease: float) 
 
     Several schedulers may run at the same time; each run is done by one of them. The output of a run is in
     .nbship/state/schedules/<name>/. A run whose scheduler was killed is repeated, with the same scheduled time and
-    window; one that has ended is not. Exits with code 1 if a run failed (--once, --time).
+    window; one that has ended is not. --once and --time also run the schedules that come after these. Exits with code 1 if a run failed (--once, --time).
 
     \b
     Example:
@@ -50,11 +50,16 @@ def command(names: tuple[str, ...], once: bool, time: str | None, lease: float) 
     project = load()
     jobs = chosen_jobs(project, names)
     store = scheduler.Store(scheduler.open_database(project), lease=lease)
-    service = scheduler.Service(jobs, store, tell=_tell)
+    if once or time:
+        # Whatever starts this command knows nothing of the schedules that run after these.
+        jobs = scheduler.with_followers(jobs)
+    service = scheduler.Service(jobs[1:] if time else jobs, store, tell=_tell)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     if time:
+        service.once()  # from now on, they follow
         service.run_at(jobs[0], _scheduled(jobs[0], time))
+        service.once()
     elif once:
         service.once()
     else:

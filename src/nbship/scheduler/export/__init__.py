@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ...errors import ScheduleError
 from ..jobs import Job
 from .airflow import airflow_files
 from .crontab import crontab_files
@@ -31,6 +32,11 @@ def export_files(kind: str, jobs: Sequence[Job], host: Host) -> Mapping[str, str
     Raises
     ------
     ScheduleError
-        If it cannot express the times of a schedule.
+        If it cannot express the times of a schedule, or none has times.
     """
-    return FORMATS[kind](jobs, host)
+    timed = [job for job in jobs if not job.schedule.after]
+    if not timed:
+        raise ScheduleError(
+            f"The schedule '{jobs[0].name}' has no times to export: it runs after '{jobs[0].schedule.after}'. Export that one, whose command runs both."
+        )
+    return FORMATS[kind](timed, host)

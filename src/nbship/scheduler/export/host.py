@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from ...errors import ScheduleError
-from ..jobs import Job
+from ..jobs import Job, with_followers
 
 __all__ = ["HEADER", "Host", "common_fields", "identifier", "once", "seconds_of"]
 
@@ -77,9 +77,13 @@ def identifier(job: Job) -> str:
 
 
 def seconds_of(job: Job) -> int:
-    """Return the seconds after which a run, with its retries, is certainly too long; 0 without a time limit."""
-    return (
-        int(job.schedule.timeout * (job.schedule.retries + 1) + 600 * job.schedule.retries + 120)
-        if job.schedule.timeout
-        else 0
+    """Return the seconds after which a run, with its retries and the runs after it, is certainly too long.
+
+    0 stands for no time limit.
+    """
+    jobs = with_followers([job])
+    if not all(each.schedule.timeout for each in jobs):
+        return 0
+    return sum(
+        int(each.schedule.timeout * (each.schedule.retries + 1) + 600 * each.schedule.retries + 120) for each in jobs
     )

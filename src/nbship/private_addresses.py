@@ -6,7 +6,7 @@ host has many spellings, and not an earlier look-up of the name, whose answer ma
     http://2130706433/   http://127.1/   http://rebinding.example/
               └──────────────┴──────────────────┴───► connect(("127.0.0.1", 80)) ───► rejected
 
-Hooks cannot be removed. `sending` runs in a process of its own, which sends one message.
+Hooks cannot be removed: this is for a process of its own, which sends one message or reads one source.
 """
 
 from __future__ import annotations
@@ -48,13 +48,15 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and not any(found in network for network in _SPECIAL)
 
 
-def forbid_private_addresses(allowed: Iterable[str] = ()) -> list[str]:
+def forbid_private_addresses(allowed: Iterable[str] = (), *, setting: str = "alerts.allow_private") -> list[str]:
     """Let every later connection of this process to a private address fail with PermissionError.
 
     Parameters
     ----------
     allowed
         Hosts that may be connected to: addresses that these names have when they are looked up.
+    setting
+        The setting that names these hosts, for messages.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def forbid_private_addresses(allowed: Iterable[str] = ()) -> list[str]:
             return
         host = hosts.get(address, address)
         leads = f"'{host}'" if host == address else f"'{host}' ({address})"
-        rejected.append(f"{leads} is not on the internet. If it is meant, add '{host}' to 'alerts.allow_private'")
+        rejected.append(f"{leads} is not on the internet. If it is meant, add '{host}' to '{setting}'")
         raise PermissionError(f"Connections to {leads} are not allowed.")
 
     socket.getaddrinfo = looked_up

@@ -1,7 +1,6 @@
-"""Data sources: SQL with bound parameters over files or a database.
+"""Embedded databases: SQL with bound parameters over files or a database file.
 
-A source runs a query and returns an Arrow table. DuckDB is embedded and the default: it reads CSV and Parquet
-files as tables.
+A source runs a query and returns an Arrow table. DuckDB is the default: it reads CSV and Parquet files as tables.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from ..errors import SourceError
-from ..project import database_file, shown_url
-from ..text import first_line
+from ...errors import SourceError
+from ...project import database_file, shown_url
+from ...text import first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
