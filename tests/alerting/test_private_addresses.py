@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 from alert_sinks import webhook
 
-from nbship.alerting.private_addresses import is_public
+from nbship.private_addresses import is_public
 
 # Spellings of addresses of this machine, of private networks, and of the metadata services of clouds.
 HOSTS = [

@@ -22,7 +22,7 @@ from nbship.project import Settings
 from nbship.serving import application_of, key_file
 
 MODES = ("project", "folder", "wheel", "container")
-PROJECT_ONLY = {"project", "model", "models", "slices", "monitoring", "alerts", "schedules"}
+PROJECT_ONLY = {"project", "model", "models", "slices", "monitoring", "alerts", "data", "schedules"}
 
 
 def _settings(struct: type[msgspec.Struct], section: str = "") -> Iterator[str]:
@@ -148,6 +148,8 @@ def test_a_setting_is_applied_or_rejected_by_name(
             "project.secrets": ["TOKEN"],
             "alerts.sinks": {"team": "URL"},
             "alerts.rules": [{}],
+            "data.folder": "windows",
+            "data.sources": {"risk": {"url": "a.csv", "time": "day", "columns": {"day": "timestamp"}}},
             "schedules": {"risk": {"job": "labels", "cron": "0 6 * * *", "arguments": ["labels.csv"]}},
         }
         value = values.get(setting, 3 if "timeout" in setting else "1 GB" if setting == "project.memory" else "UTC")

@@ -13,8 +13,17 @@ from nbship.errors import SettingsError
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{job: report, cron: '0 6 * * *'}", r"'schedules\.a\.job' in nbship\.yaml is 'report', where 'labels', 'monitor', 'notebook', 'predict' or 'run' is expected"),
-        ("{job: monitor}", r"'schedules\.a' in nbship\.yaml is a mapping, where a mapping with the keys 'job' and 'cron' is expected"),
+        ("{job: report, cron: '0 6 * * *'}", r"'schedules\.a\.job' in nbship\.yaml is 'report', where 'data', 'labels', 'monitor', 'notebook', 'predict' or 'run' is expected"),
+        ("{cron: '0 6 * * *'}", r"'schedules\.a' in nbship\.yaml is a mapping, where a mapping with the keys 'job' is expected"),
+        ("{job: run}", r"The schedule 'a' has no times\. Add `cron`, such as '30 6 \* \* MON-FRI', or `after` with the name of another schedule"),
+        ("{job: run, cron: '0 6 * * *', after: b}\n  b: {job: run, cron: '0 5 * * *'}", r"The schedule 'a' has both 'cron' and 'after'"),
+        ("{job: run, after: bb}\n  bbb: {job: run, cron: '0 5 * * *'}", r"The schedule 'a' runs after 'bb', which is not a schedule\. Did you mean 'bbb'\?"),
+        ("{job: run, after: a}", r"The schedule 'a' runs after 'a', which runs after it\. Give one of them times"),
+        ("{job: run, after: b}\n  b: {job: run, after: a}", r"The schedule 'a' runs after 'a', which runs after it"),
+        ("{job: run, after: b, catch_up: none}\n  b: {job: run, cron: '0 5 * * *'}", r"has `catch_up: none`, which applies only to times of cron"),
+        ("{job: run, after: b, timezone: UTC}\n  b: {job: run, cron: '0 5 * * *'}", r"has a time zone, which applies only to times of cron"),
+        ("{job: monitor, after: b}\n  b: {job: run, cron: '0 5 * * *'}", r"The schedule 'a' runs 'monitor', which needs a window"),
+        ("{job: data, cron: '0 5 * * *'}", r"The schedule 'a' runs 'data', which needs a window"),
         ("{job: monitor, cron: '0 6 * * *', windw: week}", r"unknown key 'schedules\.a\.windw'\. Did you mean 'schedules\.a\.window'\?"),
         ("{job: monitor, cron: '0 6 * * *'}", r"The schedule 'a' runs 'monitor', which needs a window\. Add one, such as `window: week`"),
         ("{job: monitor, cron: '0 6 * * *', window: weak}", r"The schedule 'a' has the window 'weak', which is not known\. Did you mean 'week'\?"),
@@ -29,7 +38,7 @@ from nbship.errors import SettingsError
         ("{job: labels, cron: '0 6 * * *'}", r"The schedule 'a' runs 'labels' without arguments\. Add the file of labels, such as `arguments: \['labels/\{from\}\.csv'\]`"),
         ("{job: labels, cron: '0 6 * * *', arguments: ['{day}.csv']}", r"The schedule 'a' has the placeholder '\{day\}' in its arguments, which is not known\. Use '\{from\}', '\{to\}', '\{scheduled\}'"),
         ("{job: labels, cron: '0 6 * * *', arguments: ['{from}.csv']}", r"has the placeholder '\{from\}' in its arguments, but no window\. Add one"),
-        ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], branch: main}", r"The schedule 'a' has a branch, which applies only to the job 'run'\. Remove it"),
+        ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], branch: main}", r"The schedule 'a' has a branch, which applies only to the jobs 'run' and 'data'\. Remove it"),
         ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], catch_up: first}", r"'schedules\.a\.catch_up' in nbship\.yaml is 'first', where 'all', 'latest' or 'none' is expected"),
         ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], retries: -1}", r"'schedules\.a\.retries' in nbship\.yaml is -1, where an integer from 0 to 100"),
         ("{job: labels, cron: '0 6 * * *', arguments: [l.csv], timeout: .inf}", r"'schedules\.a\.timeout' in nbship\.yaml is inf"),
@@ -59,6 +68,7 @@ def test_a_name_is_a_part_of_file_names(name: str, tmp_path: Path) -> None:
         "{job: monitor, cron: '0 6 L * *', window: 28 days, timezone: Asia/Tokyo, catch_up: all, retries: 3, timeout: 0}",
         "{job: labels, cron: '*/5 0-6,22 1-7 jan *', arguments: ['{scheduled}.csv']}",
         "{job: notebook, cron: '0 6 * * *', arguments: [notebooks/a.ipynb]}",
+        "{job: data, cron: '0 5 * * *', window: day, arguments: [orders], branch: main}",
     ],
 )
 def test_other_values_are_accepted(text: str, tmp_path: Path) -> None:
