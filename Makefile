@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-serve test test-lowest test-newest lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
+.PHONY: help install run demo-serve demo-watch test test-lowest test-newest lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -41,6 +41,10 @@ run: install ## The whole demonstration: pipeline, package, predictions, labels,
 demo-serve: install ## The service once around: predict, feed back, replay, measures
 	@$(BIN)/nbship run >/dev/null
 	@$(BIN)/python -m flights.serving_demo
+
+demo-watch: install ## July to December week by week: reports, alerts, an index page
+	@$(BIN)/nbship run >/dev/null
+	@$(BIN)/python -m flights.watch_demo
 
 peers: .nbship/cache/peers/installed ## What nbship is measured beside (mlflow, ONNX Runtime), in an environment of its own
 

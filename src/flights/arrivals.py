@@ -19,7 +19,7 @@ from .zones import HOME
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["inputs", "labels", "read_window"]
+__all__ = ["inputs", "labels", "read_window", "write_rows"]
 
 
 def read_window(from_date: str, to_date: str, *, data: Path = ROOT / "data") -> pd.DataFrame:
@@ -63,7 +63,7 @@ def _require_date(text: str) -> None:
         raise SourceError(f"'{text}' is not a date. Write it as year-month-day, such as '2013-07-01'.") from error
 
 
-def _write(frame: pd.DataFrame, path: Path) -> None:
+def write_rows(frame: pd.DataFrame, path: Path) -> None:
     """Write CSV or Parquet, with timestamps in New York time."""
     local = frame.assign(
         **{str(name): frame[name].dt.tz_convert(HOME) for name in frame if str(frame[name].dtype).endswith("UTC]")}
@@ -96,9 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         flights = read_window(options.from_date, options.to_date)
-        _write(inputs(flights), options.inputs)
+        write_rows(inputs(flights), options.inputs)
         if options.labels:
-            _write(labels(flights), options.labels)
+            write_rows(labels(flights), options.labels)
     except NbshipError as error:
         print(error, file=sys.stderr)
         return 1

@@ -117,8 +117,8 @@ def _words(section: str, subject: str, records: Sequence[Mapping[str, Any]]) -> 
         numbers = f" {value:.3g}, compared with {reference:.3g}" if _are_numbers(value, reference) else ""
         return f"{title}{numbers}"
     if section == "slices":
-        worse = sum(record["verdict"] in FINDINGS for record in records)
-        return f"{title}: {counted(worse, 'value')} with a finding"
+        values = sum(record["verdict"] in FINDINGS for record in records)
+        return f"{title}: {counted(values, 'value')} with a finding"
     if section == "service" and subject == "errors" and _are_numbers(one.get("value")):
         return f"Service: {one['value']:.1%} of the requests failed"
     if section == "service" and subject == "latency" and _are_numbers(one.get("value"), one.get("reference")):
@@ -127,8 +127,9 @@ def _words(section: str, subject: str, records: Sequence[Mapping[str, Any]]) -> 
         return f"{title}: {one['share_errors']:.1%} of the requests failed"
     if section == "volume" and one.get("missing_days"):
         return f"{title}: {counted(len(one['missing_days']), 'day')} without predictions"
-    checks = [check for record in records for check in record.get("checks", (record,)) if check["verdict"] in FINDINGS]
-    names = [one.get("kind"), *(check.get("check") for check in checks)]
+    worse = [record for record in records if record["verdict"] in FINDINGS]
+    checks = [check for record in worse for check in record.get("checks", (record,)) if check["verdict"] in FINDINGS]
+    names = [*(record.get("kind") for record in worse), *(check.get("check") for check in checks)]
     # Each name once: several values of another field may have the same finding.
     safe = dict.fromkeys(name for name in names if isinstance(name, str) and _NAME_OF_CHECK.fullmatch(name))
     return f"{title}: {listed(safe, most=5) if safe else 'a finding'}"
