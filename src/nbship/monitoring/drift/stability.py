@@ -20,8 +20,9 @@ from .past import Past
 
 __all__ = ["Stability", "stability"]
 
-# Below this index, no change matters; the logarithms of past indices spread by at least a quarter.
-_FLOOR, _LEAST_SPREAD = 0.02, 0.25
+# Below this index, no change matters; the logarithms of past indices spread by at least this: where all past periods are
+# below the floor, an index of twice the floor is a finding.
+_FLOOR, _LEAST_SPREAD = 0.02, 0.15
 _ERRORS = 2.0
 # A smaller piece or period says nothing about a distribution.
 _LEAST_ROWS = 20
@@ -88,7 +89,8 @@ def stability(compared: Compared) -> Stability:
     band = _band(units, others)
     against = [*(alike @ units), whole @ units]
     tables = np.vstack([pieces, _merged(current, merged)])
-    p_values = [_p_value(before, now, band) for before, now in zip(against, tables, strict=True)]
+    like = float(np.median(units.sum(axis=1))) if len(units) else 0.0
+    p_values = [_p_value(before, now, band, like) for before, now in zip(against, tables, strict=True)]
     # A single piece is the whole window.
     tested = p_values[: len(pieces)] if len(pieces) == 1 else p_values
     worst = int(np.argmin(tested))
@@ -120,24 +122,35 @@ def _band(units: NDArray[np.int64], others: NDArray[np.int64]) -> Band | None:
     return made_band(values, least_spread=_LEAST_SPREAD)
 
 
-def _excess(before: NDArray[np.int64], now: NDArray[np.int64], *, errors: float = 0.0) -> float:
-    """Return the logarithm of the index, less what chance explains and a number of its standard errors.
+def _excess(before: NDArray[np.int64], now: NDArray[np.int64], *, like: float = 0.0) -> float:
+    """Return the logarithm of the index, less what chance explains, and less what few rows add to the error of past periods.
 
     The index of n rows has about the variance of a noncentral chi-squared variable, divided by n. For example, with 24 bins,
     650 rows and a true index of 0.03, chance adds 0.035 on average, give or take 0.017.
+
+    Parameters
+    ----------
+    like
+        The rows of a past period, whose index has an error of its own. As many rows need no allowance.
     """
-    noise = psi_noise(before, now)
-    size = max(psi(before, now) - noise, 0.0)
-    bins, rows = int(np.count_nonzero(before + now)), 1 / (1 / max(1, before.sum()) + 1 / max(1, now.sum()))
-    error = np.sqrt(2 * max(bins - 1, 0) / rows**2 + 4 * size / rows)
-    return float(np.log(max(size - errors * error, _FLOOR)))
+    size = max(psi(before, now) - psi_noise(before, now), 0.0)
+    if like:
+        more = _variance(before, now, size, now.sum()) - _variance(before, now, size, like)
+        size -= _ERRORS * np.sqrt(max(0.0, more))
+    return float(np.log(max(size, _FLOOR)))
 
 
-def _p_value(before: NDArray[np.int64], now: NDArray[np.int64], band: Band | None) -> float:
+def _variance(before: NDArray[np.int64], now: NDArray[np.int64], size: float, rows: float) -> float:
+    worth = 1 / (1 / max(1, before.sum()) + 1 / max(1, rows))
+    bins = int(np.count_nonzero(before + now))
+    return float(2 * max(bins - 1, 0) / worth**2 + 4 * size / worth)
+
+
+def _p_value(before: NDArray[np.int64], now: NDArray[np.int64], band: Band | None, like: float) -> float:
     if band is None or now.sum() < _LEAST_ROWS or not before.sum():
         return 1.0
     # With few rows an index is high by chance in one field of many: its lower bound is judged.
-    excess = _excess(before, now, errors=_ERRORS)
+    excess = _excess(before, now, like=like)
     if excess <= np.log(_FLOOR):
         return 1.0
     # Both must hold: beyond the past periods, and not by chance.
