@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy.stats import ttest_ind
 
 from nbship.errors import DataError
-from nbship.metrics import block_auc, block_mean, calibration_line, classification
+from nbship.metrics import block_auc, block_mean, calibration_line, classification, regression
 
 
 def days(seed: int, *, number: int = 30, rows: int = 60, spread: float = 1.0) -> tuple[Any, Any, Any]:
@@ -129,3 +130,36 @@ def test_separated_classes_have_no_slope() -> None:
 def test_blocks_that_do_not_fit_the_rows(blocks: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         block_mean([1.0, 2.0], blocks)
+
+
+def test_measures_of_held_out_rows_come_with_errors() -> None:
+    random = np.random.default_rng(5)
+    days = np.repeat(np.arange(np.datetime64("2024-06-01"), np.datetime64("2024-07-01")), 40)
+    storm = np.repeat(random.normal(size=30), 40)
+    p = 1 / (1 + np.exp(-random.normal(size=1200)))
+    late = (random.random(1200) < 1 / (1 + np.exp(-(np.log(p / (1 - p)) + storm)))).astype(int)
+    found = classification(late, p, blocks=days)
+    number = np.repeat(np.arange(30), 40)
+    assert (found["blocks"], found["auc_error"]) == (30, block_auc(late, p, number).error)
+    assert found["brier_error"] == block_mean((p - late) ** 2, number).error
+    assert found["auc_error"] > 1.2 * classification(late, p, blocks=np.arange(1200))["auc_error"]
+    values = regression(late, p, blocks=[str(day) for day in days])
+    assert (values["blocks"], values["mae_error"]) == (30, block_mean(np.abs(p - late), number).error)
+    assert regression([], [], blocks=[])["mae_error"] is None
+
+
+def test_a_few_days_that_resemble_each_other_by_chance_prove_nothing() -> None:
+    """Two samples of days that do not differ: at most the share p of them has a probability below p."""
+    random = np.random.default_rng(11)
+    few, many = random.normal(size=(4000, 5)), random.normal(size=(4000, 30))
+    shared = []
+    for a, b in zip(few, many, strict=True):
+        one, other = (block_mean(np.repeat(x, 3), np.repeat(np.arange(len(x)), 3)) for x in (a, b))
+        assert other.value is not None
+        assert other.error is not None
+        shared.append(one.p_value_against(other.value, error=other.error, blocks=other.blocks))
+    assert np.mean(np.array(shared) < 0.001) <= 0.002
+    assert np.mean(np.array(shared) < 0.05) <= 0.05
+    for a, b, p in list(zip(few, many, shared, strict=True))[:20]:
+        expected = max(ttest_ind(a, b, equal_var=equal).pvalue for equal in (True, False))
+        assert p == pytest.approx(expected, rel=1e-9)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError
 from .arrays import Floats, check_lengths, finite_of, outcomes_of, probabilities_of
 
-__all__ = ["Estimate", "block_auc", "block_mean", "calibration_line"]
+__all__ = ["Estimate", "block_auc", "block_mean", "block_numbers", "calibration_line"]
 
 _LEAST_PROBABILITY = 1e-6
 _MOST_STEPS = 50
@@ -65,6 +65,29 @@ class Estimate(NamedTuple):
         if not spread:
             return 1.0 if self.value == expected else 0.0
         return float(2 * stdtr(self.blocks - 1, -abs(self.value - expected) / spread))
+
+    def p_value_against(self, expected: float, *, error: float, blocks: int) -> float:
+        """Return the two-sided probability of a difference from a measure of other blocks, with its error.
+
+        A few blocks may resemble each other by chance, and then their own error is too small. For example, the seven days of
+        a calm week differ by 0.01, those of other weeks by 0.09. Therefore it is the larger of two probabilities: by the
+        errors of both (Welch's t), and by a variance that the blocks of both share (Student's t).
+        """
+        from scipy.special import stdtr
+
+        if self.value is None or self.error is None or blocks < 2:
+            return self.p_value(expected, error=error)
+        difference, degrees = abs(self.value - expected), (self.blocks - 1, blocks - 1)
+        if not difference or not (self.error or error):
+            return float(not difference)
+        squares = self.error**2, error**2
+        welch = sum(squares) ** 2 / sum(s**2 / d for s, d in zip(squares, degrees, strict=True))
+        pooled = (degrees[0] * self.blocks * squares[0] + degrees[1] * blocks * squares[1]) / sum(degrees)
+        shared = pooled * (1 / self.blocks + 1 / blocks)
+        return max(
+            float(2 * stdtr(welch, -difference / math.sqrt(sum(squares)))),
+            float(2 * stdtr(sum(degrees), -difference / math.sqrt(shared))),
+        )
 
 
 def block_mean(values: ArrayLike, blocks: ArrayLike) -> Estimate:
@@ -208,6 +231,25 @@ def _rank(ordered: Floats, values: Floats) -> Floats:
     """Return how many of some sorted numbers are less than each value; equal ones count half."""
     left = np.searchsorted(ordered, values, side="left")
     return (left + np.searchsorted(ordered, values, side="right")) / 2
+
+
+def block_numbers(blocks: ArrayLike) -> NDArray[np.intp]:
+    """Return blocks of any values, such as days, as integers from 0.
+
+    Raises
+    ------
+    DataError
+        If they are not one-dimensional.
+
+    Examples
+    --------
+    >>> block_numbers(np.array(["2024-07-02", "2024-07-01", "2024-07-02"], dtype="datetime64[D]")).tolist()
+    [1, 0, 1]
+    """
+    found = np.asarray(blocks)
+    if found.ndim != 1:
+        raise DataError("The blocks must have one dimension, with the block of each row.")
+    return np.unique(found, return_inverse=True)[1].astype(np.intp)
 
 
 def _blocks_of(blocks: ArrayLike) -> NDArray[np.intp]:

@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import Floats, Measures, check_lengths, number_or_none, outcomes_of, probabilities_of
+from .blocks import block_auc, block_mean, block_numbers
 
 __all__ = ["calibration_curve", "classification"]
 
 
-def classification(actual: ArrayLike, probability: ArrayLike, *, label: ArrayLike | None = None) -> Measures:
+def classification(
+    actual: ArrayLike, probability: ArrayLike, *, label: ArrayLike | None = None, blocks: ArrayLike | None = None
+) -> Measures:
     """Measure predicted probabilities of a binary outcome.
 
     Parameters
@@ -21,6 +24,8 @@ def classification(actual: ArrayLike, probability: ArrayLike, *, label: ArrayLik
         The predicted probabilities of 1, shape (n,), from 0 to 1.
     label
         The predicted labels, shape (n,), for accuracy, precision and recall.
+    blocks
+        What rows that are alike share, shape (n,), such as the day, for the errors of measures.
 
     Returns
     -------
@@ -32,7 +37,8 @@ def classification(actual: ArrayLike, probability: ArrayLike, *, label: ArrayLik
         `log_loss`: mean negative log likelihood in nats, probabilities clipped to the nearest double;
         `calibration_error`: expected calibration error, the mean over rows of |mean probability - rate| of the
         row's bin, in ten bins of equal numbers of rows (Naeini et al. 2015, adaptive bins);
-        with `label`: `accuracy`, `precision`, `recall`.
+        with `label`: `accuracy`, `precision`, `recall`;
+        with `blocks`: `blocks` (their number), `auc_error` and `brier_error` (standard errors, see `block_auc`).
 
     Raises
     ------
@@ -61,7 +67,14 @@ def classification(actual: ArrayLike, probability: ArrayLike, *, label: ArrayLik
         measures["calibration_error"] = _calibration_error(y, p, bins=10)
     if label is not None:
         measures |= _decisions(outcomes_of(actual), outcomes_of(label))
+    if blocks is not None:
+        measures |= _errors(outcomes_of(actual), probabilities_of(probability), block_numbers(blocks))
     return measures
+
+
+def _errors(y: Floats, p: Floats, block: NDArray[np.intp]) -> Measures:
+    area, brier = block_auc(y, p, block), block_mean((p - y) ** 2, block)
+    return {"blocks": brier.blocks, "auc_error": area.error, "brier_error": brier.error}
 
 
 def calibration_curve(actual: ArrayLike, probability: ArrayLike, *, bins: int = 10) -> list[dict[str, float]]:

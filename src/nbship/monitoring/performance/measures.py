@@ -119,7 +119,7 @@ def performance(
     }
     stated = {name: reference.get(name) for name in measures} if reference else None
     enough = labelled >= min_rows and days >= LEAST_DAYS
-    checks = _checks(estimates, measures, stated or {}, alpha) if enough else []
+    checks = _checks(estimates, measures, reference or {}, alpha) if enough else []
     return {
         "rows": rows,
         "labelled": labelled,
@@ -179,9 +179,12 @@ def _ranking_check(area: Estimate, measures: Measures, reference: Mapping[str, A
     rarer = min(measures["positives"] or 0, (measures["n"] or 0) - (measures["positives"] or 0))
     if now is None or then is None or rarer < LEAST_CLASS:
         return record | {"verdict": INSUFFICIENT}
-    # The package states the measure of the held-out rows, not its error by day: their days are taken to differ as these.
-    inflation = area.rows / (area.effective_rows or area.rows)
-    p_value = area.p_value(then, error=math.sqrt(_auc_variance(then, reference) * inflation))
+    if reference.get("auc_error") is not None:
+        p_value = area.p_value_against(then, error=reference["auc_error"], blocks=int(reference.get("blocks") or 0))
+    else:
+        # The package states the measure of the held-out rows without its error: their days are taken to differ as these.
+        inflation = area.rows / (area.effective_rows or area.rows)
+        p_value = area.p_value(then, error=math.sqrt(_auc_variance(then, reference) * inflation))
     return record | {
         "change": now - then,
         "p_value": p_value,
@@ -206,9 +209,12 @@ def _error_check(error: Estimate, reference: Mapping[str, Any], alpha: float) ->
     record = {"check": "mae", "value": now, "reference": then, "change": None, "p_value": None}
     if now is None or not then:
         return record | {"verdict": INSUFFICIENT}
-    # As many held-out rows as labelled ones have the same error.
-    held_out = reference.get("n") or math.inf
-    p_value = error.p_value(then, error=(error.error or 0.0) * math.sqrt(error.rows / held_out))
+    if reference.get("mae_error") is not None:
+        p_value = error.p_value_against(then, error=reference["mae_error"], blocks=int(reference.get("blocks") or 0))
+    else:
+        # As many held-out rows as labelled ones have the same error.
+        held_out = reference.get("n") or math.inf
+        p_value = error.p_value(then, error=(error.error or 0.0) * math.sqrt(error.rows / held_out))
     verdict = grade((now - then) / then, _ERROR, p_value=p_value, alpha=alpha)
     return record | {"change": now - then, "p_value": p_value, "verdict": verdict}
 
