@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import StageError
 from ..text import first_line
+from .safe_outputs import POLICY, safe_outputs
 
 __all__ = ["render_html"]
 
@@ -38,8 +39,9 @@ _MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configur
 def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> str:
     """Render a notebook as a page; the same notebook gives the same bytes.
 
-    Without `code` the page shows only text and results. The page is self-contained unless a Markdown cell holds a
-    formula: then the browser loads MathJax, and shows the formula's source if it is offline.
+    The page is self-contained unless a Markdown cell holds a formula: then the browser loads MathJax, and shows the
+    formula's source if it is offline. Without `code` the page is one to host for readers: it shows only text and results,
+    runs no script, and loads nothing from other hosts, also for formulas.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> s
     exporter = HTMLExporter(embed_images=True, require_js_url="", jquery_url="", **hidden)  # type: ignore[no-untyped-call]
     numbers = itertools.count(1)
     exporter.environment.globals["uuid4"] = lambda: f"output-{next(numbers)}"
-    node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+    node = nbformat.from_dict(notebook if code else safe_outputs(notebook))  # type: ignore[no-untyped-call]
     try:
         body, _ = exporter.from_notebook_node(node, {"metadata": {"name": title}})
     except Exception as error:  # templates and filters raise errors of any class
@@ -61,8 +63,8 @@ def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> s
         raise StageError(f"The HTML page of '{title}' cannot be rendered: {reason}. Correct the cell.") from error
     page = _EMPTY_SCRIPT.sub("", str(body))
     if not code:
-        page = page.replace("</head>", f"{_READABLE}</head>", 1)
-    return page if _has_formula(notebook) else _MATHJAX.sub("", page, count=1)
+        page = page.replace("<head>", f"<head>{POLICY}", 1).replace("</head>", f"{_READABLE}</head>", 1)
+    return page if code and _has_formula(notebook) else _MATHJAX.sub("", page, count=1)
 
 
 def _has_formula(notebook: dict[str, Any]) -> bool:

@@ -21,6 +21,31 @@ FORMULAS = [
     "=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "'=1", "''+1", "＝1", "=HYPERLINK(\"http://x\",\"y\")",
     "-5", "+3.5e2", "'n Sneeker", "plain", "a=b", "-", "5-3",
 ]  # fmt: skip
+STARTS = [
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t=",
+    "\r=",
+    "\n=",
+    " =",
+    "  @",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+    "'=",
+    "''=",
+    "\t",
+    "\r",
+    "=-",
+    "+@",
+    "-=",
+]
+ENDS = ["1+1", "cmd|' /C calc'!A0", "SUM(1,2)", 'HYPERLINK("http://x")', "A1", "1e5", "2,5", "x", "", 'DDE("a";"b")']
+# Two hundred strings; those that are numbers stay as they are.
+MANY = [f"{start}{end}" for start in STARTS for end in ENDS]
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -78,6 +103,15 @@ def test_outputs_escape_formulas_on_request(
 @given(st.text())
 def test_an_escaped_string_is_read_as_it_was(text: str) -> None:
     assert unescape_text(escape_text(text)) == text
+
+
+def test_two_hundred_formulas_are_text_and_numbers_stay_numbers() -> None:
+    assert len(MANY) == 200
+    for text in MANY:
+        escaped = escape_text(text)
+        assert unescape_text(escaped) == text
+        assert not escaped.strip(" ").startswith(DANGEROUS) or (is_number(escaped) and escaped == text), text
+    assert [escape_text(number) for number in ("-5", "-1e5", "+3.5", "-0")] == ["-5", "-1e5", "+3.5", "-0"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
