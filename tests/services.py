@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -56,7 +56,8 @@ class PostgresServer:
         server = psutil.Process(self._pid)
         # The postmaster is first, so that no process starts meanwhile.
         for process in [server, *server.children(recursive=True)]:
-            process.send_signal(number)
+            with suppress(psutil.NoSuchProcess):  # of a connection that has just ended
+                process.send_signal(number)
 
 
 @contextmanager

@@ -18,7 +18,17 @@ from zoneinfo import ZoneInfo
 import yaml
 from services import postgres_url
 
-__all__ = ["COLUMNS", "KINDS", "ZONE", "make_orders", "open_kind", "write_csv", "write_project"]
+__all__ = [
+    "COLUMNS",
+    "KINDS",
+    "ZONE",
+    "fill_postgres",
+    "make_orders",
+    "open_kind",
+    "served",
+    "write_csv",
+    "write_project",
+]
 
 ZONE = "America/New_York"
 KINDS = ("csv", "csv.gz", "jsonl", "parquet", "sqlite", "duckdb", "postgres", "http")
@@ -63,7 +73,7 @@ def open_kind(kind: str, root: Path, orders: Sequence[Mapping[str, Any]]) -> Ite
     root.mkdir(parents=True, exist_ok=True)
     if kind == "postgres":
         with postgres_url() as url:
-            _to_postgres(url, orders)
+            fill_postgres(url, orders)
             yield {"url": url.replace("postgresql://postgres@", "postgresql://${SHOP_USER}@"), "table": "orders"}
     elif kind == "http":
         write_csv(root / "served" / "orders.csv", orders)
@@ -166,7 +176,8 @@ def _duckdb(root: Path, orders: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"url": "duckdb:///orders.duckdb", "query": "FROM orders WHERE placed >= $from AND placed < $to"}
 
 
-def _to_postgres(url: str, orders: Sequence[Mapping[str, Any]]) -> None:
+def fill_postgres(url: str, orders: Sequence[Mapping[str, Any]]) -> None:
+    """Create a table of orders."""
     import psycopg
 
     with psycopg.connect(url) as connection:

@@ -52,6 +52,10 @@ def _tracking(root: Path, resources: Iterable[PurePosixPath]) -> Iterator[str]:
         for tracked in (path, *path.parents[:-1]):
             if (root / f"{tracked}.dvc").is_file():
                 yield f"{tracked}.dvc"
+        # A folder may hold files that are tracked one by one.
+        for found in sorted((root / path).rglob("*.dvc")) if (root / path).is_dir() else ():
+            if found.is_file():
+                yield found.relative_to(root).as_posix()
 
 
 def _recorded(file: Path, digests: Digests) -> dict[Path, Content] | None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .fetch_records import read_rejections
     from .index_page import write_index
     from .monitoring import Monitored, choose_window, monitor, monitor_windows
     from .new_data import FILES_ROOT, Fetched, fetch, source_of
-    from .rejected_windows import read_rejections
     from .tracked_windows import HeldWindow, held_windows
 else:
     __getattr__ = lazy_names(__name__)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ from ..dvcstore import read_repository
 from ..errors import DataError, SourceDownError, WindowError
 from ..file_locks import changing
 from ..project import Project
-from .rejected_windows import forget_rejection, record_rejection
+from .fetch_records import accepted_before, record_accepted, record_rejection
 from .tracked_windows import HeldWindow, held_windows, track_window, window_path
 
 __all__ = ["FILES_ROOT", "Fetched", "fetch", "source_of"]
@@ -131,15 +131,14 @@ def fetch(
             try:
                 facts = _read(source, chosen, scratch, tell)
                 quarantine = _save_quarantine(facts, scratch, folder, chosen)
-                others = [Earlier(each.window, each.rows) for each in held if each is not there]
-                check_window(source, chosen, facts, others, any_count=any_count)
+                check_window(source, chosen, facts, _earlier(held, folder, chosen), any_count=any_count)
             except DataError as error:
                 record_rejection(folder, chosen, error, instant)
                 if isinstance(error, SourceDownError) and source.settings.when_down == "last":
                     return Fetched(name, "down", chosen, message=str(error))
                 raise
             accepted = _accept(project, source, chosen, facts, scratch)
-        forget_rejection(folder, chosen)
+        record_accepted(folder, chosen, rows=accepted.rows)
     state = "new" if there is None else "unchanged" if there.md5 == accepted.md5 else "replaced"
     return _outcome(accepted, state, quarantine)  # type: ignore[arg-type]
 
@@ -148,6 +147,13 @@ def _outcome(
     held: HeldWindow, state: Literal["new", "held", "replaced", "unchanged"], quarantine: Path | None = None
 ) -> Fetched:
     return Fetched(held.source, state, held.window, held.rows, held.quarantined, held.path, quarantine)
+
+
+def _earlier(held: Iterable[HeldWindow], folder: Path, window: DataWindow) -> list[Earlier]:
+    """Return the other windows that were accepted: those that are held here, and on other branches."""
+    found = {each.window.name: each for each in accepted_before(folder, window)}
+    found |= {each.window.name: Earlier(each.window, each.rows) for each in held if each.window.name != window.name}
+    return list(found.values())
 
 
 def _require_over(source: DeclaredSource, window: DataWindow, now: datetime) -> None:

@@ -151,7 +151,9 @@ class DatabaseReader:
         import pyarrow as pa
 
         try:
-            with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as connection:
+            with duckdb.connect(
+                str(path), read_only=True, config={"threads": 1, "autoinstall_known_extensions": False}
+            ) as connection:
                 connection.execute(f"SET TimeZone = '{self._source.local_zone}'")
                 self._on_progress()
                 settings = self._source.settings

@@ -44,10 +44,16 @@ def download(source: DeclaredSource, url: str, path: Path, *, on_progress: Calla
     rejected = forbid_private_addresses([host, *source.settings.allow_private], setting=f"{source.key}.allow_private")
     limits = urllib3.Timeout(connect=source.settings.connect_seconds, read=source.settings.read_seconds)
     headers = {"Accept-Encoding": "gzip", "User-Agent": "nbship", **source.headers}
+    # Attempts are repeated with the whole reader, not here.
     retries = urllib3.Retry(
-        0, redirect=_MOST_REDIRECTS, remove_headers_on_redirect=[*source.headers], raise_on_redirect=True
+        None,
+        connect=0,
+        read=0,
+        status=0,
+        other=0,
+        redirect=_MOST_REDIRECTS,
+        remove_headers_on_redirect=[*source.headers],
     )
-    retries.total = None
     try:
         with urllib3.PoolManager(timeout=limits, retries=retries) as pool:
             response = pool.request("GET", url, headers=headers, preload_content=False)

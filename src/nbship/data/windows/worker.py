@@ -16,16 +16,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from ...errors import DataError
 from ...project import SourceSection
-from ..sources import DataWindow, DeclaredSource, open_reader, parse_days
+from ..sources import Batch, DataWindow, DeclaredSource, Reader, open_reader, parse_days
 from .canonical import write_canonical
 from .facts import Facts
 from .reading import read_window
@@ -45,7 +45,9 @@ class Request(msgspec.Struct, frozen=True):
     folder: str
 
 
-def read_source(source: DeclaredSource, window: DataWindow, folder: Path, *, tell: Any = lambda _: None) -> Facts:
+def read_source(
+    source: DeclaredSource, window: DataWindow, folder: Path, *, tell: Callable[[str], None] = lambda _: None
+) -> Facts:
     """Read a window of a source into a folder: `window.parquet` and `quarantine.parquet`.
 
     Raises
@@ -63,10 +65,10 @@ def read_source(source: DeclaredSource, window: DataWindow, folder: Path, *, tel
 class _Telling:
     """A reader that reports each batch."""
 
-    def __init__(self, reader: Any, tell: Any) -> None:
+    def __init__(self, reader: Reader, tell: Callable[[str], None]) -> None:
         self.unit, self._reader, self._tell = reader.unit, reader, tell
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Batch]:
         for batch in self._reader:
             self._tell("reading")
             yield batch
@@ -92,7 +94,9 @@ def _tell(line: str) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not through `sys.stdin`, whose lock the interpreter needs when it ends.
+    while os.read(0, 1024):
+        pass
     os._exit(1)
 
 
