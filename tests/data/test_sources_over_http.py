@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,19 +58,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._respond(gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
 
     def _silent(self) -> None:
-        self.ended.wait(30)
+        self.ended.wait()
 
     def _pausing(self) -> None:
         self._short()
         self.wfile.flush()
-        self.ended.wait(30)
+        self.ended.wait()
 
     def _dripping(self) -> None:
         self._respond(b"", Content_Length="1000000")
-        for _ in range(300):
-            if self.ended.wait(0.1):
-                return
+        while not self.ended.is_set():
             self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.1)
 
     def _locked(self) -> None:
         self._respond(b"", 401)

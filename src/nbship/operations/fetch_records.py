@@ -1,6 +1,6 @@
 """What became of the windows of a source, in the state folder: the rows of accepted ones, and why others were rejected.
 
-Accepted windows of a schedule are on branches that nobody has merged yet; this folder knows their numbers of rows all the same.
+Accepted windows of a schedule may be on branches that are not merged yet; this folder knows their numbers of rows all the same.
 """
 
 from __future__ import annotations

@@ -13,10 +13,12 @@ Run as `python -m nbship.data.windows.worker`.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from zoneinfo import ZoneInfo
@@ -55,11 +57,20 @@ def read_source(
     DataError
         If the source cannot be read as declared.
     """
+    _import_libraries(source.kind(source.url(window)))
     tell("connecting")
     reader = _Telling(open_reader(source, window, folder, on_progress=lambda: tell("reading")), tell)
     facts = read_window(source, window, reader, folder)
     tell("sorting")
     return write_canonical(source, facts, folder)
+
+
+def _import_libraries(kind: str) -> None:
+    """Import what connecting needs, which takes time that is not the source's."""
+    names = {"database": ("sqlalchemy", "psycopg", "duckdb"), "http": ("urllib3",)}
+    for name in names.get(kind, ()):
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 class _Telling:
