@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from past_weeks import alarms, findings, judge, train
 
 from nbship.metrics import classification
+from nbship.monitoring import write_report
 
 WEEKS, ROWS = 21, 21_000  # a thousand a week
 SHOPS, GOODS = (np.array(list(names), dtype=object) for names in ("abc", "wxyz"))
@@ -46,14 +49,16 @@ def trained() -> Any:
     return reference, signature, classification(outcomes(scores, random, 7 * WEEKS), scores)
 
 
-def report(trained: Any, seed: int, *, shift: float = 0.0) -> dict[str, Any]:
+def report(trained: Any, seed: int, *, shift: float = 0.0, **options: Any) -> dict[str, Any]:
     reference, signature, held_out = trained
     random = np.random.default_rng([9, seed])
     columns = columns_of(random, 1000)
     scores = predict(columns)
     actual = outcomes(scores, random, 7)
     moved = columns | {"skewed": columns["skewed"] + shift * columns["skewed"].std()}
-    return judge(reference, signature, moved, scores=scores, actual=actual, held_out=held_out, slices=["shop"])
+    return judge(
+        reference, signature, moved, scores=scores, actual=actual, held_out=held_out, slices=["shop"], **options
+    )
 
 
 @pytest.mark.parametrize("seeds", [range(8), FULL])
@@ -67,3 +72,18 @@ def test_a_shift_of_half_a_standard_deviation_is_found_and_named(trained: Any, s
     found = [findings(report(trained, seed, shift=0.5)) for seed in seeds]
     assert sum("skewed" in each for each in found) >= 0.95 * len(seeds)
     assert sum(set(each) - {"skewed"} != set() for each in found) <= len(seeds) // 100
+
+
+@pytest.mark.parametrize("years", [range(1), pytest.param(range(1, 21), marks=pytest.mark.long)])
+def test_a_year_of_weekly_reports_that_are_compared_with_each_other(trained: Any, years: range, tmp_path: Path) -> None:
+    weeks = [date(2024, 7, 1) + timedelta(days=7 * number) for number in range(52 if len(years) > 1 else 10)]
+    found = []
+    for year in years:
+        for number, first in enumerate(weeks):
+            window = {"first": str(first), "last": str(first + timedelta(days=7))}
+            one = report(trained, 2000 + 100 * year + number, folders=[tmp_path / str(year)], **window)
+            write_report(one, tmp_path / str(year) / str(first) / "report.json")
+            found += [(year, str(first), reasons)] if (reasons := alarms(one)) else []
+    assert one["history"]["windows"] == len(weeks) - 1
+    assert one["history"]["verdict"] == one["feedback"]["verdict"] == "ok"
+    assert len(found) <= len(years) * len(weeks) // 100, found

@@ -159,6 +159,16 @@ def test_an_input_that_the_model_drops_raises_no_alert(project: projects.Project
 
 
 @WAYS
+def test_a_value_that_training_never_had_is_a_new_segment(project: projects.Project, score: Score) -> None:
+    rows = _rows()
+    score(project, rows.assign(shop=np.where(rows.index < 100, "a", "Zürich")))
+    found = _monitor("--from", "2024-01-01", "--to", "2024-02-01", "--json")
+    (segment,) = json.loads(found.stdout)["segments"]
+    assert (segment["where"], segment["rows"], segment["first_seen"]) == ([{"field": "shop", "value": "Zürich"}], 148, "2024-01-13")  # fmt: skip
+    assert segment["reason"].endswith("first seen on 2024-01-13. None of them has a label yet.")
+
+
+@WAYS
 def test_a_key_that_the_model_uses_is_a_finding(project: projects.Project, score: Score) -> None:
     rows = _rows()
     score(project, rows.assign(line="a"))
