@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-serve demo-watch test test-lowest test-newest lint bench peers serving-peers test-faults docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
+.PHONY: help install run demo-serve demo-watch test test-lowest test-newest lint bench peers serving-peers test-faults test-airflow docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -102,6 +102,9 @@ docs-outputs: install ## Run the blocks of every page, and write what they print
 
 test-faults: install peers ## All fault tests with their repetitions, and other long tests
 	pytest -n 2 --dist load --timeout 3600 --full -m long
+
+test-airflow: install ## Exported schedules in a real Airflow, in an environment of its own
+	pytest --timeout 1800 --full -m long tests/faults/test_schedule_exports.py -k airflow
 
 bench: install peers serving-peers ## The comparisons of benchmarks/README.md
 	python -m benchmarks

@@ -1,4 +1,6 @@
-"""Take the picture of the app that the README shows: `python docs/images/take_screenshots.py`, after `make run`."""
+"""Take the pictures of the app and of monitoring reports: `python docs/images/take_screenshots.py`, after `make run`
+and `make demo-watch`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,15 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
+WATCHED = HERE.parents[1] / ".nbship" / "scratch" / "watch"
+# Picture -> page of the watched project, and the size of the window.
+REPORTS = {
+    "report-weeks.png": ("index.html", (900, 700)),
+    "report-week.png": ("2013-10-14_2013-10-21/report.html", (900, 700)),
+    "report-month.png": ("2013-10-01_2013-11-01/monitor_performance.html", (900, 1000)),
+    "report-fault.png": ("2013-08-12_2013-08-19/report.html", (900, 700)),
+    "report-fault-phone.png": ("2013-08-12_2013-08-19/report.html", (390, 700)),
+}
 
 
 def main() -> None:
@@ -36,6 +47,22 @@ def main() -> None:
         finally:
             app.terminate()
             app.wait()
+    month = ["--from", "2013-10-01", "--to", "2013-11-01"]
+    subprocess.run([sys.executable, "-m", "nbship", "monitor", *month], cwd=WATCHED, check=True)
+    _take_reports(WATCHED / ".nbship" / "state" / "monitoring")
+
+
+def _take_reports(folder: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"), args=["--no-sandbox"]
+        )
+        for name, (page_path, (width, height)) in REPORTS.items():
+            dark = "dark" if name.endswith("phone.png") else "light"
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=dark)
+            page.goto((folder / page_path).absolute().as_uri())
+            page.screenshot(path=HERE / name)
+        browser.close()
 
 
 def _wait_for(url: str) -> None:

@@ -40,6 +40,8 @@ def test_planted_faults_reach_the_mail_server_and_the_webhook(reference: Path, t
         for reason in report["reasons"]
         if reason["verdict"] in ("warning", "alert")
     ]
+    hung = next(report for report in reports if report["window"]["from"] == "2013-08-12")
+    assert re.search(r"\w+, \w+, \w+ and 4 more: the values are stuck", hung["headline"])
     unlisted = [(first, subject) for first, subject in found if not any(subject in one["fields"] and one["from"] <= first < one["to"] for one in CHANGES)]  # fmt: skip
     assert unlisted == []
     assert len({first for first, _ in found}) <= 3

@@ -32,7 +32,7 @@ def advice_of(sections: Mapping[str, Any]) -> str:
         )
     elif performance["verdict"] == INSUFFICIENT:
         advice.append(f"The effect on performance is not known yet: {performance['reason']} {IMPORT_LABELS}")
-    elif findings(all_drift(sections)):
+    elif findings(all_drift(sections)) and not gaps:
         advice.append("Performance matches the held-out data: no need to retrain; watch the next window.")
     if sections["volume"].get("unreadable"):
         advice.append("Predict those files again, so that their rows are counted.")

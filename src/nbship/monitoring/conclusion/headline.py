@@ -72,9 +72,16 @@ def _data_words(sections: Mapping[str, Any]) -> list[str]:
     """Return the reasons of broken data, which say themselves what is wrong."""
     words = [record["reason"] for record in findings(sections.get("data", ()))]
     broken = [record for record in findings(sections["drift"]) if record.get("kind") == BROKEN]
-    words += [f"{record['field']}: {record['reason'][:1].lower()}{record['reason'][1:]}" for record in broken[:_SHOWN]]
-    if len(broken) > _SHOWN:
-        words.append(f"{len(broken) - _SHOWN} more inputs look broken")
+    # A broken feed breaks many inputs in one way: 'temperature, humidity and 5 more: the values are stuck'.
+    fields: dict[str, list[str]] = {}
+    for record in broken:
+        fields.setdefault(record["reason"].partition(". ")[0].rstrip("."), []).append(record["field"])
+    words += [
+        f"{listed(names, most=3)}: {reason[:1].lower()}{reason[1:]}" for reason, names in list(fields.items())[:_SHOWN]
+    ]
+    more = sum(map(len, list(fields.values())[_SHOWN:]))
+    if more:
+        words.append(f"{counted(more, 'more input looks', 'more inputs look')} broken")
     return [one.rstrip(".") for one in words]
 
 
