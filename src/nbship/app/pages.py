@@ -266,8 +266,10 @@ def _show_reports(reports: Sequence[Report], logged: Logged, deployment: Deploym
     st.html(report_card(chosen))
     for column, (name, value, note) in zip(st.columns(4), chosen.numbers[:4], strict=False):
         column.metric(name, value, help=note, border=True)
-    if chosen.html is not None:
-        st.iframe(chosen.html, height=1000)
+    if chosen.pages:
+        names = list(chosen.pages)
+        name = (st.segmented_control("Part", names, default=names[0]) if len(names) > 1 else None) or names[0]
+        st.iframe(chosen.pages[name], height=1000)
 
 
 def _show_model(logged: Logged, deployment: Deployment) -> None:

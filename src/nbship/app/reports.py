@@ -32,8 +32,8 @@ class Report:
     ----------
     numbers
         Name, value and explanation of each key figure.
-    html
-        The HTML page of the report, if there is one.
+    pages
+        Name -> HTML page of each notebook that shows the report.
     """
 
     window: str
@@ -43,7 +43,7 @@ class Report:
     advice: str
     reasons: tuple[str, ...]
     numbers: tuple[tuple[str, str, str | None], ...]
-    html: Path | None
+    pages: Mapping[str, Path]
 
 
 def newest_reports(folder: Path, *, count: int = 24) -> list[Report]:
@@ -63,7 +63,6 @@ def month_of(timestamp: datetime, zone: ZoneInfo) -> tuple[date, date]:
 
 
 def _report(path: Path, content: Mapping[str, Any]) -> Report | None:
-    page = path.with_name("report.html")
     try:
         return Report(
             window=f"{content['window']['from']} to {content['window']['to']}",
@@ -73,10 +72,16 @@ def _report(path: Path, content: Mapping[str, Any]) -> Report | None:
             advice=content["advice"],
             reasons=tuple(reason["reason"] for reason in content["reasons"]),
             numbers=tuple(_numbers(content)),
-            html=page if page.is_file() else None,
+            pages=_pages(path.parent),
         )
     except (KeyError, TypeError):  # a notebook may write a report of its own
         return None
+
+
+def _pages(folder: Path) -> dict[str, Path]:
+    """Return the pages of notebooks; older reports have one. The cover page, whose words are shown already, is left out."""
+    found = sorted(path for path in folder.glob("*.html") if path.stem != "report") or [folder / "report.html"]
+    return {path.stem.removeprefix("monitor_").replace("_", " ").capitalize(): path for path in found if path.is_file()}
 
 
 def _numbers(content: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
