@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -84,6 +85,20 @@ def test_figures_are_files_named_by_their_headings(watched: Watched) -> None:
     assert [path.name for path in figures] == ["plots-2-rows-more-by-day.png", "plots-2-rows-more-by-day~2.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures)
     assert f'<img src="figures/{figures[0].name}"' in (folder / "report.html").read_text()
+
+
+def test_what_a_killed_run_left_is_removed_a_day_later(watched: Watched) -> None:
+    project = watched(data=SHOWN)
+    for name, age in (("0123456789abcdef", 90_000), ("fedcba9876543210", 60)):
+        left = project.reports / f".{WINDOW.name}.{name}.tmp"
+        left.mkdir(parents=True)
+        (left / "report.json").write_text("{}")
+        os.utime(left, (left.stat().st_mtime - age,) * 2)
+    monitor(project, WINDOW)
+    assert sorted(path.name for path in project.reports.iterdir()) == [
+        f".{WINDOW.name}.fedcba9876543210.tmp",
+        WINDOW.name,
+    ]
 
 
 def test_a_report_is_reproducible(watched: Watched) -> None:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..atomic_write import replacing_folder, write_whole
+from ..atomic_write import remove_temporary, replacing_folder, write_whole
 from ..errors import MonitoringError, NbshipError
 from ..execution import run_in_order
 from ..monitoring import (
@@ -31,6 +31,9 @@ from .notebooks import Kernels
 from .requirements import require_log, require_notebooks, require_package
 
 __all__ = ["Monitored", "choose_window", "monitor", "monitor_windows"]
+
+# A report that another process is writing is younger.
+_ABANDONED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def monitor_windows(
     require_package(project)
     require_log(project)
     require_notebooks(project)
+    remove_temporary((project.reports / window.name for window in windows), age=_ABANDONED_SECONDS)
     with tempfile.TemporaryDirectory(prefix="nbship-") as computed, ExitStack() as stack:
         run = _Run(project, Path(computed), stack, force=force, on_step=on_step, on_done=on_done)
         tasks = run.tasks(windows)
