@@ -17,7 +17,7 @@ TESTS = {
     "lightgbm": ["tests/model/build/test_boosters.py", "-k", "lightgbm"],
     "onnx": ["tests/contracts/test_predictors.py", "-k", "onnx"],
     "postgres": ["tests/contracts/test_logs.py"],
-    "project": ["tests/execution/test_commands.py"],
+    "project": ["tests/execution/test_commands.py", "tests/data/test_sources_over_http.py"],
     "sign": ["tests/model/package/test_signing.py"],
     "sql": ["tests/inference/batch/test_formats.py", "-k", "not postgres"],
     "watch": ["tests/operations/test_report_notebook.py", "tests/alerting/test_private_addresses.py"],

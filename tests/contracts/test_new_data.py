@@ -136,5 +136,11 @@ def test_the_window_that_comes_next_is_the_default(tmp_path: Path) -> None:
         assert str(fetch(shop, "orders", now=later).window) == "2026-06-08 to 2026-06-15"
         assert fetch(shop, "orders", WEEK).state == "held"
         assert fetch(shop, "orders", WEEK, again=True).state == "unchanged"
+        path = shop.root / "windows/orders/2026-06-08_2026-06-15.parquet"
+        content = path.read_bytes()
+        for damage in (path.unlink, lambda: path.write_bytes(b"")):  # by hand, or by a fetch that was killed
+            damage()
+            assert fetch(shop, "orders", WEEK).state == "held"
+            assert path.read_bytes() == content
         with pytest.raises(WindowError, match=r"overlaps the window 2026-06-01 to 2026-06-08, which is held"):
             fetch(shop, "orders", parse_days("2026-06-02", "2026-06-03", zone=ZoneInfo(ZONE)))

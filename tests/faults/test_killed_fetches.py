@@ -141,3 +141,26 @@ def test_a_hanging_database_is_left_in_time(when: str, tmp_path: Path, server: P
     problem = "it did not respond within 2 s|timeout expired" if when == "before" else "it sent nothing for 2 s"
     assert any(text in output for text in problem.split("|")), output
     assert not (root / "windows").exists()
+
+
+def test_a_wrong_password_is_a_sentence_and_a_right_one_is_in_none(
+    tmp_path: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = "host all ann 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\nlocal all all trust"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE ann LOGIN SUPERUSER PASSWORD 'p@ss/word'")
+        (file,) = connection.execute("SHOW hba_file").fetchone() or ("",)
+        lines = " UNION ALL ".join(f"SELECT '{line}'" for line in rules.splitlines())
+        connection.execute(f"COPY ({lines}) TO '{file}'")
+        connection.execute("SELECT pg_reload_conf()")
+    url = server.url.replace("postgres@", "ann:${SHOP_PASSWORD}@")
+    root = write_project(tmp_path / "shop", {"url": url, "table": "orders"})
+    for password, code in (("wrong/word", 1), ("p@ss/word", 0)):
+        monkeypatch.setenv("SHOP_PASSWORD", password)
+        done = subprocess.run(COMMAND, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert "word" not in done.stdout + done.stderr.replace("password", "")
+        if code:
+            assert done.stderr.startswith(
+                "nbship: The source 'orders' rejected the credentials: 'postgresql://127.0.0.1"
+            )

@@ -37,7 +37,7 @@ from ..errors import DataError, SourceDownError, WindowError
 from ..file_locks import changing
 from ..project import Project
 from .fetch_records import accepted_before, record_accepted, record_rejection
-from .tracked_windows import HeldWindow, held_windows, track_window, window_path
+from .tracked_windows import HeldWindow, held_windows, restore_window, track_window, window_path
 
 __all__ = ["FILES_ROOT", "Fetched", "fetch", "source_of"]
 
@@ -126,6 +126,7 @@ def fetch(
             )
         there = next((each for each in held if each.window.name == chosen.name), None)
         if there and not again:
+            restore_window(project, there)
             return _outcome(there, "held")
         with _scratch(project, name) as scratch:
             try:

@@ -19,7 +19,7 @@ from ..dvcstore import Cache, Digests, RepositoryLock, add_to_git, read_content,
 from ..errors import PipelineError, StageError
 from ..project import Project, read_yaml
 
-__all__ = ["HeldWindow", "held_windows", "track_window", "window_path"]
+__all__ = ["HeldWindow", "held_windows", "restore_window", "track_window", "window_path"]
 
 _SUFFIX = ".parquet.dvc"
 
@@ -83,18 +83,27 @@ def track_window(project: Project, name: str, window: DataWindow, *, rows: int, 
     return HeldWindow(name, window, path, rows, quarantined, content.size, content.md5)
 
 
+def restore_window(project: Project, held: HeldWindow) -> None:
+    """Put the file of a window back, if it is missing or not what was accepted, and DVC's cache has it."""
+    repository, digests = read_repository(project.root), Digests(project.cache / "digests.json")
+    if digests.md5(held.path) != held.md5:
+        cache = Cache(repository, digests)
+        with RepositoryLock(repository)():
+            if cache.is_intact(held.md5):
+                cache.link(held.md5, held.path)
+
+
 def _held(project: Project, name: str, file: Path) -> HeldWindow | None:
     """Return the window of a `.dvc` file; None if another program wrote it."""
     content = read_yaml(file, PipelineError)
-    counts = (content.get("meta") or {}).get("nbship")
-    if not isinstance(counts, Mapping):
+    try:
+        counts, (out,) = content["meta"]["nbship"], content["outs"]
+        first, to = (date.fromisoformat(str(counts[key])) for key in ("from", "to"))
+        numbers = int(counts["rows"]), int(counts["quarantined"]), int(out["size"])
+        window = DataWindow(first, to, project.timezone)
+        return HeldWindow(name, window, file.with_suffix(""), *numbers, str(out["md5"]))
+    except (KeyError, TypeError, ValueError):
         return None
-    out = content["outs"][0]
-    first, to = (date.fromisoformat(str(counts[key])) for key in ("from", "to"))
-    window = DataWindow(first, to, project.timezone)
-    return HeldWindow(
-        name, window, file.with_suffix(""), int(counts["rows"]), int(counts["quarantined"]), int(out["size"]), str(out["md5"])
-    )  # fmt: skip
 
 
 def _rendered(content: Mapping[str, Any]) -> str:

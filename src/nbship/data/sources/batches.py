@@ -31,11 +31,14 @@ class Batch:
         The number of each row: its line in a text file, or its position from 1.
     unreadable
         For rows that cannot be read, by their position in the batch: the expectation that they break.
+    file
+        The file, of a source that has several.
     """
 
     table: pa.Table
     numbers: Sequence[int]
     unreadable: Mapping[int, str] = field(default_factory=dict)
+    file: str = ""
 
 
 class Reader(Protocol):

@@ -10,6 +10,7 @@ Bytes do not name their encoding, but some are not possible in the declared one:
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import IO
 
@@ -22,6 +23,8 @@ _BLOCK_BYTES = 1 << 20
 _MOST_CHARACTERS = 10_000_000
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WIDE = ("utf-16", "utf-32")
+# Characters that latin-1 has and that do not occur, but are quotes and dashes of Windows.
+_CONTROL = re.compile("[\x80-\x9f]")
 
 
 def read_lines(stream: IO[bytes], source: DeclaredSource, *, shown: str) -> Iterator[str]:
@@ -34,26 +37,11 @@ def read_lines(stream: IO[bytes], source: DeclaredSource, *, shown: str) -> Iter
     SourceError
         If a line is longer than ten million characters.
     """
-    declared = codecs.lookup(source.settings.encoding).name
-    # Without its byte order mark.
-    decode = codecs.getincrementaldecoder("utf-8-sig" if declared == "utf-8" else declared)().decode
-    as_utf8 = _Utf8() if _is_single_byte(declared) else None
-    rest, line, is_first = "", 1, True
+    decoder = _Decoder(source, shown)
+    rest, line = "", 1
     while True:
         block = stream.read(_BLOCK_BYTES)
-        if is_first and (other := _obviously(block, declared)):
-            raise _other(source, shown, 1, other)
-        is_first = False
-        if as_utf8:
-            as_utf8.feed(block)
-        try:
-            text = rest + decode(block, not block)
-        except UnicodeDecodeError as error:
-            at = line + rest.count("\n") + _newlines(error, declared)
-            raise _other(source, shown, at, _guess(error, declared)) from None
-        if not block and as_utf8 and as_utf8.line:
-            raise _other(source, shown, as_utf8.line, "utf-8")
-        *lines, rest = text.split("\n")
+        *lines, rest = (rest + decoder.decode(block)).split("\n")
         yield from (f"{each}\n" for each in lines)
         line += len(lines)
         if len(rest) > _MOST_CHARACTERS:
@@ -66,21 +54,59 @@ def read_lines(stream: IO[bytes], source: DeclaredSource, *, shown: str) -> Iter
         yield rest
 
 
+class _Decoder:
+    """Decodes the blocks of a file, strictly, and looks for signs of another encoding."""
+
+    def __init__(self, source: DeclaredSource, shown: str) -> None:
+        self._source, self._shown = source, shown
+        self._encoding = codecs.lookup(source.settings.encoding).name
+        # Without its byte order mark.
+        name = "utf-8-sig" if self._encoding == "utf-8" else self._encoding
+        self._decode = codecs.getincrementaldecoder(name)().decode
+        self._as_utf8 = _Utf8() if _is_single_byte(self._encoding) else None
+        self._line, self._control, self._is_first = 1, 0, True
+
+    def decode(self, block: bytes) -> str:
+        """Return the characters of the next block; of an empty one, at the end, what is left."""
+        if self._is_first and (other := _obviously(block, self._encoding)):
+            raise _other(self._source, self._shown, 1, other)
+        self._is_first = False
+        try:
+            text = self._decode(block, not block)
+        except UnicodeDecodeError as error:
+            at = self._line + _newlines(error, self._encoding)
+            raise _other(self._source, self._shown, at, _guess(error, self._encoding)) from None
+        if self._as_utf8:
+            self._compare(block, text, self._as_utf8)
+        self._line += text.count("\n")
+        return text
+
+    def _compare(self, block: bytes, text: str, as_utf8: _Utf8) -> None:
+        """Raise an error if a file of an encoding that has all bytes is in UTF-8, or in that of Windows."""
+        as_utf8.feed(block)
+        if self._encoding == "iso8859-1" and not self._control and (found := _CONTROL.search(text)):
+            self._control = self._line + text.count("\n", 0, found.start())
+        if self._control and not as_utf8.is_valid:
+            raise _other(self._source, self._shown, self._control, "cp1252")
+        if not block and as_utf8.line:
+            raise _other(self._source, self._shown, as_utf8.line, "utf-8")
+
+
 class _Utf8:
     """Whether all bytes are UTF-8, and the first line with a character beyond ASCII."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._is_valid, self._lines, self._first = True, 1, 0
+        self.is_valid, self._lines, self._first = True, 1, 0
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes, or none at the end."""
-        if not self._is_valid:
+        if not self.is_valid:
             return
         try:
             self._decode(block, not block)
         except UnicodeDecodeError:
-            self._is_valid = False
+            self.is_valid = False
             return
         if not self._first and not block.isascii():
             start = next(number for number, byte in enumerate(block) if byte > 127)
@@ -90,7 +116,7 @@ class _Utf8:
     @property
     def line(self) -> int:
         """The line that shows that the file is in UTF-8; 0 if none does."""
-        return self._first if self._is_valid else 0
+        return self._first if self.is_valid else 0
 
 
 def _is_single_byte(encoding: str) -> bool:

@@ -8,6 +8,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
 from typing import IO, Any
@@ -59,7 +60,8 @@ class FileReader:
             shown = self._shown or _relative(path, self._source.root)
             try:
                 before = _stamp(path)
-                yield from self._batches(path, shown)
+                for batch in self._batches(path, shown):
+                    yield replace(batch, file=shown) if len(self._files) > 1 else batch
                 after = _stamp(path)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise incomplete(self._source, shown, "its compressed content ends early or is damaged") from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..sources import DeclaredSource, record_batches
-from .facts import Facts
+from .facts import FILE_NUMBERS, Facts
 from .reading import BAD, NUMBER, ROWS_FILE, bad_schema, row_schema
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = ["QUARANTINE_FILE", "WINDOW_FILE", "write_canonical"]
 WINDOW_FILE, QUARANTINE_FILE = "window.parquet", "quarantine.parquet"
 _GROUP_ROWS = 100_000
 _MEMORY = "512MB"
+# Names that no declared column is called by.
+_NUMBER, _PLACE, _MORE, _LAST = (f'"{name}"' for name in (NUMBER, "nbship:place", "nbship:more", "nbship:last"))
 
 
 def write_canonical(source: DeclaredSource, facts: Facts, folder: Path) -> Facts:
@@ -39,31 +41,47 @@ def write_canonical(source: DeclaredSource, facts: Facts, folder: Path) -> Facts
         connection.execute("SET TimeZone = 'UTC'")
         connection.read_parquet(str(folder / ROWS_FILE)).create_view("found")
         connection.read_parquet(str(folder / BAD)).create_view("bad")
-        order = _order(source)
+        names, order = ", ".join(map(_quoted, source.columns)), _order(source)
         if source.settings.key:
-            partition = ", ".join(map(_quoted, source.settings.key))
-            place = f"row_number() OVER (PARTITION BY {partition} ORDER BY {order}, {_quoted(NUMBER)})"
-            connection.execute(f"CREATE TABLE placed AS SELECT *, {place} AS place FROM found")
-            others = connection.execute(
-                f"SELECT count(*), min({_quoted(NUMBER)}) FROM placed WHERE place > 1"
-            ).fetchall()[0]
-            reason = f"is the only row with its {', '.join(source.settings.key)}"
-            accepted = "SELECT * EXCLUDE (place) FROM placed WHERE place = 1"
-            row = "{" + ", ".join(f"{_literal(name)}: {_quoted(name)}" for name in source.columns) + "}"
-            duplicates = f"UNION ALL SELECT {_quoted(NUMBER)}, {_literal(reason)}, CAST(to_json({row}) AS VARCHAR) FROM placed WHERE place > 1"
+            count, first = _place(connection, source, order)
+            rows, accepted = facts.rows - count, f"SELECT {names} FROM placed WHERE {_PLACE} = 1"
+            bad = f"SELECT * FROM bad UNION ALL {_duplicates(source, facts)}"
         else:
-            names = ", ".join(map(_quoted, source.columns))
-            repeated = f"SELECT count(*) - 1 AS more, max({_quoted(NUMBER)}) AS last FROM found GROUP BY {names} HAVING more > 0"
-            others = connection.execute(f"SELECT coalesce(sum(more), 0), min(last) FROM ({repeated})").fetchall()[0]
-            accepted, duplicates = "SELECT * FROM found", ""
-        count, first = int(others[0]), int(others[1] or 0)
-        names = ", ".join(map(_quoted, source.columns))
-        _write(
-            connection, f"SELECT {names} FROM ({accepted}) ORDER BY {order}", row_schema(source), folder / WINDOW_FILE
-        )
-        _write(connection, f"SELECT * FROM (SELECT * FROM bad {duplicates}) ORDER BY ALL", bad_schema(), folder / QUARANTINE_FILE)  # fmt: skip
-    rows = facts.rows - count if source.settings.key else facts.rows
+            count, first = _count_equal(connection, names)
+            rows, accepted, bad = facts.rows, f"SELECT {names} FROM found", "SELECT * FROM bad"
+        _write(connection, f"{accepted} ORDER BY {order}", row_schema(source), folder / WINDOW_FILE)
+        _write(connection, f"SELECT * FROM ({bad}) ORDER BY ALL", bad_schema(), folder / QUARANTINE_FILE)
     return msgspec.structs.replace(facts, rows=rows, duplicates=count, first_duplicate=first)
+
+
+def _place(connection: duckdb.DuckDBPyConnection, source: DeclaredSource, order: str) -> tuple[int, int]:
+    """Number the rows of each key; return how many are not the first, and the smallest number of these."""
+    key = ", ".join(map(_quoted, source.settings.key))
+    place = f"row_number() OVER (PARTITION BY {key} ORDER BY {order}, {_NUMBER}) AS {_PLACE}"
+    connection.execute(f"CREATE TABLE placed AS SELECT *, {place} FROM found")
+    return _counted(connection, f"SELECT count(*), min({_NUMBER}) FROM placed WHERE {_PLACE} > 1")
+
+
+def _count_equal(connection: duckdb.DuckDBPyConnection, names: str) -> tuple[int, int]:
+    """Return how many rows equal another one, and the smallest number of one that came last."""
+    equal = f"SELECT count(*) - 1 AS {_MORE}, max({_NUMBER}) AS {_LAST} FROM found GROUP BY {names} HAVING count(*) > 1"
+    return _counted(connection, f"SELECT coalesce(sum({_MORE}), 0), min({_LAST}) FROM ({equal})")
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:
+    count, first = connection.execute(query).fetchall()[0]
+    return int(count), int(first or 0)
+
+
+def _duplicates(source: DeclaredSource, facts: Facts) -> str:
+    """Return the query of the rows that are not the first of their key, as quarantined rows."""
+    files = f"[{', '.join(map(_literal, facts.files))}]::VARCHAR[]"
+    file = f"coalesce(list_extract({files}, {_NUMBER} // {FILE_NUMBERS} + 1), '')"
+    reason = _literal(f"is the only row with its {', '.join(source.settings.key)}")
+    row = "{" + ", ".join(f"{_literal(name)}: {_quoted(name)}" for name in source.columns) + "}"
+    return (
+        f"SELECT {file}, {_NUMBER} % {FILE_NUMBERS}, {reason}, to_json({row})::VARCHAR FROM placed WHERE {_PLACE} > 1"
+    )
 
 
 def _order(source: DeclaredSource) -> str:

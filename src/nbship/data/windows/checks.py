@@ -78,7 +78,7 @@ def _check_order_of_dates(source: DeclaredSource, window: DataWindow, facts: Fac
         format = source.settings.dates[name]
         raise WindowError(
             f"The source '{source.name}' has another date order: in the declared format '{format}' of column '{name}', {counted(facts.rows, 'row')} of {window} {plural(facts.rows, 'is', 'are')} found; "
-            f"in '{exchange_day_and_month(format)}', {facts.exchanged:,}, the first in {facts.unit} {facts.first_exchanged}. Correct '{source.key}.dates.{name}', or the source.",
+            f"in '{exchange_day_and_month(format)}', {facts.exchanged:,}, the first in {facts.place(facts.first_exchanged)}. Correct '{source.key}.dates.{name}', or the source.",
             problem="dates",
         )
 
@@ -93,7 +93,7 @@ def _check_bad_rows(source: DeclaredSource, window: DataWindow, facts: Facts) ->
             _reject_format(source, facts, failure, share)
         if failure.column in facts.decimals:
             _reject_decimals(source, facts, failure, share)
-    shown = [f"'{each.expectation}' fails in {counted(each.rows, 'row')}, first in {facts.unit} {each.first}" for each in facts.failures]  # fmt: skip
+    shown = [f"'{each.expectation}' fails in {counted(each.rows, 'row')}, first in {facts.place(each.first)}" for each in facts.failures]  # fmt: skip
     raise WindowError(
         f"The source '{source.name}' has too many bad rows: {share}, more than {source.settings.max_bad_share:.2%}. "
         f"{listed(shown, most=3, separator='; ')}. Correct the source, or what '{source.key}' declares.",
@@ -110,7 +110,7 @@ def _reject_format(source: DeclaredSource, facts: Facts, failure: Failure, share
     fits = "ISO 8601 reads" if facts.formats[name] == "iso" else f"'{facts.formats[name]}' reads"
     remedy = "remove" if facts.formats[name] == "iso" else "correct"
     raise WindowError(
-        f"The source '{source.name}' has another {what}: {facts.unit} {failure.first} of column '{name}' is not in "
+        f"The source '{source.name}' has another {what}: column '{name}' of {facts.place(failure.first)} is not in "
         f"{f'the declared format {declared!r}' if declared else 'ISO 8601'} ({share}); {fits} all values. If the source changed, {remedy} '{source.key}.dates.{name}'.",
         problem="dates",
     )
@@ -119,7 +119,7 @@ def _reject_format(source: DeclaredSource, facts: Facts, failure: Failure, share
 def _reject_decimals(source: DeclaredSource, facts: Facts, failure: Failure, share: str) -> NoReturn:
     other = "," if source.settings.decimal == "." else "."
     raise WindowError(
-        f"The source '{source.name}' has another decimal mark: {facts.unit} {failure.first} of column '{failure.column}' has '{other}', "
+        f"The source '{source.name}' has another decimal mark: column '{failure.column}' of {facts.place(failure.first)} has '{other}', "
         f"and '{source.settings.decimal}' is declared ({share}). Correct '{source.key}.decimal', or the source.",
         problem="decimal",
     )
@@ -133,7 +133,7 @@ def _check_duplicates(source: DeclaredSource, facts: Facts) -> None:
         return
     what = f"have the {', '.join(key)} of another row" if key else "equal another row"
     raise WindowError(
-        f"The source '{source.name}' has duplicate rows: {facts.duplicates:,} of {total:,} {what}, first in {facts.unit} {facts.first_duplicate}. "
+        f"The source '{source.name}' has duplicate rows: {facts.duplicates:,} of {total:,} {what}, first in {facts.place(facts.first_duplicate)}. "
         f"It was probably loaded twice: remove one load{'' if key else ', or declare a key'}.",
         problem="duplicates",
     )

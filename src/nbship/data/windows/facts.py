@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-__all__ = ["Facts", "Failure"]
+__all__ = ["FILE_NUMBERS", "Facts", "Failure"]
+
+# Rows are numbered within their file; those of the next file begin here.
+FILE_NUMBERS = 1 << 40
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -37,6 +40,8 @@ class Facts(msgspec.Struct, frozen=True):
     ----------
     unit
         What a row's number counts: "line" or "row".
+    files
+        The files that numbers are of; empty for a source that is one.
     rows
         The accepted rows of the window.
     outside
@@ -68,3 +73,13 @@ class Facts(msgspec.Struct, frozen=True):
     exchanged: int = 0
     first_exchanged: int = 0
     decimals: list[str] = []
+    files: list[str] = []
+
+    def place(self, number: int) -> str:
+        """Return where a row is, for messages.
+
+        >>> Facts("line", files=["1.csv", "2.csv"]).place(FILE_NUMBERS + 170), Facts("row").place(3)
+        ("line 170 of '2.csv'", 'row 3')
+        """
+        file = f" of '{self.files[number // FILE_NUMBERS]}'" if self.files else ""
+        return f"{self.unit} {number % FILE_NUMBERS}{file}"

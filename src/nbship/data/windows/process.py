@@ -50,6 +50,8 @@ def read_in_process(source: DeclaredSource, window: DataWindow, folder: Path) ->
             with suppress(BrokenPipeError):
                 process.stdin.write(msgspec.json.encode(request) + b"\n")
             last = _follow(source, process)
+            if last is None:
+                process.wait()
         finally:
             process.kill()
             process.communicate()
@@ -102,9 +104,16 @@ def _late(source: DeclaredSource, step: str, *, is_total: bool) -> SourceDownErr
 
 
 def _crashed(source: DeclaredSource, code: int, output: str) -> SourceError:
+    if code < 0:
+        return SourceError(
+            f"The source '{source.name}' cannot be read: its reader was ended by signal {-code}, for lack of memory perhaps. Read shorter windows."
+        )
+    # The message may quote a row.
     lines = output.strip().splitlines()
-    reason = first_line(lines[-1] if lines else f"exit code {code}", most=200).rstrip(".")
-    return SourceError(f"The source '{source.name}' cannot be read: its reader ended ({reason}). Report this.")
+    reason = first_line(lines[-1].partition(":")[0] if lines else f"exit code {code}", most=80)
+    return SourceError(
+        f"The source '{source.name}' cannot be read: its reader failed ({reason}). This is a bug in nbship: report it."
+    )
 
 
 def _facts(outcome: Mapping[str, Any]) -> Facts:

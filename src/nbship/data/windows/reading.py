@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..sources import Batch, DataWindow, DeclaredSource, Reader
 from .columns import arrow_type, convert_column
 from .dates import exchange_day_and_month, fitting_format, parse_timestamps
-from .facts import Facts, Failure
+from .facts import FILE_NUMBERS, Facts, Failure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,10 +39,10 @@ def row_schema(source: DeclaredSource) -> pa.Schema:
 
 
 def bad_schema() -> pa.Schema:
-    """Return the schema of quarantined rows: their numbers, the broken expectations, and the rows as JSON."""
+    """Return the schema of quarantined rows: file and number, the broken expectations, and the row as JSON."""
     import pyarrow as pa
 
-    return pa.schema([("number", pa.int64()), ("reasons", pa.string()), ("row", pa.string())])
+    return pa.schema([("file", pa.string()), ("number", pa.int64()), ("reasons", pa.string()), ("row", pa.string())])
 
 
 def read_window(source: DeclaredSource, window: DataWindow, reader: Reader, folder: Path) -> Facts:
@@ -78,6 +78,7 @@ class _Counts:
         self._rows = self._outside = self._bad = self._exchanged = self._unexchanged = 0
         self._first_exchanged = 0
         self._latest = ""
+        self._files: dict[str, int] = {}
         self._failures: dict[tuple[str, str], tuple[int, int]] = {}
         self._texts: dict[str, dict[str, None]] = {name: {} for name in source.columns}
         self._commas: dict[str, None] = {}
@@ -88,6 +89,8 @@ class _Counts:
         import pyarrow as pa
 
         numbers = np.asarray(batch.numbers, dtype=np.int64)
+        if batch.file:
+            numbers = numbers + self._files.setdefault(batch.file, len(self._files)) * FILE_NUMBERS
         unreadable = np.zeros(len(numbers), dtype=bool)
         unreadable[list(batch.unreadable)] = True
         columns: dict[str, pa.Array] = {}
@@ -109,7 +112,7 @@ class _Counts:
         accepted = inside & ~is_bad
         self._count(columns, numbers, broken, accepted, is_bad)
         self._sample(batch, broken)
-        self._count_exchanged(batch, inside)
+        self._count_exchanged(batch, numbers, inside)
         table = pa.table({**columns, NUMBER: numbers})
         return table.filter(pa.array(accepted)), self._quarantined(batch, numbers, broken, is_bad)
 
@@ -128,6 +131,7 @@ class _Counts:
             exchanged=0 if self._unexchanged else self._exchanged,
             first_exchanged=self._first_exchanged,
             decimals=list(self._commas),
+            files=list(self._files),
         )
 
     def _count(
@@ -166,7 +170,8 @@ class _Counts:
         rows = batch.table.take(pa.array(positions)).to_pylist()
         reasons = ["; ".join(text for _, text, mask in broken if mask[position]) for position in positions]
         texts = [json.dumps(row, default=str, ensure_ascii=False) for row in rows]
-        return pa.table([pa.array(numbers[positions]), reasons, texts], schema=bad_schema())
+        columns = [[batch.file] * len(rows), numbers[positions] % FILE_NUMBERS, reasons, texts]
+        return pa.table(columns, schema=bad_schema())
 
     def _inside(self, times: pa.Array) -> np.ndarray[Any, Any]:
         import pyarrow as pa
@@ -200,7 +205,7 @@ class _Counts:
                 if any(pc.any(pc.match_substring(values.filter(pa.array(mask)), other)).as_py() for mask in failed):
                     self._commas[name] = None
 
-    def _count_exchanged(self, batch: Batch, inside: np.ndarray[Any, Any]) -> None:
+    def _count_exchanged(self, batch: Batch, numbers: np.ndarray[Any, Any], inside: np.ndarray[Any, Any]) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -213,7 +218,7 @@ class _Counts:
             moved = self._inside(found)
             self._exchanged += int(moved.sum())
             if not self._first_exchanged and (moved & ~inside).any():
-                self._first_exchanged = int(batch.numbers[int((moved & ~inside).argmax())])
+                self._first_exchanged = int(numbers[(moved & ~inside).argmax()])
 
     def _format(self, name: str) -> str | None:
         if not name or self._source.columns[name].kind != "timestamp":
