@@ -19,6 +19,7 @@ from services import postgres_url
 from nbship.errors import LogError, UnknownPredictionError
 from nbship.model.signature import Field, Output, Signature
 from nbship.prediction_log import Label, SqlLog, Usage, export_records, open_log, predictions, pseudonym
+from nbship.prediction_log.records import to_micros
 
 HOUR = timedelta(hours=1)
 
@@ -46,8 +47,9 @@ def test_a_window_includes_its_start_and_not_its_end(log: SqlLog) -> None:
     log.append(*hours, batch(id="in", last_event=NOON + HOUR), batch(id="out", first_event=NOON + 3 * HOUR))
     assert list(log.records(NOON + HOUR, NOON + 3 * HOUR)) == hours[1:3]
     assert list(log.requests(NOON - 2 * HOUR, NOON)) == hours[2:0:-1]
-    timings = [(each.id, each.at, each.error, each.latency_ms) for each in hours[2:0:-1]]
-    assert list(log.timings(NOON - 2 * HOUR, NOON)) == timings
+    (timings,) = log.timings(NOON - 2 * HOUR, NOON)
+    assert timings.at == tuple(to_micros(each.at) for each in hours[2:0:-1])
+    assert timings.latency_ms == tuple(each.latency_ms for each in hours[2:0:-1])
     assert [run.id for run in log.batches(NOON + HOUR, NOON + 3 * HOUR)] == ["in"]
     assert log.counts(NOON, NOON + HOUR) == (1, 1, 1, 0, 0)
     assert log.recent(2) == hours[:1:-1]

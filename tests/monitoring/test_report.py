@@ -4,7 +4,7 @@ import doctest
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ from nbship.monitoring.report import Observed, build_report
 from nbship.monitoring.report_file import read_report, write_report
 from nbship.monitoring.service import service
 from nbship.monitoring.window import parse_window
-from nbship.prediction_log import Record
+from nbship.prediction_log import LoggedTimings
 
 WINDOW = parse_window("2024-07-01", "2024-08-01", zone=ZoneInfo("Europe/Zurich"))
 EDGES = np.linspace(-2, 2, 9)
@@ -227,14 +227,9 @@ def test_values_are_measured_by_their_error() -> None:
     _draw_everything(report)
 
 
-def _record(error: str | None, latency: float) -> Record:
-    at = datetime(2024, 7, 3, tzinfo=UTC)
-    return Record("id", at, "shops", "abc", "abc", "me", "rest", "{}", None if error else "{}", error, latency)
-
-
 def test_the_service_is_measured_by_its_own_records() -> None:
-    records = [_record(None, float(k)) for k in range(90)] + [_record("{}", 1.0)] * 10
-    report = _report(_frame(1, 3000), service=service(records))
+    timings = LoggedTimings([1_704_067_200_000_000] * 100, [*map(float, range(90)), *[None] * 10])
+    report = _report(_frame(1, 3000), service=service([timings]))
     assert report["service"]["share_errors"] == 0.1
     assert report["service"]["latency_ms"]["p50"] == pytest.approx(44.5)
     assert report["service"]["verdict"] == "alert"

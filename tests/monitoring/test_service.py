@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nbship.monitoring import plots, tables
 from nbship.monitoring.service import judge_service, resources, service, training
-from nbship.prediction_log import Timing, Usage
+from nbship.prediction_log import LoggedTimings, Usage
+from nbship.prediction_log.records import to_micros
 from nbship.run_records import RunRecord
 
 START = datetime(2024, 7, 1, tzinfo=UTC)
 REQUESTS = 2000
 
 
-def _requests(seed: int, *, errors: float = 0.001, slower: float = 1.0, count: int = REQUESTS) -> Iterator[Timing]:
+def _requests(seed: int, *, errors: float = 0.001, slower: float = 1.0, count: int = REQUESTS) -> LoggedTimings:
     """Requests of a week; latency is log-normal, as it is on a shared machine, and half a millisecond in the middle."""
     random = np.random.default_rng(seed)
     latency = slower * random.lognormal(np.log(0.5), 0.6, count)
-    for k, at in enumerate(np.sort(random.uniform(0, 7 * 86_400, count))):
-        error = "{}" if random.random() < errors else None
-        yield Timing(str(k), START + timedelta(seconds=float(at)), error, float(latency[k]))
+    seconds = np.sort(random.uniform(0, 7 * 86_400, count))
+    answered = [None if random.random() < errors else float(each) for each in latency]
+    return LoggedTimings([to_micros(START + timedelta(seconds=float(at))) for at in seconds], answered)
 
 
 def _week(seed: int, **planted: float) -> dict[str, Any]:
-    return service(_requests(seed, **planted))
+    return service([_requests(seed, **planted)])
 
 
 def _judged(week: dict[str, Any], earlier: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -58,15 +60,21 @@ def test_a_slow_model_is_found_and_named() -> None:
 
 
 def test_numbers_of_a_window() -> None:
-    timings = list(_requests(1, errors=0.1))
-    found = service(timings, zone=ZoneInfo("America/New_York"))
-    latencies = np.array([each.latency_ms for each in timings if each.error is None])
+    timings = _requests(1, errors=0.1)
+    halves = [LoggedTimings(timings.at[rows], timings.latency_ms[rows]) for rows in (slice(900), slice(900, None))]
+    found = service(halves, zone=ZoneInfo("America/New_York"))
+    latencies = np.array([each for each in timings.latency_ms if each is not None])
     assert found["errors"] == REQUESTS - len(latencies)
     assert found["latency_ms"]["p99"] == pytest.approx(np.percentile(latencies, 99))
     assert sum(day["requests"] for day in found["days"]) == REQUESTS
     # The first hours of July in UTC are June in New York.
     assert [found["days"][0]["date"], found["days"][-1]["date"]] == ["2024-06-30", "2024-07-07"]
-    assert found["from"] == timings[0].at.isoformat()
+    assert datetime.fromisoformat(found["from"]) == START + timedelta(microseconds=timings.at[0] - to_micros(START))
+    days = pd.DataFrame({"latency": timings.latency_ms}).groupby(
+        pd.to_datetime(timings.at, unit="us", utc=True).tz_convert("America/New_York").strftime("%Y-%m-%d")
+    )["latency"]
+    assert {day["date"]: day["requests"] for day in found["days"]} == days.size().to_dict()
+    assert [day["p95"] for day in found["days"]] == pytest.approx(days.quantile(0.95).tolist())
 
 
 def test_few_requests_are_not_judged() -> None:

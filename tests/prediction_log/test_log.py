@@ -141,19 +141,22 @@ def test_every_reader_returns_only_the_served_entries_of_its_model(tmp_path: Pat
         # Everything that reads the log, so that a new reader is not forgotten.
         read = {
             "records": [each.id for each in log.records(start, end)] == [one.id],
+            "prediction_columns": [id for part in log.prediction_columns(start, end) for id in part.id] == [one.id],
             "requests": [each.id for each in log.requests(start, end)] == [one.id],
-            "timings": [each.id for each in log.timings(start, end)] == [one.id],
+            "timings": [len(part.at) for part in log.timings(start, end)] == [1],
             "recent": [each.id for each in log.recent(10)] == [one.id],
             "chunks": [each.id for part in log.chunks() for each in part] == [one.id],
             "batches": [each.model for each in log.batches()] == ["one"],
             "batch": log.batch("b0000000000000002") == [],
             "labels": [each.label for each in log.labels()] == ["1"],
-            "counts": log.counts(start, end) == (1, 1, 1, 1, 1),
             "usage": [each.model for each in log.usage(start, end)] == ["one"],
+            "counts": log.counts(start, end) == (1, 1, 1, 1, 1),
             "last_event": log.last_event() == moment,
             "known": log.known([one.id, shadow.id, other.id]) == {one.id},
             "known_keys": log.known_keys(['{"k":1}', '{"k":2}', '{"k":3}']) == {'{"k":1}'},
             "labels_of": [each.label for each in log.labels_of([one.id, other.id], ['{"k":1}'])] == ["1"],
+            "labels_by_id": len(log.labels_by_id([one.id, other.id]).number) == 0,
+            "labels_by_keys": log.labels_by_keys(['{"k":1}']).label == ("1",),
         }
         assert [name for name, right in read.items() if not right] == []
         writing = {

@@ -18,7 +18,6 @@ from nbship.prediction_log import (
     keys_of_frame,
     new_id,
     open_log,
-    parts,
     predictions,
     row_id,
     sql,
@@ -188,12 +187,12 @@ def test_without_event_time_there_are_no_windows(tmp_path: Path) -> None:
 
 def test_a_window_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    read = SqlLog._read
+    read = SqlLog._fetched
 
-    def counted(log: SqlLog, kind: type, *words, **options):
-        found = list(read(log, kind, *words, **options))
+    def counted(log: SqlLog, *words, **options):
+        found = read(log, *words, **options)
         sizes.append(len(found))
-        return iter(found)
+        return found
 
     with open_log(tmp_path / "log.sqlite") as log:
         for number in range(60):
@@ -206,10 +205,9 @@ def test_a_window_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         made = list(log.requests(START, datetime.now(UTC)))
         monkeypatch.setattr(sql, "_ROWS", 7)
         monkeypatch.setattr(sql, "_VALUES", 3)
-        monkeypatch.setattr(parts, "_ROWS", 5)
-        monkeypatch.setattr(SqlLog, "_read", counted)
+        monkeypatch.setattr(SqlLog, "_fetched", counted)
         pd.testing.assert_frame_equal(predictions(log, SIGNATURE, start=START, end=END), whole)
         assert list(log.requests(START, datetime.now(UTC))) == made
     assert (len(whole), len(made)) == (54, 60)
     assert max(sizes) == 7
-    assert sizes.count(7) == 2 * 8
+    assert sizes.count(7) == 7 + 8

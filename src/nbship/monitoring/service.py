@@ -5,19 +5,19 @@ The window is one of log time: when the service responded, and not when the even
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from ..model.signature import to_local
 from ..text import plural
 from .verdict import ALERT, INSUFFICIENT, OK, WARNING, worst
 
 if TYPE_CHECKING:
-    from ..prediction_log import Record, Timing, Usage
+    from ..prediction_log import LoggedTimings, Usage
     from ..run_records import RunRecord
 
 __all__ = ["judge_service", "resources", "service", "training"]
@@ -31,13 +31,13 @@ _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 _UTC = ZoneInfo("UTC")
 
 
-def service(records: Iterable[Record | Timing], *, zone: ZoneInfo = _UTC) -> dict[str, Any]:
+def service(timings: Iterable[LoggedTimings], *, zone: ZoneInfo = _UTC) -> dict[str, Any]:
     """Count requests and errors of the service, and measure latency.
 
     Parameters
     ----------
-    records
-        Requests that were answered in the window, rejected ones included.
+    timings
+        Of the requests that were answered in the window, in parts.
     zone
         The time zone of the days.
 
@@ -48,21 +48,22 @@ def service(records: Iterable[Record | Timing], *, zone: ZoneInfo = _UTC) -> dic
         validated row to its prediction), `from` and `to` (first and last response, UTC), `days` (each `date`, `requests`,
         `errors`, `p50`, `p95`), `verdict` and `reason`.
     """
-    times, latencies = array("d"), array("d")
-    for record in records:
-        times.append(record.at.timestamp())
-        latencies.append(record.latency_ms if record.error is None else np.nan)
-    at, latency = np.array(times), np.array(latencies)
-    failed = np.isnan(latency)
-    requests, errors = len(at), int(failed.sum())
+    times, latencies = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    for part in timings:
+        times.append(np.array(part.at, dtype=np.int64))
+        # None is NaN.
+        latencies.append(np.array(part.latency_ms, dtype=np.float64))
+    at, latency = np.concatenate(times), np.concatenate(latencies)
+    answered = latency[~np.isnan(latency)]
+    requests, errors = len(at), len(at) - len(answered)
     found = {
         "requests": requests,
         "errors": errors,
         "share_errors": errors / requests if requests else None,
-        "latency_ms": _quantiles(latency[~failed]),
-        "from": _moment(at.min()) if requests else None,
-        "to": _moment(at.max()) if requests else None,
-        "days": _days(at, latency, failed, zone),
+        "latency_ms": _quantiles(answered),
+        "from": _moment(int(at.min())) if requests else None,
+        "to": _moment(int(at.max())) if requests else None,
+        "days": _days(at, latency, zone),
     }
     return found | judge_service(found, ())
 
@@ -150,22 +151,18 @@ def training(records: Iterable[RunRecord]) -> list[dict[str, Any]]:
     return [{name: getattr(record, name) for name in names} for record in last.values()]
 
 
-def _days(at: Any, latency: Any, failed: Any, zone: ZoneInfo) -> list[dict[str, Any]]:
+def _days(at: Any, latency: Any, zone: ZoneInfo) -> list[dict[str, Any]]:
     if not len(at):
         return []
-    import pandas as pd
-
-    local = pd.to_datetime(at, unit="s", utc=True).tz_convert(zone).tz_localize(None)
-    rows = pd.DataFrame({"date": local.strftime("%Y-%m-%d"), "latency": latency, "failed": failed})
-    return [
-        {
-            "date": str(date),
-            "requests": len(day),
-            "errors": int(day["failed"].sum()),
-            **{name: _quantiles(day["latency"].dropna().to_numpy())[name] for name in ("p50", "p95")},
-        }
-        for date, day in rows.groupby("date")
-    ]
+    local = to_local(at.view("datetime64[us]"), zone.key).astype("datetime64[D]")
+    order = np.argsort(local, kind="stable")
+    dates, starts = np.unique(local[order], return_index=True)
+    found = []
+    for date, day in zip(dates, np.split(latency[order], starts[1:]), strict=True):
+        answered = day[~np.isnan(day)]
+        quantiles = _quantiles(answered)
+        found.append({"date": str(date), "requests": len(day), "errors": len(day) - len(answered), "p50": quantiles["p50"], "p95": quantiles["p95"]})  # fmt: skip
+    return found
 
 
 def _quantiles(latencies: Any) -> dict[str, float | None]:
@@ -174,5 +171,5 @@ def _quantiles(latencies: Any) -> dict[str, float | None]:
     return dict(zip(_QUANTILES, map(float, np.quantile(latencies, list(_QUANTILES.values()))), strict=True))
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+def _moment(micros: int) -> str:
+    return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)).isoformat()

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from .batches import batch_rows, digest_of, find_run, output_fields, row_id, split_id
 from .commits import GroupCommit, PendingCommit
+from .key_columns import keys_of_frame
 from .key_index import batch_keys
-from .keys import StoredRow, keys_of, keys_of_frame, store_row
+from .keys import StoredRow, keys_of, store_row
 from .log import PredictionLog, log_address, open_log, shown_address
-from .parts import Part, Parts, input_column, require_event_time
 from .postgres import connect_server, server_errors
-from .reader import latest_event, predictions
-from .records import BatchRun, Label, Record, Timing, Usage, as_json, new_id, pseudonym
+from .records import BatchRun, Label, Record, Usage, as_json, new_id, pseudonym
 from .redaction import is_redacted, mark_redacted, redacted, redacted_fields, store_rejected, stored_fields
 from .retention import belongs_to, export_records, forget_subject
-from .rows import Entry
+from .rows import Entry, LoggedTimings
 from .sql import SqlLog
+from .windows import Part, Parts, input_column, latest_event, predictions, require_event_time
 
 __all__ = [
     "BatchRun",
     "Entry",
     "GroupCommit",
     "Label",
+    "LoggedTimings",
     "Part",
     "Parts",
     "PendingCommit",
@@ -28,7 +29,6 @@ __all__ = [
     "Record",
     "SqlLog",
     "StoredRow",
-    "Timing",
     "Usage",
     "as_json",
     "batch_keys",

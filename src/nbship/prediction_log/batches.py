@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import LogError, SourceError, UnknownPredictionError
 from ..model.signature import Field, Signature
 from ..tabular import Source, digest_of, read_chunks
@@ -16,9 +18,13 @@ from .redaction import stored_fields
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..model.signature import Column
+
 __all__ = ["batch_rows", "digest_of", "find_run", "intact_run", "output_fields", "row_id", "split_id"]
 
 _SEPARATOR = "-"
+# Larger chunks are read little faster, and take more memory than all else.
+_ROWS = 20_000
 
 
 def row_id(run: str, number: int) -> str:
@@ -102,26 +108,45 @@ def output_fields(signature: Signature, path: str, *, keys: bool = True) -> tupl
     return (*key_fields, Field("prediction_id", "string"), *outputs)
 
 
-def batch_rows(run: BatchRun, signature: Signature) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+def batch_rows(
+    run: BatchRun, signature: Signature, *, coded: bool = False
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Read a run's rows in chunks: a frame of inputs, and a frame of `prediction_id` and outputs.
 
-    The index of both is the row number in the input.
+    The index of both is the row number in the input. Categories may be categoricals if `coded`.
     """
     outputs = _outputs(run, signature)
     following = next(outputs, None)
     # Input and output are chunked differently: the output lacks the rejected rows.
-    for chunk in read_chunks(Source.parse(run.input_path), stored_fields(run.input_path, signature)):
-        while following is not None and following.index[0] <= chunk.raw.index[-1]:
-            matched = following[following.index <= chunk.raw.index[-1]]
+    fields = stored_fields(run.input_path, signature)
+    for chunk in read_chunks(Source.parse(run.input_path), fields, rows=_ROWS, coded=coded):
+        while following is not None and following.index[0] < chunk.index.stop:
+            count = int(following.index.searchsorted(chunk.index.stop))
             # A forgotten row is null in the input, and may still be in an output that the user owns.
-            present = matched[matched.index.isin(chunk.frame.index)]
-            yield chunk.frame.loc[present.index], present
-            following = following.iloc[len(matched) :] if len(matched) < len(following) else next(outputs, None)
+            places = chunk.frame.index.get_indexer(following.index[:count])
+            present = places >= 0
+            yield _taken(chunk.frame, places[present]), _taken(following, np.flatnonzero(present))
+            following = following.iloc[count:] if count < len(following) else next(outputs, None)
+
+
+def _taken(frame: pd.DataFrame, places: Column) -> pd.DataFrame:
+    """Return the rows at ascending places, without a copy if they follow one another."""
+    if not len(places):
+        return frame.iloc[:0]
+    first, last = int(places[0]), int(places[-1])
+    return frame.iloc[first : last + 1] if last - first + 1 == len(places) else frame.take(places)
 
 
 def _outputs(run: BatchRun, signature: Signature) -> Iterator[pd.DataFrame]:
-    for chunk in read_chunks(Source.parse(run.output_path), output_fields(signature, run.output_path, keys=False)):
+    import pandas as pd
+
+    for chunk in read_chunks(
+        Source.parse(run.output_path), output_fields(signature, run.output_path, keys=False), rows=_ROWS
+    ):
         frame = chunk.frame
         if len(frame):
-            frame.index = frame["prediction_id"].str.rpartition(_SEPARATOR)[2].astype("int64").to_numpy()
+            ids = frame["prediction_id"].tolist()
+            # The ids of a run differ in the row number only.
+            start = len(ids[0].rpartition(_SEPARATOR)[0]) + 1
+            frame.index = pd.Index(np.array([int(id[start:]) for id in ids], dtype=np.int64))
             yield frame

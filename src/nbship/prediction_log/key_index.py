@@ -23,7 +23,7 @@ from ..errors import LogError
 from ..model.signature import Signature
 from ..tabular import Source, read_chunks
 from .batches import intact_run, output_fields
-from .keys import keys_of_frame
+from .key_columns import keys_of_frame
 from .log import PredictionLog
 from .pruning import KEY_INDEXES
 from .records import BatchRun

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,10 +17,7 @@ import msgspec
 from ..model.signature import Field, Signature, parse_timestamp, read_timestamp
 from .records import is_pseudonym, pseudonym
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["StoredRow", "keys_of", "keys_of_frame", "parse_value", "store_row", "to_utc"]
+__all__ = ["StoredRow", "key_value", "keys_of", "parse_value", "store_row", "to_utc"]
 
 _LARGEST_EXPONENT = 308  # of a float
 
@@ -60,18 +57,7 @@ def keys_of(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> str
     """
     if not signature.keys:
         return None
-    return _text({name: _key(row.get(name), signature[name], salt) for name in signature.keys})
-
-
-def keys_of_frame(frame: pd.DataFrame, signature: Signature, *, salt: bytes) -> list[str | None]:
-    """Return `keys_of` for each row of a typed frame."""
-    columns = [frame[name].tolist() for name in signature.keys]
-    if not columns:
-        return [None] * len(frame)
-    return [
-        keys_of(dict(zip(signature.keys, values, strict=True)), signature, salt=salt)
-        for values in zip(*columns, strict=True)
-    ]
+    return _text({name: key_value(row.get(name), signature[name], salt) for name in signature.keys})
 
 
 def parse_value(value: object, field: Field) -> Any:
@@ -120,7 +106,8 @@ def _parse_number(text: str, field: Field) -> int | float:
     return int(number)
 
 
-def _key(value: Any, field: Field, salt: bytes) -> Any:
+def key_value(value: Any, field: Field, salt: bytes) -> Any:
+    """Return the canonical value of a key column, whatever its source; of a personal one, its pseudonym."""
     # In the kept input of a batch run, personal values are pseudonyms already.
     if field.pii and is_pseudonym(value):
         return value

@@ -11,8 +11,8 @@ from ..errors import LogError
 from ..project import Project, database_file, is_url, is_valid_url, shown_url
 from .commits import PendingCommit
 from .disks import check_disk
-from .records import BatchRun, Label, Record, Timing, Usage
-from .rows import Entry
+from .records import BatchRun, Label, Record, Usage
+from .rows import Entry, LoggedColumns, LoggedLabels, LoggedTimings
 from .spool import WRITE_SECONDS, Spooled
 from .sql import SqlLog
 from .sqlite import Sqlite
@@ -58,17 +58,20 @@ class PredictionLog(Protocol):
     def records(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records whose event time lies in the window (`start` inclusive, `end` exclusive)."""
 
+    def prediction_columns(self, start: datetime, end: datetime) -> Iterator[LoggedColumns]:
+        """Yield the predictions of `records`, in parts, in the order of event times and ids."""
+
     def requests(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records, errors included, made in a window (`start` inclusive, `end` exclusive)."""
 
-    def timings(self, start: datetime, end: datetime) -> Iterator[Timing]:
-        """Yield the timings of `requests`, without reading their content."""
+    def timings(self, start: datetime, end: datetime) -> Iterator[LoggedTimings]:
+        """Yield the timings of `requests`, in parts, without reading their content."""
 
     def usage(self, start: datetime, end: datetime) -> list[Usage]:
         """Return the usage of the service's processes in a window (`start` inclusive, `end` exclusive)."""
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
-        """Count a window's records by event time and by time of prediction, batch runs and usage; and all labels."""
+        """Count a window's records by event time and by time of prediction, batch runs and usage; and number all labels."""
 
     def last_event(self, before: datetime | None = None) -> datetime | None:
         """Return the latest event time of a prediction, or None; `before` counts only earlier records and batch runs."""
@@ -93,6 +96,12 @@ class PredictionLog(Protocol):
 
     def labels_of(self, ids: Iterable[str], keys: Iterable[str]) -> list[Label]:
         """Return all labels of these prediction ids and key columns, in the order in which they were reported."""
+
+    def labels_by_id(self, ids: Iterable[str]) -> LoggedLabels:
+        """Return the columns of all labels of these prediction ids."""
+
+    def labels_by_keys(self, keys: Iterable[str]) -> LoggedLabels:
+        """Return the columns of all labels of these key columns."""
 
     def chunks(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[list[Record]]:
         """Yield the records made in a window, in the order of their ids, in chunks of bounded size."""

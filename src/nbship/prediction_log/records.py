@@ -18,7 +18,6 @@ __all__ = [
     "BatchRun",
     "Label",
     "Record",
-    "Timing",
     "Usage",
     "as_json",
     "from_micros",
@@ -79,15 +78,6 @@ class Record(NamedTuple):
     redacted: tuple[str, ...] = ()
     trace: str | None = None
     role: str = "served"
-
-
-class Timing(NamedTuple):
-    """When a record was made, how long it took, and its error: the columns of `Record` that measure a service."""
-
-    id: str
-    at: datetime
-    error: str | None
-    latency_ms: float
 
 
 class BatchRun(NamedTuple):

@@ -4,18 +4,61 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from .records import BatchRun, Label, Record, Timing, Usage, from_micros, to_micros
+from .records import BatchRun, Label, Record, Usage, from_micros, to_micros
 
-__all__ = ["COLUMNS", "TABLES", "Entry", "entry_of", "rows_of"]
+__all__ = [
+    "COLUMNS",
+    "NO_PREDICTIONS",
+    "TABLES",
+    "Entry",
+    "LoggedColumns",
+    "LoggedLabels",
+    "LoggedTimings",
+    "entry_of",
+    "rows_of",
+]
 
 Entry: TypeAlias = "Record | BatchRun | Label | Usage"
 Conversions: TypeAlias = "Sequence[tuple[int, Callable[[Any], object]]]"
 
 TABLES: Mapping[type, str] = {Record: "records", BatchRun: "batches", Label: "labels", Usage: "usage"}
-COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, Timing, BatchRun, Label, Usage)}
+COLUMNS: Mapping[type, tuple[str, ...]] = {kind: kind._fields for kind in (Record, BatchRun, Label, Usage)}
 _TIMES = frozenset({"at", "event_time", "first_event", "last_event", "time"})
+
+
+class LoggedColumns(NamedTuple):
+    """Columns of some predictions of a log: those of `Record`, with times in microseconds since 1970."""
+
+    id: Sequence[str]
+    at: Sequence[int]
+    mode: Sequence[str]
+    caller: Sequence[str]
+    version: Sequence[str]
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    keys: Sequence[str | None]
+    event_time: Sequence[int]
+
+
+class LoggedTimings(NamedTuple):
+    """When requests were answered, in microseconds since 1970, and how long each took; None if it failed."""
+
+    at: Sequence[int]
+    latency_ms: Sequence[float | None]
+
+
+class LoggedLabels(NamedTuple):
+    """Columns of some labels: their numbers in the log, what they name (an id, or key columns), and the times as above."""
+
+    number: Sequence[int]
+    label: Sequence[str]
+    name: Sequence[str]
+    time: Sequence[int | None]
+
+
+NO_PREDICTIONS = LoggedColumns(*[()] * len(LoggedColumns._fields))
 
 
 def rows_of(entries: Sequence[Entry]) -> list[tuple[object, ...]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
-from itertools import islice
+from itertools import islice, starmap
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from .commits import GroupCommit, PendingCommit
 from .databases import Database
 from .forgetting import delete_entries
 from .pruning import prune_entries, remove_indexes
-from .records import BatchRun, Label, Record, Timing, Usage, from_micros, to_micros
-from .rows import COLUMNS, TABLES, Entry, entry_of
+from .records import BatchRun, Label, Record, Usage, from_micros, to_micros
+from .rows import COLUMNS, TABLES, Entry, LoggedColumns, LoggedLabels, LoggedTimings, entry_of
 
 __all__ = ["SqlLog"]
 
@@ -90,7 +91,12 @@ class SqlLog:
 
     def records(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records whose event time lies in the window, in the order of event times and ids."""
-        return self._window(Record, "event_time", start, end)
+        return self._window("event_time", start, end)
+
+    def prediction_columns(self, start: datetime, end: datetime) -> Iterator[LoggedColumns]:
+        """Yield the predictions whose event time lies in the window, in parts, in the order of event times and ids."""
+        columns, condition = ", ".join(LoggedColumns._fields), " AND inputs IS NOT NULL AND outputs IS NOT NULL"
+        yield from starmap(LoggedColumns, self._columns(columns, "event_time", start, end, condition=condition))
 
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""
@@ -113,11 +119,13 @@ class SqlLog:
 
     def requests(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records, errors included, made in a window (`start` inclusive, `end` exclusive), in their order."""
-        return self._window(Record, "at", start, end)
+        return self._window("at", start, end)
 
-    def timings(self, start: datetime, end: datetime) -> Iterator[Timing]:
-        """Yield the timings of `requests`, without reading their content."""
-        return self._window(Timing, "at", start, end)
+    def timings(self, start: datetime, end: datetime) -> Iterator[LoggedTimings]:
+        """Yield the timings of `requests`, in parts, without reading their content."""
+        columns = "id, at, CASE WHEN error IS NULL THEN latency_ms END"
+        for _, at, latency in self._columns(columns, "at", start, end):
+            yield LoggedTimings(at, latency)
 
     def usage(self, start: datetime, end: datetime) -> list[Usage]:
         """Return the usage of the service's processes in a window (`start` inclusive, `end` exclusive), in its order."""
@@ -136,14 +144,18 @@ class SqlLog:
             last = chunk[-1].id
 
     def counts(self, start: datetime, end: datetime) -> tuple[int, ...]:
-        """Count a window's records by event time and by time of prediction, batch runs and usage; and all labels."""
-        window = (to_micros(start), to_micros(end))
+        """Count a window's records by event time and by time of prediction, batch runs and usage; and number all labels.
+
+        The number of all labels is that of the last one: other labels are not read, and it does not fall when they are deleted.
+        """
+        window, (where, scope) = (to_micros(start), to_micros(end)), self._where(Label, "")
+        last = self._fetched(self._query(f"SELECT number FROM {{}}labels {where} ORDER BY number DESC LIMIT 1"), scope)
         return (
             self._scalar(Record, "count(*)", "event_time >= ? AND event_time < ?", window),
             self._scalar(Record, "count(*)", "at >= ? AND at < ?", window),
             self._scalar(BatchRun, "count(*)", "last_event >= ? AND first_event < ?", window),
             self._scalar(Usage, "count(*)", "at >= ? AND at < ?", window),
-            self._scalar(Label, "count(*)"),
+            last[0][0] if last else 0,
         )
 
     def last_event(self, before: datetime | None = None) -> datetime | None:
@@ -176,10 +188,21 @@ class SqlLog:
 
     def labels_of(self, ids: Iterable[str], keys: Iterable[str]) -> list[Label]:
         """Return all labels of these prediction ids and key columns, in the order in which they were reported."""
-        columns = f"number, {', '.join(COLUMNS[Label])}"
-        names = {"prediction_id": ids, "keys": keys}
+        columns, names = f"number, {', '.join(COLUMNS[Label])}", {"prediction_id": ids, "keys": keys}
         rows = [row for name, values in names.items() for row in self._matching(Label, name, values, columns)]
-        return [entry_of(Label, row[1:]) for row in sorted(rows)]
+        return [entry_of(Label, row[1:]) for row in sorted(rows, key=itemgetter(0))]
+
+    def labels_by_id(self, ids: Iterable[str]) -> LoggedLabels:
+        """Return the columns of all labels of these prediction ids."""
+        return self._label_columns("prediction_id", ids)
+
+    def labels_by_keys(self, keys: Iterable[str]) -> LoggedLabels:
+        """Return the columns of all labels of these key columns."""
+        return self._label_columns("keys", keys)
+
+    def _label_columns(self, column: str, values: Iterable[str]) -> LoggedLabels:
+        rows = self._matching(Label, column, values, f"number, label, {column}, time")
+        return LoggedLabels(*zip(*rows, strict=True)) if rows else LoggedLabels((), (), (), ())
 
     def prune(self, before: datetime) -> int:
         """Delete older predictions, batch runs and labels, and return their space to the disk. Return their number."""
@@ -234,14 +257,15 @@ class SqlLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _matching(self, kind: type[Any], column: str, values: Iterable[str], columns: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows in whose indexed column there is one of the values, in several queries."""
-        rest = iter(values)
+    def _matching(self, kind: type[Any], column: str, values: Iterable[str], columns: str) -> list[tuple[Any, ...]]:
+        """Return the rows in whose indexed column there is one of the values, found by several queries."""
+        rest, found = iter(values), list[tuple[Any, ...]]()
         with self.database.connected("read") as connection:
             while part := list(islice(rest, _VALUES)):
                 where, scope = self._where(kind, f"{column} IN ({', '.join('?' * len(part))})")
                 query = self._query(f"SELECT {columns} FROM {{}}{TABLES[kind]} {where}")
-                yield from connection.execute(query, (*part, *scope)).fetchall()
+                found += connection.execute(query, (*part, *scope)).fetchall()
+        return found
 
     def _query(self, text: str) -> str:
         return text.format(self.database.prefix).replace("?", self.database.mark)
@@ -254,7 +278,7 @@ class SqlLog:
             # Labels in logs of formats 1 and 2 have no model.
             conditions.append("(model = ? OR model IS NULL)" if kind is Label else "model = ?")
             scope = (self.model,)
-            if kind in (Record, Timing) and not shadows:
+            if kind is Record and not shadows:
                 conditions.append("role = 'served'")
         return f"WHERE {' AND '.join(conditions)}" if conditions else "", scope
 
@@ -264,21 +288,34 @@ class SqlLog:
             query = self._query(f"SELECT {what} FROM {{}}{TABLES[kind]} {where}")
             return connection.execute(query, (*values, *scope)).fetchone()[0]
 
-    def _window(self, kind: type[Any], column: str, start: datetime, end: datetime) -> Iterator[Any]:
-        """Yield the records, or their timings, of a window in the order of an indexed column and their ids, which are read in parts."""
+    def _window(self, column: str, start: datetime, end: datetime) -> Iterator[Record]:
+        for part in self._columns(", ".join(COLUMNS[Record]), column, start, end):
+            for row in zip(*part, strict=True):
+                yield entry_of(Record, row)
+
+    def _columns(
+        self, columns: str, column: str, start: datetime, end: datetime, *, condition: str = ""
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield columns of the records of a window in the order of an indexed column and their ids, which are read in parts."""
         # For example, after a part that ends with the record 'b' of 12:00, the next part starts with 'c' of 12:00.
-        last, high, following = (to_micros(start), ""), to_micros(end), f"({column}, id) > (?, ?) AND {column} < ?"
+        where, scope = self._where(Record, f"({column}, id) > (?, ?) AND {column} < ?{condition}")
         order = f"ORDER BY {column}, id LIMIT {_ROWS}"
-        while part := list(self._read(kind, following, (*last, high), order, slow=True)):
-            yield from part
-            last = to_micros(getattr(part[-1], column)), part[-1].id
+        query = self._query(f"SELECT {column}, id, {columns} FROM {{}}records {where} {order}")
+        last: tuple[int, str] = (to_micros(start), "")
+        while rows := self._fetched(query, (*last, to_micros(end), *scope)):
+            times, ids, *found = zip(*rows, strict=True)
+            last = times[-1], ids[-1]
+            yield found
 
     def _read(
         self, kind: type[Any], condition: str, values: Sequence[object], tail: str = "", *, slow: bool = False
     ) -> Iterator[Any]:
         where, scope = self._where(kind, condition)
-        query = self._query(f"SELECT {', '.join(COLUMNS[kind])} FROM {{}}{TABLES.get(kind, 'records')} {where} {tail}")
-        with self.database.connected("read", slow=slow) as connection:
-            rows = connection.execute(query, (*values, *scope)).fetchall()
-        for row in rows:
+        query = self._query(f"SELECT {', '.join(COLUMNS[kind])} FROM {{}}{TABLES[kind]} {where} {tail}")
+        for row in self._fetched(query, (*values, *scope), slow=slow):
             yield entry_of(kind, row)
+
+    def _fetched(self, query: str, values: Sequence[object], *, slow: bool = True) -> list[tuple[Any, ...]]:
+        with self.database.connected("read", slow=slow) as connection:
+            rows: list[tuple[Any, ...]] = connection.execute(query, values).fetchall()
+        return rows

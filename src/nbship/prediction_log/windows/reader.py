@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..errors import LogError
-from ..model.signature import Signature
-from .batches import batch_rows, intact_run
-from .log import PredictionLog
+from ...errors import LogError
+from ...model.signature import Signature
+from ..batches import batch_rows, intact_run
+from ..log import PredictionLog
+from ..records import BatchRun
 from .parts import Parts, input_column, require_event_time
-from .records import BatchRun
 
 if TYPE_CHECKING:
     import pandas as pd
