@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbship.model import Field, Signature, to_local
-from nbship.model.build import measure
+from nbship.model.build import Grouping, measure
 from nbship.model.build.reference import Reference, describe
 from nbship.monitoring.coding import InputCodes
 from nbship.monitoring.drift.collected import Collector, read_relations
@@ -103,7 +103,7 @@ def judge_columns(
     for name, each in reference.fields.items():
         if each.role in ("input", "given"):
             counts = FieldCounts(name, each, chosen)
-            counts.add(*_given(name, measured, days, reference))
+            counts.add(*_given(name, measured, Grouping(days, chosen.number), reference))
             fields.append(counts.compared())
     prediction = FieldCounts("probability", reference.fields["probability"], chosen)
     prediction.add(scores, days)

@@ -33,7 +33,6 @@ from nbship.prediction_log import (
     keys_of,
     new_id,
     open_log,
-    parts,
     predictions,
     sql,
     store_row,
@@ -251,7 +250,6 @@ def log(project: projects.Project) -> Iterator[SqlLog]:
 
 
 def read_in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "_ROWS", 7)
     monkeypatch.setattr(sql, "_ROWS", 5)
     monkeypatch.setattr(sql, "_VALUES", 3)
     monkeypatch.setattr(batches, "read_chunks", partial(batches.read_chunks, rows=12))

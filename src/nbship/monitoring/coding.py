@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.build import Distribution
-from ..model.signature import Column, Columns
+from ..model.build import Distribution, factorized
+from ..model.signature import Codes, Column, Columns, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Coded", "InputCodes"]
+__all__ = ["Coded", "InputCodes", "coded_columns", "taken"]
 
 _PREFIX = "nbship code of "
 _MISSING = "missing"
@@ -94,6 +94,33 @@ class InputCodes:
         return frame.drop(columns=list(self._coders)), coded
 
 
+def coded_columns(frame: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the columns of a frame as arrays, and its categoricals as `Codes`.
+
+    >>> import pandas as pd
+    >>> columns = coded_columns(pd.DataFrame({"line": pd.Categorical(["b", None, "b"]), "size": [1.0, 2.0, 3.0]}))
+    >>> columns["line"].codes.tolist(), columns["line"].known.tolist(), columns["size"].tolist()
+    ([0, 1, 0], ['b', None], [1.0, 2.0, 3.0])
+    """
+    coded = [name for name in frame.columns if getattr(frame[name].dtype, "categories", None) is not None]
+    found = {str(name): _codes(frame[name]) for name in coded}
+    plain = columns_of(frame.drop(columns=coded))
+    return {name: found[name] if name in found else plain[name] for name in map(str, frame.columns)}
+
+
+def taken(column: Any, rows: Any) -> Any:
+    """Return some rows of a column."""
+    return column.taken(rows) if isinstance(column, Codes) else column[rows]
+
+
+def _codes(series: pd.Series[Any]) -> Codes:
+    known = np.empty(len(series.cat.categories) + 1, dtype=object)
+    known[:-1], known[-1] = series.cat.categories, None
+    codes = series.cat.codes.to_numpy().astype(np.intp)
+    # Null is -1, the index of the last entry.
+    return Codes(np.where(codes < 0, len(known) - 1, codes), known)
+
+
 def _coder(field: Distribution) -> _Bins | _Categories:
     if field.kind == "number":
         assert field.edges is not None
@@ -124,14 +151,15 @@ class _Categories:
         self.labels = [*categories, _MISSING]
         self._codes = {name: code for code, name in enumerate(categories)}
 
-    def encode(self, values: Column) -> Column:
-        import pandas as pd
-
-        found, names = pd.factorize(values)
-        codes = np.array([*(self._code(str(name)) for name in names.tolist()), self.known])
+    def encode(self, values: Column | Codes) -> Column:
+        found, names = factorized(values)
+        codes = np.array([self._code(name) for name in names])
         return codes[found].astype(np.min_scalar_type(-len(self.labels)))
 
-    def _code(self, name: str) -> int:
+    def _code(self, name: str | None) -> int:
+        if name is None:
+            assert self.known is not None
+            return self.known
         code = self._codes.get(name)
         if code is None:
             assert self.known is not None

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..acceptance import golden_of
 from ..model.package import Manifest
-from ..model.signature import Column, Signature
+from ..model.signature import Codes, Column, Signature
 from ..predictor import PackagePredictor, load_files
+from .coding import taken
 
 __all__ = ["Effects", "Sample"]
 
@@ -30,14 +31,18 @@ class Sample:
         self._drawn = np.empty(0)
         self.columns: dict[str, Column] = {}
 
-    def add(self, columns: Mapping[str, Column]) -> None:
+    def add(self, columns: Mapping[str, Column | Codes]) -> None:
         """Add the rows of a part."""
-        number = len(next(iter(columns.values())))
-        drawn = np.append(self._drawn, self._random.random(number))
-        chosen = np.argsort(drawn)[:_ROWS]
-        before = self.columns or {name: values[:0] for name, values in columns.items()}
-        self._drawn = drawn[chosen]
-        self.columns = {name: np.append(before[name], values)[chosen] for name, values in columns.items()}
+        drawn = self._random.random(len(next(iter(columns.values()))))
+        if len(self._drawn) == _ROWS:
+            # Only these rows can be among those with the smallest numbers.
+            near = np.flatnonzero(drawn < self._drawn[-1])
+            columns, drawn = {name: taken(values, near) for name, values in columns.items()}, drawn[near]
+        together = np.append(self._drawn, drawn)
+        chosen = np.argsort(together)[:_ROWS]
+        before = self.columns or {name: np.asarray(taken(values, slice(0))) for name, values in columns.items()}
+        self._drawn = together[chosen]
+        self.columns = {name: np.append(before[name], np.asarray(values))[chosen] for name, values in columns.items()}
 
 
 class Effects:

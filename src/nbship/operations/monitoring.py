@@ -239,6 +239,9 @@ class _Run:
         return kernels
 
     def _compute(self, draft: _Draft) -> None:
+        if self._force:
+            # The libraries are imported while the entries of the log are counted.
+            self._kernels  # noqa: B018
         draft.inputs = report_inputs(self._project, draft.window, also=self._computed)
         if not self._force and is_current(self._project, draft.target, draft.inputs):
             draft.result = Monitored(draft.target, read_report(draft.target / "report.json"), current=True)

@@ -33,6 +33,8 @@ __all__ = ["Kernels"]
 
 # What every monitoring notebook imports; the project's own modules, each fork imports itself.
 _LIBRARIES = ("numpy", "pandas", "pyarrow.parquet", "scipy.special", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "nbship.monitoring.plots", "nbship.monitoring.tables")  # fmt: skip
+# Freed memory goes back to the system: a report that was computed would otherwise hold a third more at its end.
+_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_TRIM_THRESHOLD_": "1000000"}  # fmt: skip
 _COMPUTE = (
     "from nbship import monitoring\nmonitoring.write_report_of({first!r}, {last!r}, path={path!r}, also={also!r})"
 )
@@ -160,4 +162,4 @@ def _environment(project: Project) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "NBSHIP_STAGE")}
     if project.model:
         own["NBSHIP_MODEL"] = project.model
-    return {**with_own_programs(inherited), **PINNED, **own, "PYTHONPATH": python_path}
+    return {**_MEMORY, **with_own_programs(inherited), **PINNED, **own, "PYTHONPATH": python_path}

@@ -58,6 +58,10 @@ class Codes:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def taken(self, rows: Any) -> Codes:
+        """Return some of the rows."""
+        return Codes(self.codes[rows], self.known)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Column:
         return np.asarray(self.known[self.codes], dtype=dtype)
 

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.build import Distribution, count, distinct_values, is_known, joined, repeated
+from ...model.build import MOST_DISTINCT, Distribution, Grouping, SortedNumbers, count, is_known, joined, repeated
 from ...model.signature import Column
 from .compared import Compared, Counted, Unknown
 from .past import effective_rows, longest_run, past_of
@@ -53,38 +53,40 @@ class FieldCounts:
         self._unknown, self._examples = 0, np.empty(0)
         self._is_given = False
 
-    def add(self, values: Column | None, days: Column | None = None) -> None:
+    def add(self, values: Column | None, days: Column | Grouping | None = None) -> None:
         """Count the values of a part; None if its rows do not have the field.
 
         Parameters
         ----------
         days
-            The day of the window of each row, from 0, shape (n,).
+            The day of the window of each row, from 0, shape (n,); grouped once for many fields, if a `Grouping`.
         """
         if values is None:
             return
         self._is_given = True
-        of_rows = np.zeros(len(values), dtype=np.int64) if days is None else days
-        counted = count(values, self._reference, blocks=of_rows, number=self._plan.number)
+        if not isinstance(days, Grouping):
+            days = Grouping(np.zeros(len(values), dtype=np.int64) if days is None else days, self._plan.number)
+        if self._reference.kind == "number":
+            self._add_numbers(SortedNumbers(values, days))
+            return
+        counted = count(values, self._reference, blocks=days.of_rows, number=days.number)
         self._table += counted.table
         for name, by_day in counted.new.items():
             self._new[name] += int(by_day.sum())
             self._new_by_day += by_day
-        if self._reference.kind == "number":
-            self._add_numbers(values.astype(np.float64), of_rows)
 
-    def _add_numbers(self, values: Column, days: Column) -> None:
-        known = np.isfinite(values)
-        with np.errstate(over="ignore"):
-            for power in (1, 2):
-                self._moments[power - 1] += np.bincount(days[known], values[known] ** power, minlength=self._plan.number)  # fmt: skip
+    def _add_numbers(self, numbers: SortedNumbers) -> None:
+        assert self._reference.edges is not None
+        self._table += numbers.counts(self._reference.edges)
+        self._moments += numbers.sums()
         if self._reference.known is not None:
-            unknown = values[~is_known(values, self._reference.known)]
-            self._unknown += len(unknown)
-            self._examples = np.unique(np.append(self._examples, unknown))[:_EXAMPLES]
+            values, rows = numbers.unique
+            unknown = ~is_known(values, self._reference.known)
+            self._unknown += int(rows[unknown].sum())
+            self._examples = np.unique(np.append(self._examples, values[unknown]))[:_EXAMPLES]
         if self._reference.repeats is not None:
-            found = distinct_values(values, days, self._plan.number)
-            self._distinct = [joined(*pair) for pair in zip(self._distinct, found, strict=True)]
+            pairs = zip(self._distinct, numbers.distinct(most=MOST_DISTINCT), strict=True)
+            self._distinct = [joined(*pair) for pair in pairs]
 
     def compared(self) -> Compared:
         """Return the counts beside those of the reference."""

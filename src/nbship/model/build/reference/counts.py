@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...signature import Column
+from ...signature import Codes, Column
 
-__all__ = ["BINS", "GROUPS", "Counts", "count_in_bins", "count_in_categories", "count_texts", "edges_of", "groups_of"]
+__all__ = ["BINS", "GROUPS", "Counts", "count_in_categories", "count_texts", "edges_of", "factorized", "groups_of"]
 
 BINS = 100
 GROUPS = 10
@@ -63,26 +63,33 @@ def groups_of(counts: Column) -> NDArray[np.intp]:
     return np.flatnonzero(starts)
 
 
-def count_in_bins(values: Column, edges: Column, blocks: Column, number: int) -> Counts:
-    """Count numbers in bins; NaN and infinite values are missing."""
-    numbers = values.astype(np.float64)
-    inner = np.searchsorted(edges[1:-1], numbers, side="left")
-    codes = np.where(np.isfinite(numbers), inner, len(edges) - 1)
-    return Counts(_table(codes, len(edges), blocks, number), {})
+def factorized(values: Column | Codes) -> tuple[Column, list[str | None]]:
+    """Return the distinct strings, None as the last, and the index of each row's string among them.
 
-
-def count_in_categories(values: Column, categories: tuple[str, ...], blocks: Column, number: int) -> Counts:
-    """Count strings; None is missing."""
+    >>> factorized(np.array(["b", None, "b"], dtype=object))
+    (array([ 0, -1,  0]), ['b', None])
+    """
     import pandas as pd
 
-    found, names = pd.factorize(values)
-    places = {name: place for place, name in enumerate(categories)}
+    if isinstance(values, Codes):
+        return values.codes, [None if name is None else str(name) for name in values.known.tolist()]
+    codes, names = pd.factorize(values)
+    return codes, [*(str(name) for name in names.tolist()), None]
+
+
+def count_in_categories(values: Column | Codes, categories: tuple[str, ...], blocks: Column, number: int) -> Counts:
+    """Count strings; None is missing."""
+    found, names = factorized(values)
     last, new = len(categories), dict[str, int]()
+    places: dict[str | None, int] = {**{name: place for place, name in enumerate(categories)}, None: last}
     # New categories come after the missing values: for example, known a and b, missing, then new c and d are 0 to 4.
-    codes = [places.get(str(name), new.setdefault(str(name), last + 1 + len(new)) if str(name) not in places else last) for name in names.tolist()]  # fmt: skip
-    of_rows = np.array([*codes, last], dtype=np.intp)[found]
+    codes = [
+        places[name] if name is None or name in places else new.setdefault(name, last + 1 + len(new)) for name in names
+    ]
+    of_rows = np.array(codes, dtype=np.intp)[found]
     table = _table(of_rows, last + 1 + len(new), blocks, number)
-    return Counts(table[:, : last + 1], {name: table[:, code] for name, code in new.items()})
+    # The known strings of codes need not occur.
+    return Counts(table[:, : last + 1], {name: table[:, code] for name, code in new.items() if table[:, code].any()})
 
 
 def count_texts(values: Column, blocks: Column, number: int) -> Counts:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SignatureError
-from ...signature import Column, Columns, Field, Signature, to_local
-from .counts import Counts, count_in_bins, count_in_categories, count_texts, edges_of, groups_of
+from ...signature import Codes, Column, Columns, Field, Signature, to_local
+from .counts import Counts, count_in_categories, count_texts, edges_of, groups_of
 from .measured import HOURS, measure, zone_of
 from .pairs import seen_pairs
-from .periods import Blocks, Periods, choose_periods, day_numbers, distinct_values, known_values, repeated, row_hashes
+from .periods import MOST_DISTINCT, Blocks, Periods, choose_periods, day_numbers, known_values, repeated, row_hashes
+from .sorted_numbers import Grouping, SortedNumbers
 
 __all__ = ["Distribution", "Reference", "count", "describe", "identified_by"]
 
@@ -136,7 +137,7 @@ def identified_by(columns: Columns, signature: Signature) -> dict[str, Column]:
     return {field.name: columns[field.name] for field in signature.inputs if not field.pii and field.name in columns}
 
 
-def count(values: Column, like: Distribution, *, blocks: Column | None = None, number: int = 1) -> Counts:
+def count(values: Column | Codes, like: Distribution, *, blocks: Column | None = None, number: int = 1) -> Counts:
     """Count values in the bins or categories of a distribution.
 
     Parameters
@@ -149,9 +150,9 @@ def count(values: Column, like: Distribution, *, blocks: Column | None = None, n
     of_rows = np.zeros(len(values), dtype=np.int64) if blocks is None else blocks
     if like.kind == "number":
         assert like.edges is not None
-        return count_in_bins(values, like.edges, of_rows, number)
+        return Counts(SortedNumbers(np.asarray(values), Grouping(of_rows, number)).counts(like.edges), {})
     if like.kind == "text":
-        return count_texts(values, of_rows, number)
+        return count_texts(np.asarray(values), of_rows, number)
     return count_in_categories(values, like.categories or (), of_rows, number)
 
 
@@ -182,8 +183,7 @@ def _distribution(values: Column, kind: str, role: str) -> Distribution:
     if kind == "number":
         empty = replace(empty, edges=edges_of(values.astype(np.float64)))
     elif kind != "text":
-        names = set() if kind == "hour" else {str(value) for value in values[~_is_null(values)].tolist()}
-        empty = replace(empty, categories=HOURS if kind == "hour" else tuple(sorted(names)))
+        empty = replace(empty, categories=HOURS if kind == "hour" else _names(values))
     return _filled(empty, values)
 
 
@@ -192,10 +192,12 @@ def _filled(empty: Distribution, values: Column) -> Distribution:
     return replace(empty, counts=table[:-1], missing=int(table[-1]))
 
 
-def _is_null(values: Column) -> Column:
+def _names(values: Column | Codes) -> tuple[str, ...]:
+    """Return the distinct strings, sorted."""
     import pandas as pd
 
-    return np.asarray(pd.isna(values))
+    used = values.known[np.bincount(values.codes) > 0] if isinstance(values, Codes) else pd.unique(values)
+    return tuple(sorted({str(value) for value in used.tolist() if value is not None and value == value}))
 
 
 def _given(
@@ -235,7 +237,8 @@ def _by_period(
     grouped = np.add.reduceat(table[:, :-1], each.groups, axis=1) if len(each.groups) else table[:, :-1]
     repeats = None
     if each.kind == "number" and each.role == "input" and blocks.days == 1:
-        repeats = repeated(distinct_values(column.astype(np.float64), of_rows, blocks.number))
+        numbers = SortedNumbers(column, Grouping(of_rows, blocks.number))
+        repeats = repeated(numbers.distinct(most=MOST_DISTINCT))
     known = known_values(column.astype(np.float64)) if each.kind == "number" and each.role == "input" else None
     alone = 0.0 if known is None else _alone(column.astype(np.float64), of_rows, blocks.number)
     periods = np.column_stack([grouped, table[:, -1]])

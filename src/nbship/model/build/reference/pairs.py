@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...signature import Column
+from ...signature import Codes, Column
+from .counts import factorized
 
 __all__ = ["LEAST_OF_PAIR", "seen_pairs"]
 
@@ -19,7 +20,7 @@ _MOST_FIELDS, _MOST_PAIRS = 10, 20_000
 
 
 def seen_pairs(
-    measured: Mapping[str, Column], categories: Mapping[str, tuple[str, ...]]
+    measured: Mapping[str, Column | Codes], categories: Mapping[str, tuple[str, ...]]
 ) -> dict[tuple[str, str], NDArray[np.int64]]:
     """Return the combinations of the categories of two fields that at least five rows have.
 
@@ -55,9 +56,7 @@ def seen_pairs(
     return found
 
 
-def _codes(values: Column, categories: tuple[str, ...]) -> NDArray[np.int64]:
-    import pandas as pd
-
-    found, names = pd.factorize(values)
+def _codes(values: Column | Codes, categories: tuple[str, ...]) -> NDArray[np.int64]:
+    found, names = factorized(values)
     places = {name: place for place, name in enumerate(categories)}
-    return np.array([*(places.get(str(name), -1) for name in names.tolist()), -1], dtype=np.int64)[found]
+    return np.array([places.get(name or "", -1) if name is not None else -1 for name in names], dtype=np.int64)[found]

@@ -6,20 +6,21 @@ few rows are left out, so that counts do not show a row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...signature import Column
+from ...signature import Codes, Column
 
 __all__ = [
     "LEAST_ROWS",
+    "MOST_DISTINCT",
     "Periods",
     "choose_periods",
     "day_numbers",
-    "distinct_values",
     "joined",
     "repeated",
     "row_hashes",
@@ -32,7 +33,7 @@ LEAST_ROWS = 20
 # A field with more values in a day is not stuck at one, even if each of some stations is.
 MOST_DISTINCT = 8
 # A field with more values in training is continuous: any value between them is usual.
-_MOST_KNOWN = 200
+_MOST_KNOWN, _SOME = 200, 10_000
 # Mistyped dates, at most this share of the rows on either side, do not stretch the periods.
 _OUTSIDE = 0.001
 
@@ -109,36 +110,22 @@ def choose_periods(days: NDArray[np.int64]) -> Blocks | None:
     return None
 
 
-def row_hashes(columns: dict[str, Column]) -> NDArray[np.uint64]:
+def row_hashes(columns: Mapping[str, Column | Codes]) -> NDArray[np.uint64]:
     """Return a number for each row, the same for equal rows and else another."""
-    import pandas as pd
-
     total = np.zeros(len(next(iter(columns.values()))), dtype=np.uint64)
     for _, values in sorted(columns.items()):
-        plain = values.astype(np.float64) if values.dtype.kind in "biuf" else values
         # The multiplier of FNV-1a; products wrap.
-        total = total * np.uint64(1099511628211) + pd.util.hash_array(plain, categorize=True)
+        total = total * np.uint64(1099511628211) + _hashes(values)
     return total
 
 
-def distinct_values(values: Column, blocks: Column, number: int) -> list[frozenset[float] | None]:
-    """Return the distinct numbers of each block; None for a block with more than a few.
+def _hashes(values: Column | Codes) -> NDArray[np.uint64]:
+    import pandas as pd
 
-    >>> distinct_values(np.array([1.0, 1.0, 2.0]), np.array([0, 0, 1]), 2)
-    [frozenset({1.0}), frozenset({2.0})]
-    """
-    known = np.isfinite(values) & (blocks >= 0)
-    inside, numbers = blocks[known], values[known].astype(np.float64)
-    order = np.lexsort((numbers, inside))
-    inside, numbers = inside[order], numbers[order]
-    changed = np.ones(len(numbers), dtype=bool)
-    changed[1:] = (inside[1:] != inside[:-1]) | (numbers[1:] != numbers[:-1])
-    inside, numbers = inside[changed], numbers[changed]
-    bounds = np.searchsorted(inside, np.arange(number + 1))
-    return [
-        None if high - low > MOST_DISTINCT else frozenset(numbers[low:high].tolist())
-        for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-    ]
+    if isinstance(values, Codes):
+        return _hashes(values.known)[values.codes]
+    plain = values.astype(np.float64) if values.dtype.kind in "biuf" else values
+    return np.asarray(pd.util.hash_array(plain, categorize=True))
 
 
 def known_values(values: Column) -> NDArray[np.float64] | None:
@@ -147,7 +134,11 @@ def known_values(values: Column) -> NDArray[np.float64] | None:
     >>> known_values(np.array([0.1 + 0.2, 0.3, np.nan])).tolist()
     [0.3]
     """
-    found = np.unique(six_digits(values[np.isfinite(values)]))
+    known = values[np.isfinite(values)]
+    # A continuous field shows in its first rows.
+    if len(np.unique(six_digits(known[:_SOME]))) > _MOST_KNOWN:
+        return None
+    found = np.unique(six_digits(np.unique(known)))
     return found if 0 < len(found) <= _MOST_KNOWN else None
 
 
