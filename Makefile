@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-serve demo-watch test test-lowest test-newest lint bench peers serving-peers test-faults test-airflow docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
+.PHONY: help install run demo-serve demo-watch test test-lowest test-newest lint bench peers serving-peers monitoring-peers test-faults test-airflow docs docs-outputs lab app serve clean browser r-kernel ci-artifacts
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -57,6 +57,12 @@ serving-peers: .nbship/cache/serving-peers/installed ## The servers that nbship'
 .nbship/cache/serving-peers/installed: benchmarks/peers/serving/uv.lock benchmarks/peers/mlserver/uv.lock | $(BIN)/uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.nbship/cache/serving-peers $(BIN)/uv sync --project benchmarks/peers/serving --locked --compile-bytecode --quiet
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.nbship/cache/mlserver $(BIN)/uv sync --project benchmarks/peers/mlserver --locked --compile-bytecode --quiet
+	@touch $@
+
+monitoring-peers: .nbship/cache/monitoring-peers/installed ## What monitoring is measured beside (Evidently, NannyML)
+
+.nbship/cache/monitoring-peers/installed: benchmarks/peers/monitoring/uv.lock | $(BIN)/uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.nbship/cache/monitoring-peers $(BIN)/uv sync --project benchmarks/peers/monitoring --locked --compile-bytecode --quiet
 	@touch $@
 
 lint: .venv/installed ## Format, lint, types, layers
@@ -100,13 +106,13 @@ docs: .venv/installed ## The documentation as HTML, into .nbship/cache/docs; a w
 docs-outputs: install ## Run the blocks of every page, and write what they print into the pages
 	python tests/docs/blocks.py
 
-test-faults: install peers ## All fault tests with their repetitions, and other long tests
+test-faults: install peers monitoring-peers ## All fault tests with their repetitions, and other long tests
 	pytest -n 2 --dist load --timeout 3600 --full -m long
 
 test-airflow: install ## Exported schedules in a real Airflow, in an environment of its own
 	pytest --timeout 1800 --full -m long tests/faults/test_schedule_exports.py -k airflow
 
-bench: install peers serving-peers ## The comparisons of benchmarks/README.md
+bench: install peers serving-peers monitoring-peers ## The comparisons of benchmarks/README.md
 	python -m benchmarks
 
 lab: install ## JupyterLab on this project

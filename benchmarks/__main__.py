@@ -7,7 +7,10 @@ import platform
 import sys
 from importlib import metadata
 
-NAMES = ("one_row", "batch", "files", "serving", "mixed", "families", "wheel", "commands", "notebooks", "chains")
+NAMES = (
+    *("one_row", "batch", "files", "serving", "mixed", "families", "wheel", "commands", "notebooks", "chains"),
+    *("drift", "report"),
+)
 LIBRARIES = ("nbship", "numpy", "pandas", "scikit-learn", "dvc", "ploomber", "papermill")
 
 
