@@ -198,3 +198,33 @@ def test_hundreds_of_inputs_take_bounded_memory() -> None:
     finally:
         tracemalloc.stop()
     assert [one["where"] for one in found] == [[{"field": "field 77", "value": "5"}]]
+
+
+def values(codes: Any, seed: int, *, is_planted: bool) -> tuple[pd.DataFrame, Any]:
+    """Return predicted values whose errors grow with their size, which an input decides."""
+    random, number = np.random.default_rng(seed), 20_000
+    inputs, coder = inputs_of(random, number), codes()
+    day = np.sort(random.integers(30, size=number))
+    predicted = 10 * np.exp(0.7 * inputs["size 0"])
+    worse = (inputs["size 2"] > 1.2816) & (inputs["shop 1"] == "d") & is_planted
+    error = 0.2 * predicted * np.exp(random.normal(scale=0.3, size=30))[day] * np.where(worse, 3, 1)
+    frame = pd.DataFrame(
+        {
+            "event_time": pd.Timestamp("2024-07-01", tz="UTC") + pd.to_timedelta(day, unit="D"),
+            "predicted": predicted,
+            "actual": predicted + error * random.normal(size=number),
+        }
+    ).assign(**coder.encode(inputs))
+    return coder.take_from(frame)
+
+
+@pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 100), marks=pytest.mark.long)])
+@pytest.mark.parametrize("is_planted", [True, False])
+def test_large_values_with_large_errors_are_no_slice(codes: Any, seeds: range, is_planted: bool) -> None:
+    right = 0
+    for seed in seeds:
+        frame, inputs = values(codes, seed, is_planted=is_planted)
+        found = discovered(frame, [], inputs=inputs, kind="value", alpha=1e-3)
+        first = {one["field"] for one in found[0]["where"]} if found else set()
+        right += first == ({"shop 1", "size 2"} if is_planted else set())
+    assert right >= (0.95 if is_planted else 0.99) * len(seeds)

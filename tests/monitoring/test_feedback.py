@@ -126,6 +126,8 @@ def test_few_rows_are_not_judged(earlier: Any, rows: int) -> None:
     assert feedback(frame, kind="probability", as_of=NEVER.to_pydatetime(), earlier=earlier, alpha=ALPHA, min_rows=200)["verdict"] == "insufficient"  # fmt: skip
 
 
-def test_equal_predictions_are_not_judged(earlier: Any) -> None:
-    frame = month(6, number=6).assign(predicted=0.5)
-    assert report(frame, NEVER, earlier)["feedback"]["verdict"] == "insufficient"
+@pytest.mark.parametrize("values", [[0.5], [0.0, 1.0], [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.4, 0.4]])
+def test_few_different_predictions_are_not_judged(earlier: Any, values: list[float]) -> None:
+    frame = month(6, number=6)
+    found = report(frame.assign(predicted=np.resize(values, len(frame))), NEVER, earlier)["feedback"]
+    assert (found["verdict"], found["reason"]) == ("insufficient", "The predictions have too few different values to be compared.")  # fmt: skip

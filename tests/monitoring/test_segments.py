@@ -91,6 +91,14 @@ def test_a_segment_of_an_earlier_window_keeps_its_first_day(reference: Any) -> N
     assert found["first_seen"] == "2024-05-03"
 
 
+def test_a_segment_of_all_rows_has_nothing_to_compare_with(reference: Any) -> None:
+    columns = columns_of(np.random.default_rng(8), 3000)
+    columns["shop"][:] = "ZZ"
+    (found,) = find(reference, columns)
+    assert (found["share"], found["others"], found["verdict"]) == (1.0, None, "notice")
+    assert found["reason"].endswith("No other row has a label, to compare the error with.")
+
+
 def test_a_key_with_a_thousand_new_values_is_not_a_segment(reference: Any) -> None:
     columns = columns_of(np.random.default_rng(4), 6000)
     columns["shop"] = np.array([f"order {k}" for k in range(6000)], dtype=object)

@@ -17,8 +17,8 @@ from .measures import LEAST_DAYS, Outcomes
 
 __all__ = ["Contrast", "Errors", "contrast", "excess_of_day"]
 
-# Values are compared with those of the same fifth of the predictions.
-_FIFTHS = 5
+# The errors of values that are expected for small predictions are at least this part of the mean error.
+_LEAST_WEIGHT = 0.1
 
 
 class Errors(NamedTuple):
@@ -44,7 +44,7 @@ class Errors(NamedTuple):
         miss = known.predicted - known.actual
         if kind == "value":
             error = np.abs(miss)
-            return cls(error, _by_fifth(error, known.predicted), known.day)
+            return cls(error, _by_size(error, known.predicted), known.day)
         # If a probability is right, p (1 - p) is its expected squared error.
         weight = known.predicted * (1 - known.predicted)
         return cls(np.square(miss), weight if weight.any() else np.ones(len(miss)), known.day)
@@ -64,12 +64,13 @@ class Errors(NamedTuple):
         return Errors(self.error[rows], self.weight[rows], self.day[rows])
 
 
-def _by_fifth(error: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not len(error):
-        return error
-    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, _FIFTHS + 1)[1:-1]))
-    part = np.searchsorted(edges, predicted, side="left")
-    return np.asarray((np.bincount(part, error) / np.maximum(np.bincount(part), 1))[part])
+def _by_size(error: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the errors on a line over the sizes of predictions: a few rows with large errors hardly move it."""
+    size = np.abs(predicted)
+    spread = float(np.var(size)) if len(size) else 0.0
+    slope = float(np.mean((size - size.mean()) * error)) / spread if spread else 0.0
+    line = error.mean() + max(slope, 0.0) * (size - size.mean()) if len(size) else error
+    return np.asarray(np.maximum(line, _LEAST_WEIGHT * error.mean() if len(size) else 0.0))
 
 
 class Contrast(NamedTuple):
@@ -80,7 +81,7 @@ class Contrast(NamedTuple):
     rows
         The number of rows in the group.
     error, others
-        Their mean error, and that of rows with such predictions; None without rows.
+        Their mean error, and that of other rows with such predictions; None without rows.
     p_value
         One-sided; 1 if fewer than five days have rows of both.
     """
@@ -109,8 +110,9 @@ def contrast(inside: NDArray[np.bool_], errors: Errors) -> Contrast:
     (2.0, 1.0, True)
     """
     rows, scale = int(inside.sum()), errors.scale(~inside)
-    known = [float(each[inside].mean()) if rows else None for each in (errors.error, scale * errors.weight)]
-    return Contrast(rows, known[0], known[1], _p_value(_difference(inside, errors, scale)))
+    error = float(errors.error[inside].mean()) if rows else None
+    others = float(scale * errors.weight[inside].mean()) if 0 < rows < len(inside) else None
+    return Contrast(rows, error, others, _p_value(_difference(inside, errors, scale)))
 
 
 def _difference(inside: NDArray[np.bool_], errors: Errors, scale: float) -> Estimate:

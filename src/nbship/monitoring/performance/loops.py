@@ -119,7 +119,9 @@ def feedback(
     checks = [_labelled(fifths, before, alpha)]
     if kind != "value":
         checks.append(_outcomes(fifths, before, alpha))
-    verdict = worst(check["verdict"] for check in checks)
+    # A check without enough earlier windows does not hide what the other one found.
+    verdicts = [check["verdict"] for check in checks]
+    verdict = worst([each for each in verdicts if each in (NOTICE, WARNING)] or verdicts)
     return {
         "rows": len(rows),
         "days": days,
@@ -143,13 +145,13 @@ def _fifths(predicted: NDArray[np.float64], actual: NDArray[np.float64], day: ND
     if known.any():
         miss[known] = excess_of_day(actual[known] - predicted[known], day[known])
     found = []
-    for number in range(len(edges) + 1):
-        rows = place == number
+    # A fifth has no rows of its own where its predictions equal those of the next lower one.
+    for rows in (place == number for number in np.unique(place)):
         outcomes = rows & known
         found.append(
             _Fifth(
                 int(rows.sum()), int(outcomes.sum()), block_mean(labelled[rows], day[rows]), block_mean(miss[outcomes], day[outcomes]),
-                float(predicted[rows].mean()) if rows.any() else 0.0, float(actual[outcomes].mean()) if outcomes.any() else None,
+                float(predicted[rows].mean()), float(actual[outcomes].mean()) if outcomes.any() else None,
             )
         )  # fmt: skip
     return found
@@ -194,7 +196,9 @@ def _outcomes(fifths: Sequence[_Fifth], before: Sequence[Any], alpha: float) -> 
     top = fifths[-1]
     record = {"check": _OUTCOME, "value": top.mean_actual, "reference": None, "p_value": None}
     known = [one for one in before if all(fifth["miss_beyond_day"] is not None for fifth in one)]
-    if top.mean_actual is None or len(known) < _LEAST_EARLIER:
+    if top.mean_actual is None:
+        return record | {"verdict": INSUFFICIENT, "reason": "None of the highest predictions has a label."}
+    if len(known) < _LEAST_EARLIER:
         reason = (
             f"{counted(len(known), 'earlier window')} with labels to compare with; a verdict needs {_LEAST_EARLIER}."
         )

@@ -178,8 +178,10 @@ def _words(where: Sequence[Mapping[str, str]], rows: int, share: float) -> str:
 
 
 def _error_words(found: Contrast) -> str:
-    if not found.rows or found.error is None or found.others is None:
+    if found.error is None:
         return "None of them has a label yet."
+    if found.others is None:
+        return "No other row has a label, to compare the error with."
     labelled = f"({counted(found.rows, 'row')} with a label)"
     if not found.others:
         return f"The error there is {found.error:.3g}, and 0 in other rows with such predictions {labelled}."
