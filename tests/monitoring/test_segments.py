@@ -113,3 +113,20 @@ def test_packages_without_combinations_have_new_values_only(reference: Any) -> N
     frame, inputs = coder.take_from(frame.assign(**coder.encode(columns)))
     found = new_segments(frame, inputs, None, kind="probability", alpha=ALPHA)
     assert [one["where"] for one in found] == [[{"field": "shop", "value": "ZZ"}]]
+
+
+def test_a_new_integer_is_named_and_values_between_are_not() -> None:
+    random = np.random.default_rng(9)
+    trained, _ = train({"engines": random.integers(1, 4, ROWS).astype(float), "size": random.normal(size=ROWS)})
+    coder = InputCodes({name: trained.fields[name] for name in ("engines", "size")})
+    engines = random.integers(1, 4, 6000).astype(float)
+    engines[::40], engines[1::40], engines[2::40], engines[3::40] = 4.0, 2.5, np.nan, np.inf
+    frame = pd.DataFrame({"event_time": pd.date_range("2024-07-01", periods=6000, freq="min", tz="UTC"), "predicted": 0.1, "actual": np.nan})  # fmt: skip
+    frame, inputs = coder.take_from(
+        frame.assign(**coder.encode({"engines": engines, "size": random.normal(size=6000)}))
+    )
+    assert list(inputs["engines"].labels[:4]) == ["1", "2", "3", "missing"]
+    assert [int((inputs["engines"].codes == code).sum()) for code in (-1, 3, 4)] == [150, 300, 150]
+    (found,) = new_segments(frame, inputs, None, kind="probability", alpha=ALPHA)
+    assert (found["where"], found["rows"]) == ([{"field": "engines", "value": "4"}], 150)
+    assert inputs["size"].labels[0].startswith("below -")

@@ -1,7 +1,8 @@
 """Inputs as small integers, so that a window's rows can be grouped by any of them: one or two bytes a row and input.
 
 For example, an input with the categories 'a' and 'b' in training has the codes 0 and 1, 2 where it is missing, and 3 for
-the first value that training never had. A number has the code of its bin: a tenth of the training data, or a range outside.
+the first value that training never had; so do integers with few values, such as a number of engines. Another number has the
+code of its bin: a tenth of the training data, or a range outside.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _PREFIX = "nbship code of "
 _MISSING = "missing"
 # A field with more new values in a window is a key, or free text: the rows of later ones belong to no value.
 _MOST_NEW = 1000
+# A number with more values in training has bins.
+_MOST_INTEGERS = 30
 
 
 class Coded(NamedTuple):
@@ -121,9 +124,12 @@ def _codes(series: pd.Series[Any]) -> Codes:
     return Codes(np.where(codes < 0, len(known) - 1, codes), known)
 
 
-def _coder(field: Distribution) -> _Bins | _Categories:
+def _coder(field: Distribution) -> _Bins | _Categories | _Integers:
     if field.kind == "number":
         assert field.edges is not None
+        few = field.known
+        if few is not None and len(few) <= _MOST_INTEGERS and _are_integers(few).all():
+            return _Integers(few)
         return _Bins(field.edges[[*field.groups, -1]] if len(field.groups) else field.edges, field.known)
     return _Categories(field.categories or ())
 
@@ -147,7 +153,7 @@ class _Categories:
     """Strings: the categories of the training data, then missing, then those of the window."""
 
     def __init__(self, categories: tuple[str, ...]) -> None:
-        self.known: int | None = len(categories)
+        self.known = len(categories)
         self.labels = [*categories, _MISSING]
         self._codes = {name: code for code, name in enumerate(categories)}
 
@@ -158,16 +164,46 @@ class _Categories:
 
     def _code(self, name: str | None) -> int:
         if name is None:
-            assert self.known is not None
             return self.known
         code = self._codes.get(name)
         if code is None:
-            assert self.known is not None
             if len(self.labels) > self.known + _MOST_NEW:
                 return -1
             code = self._codes[name] = len(self.labels)
             self.labels.append(name)
         return code
+
+
+class _Integers:
+    """Numbers with few different values: those of the training data, then missing, then those of the window."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        self._texts = _Categories(tuple(f"{value:.0f}" for value in values.tolist()))
+
+    @property
+    def known(self) -> int:
+        return self._texts.known
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return self._texts.labels
+
+    def encode(self, values: Column) -> Column:
+        import pandas as pd
+
+        # Infinite values are missing, as in bins; numbers between integers belong to no value.
+        numbers = values.astype(np.float64)
+        found, different = pd.factorize(np.where(np.isfinite(numbers), numbers, np.nan))
+        integers = _are_integers(different)
+        texts = [f"{value:.0f}" for value in different[integers].tolist()]
+        codes = np.full(len(different) + 1, -1, dtype=np.int16)
+        codes[np.flatnonzero(integers)] = self._texts.encode(np.array(texts, dtype=object))
+        codes[-1] = self.known
+        return codes[found]
+
+
+def _are_integers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray((values == np.round(values)) & (np.abs(values) < 1e15))
 
 
 def _range(low: float, high: float, few: NDArray[np.float64] | None) -> str:
