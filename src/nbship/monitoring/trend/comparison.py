@@ -25,6 +25,7 @@ _LEAST, _MOST = 6, 52
 _ALIKE = 0.15
 # The share of labelled rows from which a window's measures are final.
 _KNOWN = 0.9
+_NOTICED = 0.001
 
 
 class _Subject(NamedTuple):
@@ -74,7 +75,7 @@ def history(report: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], *, 
     earlier
         The reports of earlier windows of the model, oldest first.
     alpha
-        The probability of a false alarm, shared by all checks.
+        The probability of a false alarm. Notices are no alarms: each of their checks is wrong in one of 1,000 windows.
 
     Returns
     -------
@@ -83,9 +84,7 @@ def history(report: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], *, 
         `windows`, `p_value`, `verdict`, `reason`), `verdict` and `reason`.
     """
     alike = _alike(report["window"], earlier)[-_MOST:]
-    # Each subject may have two tests.
-    each = alpha / (2 * len(_SUBJECTS))
-    checks = [check for subject in _SUBJECTS for check in _checks(subject, report, alike, each)]
+    checks = [check for subject in _SUBJECTS for check in _checks(subject, report, alike, alpha)]
     judged = [check for check in checks if check["verdict"] != INSUFFICIENT]
     verdict = worst(check["verdict"] for check in judged)
     if not judged:
@@ -117,6 +116,8 @@ def _checks(
     now = _point(subject, report)
     if now is None:
         return []
+    # Performance has two tests.
+    alpha = alpha / 2 if subject.of_model else _NOTICED
     same = [each for each in alike if not subject.of_model or each["version"] == report["version"]]
     past = [point for each in same if (point := _point(subject, each)) is not None]
     values = [point.value for point in past]
@@ -167,6 +168,8 @@ def _slow(subject: _Subject, values: Sequence[float], record: Mapping[str, Any],
 
 def _point(subject: _Subject, report: Mapping[str, Any]) -> _Point | None:
     """Return a value of a window with its error by day; None if it is not known."""
+    from scipy.special import stdtrit  # type: ignore[import-untyped]
+
     performance, days = report["performance"], report["volume"]["days"]
     if subject.name == "inputs drifted":
         records = (*report["drift"], *report.get("given", ()))
@@ -179,8 +182,9 @@ def _point(subject: _Subject, report: Mapping[str, Any]) -> _Point | None:
         return _mean([(day["labelled"], day["mean_actual"]) for day in days])
     value = performance["measures"].get(subject.name)
     limits = performance.get("intervals", {}).get(subject.name)
-    # The interval is that of Student's t, about four errors long.
-    return None if value is None or limits is None else _Point(value, (limits["high"] - limits["low"]) / 4)
+    if value is None or limits is None or performance["days"] < 2:
+        return None
+    return _Point(value, (limits["high"] - limits["low"]) / 2 / float(stdtrit(performance["days"] - 1, 0.975)))
 
 
 def _mean(days: Sequence[tuple[int, float | None]]) -> _Point | None:
