@@ -11,7 +11,7 @@ from ..errors import ScheduleError
 from .attempts import Outcome, read_outcome, run_attempt
 from .clocks import boot_seconds
 from .entries import Claim
-from .outputs import remove_old
+from .outputs import last_error, remove_old
 from .store import Store
 
 __all__ = ["Run"]
@@ -73,6 +73,8 @@ class Run:
                 return self._finish("succeeded" if outcome.succeeded else "interrupted")
             failures += 1
             reason = outcome.reason(schedule.timeout)
+            if outcome.why == "exited":
+                reason = f"{reason} {last_error(claim.job, claim.scheduled)}".rstrip()
             if outcome.is_final or failures > schedule.retries:
                 return self._finish("failed", reason)
             self._tell(claim, f"failed: {reason} It is repeated in {pause:g} s.")
