@@ -111,7 +111,7 @@ def _reject_format(source: DeclaredSource, facts: Facts, failure: Failure, share
     remedy = "remove" if facts.formats[name] == "iso" else "correct"
     raise WindowError(
         f"The source '{source.name}' has another {what}: column '{name}' of {facts.place(failure.first)} is not in "
-        f"{f'the declared format {declared!r}' if declared else 'ISO 8601'} ({share}); {fits} all values. If the source changed, {remedy} '{source.key}.dates.{name}'.",
+        f"{f'the declared format {declared!r}' if declared else 'ISO 8601'} ({share}); {fits} all of them. If the source changed, {remedy} '{source.key}.dates.{name}'.",
         problem="dates",
     )
 

@@ -1,7 +1,7 @@
 """Timestamps in a declared format or ISO 8601, strictly; and the format that was probably meant where they are in another.
 
 A format is never guessed to read a value. It is guessed for a message, and by two rules only: another format reads every
-value, or the exchange of day and month moves the rows into the window::
+value that the declared one does not, or the exchange of day and month moves the rows into the window::
 
     declared %d/%m/%Y    07/13/2013     not a date in this format; %m/%d/%Y reads it
     declared %d/%m/%Y    07/05/2013     7 May: outside of a window in July, in which 5 July is

@@ -53,7 +53,7 @@ class Facts(msgspec.Struct, frozen=True):
     latest
         The time of the last accepted row, in ISO 8601; empty without one.
     formats
-        For a column of timestamps whose format is not the declared one: a format that reads its values.
+        For a column of timestamps: a format that reads all values that are not in the declared one.
     exchanged, first_exchanged
         The number of rows that are in the window with day and month exchanged, 0 if that is not possible; and the first
         of them that is not in it otherwise.

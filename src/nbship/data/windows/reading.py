@@ -189,21 +189,21 @@ class _Counts:
         return known
 
     def _sample(self, batch: Batch, broken: Iterable[tuple[str, str, np.ndarray[Any, Any]]]) -> None:
-        """Store what suggestions are made from: values of timestamps, and which numbers have commas."""
+        """Store what suggestions are made from: values that are not timestamps, and which bad numbers have commas."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        for name, column in self._source.columns.items():
-            values = batch.table[name].combine_chunks()
-            if not pa.types.is_string(values.type):
+        other = "," if self._source.settings.decimal == "." else "."
+        for name, _, mask in broken:
+            kind = self._source.columns[name].kind if name else ""
+            values = batch.table[name].combine_chunks() if name else None
+            if values is None or not pa.types.is_string(values.type):
                 continue
-            if column.kind == "timestamp" and len(self._texts[name]) < _SAMPLES:
-                self._texts[name] |= dict.fromkeys(filter(None, pc.unique(values).to_pylist()[:_SAMPLES]))
-            if column.kind in ("integer", "number"):
-                other = "," if self._source.settings.decimal == "." else "."
-                failed = [mask for each, _, mask in broken if each == name]
-                if any(pc.any(pc.match_substring(values.filter(pa.array(mask)), other)).as_py() for mask in failed):
-                    self._commas[name] = None
+            failed = values.filter(pa.array(mask))
+            if kind == "timestamp" and len(self._texts[name]) < _SAMPLES:
+                self._texts[name] |= dict.fromkeys(filter(None, pc.unique(failed).to_pylist()[:_SAMPLES]))
+            if kind in ("integer", "number") and pc.any(pc.match_substring(failed, other)).as_py():
+                self._commas[name] = None
 
     def _count_exchanged(self, batch: Batch, numbers: np.ndarray[Any, Any], inside: np.ndarray[Any, Any]) -> None:
         import pyarrow as pa
