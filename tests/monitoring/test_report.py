@@ -18,6 +18,8 @@ from nbship.metrics import classification
 from nbship.model.build import Periods
 from nbship.monitoring import plots, tables
 from nbship.monitoring import table as table_module
+from nbship.monitoring.coding import Coded
+from nbship.monitoring.conclusion import conclude
 from nbship.monitoring.drift.collected import Collected
 from nbship.monitoring.drift.compared import Compared, Counted
 from nbship.monitoring.drift.past import Past
@@ -288,3 +290,49 @@ def test_a_report_of_the_first_format_is_read_drawn_and_tabulated() -> None:
     report = read_report(Path(__file__).with_name("report_format_1.json"))
     assert report["verdict"] == "alert"
     _draw_everything(report)
+
+
+def test_a_new_segment_with_worse_predictions_is_in_the_headline() -> None:
+    frame = _frame(1, 6000)
+    is_new = np.random.default_rng(3).random(len(frame)) < 0.03
+    frame.loc[is_new, "actual"] = (frame.loc[is_new, "predicted"] < 0.5).astype(float)
+    shop = Coded(np.where(is_new, 3, frame["shop"] == "b"), ["a", "b", "missing", "Zürich"], known=2)
+    report = _report(frame, inputs={"shop": shop})
+    (segment,) = report["segments"]
+    assert (report["verdict"], segment["verdict"]) == ("warning", "warning")
+    words = f"{is_new.sum()} rows ({is_new.mean():.1%}) have shop 'Zürich', which training never had; first seen on 2024-07-01. The error there is"
+    assert words in report["headline"]
+    assert "Collect labels of the new segments, and retrain with them." in report["advice"]
+    _draw_everything(report)
+
+
+def test_a_new_segment_without_labels_is_a_notice() -> None:
+    frame = _frame(1, 6000, labelled=0.0)
+    shop = Coded(np.where(np.arange(6000) % 30 == 0, 3, frame["shop"] == "b"), ["a", "b", "missing", "Zürich"], known=2)
+    report = _report(frame, inputs={"shop": shop})
+    assert [one["verdict"] for one in report["reasons"] if one["section"] == "segments"] == ["notice"]
+    assert "200 rows (3.3%) have shop 'Zürich', which training never had" in report["headline"]
+
+
+HISTORY = {"check": "decline of auc", "verdict": "warning", "reason": "The AUC falls slowly."}
+LABELS = {"check": "labels by prediction", "verdict": "warning", "reason": "Few labels of low predictions."}
+
+
+@pytest.mark.parametrize(
+    ("section", "check", "first", "advice"),
+    [
+        ("history", HISTORY, "The predictions are worse than in earlier windows. The AUC falls slowly.", "Retrain with the rows of the last windows"),
+        ("feedback", LABELS, "Predictions seem to decide which outcomes are known, or what happens", "Collect the outcomes of some rows"),
+    ],
+)  # fmt: skip
+def test_findings_beside_earlier_windows_are_in_the_headline(section: str, check: Any, first: str, advice: str) -> None:
+    report = _report(_frame(1, 4000))
+    found = conclude(report | {section: {**check, "checks": [check]}})
+    assert found["verdict"] == "warning"
+    assert found["headline"].startswith(first)
+    assert check["reason"].rstrip(".") in found["headline"]
+    assert advice in found["advice"]
+    noticed = check | {"verdict": "notice"}
+    found = conclude(report | {"unseen": {"verdict": "ok", "reason": ""}, section: {**noticed, "checks": [noticed]}})
+    assert found["verdict"] == "notice"
+    assert found["headline"] == f"Nothing is broken, but this window differs from earlier ones. {check['reason']}"
