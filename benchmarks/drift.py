@@ -18,8 +18,6 @@ from .processes import Taken, take, take_in_turn
 
 ROWS, NUMBERS, CATEGORIES = 500_000, 12, 8
 PEERS = ROOT / ".nbship/cache/monitoring-peers/bin/python"
-# Nothing phones home.
-SILENT = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
 _HERE = Path(__file__).parent
 _ROUNDS = 3
 
@@ -45,7 +43,7 @@ def run() -> str:
             "Evidently, PSI only": [PEERS, peer, "evidently-psi", *files],
             "Evidently, defaults": [PEERS, peer, "evidently", *files],
         }
-        calls = {each: partial(take, words, environ=SILENT) for each, words in commands.items()}
+        calls = {each: partial(take, words) for each, words in commands.items()}
         found = take_in_turn(calls, rounds=_ROUNDS)
     return _table(found)
 

@@ -1,13 +1,14 @@
 """What the peers of monitoring measure on generated data: `python compare.py` prints it as JSON.
 
-`tests/monitoring/test_monitoring_peers.py` compares it with nbship's measures, on the same data. Definitions differ in bins and
-in what they do with missing values; so numbers are given as the categories of the same bins where a measure needs bins, and
-the data have no missing values.
+`tests/monitoring/test_monitoring_peers.py` compares what it printed (`tests/monitoring/peer_measures.json`) with nbship's measures
+of the same data. Bins and the treatment of missing values differ between tools: so a measure of bins gets the categories of
+the same bins, and the data have no missing values.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from importlib import metadata
 from typing import Any
@@ -19,13 +20,13 @@ ROWS, CHUNKS = 6000, 6
 
 
 def make_columns(seed: int, shift: float) -> dict[str, Any]:
-    """Return a number with forty values, the same in eight bins, and a category with a rare value.
+    """Return a number with forty values, the same in five bins, and a category with a rare value.
 
     This stream of random numbers never changes.
     """
     random = np.random.RandomState(seed)
     number = np.clip(np.round(random.normal(20 + shift, 5, ROWS)), 0, 39)
-    bins = np.array([f"bin {int(place)}" for place in np.minimum(number // 5, 7)], dtype=object)
+    bins = np.array([f"bin {int(place)}" for place in np.clip(number // 5, 2, 6)], dtype=object)
     weights = np.array([0.5, 0.3, 0.15 + shift / 100, 0.05 - shift / 100])
     return {
         "number": number,
@@ -39,6 +40,10 @@ def make_outcomes(seed: int) -> dict[str, Any]:
     random = np.random.RandomState(seed)
     probability = np.round(1 / (1 + np.exp(-random.normal(-1, 1.2, ROWS))), 4)
     return {"probability": probability, "actual": (random.random_sample(ROWS) < probability).astype(int)}
+
+
+# Nothing phones home.
+os.environ |= {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
 
 
 def main() -> None:
@@ -87,7 +92,8 @@ def _nannyml_performance() -> dict[str, Any]:
         frames.append(frame.assign(predicted=(frame["probability"] > 0.5).astype(int)))
     names = {"y_true": "actual", "y_pred_proba": "probability", "y_pred": "predicted", "problem_type": "classification_binary"}  # fmt: skip
     realized = nml.PerformanceCalculator(**names, metrics=["roc_auc"], chunk_number=CHUNKS)
-    estimated = nml.CBPE(**names, metrics=["roc_auc"], chunk_number=CHUNKS)
+    # The probabilities are right: nbship takes them as they are.
+    estimated = nml.CBPE(**names, metrics=["roc_auc"], chunk_number=CHUNKS, calibrator=_Uncalibrated())
     measured, guessed = (
         each.fit(frames[0]).calculate(frames[1]) if kind == "realized" else each.fit(frames[0]).estimate(frames[1])
         for kind, each in (("realized", realized), ("estimated", estimated))
@@ -95,8 +101,17 @@ def _nannyml_performance() -> dict[str, Any]:
     return {
         "auc by chunk": _values(measured, "value"),
         "estimated auc by chunk": _values(guessed, "value"),
-        "needs calibration": bool(getattr(estimated, "needs_calibration", False)),
     }
+
+
+class _Uncalibrated:
+    """A calibrator of NannyML that changes nothing."""
+
+    def fit(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def calibrate(self, y_pred_proba: Any, *_: Any, **__: Any) -> Any:
+        return y_pred_proba
 
 
 def _values(result: Any, what: str) -> list[float]:
