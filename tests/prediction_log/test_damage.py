@@ -124,3 +124,20 @@ def test_an_emptied_log_is_no_new_one(tmp_path: Path) -> None:
     with open_log(path) as log:
         log.append(record())
         assert len(log.recent(9)) == 1
+
+
+def test_a_large_log_is_not_checked_by_those_who_only_read_it(
+    whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[object] = []
+    monkeypatch.setattr(damage, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(damage.DamageCheck, "_check", lambda check: checks.append(check))
+    path = tmp_path / "log.sqlite"
+    path.write_bytes(whole)
+    with open_log(path) as log:
+        assert len(log.recent(5)) == 5
+        assert checks == []
+        log.append(record())
+        wait_until(lambda: len(checks) == 1)
+        log.append(record())
+    assert len(checks) == 1

@@ -211,3 +211,30 @@ def test_a_window_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (len(whole), len(made)) == (54, 60)
     assert max(sizes) == 7
     assert sizes.count(7) == 7 + 8
+
+
+def test_keys_of_many_rows_are_those_of_each_row() -> None:
+    names = {"at": "datetime", "line": "category", "count": "int", "size": "float", "fast": "bool", "owner": "string"}
+    fields = [Field(name, kind, key=True, nullable=True, open=kind == "category") for name, kind in names.items()]
+    fields[-1] = Field("owner", "string", key=True, nullable=True, pii=True)
+    signature = Signature((*fields, Field('odd "%s" name', "int", key=True)))
+    at = pd.to_datetime(
+        ["2024-07-01T08:00:00", "2024-07-01T08:00:00.000120", None, "1969-12-31T23:59:59"], utc=True, format="ISO8601"
+    )
+    frame = pd.DataFrame(
+        {
+            "at": at.as_unit("us").tz_convert("America/New_York"),
+            "line": pd.Series(["a,b", 'q"%d', None, "ü"], dtype=object),
+            "count": [1.0, None, -3.0, 2.0],
+            "size": [0.5, -0.0, None, 1e300],
+            "fast": [1.0, 0.0, None, 1.0],
+            "owner": pd.Series(["Ann", "Ann", None, "Bob"], dtype=object),
+            'odd "%s" name': [1, 2**60, 3, 4],
+        }
+    )
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    expected = [keys_of(row, signature, salt=b"s") for row in rows]
+    assert keys_of_frame(frame, signature, salt=b"s") == expected
+    coded = frame.assign(line=frame["line"].astype("category"))
+    assert keys_of_frame(coded, signature, salt=b"s") == expected
+    assert keys_of_frame(frame.iloc[:0], signature, salt=b"s") == []

@@ -24,7 +24,7 @@ __all__ = ["batch_rows", "digest_of", "find_run", "intact_run", "output_fields",
 
 _SEPARATOR = "-"
 # Larger chunks are read little faster, and take more memory than all else.
-_ROWS = 20_000
+_ROWS = 10000
 
 
 def row_id(run: str, number: int) -> str:

@@ -1,6 +1,7 @@
 """Find a damaged SQLite file before it is used: SQLite itself only notices damage in the pages that it happens to read.
 
-A small file is checked when it is opened; a large one, for which that takes seconds, in a thread while it is used.
+A small file is checked when it is opened; a large one, for which that takes seconds, in a thread from the first write on:
+a process that only reads, such as a report, sees the damage of the pages that it reads.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ class DamageCheck:
         self._path, self._opened = path, opened
         self._found: str | None = None
         self._running: threading.Thread | None = None
+        self._is_due = False
 
     def start(self) -> None:
-        """Check a small file now, and another one in a thread.
+        """Check a small file now, and another one in a thread once it is written.
 
         Raises
         ------
@@ -46,6 +48,12 @@ class DamageCheck:
             self._check()
             self.require_intact()
         else:
+            self._is_due = True
+
+    def begin(self) -> None:
+        """Start the check of a large file, before the first write."""
+        if self._is_due:
+            self._is_due = False
             self._running = threading.Thread(target=self._check, name="nbship-log-check", daemon=True)
             self._running.start()
 

@@ -210,6 +210,7 @@ class Sqlite:
                 self._checked, self._damage = self._file, DamageCheck(self.path, _opened)
                 self._damage.start()
             self._busy_timeout = _BUSY_TIMEOUT_MS
+        self._damage.begin()
         return self._writing
 
     def _set_busy_timeout(self, connection: sqlite3.Connection, milliseconds: int) -> None:
