@@ -19,6 +19,32 @@ def test_jensen_shannon_agrees_with_scipy() -> None:
         assert distance.jensen_shannon(r, c) == pytest.approx(expected, abs=1e-9)
 
 
+def test_the_stability_index_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        r, c = rng.integers(0, 50, 12), rng.integers(0, 50, 12)
+        # The symmetric divergence of Kullback and Leibler, with half a row more in each bin.
+        expected = stats.entropy(r + 0.5, c + 0.5) + stats.entropy(c + 0.5, r + 0.5)
+        assert distance.psi(r, c) == pytest.approx(expected, rel=1e-12)
+
+
+def test_homogeneity_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        table = rng.integers(1, 40, (5, 7))
+        expected = stats.chi2_contingency(table, correction=False).pvalue
+        assert distance.homogeneity(table) == pytest.approx(expected, rel=1e-9)
+
+
+def test_two_shares_are_compared_as_scipy_does() -> None:
+    for hits, rows, before, all_before in ((5, 100, 20, 1000), (40, 90, 300, 1000), (1, 30, 2, 500)):
+        table = [[hits, rows - hits], [before, all_before - before]]
+        expected = stats.chi2_contingency(table, correction=True)
+        found = distance.proportions(hits, rows, reference_hits=before, reference_rows=all_before)
+        assert found.statistic == pytest.approx(hits / rows - before / all_before)
+        assert found.p_value == pytest.approx(expected.pvalue, rel=1e-6)
+
+
 def test_chi_squared_agrees_with_scipy_where_no_bin_is_rare() -> None:
     rng = np.random.default_rng(1)
     for _ in range(20):

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from nbship.metrics import classification
-from nbship.monitoring.corrections import holm
+from nbship.monitoring.corrections import holm, listed_tests
+from nbship.monitoring.drift.bands import made_band
 from nbship.monitoring.performance import performance, slices
 
 LIMITS: dict[str, Any] = {"alpha": 1e-4, "min_rows": 200}
@@ -215,3 +216,22 @@ def test_corrected_p_values_are_those_of_statsmodels() -> None:
 
     p_values = np.random.default_rng(0).random(20) ** 4
     np.testing.assert_allclose(holm(p_values.tolist()), multipletests(p_values, method="holm")[1])
+
+
+def test_listed_tests_are_those_of_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    for seed in range(20):
+        p_values = np.random.default_rng(seed).random(20) ** 3
+        assert listed_tests(p_values.tolist(), 0.1) == multipletests(p_values, alpha=0.1, method="fdr_bh")[0].tolist()
+
+
+def test_a_band_is_the_prediction_interval_of_scipy() -> None:
+    from scipy import stats
+
+    past = np.random.default_rng(0).normal(3, 2, 20)
+    band = made_band(past, least_spread=0.1)
+    assert band is not None
+    error = past.std(ddof=1) * np.sqrt(1 + 1 / 20)
+    assert band.p_value(7.0) == pytest.approx(stats.t.sf((7.0 - past.mean()) / error, 19))
+    assert band.limit(0.01) == pytest.approx(stats.t.isf(0.01, 19, past.mean(), error))

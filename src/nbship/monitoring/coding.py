@@ -119,9 +119,10 @@ def taken(column: Any, rows: Any) -> Any:
 def _codes(series: pd.Series[Any]) -> Codes:
     known = np.empty(len(series.cat.categories) + 1, dtype=object)
     known[:-1], known[-1] = series.cat.categories, None
-    codes = series.cat.codes.to_numpy().astype(np.intp)
+    codes = series.cat.codes.to_numpy().astype(np.min_scalar_type(-len(known)))
     # Null is -1, the index of the last entry.
-    return Codes(np.where(codes < 0, len(known) - 1, codes), known)
+    codes[codes < 0] = len(known) - 1
+    return Codes(codes, known)
 
 
 def _coder(field: Distribution) -> _Bins | _Categories | _Integers:

@@ -196,7 +196,10 @@ def _names(values: Column | Codes) -> tuple[str, ...]:
     """Return the distinct strings, sorted."""
     import pandas as pd
 
-    used = values.known[np.bincount(values.codes) > 0] if isinstance(values, Codes) else pd.unique(values)
+    if isinstance(values, Codes):
+        used = values.known[np.bincount(values.codes, minlength=len(values.known)) > 0]
+    else:
+        used = pd.unique(values)
     return tuple(sorted({str(value) for value in used.tolist() if value is not None and value == value}))
 
 
