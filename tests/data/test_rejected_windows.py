@@ -91,7 +91,7 @@ CASES: Mapping[str, tuple[Write, Mapping[str, Any], type[DataError], str]] = {
     "another number of values": (csv_of(OF_WEEK, lambda text: text.replace("Z", ",")), {}, WindowError, r"'has 5 values, as the header' fails in 42 rows, first in line 3"),
     "a quote": (csv_of(OF_WEEK, lambda text: text.replace(",Z", ',"Z', 1)), {}, WindowError, r"'is a CSV row .*' fails in 3 rows, first in line 3"),
     "cut off": (csv_of(OF_WEEK, lambda text: text[:3000].rpartition(",")[0]), {}, WindowError, r"is cut off: 'orders\.csv' is not complete: it ends in line \d+, with \d of 5 values"),
-    "cut off in a quote": (csv_of(OF_WEEK, lambda text: text[: text.index('and\ttab"') + 3]), {}, WindowError, r"it ends in line \d+, with a quote that is not closed"),
+    "cut off in a quote": (csv_of(OF_WEEK, lambda text: text[: text.index('and\ttab"') + 3]), {}, WindowError, r"it ends in line \d+, within a quote"),
     "JSON cut off": (lambda root: (root / "o.jsonl").write_text(json.dumps(dict.fromkeys(COLUMNS)) + '\n{"id": 1'), {"url": "o.jsonl"}, WindowError, r"it ends in line 2, within a record"),
     "Parquet cut off": (lambda root: (root / "o.parquet").write_bytes(b"PAR1 and more"), {"url": "o.parquet"}, WindowError, r"Parquet files end with their schema"),
     "gzip cut off": (compressed(gzip.compress(HEADER.encode() * 99)[:-9]), {"url": "orders.csv.gz"}, WindowError, r"its compressed content ends early or is damaged"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from ...errors import EmptyDataError, WindowError
@@ -30,7 +30,8 @@ def read_csv(stream: IO[bytes], source: DeclaredSource, *, shown: str) -> Iterat
     WindowError
         If the header has another delimiter or lacks a column, the encoding is another one, or the last row is cut off.
     """
-    rows = csv.reader(read_lines(stream, source, shown=shown), delimiter=source.settings.delimiter, strict=True)
+    lines = _Lines(read_lines(stream, source, shown=shown))
+    rows = csv.reader(lines, delimiter=source.settings.delimiter, strict=True)
     try:
         header = next(filter(None, rows), None)
     except csv.Error:
@@ -43,21 +44,31 @@ def read_csv(stream: IO[bytes], source: DeclaredSource, *, shown: str) -> Iterat
     _require_columns(source, header, shown)
     indices = [header.index(name) for name in source.columns]
 
-    def cut(line: int, found: str) -> WindowError:
-        return incomplete(source, shown, f"it ends in line {line}, with {found}")
-
-    for numbers, values, unreadable in _blocks(rows, len(header), cut):
+    for numbers, values, unreadable in _blocks(rows, len(header), lines):
+        if lines.problem:
+            raise incomplete(source, shown, f"it ends in line {rows.line_num}, {lines.problem}")
         yield Batch(_table(source, values, indices), numbers, unreadable)
 
 
+class _Lines:
+    """The lines of a file, and whether the last one is cut off."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self.is_complete, self.problem = lines, True, ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.is_complete = line.endswith("\n")
+            yield line
+
+
 def _blocks(
-    rows: Iterator[list[str]], width: int, cut: Callable[[int, str], WindowError]
+    rows: Iterator[list[str]], width: int, lines: _Lines
 ) -> Iterator[tuple[list[int], list[list[str]], dict[int, str]]]:
     """Yield the numbers and values of rows; those with another number of values are reported, and empty."""
     numbers: list[int] = []
     values: list[list[str]] = []
     unreadable: dict[int, str] = {}
-    blank, last = [""] * width, ""
     while True:
         before: int = rows.line_num  # type: ignore[attr-defined]
         try:
@@ -65,7 +76,7 @@ def _blocks(
         except csv.Error as error:
             row, problem = [], f"is a CSV row ({error})"
             if "unexpected end" in str(error):
-                raise cut(before + 1, "a quote that is not closed") from error
+                lines.problem = "within a quote"
         line: int = rows.line_num  # type: ignore[attr-defined]
         if row is None:
             break
@@ -74,17 +85,16 @@ def _blocks(
         if len(row) == width:
             numbers.append(line)
             values.append(row)
+        elif not lines.is_complete and not lines.problem:
+            lines.problem = f"with {len(row)} of {width} values"
         # A quote that is not closed makes one row of several lines: each of them is one that is lost.
         for number in range(before + 1, line + 1) if len(row) != width else ():
             unreadable[len(values)] = problem
             numbers.append(number)
-            values.append(blank)
-        last = "" if len(row) >= width else f"{len(row)} of {width} values"
+            values.append([""] * width)
         if len(values) >= ROWS:
             yield numbers, values, unreadable
             numbers, values, unreadable = [], [], {}
-    if last:
-        raise cut(line, last)
     if values:
         yield numbers, values, unreadable
 

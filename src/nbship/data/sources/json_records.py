@@ -33,7 +33,7 @@ def read_json_lines(stream: IO[bytes], source: DeclaredSource, *, shown: str) ->
         for position, (number, line) in enumerate(block):
             try:
                 record = decode(line)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 record = None
                 if not line.endswith("\n"):
                     raise incomplete(source, shown, f"it ends in line {number}, within a record") from None
