@@ -99,3 +99,16 @@ def test_labels_without_times_have_no_delays() -> None:
 @pytest.mark.parametrize("rows", [0, 1])
 def test_hardly_any_rows(rows: int) -> None:
     assert section(week(0, rows=1).head(rows), END, EARLIER)["verdict"] == "insufficient"
+
+
+def test_weekly_reports_in_which_nearly_all_labels_are_known_are_enough_to_find_that_labels_stop() -> None:
+    earlier: list[dict[str, Any]] = []
+    for number in range(4):
+        frame = week(3_000 + number, number=number, scale=0.02).assign(actual=1.0)
+        earlier.append(section(frame, START + pd.Timedelta(days=7 * number + 7), earlier))
+    assert [(one["complete"], one["verdict"]) for one in earlier] == [(True, "insufficient"), *[(True, "ok")] * 3]
+    frame = week(9, number=4, scale=0.02)
+    stopped = frame.assign(actual=frame["actual"].mask(frame["event_time"] > START + pd.Timedelta(days=31)))
+    found = section(stopped, END, earlier)
+    assert found["verdict"] in ("warning", "alert")
+    assert "no event after 2024-04-03 has one" in found["reason"]

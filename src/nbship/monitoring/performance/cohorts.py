@@ -33,6 +33,8 @@ _MOST_EARLIER = 8
 _SHORT, _VERY_SHORT = 0.1, 0.5
 # Labels are late if half of them take this many times as long as nearly all did, and a day longer.
 _LATE, _NEARLY_ALL = 2.0, 0.95
+# The share of labelled rows from which a window's delays are known, however young it is.
+_WHOLE = 0.98
 # Labels have stopped if of the last events none has a label, and this number of labels is expected.
 _LEAST_EXPECTED = 20
 
@@ -77,7 +79,7 @@ def labels(
     dict
         `cohorts` (day -> `rows`, `labelled`), `share` of the rows that have a label and `expected_share`, `delays`: 21
         quantiles of the days from an event to its label, `complete`: whether the
-        window is older than nearly all delays, `verdict` and `reason`.
+        window is older than nearly all delays, or nearly all of its rows have a label, `verdict` and `reason`.
     """
     event = frame["event_time"].dt.as_unit("us")
     known = frame["actual"].notna().to_numpy()
@@ -91,7 +93,7 @@ def labels(
         "share": float(known.mean()) if len(known) else None,
         "expected_share": None,
         "delays": quantiles,
-        "complete": quantiles is not None and bool(age.min() >= quantiles[-2]),
+        "complete": quantiles is not None and bool(age.min() >= quantiles[-2] or known.mean() >= _WHOLE),
     }
     expected = _expected(earlier)
     if expected is None:
