@@ -16,7 +16,7 @@ from nbship import project
 from nbship.data.sources import DataWindow, declared_source, parse_days
 from nbship.data.windows import read_source
 from nbship.errors import EmptyDataError, SourceError, WindowError
-from nbship.operations import fetch
+from nbship.operations import fetch, new_data
 
 WEEK = parse_days("2026-06-08", "2026-06-15", zone=ZoneInfo(ZONE))
 ORDERS = make_orders()
@@ -40,6 +40,14 @@ def expected() -> list[dict[str, Any]]:
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in this process, which is quicker; of three kinds in one of their own, as commands do."""
+    kind = request.node.callspec.params.get("kind", "") if hasattr(request.node, "callspec") else ""
+    if kind not in ("csv", "postgres", "http"):
+        monkeypatch.setattr(new_data, "read_in_process", read_source)
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,7 @@ def test_a_fetch_is_killed_at_any_time(tmp_path: Path, full: bool) -> None:
             assert list((root / ".nbship/cache/data/orders").glob("*")) == []
 
 
-@pytest.mark.parametrize("when", ["before", "while"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.long), "while"])
 def test_a_hanging_database_is_left_in_time(when: str, tmp_path: Path, server: PostgresServer) -> None:
     limits = {"connect_seconds": 2} if when == "before" else {"read_seconds": 2}
     root = write_project(tmp_path / "shop", {"url": server.url, "query": QUERY, **limits})

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,35 +113,51 @@ def fetch(
     """
     source, instant = source_of(project, name), now or datetime.now(UTC)
     read_repository(project.root)
-    folder = project.state / "data" / name
-    with changing(folder / "fetch"):
+    with changing(_folder(project, name) / "fetch"):
         held = held_windows(project, name)
         chosen = window or next_window(source, [each.window for each in held], now=instant)
         if chosen is None:
             return Fetched(name, "waiting")
         _require_over(source, chosen, instant)
-        if other := overlapping(chosen, [each.window for each in held]):
-            raise WindowError(
-                f"The window {chosen} of the source '{name}' overlaps the window {other}, which is held. Choose other days, or delete '{window_path(project, name, other)}.dvc' first."
-            )
+        _require_apart(project, source, chosen, held)
         there = next((each for each in held if each.window.name == chosen.name), None)
         if there and not again:
             restore_window(project, there)
             return _outcome(there, "held")
-        with _scratch(project, name) as scratch:
-            try:
-                facts = _read(source, chosen, scratch, tell)
-                quarantine = _save_quarantine(facts, scratch, folder, chosen)
-                check_window(source, chosen, facts, _earlier(held, folder, chosen), any_count=any_count)
-            except DataError as error:
-                record_rejection(folder, chosen, error, instant)
-                if isinstance(error, SourceDownError) and source.settings.when_down == "last":
-                    return Fetched(name, "down", chosen, message=str(error))
-                raise
-            accepted = _accept(project, source, chosen, facts, scratch)
-        record_accepted(folder, chosen, rows=accepted.rows)
-    state = "new" if there is None else "unchanged" if there.md5 == accepted.md5 else "replaced"
-    return _outcome(accepted, state, quarantine)  # type: ignore[arg-type]
+        try:
+            accepted, quarantine = _read_and_accept(project, source, chosen, held, any_count=any_count, tell=tell)
+        except DataError as error:
+            record_rejection(_folder(project, name), chosen, error, instant)
+            if isinstance(error, SourceDownError) and source.settings.when_down == "last":
+                return Fetched(name, "down", chosen, message=str(error))
+            raise
+        record_accepted(_folder(project, name), chosen, rows=accepted.rows)
+    if there is None:
+        return _outcome(accepted, "new", quarantine)
+    return _outcome(accepted, "unchanged" if there.md5 == accepted.md5 else "replaced", quarantine)
+
+
+def _folder(project: Project, name: str) -> Path:
+    """Return the folder of the state of a source."""
+    return project.state / "data" / name
+
+
+def _read_and_accept(
+    project: Project,
+    source: DeclaredSource,
+    window: DataWindow,
+    held: Sequence[HeldWindow],
+    *,
+    any_count: bool,
+    tell: Callable[[str], None],
+) -> tuple[HeldWindow, Path | None]:
+    """Return the accepted window, and the file of its quarantined rows."""
+    folder = _folder(project, source.name)
+    with _scratch(project, source.name) as scratch:
+        facts = _read(source, window, scratch, tell)
+        quarantine = _save_quarantine(facts, scratch, folder, window)
+        check_window(source, window, facts, _earlier(held, folder, window), any_count=any_count)
+        return _accept(project, source, window, facts, scratch), quarantine
 
 
 def _outcome(
@@ -155,6 +171,13 @@ def _earlier(held: Iterable[HeldWindow], folder: Path, window: DataWindow) -> li
     found = {each.window.name: each for each in accepted_before(folder, window)}
     found |= {each.window.name: Earlier(each.window, each.rows) for each in held if each.window.name != window.name}
     return list(found.values())
+
+
+def _require_apart(project: Project, source: DeclaredSource, window: DataWindow, held: Sequence[HeldWindow]) -> None:
+    if other := overlapping(window, [each.window for each in held]):
+        raise WindowError(
+            f"The window {window} of the source '{source.name}' overlaps the window {other}, which is held. Choose other days, or delete '{window_path(project, source.name, other)}.dvc' first."
+        )
 
 
 def _require_over(source: DeclaredSource, window: DataWindow, now: datetime) -> None:
