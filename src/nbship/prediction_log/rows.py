@@ -31,6 +31,7 @@ _TIMES = frozenset({"at", "event_time", "first_event", "last_event", "time"})
 class LoggedColumns(NamedTuple):
     """Columns of some predictions of a log: those of `Record`, with times in microseconds since 1970."""
 
+    event_time: Sequence[int]
     id: Sequence[str]
     at: Sequence[int]
     mode: Sequence[str]
@@ -39,7 +40,6 @@ class LoggedColumns(NamedTuple):
     inputs: Sequence[str]
     outputs: Sequence[str]
     keys: Sequence[str | None]
-    event_time: Sequence[int]
 
 
 class LoggedTimings(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
-from itertools import islice, starmap
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,10 @@ class SqlLog:
 
     def prediction_columns(self, start: datetime, end: datetime) -> Iterator[LoggedColumns]:
         """Yield the predictions whose event time lies in the window, in parts, in the order of event times and ids."""
-        columns, condition = ", ".join(LoggedColumns._fields), " AND inputs IS NOT NULL AND outputs IS NOT NULL"
-        yield from starmap(LoggedColumns, self._columns(columns, "event_time", start, end, condition=condition))
+        time, _, *others = LoggedColumns._fields
+        condition = " AND inputs IS NOT NULL AND outputs IS NOT NULL"
+        for times, ids, found in self._columns(", ".join(others), time, start, end, condition=condition):
+            yield LoggedColumns(times, ids, *found)
 
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""
@@ -123,8 +125,7 @@ class SqlLog:
 
     def timings(self, start: datetime, end: datetime) -> Iterator[LoggedTimings]:
         """Yield the timings of `requests`, in parts, without reading their content."""
-        columns = "id, at, CASE WHEN error IS NULL THEN latency_ms END"
-        for _, at, latency in self._columns(columns, "at", start, end):
+        for at, _, (latency,) in self._columns("CASE WHEN error IS NULL THEN latency_ms END", "at", start, end):
             yield LoggedTimings(at, latency)
 
     def usage(self, start: datetime, end: datetime) -> list[Usage]:
@@ -289,14 +290,14 @@ class SqlLog:
             return connection.execute(query, (*values, *scope)).fetchone()[0]
 
     def _window(self, column: str, start: datetime, end: datetime) -> Iterator[Record]:
-        for part in self._columns(", ".join(COLUMNS[Record]), column, start, end):
-            for row in zip(*part, strict=True):
+        for _, _, found in self._columns(", ".join(COLUMNS[Record]), column, start, end):
+            for row in zip(*found, strict=True):
                 yield entry_of(Record, row)
 
     def _columns(
         self, columns: str, column: str, start: datetime, end: datetime, *, condition: str = ""
-    ) -> Iterator[Sequence[Sequence[Any]]]:
-        """Yield columns of the records of a window in the order of an indexed column and their ids, which are read in parts."""
+    ) -> Iterator[tuple[Sequence[int], Sequence[str], Sequence[Sequence[Any]]]]:
+        """Yield an indexed column, the ids and other columns of a window's records, in their order, in parts."""
         # For example, after a part that ends with the record 'b' of 12:00, the next part starts with 'c' of 12:00.
         where, scope = self._where(Record, f"({column}, id) > (?, ?) AND {column} < ?{condition}")
         order = f"ORDER BY {column}, id LIMIT {_ROWS}"
@@ -305,7 +306,7 @@ class SqlLog:
         while rows := self._fetched(query, (*last, to_micros(end), *scope)):
             times, ids, *found = zip(*rows, strict=True)
             last = times[-1], ids[-1]
-            yield found
+            yield times, ids, found
 
     def _read(
         self, kind: type[Any], condition: str, values: Sequence[object], tail: str = "", *, slow: bool = False

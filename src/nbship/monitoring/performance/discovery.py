@@ -86,7 +86,7 @@ def _frequent(field: Coded, *, most: int) -> Coded:
     order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
     frequent = np.sort(order[counts[order] >= _least_rows(len(field.codes))])
     # The last one is that of the code -1.
-    numbers = np.full(len(field.labels) + 1, -1, dtype=np.int16)
+    numbers = np.full(len(field.labels) + 1, -1, dtype=np.min_scalar_type(-len(frequent) - 1))
     numbers[frequent] = np.arange(len(frequent))
     return Coded(numbers[field.codes], [field.labels[code] for code in frequent.tolist()])
 
@@ -123,7 +123,8 @@ def discover(fields: Mapping[str, Coded], errors: Errors, *, alpha: float) -> li
     expected = errors.expected
     excess = excess_of_day(errors.error - expected, errors.day)
     found = _search(_taken(fields, searched), excess[searched], expected[searched])
-    others, of_others = _taken(fields, tested), errors.taken(tested)
+    used = {name: fields[name] for each in found for name in each.fields}
+    others, of_others = _taken(used, tested), errors.taken(tested)
     p_values = holm([contrast(each.rows_of(others), of_others).p_value for each in found])
     records = [_record(each, fields, errors) | {"p_value": p_value} for each, p_value in zip(found, p_values, strict=True)]  # fmt: skip
     return [one for one in records if one["p_value"] < alpha and one["error"] >= LEAST_TIMES * one["others"]]
