@@ -24,12 +24,15 @@ class Taken(NamedTuple):
         From its start to its end.
     peak
         The most memory, in bytes, of the process, or of the largest process that it started.
+    cpu
+        CPU time in seconds, of all processes together: on a busy machine it says more than `seconds`.
     output
         What it printed.
     """
 
     seconds: float
     peak: float
+    cpu: float
     output: str
 
 
@@ -50,7 +53,7 @@ def take(words: Sequence[Any], *, environ: Mapping[str, str] | None = None, cwd:
     RuntimeError
         If it fails; the message has its output.
     """
-    began, peaks = time.perf_counter(), dict[int, float]()
+    began, peaks, cpu = time.perf_counter(), dict[int, float](), dict[int, float]()
     with subprocess.Popen(
         list(map(str, words)),
         env={**os.environ, **(environ or {})},
@@ -60,15 +63,17 @@ def take(words: Sequence[Any], *, environ: Mapping[str, str] | None = None, cwd:
         encoding="utf-8",
     ) as process:
         while process.poll() is None:
-            # The kernel keeps the peak of a process until its end.
-            peaks |= {pid: peak for pid in family(process.pid) if (peak := _peak(pid))}
+            # The system keeps the peak and the time of a process until its end.
+            members = family(process.pid)
+            peaks |= {pid: peak for pid in members if (peak := _peak(pid))}
+            cpu |= {pid: seconds for pid in members if (seconds := _cpu(pid))}
             time.sleep(_PAUSE)
         seconds = time.perf_counter() - began
         assert process.stdout is not None
         output = process.stdout.read()
     if process.returncode:
         raise RuntimeError(f"'{' '.join(map(str, words))}' failed:\n{output[-3000:]}")
-    return Taken(seconds, max(peaks.values(), default=0.0), output)
+    return Taken(seconds, max(peaks.values(), default=0.0), sum(cpu.values()), output)
 
 
 def family(pid: int) -> list[int]:
@@ -86,3 +91,12 @@ def _peak(pid: int) -> float:
     except OSError:
         return 0.0
     return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
+
+
+def _cpu(pid: int) -> float:
+    try:
+        # The name of the program, in brackets, may hold anything.
+        values = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
