@@ -20,6 +20,7 @@ from ...text import first_line
 from ..canonical_zip import write_zip
 from . import boosters
 from .inner import nested
+from .soundness import check_indices
 
 __all__ = ["TRUSTED", "dump_estimator", "load_estimator_bytes", "types_in"]
 
@@ -157,7 +158,9 @@ def load_estimator_bytes(data: bytes, *, code: Collection[str] = (), renamed: Ma
             renamed_type(name, renamed)
             for name in _allowed(types_in(data), code={renamed.get(c, c) for c in code}, own=own)
         }
-        return boosters.restored(skops.io.loads(data, trusted=sorted(trusted)))
+        estimator = boosters.restored(skops.io.loads(data, trusted=sorted(trusted)))
+        check_indices(estimator)
+        return estimator
     except (CorruptPackageError, VersionMismatchError):
         raise
     except Exception as error:
