@@ -103,8 +103,11 @@ def test_every_error_becomes_one_with_a_status(kind: type[Exception]) -> None:
 
 
 def test_only_one_module_knows_http_statuses() -> None:
-    # Numbers that are not statuses: golden rows, digits of a number, the length of a YAML key.
+    # Numbers that are not statuses: golden rows, digits of a number, the length of a YAML key, a number of strings.
     allowed = {"serving/http/statuses.py", "model/build/build.py", "tabular/strict_json.py", "project/plain_yaml.py"}
+    allowed.add("prediction_log/windows/record_columns.py")
+    # A client, which reads the statuses of others.
+    allowed.add("data/sources/downloads.py")
     found = {
         f"{path.relative_to(SOURCE)}:{node.lineno}"
         for path in SOURCE.rglob("*.py")

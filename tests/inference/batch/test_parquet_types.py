@@ -37,6 +37,17 @@ def can_write(type: pa.DataType) -> bool:
     return True
 
 
+def can_read(array: pa.Array) -> bool:
+    """Return whether this version of Arrow reads what it wrote: some do not, with a null in a list of fixed size."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.table({"values": array}), buffer)
+    try:
+        pq.read_table(buffer.getvalue())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def coded(*values: Any) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.int32()), pa.array(values))
 
@@ -75,6 +86,7 @@ OTHERS: dict[str, pa.Array] = {
     **of([time(1), time(2), None], pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns")),
     **of([1, 2, None], pa.duration("s"), pa.duration("ns")),
 }
+OTHERS = {name: array for name, array in OTHERS.items() if can_write(array.type) and can_read(array)}
 TYPES = TEXTS | NUMBERS | TIMES | OTHERS
 FITTING = {"line": TEXTS, "weight": NUMBERS, "size": NUMBERS, "at": TIMES, "extra": TYPES}
 
@@ -147,5 +159,7 @@ def test_values_of_rejected_rows_are_shown(predict: Any) -> None:
         "decimal32(5, 2)": "2.00", "JSON": "b",
     }  # fmt: skip
     for type, text in shown.items():
+        if type not in TYPES:
+            continue
         _, summary = predict(table("extra", TYPES[type], wrong=(1, 2)), "csv")
         assert [row["extra"] for row in records(summary.rejected_path)] == [text, ""], type

@@ -33,7 +33,9 @@ ESTIMATORS = {
     "network": MLPRegressor(hidden_layer_sizes=(20,), max_iter=2, random_state=0),
     "sparse columns": make_pipeline(
         make_column_transformer(
-            (StandardScaler(), ["a", "b"]), (KBinsDiscretizer(40, encode="onehot"), list("cdefg")), sparse_threshold=1
+            (StandardScaler(), ["a", "b"]),
+            (KBinsDiscretizer(40, encode="onehot", quantile_method="averaged_inverted_cdf"), list("cdefg")),
+            sparse_threshold=1,
         ),
         LogisticRegression(C=100, max_iter=500),
     ),

@@ -28,16 +28,25 @@ def check_fitted_columns(estimator: Any, signature: Signature) -> None:
     count = getattr(first, "n_features_in_", 0)
     if missing:
         lacks = f"The estimator was fitted with the column '{missing[0]}', which the signature does not have"
-    elif not hasattr(first, "feature_names_in_") and count > len(signature.inputs):
+    elif not _names(first) and count > len(signature.inputs):
         lacks = f"The estimator was fitted with {count} columns, and the signature has {counted(len(signature.inputs), 'field')}"
     else:
         return
     raise SignatureError(f"{lacks}. Infer the signature from the frame that it was fitted on.")
 
 
+def _names(step: Any) -> list[str]:
+    """Return the names of the columns of the frame that a step was fitted on; none of a matrix."""
+    names = [str(name) for name in getattr(step, "feature_names_in_", ())]
+    # LightGBM gives the columns of a matrix these names, which some versions of scikit-learn show.
+    if type(step).__module__.startswith("lightgbm.") and names == [f"Column_{k}" for k in range(len(names))]:
+        return []
+    return names
+
+
 def _columns_read(step: Any) -> list[str]:
     """Return the names of the columns that a fitted step reads; a column transformer drops the others."""
-    names = [str(name) for name in getattr(step, "feature_names_in_", ())]
+    names = _names(step)
     indices = getattr(step, "_transformer_to_input_indices", None)
     if indices is None:
         return names
