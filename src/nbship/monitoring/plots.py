@@ -25,6 +25,7 @@ __all__ = [
 
 _COLOURS = {OK: "#4c9f70", NOTICE: "#5b8db8", INSUFFICIENT: "#a9b0b7", WARNING: "#e6a23c", ALERT: "#d1495b"}
 _BEFORE, _NOW, _TRUTH = "#9aa5b1", "#2563a8", "#d1495b"
+_MOST_DATES = 9
 # Smaller indices are drawn as this one, on a logarithmic scale.
 _LEAST_INDEX = 0.001
 
@@ -169,7 +170,9 @@ def over_windows(report: Mapping[str, Any]) -> Figure | None:
     right.set_title("Inputs that drifted", loc="left", fontsize=10)
     for axes in (left, right):
         _plain(axes)
-        axes.set_xticks(positions, names, rotation=30, ha="right")
+        # Every so many windows, counted from the last one, so that their dates do not overlap.
+        shown = positions[:: -max(1, -(-len(rows) // _MOST_DATES))]
+        axes.set_xticks(shown, [names[place] for place in shown], rotation=30, ha="right")
     return _done(figure)
 
 
