@@ -71,6 +71,7 @@ PUBLIC = {
         "Observed",
         "Window",
         "build_report",
+        "days_over",
         "end_of_today",
         "last_whole_month",
         "observe",

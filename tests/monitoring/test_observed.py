@@ -117,7 +117,7 @@ def test_an_empty_window_and_an_empty_log_are_errors_of_one_sentence(
     with pytest.raises(MonitoringError, match=r"no predictions from .* Predict with `nbship predict`"):
         _report(project, monkeypatch, "2024-01-01", "2024-02-01")
     _score(project, log, make_rows(400, seed=3)[OWN])
-    with pytest.raises(MonitoringError, match=r"no predictions from '2025-01-01' .* the latest event, 2024-02-19"):
+    with pytest.raises(MonitoringError, match=r"no predictions from '2025-01-01' .* the latest event is of 2024-02-19"):
         _report(project, monkeypatch, "2025-01-01", "2025-02-01")
 
 

@@ -336,3 +336,33 @@ def test_findings_beside_earlier_windows_are_in_the_headline(section: str, check
     found = conclude(report | {"unseen": {"verdict": "ok", "reason": ""}, section: {**noticed, "checks": [noticed]}})
     assert found["verdict"] == "notice"
     assert found["headline"] == f"Nothing is broken, but this window differs from earlier ones. {check['reason']}"
+
+
+WEEKS = Plan(
+    31, pieces=((0, 7), (7, 14), (14, 21), (21, 28), (24, 31)), units=PLAN.units,
+    names=("2024-07-01", "2024-07-08", "2024-07-15", "2024-07-22", "2024-07-25"),
+    others=PLAN.others, alike=np.ones((5, UNITS), dtype=bool), length=7,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("over", "missing", "verdict"), [(None, 15, "warning"), (31, 15, "warning"), (20, 4, "warning"), (16, 0, "ok")]
+)
+def test_days_that_are_to_come_are_not_missing(over: int | None, missing: int, verdict: str) -> None:
+    frame = _frame(1, 4500)
+    frame = frame[frame["event_time"] < WINDOW.start + timedelta(days=16)].reset_index(drop=True)
+    by_day = np.bincount((frame["event_time"] - WINDOW.start).dt.days, minlength=31)
+    collected = Collected(WEEKS, PERIODS, by_day, np.zeros(31, dtype=int))
+    report = build_report(_observed(frame, collected=collected, over=over), WINDOW)
+    assert (len(report["volume"]["missing_days"]), report["volume"]["verdict"]) == (missing, verdict)
+    rows = next(each for each in report["data"] if each["check"] == "row count")
+    assert rows["verdict"] == ("warning" if over in (None, 31) else "ok")
+    assert report["volume"]["per_day"] > 100 or over in (None, 31)
+
+
+def test_a_window_whose_first_week_is_not_over_has_no_verdict_on_its_rows() -> None:
+    frame = _frame(1, 4500)
+    collected = Collected(WEEKS, PERIODS, np.full(31, 1), np.zeros(31, dtype=int))
+    report = build_report(_observed(frame, collected=collected, over=6), WINDOW, min_rows=20)
+    rows = next(each for each in report["data"] if each["check"] == "row count")
+    assert (rows["verdict"], rows["reason"]) == ("insufficient", "The 7 days to compare with training are not over.")

@@ -191,6 +191,29 @@ def test_a_failing_notebook_leaves_the_last_report_and_its_own_outputs(watched: 
     assert list(folder.parent.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("1 / 0", r"^Notebook 'notebooks/own.ipynb' failed in cell In \[2\]: ZeroDivisionError: division by zero\. Its"),
+        ("import os; os._exit(7)", r"^Notebook 'notebooks/own.ipynb' failed in cell .*: The kernel ended with exit status 7\. Its"),
+    ],
+)  # fmt: skip
+def test_a_failing_notebook_is_named(watched: Watched, cell: str, message: str) -> None:
+    with pytest.raises(NbshipError, match=message):
+        monitor(watched(own=notebook_of(PARAMETERS, cell)), WINDOW)
+
+
+def test_a_day_that_ends_without_predictions_is_a_reason_to_write_the_report_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = watched(data=SHOWN)
+    written = []
+    for over in (20, 21, 21):
+        monkeypatch.setattr("nbship.operations.freshness.days_over", lambda _, over=over: over)
+        written.append(not monitor(project, WINDOW).current)
+    assert written == [True, True, False]
+
+
 def test_secrets_are_neither_in_the_report_nor_in_what_a_failure_leaves(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,13 +13,14 @@ from .drift import Compared
 from .observed import observe, open_model_log, read_signature, report_window, write_report_of
 from .report import Observed, build_report
 from .report_file import read_report, read_reports, report_paths, write_report
-from .window import Window, end_of_today, last_whole_month, parse_window, whole_windows
+from .window import Window, days_over, end_of_today, last_whole_month, parse_window, whole_windows
 
 __all__ = [
     "Compared",
     "Observed",
     "Window",
     "build_report",
+    "days_over",
     "end_of_today",
     "last_whole_month",
     "observe",

@@ -29,7 +29,7 @@ from .report import Observed, build_report
 from .report_file import read_report, write_report
 from .rows import Rows
 from .service import resources, service, training
-from .window import Window, end_of_today, parse_window
+from .window import Window, days_over, end_of_today, parse_window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,6 +181,7 @@ def observe(project: Project, window: Window) -> Observed:
         has_effect=Effects(signature, manifest, files, counts.sample).has_effect,
         collected=counts.collector.collected(),
         as_of=as_of,
+        over=days_over(window),
         inputs=inputs,
         pairs=counts.pairs,
     )
@@ -286,7 +287,7 @@ def _given(
 
 def _nothing(latest: datetime | None, window: Window, unreadable: Sequence[str]) -> str:
     advice = (
-        f"Choose a window up to the latest event, {latest.astimezone(window.zone):%Y-%m-%d}."
+        f"Choose another window; the latest event is of {latest.astimezone(window.zone):%Y-%m-%d}."
         if latest
         else "Predict with `nbship predict` or `nbship serve` first."
     )

@@ -94,6 +94,8 @@ class Observed:
         Counts of the rows as a whole.
     as_of
         The time of the latest event in the log; None if that is the end of the window.
+    over
+        Days of the window that are over; None: all. Those that are to come lack no predictions.
     inputs
         The inputs of the rows of `frame`, as codes.
     pairs
@@ -114,6 +116,7 @@ class Observed:
     has_effect: Callable[[str], bool] = lambda _: True
     collected: Collected = field(default_factory=Collected)
     as_of: datetime | None = None
+    over: int | None = None
     inputs: Mapping[str, Coded] = field(default_factory=dict)
     pairs: Pairs | None = None
 
@@ -141,7 +144,7 @@ def build_report(
     limits: dict[str, Any] = {"alpha": _alpha(observed), "min_rows": min_rows}
     earlier = reports_before(*folders, model=observed.model, first=window.first)
     sections = {
-        "volume": volume(observed.frame, window, unreadable=observed.unreadable, **limits),
+        "volume": volume(observed.frame, window, unreadable=observed.unreadable, over=observed.over, **limits),
         **_of_data(observed, min_rows=min_rows, row_counts=row_counts),
         "unseen": unseen(observed.collected, window),
         **_of_labels(observed, window, earlier, limits),
@@ -191,7 +194,7 @@ def _of_data(observed: Observed, *, min_rows: int, row_counts: bool) -> dict[str
     inputs = [_measured(compared, observed, min_rows=min_rows) for compared in observed.fields]
     known = observed.prediction
     prediction = None if known is None else _measured(known, observed, min_rows=min_rows)
-    rows = integrity(observed.collected, min_rows=min_rows, row_counts=row_counts)
+    rows = integrity(observed.collected, min_rows=min_rows, row_counts=row_counts, over=observed.over)
     *settled, last = settle([*inputs, *([] if prediction is None else [prediction]), {"checks": rows, "verdict": OK}], others=_OTHER_CHECKS)  # fmt: skip
     judged = [_with_effect(record, observed) for record in settled[: len(inputs)]]
     return {

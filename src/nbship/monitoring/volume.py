@@ -19,7 +19,13 @@ __all__ = ["volume"]
 
 
 def volume(
-    frame: pd.DataFrame, window: Window, *, unreadable: Sequence[str] = (), alpha: float, min_rows: int
+    frame: pd.DataFrame,
+    window: Window,
+    *,
+    unreadable: Sequence[str] = (),
+    over: int | None = None,
+    alpha: float,
+    min_rows: int,
 ) -> dict[str, Any]:
     """Count a window's predictions by day, by mode and by version of the model.
 
@@ -31,6 +37,8 @@ def volume(
         One row per prediction: `event_time` with a zone, `predicted`, `actual` (NaN while unknown), `mode`, `version`.
     unreadable
         One sentence for each batch run whose rows can no longer be read; any is a warning.
+    over
+        Days of the window that are over (None: all). Later days without rows are not missing.
 
     Returns
     -------
@@ -39,17 +47,19 @@ def volume(
         `missing_days`, `by_mode`, `by_version`, `unreadable`, `verdict` and `reason`.
     """
     days = _days(frame, window)
-    missing = [day["date"] for day in days if not day["rows"]]
+    missing = [day["date"] for day in days[:over] if not day["rows"]]
+    # A day that is to come counts only if it has rows already.
+    known = [day["rows"] for number, day in enumerate(days) if day["rows"] or over is None or number < over]
     rows = len(frame)
     return {
         "rows": rows,
         "days": days,
-        "per_day": float(np.median([day["rows"] for day in days])),
+        "per_day": float(np.median(known or [0])),
         "missing_days": missing,
         "by_mode": _counts(frame["mode"]),
         "by_version": _counts(frame["version"]),
         "unreadable": list(unreadable),
-        **(_judge_runs(unreadable) or _judge_days(rows, len(days), missing, alpha=alpha, min_rows=min_rows)),
+        **(_judge_runs(unreadable) or _judge_days(rows, len(known), missing, alpha=alpha, min_rows=min_rows)),
     }
 
 

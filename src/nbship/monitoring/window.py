@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ..errors import MonitoringError
 
-__all__ = ["Window", "end_of_today", "last_whole_month", "parse_window", "whole_windows"]
+__all__ = ["Window", "days_over", "end_of_today", "last_whole_month", "parse_window", "whole_windows"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,19 @@ class Window:
         """The local days that the window touches."""
         final = (self.end.replace(tzinfo=None) - timedelta(microseconds=1)).date()
         return [self.start.date() + timedelta(days=k) for k in range((final - self.start.date()).days + 1)]
+
+
+def days_over(window: Window, *, now: datetime | None = None) -> int:
+    """Return how many days of a window are over. The day of `now` (None: the current time) and later ones are not.
+
+    >>> week = parse_window("2024-03-04", "2024-03-11", zone=ZoneInfo("UTC"))
+    >>> days_over(week, now=datetime.fromisoformat("2024-03-06T12:00+00:00"))
+    2
+    >>> days_over(week, now=datetime.fromisoformat("2025-01-01T12:00+00:00"))
+    7
+    """
+    today = (now or datetime.now(window.zone)).astimezone(window.zone).date()
+    return min(max((today - window.start.date()).days, 0), len(window.days))
 
 
 def parse_window(first: str, last: str, *, zone: ZoneInfo) -> Window:

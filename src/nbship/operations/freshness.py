@@ -11,7 +11,7 @@ import msgspec
 
 from .. import __version__
 from ..atomic_write import write_whole
-from ..monitoring import Window, open_model_log, report_paths
+from ..monitoring import Window, days_over, open_model_log, report_paths
 from ..project import Project
 from .requirements import output_names
 
@@ -22,7 +22,7 @@ def report_inputs(project: Project, window: Window, *, also: Path | None = None)
     """Return the digest of the inputs of a window's report.
 
     The inputs are the package, the monitoring notebooks, the project's modules and settings, the reports of earlier
-    windows, and the log's entries in this window. Entries are only ever added, so counting them is enough.
+    windows, the days that are over, and the log's entries in this window. Entries are only ever added, so counting them is enough.
 
     Parameters
     ----------
@@ -30,6 +30,8 @@ def report_inputs(project: Project, window: Window, *, also: Path | None = None)
         A folder with reports that are newer than the project's, one folder a window.
     """
     digest = hashlib.sha256(f"{__version__}\n{window.name}\n".encode())
+    # While the window is not over, each day that ends may be one without predictions.
+    digest.update(f"{days_over(window)}\n".encode())
     digest.update(json.dumps(msgspec.to_builtins(project.settings), sort_keys=True, default=str).encode())
     for path in _files(project, window, also):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())

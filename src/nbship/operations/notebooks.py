@@ -132,16 +132,17 @@ class Kernels:
     ) -> NbshipError:
         message = first_line(failure.evalue, otherwise=failure.ename)
         known = getattr(errors, failure.ename, None)
-        if isinstance(known, type) and issubclass(known, NbshipError):
+        is_error = failure.kind == "error"
+        if is_error and isinstance(known, type) and issubclass(known, NbshipError):
             return MonitoringError(message)
         path = self._project.scratch / "monitor" / f"{short}.ipynb"
         write_whole(path, render_notebook(notebook or executed.notebook))
         number = executed.notebook["cells"][failure.cell].get("execution_count")
         where = "" if notebook is None else f" in cell {f'In [{number}]' if number else failure.cell + 1}"
-        kind = CellError if failure.kind == "error" else DeadKernelError
-        return kind(
-            f"{subject} failed{where}: {failure.ename}: {message} Its outputs are in '{shown_path(self._project, path)}'."
-        )
+        kind = CellError if is_error else DeadKernelError
+        cause = f"{failure.ename}: {message}" if is_error else message
+        end = "" if cause.endswith((".", "!", "?")) else "."
+        return kind(f"{subject} failed{where}: {cause}{end} Its outputs are in '{shown_path(self._project, path)}'.")
 
 
 def _one_cell(source: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def measure(compared: Compared, *, min_rows: int) -> dict[str, Any]:
         "distribution": _distribution(reference, current),
     }
     if min(reference.rows, current.rows) < min_rows:
-        reason = f"{counted(current.rows, 'row', 'rows')}, and {reference.rows} in the reference; a verdict needs {min_rows}."
+        reason = f"{counted(current.rows, 'row', 'rows')}, and {reference.rows:,} in the reference; a verdict needs {min_rows}."
         return record | {"checks": [], "verdict": INSUFFICIENT, "kind": None, "reason": reason}
     return record | {"checks": _checks(compared, found), "stability": found, "compared": compared}
 

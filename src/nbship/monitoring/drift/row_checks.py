@@ -29,7 +29,9 @@ _NEARLY_ALL = 0.95
 _MOST_FIELDS = 4
 
 
-def integrity(found: Collected, *, min_rows: int, row_counts: bool = True) -> list[dict[str, Any]]:
+def integrity(
+    found: Collected, *, min_rows: int, row_counts: bool = True, over: int | None = None
+) -> list[dict[str, Any]]:
     """Check a window's rows.
 
     Parameters
@@ -38,6 +40,8 @@ def integrity(found: Collected, *, min_rows: int, row_counts: bool = True) -> li
         Rows below which a check is `insufficient`.
     row_counts
         Whether to compare the number of rows with the training data.
+    over
+        Days of the window that are over; None: all. Weeks that are not over are not compared.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def integrity(found: Collected, *, min_rows: int, row_counts: bool = True) -> li
     rows = int(found.rows.sum())
     records = [_copies(found, rows), *(_relation(text, int(by_day.sum()), rows) for text, by_day in found.broken.items())]  # fmt: skip
     if row_counts:
-        records.insert(0, _number(found, rows))
+        records.insert(0, _number(found, rows, over))
     if rows >= min_rows:
         return records
     reason = f"{rows} rows; a verdict needs {min_rows}."
@@ -62,13 +66,16 @@ def _record(check: str, subject: str, value: float | None, reference: float | No
     }  # fmt: skip
 
 
-def _number(found: Collected, rows: int) -> dict[str, Any]:
+def _number(found: Collected, rows: int, over: int | None) -> dict[str, Any]:
     plan, periods = found.plan, found.periods
     record = _record("row count", "rows", float(rows), None)
     if periods is None or not plan.units:
         return record | {"verdict": INSUFFICIENT, "kind": None, "reason": f"Insufficient history: {plan.reason or 'there is none.'}"}  # fmt: skip
     past = np.array([periods.rows[slice(*unit)].sum() for unit in plan.units])
-    now = np.array([found.rows[slice(*piece)].sum() for piece in plan.pieces])
+    pieces = [number for number, (_, end) in enumerate(plan.pieces) if over is None or end <= over]
+    if not pieces:
+        return record | {"verdict": INSUFFICIENT, "kind": None, "reason": f"The {plan.length} days to compare with training are not over."}  # fmt: skip
+    now = np.array([found.rows[slice(*plan.pieces[number])].sum() for number in pieces])
     band = made_band(np.log(past + 0.5), least_spread=_LEAST_SPREAD)
     assert band is not None
     logs = np.log(now + 0.5)
@@ -76,7 +83,7 @@ def _number(found: Collected, rows: int) -> dict[str, Any]:
     piece = int(np.argmin(p_values))
     expected = float(np.exp(band.mean))
     times = max(now[piece] + 0.5, 1e-9) / expected
-    where = "" if len(now) == 1 else f" from {plan.names[piece]}"
+    where = "" if len(plan.pieces) == 1 else f" from {plan.names[pieces[piece]]}"
     side = "few" if times < 1 else "many"
     return record | {
         "value": float(now[piece]),
