@@ -24,6 +24,7 @@ from nbship.monitoring.drift.collected import Collected
 from nbship.monitoring.drift.compared import Compared, Counted
 from nbship.monitoring.drift.past import Past
 from nbship.monitoring.drift.pieces import Plan
+from nbship.monitoring.drift.row_checks import unseen
 from nbship.monitoring.report import Observed, build_report
 from nbship.monitoring.report_file import read_report, write_report
 from nbship.monitoring.service import service
@@ -366,3 +367,23 @@ def test_a_window_whose_first_week_is_not_over_has_no_verdict_on_its_rows() -> N
     report = build_report(_observed(frame, collected=collected, over=6), WINDOW, min_rows=20)
     rows = next(each for each in report["data"] if each["check"] == "row count")
     assert (rows["verdict"], rows["reason"]) == ("insufficient", "The 7 days to compare with training are not over.")
+
+
+@pytest.mark.parametrize(("rows", "months"), [([60] * 30, ["July"]), ([60] * 31, ["July", "August"])])
+def test_a_month_is_new_if_it_has_rows(rows: list[int], months: list[str]) -> None:
+    window = parse_window("2024-07-02", "2024-09-01", zone=ZoneInfo("Europe/Zurich"))
+    by_day = np.zeros(61, dtype=int)
+    by_day[: len(rows)] = rows
+    found = Collected(replace(WEEKS, number=61), PERIODS, by_day, np.zeros(61, dtype=int))
+    assert unseen(found, window)["months"] == months
+
+
+def test_requests_without_events_ask_for_no_labels() -> None:
+    at = [int(WINDOW.start.timestamp() * 1e6) + second * 1_000_000 for second in range(100)]
+    requests = service([LoggedTimings(at, [1.0] * 90 + [None] * 10)])
+    frame = _frame(1, 100).iloc[:0]
+    nothing = Collected(PLAN, PERIODS, np.zeros(1, dtype=int), np.zeros(1, dtype=int))
+    report = _report(frame, fields=[], prediction=None, collected=nothing, service=requests)
+    assert report["performance"]["reason"] == "No predictions for events in this window."
+    assert "labels" not in report["advice"]
+    assert report["unseen"]["months"] == []

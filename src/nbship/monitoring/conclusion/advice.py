@@ -30,7 +30,7 @@ def advice_of(sections: Mapping[str, Any]) -> str:
         advice.append(
             "The ranking holds but the probabilities are off: retrain or recalibrate with this window's rows."
         )
-    elif performance["verdict"] == INSUFFICIENT:
+    elif performance["verdict"] == INSUFFICIENT and sections["volume"]["rows"]:
         advice.append(f"The effect on performance is not known yet: {performance['reason']} {IMPORT_LABELS}")
     elif findings(all_drift(sections)) and not gaps:
         advice.append("Performance matches the held-out data: no need to retrain; watch the next window.")

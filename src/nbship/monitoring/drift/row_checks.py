@@ -173,5 +173,9 @@ def _months(found: Collected, window: Window) -> list[str]:
     first = date.fromisoformat(periods.first)
     trained = {(first + timedelta(days=day)).month for day in range(len(periods.rows) * periods.days)}
     # The days that are left over at the end are less than a period.
-    now = dict.fromkeys(day.month for day in window.days[:366])
+    # A window that is much longer has no counts by day.
+    if not found.rows.any():
+        return []
+    by_day = len(found.rows) == len(window.days)
+    now = dict.fromkeys(day.month for number, day in enumerate(window.days[:366]) if not by_day or found.rows[number])
     return [calendar.month_name[month] for month in now if month not in trained]

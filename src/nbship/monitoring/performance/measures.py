@@ -230,6 +230,8 @@ def _auc_variance(area: float, measures: Mapping[str, Any]) -> float:
 
 
 def _reason(rows: int, labelled: int, days: int, min_rows: int) -> str:
+    if not rows:
+        return "No predictions for events in this window."
     if labelled == 0:
         return f"None of {rows} {plural(rows, 'row')} has a label yet."
     share = f"{labelled} of {rows} {plural(rows, 'row')} {plural(labelled, 'has', 'have')} a label"
