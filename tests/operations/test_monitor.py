@@ -14,9 +14,11 @@ import pytest
 from click.testing import CliRunner
 from small_notebooks import notebook_of
 
+from nbship import predictor
 from nbship import project as projects
 from nbship.cli.monitor import command
 from nbship.errors import CellError, LogError, MonitoringError, NbshipError, NotebookError, ParameterError
+from nbship.inference.logged import Logged
 from nbship.model import Field, Signature
 from nbship.model.package.manifest import json_bytes, make_manifest
 from nbship.monitoring import whole_windows
@@ -212,6 +214,22 @@ def test_a_day_that_ends_without_predictions_is_a_reason_to_write_the_report_aga
         monkeypatch.setattr("nbship.operations.freshness.days_over", lambda _, over=over: over)
         written.append(not monitor(project, WINDOW).current)
     assert written == [True, True, False]
+
+
+@pytest.mark.parametrize(("expected", "again"), [(0.5, True), (1.0, False), (None, False)])
+def test_labels_that_are_expected_by_now_are_missed_though_nothing_came(
+    watched: Watched, expected: float | None, again: bool
+) -> None:
+    project = watched(data=SHOWN)
+    path = monitor(project, WINDOW).folder / "report.json"
+    report = json.loads(path.read_text())
+    report["labels"] |= {"expected_share": expected, "share": 0.0}
+    path.write_text(json.dumps(report))
+    assert monitor(project, WINDOW).current
+    with open_log(project) as log:
+        row = {"at": "2024-07-01T12:00:00Z", "line": "a", "size": 1.0, "weight": 1.0}
+        Logged(predictor.load(project.package), log).predict([row])
+    assert monitor(project, WINDOW).current is not again
 
 
 def test_secrets_are_neither_in_the_report_nor_in_what_a_failure_leaves(

@@ -11,7 +11,7 @@ import msgspec
 
 from .. import __version__
 from ..atomic_write import write_whole
-from ..monitoring import Window, days_over, open_model_log, report_paths
+from ..monitoring import Window, days_over, end_of_today, open_model_log, read_report, report_paths
 from ..project import Project
 from .requirements import output_names
 
@@ -45,13 +45,28 @@ def is_current(project: Project, folder: Path, inputs: str) -> bool:
     marked = _mark(project, folder)
     names = ["report.html", "report.json"]
     names += [f"{name}.{suffix}" for name in output_names(project).values() for suffix in ("ipynb", "html")]
-    whole = all((folder / name).is_file() for name in names)
-    return whole and marked.is_file() and marked.read_text(encoding="utf-8") == inputs
+    if not all((folder / name).is_file() for name in [*names, str(marked)]):
+        return False
+    known, _, as_of = marked.read_text(encoding="utf-8").partition(" ")
+    return known == inputs and (as_of == _latest_day(project) or not _awaits_labels(folder))
 
 
 def mark(project: Project, folder: Path, inputs: str) -> None:
     """Record the inputs of the report in a folder; without this record the report is written again."""
-    write_whole(_mark(project, folder), inputs)
+    write_whole(_mark(project, folder), f"{inputs} {_latest_day(project)}")
+
+
+def _awaits_labels(folder: Path) -> bool:
+    """Return whether more labels are expected as time goes by: that none comes must be noticed, though no entry says so."""
+    labels = read_report(folder / "report.json").get("labels", {})
+    expected, share = labels.get("expected_share"), labels.get("share")
+    return expected is not None and expected < 1 and (share is None or share < 1)
+
+
+def _latest_day(project: Project) -> str:
+    with open_model_log(project) as log:
+        latest = log.last_event(end_of_today(project.timezone))
+    return "" if latest is None else f"{latest:%Y-%m-%d}"
 
 
 def _mark(project: Project, folder: Path) -> Path:
