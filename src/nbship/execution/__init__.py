@@ -8,7 +8,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .environment import with_own_programs
-    from .html import render_html
+    from .html import import_renderer, render_html
     from .kernels import Executed, Failure, RunForkServer, Usage, execute
     from .lab import lab_command, lab_environment, write_jupyter_files
     from .normalization import normalize
@@ -26,6 +26,7 @@ __all__ = [
     "RunForkServer",
     "Usage",
     "execute",
+    "import_renderer",
     "lab_command",
     "lab_environment",
     "normalize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 from typing import Any
@@ -10,7 +11,7 @@ from ..errors import StageError
 from ..text import first_line
 from .safe_outputs import POLICY, safe_outputs
 
-__all__ = ["render_html"]
+__all__ = ["import_renderer", "render_html"]
 
 _FORMULA = re.compile(r"\$\$|\\begin\{|\\\(|(?<!\\)\$[^\s$][^$\n]*\$")
 _EMPTY_SCRIPT = re.compile(r'<script src="">\s*</script>')
@@ -34,6 +35,12 @@ body.jp-Notebook { max-width: 1000px; margin: 0 auto; padding: 24px; }
 </style>
 """
 _MATHJAX = re.compile(r"(?s)<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->")
+
+
+def import_renderer() -> None:
+    """Import what `render_html` needs, which takes a second."""
+    importlib.import_module("nbconvert")
+    importlib.import_module("nbconvert.preprocessors.sanitize")
 
 
 def render_html(notebook: dict[str, Any], *, title: str, code: bool = True) -> str:

@@ -1,10 +1,11 @@
-"""Compute reports and execute monitoring notebooks, in forks of one server that has imported the libraries."""
+"""Compute reports and execute monitoring notebooks, in forks of servers that have imported the libraries."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from .. import errors
@@ -15,6 +16,7 @@ from ..execution import (
     Failure,
     RunForkServer,
     execute,
+    import_renderer,
     normalize,
     project_redactor,
     redact_executed,
@@ -31,8 +33,10 @@ from .requirements import output_names, shown_path
 
 __all__ = ["Kernels"]
 
-# What every monitoring notebook imports; the project's own modules, each fork imports itself.
-_LIBRARIES = ("numpy", "pandas", "pyarrow.parquet", "scipy.special", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "nbship.monitoring.plots", "nbship.monitoring.tables")  # fmt: skip
+# What computing a report imports, and what every monitoring notebook imports; the project's own modules, each fork imports
+# itself. The notebooks' server starts beside the computation, which does not wait for matplotlib.
+_COMPUTATION = ("numpy", "pandas", "pyarrow.parquet", "scipy.special", "nbship.monitoring")
+_LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "nbship.monitoring.plots", "nbship.monitoring.tables")  # fmt: skip
 # Freed memory goes back to the system: a report that was computed would otherwise hold a third more at its end.
 _MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_TRIM_THRESHOLD_": "1000000"}  # fmt: skip
 _COMPUTE = (
@@ -46,15 +50,20 @@ class Kernels:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._env = _environment(project)
-        self._server = RunForkServer(self._env, root=project.root)
-        self._server.start()
-        self._server.preload(_LIBRARIES)
+        self._computation = RunForkServer(self._env, root=project.root)
+        self._notebooks = RunForkServer(self._env, root=project.root)
+        for server, libraries in ((self._computation, _COMPUTATION), (self._notebooks, _LIBRARIES)):
+            server.start()
+            server.preload(libraries)
+        # What pages need takes a second to import, which is free while the report is computed.
+        Thread(target=import_renderer, name="nbship-pages", daemon=True).start()
         self._redact = project_redactor(project, os.environ)
         self._names = output_names(project)
 
     def close(self) -> None:
-        """End the server, and with it what runs in its forks."""
-        self._server.close()
+        """End the servers, and with them what runs in their forks."""
+        self._computation.close()
+        self._notebooks.close()
 
     def compute(self, window: Window, path: Path, *, also: Path) -> None:
         """Compute the report of a window, and write it as JSON.
@@ -72,7 +81,7 @@ class Kernels:
             If the computation fails otherwise. Its traceback is kept in `.nbship/scratch/monitor/`.
         """
         source = _COMPUTE.format(first=window.first, last=window.last, path=str(path), also=str(also))
-        executed = self._execute(_one_cell(source), cwd=self._project.root)
+        executed = self._execute(_one_cell(source), cwd=self._project.root, server=self._computation)
         if executed.failure:
             raise self._failed("The report", f"report-{window.name}", executed, executed.failure)
 
@@ -88,7 +97,7 @@ class Kernels:
         """
         path, short = self._project.root / name, self._names[name]
         report = self._path(folder / "report.json", beside=path)
-        executed = self._execute(self._filled(name, window, report), cwd=path.parent)
+        executed = self._execute(self._filled(name, window, report), cwd=path.parent, server=self._notebooks)
         # The executed notebook can be opened where it lies, beside the report.
         renamed = _with_sources(executed.notebook, self._filled(name, window, "report.json"))
         clean = normalize(renamed, root=self._project.root)
@@ -99,8 +108,8 @@ class Kernels:
         write_whole(folder / f"{short}.html", page, durable=True, mode=0o600)
         write_figures(clean, folder / "figures", prefix=short)
 
-    def _execute(self, notebook: Mapping[str, Any], *, cwd: Path) -> Executed:
-        executed = execute(notebook, cwd=cwd, env=self._env, fork_server=self._server())
+    def _execute(self, notebook: Mapping[str, Any], *, cwd: Path, server: RunForkServer) -> Executed:
+        executed = execute(notebook, cwd=cwd, env=self._env, fork_server=server())
         return redact_executed(executed, self._redact)
 
     def _filled(self, name: str, window: Window, report: str) -> dict[str, Any]:

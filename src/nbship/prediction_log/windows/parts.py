@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,6 +45,15 @@ def require_event_time(signature: Signature) -> None:
         raise LogError(
             "The model's signature has no event time, so its predictions have no windows. Set 'event_time' in the signature."
         )
+
+
+def _one_ahead(parts: Iterator[Part]) -> Iterator[Part]:
+    """Yield parts while a thread reads the next one: databases and files are read without the interpreter's lock."""
+    with ThreadPoolExecutor(1, thread_name_prefix="nbship-read") as thread:
+        following = thread.submit(next, parts, None)
+        while (part := following.result()) is not None:
+            following = thread.submit(next, parts, None)
+            yield part
 
 
 def input_column(name: str) -> str:
@@ -101,6 +111,9 @@ class Parts:
         self.unreadable: list[str] = []
 
     def __iter__(self) -> Iterator[Part]:
+        return _one_ahead(self._parts())
+
+    def _parts(self) -> Iterator[Part]:
         self.unreadable = []
         records = self._log.prediction_columns(self._start, self._end)
         first = self._of_records(next(records, NO_PREDICTIONS))
