@@ -231,7 +231,7 @@ def test_values_are_measured_by_their_error() -> None:
 
 
 def test_the_service_is_measured_by_its_own_records() -> None:
-    timings = LoggedTimings([1_704_067_200_000_000] * 100, [*map(float, range(90)), *[None] * 10])
+    timings = LoggedTimings([1_704_067_200_000_000] * 100, [*map(float, range(90)), *[None] * 10], [1] * 100)
     report = _report(_frame(1, 3000), service=service([timings]))
     assert report["service"]["share_errors"] == 0.1
     assert report["service"]["latency_ms"]["p50"] == pytest.approx(44.5)
@@ -380,7 +380,7 @@ def test_a_month_is_new_if_it_has_rows(rows: list[int], months: list[str]) -> No
 
 def test_requests_without_events_ask_for_no_labels() -> None:
     at = [int(WINDOW.start.timestamp() * 1e6) + second * 1_000_000 for second in range(100)]
-    requests = service([LoggedTimings(at, [1.0] * 90 + [None] * 10)])
+    requests = service([LoggedTimings(at, [1.0] * 90 + [None] * 10, [1] * 100)])
     frame = _frame(1, 100).iloc[:0]
     nothing = Collected(PLAN, PERIODS, np.zeros(1, dtype=int), np.zeros(1, dtype=int))
     report = _report(frame, fields=[], prediction=None, collected=nothing, service=requests)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
+from packages import make_rows
 
+from nbship import predictor
+from nbship.errors import InvalidInputError
+from nbship.inference import Logged
 from nbship.monitoring import plots, tables
 from nbship.monitoring.service import judge_service, resources, service, training
-from nbship.prediction_log import LoggedTimings, Usage
+from nbship.prediction_log import LoggedTimings, Usage, open_log
 from nbship.prediction_log.records import to_micros
 from nbship.run_records import RunRecord
 
@@ -27,7 +32,7 @@ def _requests(seed: int, *, errors: float = 0.001, slower: float = 1.0, count: i
     latency = slower * random.lognormal(np.log(0.5), 0.6, count)
     seconds = np.sort(random.uniform(0, 7 * 86_400, count))
     answered = [None if random.random() < errors else float(each) for each in latency]
-    return LoggedTimings([to_micros(START + timedelta(seconds=float(at))) for at in seconds], answered)
+    return LoggedTimings([to_micros(START + timedelta(seconds=float(at))) for at in seconds], answered, [1] * count)
 
 
 def _week(seed: int, **planted: float) -> dict[str, Any]:
@@ -61,7 +66,10 @@ def test_a_slow_model_is_found_and_named() -> None:
 
 def test_numbers_of_a_window() -> None:
     timings = _requests(1, errors=0.1)
-    halves = [LoggedTimings(timings.at[rows], timings.latency_ms[rows]) for rows in (slice(900), slice(900, None))]
+    halves = [
+        LoggedTimings(timings.at[rows], timings.latency_ms[rows], timings.rows[rows])
+        for rows in (slice(900), slice(900, None))
+    ]
     found = service(halves, zone=ZoneInfo("America/New_York"))
     latencies = np.array([each for each in timings.latency_ms if each is not None])
     assert found["errors"] == REQUESTS - len(latencies)
@@ -109,3 +117,18 @@ def test_resources_and_training() -> None:
     assert plots.resources(report) is not None
     for table in (tables.service_table, tables.resources_table, tables.training_table):
         assert len(str(table(report)).splitlines()) > 1
+
+
+def test_a_rejected_list_counts_with_all_of_its_rows(small_package: Path, tmp_path: Path) -> None:
+    records = [
+        {**row, "at": row["at"].isoformat(), "weight": 10.0}
+        for row in make_rows(60, seed=4)[["at", "line", "size", "weight"]].astype({"weight": object}).to_dict("records")
+    ]
+    with open_log(tmp_path / "log.sqlite") as log:
+        logged = Logged(predictor.load(small_package), log)
+        logged.predict(records)
+        with pytest.raises(InvalidInputError):
+            logged.predict([*records, {**records[0], "size": "wrong"}])
+        found = service(log.timings(START, datetime.now(UTC) + timedelta(days=1)))
+    assert (found["requests"], found["errors"]) == (121, 61)
+    assert sum(day["errors"] for day in found["days"]) == 61

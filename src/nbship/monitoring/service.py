@@ -32,7 +32,7 @@ _UTC = ZoneInfo("UTC")
 
 
 def service(timings: Iterable[LoggedTimings], *, zone: ZoneInfo = _UTC) -> dict[str, Any]:
-    """Count requests and errors of the service, and measure latency.
+    """Count requests and errors of the service, and measure latency. Each row of a list counts as a request of its own.
 
     Parameters
     ----------
@@ -48,14 +48,15 @@ def service(timings: Iterable[LoggedTimings], *, zone: ZoneInfo = _UTC) -> dict[
         validated row to its prediction), `from` and `to` (first and last response, UTC), `days` (each `date`, `requests`,
         `errors`, `p50`, `p95`), `verdict` and `reason`.
     """
-    times, latencies = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    times, latencies, counts = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0, dtype=np.int64)]
     for part in timings:
         times.append(np.array(part.at, dtype=np.int64))
         # None is NaN.
         latencies.append(np.array(part.latency_ms, dtype=np.float64))
-    at, latency = np.concatenate(times), np.concatenate(latencies)
+        counts.append(np.array(part.rows, dtype=np.int64))
+    at, latency, rows = np.concatenate(times), np.concatenate(latencies), np.concatenate(counts)
     answered = latency[~np.isnan(latency)]
-    requests, errors = len(at), len(at) - len(answered)
+    requests, errors = int(rows.sum()), int(rows[np.isnan(latency)].sum())
     found = {
         "requests": requests,
         "errors": errors,
@@ -63,7 +64,7 @@ def service(timings: Iterable[LoggedTimings], *, zone: ZoneInfo = _UTC) -> dict[
         "latency_ms": _quantiles(answered),
         "from": _moment(int(at.min())) if requests else None,
         "to": _moment(int(at.max())) if requests else None,
-        "days": _days(at, latency, zone),
+        "days": _days(at, latency, rows, zone),
     }
     return found | judge_service(found, ())
 
@@ -151,17 +152,17 @@ def training(records: Iterable[RunRecord]) -> list[dict[str, Any]]:
     return [{name: getattr(record, name) for name in names} for record in last.values()]
 
 
-def _days(at: Any, latency: Any, zone: ZoneInfo) -> list[dict[str, Any]]:
+def _days(at: Any, latency: Any, rows: Any, zone: ZoneInfo) -> list[dict[str, Any]]:
     if not len(at):
         return []
     local = to_local(at.view("datetime64[us]"), zone.key).astype("datetime64[D]")
     order = np.argsort(local, kind="stable")
     dates, starts = np.unique(local[order], return_index=True)
     found = []
-    for date, day in zip(dates, np.split(latency[order], starts[1:]), strict=True):
-        answered = day[~np.isnan(day)]
-        quantiles = _quantiles(answered)
-        found.append({"date": str(date), "requests": len(day), "errors": len(day) - len(answered), "p50": quantiles["p50"], "p95": quantiles["p95"]})  # fmt: skip
+    for date, places in zip(dates, np.split(order, starts[1:]), strict=True):
+        failed, counts = np.isnan(latency[places]), rows[places]
+        quantiles = _quantiles(latency[places][~failed])
+        found.append({"date": str(date), "requests": int(counts.sum()), "errors": int(counts[failed].sum()), "p50": quantiles["p50"], "p95": quantiles["p95"]})  # fmt: skip
     return found
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "is_pseudonym",
     "new_id",
     "pseudonym",
+    "rejected_rows",
     "to_micros",
 ]
 
@@ -242,6 +243,20 @@ def to_micros(time: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """Return the timestamp, in UTC, of microseconds since 1970-01-01 UTC."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def rejected_rows(error: str) -> int:
+    """Return the number of rows of a rejected request from its logged error; 1 in logs of earlier versions.
+
+    >>> rejected_rows('{"code":"invalid_input","fields":[],"rows":600}'), rejected_rows('{"code":"internal"}')
+    (600, 1)
+    """
+    try:
+        content = msgspec.json.decode(error)
+    except msgspec.DecodeError:
+        return 1
+    found = content.get("rows") if isinstance(content, dict) else None
+    return found if isinstance(found, int) and found > 0 else 1
 
 
 def as_json(content: Any) -> str:

@@ -43,10 +43,14 @@ class LoggedColumns(NamedTuple):
 
 
 class LoggedTimings(NamedTuple):
-    """When requests were answered, in microseconds since 1970, and how long each took; None if it failed."""
+    """When predictions were made or rejected, in microseconds since 1970, how long each took (None if it failed), and its rows.
+
+    A predicted row has an entry of its own; a rejected request has one for all of its rows.
+    """
 
     at: Sequence[int]
     latency_ms: Sequence[float | None]
+    rows: Sequence[int]
 
 
 class LoggedLabels(NamedTuple):

@@ -15,7 +15,7 @@ from .commits import GroupCommit, PendingCommit
 from .databases import Database
 from .forgetting import delete_entries
 from .pruning import prune_entries, remove_indexes
-from .records import BatchRun, Label, Record, Usage, from_micros, to_micros
+from .records import BatchRun, Label, Record, Usage, from_micros, rejected_rows, to_micros
 from .rows import COLUMNS, TABLES, Entry, LoggedColumns, LoggedLabels, LoggedTimings, entry_of
 
 __all__ = ["SqlLog"]
@@ -125,8 +125,9 @@ class SqlLog:
 
     def timings(self, start: datetime, end: datetime) -> Iterator[LoggedTimings]:
         """Yield the timings of `requests`, in parts, without reading their content."""
-        for at, _, (latency,) in self._columns("CASE WHEN error IS NULL THEN latency_ms END", "at", start, end):
-            yield LoggedTimings(at, latency)
+        columns = "CASE WHEN error IS NULL THEN latency_ms END, error"
+        for at, _, (latency, error) in self._columns(columns, "at", start, end):
+            yield LoggedTimings(at, latency, [1 if one is None else rejected_rows(one) for one in error])
 
     def usage(self, start: datetime, end: datetime) -> list[Usage]:
         """Return the usage of the service's processes in a window (`start` inclusive, `end` exclusive), in its order."""
