@@ -38,7 +38,7 @@ __all__ = ["Kernels"]
 _COMPUTATION = ("numpy", "pandas", "pyarrow.parquet", "scipy.special", "nbship.monitoring")
 _LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "nbship.monitoring.plots", "nbship.monitoring.tables")  # fmt: skip
 # Freed memory goes back to the system: a report that was computed would otherwise hold a third more at its end.
-_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_TRIM_THRESHOLD_": "1000000"}  # fmt: skip
+_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": "4000000", "MALLOC_TRIM_THRESHOLD_": "8000000"}  # fmt: skip
 _COMPUTE = (
     "from nbship import monitoring\nmonitoring.write_report_of({first!r}, {last!r}, path={path!r}, also={also!r})"
 )
