@@ -77,6 +77,14 @@ def test_the_executed_notebook_reads_the_report_beside_it(watched: Watched, monk
         exec("".join(cells[1]["source"]), values)
 
 
+def test_a_report_that_cannot_be_read_is_written_again(watched: Watched) -> None:
+    project = watched(data=SHOWN)
+    path = monitor(project, WINDOW).folder / "report.json"
+    path.write_text("junk")
+    assert not monitor(project, WINDOW).current
+    assert json.loads(path.read_text())["window"]["from"] == "2024-03-01"
+
+
 def test_figures_are_files_named_by_their_headings(watched: Watched) -> None:
     draw = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
     content = json.loads(notebook_of(PARAMETERS, draw, draw))
@@ -166,9 +174,14 @@ def test_a_window_that_fails_leaves_the_others(watched: Watched) -> None:
     assert [type(each).__name__ for each in done] == ["Monitored", "CellError", "Monitored", "Monitored", "Monitored", "MonitoringError"]  # fmt: skip
     assert "fails.ipynb' failed in cell In [3]: AssertionError: not this one" in str(done[1])
     assert "no predictions from '2024-06-01'" in str(done[-1])
-    assert sorted(path.name for path in project.reports.iterdir()) == [
-        window.name for k, window in enumerate(windows) if k not in (1, 5)
-    ]
+    assert sorted(path.name for path in project.reports.iterdir()) == [window.name for window in windows[:5]]
+    # What was computed is kept, and the notebook runs again the next time.
+    kept = _files(project.reports / windows[1].name)
+    assert sorted(kept) == ["data.html", "data.ipynb", "report.html", "report.json"]
+    assert b"The notebook 'fails' failed." in kept["report.html"]
+    again: list[Any] = []
+    monitor_windows(project, windows[1:2], on_done=lambda _, result: again.append(result))
+    assert isinstance(again[0], CellError)
 
 
 def test_the_state_folder_is_configurable(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ class Logged:
         return Record(
             id=new_id(), at=datetime.now(UTC), model=model.name, version=model.version, digest=model.digest,
             caller=caller, mode=self.mode, inputs=inputs, outputs=None,
-            error=as_json(_describe(error, count, personal=bool(self.signature.personal)) | {"rows": len(rows)}), latency_ms=latency, redacted=self.signature.personal,
+            error=as_json(_describe(error, count, personal=bool(self.signature.personal)) | ({"rows": len(rows)} if len(rows) > 1 else {})), latency_ms=latency, redacted=self.signature.personal,
             trace=trace,
         )  # fmt: skip
 

@@ -54,7 +54,12 @@ def _reasons(report: Mapping[str, Any], folder: Path) -> str:
 
 def _pages(project: Project, folder: Path) -> str:
     names = output_names(project).values()
-    return "\n".join(f'<li><a href="{escape(name)}.html">{_inside(folder, name)}</a>' for name in names)
+    return "\n".join(
+        f'<li><a href="{escape(name)}.html">{_inside(folder, name)}</a>'
+        if (folder / f"{name}.html").is_file()
+        else f"<li>The notebook '{escape(name)}' failed."
+        for name in names
+    )
 
 
 def _inside(folder: Path, name: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from .. import __version__
 from ..atomic_write import write_whole
+from ..errors import MonitoringError
 from ..monitoring import Window, days_over, end_of_today, open_model_log, read_report, report_paths
 from ..project import Project
 from .requirements import output_names
@@ -48,7 +50,11 @@ def is_current(project: Project, folder: Path, inputs: str) -> bool:
     if not all((folder / name).is_file() for name in [*names, str(marked)]):
         return False
     known, _, as_of = marked.read_text(encoding="utf-8").partition(" ")
-    return known == inputs and (as_of == _latest_day(project) or not _awaits_labels(folder))
+    try:
+        report = read_report(folder / "report.json")
+    except MonitoringError:
+        return False
+    return known == inputs and (as_of == _latest_day(project) or not _awaits_labels(report))
 
 
 def mark(project: Project, folder: Path, inputs: str) -> None:
@@ -56,9 +62,9 @@ def mark(project: Project, folder: Path, inputs: str) -> None:
     write_whole(_mark(project, folder), f"{inputs} {_latest_day(project)}")
 
 
-def _awaits_labels(folder: Path) -> bool:
+def _awaits_labels(report: Mapping[str, Any]) -> bool:
     """Return whether more labels are expected as time goes by: that none comes must be noticed, though no entry says so."""
-    labels = read_report(folder / "report.json").get("labels", {})
+    labels = report.get("labels", {})
     expected, share = labels.get("expected_share"), labels.get("share")
     return expected is not None and expected < 1 and (share is None or share < 1)
 

@@ -101,7 +101,7 @@ def monitor(
     """Compute the report of a window, execute the monitoring notebooks, and leave both in the project's state.
 
     An earlier report of the same window is replaced, unless its inputs have not changed (`force` replaces it anyway).
-    A run that fails leaves the earlier report in place.
+    A run that fails leaves the earlier report in place; without one, what was computed is published although a notebook failed.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class _Draft:
     window: Window
     target: Path
     files: ExitStack = field(default_factory=ExitStack)
-    folder: Path = Path()
+    folder: Path = Path("nowhere")
     inputs: str = ""
     result: Monitored | NbshipError | None = None
 
@@ -259,8 +259,16 @@ class _Run:
             mark(self._project, draft.target, draft.inputs)
             draft.result = Monitored(draft.target, read_report(draft.target / "report.json"))
         elif isinstance(draft.result, NbshipError):
-            draft.fail(draft.result)
+            self._publish_report(draft, draft.result)
         self._on_done(draft.window, draft.result)
+
+    def _publish_report(self, draft: _Draft, error: NbshipError) -> None:
+        """Publish what was computed although a notebook failed, unless there is an earlier report: a display hides no finding."""
+        if not (draft.folder / "report.json").is_file() or draft.target.exists():
+            draft.fail(error)
+            return
+        write_cover(self._project, draft.folder)
+        draft.files.close()
 
     def _abandon(self) -> None:
         """Remove the temporary folders of reports that were not finished."""

@@ -15,6 +15,8 @@ from .deliveries import send_alerts
 from .export import export
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...operations import Monitored
     from ...project import Project
 
@@ -78,8 +80,9 @@ def command(
             "--backfill needs --from and --to, and prints no JSON: read the report.json of each window."
         )
     from ... import project
+    from ...errors import CellError, DeadKernelError
     from ...notebook import canonical_json
-    from ...operations import choose_window, monitor, write_index
+    from ...operations import choose_window, monitor
 
     here = project.load(model=model)
     if length is not None:
@@ -87,23 +90,36 @@ def command(
         return
     window = choose_window(here, first, last, on_later=lambda sentence: click.echo(sentence, err=True))
     click.echo(f"Monitoring {window.first} to {window.last} ({window.zone.key})", err=True)
-    written = monitor(here, window, force=force, jobs=jobs, on_step=_step)
+    try:
+        written = monitor(here, window, force=force, jobs=jobs, on_step=_step)
+    except (CellError, DeadKernelError):
+        # A notebook failed; what was computed counts.
+        _publish(here)
+        raise
     if written.current:
         click.echo("The report is current; its inputs have not changed.", err=True)
-    write_index(here)
-    _write_gauges(here)
-    send_alerts(here)
+    _publish(here)
     if as_json:
         click.echo(canonical_json(written.report), nl=False)
     else:
         _print(written)
 
 
+def _publish(project: Project) -> Path:
+    """Write the index and the gauges, and send alerts; return the path of the index."""
+    from ...operations import write_index
+
+    page = write_index(project)
+    _write_gauges(project)
+    send_alerts(project)
+    return page
+
+
 def _backfill(project: Project, first: str, last: str, length: str, *, force: bool, jobs: int | None) -> None:
     """Write the reports of past windows, the oldest first, as later ones are compared with them."""
     from ...errors import NbshipError
     from ...monitoring import Window, parse_window, whole_windows
-    from ...operations import monitor_windows, write_index
+    from ...operations import monitor_windows
 
     windows = whole_windows(parse_window(first, last, zone=project.timezone), length)
     if not windows:
@@ -119,9 +135,7 @@ def _backfill(project: Project, first: str, last: str, length: str, *, force: bo
         click.echo(f"  {mark}  {window.first} to {window.last}: {words}")
 
     monitor_windows(project, windows, force=force, jobs=jobs, on_done=show)
-    page = write_index(project)
-    _write_gauges(project)
-    send_alerts(project)
+    page = _publish(project)
     click.echo(f"{len(windows) - len(failed)} of {counted(len(windows), 'report')}. Index: {page}")
     if failed:
         raise SystemExit(1)
