@@ -24,6 +24,7 @@ from nbship.model.package.manifest import json_bytes, make_manifest
 from nbship.monitoring import whole_windows
 from nbship.monitoring.window import parse_window
 from nbship.operations import choose_window, monitor, monitor_windows
+from nbship.operations import monitoring as monitoring_module
 from nbship.operations.freshness import report_inputs
 from nbship.prediction_log import Label, open_log
 
@@ -83,6 +84,19 @@ def test_a_report_that_cannot_be_read_is_written_again(watched: Watched) -> None
     path.write_text("junk")
     assert not monitor(project, WINDOW).current
     assert json.loads(path.read_text())["window"]["from"] == "2024-03-01"
+
+
+@pytest.mark.parametrize("other", ["junk", "{}", '{"format": 2, "window": 5}'])
+def test_a_notebook_cannot_replace_the_report(watched: Watched, other: str) -> None:
+    writes = notebook_of(PARAMETERS, f"import pathlib\npathlib.Path(product['report']).write_text({other!r})")
+    done = monitor(watched(own=writes), WINDOW)
+    assert json.loads((done.folder / "report.json").read_text()) == done.report
+    assert done.report["volume"]["rows"] == 248
+
+
+def test_the_processors_are_counted_without_their_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    assert monitoring_module._cpus() >= 1
 
 
 def test_figures_are_files_named_by_their_headings(watched: Watched) -> None:

@@ -161,7 +161,12 @@ def monitor_windows(
     with tempfile.TemporaryDirectory(prefix="nbship-") as computed, ExitStack() as stack:
         run = _Run(project, Path(computed), stack, force=force, on_step=on_step, on_done=on_done)
         tasks = run.tasks(windows)
-        run_in_order(tasks, run, jobs=jobs or len(os.sched_getaffinity(0)), stop=run.stop)
+        run_in_order(tasks, run, jobs=jobs or _cpus(), stop=run.stop)
+
+
+def _cpus() -> int:
+    # Not macOS.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
@@ -253,6 +258,9 @@ class _Run:
         self._on_step("report")
 
     def _finish(self, draft: _Draft) -> None:
+        if (computed := self._computed / draft.window.name / "report.json").is_file() and draft.folder.is_dir():
+            # Whatever a notebook wrote to its place, the report is the one that was computed.
+            write_whole(draft.folder / "report.json", computed.read_bytes(), durable=True, mode=0o600)
         if draft.result is None:
             write_cover(self._project, draft.folder)
             draft.files.close()
