@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from flights.install_data import ROOT
@@ -105,3 +106,8 @@ def test_every_week_of_the_second_half_year_is_accepted(name: str, tmp_path: Pat
         first = FIRST + number * WEEK
         facts = accept(source, first, tmp_path / str(number), found)
         found.append(Earlier(DataWindow(first, first + WEEK, source.zone), facts.rows))
+        assert facts.bad == 0
+    columns = ["year", "month", "day"]
+    days = pd.to_datetime(pd.read_csv(ROOT / "data" / f"{name}.csv", usecols=columns)[columns])
+    arrived = (days >= pd.Timestamp(FIRST)) & (days < pd.Timestamp(FIRST + 26 * WEEK))
+    assert sum(each.rows for each in found) == arrived.sum()

@@ -119,13 +119,17 @@ def report(trained: Any, shape: Shape, rows: int, *, seed: int = 2) -> dict[str,
     return found
 
 
-def draw(found: dict[str, Any]) -> None:
+def draw(found: dict[str, Any]) -> int:
+    """Draw every figure and table of a report; return the number of figures."""
+    drawn = 0
     for name in tables.__all__:
         shown = getattr(tables, name)(found)
         assert isinstance(shown, str) or "<table" in shown._repr_html_()
     for name in plots.__all__:
         if (figure := getattr(plots, name)(found)) is not None:
             figure.canvas.draw()
+            drawn += 1
+    return drawn
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
@@ -152,4 +156,5 @@ def test_a_number_of_rows(trained: Any, rows: int) -> None:
 
 @pytest.mark.parametrize("name", ["infinite", "a category of odd letters", "one class", "no labels", "without all"])
 def test_tables_and_figures_of_odd_windows(trained: Any, name: str) -> None:
-    draw(report(trained, SHAPES[name], 1400))
+    # At least the rows by day, the inputs and the predictions.
+    assert draw(report(trained, SHAPES[name], 1400)) >= 3
