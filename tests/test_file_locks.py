@@ -35,7 +35,7 @@ EXCEPTIONS = {
     ("dvcstore/lock_writer.py", "_write"): "its caller holds DVC's lock",
     ("dvcstore/repair.py", "repair_lock"): "its caller holds DVC's lock",
     ("model/build/wheel.py", "build_wheel"): "writes what it derives from other files",
-    ("operations/monitoring.py", "_compute"): "copies a report into a temporary folder",
+    ("operations/monitoring.py", "_copy_report"): "copies a report into a temporary folder",
     ("pipeline/ploomber.py", "validate"): "a cache",
     ("pipeline/synchronization.py", "sync"): "writes what it derives from other files",
     ("scheduler/worktree.py", "_share_cache"): "writes what it derives from other files, in a worktree of its own",

@@ -254,13 +254,17 @@ class _Run:
         path = self._computed / draft.window.name / "report.json"
         self._kernels.compute(draft.window, path, also=self._computed)
         draft.folder = draft.files.enter_context(replacing_folder(draft.target))
-        write_whole(draft.folder / "report.json", path.read_bytes(), durable=True, mode=0o600)
+        self._copy_report(draft)
         self._on_step("report")
 
+    def _copy_report(self, draft: _Draft) -> None:
+        content = (self._computed / draft.window.name / "report.json").read_bytes()
+        write_whole(draft.folder / "report.json", content, durable=True, mode=0o600)
+
     def _finish(self, draft: _Draft) -> None:
-        if (computed := self._computed / draft.window.name / "report.json").is_file() and draft.folder.is_dir():
-            # Whatever a notebook wrote to its place, the report is the one that was computed.
-            write_whole(draft.folder / "report.json", computed.read_bytes(), durable=True, mode=0o600)
+        if draft.folder.is_dir():
+            # A notebook may have written another file in its place.
+            self._copy_report(draft)
         if draft.result is None:
             write_cover(self._project, draft.folder)
             draft.files.close()
