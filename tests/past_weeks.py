@@ -16,7 +16,7 @@ from nbship.monitoring.coding import InputCodes
 from nbship.monitoring.drift.collected import Collector, read_relations
 from nbship.monitoring.drift.counting import FieldCounts
 from nbship.monitoring.drift.pieces import plan
-from nbship.monitoring.observed import _given
+from nbship.monitoring.observation.counts import _given
 from nbship.monitoring.performance import Pairs
 from nbship.monitoring.report import Observed, build_report
 from nbship.monitoring.window import parse_window

@@ -130,3 +130,13 @@ def test_a_new_integer_is_named_and_values_between_are_not() -> None:
     (found,) = new_segments(frame, inputs, None, kind="probability", alpha=ALPHA)
     assert (found["where"], found["rows"]) == ([{"field": "engines", "value": "4"}], 150)
     assert inputs["size"].labels[0].startswith("below -")
+
+
+@pytest.mark.parametrize("trained", [0.0, -0.0])
+def test_negative_zero_is_zero(trained: float) -> None:
+    reference, _ = train({"floors": np.where(np.arange(ROWS) % 2, 1.0, trained)})
+    coder = InputCodes({"floors": reference.fields["floors"]})
+    frame, inputs = coder.take_from(pd.DataFrame(coder.encode({"floors": np.array([-0.0, 0.0, 1.0, -0.0])})))
+    assert len(frame) == 4
+    assert inputs["floors"].codes.tolist() == [0, 0, 1, 0]
+    assert list(inputs["floors"].labels) == ["0", "1", "missing"]

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from small_notebooks import notebook_of
 
-from nbship import predictor
+from nbship import forks, monitoring, predictor
 from nbship import project as projects
 from nbship.cli.monitor import command
 from nbship.errors import CellError, LogError, MonitoringError, NbshipError, NotebookError, ParameterError
@@ -38,6 +38,14 @@ Watched = Callable[..., projects.Project]
 
 def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_is_the_same_without_other_processes(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = watched(**{"90_data": SHOWN})
+    done = monitor(project, WINDOW)
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(forks, "can_fork", lambda: False)
+    assert monitoring.report_window("2024-03-01", "2024-04-01") == done.report
 
 
 def test_every_notebook_becomes_an_executed_notebook_and_a_page(watched: Watched) -> None:

@@ -229,8 +229,12 @@ def _estimate(value: float, influence: Floats, block: NDArray[np.intp]) -> Estim
 
 def _rank(ordered: Floats, values: Floats) -> Floats:
     """Return how many of some sorted numbers are less than each value; equal ones count half."""
-    left = np.searchsorted(ordered, values, side="left")
-    return (left + np.searchsorted(ordered, values, side="right")) / 2
+    # Searches for values in their order find the same places in the processor's cache.
+    order = np.argsort(values)
+    values = values[order]
+    ranks = np.empty(len(values))
+    ranks[order] = (np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")) / 2
+    return ranks
 
 
 def block_numbers(blocks: ArrayLike) -> NDArray[np.intp]:

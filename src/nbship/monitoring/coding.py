@@ -105,10 +105,13 @@ def coded_columns(frame: pd.DataFrame) -> Mapping[str, Any]:
     >>> columns["line"].codes.tolist(), columns["line"].known.tolist(), columns["size"].tolist()
     ([0, 1, 0], ['b', None], [1.0, 2.0, 3.0])
     """
-    coded = [name for name in frame.columns if getattr(frame[name].dtype, "categories", None) is not None]
-    found = {str(name): _codes(frame[name]) for name in coded}
-    plain = columns_of(frame.drop(columns=coded))
-    return {name: found[name] if name in found else plain[name] for name in map(str, frame.columns)}
+    import pandas as pd
+
+    coded = {
+        str(name): _codes(series) for name, series in frame.items() if isinstance(series.dtype, pd.CategoricalDtype)
+    }
+    plain = columns_of(frame.drop(columns=list(coded)))
+    return {name: coded[name] if name in coded else plain[name] for name in map(str, frame.columns)}
 
 
 def taken(column: Any, rows: Any) -> Any:
@@ -146,8 +149,12 @@ class _Bins:
 
     def encode(self, values: Column) -> Column:
         numbers = values.astype(np.float64)
-        codes = np.searchsorted(self._inner, numbers, side="left")
-        return np.where(np.isfinite(numbers), codes, len(self._inner) + 1).astype(np.int8)
+        # For a dozen edges, comparisons are faster than searches.
+        codes = np.zeros(len(numbers), dtype=np.int8)
+        for edge in self._inner:
+            codes += numbers > edge
+        codes[~np.isfinite(numbers)] = len(self._inner) + 1
+        return codes
 
 
 class _Categories:
@@ -179,7 +186,7 @@ class _Integers:
     """Numbers with few different values: those of the training data, then missing, then those of the window."""
 
     def __init__(self, values: NDArray[np.float64]) -> None:
-        self._texts = _Categories(tuple(f"{value:.0f}" for value in values.tolist()))
+        self._texts = _Categories(tuple(map(_digits, values.tolist())))
 
     @property
     def known(self) -> int:
@@ -196,11 +203,16 @@ class _Integers:
         numbers = values.astype(np.float64)
         found, different = pd.factorize(np.where(np.isfinite(numbers), numbers, np.nan))
         integers = _are_integers(different)
-        texts = [f"{value:.0f}" for value in different[integers].tolist()]
+        texts = [*map(_digits, different[integers].tolist())]
         codes = np.full(len(different) + 1, -1, dtype=np.int16)
         codes[np.flatnonzero(integers)] = self._texts.encode(np.array(texts, dtype=object))
         codes[-1] = self.known
         return codes[found]
+
+
+def _digits(value: float) -> str:
+    # Negative zero is zero.
+    return f"{value + 0.0:.0f}"
 
 
 def _are_integers(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import MonitoringError
-from ..model.build import Distribution, Grouping, Reference, load_reference, measure
-from ..model.package import MANIFEST, Manifest, Package, check_signer, load_lookups, read_files, read_manifest
-from ..model.signature import Codes, Column, Signature
-from ..prediction_log import Part, Parts, input_column, latest_event, log_address, open_log
+from ..forks import forked
+from ..model.package import MANIFEST, Manifest, Package, check_signer, read_files, read_manifest
+from ..model.signature import Signature
+from ..prediction_log import Part, log_address, open_log
 from ..project import Project, load
 from ..run_records import RUNS, read_records
 from .calendar import with_slices
-from .coding import InputCodes, coded_columns, taken
-from .drift import Collector, FieldCounts, plan, read_relations
-from .effects import Effects, Sample
-from .outcomes import kind_of, with_outcomes
-from .performance import Pairs
+from .observation import SHARES, Counts, Effects, Rows, in_turn, read_parts, read_requests
 from .report import Observed, build_report
 from .report_file import read_report, write_report
-from .rows import Rows
-from .service import resources, service, training
-from .window import Window, days_over, end_of_today, parse_window
+from .service import training
+from .window import Window, days_over, parse_window
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..prediction_log import SqlLog
 
 __all__ = ["observe", "open_model_log", "read_signature", "report_window", "write_report_of"]
@@ -149,22 +140,30 @@ def observe(project: Project, window: Window) -> Observed:
         raise MonitoringError(
             f"There is no prediction log at '{path}'. Predict with `nbship predict` or `nbship serve` first."
         )
-    relations = project.settings.monitoring.relations
-    counts = _Counts(signature, files, window, relations)
-    rows = Rows([*project.settings.slices, *counts.codes.columns])
-    with open_model_log(project) as log:
-        parts = Parts(log, signature, start=window.start, end=window.end, coded=True)
+    with ExitStack() as stack:
+        # What reads the log is forked first: a connection to a database does not outlive a fork.
+        reads: list[Callable[..., Iterator[Any]]] = [
+            *(partial(read_parts, share=share) for share in range(SHARES)),
+            read_requests,
+        ]
+        *parts, requests = [
+            stack.enter_context(forked(partial(_read, read, project, signature, window))) for read in reads
+        ]
+        counts = Counts(signature, files, window, project.settings.monitoring.relations)
+        rows = Rows(project.settings.slices, counts.codes.columns)
+        unreadable: Sequence[str] = ()
         with _without_garbage_collection():
-            for part in parts:
-                if len(part.frame):
-                    frame = with_slices(counts.add(part), project.settings.slices, zone=project.timezone)
-                    rows.append(part._replace(frame=frame))
-        as_of = latest_event(log, signature, before=end_of_today(window.zone))
-        requests = service(log.timings(window.start, window.end), zone=window.zone)
-        # Requests to a service are of the time of the response; their events may lie in other windows.
-        if rows.empty and not requests["requests"]:
-            raise MonitoringError(_nothing(as_of, window, parts.unreadable))
-        used = resources(log.usage(window.start, window.end), zone=window.zone)
+            for part in in_turn(parts):
+                if not isinstance(part, Part):
+                    unreadable = part
+                    continue
+                frame, codes = counts.add(part)
+                frame = with_slices(frame, project.settings.slices, zone=project.timezone)
+                rows.append(part._replace(frame=frame), codes)
+        found = next(requests)
+    # Requests to a service are of the time of the response; their events may lie in other windows.
+    if rows.empty and not found.service["requests"]:
+        raise MonitoringError(_nothing(found.as_of, window, unreadable))
     frame, inputs = counts.codes.take_from(rows.frame())
     return Observed(
         model=manifest.name,
@@ -175,16 +174,21 @@ def observe(project: Project, window: Window) -> Observed:
         prediction=None if counts.prediction is None else counts.prediction.compared(),
         held_out=package.acceptance.metrics or None,
         slices=project.settings.slices,
-        service=requests | {"resources": used},
+        service=found.service | {"resources": found.resources},
         training=training(read_records(project.state / RUNS)),
-        unreadable=parts.unreadable,
+        unreadable=unreadable,
         has_effect=Effects(signature, manifest, files, counts.sample).has_effect,
         collected=counts.collector.collected(),
-        as_of=as_of,
+        as_of=found.as_of,
         over=days_over(window),
         inputs=inputs,
         pairs=counts.pairs,
     )
+
+
+def _read(read: Callable[..., Iterator[Any]], project: Project, signature: Signature, window: Window) -> Iterator[Any]:
+    with open_model_log(project) as log:
+        yield from read(log, signature, window)
 
 
 @contextmanager
@@ -197,92 +201,6 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-class _Counts:
-    """Counts of the inputs and the predictions of a window."""
-
-    def __init__(
-        self, signature: Signature, files: Mapping[str, bytes], window: Window, relations: Sequence[str]
-    ) -> None:
-        reference = load_reference(files["reference.parquet"])
-        self._signature, self._lookups, self._reference, self._window = (
-            signature,
-            load_lookups(files),
-            reference,
-            window,
-        )
-        self._plan = plan(window, reference.periods)
-        self.kind = kind_of(signature)
-        self.sample = Sample()
-        self.collector = Collector(signature, reference, self._plan, read_relations(relations, signature))
-        self.fields = {
-            name: FieldCounts(name, each, self._plan)
-            for name, each in reference.fields.items()
-            if each.role in ("input", "given") and _is_logged(name, each, signature)
-        }
-        self.codes = InputCodes({name: each for name, each in reference.fields.items() if each.role == "input" and name in self.fields})  # fmt: skip
-        trained = max((each.rows for each in reference.fields.values()), default=0)
-        self.pairs = None if reference.pairs is None else Pairs(reference.pairs, trained)
-        known = reference.fields.get(self.kind)
-        self.prediction = None if known is None else FieldCounts(self.kind, known, self._plan)
-
-    def add(self, part: Part) -> pd.DataFrame:
-        """Count a part, and return its frame with its looked-up columns and its outcomes."""
-        columns, days = self._inputs(part), Grouping(self._days(part), self._plan.number)
-        measured = measure(columns, self._signature)
-        self.sample.add(columns)
-        self.collector.add(columns, measured, days.of_rows)
-        for name, field in self.fields.items():
-            field.add(*_given(name, measured, days, self._reference))
-        # Codes are those of the frame: no row left the field out.
-        looked_up = {
-            input_column(name): column
-            for name, column in columns.items()
-            if self._signature[name].lookup and not isinstance(column, Codes)
-        }
-        scored = with_outcomes(part.frame.assign(**looked_up, **self.codes.encode(measured)), self._signature)
-        if self.prediction is not None:
-            self.prediction.add(scored["predicted"].to_numpy(), days)
-        return scored
-
-    def _days(self, part: Part) -> NDArray[np.int64]:
-        if self._plan.number == 1:
-            return np.zeros(len(part.frame), dtype=np.int64)
-        local = part.frame["event_time"].dt.tz_convert(self._window.zone).dt.tz_localize(None).to_numpy()
-        first = np.datetime64(self._window.days[0]).astype(np.int64)
-        return np.asarray(local.astype("datetime64[D]").astype(np.int64) - first)
-
-    def _inputs(self, part: Part) -> Mapping[str, Any]:
-        """Return the inputs as the model saw them: fields that were left out are looked up again, nulls stay nulls."""
-        names = self._signature.names
-        columns = coded_columns(part.frame[[input_column(name) for name in names]].set_axis(list(names), axis=1))
-        for lookup in self._lookups:
-            absent = {name: part.absent[name] for name in lookup.columns if name in part.absent}
-            if any(mask.any() for mask in absent.values()):
-                read = {name: np.asarray(columns[name]) for name in (*(key.column for key in lookup.keys), *absent)}
-                found = lookup.attach(read, absent=absent)
-                columns = {**columns, **{name: found[name] for name in lookup.columns}}
-        return columns
-
-
-def _is_logged(name: str, reference: Distribution, signature: Signature) -> bool:
-    """Return whether the log has a field: it has pseudonyms of personal strings, and no other personal values."""
-    field = signature[reference.given[0] if reference.given else name]
-    return not field.pii or (field.pii != "drop" and field.dtype in ("string", "category"))
-
-
-def _given(
-    name: str, measured: Mapping[str, Any], days: Grouping, reference: Reference
-) -> tuple[Column | None, Grouping]:
-    """Return the values of a field and their days; of a field given another, only the rows with that value."""
-    given = reference.fields[name].given
-    if given is None:
-        return measured.get(name), days
-    if given[0] not in measured or given[1] not in measured:
-        return None, days
-    chosen = np.asarray(measured[given[1]]) == given[2]
-    return taken(measured[given[0]], chosen), days.taken(chosen)
 
 
 def _nothing(latest: datetime | None, window: Window, unreadable: Sequence[str]) -> str:

@@ -34,12 +34,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..forks import forked
 from .coding import Coded
 from .conclusion import conclude
 from .drift import Collected, Compared, integrity, measure, settle, unseen
@@ -168,20 +169,27 @@ def _of_labels(
 ) -> dict[str, Any]:
     """Return the sections about rows whose label is known, and about those whose label is not."""
     frame, kind, zone, alpha = observed.frame, observed.kind, window.zone, limits["alpha"]
-    measured = performance(frame, kind=kind, reference=observed.held_out, zone=zone, **limits)
     as_of = window.end if observed.as_of is None else max(observed.as_of, frame["event_time"].max())
     judged: dict[str, Any] = {"kind": kind, "alpha": alpha, "zone": zone}
     segments = [each.get("segments", ()) for each in earlier]
-    return {
-        "performance": measured | estimates(frame, measured, earlier, kind=kind, first=window.first),
-        "labels": labels(
-            frame, as_of=as_of, earlier=[each.get("labels", {}) for each in earlier], alpha=alpha, zone=zone
-        ),
-        "slices": slices(frame, observed.slices, kind=kind, zone=zone, **limits),
-        "discovered": discovered(frame, observed.slices, inputs=observed.inputs, **judged),
-        "segments": new_segments(frame, observed.inputs, observed.pairs, earlier=segments, **judged),
-        "feedback": feedback(frame, as_of=as_of, earlier=earlier, min_rows=limits["min_rows"], **judged),
-    }
+
+    def measures() -> Iterator[dict[str, Any]]:
+        yield performance(frame, kind=kind, reference=observed.held_out, zone=zone, **limits)
+        yield feedback(frame, as_of=as_of, earlier=earlier, min_rows=limits["min_rows"], **judged)
+
+    # They take about as long as the rest.
+    with forked(measures) as measuring:
+        sections = {
+            "labels": labels(
+                frame, as_of=as_of, earlier=[each.get("labels", {}) for each in earlier], alpha=alpha, zone=zone
+            ),
+            "slices": slices(frame, observed.slices, kind=kind, zone=zone, **limits),
+            "discovered": discovered(frame, observed.slices, inputs=observed.inputs, **judged),
+            "segments": new_segments(frame, observed.inputs, observed.pairs, earlier=segments, **judged),
+        }
+        measured, fed_back = measuring
+    estimated = estimates(frame, measured, earlier, kind=kind, first=window.first)
+    return {"performance": measured | estimated, **sections, "feedback": fed_back}
 
 
 def _alpha(observed: Observed) -> float:

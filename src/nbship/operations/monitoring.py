@@ -161,7 +161,8 @@ def monitor_windows(
     with tempfile.TemporaryDirectory(prefix="nbship-") as computed, ExitStack() as stack:
         run = _Run(project, Path(computed), stack, force=force, on_step=on_step, on_done=on_done)
         tasks = run.tasks(windows)
-        run_in_order(tasks, run, jobs=jobs or _cpus(), stop=run.stop)
+        # Pages are rendered in this process, while notebooks run in others.
+        run_in_order(tasks, run, jobs=jobs or _cpus() + 1, stop=run.stop)
 
 
 def _cpus() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -52,13 +53,20 @@ class Kernels:
         self._env = _environment(project)
         self._computation = RunForkServer(self._env, root=project.root)
         self._notebooks = RunForkServer(self._env, root=project.root)
-        for server, libraries in ((self._computation, _COMPUTATION), (self._notebooks, _LIBRARIES)):
-            server.start()
-            server.preload(libraries)
-        # What pages need takes a second to import, which is free while the report is computed.
-        Thread(target=import_renderer, name="nbship-pages", daemon=True).start()
+        self._computation.start()
+        self._computation.preload(_COMPUTATION)
+        Thread(target=self._prepare, name="nbship-pages", daemon=True).start()
         self._redact = project_redactor(project, os.environ)
         self._names = output_names(project)
+
+    def _prepare(self) -> None:
+        """Import what notebooks and pages need while the first report is computed: earlier, it would delay that."""
+        if (computation := self._computation()) is not None:
+            with suppress(DeadKernelError):
+                computation.wait()
+        self._notebooks.start()
+        self._notebooks.preload(_LIBRARIES)
+        import_renderer()
 
     def close(self) -> None:
         """End the servers, and with them what runs in their forks."""

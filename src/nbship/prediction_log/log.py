@@ -58,7 +58,7 @@ class PredictionLog(Protocol):
     def records(self, start: datetime, end: datetime) -> Iterator[Record]:
         """Yield the records whose event time lies in the window (`start` inclusive, `end` exclusive)."""
 
-    def prediction_columns(self, start: datetime, end: datetime) -> Iterator[LoggedColumns]:
+    def prediction_columns(self, start: datetime, end: datetime, *, measured: bool = False) -> Iterator[LoggedColumns]:
         """Yield the predictions of `records`, in parts, in the order of event times and ids."""
 
     def requests(self, start: datetime, end: datetime) -> Iterator[Record]:

@@ -93,12 +93,17 @@ class SqlLog:
         """Yield the records whose event time lies in the window, in the order of event times and ids."""
         return self._window("event_time", start, end)
 
-    def prediction_columns(self, start: datetime, end: datetime) -> Iterator[LoggedColumns]:
-        """Yield the predictions whose event time lies in the window, in parts, in the order of event times and ids."""
+    def prediction_columns(self, start: datetime, end: datetime, *, measured: bool = False) -> Iterator[LoggedColumns]:
+        """Yield the predictions whose event time lies in the window, in parts, in the order of event times and ids.
+
+        Of those that are only measured, `at` and `caller` are empty.
+        """
         time, _, *others = LoggedColumns._fields
+        unread = ("at", "caller") if measured else ()
         condition = " AND inputs IS NOT NULL AND outputs IS NOT NULL"
-        for times, ids, found in self._columns(", ".join(others), time, start, end, condition=condition):
-            yield LoggedColumns(times, ids, *found)
+        read = [name for name in others if name not in unread]
+        for times, ids, found in self._columns(", ".join(read), time, start, end, condition=condition):
+            yield LoggedColumns(times, ids, **dict.fromkeys(unread, ()), **dict(zip(read, found, strict=True)))
 
     def recent(self, count: int) -> list[Record]:
         """Return the newest records, newest first."""
@@ -203,6 +208,9 @@ class SqlLog:
         return self._label_columns("keys", keys)
 
     def _label_columns(self, column: str, values: Iterable[str]) -> LoggedLabels:
+        # Few logs have labels of both kinds.
+        if not self._fetched(self._query(f"SELECT 1 FROM {{}}labels WHERE {column} IS NOT NULL LIMIT 1"), ()):
+            return LoggedLabels((), (), (), ())
         rows = self._matching(Label, column, values, f"number, label, {column}, time")
         return LoggedLabels(*zip(*rows, strict=True)) if rows else LoggedLabels((), (), (), ())
 

@@ -118,6 +118,16 @@ class ForkServer:
         """The server's process id; None if another process started it."""
         return self._process.pid if self._process else None
 
+    def wait(self) -> None:
+        """Wait until the imports are done.
+
+        Raises
+        ------
+        DeadKernelError
+            If the server ended.
+        """
+        self._connect().close()
+
     def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> ForkedProcess:
         """Fork a child that serves `request`; wait until the imports are done.
 

@@ -76,12 +76,12 @@ class RunForkServer:
         self._environ, self._root = environ, root
         self._lock = threading.Lock()
         self._server: ForkServer | None = None
-        self._preloaded = False
+        self._preloaded, self._closed = False, False
 
     def start(self) -> None:
         """Start the server; `preload` names its imports."""
         with self._lock:
-            if self._server is None and can_fork():
+            if self._server is None and not self._closed and can_fork():
                 self._server = ForkServer.start(None, env=self._environ, project=self._root)
 
     def preload(self, modules: Sequence[str]) -> None:
@@ -99,5 +99,6 @@ class RunForkServer:
     def close(self) -> None:
         """End the server, and with it the notebooks that run."""
         with self._lock:
+            self._closed = True
             if self._server is not None:
                 self._server.close()

@@ -10,13 +10,14 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ...errors import InputFailure, InvalidInputError
+from ...forks import can_fork
 from ...model.backends import available_cores, limit_cores
 from ...model.signature import Signature
 from ...predictor import PackagePredictor, Predictions
 from ...tabular import Chunk, Source, TableWriter, read_chunks, read_row_spans
 from .output_tables import predicted_table, rejected_table
 from .partitions import Partition, PartitionFolder
-from .workers import Workers, can_fork
+from .workers import Workers
 
 if TYPE_CHECKING:
     import pandas as pd

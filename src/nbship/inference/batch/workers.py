@@ -1,33 +1,21 @@
-"""Worker processes for the partitions of a batch run, forked so that they share the loaded model.
-
-Threads would wait for each other: NumPy needs no longer for a block of rows than Python needs to hand over the GIL.
-"""
+"""Worker processes for the partitions of a batch run, forked so that they share the loaded model."""
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import multiprocessing
 import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import TypeAlias
 
-__all__ = ["Workers", "can_fork"]
+from ...forks import begin_fork
+
+__all__ = ["Workers"]
 
 Score: TypeAlias = "Callable[[int, Callable[[int], None]], object]"
-
-_PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
-
-
-def can_fork() -> bool:
-    """Return whether this process may be forked: not while other threads may hold locks."""
-    return sys.platform == "linux" and threading.active_count() == 1
 
 
 class Workers:
@@ -115,11 +103,7 @@ class Workers:
         receiver.close()
 
     def _work(self, first: int, sender: Connection, others: Sequence[Connection], parent: int) -> None:
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != parent:
-            return
-        # On Ctrl-C, the parent ends its workers.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        begin_fork(parent)
         for other in others:
             other.close()
         self._prepare()

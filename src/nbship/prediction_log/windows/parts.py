@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..log import PredictionLog
 from ..records import BatchRun
 from ..rows import NO_PREDICTIONS, LoggedColumns
 from .labelled import labels_of_rows
-from .record_columns import RecordColumns, strings, timestamps
+from .record_columns import NULL_TIME, RecordColumns, strings, timestamps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,15 +44,6 @@ def require_event_time(signature: Signature) -> None:
         raise LogError(
             "The model's signature has no event time, so its predictions have no windows. Set 'event_time' in the signature."
         )
-
-
-def _one_ahead(parts: Iterator[Part]) -> Iterator[Part]:
-    """Yield parts while a thread reads the next one: databases and files are read without the interpreter's lock."""
-    with ThreadPoolExecutor(1, thread_name_prefix="nbship-read") as thread:
-        following = thread.submit(next, parts, None)
-        while (part := following.result()) is not None:
-            following = thread.submit(next, parts, None)
-            yield part
 
 
 def input_column(name: str) -> str:
@@ -91,8 +81,12 @@ class Parts:
 
     Parameters
     ----------
-    coded
-        Whether categories may be returned as pandas categoricals, which are read and counted faster than strings.
+    measured
+        Return what measures need, faster: frames without `prediction_id`, `answered_at` and `caller`, and with strings as
+        pandas categoricals where that is how they are read.
+    share
+        (k, n): only the records of the k-th of n equal intervals of the window, from 0, and every n-th batch run. The shares
+        can be read at the same time.
 
     Attributes
     ----------
@@ -101,28 +95,37 @@ class Parts:
     """
 
     def __init__(
-        self, log: PredictionLog, signature: Signature, *, start: datetime, end: datetime, coded: bool = False
+        self,
+        log: PredictionLog,
+        signature: Signature,
+        *,
+        start: datetime,
+        end: datetime,
+        measured: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         require_event_time(signature)
-        self._log, self._signature, self._start, self._end, self._coded = log, signature, start, end, coded
-        self._columns = RecordColumns(signature, coded=coded)
+        self._log, self._signature, self._start, self._end, self._measured = log, signature, start, end, measured
+        self._share = share
+        self._columns = RecordColumns(signature, coded=measured)
         # What a record drops is not in it, though the model saw it.
         self._looked_up = [one.name for one in signature.inputs if one.lookup and one.pii != "drop"]
         self.unreadable: list[str] = []
 
     def __iter__(self) -> Iterator[Part]:
-        return _one_ahead(self._parts())
-
-    def _parts(self) -> Iterator[Part]:
         self.unreadable = []
-        records = self._log.prediction_columns(self._start, self._end)
+        number, count = self._share
+        # Clocks change within a window: an interval of instants is one in UTC.
+        start, end = self._start.astimezone(UTC), self._end.astimezone(UTC)
+        bounds = [*(start + (end - start) * part / count for part in range(count)), end]
+        records = self._log.prediction_columns(bounds[number], bounds[number + 1], measured=self._measured)
         first = self._of_records(next(records, NO_PREDICTIONS))
         yield first
         yield from map(self._of_records, records)
-        for number, run in enumerate(self._runs(), start=1):
-            for frame in self._of_run(run):
-                absent = {name: np.full(len(frame), input_column(name) not in frame) for name in self._looked_up}
-                yield Part(number, self._completed(frame, list(first.frame.columns)), absent)
+        for source, run in enumerate(self._runs(), start=1):
+            if source % count != number:
+                continue
+            yield from self._of_run(run, source, list(first.frame.columns))
 
     def _runs(self) -> Iterator[BatchRun]:
         grouped: dict[str, list[BatchRun]] = {}
@@ -145,47 +148,53 @@ class Parts:
         named |= {
             "event_time": timestamps(logged.event_time),
             "mode": self._columns.names(logged.mode),
-            "caller": self._columns.names(logged.caller),
             "version": self._columns.names(logged.version),
-            "prediction_id": strings(logged.id),
-            "answered_at": timestamps(logged.at),
             **self._labels(logged.id, logged.keys),
         }
+        if not self._measured:
+            named |= {
+                "prediction_id": strings(logged.id),
+                "answered_at": timestamps(logged.at),
+                "caller": self._columns.names(logged.caller),
+            }
         return Part(0, pd.DataFrame(named, copy=False), absent)
 
-    def _of_run(self, run: BatchRun) -> Iterator[pd.DataFrame]:
+    def _of_run(self, run: BatchRun, source: int, columns: Sequence[str]) -> Iterator[Part]:
         import pandas as pd
 
         signature = self._signature
-        for inputs, outputs in batch_rows(run, signature, coded=self._coded):
+        for inputs, outputs in batch_rows(run, signature, coded=self._measured):
             times = inputs[str(signature.event_time)]
             here = (times >= self._start) & (times < self._end)
             if not here.all():
-                inputs, outputs = inputs[here], outputs[here]
-            if len(inputs):
-                typed = inputs.drop(columns=_pseudonyms(inputs, signature))
-                frame = pd.concat([typed.rename(columns=input_column), outputs], axis=1).assign(
-                    event_time=inputs[str(signature.event_time)],
-                    answered_at=pd.Timestamp(run.at).as_unit("us"),
-                    mode="batch",
-                    caller=run.caller,
-                    version=run.version,
-                )
-                keys = keys_of_frame(inputs, signature, salt=self._log.salt)
-                yield frame.assign(**self._labels(outputs["prediction_id"].tolist(), keys))
+                inputs, outputs, times = inputs[here], outputs[here], times[here]
+            if not len(inputs):
+                continue
+            unreadable = _pseudonyms(inputs, signature)
+            found: dict[str, Any] = {
+                input_column(str(name)): values.array for name, values in inputs.items() if name not in unreadable
+            }
+            absent = {name: np.full(len(inputs), input_column(name) not in found) for name in self._looked_up}
+            keys = keys_of_frame(inputs, signature, salt=self._log.salt)
+            ids = outputs["prediction_id"]
+            found |= {str(name): values.array for name, values in outputs.items()}
+            found |= {
+                "event_time": times.array,
+                "answered_at": pd.Timestamp(run.at).as_unit("us"),
+                "mode": "batch",
+                "caller": run.caller,
+                "version": run.version,
+                **self._labels(ids.tolist(), keys),
+            }
+            named = {name: found[name] if name in found else self._nulls(name, len(inputs)) for name in columns}
+            yield Part(source, pd.DataFrame(named, index=inputs.index, copy=False), absent)
 
-    def _completed(self, frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-        """Return the rows of a batch run with null in the columns that its input does not have."""
-        import pandas as pd
-
-        texts = {input_column(one.name) for one in self._signature.inputs if one.dtype in ("string", "category")}
-        times = {input_column(one.name) for one in self._signature.inputs if one.dtype == "datetime"}
-        for name in columns:
-            if name not in frame and name in texts:
-                frame[name] = pd.Series(None, index=frame.index, dtype=object)
-            elif name not in frame and name in times:
-                frame[name] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
-        return frame.reindex(columns=columns)
+    def _nulls(self, name: str, number: int) -> Any:
+        """Return the nulls of a column that a batch run's input does not have."""
+        kinds = {input_column(one.name): one.dtype for one in self._signature.inputs}
+        if kinds.get(name) == "datetime":
+            return timestamps([NULL_TIME] * number)
+        return strings([None] * number) if kinds.get(name) in ("string", "category") else np.full(number, np.nan)
 
     def _labels(self, ids: Sequence[str], keys: Sequence[str | None]) -> dict[str, Any]:
         """Return the columns `actual` and `actual_time`, from the labels for ids and key columns."""

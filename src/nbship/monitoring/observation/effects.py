@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..acceptance import golden_of
-from ..model.package import Manifest
-from ..model.signature import Codes, Column, Signature
-from ..predictor import PackagePredictor, load_files
-from .coding import taken
+from ...acceptance import golden_of
+from ...model.package import Manifest
+from ...model.signature import Codes, Column, Signature
+from ...predictor import PackagePredictor, load_files
+from ..coding import taken
 
 __all__ = ["Effects", "Sample"]
 

@@ -6,13 +6,13 @@ For example, the window of a model with the slices `shop` and `month` takes thes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model.signature import Column
-from ..prediction_log import Part
+from ...model.signature import Column
+from ...prediction_log import Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,29 +27,30 @@ class Rows:
 
     Parameters
     ----------
-    slices
-        Names of the slicing columns.
+    slices, codes
+        Names of the slicing columns, and of those of codes.
     """
 
-    def __init__(self, slices: Sequence[str]) -> None:
-        self._columns = {name: _Column() for name in dict.fromkeys((*_MEASURED, *slices))}
-        # Records, which come in order, and then the source and the row number of each row of a batch run.
-        self._records, self._sources, self._numbers = 0, _Column(), _Column()
+    def __init__(self, slices: Sequence[str], codes: Sequence[str]) -> None:
+        self._columns = {name: _Column() for name in dict.fromkeys((*_MEASURED, *slices, *codes))}
+        # The source of each row, and its row number in a batch run.
+        self._sources, self._numbers = _Column(), _Column()
 
     @property
     def empty(self) -> bool:
         """Whether there are no rows."""
         return not len(self._columns["event_time"].values())
 
-    def append(self, part: Part) -> None:
-        """Append the rows of a part whose frame has all columns."""
+    def append(self, part: Part, codes: Mapping[str, Column]) -> None:
+        """Append the rows of a part: its frame has all columns but those of codes."""
         for name, column in self._columns.items():
-            column.append(part.frame[name])
-        if part.source == 0:
-            self._records += len(part.frame)
-        else:
-            self._sources.append_values(np.full(len(part.frame), part.source, dtype=np.int32))
-            self._numbers.append_values(part.frame.index.to_numpy(dtype=np.int64))
+            if name in codes:
+                column.append_values(codes[name])
+            else:
+                column.append(part.frame[name])
+        numbers = np.zeros(len(part.frame), dtype=np.int8) if part.source == 0 else part.frame.index.to_numpy()
+        self._sources.append_values(np.full(len(numbers), part.source, dtype=np.min_scalar_type(part.source)))
+        self._numbers.append_values(numbers)
 
     def frame(self) -> pd.DataFrame:
         """Return the columns as a frame, strings as categoricals; they are taken out of this object."""
@@ -65,13 +66,14 @@ class Rows:
 
     def _order(self) -> Column | None:
         """Return the rows in the order of event times and ids, None if they are in it."""
-        numbers = self._numbers.values()
-        if not len(numbers):
-            return None
-        # The ids of a batch run end with the row number, as text: '10' comes before '2'. The sort is stable.
-        texts = np.append(np.zeros(self._records, dtype="S1"), numbers.astype(f"S{len(str(numbers.max()))}"))
-        sources = np.append(np.zeros(self._records, dtype=np.int32), self._sources.values())
-        return np.lexsort((texts, sources, self._columns["event_time"].values()))
+        sources, numbers = self._sources.values(), self._numbers.values()
+        times = self._columns["event_time"].values()
+        if not sources.any():
+            # Records of one time come in the order of their ids. The sort is stable.
+            return None if bool((times[1:] >= times[:-1]).all()) else np.argsort(times, kind="stable")
+        # The ids of a batch run end with the row number, as text: '10' comes before '2'.
+        texts = numbers.astype(f"S{len(str(numbers.max()))}")
+        return np.lexsort((texts, sources, times))
 
 
 def _no_rows(names: Sequence[str]) -> pd.DataFrame:
