@@ -49,7 +49,9 @@ PUBLIC = {
         "calibration_curve",
         "calibration_line",
         "classification",
+        "highest_rate",
         "regression",
+        "share_evidence",
         "slice_rows",
     ],
     "nbship.model": [

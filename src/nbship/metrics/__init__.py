@@ -8,6 +8,7 @@ from __future__ import annotations
 from .arrays import Measures
 from .blocks import Estimate, block_auc, block_mean, calibration_line
 from .probabilities import calibration_curve, classification
+from .sequential import highest_rate, share_evidence
 from .slices import by_slice, slice_rows
 from .values import regression
 
@@ -20,6 +21,8 @@ __all__ = [
     "calibration_curve",
     "calibration_line",
     "classification",
+    "highest_rate",
     "regression",
+    "share_evidence",
     "slice_rows",
 ]

@@ -1,4 +1,4 @@
-"""Predictors that split requests between several models."""
+"""A predictor that splits requests between two models."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import InputFailure, InvalidInputError, SignatureError
-from ..prediction_log import keys_of, store_row
-from ..predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
+from ...errors import InputFailure, InvalidInputError, SignatureError
+from ...prediction_log import keys_of, store_row
+from ...predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
 
 if TYPE_CHECKING:
     import pandas as pd
