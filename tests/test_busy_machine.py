@@ -25,6 +25,7 @@ PAUSES = {
     "faults/test_forgetting_beside_writers.py": "kills at random times",
     "faults/test_killed_fetches.py": "kills at random times",
     "faults/test_schedules.py": "kills at random times",
+    "registry/test_two_at_once.py": "kills at random times",
     "fast_scheduler.py": "a job that takes some time",
     "faults/memory.py": "samples memory",
     "faults/test_long_batches.py": "kills at several times",

@@ -101,7 +101,7 @@ def _prove_backend(predictor: PackagePredictor, golden: pd.DataFrame, *, other_v
     return Proof("backend", f"{subject}: {difference}")
 
 
-def load_proven(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredictor:
+def load_proven(manifest: Manifest, files: Mapping[str, bytes], *, tag: str = "") -> PackagePredictor:
     """Load a package from verified files, whatever library versions it was made with, and test its golden rows.
 
     Raises
@@ -109,7 +109,7 @@ def load_proven(manifest: Manifest, files: Mapping[str, bytes]) -> PackagePredic
     PackageError
         If it cannot be loaded; `AcceptanceError` if golden rows get other outputs.
     """
-    predictor = load_files(manifest, files, other_versions=True)
+    predictor = load_files(manifest, files, other_versions=True, tag=tag)
     for _ in accept(predictor, golden_of(predictor), within=BOUND[predictor.backend]):
         pass
     return predictor

@@ -32,6 +32,8 @@
     │   ├── CorruptPackageError
     │   ├── SignerError         a package without a signature of an allowed signer
     │   └── VersionMismatchError
+    ├── RegistryError           the registry of models, or Git below it
+    │   └── ApprovalError       a promotion without the approval that it needs
     ├── LogError
     │   └── UnknownPredictionError
     ├── MonitoringError
@@ -54,6 +56,7 @@ from dataclasses import dataclass
 __all__ = [
     "AcceptanceError",
     "AlertError",
+    "ApprovalError",
     "CellError",
     "CorruptPackageError",
     "CycleError",
@@ -75,6 +78,7 @@ __all__ = [
     "ParamsError",
     "PipelineError",
     "ProjectError",
+    "RegistryError",
     "RequestError",
     "ScheduleError",
     "SchemaError",
@@ -302,6 +306,14 @@ class VersionMismatchError(PackageError):
     def __init__(self, message: str, *, library: str = "") -> None:
         self.library = library
         super().__init__(message)
+
+
+class RegistryError(NbshipError):
+    """A model cannot be registered, promoted or found in the registry."""
+
+
+class ApprovalError(RegistryError):
+    """A promotion has not the approval that the settings require."""
 
 
 class LogError(NbshipError):

@@ -190,9 +190,17 @@ def read_package(path: Path | str) -> tuple[Manifest, dict[str, bytes]]:
     return read_files(location)
 
 
-def load_files(manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False) -> PackagePredictor:
-    """Load a package from verified files."""
-    return PackagePredictor(Package(manifest, files), other_versions=other_versions)
+def load_files(
+    manifest: Manifest, files: Mapping[str, bytes], *, other_versions: bool = False, tag: str = ""
+) -> PackagePredictor:
+    """Load a package from verified files.
+
+    Parameters
+    ----------
+    tag
+        The version in the registry, which predictions then carry beside the digest.
+    """
+    return PackagePredictor(Package(manifest, files, tag=tag), other_versions=other_versions)
 
 
 def _load_pyfunc(path: str) -> Any:

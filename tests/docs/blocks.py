@@ -52,7 +52,7 @@ _VARYING = (
     (re.compile(r"\bb[0-9a-f]{16}-(\d+)"), r"RUN-\1"),
     (re.compile(r"\bnbs_[A-Za-z0-9_-]+|\b[A-Za-z0-9_-]{40,}\b"), "KEY"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "DIGEST"),
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "TIME"),
     (re.compile(r"[\d.]+ (ms|s|MB|kB)\b"), r"N \1"),
     (re.compile(r"\d+\.\d+\.\d+\b"), "VERSION"),
     (re.compile(r"(\d+\.\d{3})\d+"), r"\1"),

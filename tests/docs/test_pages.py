@@ -11,7 +11,7 @@ from blocks import PAGES, ROOT, TUTORIAL, Outcome, differences, read_page, run_p
 
 DOCS = ROOT / "docs"
 # Pages whose blocks take longest run in `make test-faults`.
-LONG = {"how-to/operations.md", "how-to/runbook.md", "how-to/ship-a-package.md"}
+LONG = {"how-to/operations.md", "how-to/release-a-model.md", "how-to/runbook.md", "how-to/ship-a-package.md"}
 NAMES = {page.relative_to(DOCS).as_posix(): page for page in PAGES if page != TUTORIAL and read_page(page).steps}
 WITH_BLOCKS = [pytest.param(page, id=name, marks=[pytest.mark.long] * (name in LONG)) for name, page in NAMES.items()]
 

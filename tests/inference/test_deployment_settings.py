@@ -22,7 +22,17 @@ from nbship.project import Settings
 from nbship.serving import application_of, key_file
 
 MODES = ("project", "folder", "wheel", "container")
-PROJECT_ONLY = {"project", "model", "models", "slices", "monitoring", "alerts", "data", "schedules"}
+PROJECT_ONLY = {
+    "project",
+    "model",
+    "models",
+    "slices",
+    "monitoring",
+    "alerts",
+    "data",
+    "schedules",
+    "release.approvers",
+}
 
 
 def _settings(struct: type[msgspec.Struct], section: str = "") -> Iterator[str]:
@@ -118,8 +128,8 @@ def _deployment(mode: str, setting: str, value: Any, forms: Mapping[str, Path], 
 
 
 def _is_of_project(setting: str, mode: str) -> bool:
-    of_project = setting.split(".")[0] in PROJECT_ONLY and setting != "project.timezone"
-    return of_project or (mode == "container" and setting == "project.timezone")
+    of_project = {setting, setting.split(".")[0]} & PROJECT_ONLY and setting != "project.timezone"
+    return bool(of_project) or (mode == "container" and setting == "project.timezone")
 
 
 # What only a project uses is tested where it is used; test_settings.py holds that nothing is unused.
@@ -141,6 +151,7 @@ def test_a_setting_is_applied_or_rejected_by_name(
         values = {
             "models": {"risk": {}},
             "slices": ["line"],
+            "release.approvers": {"a@example.com": "a.pub"},
             "monitoring.min_rows": 7,
             "monitoring.relations": ["a < b"],
             "monitoring.given": {"a": "b"},

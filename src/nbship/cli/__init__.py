@@ -40,6 +40,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "schedule": "Run jobs at the times of cron: reports, batches, labels.",
         "log": "Export the prediction log, forget a person, prune old records.",
     },
+    "Release": {
+        "models": "Register, compare, promote and roll back models.",
+    },
 }
 HIDDEN: Mapping[str, str] = {
     "stage": "Run one stage's notebook (dvc.yaml calls it).",

@@ -33,7 +33,11 @@ class _Share(click.FloatRange):
 text, share = _Text(), _Share(0, 1)
 
 model_option = click.option(
-    "--model", type=text, metavar="NAME", envvar="NBSHIP_MODEL", help="The model, where the project has several."
+    "--model",
+    type=text,
+    metavar="NAME",
+    envvar="NBSHIP_MODEL",
+    help="The model, where the project has several; or a registered version: MODEL@VERSION, MODEL#ALIAS.",
 )
 
 

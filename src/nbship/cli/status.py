@@ -44,7 +44,20 @@ def command(stage: str | None, history: bool, as_json: bool) -> None:
     status, elsewhere, written = _read()
     if written and not as_json:
         click.echo(f"Updated {', '.join(written)}.")
-    click.echo(_as_json(status, elsewhere) if as_json else _as_text(status, elsewhere))
+    behind = _behind_pins()
+    click.echo(_as_json(status, elsewhere, behind) if as_json else "\n".join([_as_text(status, elsewhere), *behind]))
+
+
+def _behind_pins() -> list[str]:
+    """Return sentences about pinned production models; without one, no more is read than the names of two files."""
+    from ..project import find_root, load
+
+    folder = find_root() / "models"
+    if not (folder / "production.dvc").is_file() and not any((folder / "production").glob("*.dvc")):
+        return []
+    from ..registry import behind_pins
+
+    return behind_pins(load())
 
 
 def _read() -> tuple[Status, Mapping[str, str], list[str]]:
@@ -82,7 +95,7 @@ def _with_platform(stage: StageStatus, elsewhere: Mapping[str, str]) -> StageSta
     return replace(stage, reasons=(reason, *stage.reasons))
 
 
-def _as_json(status: Status, elsewhere: Mapping[str, str]) -> str:
+def _as_json(status: Status, elsewhere: Mapping[str, str], behind: list[str]) -> str:
     stages = [{**asdict(stage), "stale": stage.stale, "made_on": elsewhere.get(stage.name)} for stage in status.stages]
     return json.dumps(
         {
@@ -90,6 +103,7 @@ def _as_json(status: Status, elsewhere: Mapping[str, str]) -> str:
             "dvc_yaml_current": status.dvc_yaml_current,
             "uncached": status.uncached,
             "stages": stages,
+            "pins_behind": behind,
         },
         indent=2,
     )

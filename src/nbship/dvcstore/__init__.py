@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .hashing import read_content
     from .lineage import find_commit
     from .lock_entry import Difference, Entry, dependency_digests, find_differences, product_digests
-    from .lock_file import LockFile, read_lock
+    from .lock_file import LockFile, parse_lock, read_lock
     from .lock_yaml import render_entry
     from .locks import RepositoryLock, claim_files, hold_run_lock
     from .merge_driver import merge_lock_files
@@ -52,6 +52,7 @@ __all__ = [
     "ignore_in_git",
     "md5_of_text",
     "merge_lock_files",
+    "parse_lock",
     "product_digests",
     "put_back",
     "read_content",

@@ -16,7 +16,7 @@ __all__ = ["Repository", "config_files", "find_repository", "read_repository"]
 
 _LINKS = ("reflink", "hardlink", "symlink", "copy")
 # The options that are read here; a file without them is not parsed.
-_RELEVANT = re.compile(r"(?i)cache|hardlink_lock|no_scm|autostage")
+_RELEVANT = re.compile(r"(?i)cache|hardlink_lock|no_scm|autostage|remote")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Repository:
         Root of the surrounding Git repository; None without one, or if DVC is configured to ignore it.
     autostage
         Whether changed files are added to Git's index (`core.autostage`).
+    remote
+        The name of the default remote (`core.remote`); empty without one.
     """
 
     root: Path
@@ -48,6 +50,7 @@ class Repository:
     hardlink_lock: bool = False
     git: Path | None = None
     autostage: bool = False
+    remote: str = ""
 
     @property
     def tmp(self) -> Path:
@@ -92,6 +95,7 @@ def read_repository(start: Path) -> Repository:
         hardlink_lock=_is_true(core.get("hardlink_lock")),
         git=None if _is_true(core.get("no_scm")) else _git(root),
         autostage=_is_true(core.get("autostage")),
+        remote=str(core.get("remote") or ""),
     )
 
 

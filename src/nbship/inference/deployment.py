@@ -31,13 +31,16 @@ class Deployment:
     settings, project
         The settings, with absolute paths, and the project; None outside of one.
     given
-        The package that was given explicitly; None for the project's own.
+        The package that was given explicitly, or found in the registry; None for the project's own.
+    tag
+        The version in the registry, if the package was found there.
     """
 
     state: Path
     settings: project.Settings
     project: Project | None
     given: Path | None = None
+    tag: str = ""
 
     @property
     def package(self) -> Path:
@@ -95,7 +98,7 @@ class Deployment:
         self.require_package()
         manifest, files = read_package(self.package)
         self.check_signer(manifest)
-        return load_proven(manifest, files) if other_versions else load_files(manifest, files)
+        return (load_proven if other_versions else load_files)(manifest, files, tag=self.tag)
 
     def check_signer(self, manifest: Manifest) -> str | None:
         """Return the allowed signer who signed the package; None if the settings name no signers.
@@ -138,10 +141,12 @@ def find_deployment(
     Parameters
     ----------
     model
-        The model, if the project has several.
+        The model, if the project has several; or a version in the registry, such as `late@v1.2.0` or `late#production`.
 
     Raises
     ------
+    RegistryError
+        If the registry has no such version, or its files are nowhere.
     PackageError
         If the package does not exist.
     ProjectError
@@ -166,7 +171,21 @@ def find_deployment(
         settings = project.read_settings(Path("nbship.yaml"), in_project=False)
         return Deployment(state, project.with_absolute_paths(settings, Path.cwd()), None, given)
     found = project.load(root, model=model)
+    wanted = model or environ.get("NBSHIP_MODEL")
+    if given is None and _is_registered_name(wanted):
+        from ..registry import locate
+
+        located = locate(found, str(wanted))
+        settings = project.with_absolute_paths(found.settings, root)
+        return Deployment(found.state, settings, found, located.folder, located.version)
+    if given is not None and _is_registered_name(model):
+        raise PackageError(f"Both the package '{given}' and '{model}' of the registry are given. Give one of them.")
     if len(found.packages) > 1 and given is not None:
         own = next((name for name, path in found.packages.items() if path == given), None)
         found = found if own is None else found.of_model(own)
     return Deployment(found.state, project.with_absolute_paths(found.settings, root), found, given)
+
+
+def _is_registered_name(name: str | None) -> bool:
+    """Tell whether a name is a version or an alias of the registry, and not a model's name alone."""
+    return name is not None and ("@" in name or "#" in name)

@@ -204,9 +204,14 @@ class PendingPredictions(msgspec.Struct):
         return ",".join(sorted({model.version for model in models}))
 
     def responses(self) -> list[dict[str, Any]]:
-        """Return the response for each row: id, model, version and outputs."""
+        """Return the response for each row: id, model, version and outputs; and the tag, if the registry named the package."""
         rows = zip(self.ids, self.predicted.models, self.predicted.outputs, strict=True)
-        return [{"id": id, "model": model.name, "version": model.version, **outputs} for id, model, outputs in rows]
+        return [
+            {"id": id, "model": model.name, "version": model.version, "tag": model.tag, **outputs}
+            if model.tag
+            else {"id": id, "model": model.name, "version": model.version, **outputs}
+            for id, model, outputs in rows
+        ]
 
 
 def output_records(predictions: Predictions) -> Iterator[dict[str, Any]]:

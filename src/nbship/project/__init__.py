@@ -15,7 +15,7 @@ from .schedule_values import inherited_window
 from .setting_values import check_serving
 from .settings import AlertRule, AlertsSection, AppSection, Phrase, ScheduleSection, ServingSection, Settings
 from .settings_file import changed_settings, read_settings, with_absolute_paths
-from .yaml import read_yaml
+from .yaml import parse_yaml, read_yaml
 
 __all__ = [
     "REFERENCE",
@@ -44,6 +44,7 @@ __all__ = [
     "is_valid_url",
     "load",
     "parse_plain",
+    "parse_yaml",
     "read_cache_file",
     "read_params",
     "read_settings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -168,7 +169,9 @@ def load(start: Path | str | None = None, *, model: str | None = None) -> Projec
     root = find_root(start)
     project = Project(root=root, settings=read_settings(root / "nbship.yaml"))
     chosen = model or os.environ.get("NBSHIP_MODEL")
-    return project.of_model(chosen) if chosen else project
+    # A version or an alias, as in `late@v1.2.0` or `late#production`, is for the registry to find.
+    name = re.split("[@#]", chosen, maxsplit=1)[0] if chosen else ""
+    return project.of_model(name) if name else project
 
 
 def _find_package_product(root: Path) -> str | None:

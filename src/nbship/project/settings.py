@@ -151,9 +151,15 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which packages may be used: those signed with one of `signers`, files of Ed25519 public keys (empty: all)."""
+    """Which packages may be used, and who approves what goes to production.
+
+    Packages must be signed with one of `signers`, files of Ed25519 public keys (empty: all packages may be used).
+    `approvers` maps the e-mail address of a person in Git to the file of the person's Ed25519 public key: one of them,
+    who is not the author, must sign each promotion to `production` (empty: no approval).
+    """
 
     signers: list[str] = []
+    approvers: dict[str, str] = {}
 
 
 class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -29,6 +29,8 @@ _OVERRIDABLE = ("serving", "release", "log", "alerts")
 _ONE_UNDERSCORE = re.compile(rf"NBSHIP_({'|'.join(_OVERRIDABLE).upper()})_([A-Z][A-Z_]*)")
 # What applies without a project too: `nbship serve PACKAGE` in any folder, in a container.
 _WITHOUT_PROJECT = ("serving", "release", "log", "project.timezone")
+# What they hold that a project alone applies.
+_WITH_PROJECT = ("release.approvers",)
 # Sections for a later version: no code reads them yet, so a value is an error.
 _PLANNED = ("gates",)
 
@@ -125,11 +127,10 @@ def _reject_project_settings(found: Mapping[str, Any]) -> None:
     names = [
         f"{section}.{key}" if isinstance(content, Mapping) else section
         for section, content in found.items()
-        if section not in _WITHOUT_PROJECT
         for key in (content if isinstance(content, Mapping) else ("",))
     ]
     for name in names:
-        if name not in _WITHOUT_PROJECT:
+        if name in _WITH_PROJECT or not {name, name.partition(".")[0]} & set(_WITHOUT_PROJECT):
             raise SettingsError(
                 f"'nbship.yaml' has '{name}', which applies only to a project, and this folder has no 'pipeline.yaml'. "
                 "Remove it, or run the command in the project."
@@ -183,5 +184,9 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
             results=joined(serving.results),
             unix_socket=joined(serving.unix_socket),
         ),
-        release=msgspec.structs.replace(release, signers=[joined(each) for each in release.signers]),
+        release=msgspec.structs.replace(
+            release,
+            signers=[joined(each) for each in release.signers],
+            approvers={name: joined(each) for name, each in release.approvers.items()},
+        ),
     )

@@ -9,7 +9,7 @@ from ..errors import NbshipError
 from ..text import one_line
 from .plain_yaml import NotPlainError, parse_plain
 
-__all__ = ["is_there", "read_yaml"]
+__all__ = ["is_there", "parse_yaml", "read_yaml"]
 
 _MAX_DEPTH = 64
 
@@ -33,6 +33,17 @@ def read_yaml(path: Path, error: type[NbshipError]) -> dict[str, Any]:
         raise error(f"'{path}' cannot be read: {cause.strerror}. Check the file and its permissions.") from cause
     except UnicodeDecodeError as cause:
         raise error(f"'{path.name}' is not in UTF-8 (byte {cause.start}). Save it in UTF-8.") from cause
+    return parse_yaml(text, path, error)
+
+
+def parse_yaml(text: str, path: Path, error: type[NbshipError]) -> dict[str, Any]:
+    """Parse the text of a YAML 1.2 file whose top level is a mapping; an empty text reads as empty.
+
+    Raises
+    ------
+    NbshipError
+        Of the class `error`, if the text is not YAML or not a mapping.
+    """
     try:
         content = _parse_any(text, path, error)
         too_deep = _is_too_deep(content)

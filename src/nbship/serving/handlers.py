@@ -107,7 +107,8 @@ class Handlers:
 
     def _version(self, _: Request) -> Response:
         model = self.served.logged.package.id
-        return json_response({"model": model.name, "version": model.version})
+        about = {"model": model.name, "version": model.version}
+        return json_response({**about, "tag": model.tag} if model.tag else about)
 
     def _metrics(self, _: Request) -> Response:
         from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4

@@ -125,7 +125,8 @@ def _announcement(
     model = logged.package.id
 
     def announce() -> None:
-        write_line(f"Serving {model.name} {model.version} at {address}")
+        tag = f" ({model.name}@{model.tag})" if model.tag else ""
+        write_line(f"Serving {model.name} {model.version}{tag} at {address}")
         write_line(f"Prediction log: {deployment.log}")
         if address == for_curl:
             write_line(f"Documentation: {address}/docs")

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from .uvicorn_server import Server, config_of
 __all__ = ["serve_workers", "worker"]
 
 _LOGGER = logging.getLogger(__name__)
-_PACKAGE, _OTHER, _DIGEST = "NBSHIP_PACKAGE", "NBSHIP_OTHER_VERSIONS", "NBSHIP_DIGEST"
+_PACKAGE, _OTHER, _DIGEST, _TAG = "NBSHIP_PACKAGE", "NBSHIP_OTHER_VERSIONS", "NBSHIP_DIGEST", "NBSHIP_TAG"
 _SUPERVISOR = "NBSHIP_SUPERVISOR"
 _START_SECONDS = 60
 # After failed restarts, the next attempt comes after 1, 2, 4, ... seconds.
@@ -59,7 +60,7 @@ def serve_workers(
         If the service did not start, or no worker is left and none could be restarted.
     """
     settings = deployment.settings.serving
-    os.environ[_PACKAGE], os.environ[_DIGEST] = str(deployment.package), digest
+    os.environ[_PACKAGE], os.environ[_DIGEST], os.environ[_TAG] = str(deployment.package), digest, deployment.tag
     os.environ[_SUPERVISOR] = str(os.getpid())
     if other_versions:
         os.environ[_OTHER] = "1"
@@ -75,7 +76,7 @@ def serve_workers(
 def worker() -> Service:
     """Return the application of a worker process, configured by environment variables."""
     try:
-        deployment = find_deployment(Path(os.environ[_PACKAGE]))
+        deployment = replace(find_deployment(Path(os.environ[_PACKAGE])), tag=os.environ.get(_TAG, ""))
     except NbshipError as error:
         _LOGGER.error("%s", error)
         sys.exit(STARTUP_FAILURE)

@@ -31,11 +31,14 @@ class ModelId:
         The first 12 hex digits of `digest`.
     digest
         sha256 of the package's manifest, which identifies the package by content.
+    tag
+        The version in the registry, such as `v1.2.0`, if the package was named by it.
     """
 
     name: str
     version: str
     digest: str
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class Package:
         The model's inputs and outputs, and the data, code and parameters that it was built from.
     """
 
-    def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    def __init__(self, manifest: Manifest, files: Mapping[str, bytes], *, tag: str = "") -> None:
         self.manifest, self.files = manifest, files
-        self.id = ModelId(manifest.name, manifest.version, manifest.digest)
+        self.id = ModelId(manifest.name, manifest.version, manifest.digest, tag)
         self.signature = Signature.from_json(_json(files, "signature.json", dict[str, Any]))
 
     @cached_property

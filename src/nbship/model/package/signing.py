@@ -6,20 +6,15 @@ beside the package and not in it, so that signing does not change the package.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...atomic_write import write_whole
 from ...errors import SignerError
 from .archive import read_wheel
+from .keys import fingerprint, is_signed, require_cryptography, sign_message
 from .manifest import Manifest, read_files
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 __all__ = ["check_signer", "sign_package", "signature_path"]
 
@@ -57,15 +52,9 @@ def sign_package(package: Path, key: Path) -> Path:
     PackageError
         If there is no package, or a file differs from the manifest.
     """
-    private = _private_key(key)
     manifest, _ = read_wheel(package) if package.suffix == ".whl" else read_files(package)
-    signed = private.sign(_PURPOSE + manifest.digest.encode())
-    content = {
-        "format": FORMAT,
-        "manifest": manifest.digest,
-        "signer": _fingerprint(private.public_key()),
-        "signature": base64.b64encode(signed).decode(),
-    }
+    signer, signature = sign_message(_PURPOSE + manifest.digest.encode(), key)
+    content = {"format": FORMAT, "manifest": manifest.digest, "signer": signer, "signature": signature}
     target = signature_path(package)
     write_whole(target, json.dumps(content, indent=1) + "\n")
     return target
@@ -90,16 +79,11 @@ def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) 
     """
     if not signers:
         return None
-    try:
-        from cryptography.exceptions import InvalidSignature
-    except ImportError as error:
-        raise SignerError(
-            "'release.signers' needs the library 'cryptography', which is not installed. Install it: `pip install 'nbship[sign]'`."
-        ) from error
+    require_cryptography("release.signers")
     path = signature_path(package)
     try:
         content = json.loads(path.read_bytes())
-        signer, signed = str(content["signer"]), base64.b64decode(content["signature"], validate=True)
+        signer, signature = str(content["signer"]), str(content["signature"])
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}")
     except FileNotFoundError:
@@ -108,52 +92,13 @@ def check_signer(package: Path, manifest: Manifest, *, signers: Sequence[Path]) 
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SignerError(f"'{path}' is not a signature: {error!r}. Sign the package again.") from error
-    known = {_fingerprint(key): key for key in map(_public_key, signers)}
+    known = {fingerprint(key): key for key in signers}
     if signer not in known:
         raise SignerError(
             f"Package '{package}' is signed by {signer[:40]}, whose key is not in 'release.signers'. Add the key, or do not use the package."
         )
-    try:
-        known[signer].verify(signed, _PURPOSE + manifest.digest.encode())
-    except InvalidSignature:
+    if not is_signed(_PURPOSE + manifest.digest.encode(), signature, known[signer]):
         raise SignerError(
             f"The signature of package '{package}' does not belong to version {manifest.version}. Sign it again, or do not use it."
-        ) from None
+        )
     return signer
-
-
-def _private_key(path: Path) -> Ed25519PrivateKey:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SignerError(
-            f"The key '{path}' cannot be read: {error}. Name an Ed25519 private key in PEM format."
-        ) from error
-    if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise SignerError(f"The key '{path}' is not an Ed25519 key. Create one: `openssl genpkey -algorithm ed25519`.")
-    return key
-
-
-def _public_key(path: Path) -> Ed25519PublicKey:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
-    try:
-        content = path.read_bytes()
-        ssh = content.startswith(b"ssh-")
-        key = serialization.load_ssh_public_key(content) if ssh else serialization.load_pem_public_key(content)
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise SignerError(f"The signer's key '{path}' cannot be read: {error}. Name an Ed25519 public key.") from error
-    if not isinstance(key, ed25519.Ed25519PublicKey):
-        raise SignerError(f"The signer's key '{path}' is not an Ed25519 public key. Name one.")
-    return key
-
-
-def _fingerprint(key: Ed25519PublicKey) -> str:
-    """Return `sha256:` and the first 32 hex digits of the digest of the raw key."""
-    return f"sha256:{hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32]}"

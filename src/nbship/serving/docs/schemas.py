@@ -62,7 +62,8 @@ def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
     """Return all schemas of the OpenAPI document."""
     outputs = {name: _output_schema(output) for name, output in signature.output_columns.items()}
     text, boolean = {"type": "string"}, {"type": "boolean"}
-    prediction = {"id": text, "model": text, "version": text, **outputs}
+    tag = {"type": "string", "description": "The version in the registry, if the package was named by it."}
+    prediction = {"id": text, "model": text, "version": text, "tag": tag, **outputs}
     keys = [signature[name] for name in signature.keys]
     feedback = {
         "id": {"type": ["string", "null"]},
@@ -91,7 +92,11 @@ def all_schemas(signature: Signature, model: str) -> dict[str, Any]:
         "FeedbackResult": object_of({"accepted": {"type": "integer"}, "matched": {"type": "integer"}}),
         "Live": object_of({"live": boolean}),
         "Ready": object_of({"ready": boolean}),
-        "Version": object_of({"model": text, "version": text}),
+        "Version": {
+            "type": "object",
+            "properties": {"model": text, "version": text, "tag": tag},
+            "required": ["model", "version"],
+        },
         "Scored": object_of({"prediction_id": text, "model": text, "version": text, **outputs}),
         "Server": object_of({"name": text, "version": text, "extensions": {"type": "array", "items": text}}),
         "Model": object_of(
