@@ -60,7 +60,7 @@ OUTPUTS = {
     "package onnx PACKAGE --to folder.csv": "is a directory",
 }
 # Their files are those of the project, which are walked below.
-OF_A_PROJECT = {"data", "run", "schedule", "status", "lab", "monitor", "stage", "sync", "ready"}
+OF_A_PROJECT = {"data", "run", "schedule", "status", "lab", "models", "monitor", "stage", "sync", "ready"}
 
 
 @pytest.fixture
