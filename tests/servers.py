@@ -40,11 +40,14 @@ def running(app: Any, *, lifespan: str = "on") -> Iterator[httpx.Client]:
 
 @contextmanager
 def serving(
-    package: Path, folder: Path, *words: str, environ: Mapping[str, str] | None = None, script: str = ""
+    package: Path | None, folder: Path, *words: str, environ: Mapping[str, str] | None = None, script: str = ""
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run `nbship serve`; yield its address and its process. `script` runs in it first, to break something."""
+    """Run `nbship serve`; yield its address and its process. `script` runs in it first, to break something.
+
+    Without a package, it serves what the settings of the folder say.
+    """
     code = f"import sys\n{script}\nfrom nbship import cli\ncli.main(sys.argv[1:])"
-    command = [sys.executable, "-c", code, "serve", str(package), "--port", "0", *words]
+    command = [sys.executable, "-c", code, "serve", *([str(package)] if package else []), "--port", "0", *words]
     given = {**os.environ, "NBSHIP_STATE": str(folder / "state"), **(environ or {})}
     with subprocess.Popen(command, cwd=folder, env=given, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

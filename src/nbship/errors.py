@@ -340,6 +340,10 @@ class ScheduleError(NbshipError):
     """A schedule that cannot run, or whose history cannot be read or written."""
 
 
+class ReleaseError(NbshipError):
+    """A release is not possible, or its file cannot be read."""
+
+
 class ServingError(NbshipError):
     """The service cannot start."""
 

@@ -57,6 +57,12 @@ def _is_rejected(deployment: Deployment) -> bool:
     return True
 
 
+def _is_one_too_many(deployment: Deployment) -> bool:
+    with pytest.raises(ServingError, match=r"Both the package '.*' and the setting 'release\.file'"):
+        deployment.follower()
+    return True
+
+
 def _is_spooled(deployment: Deployment) -> bool:
     # Nothing listens there; opening such a log without a spool does not create the spool.
     with pytest.raises(LogError):
@@ -72,6 +78,7 @@ _PACKAGE: list[str] = []
 # Setting -> (a value that is not the default, what shows that it is used).
 APPLIED: Mapping[str, tuple[Any, Callable[[Deployment], Any]]] = {
     "release.signers": (["maker.pub"], _is_rejected),
+    "release.file": ("release.json", _is_one_too_many),
     "log.url": ("elsewhere.sqlite", lambda deployment: Path(deployment.log).name == "elsewhere.sqlite"),
     "log.when_down": ("spool", _is_spooled),
     "log.retention_days": (3650, _prunes),

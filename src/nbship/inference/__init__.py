@@ -8,19 +8,35 @@ from .deployment import Deployment, find_deployment
 from .feedback import LabelCounts, import_labels, store_feedback
 from .forgetting import forget_person, prune_before
 from .logged import Logged, PendingPredictions, output_records
-from .releases import Canary
+from .releases import (
+    Canary,
+    CanaryJudge,
+    CanaryLimits,
+    CanaryVerdict,
+    Release,
+    ReleaseFollower,
+    Requests,
+    publish_release,
+    read_release,
+)
 from .replays import Replay, find_logged, replay
 from .results import Results, open_results
 
 __all__ = [
     "BatchSummary",
     "Canary",
+    "CanaryJudge",
+    "CanaryLimits",
+    "CanaryVerdict",
     "Deployment",
     "LabelCounts",
     "Logged",
     "OwnFiles",
     "PendingPredictions",
+    "Release",
+    "ReleaseFollower",
     "Replay",
+    "Requests",
     "Results",
     "accept_feedback",
     "find_deployment",
@@ -35,6 +51,8 @@ __all__ = [
     "personal_keys",
     "predict_file",
     "prune_before",
+    "publish_release",
+    "read_release",
     "replay",
     "save_query",
     "start_prediction",

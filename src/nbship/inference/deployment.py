@@ -10,12 +10,13 @@ from pathlib import Path
 
 from .. import project
 from ..acceptance import load_proven
-from ..errors import PackageError, ProjectError
+from ..errors import PackageError, ProjectError, ServingError
 from ..model.package import Manifest, check_signer
 from ..prediction_log import SqlLog, open_log, shown_address
 from ..predictor import PackagePredictor, load_files, read_package
 from ..project import Project
 from .logged import Logged
+from .releases import ReleaseFollower, package_of, read_release
 
 __all__ = ["Deployment", "find_deployment"]
 
@@ -44,7 +45,7 @@ class Deployment:
 
     @property
     def package(self) -> Path:
-        """The package's folder or wheel.
+        """The package's folder or wheel; outside of a project, that of the release file's production version.
 
         Raises
         ------
@@ -53,8 +54,10 @@ class Deployment:
         """
         if self.given is not None:
             return self.given
-        assert self.project is not None
-        return self.project.package
+        if self.project is not None:
+            return self.project.package
+        path = Path(self.settings.release.file)
+        return package_of(path, read_release(path).production)
 
     def of_model(self, name: str) -> Deployment:
         """Return the deployment of another model of the project."""
@@ -96,11 +99,32 @@ class Deployment:
             outputs.
         """
         self.require_package()
-        manifest, files = read_package(self.package)
-        self.check_signer(manifest)
-        return (load_proven if other_versions else load_files)(manifest, files, tag=self.tag)
+        return self._load(self.package, self.tag, other_versions=other_versions)
 
-    def check_signer(self, manifest: Manifest) -> str | None:
+    def _load(self, package: Path, tag: str, *, other_versions: bool) -> PackagePredictor:
+        manifest, files = read_package(package)
+        self.check_signer(manifest, package=package)
+        return (load_proven if other_versions else load_files)(manifest, files, tag=tag)
+
+    def follower(self, *, other_versions: bool = False) -> ReleaseFollower | None:
+        """Return what follows the release file; None if `release.file` is not set.
+
+        Raises
+        ------
+        ServingError
+            If a package was given too.
+        """
+        if not self.settings.release.file:
+            return None
+        if self.given is not None:
+            raise ServingError(
+                f"Both the package '{self.given}' and the setting 'release.file' say what to serve. Leave out the package, or set 'NBSHIP_RELEASE__FILE=' for this service."
+            )
+        return ReleaseFollower(
+            Path(self.settings.release.file), lambda package, tag: self._load(package, tag, other_versions=other_versions)
+        )
+
+    def check_signer(self, manifest: Manifest, *, package: Path | None = None) -> str | None:
         """Return the allowed signer who signed the package; None if the settings name no signers.
 
         Raises
@@ -108,7 +132,7 @@ class Deployment:
         SignerError
             If no allowed signer did.
         """
-        return check_signer(self.package, manifest, signers=list(map(Path, self.settings.release.signers)))
+        return check_signer(package or self.package, manifest, signers=list(map(Path, self.settings.release.signers)))
 
     @property
     def log(self) -> str:
@@ -125,10 +149,12 @@ class Deployment:
         log = open_log(self._log, spool=spool)
         return log if model is None else log.of_model(model)
 
-    def open_logged(self, *, mode: str, other_versions: bool = False) -> Logged:
-        """Load the package and open the log, for logged predictions."""
-        predictor = self.load(other_versions=other_versions)
-        return Logged(predictor, self.open_log(predictor.name), mode=mode)
+    def open_logged(
+        self, *, mode: str, other_versions: bool = False, follower: ReleaseFollower | None = None
+    ) -> Logged:
+        """Load the package, or the release that is followed, and open the log, for logged predictions."""
+        predictor = self.load(other_versions=other_versions) if follower is None else follower.read()
+        return Logged(predictor, self.open_log(predictor.package.id.name), mode=mode)
 
 
 def find_deployment(
@@ -161,14 +187,14 @@ def find_deployment(
     try:
         root = project.find_root()
     except ProjectError as error:
-        if given is None:
+        settings = project.read_settings(Path("nbship.yaml"), in_project=False)
+        if given is None and not settings.release.file:
             raise ProjectError(f"{error} Or name a package, where one is served without a project.") from None
         if chosen := model or environ.get("NBSHIP_MODEL"):
             raise ProjectError(
                 f"The model '{chosen}' is chosen (--model or NBSHIP_MODEL), but the package '{given}' is not in a project. Remove the choice."
             ) from None
         state = Path(environ.get("NBSHIP_STATE") or Path(".nbship", "state")).absolute()
-        settings = project.read_settings(Path("nbship.yaml"), in_project=False)
         return Deployment(state, project.with_absolute_paths(settings, Path.cwd()), None, given)
     found = project.load(root, model=model)
     wanted = model or environ.get("NBSHIP_MODEL")

@@ -151,15 +151,17 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReleaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which packages may be used, and who approves what goes to production.
+    """Which packages may be used, who approves what goes to production, and which version a service uses.
 
     Packages must be signed with one of `signers`, files of Ed25519 public keys (empty: all packages may be used).
     `approvers` maps the e-mail address of a person in Git to the file of the person's Ed25519 public key: one of them,
-    who is not the author, must sign each promotion to `production` (empty: no approval).
+    who is not the author, must sign each promotion to `production` (empty: no approval). `file` is the release file that
+    services follow; empty: a service uses one package from start to end.
     """
 
     signers: list[str] = []
     approvers: dict[str, str] = {}
+    file: str = ""
 
 
 class MonitoringSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -188,5 +188,6 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
             release,
             signers=[joined(each) for each in release.signers],
             approvers={name: joined(each) for name, each in release.approvers.items()},
+            file=joined(release.file),
         ),
     )

@@ -22,11 +22,12 @@ def application_of(deployment: Deployment, *, other_versions: bool = False, dige
         The digest that the package must have, if it is given.
     """
     settings = deployment.settings.serving
+    follower = deployment.follower(other_versions=other_versions)
 
     def opened() -> Logged:
-        logged = deployment.open_logged(mode="rest", other_versions=other_versions)
+        logged = deployment.open_logged(mode="rest", other_versions=other_versions, follower=follower)
         model = logged.package.id
-        if digest and model.digest != digest:
+        if digest and follower is None and model.digest != digest:
             logged.log.close()
             raise ServingError(
                 f"The package '{deployment.package}' is now version {model.version}, but this service serves {digest[:12]}. Restart the service."
@@ -39,6 +40,7 @@ def application_of(deployment: Deployment, *, other_versions: bool = False, dige
         access=open_access(settings, state=deployment.state),
         open_results=results_of(deployment),
         state=deployment.state,
+        follower=follower,
     )
 
 

@@ -102,6 +102,7 @@ class Handlers:
         served = self.served
         if self.draining:
             raise HTTPError("not_ready", "The service is shutting down. Send the request to another instance.")
+        served.require_active()
         served.health.require()
         return json_response({"ready": True})
 

@@ -58,14 +58,20 @@ def serve(
         check_address(settings.host, settings)
     access = open_access(settings, state=deployment.state)
     with _listening(settings, given=options.keys() & _ADDRESS) as sockets:
-        logged = deployment.open_logged(mode="rest", other_versions=other_versions)
+        follower = deployment.follower(other_versions=other_versions)
+        logged = deployment.open_logged(mode="rest", other_versions=other_versions, follower=follower)
         announce = _announcement(deployment, logged, sockets[0], write_line)
         if settings.workers == 1:
             opener = results_of(deployment)
             if opener is not None:
                 opener(logged).close()
             service = Service(
-                lambda: logged, settings=settings, access=access, open_results=opener, state=deployment.state
+                lambda: logged,
+                settings=settings,
+                access=access,
+                open_results=opener,
+                state=deployment.state,
+                follower=follower,
             )
             run(service, sockets, announce=announce)
         else:
@@ -127,6 +133,8 @@ def _announcement(
     def announce() -> None:
         tag = f" ({model.name}@{model.tag})" if model.tag else ""
         write_line(f"Serving {model.name} {model.version}{tag} at {address}")
+        if deployment.settings.release.file:
+            write_line(f"Following: {deployment.settings.release.file}")
         write_line(f"Prediction log: {deployment.log}")
         if address == for_curl:
             write_line(f"Documentation: {address}/docs")

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ..inference import Logged, Results
+from ..inference import Logged, ReleaseFollower, Results
 from ..predictor import Predictor
+from .following import follow
 from .health import Health
-from .http import GroupCommit, RequestLog, ServiceMetrics
+from .http import GroupCommit, HTTPError, RequestLog, ServiceMetrics
 from .usage import record_usage
 
 __all__ = ["Lifespan"]
@@ -39,6 +40,10 @@ class Lifespan:
         Whether a few rows take microseconds, so that a prediction needs no thread.
     version
         The model version in the headers of responses that are not predictions.
+    stopped
+        Why no predictions are made; empty: they are.
+    following
+        The task that follows a release file; None without one.
     """
 
     logged: Logged
@@ -54,6 +59,8 @@ class Lifespan:
     recording: asyncio.Task[None]
     quick: bool
     version: str
+    stopped: str = ""
+    following: asyncio.Task[None] | None = None
 
     @classmethod
     async def begin(
@@ -63,6 +70,7 @@ class Lifespan:
         *,
         request_log: bool,
         require_access: Callable[[], object],
+        follower: ReleaseFollower | None = None,
     ) -> Lifespan:
         """Load the model, and open the prediction log, the results and the request log."""
         logged = await asyncio.to_thread(open_predictor)
@@ -71,7 +79,7 @@ class Lifespan:
         health = Health(logged.log, require_access=require_access)
         await asyncio.to_thread(health.start)
         metrics = ServiceMetrics(logged.models)
-        return cls(
+        found = cls(
             logged,
             results,
             metrics,
@@ -86,6 +94,10 @@ class Lifespan:
             quick=logged.quick,
             version=logged.package.id.version,
         )
+        if follower is not None:
+            found.stopped = follower.release.stopped if follower.release else ""
+            found.following = loop.create_task(follow(found, follower))
+        return found
 
     def swap(self, predictor: Predictor) -> None:
         """Use another predictor for new requests."""
@@ -93,10 +105,17 @@ class Lifespan:
         self.version, self.quick = self.logged.package.id.version, predictor.quick
         self.metrics.serve(predictor.models)
 
+    def require_active(self) -> None:
+        """Raise HTTPError if predictions are stopped."""
+        if self.stopped:
+            raise HTTPError("deactivated", f"The model makes no predictions at present: {self.stopped}")
+
     async def end(self) -> None:
         """Write the pending entries of the prediction log and the request log, and close both."""
         self.sampling.cancel()
         self.recording.cancel()
+        if self.following is not None:
+            self.following.cancel()
         self.health.close()
         self.pages.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.logged.log.close)

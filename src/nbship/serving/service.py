@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..inference import Logged, Results
+from ..inference import Logged, ReleaseFollower, Results
 from ..predictor import Predictor
 from ..project import ServingSection
 from .handlers import Handlers
@@ -59,6 +59,8 @@ class Service:
         Opens the results of a batch run, if the service offers them.
     state
         The folder with the gauges of monitoring, if there is one.
+    follower
+        Follows a release file, from which `open_predictor` has read its predictor.
     """
 
     def __init__(
@@ -69,10 +71,11 @@ class Service:
         access: Access | None = None,
         open_results: Callable[[Logged], Results] | None = None,
         state: Path | None = None,
+        follower: ReleaseFollower | None = None,
     ) -> None:
         self.settings = settings or ServingSection()
         self._open, self._access = open_predictor, access or Access()
-        self._open_results = open_results
+        self._open_results, self._follower = open_results, follower
         self._limiter = Limiter(most=self.settings.queue, most_bytes=_QUEUED_BODIES * self.settings.max_bytes)
         self._handlers = Handlers(self.settings, state=state)
         # An API key or a trusted proxy identifies the caller: a page that found the service knows neither.
@@ -106,6 +109,7 @@ class Service:
             self._open_results,
             request_log=self.settings.request_log,
             require_access=self._access.require,
+            follower=self._follower,
         )
 
     async def stop(self) -> None:
@@ -197,6 +201,8 @@ class Service:
 
     async def _dispatch(self, route: Route, request: Request, scope: Scope, *, immediate: bool) -> Response:
         lifespan = self._handlers.lifespan
+        if lifespan is not None and route.role == "predict":
+            lifespan.require_active()
         if immediate or lifespan is None:
             reply = self._handlers.handle(route, request)
             if isinstance(reply, PendingResponse):

@@ -60,7 +60,9 @@ def serve_workers(
         If the service did not start, or no worker is left and none could be restarted.
     """
     settings = deployment.settings.serving
-    os.environ[_PACKAGE], os.environ[_DIGEST], os.environ[_TAG] = str(deployment.package), digest, deployment.tag
+    # Workers that follow a release file find it in the settings.
+    package = "" if deployment.settings.release.file else str(deployment.package)
+    os.environ[_PACKAGE], os.environ[_DIGEST], os.environ[_TAG] = package, digest, deployment.tag
     os.environ[_SUPERVISOR] = str(os.getpid())
     if other_versions:
         os.environ[_OTHER] = "1"
@@ -76,7 +78,7 @@ def serve_workers(
 def worker() -> Service:
     """Return the application of a worker process, configured by environment variables."""
     try:
-        deployment = replace(find_deployment(Path(os.environ[_PACKAGE])), tag=os.environ.get(_TAG, ""))
+        deployment = replace(find_deployment(os.environ[_PACKAGE] or None), tag=os.environ.get(_TAG, ""))
     except NbshipError as error:
         _LOGGER.error("%s", error)
         sys.exit(STARTUP_FAILURE)

@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from .canary import Canary
+from .follower import ReleaseFollower
 from .judge import CanaryJudge, CanaryLimits, CanaryVerdict, Requests
+from .release_file import CanaryRelease, Release, ReleasedVersion, package_of, publish_release, read_release
 
-__all__ = ["Canary", "CanaryJudge", "CanaryLimits", "CanaryVerdict", "Requests"]
+__all__ = [
+    "Canary",
+    "CanaryJudge",
+    "CanaryLimits",
+    "CanaryRelease",
+    "CanaryVerdict",
+    "Release",
+    "ReleaseFollower",
+    "ReleasedVersion",
+    "Requests",
+    "package_of",
+    "publish_release",
+    "read_release",
+]

@@ -26,6 +26,7 @@ STATUSES: Mapping[str, int] = {
     "busy": 429,
     "headers_too_large": 431,
     "internal": 500,
+    "deactivated": 503,
     "not_ready": 503,
     "log_unavailable": 503,
 }
@@ -43,7 +44,7 @@ MEANINGS: Mapping[int, str] = {
     422: "A record does not match the signature; `fields` lists every invalid field.",
     429: "The service is busy; Retry-After gives the seconds to wait.",
     500: "Internal error.",
-    503: "The model is not ready, or the prediction log is not available.",
+    503: "The model is not ready or deactivated, or the prediction log is not available.",
 }
 
 

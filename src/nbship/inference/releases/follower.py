@@ -1,0 +1,92 @@
+"""Follow a release file: load what it names, hold the version before, and say when it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ...errors import ReleaseError
+from ...predictor import PackagePredictor, Predictor
+from .canary import Canary
+from .release_file import Release, ReleasedVersion, package_of, read_release
+
+__all__ = ["ReleaseFollower"]
+
+# Production, the canary, and the version before, so that a rollback loads nothing.
+_LOADED = 3
+
+
+class ReleaseFollower:
+    """The predictor that a release file names.
+
+    Parameters
+    ----------
+    path
+        The release file.
+    load
+        Loads the package in a folder, which has a version in the registry or "".
+
+    Attributes
+    ----------
+    release
+        The release that was read last; None before the first.
+    """
+
+    def __init__(self, path: Path, load: Callable[[Path, str], PackagePredictor]) -> None:
+        self.path, self._load = path, load
+        self.release: Release | None = None
+        self._loaded: dict[str, PackagePredictor] = {}
+        self._seen: tuple[int, int, int] | None = None
+
+    def changed(self) -> bool:
+        """Return whether the file is another one than was read last, or than could not be read."""
+        return self._state() != self._seen
+
+    def read(self) -> Predictor:
+        """Read the file, and return its predictor.
+
+        Raises
+        ------
+        ReleaseError
+            If the file cannot be read.
+        PackageError
+            If a package cannot be loaded.
+        SignatureError
+            If production and canary have different inputs or outputs.
+        """
+        self._seen = self._state()
+        release = read_release(self.path)
+        if self.release is not None and release.model != self.release.model:
+            raise ReleaseError(
+                f"The release file '{self.path}' is now of the model '{release.model}', and this service serves '{self.release.model}'. Restart the service."
+            )
+        champion = self._version(release.production)
+        predictor: Predictor = champion
+        if release.canary is not None:
+            predictor = Canary(champion, self._version(release.canary.version), release.canary.share)
+        self.release = release
+        return predictor
+
+    def _version(self, version: ReleasedVersion) -> PackagePredictor:
+        predictor = self._loaded.pop(version.digest, None)
+        if predictor is None:
+            folder = package_of(self.path, version)
+            predictor = self._load(folder, version.tag)
+            if predictor.digest != version.digest:
+                raise ReleaseError(
+                    f"The package '{folder}' is another one than its name says. Release the version again."
+                )
+            # The first prediction prepares what later ones use.
+            predictor.predict_records([predictor.package.example])
+        # The last ones were used last.
+        self._loaded[version.digest] = predictor
+        for digest in list(self._loaded)[:-_LOADED]:
+            del self._loaded[digest]
+        return predictor
+
+    def _state(self) -> tuple[int, int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
