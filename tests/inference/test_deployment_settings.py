@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from nbship.cli import nbship
 from nbship.cli.log import command as log_command
-from nbship.errors import LogError, ProjectError, SettingsError, SignerError
+from nbship.errors import LogError, ProjectError, ServingError, SettingsError, SignerError
 from nbship.inference import Deployment, find_deployment
 from nbship.model.build.container import write_context
 from nbship.model.build.wheel import build_wheel
@@ -57,7 +57,10 @@ def _is_rejected(deployment: Deployment) -> bool:
     return True
 
 
-def _is_one_too_many(deployment: Deployment) -> bool:
+def _is_followed(deployment: Deployment) -> bool:
+    if deployment.given is None:
+        follower = deployment.follower()
+        return follower is not None and follower.path == Path.cwd() / "release.json"
     with pytest.raises(ServingError, match=r"Both the package '.*' and the setting 'release\.file'"):
         deployment.follower()
     return True
@@ -78,7 +81,7 @@ _PACKAGE: list[str] = []
 # Setting -> (a value that is not the default, what shows that it is used).
 APPLIED: Mapping[str, tuple[Any, Callable[[Deployment], Any]]] = {
     "release.signers": (["maker.pub"], _is_rejected),
-    "release.file": ("release.json", _is_one_too_many),
+    "release.file": ("release.json", _is_followed),
     "log.url": ("elsewhere.sqlite", lambda deployment: Path(deployment.log).name == "elsewhere.sqlite"),
     "log.when_down": ("spool", _is_spooled),
     "log.retention_days": (3650, _prunes),

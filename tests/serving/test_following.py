@@ -20,7 +20,7 @@ from nbship import predictor
 from nbship.errors import ServingError
 from nbship.inference import find_deployment, publish_release
 
-RECORDS = [{"at": "2024-03-01T08:00:00-05:00", "line": line, "size": size, "weight": 9.5} for line in "ab" for size in range(1, 10)]  # fmt: skip
+RECORDS = [{"at": f"2024-03-{day:02}T08:00:00-05:00", "line": line, "size": day % 9 + 1, "weight": 9.5} for line in "ab" for day in range(1, 20)]  # fmt: skip
 Served = Callable[..., AbstractContextManager[tuple[str, subprocess.Popen[str]]]]
 
 

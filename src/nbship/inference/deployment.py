@@ -121,7 +121,8 @@ class Deployment:
                 f"Both the package '{self.given}' and the setting 'release.file' say what to serve. Leave out the package, or set 'NBSHIP_RELEASE__FILE=' for this service."
             )
         return ReleaseFollower(
-            Path(self.settings.release.file), lambda package, tag: self._load(package, tag, other_versions=other_versions)
+            Path(self.settings.release.file),
+            lambda package, tag: self._load(package, tag, other_versions=other_versions),
         )
 
     def check_signer(self, manifest: Manifest, *, package: Path | None = None) -> str | None:
