@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 
-__all__ = ["random_bits"]
+__all__ = ["random_bits", "random_hex"]
 
 _GENERATOR = random.Random()
 if hasattr(os, "register_at_fork"):
@@ -20,3 +20,12 @@ def random_bits(count: int) -> int:
     True
     """
     return _GENERATOR.getrandbits(count)
+
+
+def random_hex(size: int) -> str:
+    """Return `size` random bytes as hex digits, for unique ids; not for secrets.
+
+    >>> len(random_hex(16))
+    32
+    """
+    return _GENERATOR.randbytes(size).hex()

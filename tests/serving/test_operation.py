@@ -286,6 +286,15 @@ def test_idle_connections_outlive_those_of_load_balancers() -> None:
     assert config_of(None, ServingSection(keep_alive_seconds=5)).timeout_keep_alive == 5
 
 
+def test_an_idle_connection_is_closed(small_package: Path, tmp_path: Path) -> None:
+    head = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serving(small_package, tmp_path, environ={"NBSHIP_SERVING__KEEP_ALIVE_SECONDS": "1"}) as (url, _):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as idle, idle.makefile("rb") as answers:
+            idle.sendall(head * 2)
+            assert answers.read().count(b"200 OK") == 2
+
+
 def test_malformed_requests_are_counted_once(small_package: Path, tmp_path: Path) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     malformed = (

@@ -91,7 +91,7 @@ def check_rows(rows: Sequence[Any], most: int) -> None:
     wrong = [
         InputFailure(number, None, f"is {_kind(row)}, not an object with the model's fields")
         for number, row in enumerate(rows)
-        if not isinstance(row, Mapping)
+        if type(row) is not dict and not isinstance(row, Mapping)
     ]
     if wrong:
         raise InvalidInputError(wrong)

@@ -202,7 +202,7 @@ def new_id() -> str:
     stamp = _CLOCK.stamp()
     # 48 bits of milliseconds, the version 7, 12 bits of the fraction, the variant 0b10, 62 random bits.
     number = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | random_bits(62)
-    text = f"{number:032x}"
+    text = number.to_bytes(16).hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

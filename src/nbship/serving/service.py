@@ -134,6 +134,8 @@ class Service:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._limiter.admission() as admission:
             started = time.perf_counter()
+            # It leads back to the scope: such a cycle would be left to the garbage collector.
+            exchange: Exchange | None = scope.pop("exchange", None)
             request = Request(scope)
             identify(request)
             lifespan = self._handlers.lifespan
@@ -144,7 +146,7 @@ class Service:
                 request.check_headers()
                 self._origins.check(request)
                 route = self._handlers.find(request, scope)
-                response = await self._respond(route, request, scope, receive, admission)
+                response = await self._respond(route, request, scope, receive, admission, exchange)
             except Exception as error:
                 response = self._error_response(error, request)
             finally:
@@ -157,9 +159,7 @@ class Service:
             if b"origin" in request.headers:
                 headers += self._origins.header_lines(request)
             admission.send(len(response.body))
-            await send_response(
-                response, send, headers=headers, body=request.method != "HEAD", exchange=scope.get("exchange")
-            )
+            await send_response(response, send, headers=headers, body=request.method != "HEAD", exchange=exchange)
             if lifespan is not None and lifespan.request_log is not None:
                 lifespan.request_log.note(request, status=response.status, started=started, version=version)
 
@@ -174,16 +174,21 @@ class Service:
         return error_response(reported)
 
     async def _respond(
-        self, route: Route, request: Request, scope: Scope, receive: Receive, admission: Admission
+        self,
+        route: Route,
+        request: Request,
+        scope: Scope,
+        receive: Receive,
+        admission: Admission,
+        exchange: Exchange | None,
     ) -> Response:
         if request.method == "OPTIONS":
             return self._origins.preflight(request, route.methods)
         request.caller = self._access.admit(request, scope, route.role)
         if request.method != "POST":
-            return await self._dispatch(route, request, scope, immediate=route.immediate)
+            return await self._dispatch(route, request, exchange, immediate=route.immediate)
         settings = self.settings
         admission.enter()
-        exchange: Exchange | None = scope.get("exchange")
         body = None if exchange is None else exchange.take_body()
         if body is None:
             body = await read_body(request, receive, most=settings.max_bytes, seconds=settings.receive_seconds)
@@ -193,13 +198,15 @@ class Service:
             body = await asyncio.to_thread(decompressed, request, body, most=settings.max_bytes)
         admission.hold(len(body))
         request.body = body
-        return await self._dispatch(route, request, scope, immediate=self._is_light(route, request))
+        return await self._dispatch(route, request, exchange, immediate=self._is_light(route, request))
 
     def _is_light(self, route: Route, request: Request) -> bool:
         lifespan = self._handlers.lifespan
         return lifespan is None or (lifespan.quick and route.role == "predict" and len(request.body) <= _SMALL_BYTES)
 
-    async def _dispatch(self, route: Route, request: Request, scope: Scope, *, immediate: bool) -> Response:
+    async def _dispatch(
+        self, route: Route, request: Request, exchange: Exchange | None, *, immediate: bool
+    ) -> Response:
         lifespan = self._handlers.lifespan
         if lifespan is not None and route.role == "predict":
             lifespan.require_active()
@@ -207,7 +214,6 @@ class Service:
             reply = self._handlers.handle(route, request)
             if isinstance(reply, PendingResponse):
                 if lifespan is not None:
-                    exchange: Exchange | None = scope.get("exchange")
                     alone = exchange is not None and exchange.is_alone
                     await lifespan.group_commit.wait(reply.pending.commit, alone=alone)
                 reply = reply.write()

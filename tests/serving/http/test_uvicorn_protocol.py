@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Callable
 
+import httpx
 import pytest
 import uvicorn
 from servers import running
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from waiting import PATIENCE, wait_until
 
 from nbship.serving.http import uvicorn_protocol
@@ -96,6 +99,19 @@ def test_a_new_connection_may_send_its_request_while_the_server_stops(monkeypatc
     assert b"connection: close" in content
     assert content.endswith(b"\r\n\r\n" + b"x" * 7)
     thread.join()
+
+
+def test_a_request_leaves_nothing_for_the_garbage_collector(client: httpx.Client) -> None:
+    record = {"at": "2024-03-01T08:00:00-05:00", "line": "a", "size": 3, "weight": 9.5}
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            assert client.post("/predict", json=record).status_code == 200
+        # A connection has its last one.
+        assert sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects()) < 5
+    finally:
+        gc.enable()
 
 
 def _is_listening(address: tuple[str, int]) -> bool:

@@ -51,6 +51,8 @@ class LeafSums:
         self.leaves, self._tables = leaves, JointTables(leaves, sizes)
         self.type = values.dtype
         self.float, self.integer, self.shift, self.no_leaf = _FLOATS[leaves.itemsize]
+        # For one row, NumPy takes longer to convert a Python number than to calculate with it.
+        self._half, self._shift = np.array(0.5, self.float), np.array(self.shift, self.integer)
         self.groups: list[tuple[Any, Array, Array]] = []
         for output in range(len(base)):
             words = np.flatnonzero((outputs == output) | (outputs < 0))
@@ -64,8 +66,9 @@ class LeafSums:
 
     def sum_row(self, bins: Sequence[int]) -> list[float]:
         """Return the sum of each output for one row; `bins` are the rows of `leaves` that belong to its values."""
-        left = np.bitwise_and.reduce(self.leaves.take(bins, axis=0), axis=0)
-        bits = np.maximum(left.astype(self.float).view(self.integer) >> self.shift, self.no_leaf)
+        left = np.bitwise_and.reduce(self.leaves.take(bins, axis=0))
+        # 0 becomes 0.5, whose exponent means no leaf; the exponents of 1, 2, 4, … do not change.
+        bits = (left.astype(self.float) + self._half).view(self.integer) >> self._shift
         return [
             np.add.accumulate(values.take(bits[words] + offsets)).item(-1) for words, offsets, values in self.groups
         ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, compress
 
 from ...errors import LogError
 from ..rows import COLUMNS, TABLES, Entry, rows_of
@@ -56,18 +56,22 @@ def _insert(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Excepti
 def _insertions(entries: Sequence[Entry]) -> Iterator[tuple[str, list[object]]]:
     """Yield INSERT statements with their values, many rows per statement: a statement costs as much as a few rows.
 
-    The numbers of rows are powers of two, so that only ten different statements are prepared and cached. For example,
-    700 rows are inserted as 512, 128, 32, 16, 8 and 4.
+    The numbers of rows are powers of two, so that only ten different statements are prepared and cached for the same
+    columns. For example, 700 rows are inserted as 512, 128, 32, 16, 8 and 4.
     """
     for kind, table in TABLES.items():
         rows = rows_of([entry for entry in entries if type(entry) is kind])
         while rows:
             count = min(_ROWS, 1 << len(rows).bit_length() - 1)
-            yield _insertion(table, COLUMNS[kind], count), list(chain.from_iterable(rows[:count]))
-            rows = rows[count:]
+            part, rows = rows[:count], rows[count:]
+            # Binding a null takes longer than binding a string, and predictions have several columns of nulls.
+            columns = list(zip(*part, strict=True))
+            given = [column[0] is not None or column.count(None) < count for column in columns]
+            values = chain.from_iterable(zip(*compress(columns, given), strict=True))
+            yield _insertion(table, tuple(compress(COLUMNS[kind], given)), count), list(values)
 
 
-@cache
+@lru_cache(maxsize=256)
 def _insertion(table: str, columns: Sequence[str], count: int) -> str:
     marks = ", ".join([f"({', '.join('?' * len(columns))})"] * count)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks}"

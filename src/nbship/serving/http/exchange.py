@@ -59,9 +59,11 @@ class Exchange:
         cycle = self._cycle
         if cycle.flow.write_paused or cycle.disconnected or not cycle.keep_alive or cycle.response_started:
             return False
-        lines = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *headers)]
+        parts = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
-        cycle.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+        cycle.transport.write(b"".join((*parts, b"\r\n", body)))
         cycle.on_response()
         return True

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ...ids import random_bits
+from ...ids import random_hex
 from .asgi import Request
 
 __all__ = ["RequestLog", "identify", "trace_headers"]
@@ -30,7 +30,7 @@ def identify(request: Request) -> None:
     headers = request.headers
     found = _TRACEPARENT.fullmatch(headers[b"traceparent"]) if b"traceparent" in headers else None
     valid = found is not None and found[1] != _NONE
-    request.trace = found[1].decode() if found is not None and valid else f"{random_bits(128):032x}"
+    request.trace = found[1].decode() if found is not None and valid else random_hex(16)
     given = headers.get(b"x-request-id", b"")
     request.id = given.decode() if given and _REQUEST_ID.fullmatch(given) else request.trace
 
@@ -39,7 +39,7 @@ def trace_headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers with both ids; each response is a span of its own."""
     return (
         (b"x-request-id", request.id.encode()),
-        (b"traceparent", b"00-%b-%016x-01" % (request.trace.encode(), random_bits(64))),
+        (b"traceparent", f"00-{request.trace}-{random_hex(8)}-01".encode()),
     )
 
 

@@ -45,10 +45,11 @@ class Connection(HttpToolsProtocol):
         super().__init__(**kwargs)
         self._outbox = outbox
         self._settings: ServingSection = getattr(self.app, "settings", ServingSection())
-        # Times are of `time.monotonic`; None while no head is incomplete, no request, and nothing to send.
+        # Times are of `time.monotonic`; None while no head is incomplete, no request, nothing to send, and not idle.
         self._head_since: float | None = None
         self._request_since: float | None = None
         self._sending_since: float | None = None
+        self._idle_since: float | None = None
         # Whether a request has come, and whether none may come after it.
         self._used = self._last = False
         # Of the current request, and the number of requests that have begun on this connection.
@@ -102,7 +103,7 @@ class Connection(HttpToolsProtocol):
             )
 
     def _parse(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -186,18 +187,28 @@ class Connection(HttpToolsProtocol):
         # No other request is running whose response could be sent with this one.
         if len(self.tasks) <= 1:
             self._outgoing.send()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            # `close_slow` closes idle connections: uvicorn's timer for each response takes longer than this method.
+            self._idle_since = time.monotonic()
         if self._unparsed:
             self._parse_waiting()
 
     def close_slow(self, now: float) -> None:
-        """Close the connection if the client sends its request, or receives its response, too slowly."""
+        """Close the connection if it has been idle for long, or the client sends or receives too slowly."""
         seconds = self._settings.receive_seconds
         if self._head_since is not None and self._head_since < now - seconds and not self._unparsed:
             self.reject("too_slow", "The headers of the request did not arrive in time. Send them faster.")
         # While the application reads a body, it has a deadline for it; as long again for what it does not read.
         early = self._request_since is not None and self.cycle.response_complete
         if early and self._request_since is not None and self._request_since < now - 2 * seconds:
+            self.transport.close()
+        if self._idle_since is not None and self._idle_since < now - self.timeout_keep_alive:
             self.transport.close()
         if not self._outgoing.get_write_buffer_size():
             self._sending_since = None
