@@ -193,6 +193,20 @@ def test_one_error_has_all_failures(outputs_of, records) -> None:
     assert named == {(0, "size"), (0, "line"), (2, "line"), (2, "size"), (2, "weight")}
 
 
+@pytest.mark.parametrize("backend", ["small_package", "small_nodes", "small_onnx"])
+def test_single_records_of_several_requests_have_the_outputs_of_each(
+    backend: str, records, request: pytest.FixtureRequest
+) -> None:
+    package = predictor.load(request.getfixturevalue(backend))
+    complete = [{**record, "limit": 2.5, "grade": 1.0} for record in records[:20]]
+    requests = [*records, *complete, {**records[0], "size": "x"}, {**records[1], "weight": None}]
+    for record, found in zip(requests, package.predict_each(requests), strict=True):
+        if found is None:
+            assert package.backend == "onnx" or record["size"] == "x"
+        else:
+            assert found == package.predict_records([record])
+
+
 TYPED = """
 from nbship import predictor
 from nbship.inference import Canary, Logged

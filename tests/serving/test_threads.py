@@ -30,6 +30,9 @@ class Held:
         self.go, self.counting = threading.Event(), threading.Lock()
         self.running = self.most = 0
 
+    def predict_each(self, records: Sequence[Mapping[str, Any]]) -> Any:
+        return self.predictor.predict_each(records)
+
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> Any:
         if len(rows) < LARGE:
             return self.predictor.predict_records(rows)

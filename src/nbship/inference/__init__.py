@@ -7,7 +7,8 @@ from .dataplane import accept_feedback, find_results, start_prediction
 from .deployment import Deployment, find_deployment
 from .feedback import LabelCounts, import_labels, store_feedback
 from .forgetting import forget_person, prune_before
-from .logged import Logged, PendingPredictions, output_records
+from .logged import Logged, output_records
+from .pending import PendingPredictions, predict_together
 from .releases import (
     Canary,
     CanaryJudge,
@@ -50,6 +51,7 @@ __all__ = [
     "output_records",
     "personal_keys",
     "predict_file",
+    "predict_together",
     "prune_before",
     "publish_release",
     "read_release",

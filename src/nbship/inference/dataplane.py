@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import InputFailure, InvalidInputError, RequestError
 from .feedback import LabelCounts, store_feedback
-from .logged import Logged, PendingPredictions
+from .logged import Logged
+from .pending import PendingPredictions
 from .results import Results
 
 __all__ = ["accept_feedback", "find_results", "start_prediction"]
@@ -23,8 +24,8 @@ def start_prediction(
 
     Returns
     -------
-    The predictions, which may be returned once their commit is done. A request with invalid rows is logged too; `check`
-    of the result raises its error.
+    The predictions, to be made by `predict_together`; they may be returned once they are done. A request with invalid rows
+    is logged too; `check` of the result raises its error.
 
     Raises
     ------
@@ -32,11 +33,9 @@ def start_prediction(
         If there are no rows, or too many.
     InvalidInputError
         If a row is not an object.
-    LogError
-        If the log is closed.
     """
     check_rows(rows, most_rows)
-    return served.begin(rows, caller=caller, trace=trace)
+    return served.prepare(rows, caller=caller, trace=trace)
 
 
 def accept_feedback(served: Logged, rows: Sequence[Any], *, most_rows: int) -> LabelCounts:

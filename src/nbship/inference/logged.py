@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, LogError
 from ..model.signature import Signature
 from ..prediction_log import PendingCommit, PredictionLog, Record, as_json, new_id, store_rejected, store_row
 from ..predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
+from .pending import PendingPredictions, predict_together
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Logged", "PendingPredictions", "output_records"]
+__all__ = ["Logged", "output_records"]
 
 # The first rows of a rejected request are logged for diagnosis, up to this number of characters and rows.
 _MAX_REJECTED, _MOST_REJECTED = 20_000, 100
-_NOTHING = RecordPredictions((), ())
 
 
 @dataclass
@@ -99,22 +98,38 @@ class Logged:
         LogError
             If the log is closed.
         """
-        started = time.perf_counter_ns()
-        by = caller or self.caller
-        try:
-            predicted = self.predictor.predict_records(rows)
-        except Exception as error:
-            rejected = self._rejected(rows, error, by, _milliseconds(started), trace)
-            return PendingPredictions(self, (), self.log.submit([rejected]), error)
-        latency = _milliseconds(started)
-        ids, commit = self._submit(rows, predicted, by, latency, trace)
-        return PendingPredictions(self, ids, commit, None, predicted)
+        pending = self.prepare(rows, caller=caller, trace=trace)
+        predict_together([pending])
+        if isinstance(pending.error, LogError):
+            raise pending.error
+        return pending
+
+    def prepare(
+        self, rows: Sequence[Mapping[str, Any]], *, caller: str | None = None, trace: str | None = None
+    ) -> PendingPredictions:
+        """Return predictions that are still to be made, with others: see `predict_together`."""
+        return PendingPredictions(self, rows, caller or self.caller, trace)
+
+    def submit(self, pending: PendingPredictions, predicted: RecordPredictions, *, latency: float) -> None:
+        """Queue the records of predictions that took `latency` milliseconds."""
+        pending.predicted = predicted
+        pending.ids, pending.commit = self._submit(pending.rows, predicted, pending.caller, latency, pending.trace)
+
+    def submit_rejected(self, pending: PendingPredictions, error: Exception, *, latency: float) -> None:
+        """Queue the record of a rejected request."""
+        pending.error = error
+        rejected = self._rejected(pending.rows, error, pending.caller, latency, pending.trace)
+        pending.commit = self.log.submit([rejected])
 
     def predict_records(self, rows: Sequence[Mapping[str, Any]]) -> RecordPredictions:
         """Predict as `predict` does; return plain values, and the model of each record."""
         pending = self.begin(rows)
         pending.wait()
         return pending.predicted
+
+    def predict_each(self, records: Sequence[Mapping[str, Any]]) -> list[RecordPredictions | None]:
+        """Return None for each record: `predict_records` logs it."""
+        return [None] * len(records)
 
     def _submit(
         self,
@@ -161,59 +176,6 @@ class Logged:
         )  # fmt: skip
 
 
-class PendingPredictions(msgspec.Struct):
-    """Predictions, or a rejected request, whose records are queued for the log.
-
-    Attributes
-    ----------
-    ids, predicted
-        Prediction ids and predictions of the rows.
-    commit
-        The pending commit of the records.
-    error
-        Why the request was rejected, or None.
-    """
-
-    by: Logged
-    ids: Sequence[str]
-    commit: PendingCommit[Any]
-    error: Exception | None = None
-    predicted: RecordPredictions = _NOTHING
-
-    def wait(self) -> None:
-        """Wait until the records are durable; raise the error of a rejected request, or of the log."""
-        self.by.log.flush()
-        self.check()
-
-    def check(self) -> None:
-        """Raise the error of a rejected request, or of the log; call it when `commit` is done."""
-        if self.error is not None:
-            raise self.error
-        self.commit.check()
-
-    @property
-    def version(self) -> str:
-        """The version that predicted; several versions are sorted and separated by commas."""
-        models = self.predicted.models
-        if not models:
-            return self.by.package.id.version
-        first = models[0]
-        # Nearly always there is one model: avoid a set and a sort for every response.
-        if len(models) == 1 or all(model is first for model in models):
-            return first.version
-        return ",".join(sorted({model.version for model in models}))
-
-    def responses(self) -> list[dict[str, Any]]:
-        """Return the response for each row: id, model, version and outputs; and the tag, if the registry named the package."""
-        rows = zip(self.ids, self.predicted.models, self.predicted.outputs, strict=True)
-        return [
-            {"id": id, "model": model.name, "version": model.version, "tag": model.tag, **outputs}
-            if model.tag
-            else {"id": id, "model": model.name, "version": model.version, **outputs}
-            for id, model, outputs in rows
-        ]
-
-
 def output_records(predictions: Predictions) -> Iterator[dict[str, Any]]:
     """Yield the outputs of each row as plain values."""
     columns = {kind: column.tolist() for kind, column in predictions.columns().items()}
@@ -248,8 +210,3 @@ def _describe(error: Exception, stored: int, *, personal: bool) -> dict[str, Any
         return {"code": "invalid_input", "fields": fields}
     # The message of another exception may quote a personal value.
     return {"code": "internal", "message": type(error).__name__ + ("" if personal else f": {error}"[:1000])}
-
-
-def _milliseconds(started: int) -> float:
-    # In whole microseconds: rounding a float takes ten times as long.
-    return (time.perf_counter_ns() - started) // 1000 / 1000

@@ -6,7 +6,7 @@ of their field, personal values as pseudonyms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -35,19 +35,27 @@ class StoredRow(NamedTuple):
 def store_row(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> StoredRow:
     """Return what the log stores of a valid row."""
     personal = tuple(name for name in signature.personal if row.get(name) is not None) if signature.personal else ()
+    inputs = row
     # Most clients send the fields in the order of the signature: such a row is encoded as it is.
-    in_order = not personal and type(row) is dict and tuple(row) == signature.names
-    inputs = row if in_order else {name: row[name] for name in signature.names if name in row}
-    for name in personal:
-        if signature[name].pii == "drop":
-            del inputs[name]
-        else:
-            inputs[name] = pseudonym(_plain(row[name], signature[name]), salt)
+    if personal or type(row) is not dict or tuple(row) != signature.names:
+        inputs = _stored_inputs(row, signature, personal, salt)
     event_time, zone = None, None
     if signature.event_time is not None:
         field = signature[signature.event_time]
         event_time, zone = to_utc(row[field.name], field), _zone(row[field.name], field)
     return StoredRow(_text(inputs), keys_of(row, signature, salt=salt), event_time, zone, personal)
+
+
+def _stored_inputs(
+    row: Mapping[str, Any], signature: Signature, personal: Sequence[str], salt: bytes
+) -> Mapping[str, Any]:
+    inputs = {name: row[name] for name in signature.names if name in row}
+    for name in personal:
+        if signature[name].pii == "drop":
+            del inputs[name]
+        else:
+            inputs[name] = pseudonym(_plain(row[name], signature[name]), salt)
+    return inputs
 
 
 def keys_of(row: Mapping[str, Any], signature: Signature, *, salt: bytes) -> str | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..inference import Logged, ReleaseFollower, Results
+from ..inference import Logged, ReleaseFollower, Results, predict_together
 from ..predictor import Predictor
 from ..project import ServingSection
 from .handlers import Handlers
@@ -215,7 +215,8 @@ class Service:
             if isinstance(reply, PendingResponse):
                 if lifespan is not None:
                     alone = exchange is not None and exchange.is_alone
-                    await lifespan.group_commit.wait(reply.pending.commit, alone=alone)
+                    await lifespan.group_commit.wait(reply.pending, alone=alone)
+                request.version = reply.pending.version
                 reply = reply.write()
             return reply
         if route.method == "GET":
@@ -237,6 +238,8 @@ class Service:
 def _respond_in_thread(handlers: Handlers, route: Route, request: Request) -> Response:
     reply = handlers.handle(route, request)
     if isinstance(reply, PendingResponse):
+        predict_together([reply.pending])
         reply.pending.by.log.flush()
+        request.version = reply.pending.version
         reply = reply.write()
     return compressed(request, reply)

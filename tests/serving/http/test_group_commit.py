@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from services import postgres_url
 from waiting import PATIENCE, wait_until
 
 from nbship import predictor
-from nbship.inference import Logged
+from nbship.inference import Logged, PendingPredictions
 from nbship.prediction_log import PredictionLog, SqlLog, open_log
 from nbship.prediction_log.sqlite import database as sqlite
 from nbship.project import ServingSection
@@ -92,17 +93,21 @@ def test_requests_of_the_next_turns_share_a_transaction(tmp_path: Path, monkeypa
         monkeypatch.setattr(log._commits, "_try_commit", lambda group: [write(group), sizes.append(len(group))][0])
 
         async def serve() -> None:
+            unused: Any = None
             commits = GroupCommit(log, asyncio.get_running_loop())
+
+            def queued() -> PendingPredictions:
+                return PendingPredictions(Logged(unused, log), [], "caller", commit=log.submit([record()]))
 
             async def request(turns: int) -> None:
                 for _ in range(turns):
                     await asyncio.sleep(0)
-                pending = log.submit([record()])
+                pending = queued()
                 await commits.wait(pending, alone=False)
                 pending.check()
 
             await asyncio.gather(*(request(turns) for turns in (0, 0, 1, 2, 9)))
-            await commits.wait(log.submit([record()]), alone=True)
+            await commits.wait(queued(), alone=True)
 
         asyncio.run(serve())
         assert sizes == [4, 1, 1]

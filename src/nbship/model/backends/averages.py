@@ -166,6 +166,10 @@ class Blend:
         found: list[float] = self._mean(scores_of_members)[0].tolist()
         return found
 
+    def score_each(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:
+        """Return `score_row` of several rows."""
+        return [self.score_row(values) for values in rows]
+
     def _mean(self, scores_of_members: Sequence[Array]) -> Array:
         total: Any = 0.0
         for member, scores in zip(self.members, scores_of_members, strict=True):

@@ -31,6 +31,8 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 # The number of rows that are binned at a time, so that their bins stay in the cache.
 _BINNED_ROWS = 1 << 14
+# The number of single rows that are predicted together: for more, their leaf sets leave the cache.
+_TOGETHER = 32
 # From this number of rows, threads pay off: NumPy releases the interpreter lock while it works.
 _MANY = 50_000
 _limit: list[int] = []
@@ -197,6 +199,17 @@ class Tables:
             row = [np.array([value], dtype=kind) for value, kind in zip(values, kinds, strict=True)]
             sums = self._weighted(row, np.array(bins)[:, None])[0].tolist()
         return score_of_sum(sums, self.link, self.divisor)
+
+    def score_each(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:
+        """Return `score_row` of several rows, in less time."""
+        trees, found = self.trees, list[list[float]]()
+        if trees is None:
+            return [self.score_row(values) for values in rows]
+        for start in range(0, len(rows), _TOGETHER):
+            part = rows[start : start + _TOGETHER]
+            bins = [[of(value) for of, value in zip(self._bin_of, values, strict=True)] for values in part]
+            found += [score_of_sum(sums, self.link, self.divisor) for sums in trees.sum_each(bins)]
+        return found
 
     def _binned(self, columns: Sequence[Array]) -> Array:
         """Return the bin of each input of each row, shape (inputs, rows)."""

@@ -170,6 +170,10 @@ class Nodes:
         found = [ranks[of(value)] for (of, ranks), value in zip(self._bin_of, values, strict=True)]
         return score_of_sum(self.forest.sum_row(np.concatenate(found)), self.link, self.divisor)
 
+    def score_each(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:
+        """Return `score_row` of several rows."""
+        return [self.score_row(values) for values in rows]
+
     def _rank(self, columns: Sequence[Array]) -> Array:
         """Return the shifted ranks of rows, shape (rows, columns)."""
         bins = np.empty(len(columns[0]), dtype=np.intp)

@@ -65,6 +65,10 @@ class Compiled:
         """Return the scores of one row from the values of `names`."""
         return self.tables.score_row(values)
 
+    def score_each(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:
+        """Return `score_row` of several rows, in less time."""
+        return self.tables.score_each(rows)
+
     def score_columns(self, columns: Columns) -> list[float]:
         """Return the scores of one row from columns of length one."""
         given = columns if self._function is None else compute(self._function, columns)

@@ -131,6 +131,25 @@ class PackagedModel:
             return None
         return self._outputs.read_row(scores)
 
+    def predict_each(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
+        """Return `predict_record` of several records, in less time."""
+        tables = self._tables
+        if tables is None or not tables.reads_fields:
+            return [self.predict_record(record) for record in records]
+        found: list[dict[str, Any] | None] = [None] * len(records)
+        rows, numbers = [], []
+        for number, record in enumerate(records):
+            values, absent = self._reader.read(record) or (None, ())
+            if values is not None and absent and self.lookups:
+                found[number] = self.predict_record(record)
+            elif values is not None:
+                rows.append([values[index] for index in self._field_indices])
+                numbers.append(number)
+        for number, scores in zip(numbers, tables.score_each(rows), strict=True):
+            if all(map(math.isfinite, scores)):
+                found[number] = self._outputs.read_row(scores)
+        return found
+
     def collect(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
         """Return outputs of `predict_record` as columns."""
         return self._outputs.collect(rows)

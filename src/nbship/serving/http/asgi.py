@@ -135,7 +135,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class PendingResponse(msgspec.Struct, frozen=True):
-    """A response that waits for a pending commit: `write` returns it once the records are durable, or raises the error."""
+    """A response to predictions that are to be made: `write` returns it once the records are durable, or raises the error."""
 
     pending: PendingPredictions
     write: Callable[[], Response]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ...errors import InvalidInputError, RequestError
+from ...errors import RequestError
 from ...inference import Logged, PendingPredictions, Results, accept_feedback, find_results, start_prediction
 from ...tabular import parse_json
 from ..http import PendingResponse, Request, Response, json_response
@@ -32,13 +32,9 @@ def _respond(pending: PendingPredictions, one: bool) -> Response:
 
 
 def begin(request: Request, served: Logged, rows: Sequence[Any], *, most_rows: int) -> PendingPredictions:
-    """Predict for the rows of a request, and set its fields for the request log."""
+    """Return the predictions to be made for the rows of a request, and note their number for the request log."""
     request.rows = len(rows)
-    pending = start_prediction(served, rows, most_rows=most_rows, caller=request.caller, trace=request.trace)
-    request.version = pending.version
-    if isinstance(pending.error, InvalidInputError) and pending.error.failures:
-        request.invalid_field = pending.error.failures[0].field
-    return pending
+    return start_prediction(served, rows, most_rows=most_rows, caller=request.caller, trace=request.trace)
 
 
 def feedback(request: Request, served: Logged, *, most_rows: int) -> Response:
