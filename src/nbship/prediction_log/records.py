@@ -49,7 +49,7 @@ class Record(NamedTuple):
         Content as JSON. `inputs` has the order of the signature; `outputs` is None for a rejected request, `error` for
         a prediction.
     latency_ms
-        Duration of the prediction in milliseconds.
+        Duration of the prediction in milliseconds; of single records that were predicted together, their share of it.
     keys
         The key columns of the row as JSON; None if the model has none.
     event_time, event_zone
