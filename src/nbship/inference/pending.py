@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import LogError
-from ..prediction_log import PendingCommit
-from ..predictor import RecordPredictions
-
-if TYPE_CHECKING:
-    from .logged import Logged
+from ..model.signature import Signature
+from ..prediction_log import PendingCommit, PredictionLog
+from ..predictor import Package, Predictor, RecordPredictions
 
 __all__ = ["PendingPredictions", "predict_together"]
 
 _NOTHING = RecordPredictions((), ())
+
+
+class LoggedPredictor(Protocol):
+    """A predictor with the log of its predictions: see `Logged`."""
+
+    predictor: Predictor
+    log: PredictionLog
+
+    @property
+    def package(self) -> Package: ...
+
+    @property
+    def signature(self) -> Signature: ...
+
+    def submit(self, pending: PendingPredictions, predicted: RecordPredictions, *, latency: float) -> None: ...
+
+    def submit_rejected(self, pending: PendingPredictions, error: Exception, *, latency: float) -> None: ...
 
 
 class PendingPredictions(msgspec.Struct):
@@ -41,7 +56,7 @@ class PendingPredictions(msgspec.Struct):
         Why the request was rejected, or not logged; None if it was predicted.
     """
 
-    by: Logged
+    by: LoggedPredictor
     rows: Sequence[Mapping[str, Any]]
     caller: str
     trace: str | None = None
@@ -104,7 +119,7 @@ def predict_together(pending: Sequence[PendingPredictions]) -> None:
             _predict_one(each)
 
 
-def _predict_singles(by: Logged, pending: Sequence[PendingPredictions]) -> None:
+def _predict_singles(by: LoggedPredictor, pending: Sequence[PendingPredictions]) -> None:
     started = time.perf_counter_ns()
     try:
         found = by.predictor.predict_each([each.rows[0] for each in pending])
