@@ -38,13 +38,16 @@ def test_a_release_names_a_package_beside_it(path: Path, small_package: Path) ->
     assert json.loads(path.read_text(encoding="utf-8"))["production"] == {"digest": digest, "tag": "v1.0.0"}
 
 
-def test_what_is_not_given_stays_and_the_canary_ends(path: Path, small_package: Path, small_challenger: Path) -> None:
+def test_what_is_not_given_stays_and_a_new_version_ends_the_canary(
+    path: Path, small_package: Path, small_challenger: Path
+) -> None:
     publish_release(path, small_package, tag="v1.0.0")
     canary = publish_release(path, canary=small_challenger, canary_tag="v1.1.0", share=0.1)
     assert (canary.production.tag, canary.canary and canary.canary.version.tag) == ("v1.0.0", "v1.1.0")
     stopped = publish_release(path, stopped="prices are wrong")
-    assert (stopped.production, stopped.canary, stopped.stopped) == (canary.production, None, "prices are wrong")
-    assert publish_release(path, small_challenger).stopped == "prices are wrong"
+    assert (stopped.production, stopped.canary, stopped.stopped) == (canary.production, canary.canary, "prices are wrong")  # fmt: skip
+    next_one = publish_release(path, small_challenger)
+    assert (next_one.canary, next_one.stopped) == (None, "prices are wrong")
     assert (publish_release(path, stopped="").stopped, read_release(path).serial) == ("", 5)
 
 

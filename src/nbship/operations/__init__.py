@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .index_page import write_index
     from .monitoring import Monitored, choose_window, monitor, monitor_windows
     from .new_data import FILES_ROOT, Fetched, fetch, source_of
+    from .releasing import release_canary, release_production, stop_or_start
     from .tracked_windows import HeldWindow, held_windows
 else:
     __getattr__ = lazy_names(__name__)
@@ -26,6 +27,9 @@ __all__ = [
     "monitor",
     "monitor_windows",
     "read_rejections",
+    "release_canary",
+    "release_production",
     "source_of",
+    "stop_or_start",
     "write_index",
 ]

@@ -12,6 +12,7 @@ import click
 from ...errors import NbshipError
 from ...text import listed
 from ..options import text
+from .releasing import describe_release
 
 if TYPE_CHECKING:
     from ...project import Project
@@ -164,7 +165,7 @@ def pin(model: str | None, fetch: bool) -> None:
 def _print(done: Published, json_wanted: bool, lines: list[str], project: Project | None = None) -> None:
     import msgspec
 
-    pinned = list(_update_pin(done, project)) if project else []
+    pinned = [*_update_pin(done, project), *_update_release(done, project)] if project else []
     if json_wanted:
         click.echo(json.dumps({"tag": done.name, "commit": done.commit, "time": done.time.isoformat(), "remote": done.remote, **msgspec.to_builtins(done.record)}, indent=2))  # fmt: skip
     else:
@@ -185,6 +186,20 @@ def _update_pin(done: Published, project: Project) -> Iterator[str]:
             yield from _committed(project, pin_production(open_registry(project), done.record.model))
     except NbshipError as error:
         yield f"The pinned production model is behind: {error}"
+
+
+def _update_release(done: Published, project: Project) -> Iterator[str]:
+    """Release the production version to the services that follow a release file. The promotion holds, whether that works or not."""
+    from ...registry import PRODUCTION
+
+    if done.record.alias != PRODUCTION or not project.settings.release.file:
+        return
+    from ...operations import release_production
+
+    try:
+        yield describe_release(release_production(project, done.record.model))
+    except NbshipError as error:
+        yield f"Running services are not changed: {error} Then run `nbship models release`."
 
 
 def _committed(project: Project, files: list[Path]) -> Iterator[str]:

@@ -120,7 +120,7 @@ def publish_release(
     share: float = 0.0,
     stopped: str | None = None,
 ) -> Release:
-    """Change a release file, or write the first one. What is not given stays, except for the canary, which ends.
+    """Change a release file, or write the first one. What is not given stays; with a new version in production, the canary ends.
 
     Parameters
     ----------
@@ -159,12 +159,15 @@ def publish_release(
             version = ReleasedVersion(copied[production][1], tag)
         if version is None:
             raise ReleaseError(f"There is no release file '{path}' yet. Release a version to production first.")
+        beside = before.canary if before and production is None else None
+        if canary is not None:
+            beside = CanaryRelease(ReleasedVersion(copied[canary][1], canary_tag), share)
         release = Release(
             model=names.pop(),
             serial=before.serial + 1 if before else 1,
             at=datetime.now(UTC),
             production=version,
-            canary=None if canary is None else CanaryRelease(ReleasedVersion(copied[canary][1], canary_tag), share),
+            canary=beside,
             stopped=(before.stopped if before else "") if stopped is None else stopped,
         )
         write_whole(file, msgspec.json.format(msgspec.json.encode(release)) + b"\n", durable=True)
