@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbship.metrics import classification
-from nbship.monitoring.corrections import holm, listed_tests
+from nbship.metrics import classification, holm, listed_tests
 from nbship.monitoring.drift.bands import made_band
 from nbship.monitoring.performance import performance, slices
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ...metrics import holm, listed_tests
 from ...text import counted, plural
-from ..corrections import holm, listed_tests
 from ..verdict import ALERT, BEYOND, BROKEN, FALSE_ALARMS, INSUFFICIENT, OK, USUAL, WARNING, worst
 from .compared import Compared, Counted, Unknown
 from .distance import chi_squared, jensen_shannon, kolmogorov_smirnov, psi_noise

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...metrics import holm
 from ...text import listed
 from ..coding import Coded
-from ..corrections import holm
 from ..verdict import WARNING
 from .contrasts import Errors, contrast, excess_of_day
 from .measures import LEAST_DAYS, Outcomes

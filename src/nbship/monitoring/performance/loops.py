@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...metrics import Estimate, block_mean
+from ...metrics import Estimate, block_mean, holm
 from ...text import counted
-from ..corrections import holm
 from ..verdict import INSUFFICIENT, NOTICE, OK, WARNING, worst
 from .cohorts import age_in_days, days_until_known
 from .contrasts import excess_of_day

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...metrics import holm
 from ...model.build import LEAST_OF_PAIR
 from ...text import counted, listed
 from ..coding import Coded
-from ..corrections import holm
 from ..verdict import NOTICE, UNSEEN, WARNING
 from .contrasts import Contrast, Errors, contrast
 from .discovery import LEAST_TIMES

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...metrics import Estimate, slice_rows
-from ..corrections import holm
+from ...metrics import Estimate, holm, shrunk, slice_rows
 from ..verdict import INSUFFICIENT, OK, Thresholds, grade
 from .measures import LEAST_DAYS, Outcomes, measures_of
 
@@ -64,7 +63,7 @@ def slices(
     # Only an error beyond the window's own counts: a well calibrated slice of a badly calibrated window is fine.
     excess = [max(0.0, abs(misses[k].value or 0.0) - abs(whole)) for k in enough]
     p_values = holm([_p_value(size, misses[k]) for size, k in zip(excess, enough, strict=True)])
-    for k, size, p_value, expected in zip(enough, excess, p_values, _shrunk([misses[k] for k in enough]), strict=True):
+    for k, size, p_value, expected in zip(enough, excess, p_values, shrunk([misses[k] for k in enough]), strict=True):
         verdict = OK if kind == "value" else grade(size, _SLICE, p_value=p_value, alpha=alpha)
         found[k] |= {"expected_miss": expected, "verdict": verdict}
     return found
@@ -72,17 +71,3 @@ def slices(
 
 def _p_value(excess: float, miss: Estimate) -> float:
     return miss._replace(value=excess).p_value(0.0)
-
-
-def _shrunk(misses: Sequence[Estimate]) -> list[float]:
-    """Draw estimates towards their mean, as far as their errors explain their differences."""
-    if not misses:
-        return []
-    values = np.array([each.value for each in misses], dtype=np.float64)
-    variances = np.square([each.error or 0.0 for each in misses]) + 1e-12
-    weights = 1 / variances
-    mean = float(np.average(values, weights=weights))
-    spread = float(weights @ np.square(values - mean)) - (len(values) - 1)
-    between = max(0.0, spread / (weights.sum() - np.square(weights).sum() / weights.sum())) if len(values) > 1 else 0.0
-    drawn = (between * values + variances * mean) / (between + variances)
-    return [float(value) for value in drawn]
