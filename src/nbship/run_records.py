@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["RUNS", "RunRecord", "append_record", "read_records"]
+__all__ = ["MEASUREMENTS", "RUNS", "RunRecord", "append_line", "append_record", "read_records"]
 
 # The name of the file in the folder of the project's state.
 RUNS = "runs.jsonl"
+# That of what a stage measured on this machine, such as latencies.
+MEASUREMENTS = "measurements.jsonl"
 
 FORMAT = 1
 
@@ -47,13 +50,18 @@ class RunRecord:
 
 
 def append_record(path: Path, record: RunRecord) -> None:
-    """Append one line to the file of run records; concurrent runs do not mix their lines.
+    """Append a record to the file of run records."""
+    append_line(path, asdict(record))
+
+
+def append_line(path: Path, content: Mapping[str, Any]) -> None:
+    """Append one line of JSON to a file of records; concurrent runs do not mix their lines.
 
     One `write` to a file opened with O_APPEND is atomic. A crash may leave `{"stage": "fit", "st` without a newline;
     the next record then starts with one, so only the damaged line is lost.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(record), sort_keys=True) + "\n"
+    line = json.dumps(content, sort_keys=True) + "\n"
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(handle, _missing_newline(handle) + line.encode())

@@ -22,17 +22,7 @@ from nbship.project import Settings
 from nbship.serving import application_of, key_file
 
 MODES = ("project", "folder", "wheel", "container")
-PROJECT_ONLY = {
-    "project",
-    "model",
-    "models",
-    "slices",
-    "monitoring",
-    "alerts",
-    "data",
-    "schedules",
-    "release.approvers",
-}
+PROJECT_ONLY = {"project", "model", "models", "slices", "gates", "monitoring", "alerts", "data", "schedules", "release.approvers"}  # fmt: skip
 
 
 def _settings(struct: type[msgspec.Struct], section: str = "") -> Iterator[str]:

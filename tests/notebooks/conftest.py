@@ -30,10 +30,15 @@ evaluate: {prior: 20.0, threshold: 0.4, importance_rows: 300}
 gate:
   min_auc: 0.55
   min_gain: -0.1
+  margin: 0.02
   max_calibration_error: 0.2
+  max_calibration_intercept: 2.0
+  min_calibration_slope: 0.2
+  max_calibration_slope: 3.0
   min_slice_rows: 5000
   min_slice_auc: 0.5
   max_slice_bias: 0.3
+  reason_of_changes: ""
 package: {golden_rows: 500}
 """
 
@@ -52,6 +57,9 @@ def make_project(folder: Path) -> Path:
     for name in ("pipeline.yaml", "nbship.yaml", "pyproject.toml", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     (folder / "params.yaml").write_text(PARAMS)
+    (folder / "models").mkdir()
+    for name in ("production.dvc", ".gitignore"):
+        shutil.copy(ROOT / "models" / name, folder / "models")
     (folder / "data").mkdir()
     for table in (ROOT / "data").glob("*.csv"):
         os.link(table, folder / "data" / table.name)

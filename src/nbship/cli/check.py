@@ -31,6 +31,10 @@ def command(path: Path | None, fix: bool) -> None:
     for done in fix_parameters(project) if fix else ():
         click.echo(done)
     problems = list(find_problems(project))
+    if expectations := project.settings.gates.expectations:
+        from ..gate import expectation_problems
+
+        problems += expectation_problems(expectations)
     if (warning := version_problem()) is not None:
         click.echo(f"Warning: {warning}", err=True)
     for problem in problems:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .gate_warning import no_gate, ungated
+
 if TYPE_CHECKING:
     from ..execution.reporting import RunSummary
 
@@ -49,7 +51,8 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
 
     stop_with_parents({})
     try:
-        summary = run(load(), stages, assignments=assignments, force=force, jobs=jobs)
+        project = load()
+        summary = run(project, stages, assignments=assignments, force=force, jobs=jobs)
     except KeyboardInterrupt:
         click.echo("nbship: Stopped. Finished stages are recorded; `nbship run` continues from there.", err=True)
         sys.exit(1)
@@ -57,6 +60,8 @@ def command(stages: tuple[str, ...], force: bool, assignments: tuple[str, ...], 
         click.echo("\n" + describe(summary.failed, colour=sys.stderr.isatty()) + "\n", err=True)
     raise_for(summary)
     click.echo(_as_text(summary))
+    for name in ungated(project.packages):
+        click.echo(no_gate(name), err=True)
 
 
 def _is_done(stages: Sequence[str]) -> bool:

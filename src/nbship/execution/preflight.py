@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 from ..atomic_write import remove_temporary
-from ..dvcstore import Repository, claim_files, ignore_in_git, record_tracked_data
+from ..dvcstore import Repository, claim_files, create_empty_folders, ignore_in_git, record_tracked_data
 from ..errors import PipelineError, SourceError
 from ..notebook import Context
 from ..pipeline import COPIES_STAGE, index_of, sync
@@ -49,8 +49,9 @@ def open_run(updater: StageUpdater, repository: Repository, names: Sequence[str]
     project = updater.project
     stack.callback(updater.store.cache.clean_up)
     stack.callback(index_of(project).save)
-    _check_resources(updater, names)
     resources = [path for name in names for path in updater.pipeline[name].resources.values()]
+    create_empty_folders(project.root, resources)
+    _check_resources(updater, names)
     for tracked in record_tracked_data(repository, project.root, resources, updater.digests, updater.store):
         updater.progress.note(f"'{tracked.removesuffix('.dvc')}' changed; '{tracked}' records it.")
     for edit in sync(project, check_with_ploomber=False, plans=(updater.pipeline, updater.plans)).edits:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ..atomic_write import write_whole
 from ..errors import StageError
 from ..project import Project, find_root, load
-from ..text import value_at
+from ..run_records import MEASUREMENTS, RUNS, RunRecord, append_line, read_records
+from .declared import covers, setting_of
 from .environment import pin
 from .origin import Context, Origin, find_origin
 from .paths import Paths, relative, remove_links
@@ -68,12 +70,12 @@ class OpenStage:
         StageError
             If the stage does not declare the key, or there is no such setting.
         """
-        if self.origin is Origin.PIPELINE and not _covers(self._settings, key):
+        if self.origin is Origin.PIPELINE and not covers(self._settings, key):
             raise StageError(
                 f"Stage '{self.name}' reads the setting '{key}', which dvc.yaml does not declare. Write the key literally, as in `stage.settings(\"{key}\")`, and run `nbship sync`."
             )
         with _own_reads():
-            return _setting(load(self._root), key)
+            return setting_of(load(self._root), key)
 
     def metrics(self, values: Mapping[str, Any], *, key: str = "metrics") -> Path:
         """Write metrics as the JSON product `key`; `dvc metrics` shows nested mappings with dotted names."""
@@ -88,6 +90,20 @@ class OpenStage:
         path = self.product[key]
         write_whole(path, canonical_json(content), durable=True)
         return path
+
+    def history(self, stage: str) -> list[RunRecord]:
+        """Return the run records of a stage on this machine, the oldest first: time and memory, which no product holds."""
+        with _own_reads():
+            return [each for each in read_records(load(self._root).state / RUNS) if each.stage == stage]
+
+    def log_measurements(self, measurements: Iterable[Mapping[str, Any]]) -> None:
+        """Append what was measured on this machine, such as latencies, to `measurements.jsonl` in the state folder.
+
+        Products hold only what follows from the inputs, so that the same inputs give the same bytes.
+        """
+        line = {"stage": self.name, "time": datetime.now(UTC).isoformat(), "measurements": list(measurements)}
+        with _own_reads():
+            append_line(load(self._root).state / MEASUREMENTS, line)
 
     def provenance(self) -> Provenance:
         """Return the provenance of the stage and those before it: parameters, and digests of data, notebooks, code and lock."""
@@ -177,10 +193,21 @@ def _from_cell(
             kind="upstream stage",
         ),
         product=Paths.read(given["product"], kind="product", create_folders=True),
-        resources=Paths.read(given["resources"], kind="resource", root=context.root),
+        resources=Paths.read(_tracked(given["resources"]), kind="resource", root=context.root),
         params={key: variables[key] for key in context.params if key in variables},
         _root=context.root,
         _settings=context.settings,
+    )
+
+
+def _tracked(resources: object) -> object:
+    """Return resources with what `.dvc` files track: bare Ploomber gives the path as pipeline.yaml has it."""
+    from ..dvcstore import tracked_path
+
+    return (
+        {key: tracked_path(Path(path)) for key, path in resources.items()}
+        if isinstance(resources, Mapping)
+        else resources
     )
 
 
@@ -229,16 +256,3 @@ def _pipeline(project: Project) -> Pipeline:
     from ..pipeline import read_pipeline
 
     return read_pipeline(project)
-
-
-def _covers(declared: tuple[str, ...], key: str) -> bool:
-    return any(key == known or key.startswith(f"{known}.") for known in declared)
-
-
-def _setting(project: Project, key: str) -> Any:
-    import msgspec
-
-    try:
-        return value_at(msgspec.to_builtins(project.settings), key)
-    except KeyError:
-        raise StageError(f"'nbship.yaml' does not have the setting '{key}'. Add it there.") from None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..dvcstore import find_repository
+from ..dvcstore import find_repository, tracked_path
 from ..errors import NotebookError, ParameterError, PipelineError
 from ..project import Project, Value, read_params, type_problem
 from .file_index import FileIndex, index_of
@@ -200,7 +200,7 @@ def _resources(project: Project, given: Mapping[str, Any], where: str) -> Mappin
         raise PipelineError(
             f"{where} in pipeline.yaml has 'resources_' that are not a mapping. Write 'name: path' lines."
         )
-    return {key: _resource(project, path, where) for key, path in resources.items()}
+    return {key: tracked_path(_resource(project, path, where)) for key, path in resources.items()}
 
 
 def _resource(project: Project, path: object, where: str) -> PurePosixPath:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_write import replacing, write_if_changed, write_whole
-from ..dvcstore import read_lock
+from ..dvcstore import create_empty_folders, read_lock
 from ..errors import PipelineError
 from ..file_locks import changing
 from ..project import Project, Value, render_params, same
@@ -91,6 +91,9 @@ def sync(
         result.written += _copy_cells_to_params(project)
         project, plans = Project(project.root, project.settings), None
     pipeline, planned = plans or (read_pipeline(project), None)
+    create_empty_folders(
+        project.root, (path for stage in pipeline.stages.values() for path in stage.resources.values())
+    )
     path, derived = project.root / "dvc.yaml", render(derive(project, pipeline, planned))
     if not path.is_file() or path.read_bytes() != derived.encode():
         reject_hand_written(path)

@@ -8,6 +8,7 @@ from .data_settings import ColumnSection, DataSection, SourceSection
 from .data_values import REFERENCE
 from .database_urls import database_file, is_url, is_valid_url, shown_url, without_passwords
 from .folder import Project, find_root, find_settings, load
+from .gate_settings import ExpectationSection, GatesSection
 from .overrides import set_params
 from .params import Value, read_params, render_params, same, type_problem
 from .plain_yaml import TYPED_STRING, NotPlainError, parse_plain
@@ -26,6 +27,8 @@ __all__ = [
     "AppSection",
     "ColumnSection",
     "DataSection",
+    "ExpectationSection",
+    "GatesSection",
     "NotPlainError",
     "Phrase",
     "Project",

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import SettingsError
 from .data_settings import DataSection
+from .gate_settings import GatesSection
 
 __all__ = [
     "AlertRule",
@@ -257,6 +258,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelSection = ModelSection()
     models: dict[str, ModelSection] = {}
     slices: list[str] = []
+    gates: GatesSection = GatesSection()
     serving: ServingSection = ServingSection()
     release: ReleaseSection = ReleaseSection()
     log: LogSection = LogSection()

@@ -31,8 +31,6 @@ _ONE_UNDERSCORE = re.compile(rf"NBSHIP_({'|'.join(_OVERRIDABLE).upper()})_([A-Z]
 _WITHOUT_PROJECT = ("serving", "release", "log", "project.timezone")
 # What they hold that a project alone applies.
 _WITH_PROJECT = ("release.approvers",)
-# Sections for a later version: no code reads them yet, so a value is an error.
-_PLANNED = ("gates",)
 
 
 def read_settings(path: Path, *, in_project: bool = True) -> Settings:
@@ -147,10 +145,6 @@ def _reject_unknown(key: str, value: Any, kind: Any) -> None:
 
 
 def _reject_unknown_key(name: str, section: str, known: Mapping[str, Any]) -> None:
-    if name in _PLANNED and not section:
-        raise SettingsError(
-            f"'nbship.yaml' has the key '{name}', which this version of nbship does not read. Remove it."
-        )
     if name not in known:
         where = f"{section}." if section else ""
         near = nearest(name, known)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from ..gate_warning import no_gate
+
 __all__ = ["build", "signature"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -57,6 +59,7 @@ def build(
         click.echo(
             f"Built package '{name}', version {made.version}, in '{folder}'. Test it with `nbship verify {folder}`."
         )
+    click.echo(no_gate(name), err=True)
 
 
 @click.command()

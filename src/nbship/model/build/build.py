@@ -106,7 +106,7 @@ def build_package(
         If there are too few golden rows, the estimator is not a fitted one, or it cannot be stored.
     """
     if verdict is not None and not verdict.get("passed"):
-        reasons = "; ".join(map(str, verdict.get("reasons", ()))) or "no reason given"
+        reasons = "; ".join(str(each).rstrip(".") for each in verdict.get("reasons", ())) or "no reason given"
         raise GateError(f"The gate rejected model '{name}': {reasons}. No package was built.")
     if signature is None:
         raise SignatureError(f"Model '{name}' has no signature. Infer one: model.Signature.infer(training_frame).")

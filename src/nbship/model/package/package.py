@@ -53,6 +53,8 @@ class Acceptance:
         Metric -> value on held-out rows.
     tables, nodes, onnx
         Why the model has not this faster backend, if it was tried.
+    verdict
+        The verdict of the gate; empty if no gate judged the model.
     """
 
     example: Mapping[str, Any] | None = None
@@ -60,6 +62,7 @@ class Acceptance:
     tables: str | None = None
     nodes: str | None = None
     onnx: str | None = None
+    verdict: Mapping[str, Any] | None = None
 
 
 class Package:
