@@ -15,7 +15,7 @@ def no_gate(name: str) -> str:
     >>> no_gate("credit")[:38]
     "Warning: No gate judged model 'credit'"
     """
-    return f"Warning: No gate judged model '{name}': it was compared neither with a baseline nor with the model in production. Add a stage with `gate.judge`, and pass its verdict to `build_package`."
+    return f"Warning: No gate judged model '{name}'. Add a stage with `gate.judge`, and pass its verdict to `build_package`."
 
 
 def ungated(packages: Mapping[str, Path]) -> Iterator[str]:

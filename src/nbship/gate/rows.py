@@ -72,7 +72,7 @@ def without_lookups(signature: Signature) -> Signature:
     """Return a signature whose fields all come with the rows.
 
     >>> from nbship.model import Field
-    >>> without_lookups(Signature((Field("x", "int", lookup="table", optional=True),)))["x"].lookup is None
+    >>> without_lookups(Signature((Field("x", "int", lookup="t", optional=True, nullable=True),)))["x"].lookup is None
     True
     """
     return replace(signature, inputs=tuple(replace(field, lookup=None) for field in signature.inputs))
