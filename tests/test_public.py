@@ -154,6 +154,7 @@ PUBLIC = {
         "fetch_version",
         "is_behind",
         "locate",
+        "mirror",
         "open_registry",
         "pin",
         "pin_path",

@@ -119,8 +119,8 @@ def test_what_was_in_production_at_a_time(root: Path, call: Call) -> None:
         found = json.loads(call(root, "show", "--at", time, "--json")[1])
         assert (found["version"] or {}).get("version") == version, time
     out = call(root, "show", "--at", "2026-01-16T09:00")[1]
-    assert out.startswith("At 2026-01-16 09:00 EST (America/New_York), small@v1.1.0 was in 'production'.\n")
-    assert "2026-01-15 07:00 EST, until 2026-01-25 07:00 EST" in out
+    assert out.startswith("At 2026-01-16 09:00:00 EST (America/New_York), small@v1.1.0 was in 'production'.\n")
+    assert "2026-01-15 07:00:01 EST, until 2026-01-25 07:00:00 EST" in out
     assert "promoted  Alice: number 2" in out
     assert "no version of 'small' was in 'production'" in call(root, "show", "--at", "2025-12-31")[1]
     assert "'yesterday' is not a time. Write it such as" in call(root, "show", "--at", "yesterday")[2]
@@ -187,7 +187,7 @@ def test_show_explains_a_version(root: Path, call: Call) -> None:
     assert out.startswith("small@v1.0.0  in production\n")
     for part in (
         "Alice <alice@example.com>",
-        "passed, 2 checks: all 2 checks passed",
+        "passed: all 2 checks passed",
         "auc 0.71, brier 0.2",
         "data/rows.csv abababababab",
         "notebooks/train.ipynb",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from commands import run
 from registries import Call, commit_package, git
+from servers import running
 from signers import write_key
 
 from nbship.cli import main
@@ -18,6 +19,8 @@ from nbship.inference import find_deployment
 from nbship.model.package import read_files
 from nbship.project import load
 from nbship.registry import fetch_version, locate, open_registry, pin, pin_path, read_pin
+from nbship.serving import application_of
+from nbship.serving.supervisor import worker
 
 
 def promoted(root: Path, call: Call, number: int = 1) -> str:
@@ -126,20 +129,30 @@ def test_commands_take_a_version_of_the_registry(
         find_deployment(model="smal@v1.0.0")
 
 
-def test_answers_carry_digest_and_tag(root: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_responses_carry_digest_and_tag(root: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = promoted(root, call)
     monkeypatch.chdir(root)
     row = {"at": "2026-01-05T10:00:00Z", "line": "a", "size": 3, "weight": 9.5}
-    for name, expected in (
-        ("small@v1.0.0", {"version": digest[:12], "tag": "v1.0.0"}),
-        ("small", {"version": digest[:12]}),
+    registered, own = {"version": digest[:12], "tag": "v1.0.0"}, {"version": digest[:12]}
+    located = find_deployment(model="small#production")
+    # A worker process gets path and tag from its supervisor.
+    for name, value in (
+        ("PACKAGE", located.package),
+        ("DIGEST", digest),
+        ("TAG", located.tag),
+        ("MODEL", "small#production"),
     ):
-        logged = find_deployment(model=name).open_logged(mode="import")
-        pending = logged.begin([row])
-        pending.wait()
-        (found,) = pending.responses()
-        logged.log.close()
-        assert {key: found[key] for key in ("version", "tag") if key in found} == expected
+        monkeypatch.setenv(f"NBSHIP_{name}", str(value))
+    for service, expected in (
+        (application_of(located), registered),
+        (worker(), registered),
+        (application_of(find_deployment(model="small")), own),
+    ):
+        with running(service) as client:
+            for found in (client.post("/predict", json=row).json(), client.get("/version").json()):
+                assert {key: found[key] for key in ("version", "tag") if key in found} == expected
+            schema = client.get("/openapi.json").json()["components"]["schemas"]
+            assert "tag" in schema["Prediction"]["properties"]
 
 
 def test_a_signed_package_comes_with_its_signature(

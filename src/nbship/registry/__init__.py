@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .contents import fetch_version, read_version
     from .history import PRODUCTION, Assignment, Event, History, Version
     from .locating import Located, locate
+    from .mlflow_mirror import mirror
     from .pins import Pin, behind_pins, is_behind, pin, pin_path, read_pin
     from .promotion import archive, promote, roll_back
     from .publishing import Published
@@ -57,6 +58,7 @@ __all__ = [
     "fetch_version",
     "is_behind",
     "locate",
+    "mirror",
     "open_registry",
     "pin",
     "pin_path",

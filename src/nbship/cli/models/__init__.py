@@ -8,6 +8,7 @@ from ..groups import SuggestingGroup
 from .changing import archive, pin, promote, register, rollback
 from .comparing import compare
 from .listing import list_command, search
+from .mirroring import mirror
 from .releasing import release
 from .showing import show
 
@@ -30,5 +31,5 @@ def command() -> None:
     """
 
 
-for each in (register, list_command, show, promote, rollback, release, compare, search, archive, pin):
+for each in (register, list_command, show, promote, rollback, release, compare, search, archive, pin, mirror):
     command.add_command(each)

@@ -83,16 +83,16 @@ def _show_at(registry: Registry, history: History, alias: str, time: datetime, *
             json.dumps({**about, "version": content, "since": event_json(found.event) if found else None}, indent=2)
         )
         return
-    when = f"At {time_text(time, zone)}{'' if zone.key == 'UTC' else f' ({zone.key})'}"
+    when = f"At {time_text(time, zone, seconds=True)}{'' if zone.key == 'UTC' else f' ({zone.key})'}"
     if found is None or version is None:
         click.echo(f"{when}, no version of '{history.model}' was in '{alias}'.")
         return
     made = history.assignments[alias]
     later = made[made.index(found) + 1 :]
-    until = f", until {time_text(later[0].event.time, zone)}" if later else ", and is still"
+    until = f", until {time_text(later[0].event.time, zone, seconds=True)}" if later else ", and is still"
     click.echo(f"{when}, {version} was in '{alias}'.")
     click.echo("\n".join(lines_of([
-        ("since", f"{time_text(found.event.time, zone)}{until}"), (_deed(found), f"{found.event.who}: {found.event.why}"),
+        ("since", f"{time_text(found.event.time, zone, seconds=True)}{until}"), (_deed(found), f"{found.event.who}: {found.event.why}"),
         ("package", version.package.short if version.package else ""), ("commit", version.commit[:12]),
     ])))  # fmt: skip
 
@@ -203,7 +203,7 @@ def _gate(version: Version) -> str:
     gate = version.gate
     if gate is None or gate.verdict == "none":
         return gate_word(gate)
-    return f"{gate.verdict}, {counted(gate.checks, 'check')}: {listed(gate.reasons, most=3, separator='; ')}"
+    return f"{gate.verdict}: {listed(gate.reasons, most=3, separator='; ') or counted(gate.checks, 'check')}"
 
 
 def _approver(registry: Registry, history: History, assignment: Assignment) -> str:

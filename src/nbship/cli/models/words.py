@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
 __all__ = ["as_json", "event_json", "figures", "gate_word", "lines_of", "number", "table", "time_text", "when_fetched"]
 
+_USUAL = ("auc", "mae", "rmse", "r2", "brier", "log_loss", "calibration_error", "accuracy")
 
-def time_text(time: datetime, zone: ZoneInfo) -> str:
+
+def time_text(time: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
     """Return a time in the project's zone, with the zone's short name."""
-    return f"{time.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    return f"{time.astimezone(zone):{'%Y-%m-%d %H:%M:%S %Z' if seconds else '%Y-%m-%d %H:%M %Z'}}"
 
 
 def number(value: Any) -> str:
     """Return a number with four digits after the point, or a shorter one, or another value as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if float(value).is_integer() else f"{value:.4g}"
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:.4g}"
 
 
 def figures(metrics: Mapping[str, float], *, most: int = 4) -> str:
-    """Return metrics in one line."""
-    return ", ".join(f"{name} {number(value)}" for name, value in list(metrics.items())[:most])
+    """Return metrics in one line, the usual ones first."""
+    names = [*(name for name in _USUAL if name in metrics), *(name for name in metrics if name not in _USUAL)]
+    return ", ".join(f"{name} {number(metrics[name])}" for name in names[:most])
 
 
 def gate_word(gate: GateReport | None) -> str:

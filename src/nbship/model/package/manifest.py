@@ -30,6 +30,8 @@ MANIFEST = "MANIFEST.json"
 # Since format 2, `reference.parquet` has counts by period.
 FORMAT = 2
 _READABLE = (1, FORMAT)
+# A file that MLflow adds to a package that it loads from its registry; it is never read.
+_OF_MLFLOW = "registered_model_meta"
 # The largest size of a file, in bytes; a package with a larger one is rejected before it is read into memory.
 _LARGEST = 4 << 30
 
@@ -139,7 +141,7 @@ def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     present = {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
+        if (path.is_symlink() or not path.is_dir()) and path != folder / _OF_MLFLOW
     }
     # A link, or a file below a linked folder, has its content outside the package. The package itself may be linked.
     for name, path in present.items():
