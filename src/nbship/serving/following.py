@@ -30,10 +30,14 @@ async def follow(served: Served, follower: ReleaseFollower) -> None:
     """Swap the predictor of a service whenever its release file changes.
 
     A file or a package that cannot be read changes nothing: the service goes on with what it has, and logs the reason once.
-    Nothing of the service waits while a package is loaded, nor while the file's disk hangs.
+    Nothing of the service waits while a package is loaded, nor while the file's disk hangs. A canary that does harm is ended.
     """
     while True:
         await asyncio.sleep(_INTERVAL_SECONDS)
+        if (judged := await asyncio.to_thread(follower.judge)) is not None:
+            predictor, reason = judged
+            served.swap(predictor)
+            _LOGGER.warning("The canary is ended: %s", reason)
         try:
             if not await asyncio.to_thread(follower.changed):
                 continue

@@ -6,6 +6,7 @@ from .canary import Canary
 from .follower import ReleaseFollower
 from .judge import CanaryJudge, CanaryLimits, CanaryVerdict, Requests
 from .release_file import CanaryRelease, Release, ReleasedVersion, package_of, publish_release, read_release
+from .watch import CanaryWatch, Observed
 
 __all__ = [
     "Canary",
@@ -13,6 +14,8 @@ __all__ = [
     "CanaryLimits",
     "CanaryRelease",
     "CanaryVerdict",
+    "CanaryWatch",
+    "Observed",
     "Release",
     "ReleaseFollower",
     "ReleasedVersion",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +14,7 @@ import msgspec
 from ...errors import InputFailure, InvalidInputError, SignatureError
 from ...prediction_log import keys_of, store_row
 from ...predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
+from .watch import CanaryWatch, Observed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +42,8 @@ class Canary:
         Two predictors of one model name, with the same inputs, keys and outputs.
     share
         The challenger's share of the keys, from 0 to 1.
+    watch
+        Notes what both predict; None if nothing does.
 
     Raises
     ------
@@ -49,6 +54,7 @@ class Canary:
     champion: Predictor
     challenger: Predictor
     share: float
+    watch: CanaryWatch | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
@@ -88,7 +94,9 @@ class Canary:
         InvalidInputError
             With all invalid fields of all rows.
         """
-        chosen = [self._is_challenged(row) for row in rows]
+        keys = [self._key(row) for row in rows]
+        below = 0.0 if self.watch is not None and self.watch.ended else self.share * 2**64
+        chosen = [key is not None and key < below for key in keys]
         outputs: list[dict[str, Any]] = [{}] * len(rows)
         models: list[ModelId] = [self.champion.models[0]] * len(rows)
         failures: list[InputFailure] = []
@@ -96,11 +104,19 @@ class Canary:
             numbers = [number for number, each in enumerate(chosen) if each == challenged]
             if not numbers and (rows or challenged):
                 continue
+            started = time.perf_counter()
             try:
                 predicted = predictor.predict_records([rows[number] for number in numbers])
             except InvalidInputError as error:
                 failures += [_at(failure, numbers) for failure in error.failures]
                 continue
+            except Exception:
+                self._note([keys[number] for number in numbers], challenged, started)
+                if self.watch is not None:
+                    self.watch.check()
+                raise
+            if self.watch is not None:
+                self._note([keys[number] for number in numbers], challenged, started, predicted)
             for number, output, model in zip(numbers, predicted.outputs, predicted.models, strict=True):
                 outputs[number], models[number] = output, model
         if failures:
@@ -111,16 +127,31 @@ class Canary:
         """Return None for each record: its key decides which model predicts it."""
         return [None] * len(records)
 
-    def _is_challenged(self, row: Mapping[str, Any]) -> bool:
+    def _note(
+        self, keys: Sequence[int | None], challenged: bool, started: float, predicted: RecordPredictions | None = None
+    ) -> None:
+        known = [key for key in keys if key is not None]
+        if self.watch is None or len(known) < len(keys) or not keys:
+            return
+        milliseconds = 1000 * (time.perf_counter() - started)
+        scores = [output[self._score] for output in predicted.outputs] if predicted and self._score else ()
+        self.watch.note(Observed(known, challenged, predicted is None, milliseconds, scores))
+
+    @cached_property
+    def _score(self) -> str:
+        """The name of the output that is a probability or a value; empty if there is none."""
+        kinds = {output.kind: name for name, output in self.champion.package.signature.output_columns.items()}
+        return kinds.get("probability") or kinds.get("value") or ""
+
+    def _key(self, row: Mapping[str, Any]) -> int | None:
+        """Return the hash of a row's key, of 64 bits; None for an invalid row, which the champion rejects."""
         signature = self.champion.package.signature
         try:
             key = keys_of(row, signature, salt=b"") or store_row(row, signature, salt=b"").inputs
         except (ValueError, TypeError, AttributeError, KeyError, OverflowError, msgspec.MsgspecError):
-            # The row is invalid; the champion raises the error that names the field.
-            return False
+            return None
         salt = self.challenger.models[0].digest.encode()[:64]
-        number = int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=salt, digest_size=8).digest())
-        return number < self.share * 2**64
+        return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=salt, digest_size=8).digest())
 
 
 def _contract(package: Package) -> object:

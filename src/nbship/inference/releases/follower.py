@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from ...errors import ReleaseError
+from ...errors import FileLockError, ReleaseError
 from ...predictor import PackagePredictor, Predictor
 from .canary import Canary
-from .release_file import Release, ReleasedVersion, package_of, read_release
+from .release_file import Release, ReleasedVersion, end_canary, package_of, read_release
+from .watch import CanaryWatch
 
 __all__ = ["ReleaseFollower"]
 
@@ -35,6 +37,7 @@ class ReleaseFollower:
     def __init__(self, path: Path, load: Callable[[Path, str], PackagePredictor]) -> None:
         self.path, self._load = path, load
         self.release: Release | None = None
+        self._predictor: Predictor | None = None
         self._loaded: dict[str, PackagePredictor] = {}
         self._seen: tuple[int, int, int] | None = None
 
@@ -63,9 +66,28 @@ class ReleaseFollower:
         champion = self._version(release.production)
         predictor: Predictor = champion
         if release.canary is not None:
-            predictor = Canary(champion, self._version(release.canary.version), release.canary.share)
-        self.release = release
+            predictor = Canary(
+                champion,
+                self._version(release.canary.version),
+                release.canary.share,
+                CanaryWatch(release.canary.share),
+            )
+        self.release, self._predictor = release, predictor
         return predictor
+
+    def judge(self) -> tuple[Predictor, str] | None:
+        """Return the predictor to use from now on and why, if the canary of this service does harm; None if not.
+
+        The canary is ended in the release file too, for all services; one that cannot be written is left as it is.
+        """
+        canary = self._predictor
+        if not isinstance(canary, Canary) or canary.watch is None or (reason := canary.watch.check()) is None:
+            return None
+        assert self.release is not None
+        self._predictor = canary.champion
+        with suppress(ReleaseError, FileLockError):
+            end_canary(self.path, self.release.serial, reason)
+        return canary.champion, reason
 
     def _version(self, version: ReleasedVersion) -> PackagePredictor:
         predictor = self._loaded.pop(version.digest, None)

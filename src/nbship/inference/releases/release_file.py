@@ -22,7 +22,7 @@ from ...errors import PackageError, ReleaseError
 from ...file_locks import changing
 from ...model.package import MANIFEST, read_files, signature_path
 
-__all__ = ["CanaryRelease", "Release", "ReleasedVersion", "package_of", "publish_release", "read_release"]
+__all__ = ["CanaryRelease", "Release", "ReleasedVersion", "end_canary", "package_of", "publish_release", "read_release"]
 
 _FORMAT = 1
 _ABANDONED_SECONDS = 3600.0
@@ -67,6 +67,8 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The version beside it; None: there is none.
     stopped
         Why no predictions are made; empty: they are.
+    ended
+        Why a service ended the last canary; empty: none was.
     """
 
     model: str
@@ -75,6 +77,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     production: ReleasedVersion
     canary: CanaryRelease | None = None
     stopped: str = ""
+    ended: str = ""
     format: int = _FORMAT
 
 
@@ -172,6 +175,28 @@ def publish_release(
         )
         write_whole(file, msgspec.json.format(msgspec.json.encode(release)) + b"\n", durable=True)
     return release
+
+
+def end_canary(path: Path, serial: int, reason: str) -> bool:
+    """End the canary of a release, and record the reason; return whether the file still was that release.
+
+    Raises
+    ------
+    ReleaseError
+        If the file cannot be read or written.
+    """
+    try:
+        with changing(path) as file:
+            before = read_release(file)
+            if before.serial != serial:
+                return False
+            release = msgspec.structs.replace(
+                before, serial=serial + 1, at=datetime.now(UTC), canary=None, ended=reason
+            )
+            write_whole(file, msgspec.json.format(msgspec.json.encode(release)) + b"\n", durable=True)
+    except OSError as error:
+        raise ReleaseError(f"The release file '{path}' cannot be written: {error.strerror}.") from error
+    return True
 
 
 def _copy_package(path: Path, package: Path) -> tuple[str, str]:
