@@ -123,9 +123,7 @@ def _fsync_seconds(folder: Path) -> float:
 
 def _start(folder: Path, package: Path, record: Mapping[str, Any]) -> tuple[float, float]:
     """Return the seconds from the command to the first response, and the resident memory in MB at that time."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     words, path, body = _SERVERS["nbship, durable log"](folder, package, port, record)
     started = time.perf_counter()
     with _running(words, folder, f"http://127.0.0.1:{port}{path}", body) as server:
@@ -134,10 +132,22 @@ def _start(folder: Path, package: Path, record: Mapping[str, Any]) -> tuple[floa
         return seconds, pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
+def _free_port() -> int:
+    """Return a port that is free, as are the two after it, which MLServer takes too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
+            first.bind(("", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("", port + 1))
+                third.bind(("", port + 2))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
 def _measure(server: str, folder: Path, package: Path, record: Mapping[str, Any]) -> dict[int, tuple[float, str]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     words, path, body = _SERVERS[server](folder, package, port, record)
     script = folder / "post.lua"
     quoted = json.dumps(body).replace("\\", "\\\\").replace("'", "\\'")

@@ -68,6 +68,26 @@ def test_requests_to_a_closed_log_are_not_answered(small_package: Path, tmp_path
         logged.begin(ROWS[0])
 
 
+def test_an_error_while_a_record_is_made_is_that_of_its_request(
+    small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_log(tmp_path / "log.sqlite") as log:
+        logged = Logged(predictor.load(small_package), log)
+        submit = log.submit
+
+        def fail(entries: Any) -> Any:
+            if entries[0].trace == "1":
+                raise ValueError("no record")
+            return submit(entries)
+
+        monkeypatch.setattr(log, "submit", fail)
+        together = [logged.prepare([RECORD], trace=str(number)) for number in range(3)]
+        predict_together(together)
+        log.flush()
+        assert [type(each.error) for each in together] == [type(None), ValueError, type(None)]
+        assert all(each.is_done for each in together)
+
+
 def test_an_error_of_the_model_is_that_of_its_request(
     small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import InvalidInputError, LogError
+from ..errors import InvalidInputError
 from ..model.signature import Signature
 from ..prediction_log import PendingCommit, PredictionLog, Record, as_json, new_id, store_rejected, store_row
 from ..predictor import ModelId, Package, Predictions, Predictor, RecordPredictions
@@ -100,7 +100,7 @@ class Logged:
         """
         pending = self.prepare(rows, caller=caller, trace=trace)
         predict_together([pending])
-        if isinstance(pending.error, LogError):
+        if pending.commit is None and pending.error is not None:
             raise pending.error
         return pending
 

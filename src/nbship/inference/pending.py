@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..errors import LogError
 from ..model.signature import Signature
 from ..prediction_log import PendingCommit, PredictionLog
 from ..predictor import Package, Predictor, RecordPredictions
@@ -139,8 +138,8 @@ def _predict_one(pending: PendingPredictions) -> None:
     except Exception as error:
         try:
             pending.by.submit_rejected(pending, error, latency=_milliseconds(started))
-        except LogError as closed:
-            pending.error = closed
+        except Exception as other:
+            pending.error = other
     else:
         _submit(pending, predicted, _milliseconds(started))
 
@@ -148,7 +147,8 @@ def _predict_one(pending: PendingPredictions) -> None:
 def _submit(pending: PendingPredictions, predicted: RecordPredictions, latency: float) -> None:
     try:
         pending.by.submit(pending, predicted, latency=latency)
-    except LogError as error:
+    except Exception as error:
+        # The other requests still get their outcomes.
         pending.error = error
 
 
