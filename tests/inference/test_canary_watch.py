@@ -65,7 +65,7 @@ def asked(
 
 
 def test_an_equal_version_goes_on(pair: tuple[PackagePredictor, PackagePredictor]) -> None:
-    assert asked(pair, 6000) is None
+    assert asked(pair, 3000) is None
 
 
 def test_a_crashing_version_ends_within_some_requests(pair: tuple[PackagePredictor, PackagePredictor]) -> None:
@@ -75,7 +75,7 @@ def test_a_crashing_version_ends_within_some_requests(pair: tuple[PackagePredict
 
 
 def test_a_slow_version_ends(pair: tuple[PackagePredictor, PackagePredictor]) -> None:
-    reason = asked(pair, 2500, sleeps=0.005)
+    reason = asked(pair, 1700, sleeps=0.005)
     assert reason is not None
     assert "with answers slower than " in reason
 

@@ -108,12 +108,12 @@ def test_a_promotion_holds_though_it_cannot_be_released(root: Path, call: Call, 
 def test_a_running_service_follows_the_registry(root: Path, call: Call, release: Path, tmp_path: Path, timed: Callable[..., float]) -> None:  # fmt: skip
     registered(root, call, 2)
     call(root, "promote", "v1.0.0", "--why", "first")
-    with serving(None, tmp_path) as (url, _):
-        answer = httpx.post(f"{url}/predict", json=RECORD).json()
+    with serving(None, tmp_path) as (url, _), httpx.Client() as client:
+        answer = client.post(f"{url}/predict", json=RECORD).json()
         assert answer["tag"] == "v1.0.0"
         for words, tag in ((("promote", "v1.1.0"), "v1.1.0"), (("rollback",), "v1.0.0")):
             call(root, *words, "--why", "next")
-            assert timed(lambda tag=tag: httpx.get(f"{url}/version").json()["tag"] == tag) <= 2.0
+            assert timed(lambda tag=tag: client.get(f"{url}/version").json()["tag"] == tag) <= 2.0
 
 
 @pytest.fixture

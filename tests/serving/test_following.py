@@ -71,8 +71,18 @@ def asking(url: str, *, rate: float = 100.0) -> Iterator[list[tuple[int, Any, st
             thread.join()
 
 
+# A client of its own for each request would read the certificates of the system each time.
+CLIENT = httpx.Client(timeout=30, headers={"Connection": "close"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_client() -> Iterator[None]:
+    yield
+    CLIENT.close()
+
+
 def version_of(url: str) -> str:
-    return str(httpx.get(f"{url}/version").json()["version"])
+    return str(CLIENT.get(f"{url}/version").json()["version"])
 
 
 def check_swaps(served: Served, release: Path, packages: list[Path], *words: str, swaps: int) -> None:
@@ -116,28 +126,28 @@ def test_a_canary_gets_its_share_of_the_keys(served: Served, release: Path, smal
     one, other = (predictor.read_package(each)[0].version for each in (small_package, small_other))
     with served() as (url, _):
         publish_release(release, canary=small_other, share=0.5)
-        wait_until(lambda: f'version="{other}"' in httpx.get(f"{url}/metrics").text)
-        answers = [httpx.post(f"{url}/predict", json=record).json()["version"] for record in RECORDS]
+        wait_until(lambda: f'version="{other}"' in CLIENT.get(f"{url}/metrics").text)
+        answers = [CLIENT.post(f"{url}/predict", json=record).json()["version"] for record in RECORDS]
         assert set(answers) == {one, other}
-        assert [httpx.post(f"{url}/predict", json=record).json()["version"] for record in RECORDS] == answers
+        assert [CLIENT.post(f"{url}/predict", json=record).json()["version"] for record in RECORDS] == answers
         publish_release(release, small_other)
-        wait_until(lambda: {httpx.post(f"{url}/predict", json=each).json()["version"] for each in RECORDS} == {other})
+        wait_until(lambda: {CLIENT.post(f"{url}/predict", json=each).json()["version"] for each in RECORDS} == {other})
 
 
 def test_predictions_stop_and_start_at_the_same_address(served: Served, release: Path) -> None:
     with served() as (url, _):
         publish_release(release, stopped="The prices of May are wrong.")
-        wait_until(lambda: httpx.get(f"{url}/v2/health/ready").status_code == 503)
-        refused = httpx.post(f"{url}/predict", json=RECORDS[0])
+        wait_until(lambda: CLIENT.get(f"{url}/v2/health/ready").status_code == 503)
+        refused = CLIENT.post(f"{url}/predict", json=RECORDS[0])
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "deactivated")
         assert refused.json()["error"]["message"] == "The model makes no predictions at present: The prices of May are wrong."  # fmt: skip
-        assert httpx.get(f"{url}/v2/health/live").status_code == 200
-        feedback = httpx.post(
+        assert CLIENT.get(f"{url}/v2/health/live").status_code == 200
+        feedback = CLIENT.post(
             f"{url}/feedback", json={"key": {name: RECORDS[0][name] for name in ("at", "line")}, "label": 1}
         )
         assert feedback.status_code == 200
         publish_release(release, stopped="")
-        wait_until(lambda: httpx.post(f"{url}/predict", json=RECORDS[0]).status_code == 200)
+        wait_until(lambda: CLIENT.post(f"{url}/predict", json=RECORDS[0]).status_code == 200)
 
 
 def test_a_release_that_cannot_be_read_changes_nothing(served: Served, release: Path, small_other: Path) -> None:
@@ -148,10 +158,10 @@ def test_a_release_that_cannot_be_read_changes_nothing(served: Served, release: 
             release.write_bytes(content)
             time.sleep(0.7)
             assert version_of(url) == before
-            assert httpx.post(f"{url}/predict", json=RECORDS[0]).status_code == 200
+            assert CLIENT.post(f"{url}/predict", json=RECORDS[0]).status_code == 200
         release.unlink()
         time.sleep(0.7)
-        assert httpx.post(f"{url}/predict", json=RECORDS[0]).status_code == 200
+        assert CLIENT.post(f"{url}/predict", json=RECORDS[0]).status_code == 200
         release.write_bytes(good)
         publish_release(release, small_other)
         wait_until(lambda: version_of(url) == predictor.read_package(small_other)[0].version)
