@@ -160,7 +160,7 @@ def test_a_reading_command_says_how_old_its_tags_are(shared: tuple[Path, Path], 
     root, bob = shared
     call(root, "register")
     assert "No version is registered" in call(bob, "list")[1]
-    assert "the remote was not asked yet. --fetch asks it." in call(bob, "list")[1]
+    assert "not fetched since it was cloned. --fetch asks the remote." in call(bob, "list")[1]
     out = call(bob, "list", "--fetch")[1]
     assert "small@v1.0.0" in out
     assert "--fetch" not in out

@@ -49,7 +49,7 @@ def test_gto_shows_the_same_versions_and_aliases(released: Path, call: Call) -> 
 
 
 @pytest.mark.parametrize(
-    ("words", "number"), [(("--rev", "v1.2.0"), 3), (("--stage", "production"), 1), ((), 3)],
+    ("words", "number"), [(("--rev", "v1.2.0"), 3), (("--stage", "production"), 1)],
 )  # fmt: skip
 def test_dvc_gets_the_same_bytes(released: Path, tmp_path: Path, words: tuple[str, ...], number: int) -> None:
     run(

@@ -77,6 +77,56 @@ def test_a_tag_whose_digest_is_another_package_is_named(root: Path, call: Call) 
         locate(load(root), "small@v1.0.0")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("digest", "../../../victim"), ("dvc", "../../../../../victim.dir"), ("dvc", f"{'a' * 32}.dir\n")],
+)
+def test_a_tag_with_paths_for_digests_has_no_record(root: Path, call: Call, key: str, value: str) -> None:
+    digest = promoted(root, call)
+    victim = root / "victim.dir"
+    victim.write_text("important")
+    head, _, block = git(root, "tag", "--list", "--format=%(contents)", "small@v1.0.0").partition("\n---\n")
+    record = json.loads(block)
+    record["package"][key] = value
+    message = f"{head}\n---\n{json.dumps(record, indent=1)}"
+    git(
+        root,
+        "tag",
+        "--force",
+        "--annotate",
+        "--cleanup=verbatim",
+        "--message",
+        message,
+        "small@v1.0.0",
+        "small@v1.0.0^{commit}",
+    )
+    assert open_registry(load(root)).find("small@v1.0.0").package is None
+    located = locate(load(root), "small@v1.0.0")  # that of the commit's own lock
+    assert read_files(located.folder)[0].digest == digest
+    assert victim.read_text() == "important"
+
+
+def test_a_lock_with_a_path_for_a_digest_reads_nothing(root: Path, call: Call) -> None:
+    victim = root / "victim.dir"
+    victim.write_text("important")
+    lock = (root / "dvc.lock").read_text()
+    md5 = next(out["md5"] for out in read_lock(root / "dvc.lock")["fit"]["outs"] if out["path"] == "models/small")
+    (root / "dvc.lock").write_text(lock.replace(md5, "../../../../../victim.dir"))
+    git(root, "commit", "--quiet", "--all", "--message", "A lock of another person")
+    code, _, err = call(root, "register")
+    assert (code, "is not in DVC's cache" in err) == (1, True)
+    assert victim.read_text() == "important"
+
+
+def test_text_of_others_does_not_control_the_terminal(root: Path, call: Call) -> None:
+    call(root, "register", "--why", "\x1b[2J\x1b[1;31mall is well\x07")
+    call(root, "promote", "--why", "\x1b]0;title\x07")
+    for words in (("list",), ("show",), ("show", "small@v1.0.0"), ("show", "--at", "2999-01-01")):
+        printed = call(root, *words)[1]
+        assert "\x1b" not in printed
+        assert "\x07" not in printed
+
+
 def test_packages_travel_through_the_remote_of_dvc(shared: tuple[Path, Path], call: Call, tmp_path: Path) -> None:
     root, bob = shared
     (root / ".dvc/config").write_text(
@@ -240,4 +290,23 @@ def test_a_promotion_holds_although_the_pin_cannot_be_written(root: Path, call: 
     code, out, _ = call(root, "promote", "--why", "first")
     assert code == 0
     assert "The pinned production model is behind: The package of 'small@v1.0.0' is not in DVC's cache" in out
+    assert "Not checked: The package of 'small@v1.0.0' is not in DVC's cache." in out
     assert git(root, "tag", "--list", "*#*") == "small#production#1"
+
+
+def test_a_changed_package_is_not_promoted(root: Path, call: Call) -> None:
+    digest = promoted(root, call)
+    message = git(root, "tag", "--list", "--format=%(contents)", "small@v1.0.0").replace(digest, "0" * 64)
+    git(
+        root,
+        "tag",
+        "--force",
+        "--annotate",
+        "--cleanup=verbatim",
+        "--message",
+        message,
+        "small@v1.0.0",
+        "small@v1.0.0^{commit}",
+    )
+    code, _, err = call(root, "promote", "small@v1.0.0", "--to", "shadow", "--why", "x")
+    assert (code, "Do not use it" in err) == (1, True)

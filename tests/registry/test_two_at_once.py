@@ -94,7 +94,7 @@ def promote_at_once(both: tuple[Path, Path], number: int) -> None:
 
 
 def test_of_two_people_one_is_first_and_the_other_is_informed(both: tuple[Path, Path]) -> None:
-    for number in range(3):
+    for number in range(2):
         promote_at_once(both, number)
 
 
@@ -103,6 +103,27 @@ def test_of_two_people_one_is_first_and_the_other_is_informed(both: tuple[Path, 
 def test_of_two_people_one_is_first_in_fifty_trials(both: tuple[Path, Path]) -> None:
     for number in range(50):
         promote_at_once(both, number)
+
+
+def test_two_processes_in_one_clone_without_a_remote(root: Path, call: Call) -> None:
+    call(root, "register")
+    commit_package(root, 2)
+    call(root, "register")
+    people = [start(root, "promote", f"small@v1.{version}.0", "--why", "at once") for version in (0, 1)]
+    for process in people:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in people:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    printed = [process.communicate(timeout=120) for process in people]
+    done = [process.returncode for process in people].count(0)
+    assert len(git(root, "tag", "--list", "*#*").split()) == done >= 1, printed
+    assert all(
+        process.returncode == 0 or SECOND.fullmatch(errors)
+        for process, (_, errors) in zip(people, printed, strict=True)
+    ), printed
 
 
 def test_the_second_person_reads_who_was_first(
@@ -202,7 +223,7 @@ def complete(process: subprocess.Popen[str]) -> None:
 
 
 def test_a_killed_promotion_is_there_or_not(both: tuple[Path, Path]) -> None:
-    killed_runs(both, 4)
+    killed_runs(both, 2)
 
 
 @pytest.mark.long

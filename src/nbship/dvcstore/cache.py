@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -23,6 +24,7 @@ from .links import is_linked, link, reflink
 
 __all__ = ["Cache"]
 
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _READ_ONLY = 0o444
 _TICK = 0.012  # seconds; the coarsest clock of a Linux kernel ticks each 10 ms
 
@@ -125,6 +127,9 @@ class Cache:
             self._temporary_folder.parent.rmdir()
 
     def _is_intact_file(self, md5: str) -> bool:
+        # Lock files and listings come from others: "../x" must not lead out of the cache, least of all to be removed.
+        if not _MD5.fullmatch(md5):
+            return False
         path = self.path(md5)
         try:
             mode = path.stat().st_mode

@@ -16,7 +16,11 @@ from .dvc_remote import pull_contents
 from .git import Git
 from .history import Version
 
-__all__ = ["fetch_version", "locked_folder", "locked_outs", "read_contents", "read_version"]
+__all__ = ["MissingPackageError", "fetch_version", "locked_folder", "locked_outs", "read_contents", "read_version"]
+
+
+class MissingPackageError(RegistryError):
+    """The files of a package are in neither DVC's cache nor its remote."""
 
 
 def fetch_version(project: Project, git: Git, version: Version, folder: Path) -> Manifest:
@@ -101,7 +105,7 @@ def read_contents(project: Project, md5: str, *, where: str, pull: bool = True) 
     if not cache.is_intact(md5):
         _pull(repository.root, md5, where=where, remote=repository.remote if pull else "")
         if not cache.is_intact(md5):
-            raise RegistryError(
+            raise MissingPackageError(
                 f"The package of '{where}' is damaged in DVC's remote '{repository.remote}'. Run `dvc push` where its files are."
             )
     files = {path: cache.path(inner).read_bytes() for path, inner in cache.listing(md5).items()}
@@ -116,12 +120,12 @@ def read_contents(project: Project, md5: str, *, where: str, pull: bool = True) 
 def _pull(root: Path, md5: str, *, where: str, remote: str) -> None:
     remedy = "Run `nbship run` at its commit, which builds the same files, or `dvc push` where they are"
     if not remote:
-        raise RegistryError(f"The package of '{where}' is not in DVC's cache. {remedy}.")
+        raise MissingPackageError(f"The package of '{where}' is not in DVC's cache. {remedy}.")
     try:
         pull_contents(root, [md5])
     except PipelineError as error:
         reason = one_line(error).partition(". `dvc")[0].rstrip(".")
-        raise RegistryError(
+        raise MissingPackageError(
             f"The package of '{where}' is not in DVC's cache, and not in its remote '{remote}': {reason}. {remedy}."
         ) from error
 

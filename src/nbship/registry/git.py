@@ -182,6 +182,8 @@ class Git:
         # Each record starts with the line break that ends the one before.
         for name, kind, commit, who, email, time, message in zip(*[parts] * len(_FIELDS), strict=False):
             if kind == "tag" and commit and time:
+                # What others wrote is shown in messages: without characters that control a terminal.
+                who, email = ("".join(filter(str.isprintable, text)) for text in (who, email))
                 yield GitTag(name.lstrip("\n"), commit, who, email, datetime.fromtimestamp(int(time), UTC), message)
 
     def signed_off(self, commit: str) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from ..errors import ApprovalError, RegistryError
 from ..project import Project
 from ..text import listed
 from .approvals import approve, approvers_of, authors_of, check_approved, needs_approval, was_approved
-from .contents import locked_folder, read_contents
+from .contents import MissingPackageError, locked_folder, read_contents, read_version
 from .history import PRODUCTION, History, Version
 from .publishing import NameTakenError, Published, publish
 from .records import GateReport, PackageRecord, Record
@@ -177,10 +177,21 @@ def _prepare(project: Project, spec: str, *, push: bool) -> tuple[_Change, Versi
 
 
 def _publish(change: _Change, name: TagName, version: Version, record: Record, sentence: str) -> Published:
+    notes = _missing(change, version) if name.alias else ()
     try:
-        return change.publish(name, version, record, sentence)
+        done = change.publish(name, version, record, sentence)
     except NameTakenError as error:
         raise RegistryError(_lost(change, name, error)) from error
+    return replace(done, notes=(*done.notes, *notes))
+
+
+def _missing(change: _Change, version: Version) -> tuple[str, ...]:
+    """Return a note if the files of a version cannot be fetched here; a changed package is an error."""
+    try:
+        read_version(change.registry.project, change.registry.git, version)
+    except MissingPackageError as error:
+        return (f"Not checked: {error}",)
+    return ()
 
 
 def _lost(change: _Change, name: TagName, error: NameTakenError) -> str:

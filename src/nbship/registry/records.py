@@ -18,13 +18,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 __all__ = ["Approval", "GateReport", "PackageRecord", "Record", "read_record", "render_message"]
 
 FORMAT = 1
+# Digests become parts of paths, so a tag that holds another string has no record.
+_Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Folder = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\.dir\Z")]
+_Md5 = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{32}(\.dir)?)?\Z")]
 _START = "\n---\n{"
 _DECODER = json.JSONDecoder()
 
@@ -47,8 +51,8 @@ class PackageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     path: str
-    digest: str
-    dvc: str
+    digest: _Sha256
+    dvc: _Folder
     size: int = 0
     files: int = 0
     signature: dict[str, Any] | None = None
@@ -78,7 +82,7 @@ class GateReport(msgspec.Struct, frozen=True, omit_defaults=True):
     checks: int = 0
     reasons: list[str] = []
     path: str = ""
-    md5: str = ""
+    md5: _Md5 = ""
 
 
 class Approval(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import click
 
 from ...text import counted
 from ..options import text
-from .words import as_json, figures, gate_word, table, time_text, when_fetched
+from .words import as_json, figures, gate_word, plain, table, time_text, when_fetched
 
 if TYPE_CHECKING:
     from ...registry import History, Registry, Version
@@ -98,7 +98,7 @@ def _as_table(registry: Registry, found: Sequence[tuple[History, Version]]) -> I
             gate_word(version.gate),
             figures(version.metrics, most=2) or "-",
             time_text(version.registered.time, zone),
-            version.registered.who,
+            plain(version.registered.who),
             _short(version.registered.why),
         )
         for history, version in found
@@ -107,5 +107,5 @@ def _as_table(registry: Registry, found: Sequence[tuple[History, Version]]) -> I
 
 
 def _short(why: str) -> str:
-    line = " ".join(why.split())
+    line = plain(why)
     return line if len(line) <= _MOST_WHY else f"{line[: _MOST_WHY - 1]}…"

@@ -12,7 +12,7 @@ import click
 from ...text import counted, listed
 from ..options import text
 from .listing import fetch_option, json_option
-from .words import as_json, event_json, figures, gate_word, lines_of, number, time_text, when_fetched
+from .words import as_json, event_json, figures, gate_word, lines_of, number, plain, time_text, when_fetched
 
 if TYPE_CHECKING:
     from ...registry import Assignment, History, Registry, Version
@@ -92,7 +92,7 @@ def _show_at(registry: Registry, history: History, alias: str, time: datetime, *
     until = f", until {time_text(later[0].event.time, zone, seconds=True)}" if later else ", and is still"
     click.echo(f"{when}, {version} was in '{alias}'.")
     click.echo("\n".join(lines_of([
-        ("since", f"{time_text(found.event.time, zone, seconds=True)}{until}"), (_deed(found), f"{found.event.who}: {found.event.why}"),
+        ("since", f"{time_text(found.event.time, zone, seconds=True)}{until}"), (_deed(found), plain(f"{found.event.who}: {found.event.why}")),
         ("package", version.package.short if version.package else ""), ("commit", version.commit[:12]),
     ])))  # fmt: skip
 
@@ -129,7 +129,7 @@ def _model_lines(registry: Registry, history: History) -> Iterator[str]:
             continue
         yield f"{version} is in {alias} since {time_text(made[-1].event.time, zone)}"
         yield from lines_of([
-            (_deed(made[-1]), f"{made[-1].event.who}: {made[-1].event.why}"), ("approved by", _approver(registry, history, made[-1])),
+            (_deed(made[-1]), plain(f"{made[-1].event.who}: {made[-1].event.why}")), ("approved by", _approver(registry, history, made[-1])),
             ("ARCHIVED", f"by {version.archived.who}. Promote another version." if version.archived else ""),
             ("gate", _gate(version)), ("metrics", figures(version.metrics)),
             ("package", version.package.short if version.package else ""),
@@ -179,13 +179,13 @@ def _show_version(registry: Registry, history: History, version: Version, *, jso
     )
     click.echo(f"{version}  {state or 'in no alias'}")
     lines = [
-        ("registered", f"{time_text(event.time, zone)} by {event.who} <{event.email}>"), ("why", " ".join(event.why.split())), ("gate", _gate(version)),
+        ("registered", plain(f"{time_text(event.time, zone)} by {event.who} <{event.email}>")), ("why", plain(event.why)), ("gate", _gate(version)),
         ("report", f"{version.gate.path} (md5 {version.gate.md5})" if version.gate and version.gate.path else ""),
         ("metrics", figures(version.metrics, most=20)),
         ("package", f"{package.short}, {counted(package.files, 'file')}, {package.size / 1e6:.1f} MB" if package else "not recorded"),
         ("commit", version.commit), ("tag", event.tag),
-        *((_deed(each), f"{time_text(each.event.time, zone)}, {each.alias}, by {each.event.who}: {each.event.why}") for each in events),
-        ("archived", f"{time_text(version.archived.time, zone)} by {version.archived.who}: {version.archived.why}" if version.archived else ""),
+        *((_deed(each), plain(f"{time_text(each.event.time, zone)}, {each.alias}, by {each.event.who}: {each.event.why}")) for each in events),
+        ("archived", plain(f"{time_text(version.archived.time, zone)} by {version.archived.who}: {version.archived.why}") if version.archived else ""),
         ("data", _digests(parts.get("data", {}))), ("notebooks", listed(parts.get("notebooks", {}))), ("modules", listed(parts.get("modules", {}), most=_MOST)),
         ("parameters", ", ".join(f"{name} {number(value)}" for name, value in parts.get("parameters", {}).items())),
         ("libraries", ", ".join(f"{name} {value}" for name, value in parts.get("libraries", {}).items())),

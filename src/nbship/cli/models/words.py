@@ -12,7 +12,18 @@ from ...text import counted
 if TYPE_CHECKING:
     from ...registry import Event, GateReport, History, Registry, Version
 
-__all__ = ["as_json", "event_json", "figures", "gate_word", "lines_of", "number", "table", "time_text", "when_fetched"]
+__all__ = [
+    "as_json",
+    "event_json",
+    "figures",
+    "gate_word",
+    "lines_of",
+    "number",
+    "plain",
+    "table",
+    "time_text",
+    "when_fetched",
+]
 
 _USUAL = ("auc", "mae", "rmse", "r2", "brier", "log_loss", "calibration_error", "accuracy")
 
@@ -40,6 +51,11 @@ def gate_word(gate: GateReport | None) -> str:
     return "unknown" if gate is None else "NO GATE" if gate.verdict == "none" else gate.verdict
 
 
+def plain(text: str) -> str:
+    """Return a text of another person in one line, without characters that control a terminal."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table whose columns are as wide as their widest value; the last one is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -55,7 +71,7 @@ def when_fetched(registry: Registry) -> Iterator[str]:
     elif remote:
         fetched = registry.fetched
         if fetched is None:
-            yield "As this clone has it; the remote was not asked yet. --fetch asks it."
+            yield "As this clone has it, not fetched since it was cloned. --fetch asks the remote."
         elif datetime.now(UTC) - fetched > timedelta(seconds=90):
             yield f"As this clone has it, {_age(datetime.now(UTC) - fetched)} after the last fetch. --fetch asks the remote."
 
