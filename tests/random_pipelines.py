@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 import xgboost
 from sklearn import (
+    decomposition,
     discriminant_analysis,
     dummy,
     ensemble,
+    kernel_approximation,
     linear_model,
     model_selection,
     multiclass,
@@ -141,7 +143,7 @@ def make_case(seed: int) -> Case | None:
 
 
 def make_features(random: np.random.Generator, frame: pd.DataFrame) -> list[Any]:
-    """Return the steps before the model: one ColumnTransformer with a random pipeline for each column."""
+    """Return the steps before the model: a ColumnTransformer with a pipeline for each column, then often a transformer of all."""
     parts = []
     for name in frame:
         steps: list[Any] = []
@@ -163,7 +165,11 @@ def make_features(random: np.random.Generator, frame: pd.DataFrame) -> list[Any]
             ]))  # fmt: skip
         if steps:
             parts.append((name, make_pipeline(*steps), [name]))
-    return [ColumnTransformer(parts, sparse_threshold=float(random.choice([0.0, 0.3])))]
+    mixed = [decomposition.PCA(2), decomposition.TruncatedSVD(2), prep.Normalizer(), prep.PolynomialFeatures(2), kernel_approximation.RBFSampler(n_components=20, random_state=0), prep.StandardScaler(with_mean=False)]  # fmt: skip
+    return [
+        ColumnTransformer(parts, sparse_threshold=float(random.choice([0.0, 0.3]))),
+        *([random.choice(mixed)] if random.random() < 0.25 else []),
+    ]
 
 
 def make_model(random: np.random.Generator, target: str) -> Any:
@@ -176,6 +182,8 @@ def make_model(random: np.random.Generator, target: str) -> Any:
             ensemble.GradientBoostingRegressor(n_estimators=5), ensemble.AdaBoostRegressor(n_estimators=4, random_state=0), ensemble.BaggingRegressor(n_estimators=3, random_state=0),
             svm.SVR(), neighbors.KNeighborsRegressor(), tree.DecisionTreeRegressor(), neural_network.MLPRegressor((4,), max_iter=20, random_state=0),
             TransformedTargetRegressor(linear_model.Ridge(), transformer=prep.StandardScaler()), dummy.DummyRegressor(),
+            ensemble.GradientBoostingRegressor(n_estimators=5, init=linear_model.Ridge()), linear_model.TweedieRegressor(power=0, link="log"),
+            neural_network.MLPRegressor((4, 3), activation="tanh", max_iter=20, random_state=0), linear_model.QuantileRegressor(),
             ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", tree.DecisionTreeRegressor(max_depth=3))]),
             *boosters("Regressor"),
         ]  # fmt: skip
@@ -198,6 +206,8 @@ def make_model(random: np.random.Generator, target: str) -> Any:
         ensemble.VotingClassifier([("a", logistic), ("b", tree.DecisionTreeClassifier(max_depth=3))], voting=str(random.choice(["soft", "hard"]))),
         CalibratedClassifierCV(logistic, cv=2), CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=3), cv=2, method="isotonic"), dummy.DummyClassifier(strategy="prior"),
         multiclass.OneVsRestClassifier(logistic), multiclass.OneVsOneClassifier(logistic),
+        ensemble.GradientBoostingClassifier(n_estimators=5, init=logistic), discriminant_analysis.QuadraticDiscriminantAnalysis(reg_param=0.1),
+        naive_bayes.BernoulliNB(), neural_network.MLPClassifier((4, 3), activation="logistic", max_iter=20, random_state=0),
     ]  # fmt: skip
     # XGBoost takes classes from 0 on.
     options += [
@@ -319,17 +329,19 @@ def _like(column: pd.Series, values: list[Any]) -> pd.Series:
     )
 
 
-def compare(case: Case, model: PackagePredictor, rows: pd.DataFrame, *, bound: float) -> dict[str, int]:
+def compare(case: Case, model: PackagePredictor, rows: pd.DataFrame) -> dict[str, int]:
     """Compare a package with its estimator, row by row; return how many rows were answered, rejected and both.
 
     A row that the package answers must have the estimator's answer; one that the estimator rejects, or answers with a
     number that is not finite, must be rejected.
     """
     counts = {"answered": 0, "rejected": 0, "rejected by both": 0}
-    valid = _answered(model, rows)
+    bound = model.model.bound
+    valid, asked = _answered(model, rows), ask_rows(case.estimator, rows)
     for row in range(len(rows)):
         one = rows.iloc[[row]].reset_index(drop=True)
-        expected = ask(case.estimator, one)
+        # Every fifth row is also asked for alone.
+        expected = ask(case.estimator, one)[0] if row % 5 == 0 else asked[row]
         given = valid.get(row)
         if given is None:
             counts["rejected by both" if expected is None else "rejected"] += 1
@@ -363,16 +375,41 @@ def _answered(model: PackagePredictor, rows: pd.DataFrame) -> dict[int, dict[str
     return {}
 
 
-def ask(estimator: Any, row: pd.DataFrame) -> dict[str, Any] | None:
-    """Return the estimator's answer for one row, by the names of the package's outputs; None if it has none."""
+def ask_rows(estimator: Any, rows: pd.DataFrame) -> list[dict[str, Any] | None]:
+    """Return the estimator's answer for each row: for all of them together, or for halves if it rejects one of them."""
+    found = ask(estimator, rows)
+    if len(rows) == 1 or None not in found:
+        return found
+    middle = len(rows) // 2
+    return [
+        each
+        for half in (rows.iloc[:middle], rows.iloc[middle:])
+        for each in ask_rows(estimator, half.reset_index(drop=True))
+    ]
+
+
+def ask(estimator: Any, rows: pd.DataFrame) -> list[dict[str, Any] | None]:
+    """Return the estimator's answer for each row, by the names of the package's outputs; None if it has none."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            predicted = estimator.predict(row)
-            likely = estimator.predict_proba(row) if hasattr(estimator, "predict_proba") else None
+            predicted = estimator.predict(rows)
+            likely = estimator.predict_proba(rows) if hasattr(estimator, "predict_proba") else None
     except (ValueError, TypeError, catboost.CatBoostError, lightgbm.basic.LightGBMError):
-        return None
-    labels = np.asarray(predicted.todense() if hasattr(predicted, "todense") else predicted).reshape(1, -1)[0].tolist()
+        return [None] * len(rows)
+    labels = np.asarray(predicted.todense() if hasattr(predicted, "todense") else predicted).reshape(len(rows), -1)
+    return [
+        _outputs(
+            estimator,
+            labels[row].tolist(),
+            [each[[row]] for each in likely] if isinstance(likely, list) else None if likely is None else likely[[row]],
+        )
+        for row in range(len(rows))
+    ]
+
+
+def _outputs(estimator: Any, labels: list[Any], likely: Any) -> dict[str, Any] | None:
+    """Return the outputs of a row, given its labels and its probabilities; None if one is not finite."""
     classes = getattr(estimator, "classes_", None)
     if classes is None or len(classes) == 0:
         return {"value": float(labels[0])} if np.isfinite(labels[0]) else None

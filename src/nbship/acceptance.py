@@ -68,7 +68,7 @@ def prove(path: Path | str, *, other_versions: bool = False) -> Iterator[Proof]:
     yield Proof("versions", f"{', '.join(named)}: {checked}")
     golden = golden_of(predictor)
     yield _prove_backend(predictor, golden, other_versions=other_versions)
-    yield from accept(predictor, golden, within=BOUND[predictor.backend] if other_versions else 0.0)
+    yield from accept(predictor, golden, within=predictor.model.bound if other_versions else 0.0)
 
 
 def _prove_backend(predictor: PackagePredictor, golden: pd.DataFrame, *, other_versions: bool) -> Proof:
@@ -110,7 +110,7 @@ def load_proven(manifest: Manifest, files: Mapping[str, bytes], *, tag: str = ""
         If it cannot be loaded; `AcceptanceError` if golden rows get other outputs.
     """
     predictor = load_files(manifest, files, other_versions=True, tag=tag)
-    for _ in accept(predictor, golden_of(predictor), within=BOUND[predictor.backend]):
+    for _ in accept(predictor, golden_of(predictor), within=predictor.model.bound):
         pass
     return predictor
 

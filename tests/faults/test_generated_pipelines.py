@@ -10,8 +10,6 @@ from shutil import rmtree
 import pytest
 from random_pipelines import compare, make_case, odd_rows, package
 
-from nbship.model.backends import BOUND
-
 pytestmark = pytest.mark.filterwarnings("ignore")
 _PARTS = 20
 
@@ -36,7 +34,7 @@ def test_packages_answer_as_their_estimators_do(part: int, full: bool, tmp_path:
                 assert "\n" not in model
                 counts["not built"] += 1
                 continue
-            counts.update(compare(case, model, odd_rows(case, seed), bound=BOUND[model.backend]))
+            counts.update(compare(case, model, odd_rows(case, seed)))
             counts[model.backend] += 1
         rmtree(tmp_path / "p")
     print(dict(counts))

@@ -31,8 +31,8 @@ def dump_arrays(arrays: Mapping[str, Any], described: Mapping[str, Any]) -> byte
     return write_zip(entries, compressed=True)
 
 
-def load_arrays(data: bytes, kind: type[T], *, path: str, version: int) -> tuple[dict[str, Any], T]:
-    """Return the arrays of a file, and their description as a value of a type; its `format` must be `version`.
+def load_arrays(data: bytes, kind: type[T], *, path: str, newest: int) -> tuple[dict[str, Any], T]:
+    """Return the arrays of a file, and their description as a value of a type; its `format` is 1 to `newest`.
 
     Raises
     ------
@@ -51,6 +51,6 @@ def load_arrays(data: bytes, kind: type[T], *, path: str, version: int) -> tuple
             if not isinstance(array, np.ndarray):
                 raise ValueError(f"its entry '{name}' is not an array")
         text = arrays.pop(_DESCRIBED).tobytes()
-        if (found := json.loads(text)["format"]) != version:
-            raise ValueError(f"its format is {found}, not {version}")
+        if (found := json.loads(text)["format"]) not in range(1, newest + 1):
+            raise ValueError(f"its format is {found}, not {' or '.join(map(str, range(1, newest + 1)))}")
     return arrays, read_json(text, kind, path=path)

@@ -278,7 +278,7 @@ def test_generated_pipelines_answer_as_the_estimator_does(seed: int, tmp_path: P
         return
     model = package(case, tmp_path / "p")
     if not isinstance(model, str):
-        assert compare(case, model, odd_rows(case, seed), bound=BOUND[model.backend])["answered"]
+        assert compare(case, model, odd_rows(case, seed))["answered"]
 
 
 @pytest.mark.parametrize(

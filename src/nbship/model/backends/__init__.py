@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .averages import INVERSES, Blend, Calibration, Member
     from .boosters import libraries_in, library_of
     from .inner import nested, steps_of
+    from .layers import Layer, Layers
     from .lookup_tables import Input, Tables, available_cores, limit_cores
     from .nodes import Nodes
     from .onnx import ABOUT, NULL, Graph, Onnx
@@ -25,6 +26,7 @@ __all__ = [
     "ABOUT",
     "BOUND",
     "FILES",
+    "FLOAT32_BOUND",
     "INVERSES",
     "NODES",
     "NULL",
@@ -36,6 +38,8 @@ __all__ = [
     "Fitted",
     "Graph",
     "Input",
+    "Layer",
+    "Layers",
     "Member",
     "Nodes",
     "Onnx",
@@ -66,5 +70,9 @@ ONNX = "model.onnx"
 # Backend -> its file; the scikit-learn backend has none but the estimator.
 FILES = {"tables": TABLES, "nodes": NODES, "onnx": ONNX}
 
-# Backend -> the largest allowed difference from scikit-learn, absolute or relative.
+# Backend -> the largest allowed difference from scikit-learn: absolute for numbers up to 1, such as probabilities, and
+# relative for larger ones.
 BOUND = {"tables": 1e-12, "nodes": 1e-12, "onnx": 1e-6, "sklearn": 1e-12}
+# For estimators whose matrix products are in float32: scikit-learn's own answers for a row, alone and among others,
+# differ by as much.
+FLOAT32_BOUND = 1e-4

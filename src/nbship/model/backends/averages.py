@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .layers import Layers
 from .lookup_tables import Input, Tables
 from .nodes import Nodes
 
@@ -104,7 +105,7 @@ class Calibration:
 class Member:
     """One of the averaged models, with its calibration and its weight."""
 
-    tables: Tables | Nodes | Blend
+    tables: Tables | Nodes | Layers | Blend
     calibration: Calibration | None = None
     weight: float = 1.0
 

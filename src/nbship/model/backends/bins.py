@@ -30,6 +30,7 @@ class TextBins:
     """
 
     def __init__(self, known: tuple[str, ...], start: int) -> None:
+        self.start = start
         self.null = start + len(known) + 1
         codes: dict[str | None, int] = {text: start + code for code, text in enumerate(known)}
         self._codes = _Codes({**codes, None: self.null})
@@ -74,7 +75,7 @@ class NumberBins:
 
     def __init__(self, cuts: Array, start: int) -> None:
         self.null = start + len(cuts) + 1
-        self._start, self._cuts = start, cuts
+        self.start, self._cuts = start, cuts
         # A list is faster, but takes 32 bytes a number.
         self._listed: Sequence[float] = cuts.tolist() if len(cuts) < _LISTED else np.ascontiguousarray(cuts).data
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -88,7 +89,7 @@ class NumberBins:
 
     def of(self, number: float) -> int:
         """Return the bin of a number."""
-        return self._start + bisect_left(self._listed, number) if number == number else self.null
+        return self.start + bisect_left(self._listed, number) if number == number else self.null
 
     def fill(self, column: Array, out: Array) -> None:
         """Write the bin of each number of a column."""
@@ -101,7 +102,7 @@ class NumberBins:
                 out += self._ends.take(out, mode="clip") < column
             # Comparisons with NaN are false, so NaN is still in the first bin.
             np.copyto(out, len(self._cuts) + 1, where=np.isnan(column))
-        out += self._start
+        out += self.start
 
     def _cells(self, numbers: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -195,9 +195,7 @@ class Tables:
         if trees is not None:
             sums = trees.sum_row(bins)
         else:
-            kinds = [object if each.is_string else np.float64 for each in self.inputs]
-            row = [np.array([value], dtype=kind) for value, kind in zip(values, kinds, strict=True)]
-            sums = self._weighted(row, np.array(bins)[:, None])[0].tolist()
+            sums = self._weigh_row(values, bins)
         return score_of_sum(sums, self.link, self.divisor)
 
     def score_each(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:
@@ -227,18 +225,51 @@ class Tables:
             if self.trees is not None and buffers is not None:
                 self.trees.sum_rows(self._binned(part), sums[rows], buffers)
             else:
-                sums[rows] = self._weighted(part, self._binned(part))
+                sums[rows] = self._weigh(part)
 
-    def _weighted(self, columns: Sequence[Array], bins: Array) -> Array:
+    @cached_property
+    def _weighing(self) -> list[tuple[TextBins | NumberBins, Array | None, float]]:
+        """For each input of a linear model: its bins, its weights if it has any, and its centre."""
         assert self.weights is not None
         assert self.centres is not None
+        return [
+            (bins, weights if weights.any() and each.cuts is not None else None, centre)
+            for each, bins, weights, centre in zip(
+                self.inputs, self._bins, self.weights, self.centres.tolist(), strict=True
+            )
+        ]
+
+    def _weigh(self, columns: Sequence[Array]) -> Array:
+        """Return the sums of a linear model, shape (rows, outputs)."""
         assert self.additions is not None
-        sums = np.repeat(self.base[None, :], bins.shape[1], axis=0)
-        for index, column in enumerate(columns):
-            sums += self.additions[bins[index]]
-            if self.inputs[index].cuts is not None and self.weights[index].any():
-                number = np.asarray(column, dtype=np.float64) - self.centres[index]
-                sums += np.where(np.isnan(number), 0.0, number)[:, None] * self.weights[index]
+        # NumPy adds long rows fast, and the short ones of the outputs slowly.
+        sums = np.repeat(self.base[:, None], len(columns[0]), axis=1)
+        found = np.empty(len(columns[0]), dtype=np.intp)
+        for column, (bins, weights, centre) in zip(columns, self._weighing, strict=True):
+            number = None if weights is None else np.asarray(column, dtype=np.float64) - centre
+            null = np.isnan(number) if number is not None else None
+            if null is not None and bins.null - bins.start == 1 and not null.any():
+                # All numbers have the same entry.
+                sums += self.additions[bins.start][:, None]
+            else:
+                bins.fill(column, found)
+                for own, entries in zip(sums, self.additions.T, strict=True):
+                    own += entries.take(found)
+            if number is not None and weights is not None:
+                number[null] = 0.0
+                for own, weight in zip(sums, weights.tolist(), strict=True):
+                    own += number * weight
+        return sums.T
+
+    def _weigh_row(self, values: Sequence[Any], bins: Sequence[int]) -> list[float]:
+        """Return the sums of one row of a linear model, bit for bit those of `_weigh`."""
+        assert self.additions is not None
+        sums: list[float] = self.base.tolist()
+        for value, index, (_, weights, centre) in zip(values, bins, self._weighing, strict=True):
+            sums = [each + entry for each, entry in zip(sums, self.additions[index].tolist(), strict=True)]
+            if weights is not None:
+                number = value - centre if value == value else 0.0
+                sums = [each + number * weight for each, weight in zip(sums, weights.tolist(), strict=True)]
         return sums
 
 

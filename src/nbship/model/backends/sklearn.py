@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -20,8 +20,9 @@ from .skops_file import load_estimator_bytes
 __all__ = ["Fitted", "input_of", "match_fitted_names"]
 
 # The number of rows that an estimator with matrix products computes together, if it compares each of them with the
-# training rows, which takes long, and if it does not.
-_SMALL_BLOCK, _BLOCK = 64, 256
+# training rows, which takes long, and if it does not; and of an estimator with few numbers, whose calls take longer
+# than its products.
+_SMALL_BLOCK, _BLOCK, _LARGE_BLOCK, _FEW_NUMBERS = 64, 256, 1024, 1 << 12
 # Up to this number of rows, one thread is faster: threads would wait longer than they work.
 _FEW = 5_000
 
@@ -33,6 +34,8 @@ class Fitted:
     ----------
     targets
         The targets of the scores.
+    narrow
+        Whether scikit-learn multiplies matrices in float32; known after the first prediction.
     """
 
     name = "sklearn"
@@ -47,7 +50,11 @@ class Fitted:
         inner = list(nested(self.estimator))
         self._leading, self._rest = _divide(self.estimator)
         self._matrix = [] if self._leading else _matrix_fields(self._rest, signature)
-        self._block = _SMALL_BLOCK if any(map(_compares_rows, inner)) else _BLOCK
+        self._block = _block_of(inner)
+        starts = [each.init_ for each in inner if _starts_in_float32(each)]
+        self.narrow = bool(starts)
+        for each in nested(starts):
+            _widen(each)
         for each in inner:
             # The threads of a forest add their trees in the order in which they finish, and so round differently.
             if getattr(each, "n_jobs", None) not in (None, 1):
@@ -63,6 +70,9 @@ class Fitted:
         The scores of a row do not depend on the other rows. The order of addition in a matrix product depends on its
         shape and memory layout, so every call of a step with matrix products has a block of the same shape, made in the
         same way. Steps before it, which calculate row by row, have all rows at once.
+
+        In float32, the order of addition also depends on the place of a row in its block, so what scikit-learn
+        multiplies in float32 is multiplied in float64 here.
         """
         from sklearn import config_context
 
@@ -74,6 +84,8 @@ class Fitted:
                 return scores_of(self.estimator, self.targets, data)
             for step in self._leading:
                 data = step.transform(data)
+            if _is_float32(data):
+                self.narrow, data = True, data.astype(np.float64)
             # The last block is filled up by repeating the last row.
             blocks = np.minimum(np.arange(-(-rows // self._block) * self._block), rows - 1).reshape(-1, self._block)
             return np.concatenate(
@@ -152,6 +164,49 @@ def _is_row_by_row(each: Any) -> bool:
         # Without a tree of neighbors, the distances come from a matrix product.
         return getattr(each, "_fit_method", "brute") != "brute"
     return kind in _ROW_BY_ROW or not isinstance(each, BaseEstimator)
+
+
+def _block_of(inner: Sequence[Any]) -> int:
+    """Return the number of rows that the estimators inside one another compute together."""
+    if any(map(_compares_rows, inner)):
+        return _SMALL_BLOCK
+    return _LARGE_BLOCK if sum(map(_numbers_of, inner)) <= _FEW_NUMBERS else _BLOCK
+
+
+def _numbers_of(each: Any) -> int:
+    """Return how many numbers an estimator holds: its arrays, or the nodes of its tree."""
+    arrays = [
+        array
+        for value in getattr(each, "__dict__", {}).values()
+        for array in (value if isinstance(value, (list, tuple)) else [value])
+    ]
+    return int(getattr(each, "node_count", 0)) + sum(
+        getattr(array, "size", 0) for array in arrays if isinstance(array, np.ndarray)
+    )
+
+
+def _starts_in_float32(each: Any) -> bool:
+    """Return whether a gradient boosting starts from an estimator with matrix products, which it gives float32 numbers."""
+    start = getattr(each, "init_", None)
+    trees = type(each).__name__.startswith("GradientBoosting")
+    return trees and start is not None and not isinstance(start, str) and not all(map(_is_row_by_row, nested(start)))
+
+
+def _widen(each: Any) -> None:
+    """Turn the float32 arrays of an estimator into float64."""
+
+    def wide(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return type(value)(map(wide, value)) if type(value) in (list, tuple) else value
+        return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype == np.float32 else value
+
+    for name, value in list(getattr(each, "__dict__", {}).items()):
+        setattr(each, name, wide(value))
+
+
+def _is_float32(data: Any) -> bool:
+    dtypes = getattr(data, "dtypes", [getattr(data, "dtype", None)])
+    return len(dtypes) > 0 and all(dtype == np.float32 for dtype in dtypes)
 
 
 def _compares_rows(each: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The model of a package as lookup tables, or as the nodes of trees, without scikit-learn and pandas."""
+"""The model of a package as lookup tables, layers, or the nodes of trees, without scikit-learn and pandas."""
 
 from __future__ import annotations
 

@@ -15,12 +15,14 @@ from ..arrays_file import dump_arrays, load_arrays
 from ..signature import Scalar
 from ..stored_files import reading
 from .averages import Blend, Calibration, Member
+from .layers import Layer, Layers
 from .lookup_tables import Input, Tables
 from .nodes import Nodes
 
 __all__ = ["About", "dump_tables", "load_tables"]
 
-FORMAT = 1
+# Format 2 is that of models with layers.
+FORMAT = 2
 _ARRAYS = ("base", "leaves", "values", "outputs", "weights", "centres", "additions")
 _NODES = ("sizes", "columns", "thresholds", "leaves", "values", "outputs", "base")
 
@@ -56,6 +58,12 @@ class _Calibration:
 
 
 @dataclass(frozen=True)
+class _Layer:
+    kind: str
+    arrays: int
+
+
+@dataclass(frozen=True)
 class _Described:
     """The description in the file, and of each member of an average."""
 
@@ -65,16 +73,22 @@ class _Described:
     members: tuple[_Described, ...] = ()
     weight: float = 0.0
     calibration: _Calibration | None = None
+    layers: tuple[_Layer, ...] = ()
     about: About | None = None
 
 
-def dump_tables(tables: Tables | Nodes | Blend, about: Mapping[str, Any]) -> bytes:
+def dump_tables(tables: Tables | Nodes | Layers | Blend, about: Mapping[str, Any]) -> bytes:
     """Return the bytes of the file; `about` is stored with the model, as JSON."""
     arrays, described = _dumped(tables)
-    return dump_arrays(arrays, {**described, "format": FORMAT, "about": about})
+    version = FORMAT if _has_layers(described) else 1
+    return dump_arrays(arrays, {**described, "format": version, "about": about})
 
 
-def _dumped(tables: Tables | Nodes | Blend) -> tuple[dict[str, Any], dict[str, Any]]:
+def _has_layers(described: Mapping[str, Any]) -> bool:
+    return "layers" in described or any(map(_has_layers, described.get("members", ())))
+
+
+def _dumped(tables: Tables | Nodes | Layers | Blend) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arrays and their description."""
     arrays: dict[str, Any] = {}
     if isinstance(tables, Blend):
@@ -100,14 +114,23 @@ def _dumped(tables: Tables | Nodes | Blend) -> tuple[dict[str, Any], dict[str, A
             f"ranks{index}": np.diff(each, axis=0, prepend=np.zeros((1, each.shape[1]), each.dtype))
             for index, each in enumerate(tables.ranks)
         }
+    elif isinstance(tables, Layers):
+        arrays["centres"] = tables.centres
+        arrays |= {f"entries{index}": each for index, each in enumerate(tables.entries)}
+        arrays |= {f"slopes{index}": each for index, each in enumerate(tables.slopes)}
+        for number, layer in enumerate(tables.layers):
+            arrays |= {f"layer{number}.{index}": each for index, each in enumerate(layer.arrays)}
     else:
         arrays |= {name: getattr(tables, name) for name in _ARRAYS if getattr(tables, name) is not None}
     arrays |= {f"cuts{index}": each.cuts for index, each in enumerate(tables.inputs) if each.cuts is not None}
     inputs = [{"name": each.name, "text": each.is_string, "known": list(each.known)} for each in tables.inputs]
-    return arrays, {"inputs": inputs, "link": tables.link, "divisor": tables.divisor}
+    described = {"inputs": inputs, "link": tables.link, "divisor": tables.divisor}
+    if isinstance(tables, Layers):
+        described["layers"] = [{"kind": each.kind, "arrays": len(each.arrays)} for each in tables.layers]
+    return arrays, described
 
 
-def load_tables(data: bytes, *, path: str) -> tuple[Tables | Nodes | Blend, About]:
+def load_tables(data: bytes, *, path: str) -> tuple[Tables | Nodes | Layers | Blend, About]:
     """Read the bytes of the file; `path` is its name in the package.
 
     Raises
@@ -115,14 +138,14 @@ def load_tables(data: bytes, *, path: str) -> tuple[Tables | Nodes | Blend, Abou
     CorruptPackageError
         If the bytes are not such a file.
     """
-    arrays, described = load_arrays(data, _Described, path=path, version=FORMAT)
+    arrays, described = load_arrays(data, _Described, path=path, newest=FORMAT)
     with reading(path):
         if described.about is None:
             raise ValueError("it does not name its classes")
         return _loaded(arrays, described), described.about
 
 
-def _loaded(arrays: Mapping[str, Any], described: _Described) -> Tables | Nodes | Blend:
+def _loaded(arrays: Mapping[str, Any], described: _Described) -> Tables | Nodes | Layers | Blend:
     if described.members:
         return Blend(tuple(_member(arrays, index, each) for index, each in enumerate(described.members)))
     inputs = tuple(
@@ -136,6 +159,21 @@ def _loaded(arrays: Mapping[str, Any], described: _Described) -> Tables | Nodes 
         nodes = Nodes(inputs, ranks, is_leaf=is_leaf, link=described.link, divisor=described.divisor, **stored)
         nodes.check()
         return nodes
+    if described.layers:
+        layers = Layers(
+            inputs,
+            centres=arrays["centres"],
+            entries=tuple(arrays[f"entries{index}"] for index in range(len(inputs))),
+            slopes=tuple(arrays[f"slopes{index}"] for index in range(len(inputs))),
+            layers=tuple(
+                Layer(each.kind, tuple(arrays[f"layer{number}.{index}"] for index in range(each.arrays)))
+                for number, each in enumerate(described.layers)
+            ),
+            link=described.link,
+            divisor=described.divisor,
+        )
+        layers.check()
+        return layers
     stored = {name: arrays[name] for name in _ARRAYS if name in arrays}
     tables = Tables(inputs, link=described.link, divisor=described.divisor, **stored)
     tables.check()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import SignatureError
-from ..backends import BOUND
 from ..package import PackagedModel
 from ..signature import Column, Output, Signature, read_rows, training_attributes
 
@@ -124,7 +123,7 @@ def disagreement(
 ) -> Disagreement | None:
     """Return the first row of a frame whose outputs by a packaged model are not the expected ones; `kind` names the rows."""
     given = model.predict(model.complete(read_rows(model.signature, frame))).columns()
-    bound = BOUND[model.backend.name]
+    bound = model.bound
     # Compare numbers before labels: a difference of probabilities says more than the label that follows from it.
     for output, values in sorted(given.items(), key=lambda each: each[1].dtype.kind != "f"):
         if output not in expected:

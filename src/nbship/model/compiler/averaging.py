@@ -9,13 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...errors import NotCompilableError
-from ..backends import INVERSES, Blend, Calibration, Member, Nodes, Tables, steps_of
+from ..backends import INVERSES, Blend, Calibration, Layers, Member, Nodes, Tables, steps_of
+from .layers import compile_layers, has_layers
 from .trace import Traced
 
 __all__ = ["compile_model"]
 
 
-CompiledModel: TypeAlias = "Tables | Nodes | Blend"
+CompiledModel: TypeAlias = "Tables | Nodes | Layers | Blend"
 Trace: TypeAlias = "Callable[[Sequence[Any]], Traced]"
 CompileOne: TypeAlias = "Callable[[Any, Traced], Tables | Nodes]"
 
@@ -54,7 +55,12 @@ def compile_model(steps: Sequence[Any], trace: Trace, compile_one: CompileOne) -
         )
     if kind == "TransformedTargetRegressor":
         return Blend((Member(_compiled(last.regressor_, before, trace, compile_one), _inverse(last.transformer_)),))
-    return compile_one(last, trace([*before, last]))
+    try:
+        return compile_one(last, trace([*before, last]))
+    except NotCompilableError:
+        if not has_layers(last):
+            raise
+        return compile_layers(before, last, trace)
 
 
 def _calibrated(each: Any, before: Sequence[Any], trace: Trace, compile_one: CompileOne) -> Member:

@@ -18,6 +18,7 @@ from ..backends import (
     ONNX,
     TABLES,
     Blend,
+    Layers,
     Nodes,
     Tables,
     dump_tables,
@@ -154,7 +155,7 @@ def _compile_large(model: FittedModel) -> tuple[bytes, float]:
     return _compared(nodes, model)
 
 
-def _compared(tables: Tables | Nodes | Blend, model: FittedModel) -> tuple[bytes, float]:
+def _compared(tables: Tables | Nodes | Layers | Blend, model: FittedModel) -> tuple[bytes, float]:
     rows = model.generate(tables.inputs, exact=tables.compares)
     most = model.difference(tables.scores([rows[each.name] for each in tables.inputs]), rows)
     return dump_tables(tables, model.about), most

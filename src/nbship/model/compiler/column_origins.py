@@ -166,9 +166,11 @@ def _scaler(transformer: Any, origins: list[Origin], sources: Sequence[Source]) 
 def _imputer(imputer: Any, origins: list[Origin], sources: Sequence[Source]) -> list[Origin]:
     if not _is_nan(imputer.missing_values):
         origins = [_marked(imputer, origin, sources[origin.source]) for origin in origins]
-    if any(_is_nan(value) for value in imputer.statistics_) and not imputer.keep_empty_features:
-        raise NotCompilableError("SimpleImputer leaves out columns that held no value")
-    return [*origins, *(_indicator(imputer.indicator_, origins, sources) if imputer.add_indicator else [])]
+    kept = origins
+    if not imputer.keep_empty_features:
+        # Columns that held no value in training are left out.
+        kept = [each for each, value in zip(origins, imputer.statistics_, strict=True) if not _is_nan(value)]
+    return [*kept, *(_indicator(imputer.indicator_, origins, sources) if imputer.add_indicator else [])]
 
 
 def _marked(imputer: Any, origin: Origin, source: Source) -> Origin:

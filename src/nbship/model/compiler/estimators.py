@@ -39,7 +39,7 @@ def read_scores(estimator: Any) -> Ensemble | Linear:
             return _forest(estimator, [estimator])
         if kind in ("BaggingClassifier", "BaggingRegressor"):
             return _bagging(estimator)
-        if kind in _CLASSIFIERS or kind in _REGRESSIONS:
+        if kind in _LIKELY or kind in _DECIDED or kind in _REGRESSIONS or kind == "TweedieRegressor":
             return _linear(estimator)
     if library_of(estimator):
         return read_booster(estimator)
@@ -48,10 +48,22 @@ def read_scores(estimator: Any) -> Ensemble | Linear:
 
 _FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
 _TREES = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
-_CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV", "LinearSVC", "RidgeClassifier", "RidgeClassifierCV")
+# Of linear classifiers: those with probabilities, and those with a decision alone.
+_LIKELY = ("LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
+_DECIDED = (
+    "LinearSVC",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "SGDClassifier",
+    "Perceptron",
+    "PassiveAggressiveClassifier",
+)
 _REGRESSIONS = {
     **dict.fromkeys(("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet"), "identity"),
     **dict.fromkeys(("ElasticNetCV", "SGDRegressor", "HuberRegressor", "LinearSVR", "BayesianRidge"), "identity"),
+    **dict.fromkeys(("ARDRegression", "Lars", "LarsCV", "LassoLars", "LassoLarsCV", "LassoLarsIC"), "identity"),
+    **dict.fromkeys(("OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "TheilSenRegressor"), "identity"),
+    **dict.fromkeys(("PassiveAggressiveRegressor", "QuantileRegressor"), "identity"),
     **dict.fromkeys(("PoissonRegressor", "GammaRegressor"), "exp"),
 }
 
@@ -153,10 +165,21 @@ def _linear(estimator: Any) -> Linear:
     kind = type(estimator).__name__
     weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64))
     base = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), len(weights))
-    if kind in _REGRESSIONS:
+    if kind not in _LIKELY and kind not in _DECIDED:
         if len(weights) > 1:
             raise NotCompilableError(f"{kind} has several outputs")
-        return Linear(weights, base, link=_REGRESSIONS[kind])
-    if not kind.startswith("LogisticRegression"):
+        return Linear(weights, base, link=_REGRESSIONS.get(kind) or _tweedie_link(estimator))
+    if (
+        hasattr(estimator, "predict_proba")
+        and kind == "SGDClassifier"
+        and (estimator.loss != "log_loss" or len(weights) > 1)
+    ):
+        raise NotCompilableError("SGDClassifier calculates probabilities by a rule of its own")
+    if not hasattr(estimator, "predict_proba"):
         return Linear(weights, base, link="decision")
     return Linear(weights, base, link="expit" if len(weights) == 1 else "softmax")
+
+
+def _tweedie_link(estimator: Any) -> str:
+    logarithmic = estimator.link == "log" or (estimator.link == "auto" and estimator.power > 0)
+    return "exp" if logarithmic else "identity"

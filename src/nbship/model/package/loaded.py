@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import InputFailure, InvalidInputError, VersionMismatchError
 from ...text import first_line
-from ..backends import FILES, Compiled
+from ..backends import BOUND, FILES, FLOAT32_BOUND, Compiled
 from ..signature import Column, Columns, OutputReader, Predictions, RecordReader, Rows, Signature, Target, read_rows
 from ..stored_files import reading
 from .code import install_code
@@ -87,6 +87,11 @@ class PackagedModel:
             if scores.shape != (2, self.score_count):
                 raise ValueError(f"it predicts {scores.shape[-1]} scores for {self.score_count} outputs")
             self._outputs.read(scores)
+
+    @property
+    def bound(self) -> float:
+        """The largest allowed difference from the estimator's own answers, relative to numbers above 1."""
+        return FLOAT32_BOUND if getattr(self.backend, "narrow", False) else BOUND[self.backend.name]
 
     @property
     def score_count(self) -> int:

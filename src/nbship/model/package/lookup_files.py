@@ -113,7 +113,7 @@ def _dump_table(name: str, table: TableSource) -> bytes:
 
 
 def _load_table(data: bytes, *, path: str) -> TableSource:
-    arrays, described = load_arrays(data, _Described, path=path, version=FORMAT)
+    arrays, described = load_arrays(data, _Described, path=path, newest=FORMAT)
     loaded: dict[str, dict[str, Any]] = {"keys": {}, "columns": {}}
     with reading(path):
         for kind, columns in loaded.items():

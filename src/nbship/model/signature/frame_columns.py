@@ -55,7 +55,9 @@ def _plain_column(field: Field, series: pd.Series[Any]) -> Column | None:
     if field.dtype == "int" and kind in "iu" and not series.isna().any():
         # The column of an extension type would become floats.
         series = series.astype("int64")
-    column = columns_of(series.to_frame(field.name))[field.name]
+    # The usual column: `columns_of` would take longer to find out what it is than to convert it.
+    usual = field.dtype == "float" and series.dtype == np.float64 and isinstance(series.dtype, np.dtype)
+    column = series.to_numpy() if usual else columns_of(series.to_frame(field.name))[field.name]
     if field.dtype == "float":
         return as_trained(field, column.astype(np.float64))
     return column.astype(np.float64) if field.nullable and field.dtype in ("int", "bool") else column
@@ -66,7 +68,8 @@ def _failures(field: Field, column: Column) -> Iterator[str]:
     if column.dtype.kind == "O":
         yield from _string_failures(field, column)
         return
-    null = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column.astype(np.float64, copy=False))
+    is_null = np.isnat if column.dtype.kind == "M" else np.isnan
+    null = is_null(column)
     if null.any() and not field.nullable:
         yield "null"
     if column.dtype.kind == "M":

@@ -69,6 +69,11 @@ def infer_fields(
 
 
 def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any], limits: bool) -> Field:
+    if not {"dtype", "categories", "open"} & stated.keys() and _is_unknown(column):
+        raise SignatureError(
+            f"Column '{name}' holds no value, so its type is unknown. Leave it out, or describe it: "
+            f"Signature.infer(…, fields={{'{name}': {{'dtype': 'category', 'open': True}}}})."
+        )
     dtype = str(stated.get("dtype") or _infer_dtype(column, name))
     found: dict[str, Any] = {"nullable": bool(column.isna().any()), **training_attributes(column, dtype)}
     if dtype == "category" and "categories" not in stated:
@@ -81,6 +86,16 @@ def _infer_field(column: pd.Series[Any], name: str, *, stated: Mapping[str, Any]
     if not stated.get("pii"):
         found["example"] = _example(column.dropna(), dtype)
     return Field(**{"title": name.replace("_", " ").capitalize(), **found, **stated, "name": name, "dtype": dtype})
+
+
+def _is_unknown(column: pd.Series[Any]) -> bool:
+    """Return whether a column has neither a value nor a type that says what its values would be."""
+    from pandas.api import types
+
+    return not column.notna().any() and (
+        types.infer_dtype(column, skipna=True) in ("empty", "string")
+        or isinstance(column.dtype, types.CategoricalDtype)
+    )
 
 
 def _infer_dtype(column: pd.Series[Any], name: str) -> str:
