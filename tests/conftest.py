@@ -76,12 +76,14 @@ def small_challenger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package with the same signature whose backend is ONNX."""
+    from sklearn.calibration import CalibratedClassifierCV
     from sklearn.impute import SimpleImputer
-    from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
 
-    network = MLPClassifier((3,), solver="lbfgs", max_iter=500, random_state=0)
-    return build_small(tmp_path_factory.mktemp("models"), classifier=make_pipeline(SimpleImputer(), network))
+    vectors = make_pipeline(SimpleImputer(), StandardScaler(), CalibratedClassifierCV(SVC(), cv=2, ensemble=False))
+    return build_small(tmp_path_factory.mktemp("models"), classifier=vectors)
 
 
 @pytest.fixture(scope="session")

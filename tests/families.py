@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from sklearn import ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
+from sklearn import discriminant_analysis, ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import PCA, FastICA, TruncatedSVD
+from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import RBFSampler
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -22,14 +25,17 @@ from sklearn.preprocessing import (
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
+    Normalizer,
     OneHotEncoder,
     OrdinalEncoder,
+    PolynomialFeatures,
     PowerTransformer,
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.random_projection import SparseRandomProjection
 from sklearn.utils.fixes import parse_version
 
 from nbship.model import Field, Signature
@@ -172,11 +178,30 @@ FAMILIES = {
     "extra trees": _of(preprocessing, lambda: ensemble.ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0), "value"),
     "support vectors": _of(preprocessing, svm.SVC, path="onnx"),
     "neighbours": _of(preprocessing, neighbors.KNeighborsClassifier, path="sklearn"),
-    "naive Bayes": _of(preprocessing, naive_bayes.GaussianNB, path="onnx"),
-    "network": _of(preprocessing, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2), path="onnx"),
+    "naive Bayes": _of(preprocessing, naive_bayes.GaussianNB),
+    "network": _of(preprocessing, lambda: neural_network.MLPClassifier((8,), max_iter=300, random_state=0, tol=1e-2)),
+    "network, three classes": _of(varied, lambda: neural_network.MLPClassifier((9, 5), activation="tanh", max_iter=300, random_state=0, tol=1e-2), "multiclass"),
+    "network, value": _of(preprocessing, lambda: neural_network.MLPRegressor(hidden_layer_sizes=(8,), activation="logistic", max_iter=300, random_state=0, tol=1e-2), "value"),
+    "naive Bayes, three classes": _of(varied, naive_bayes.GaussianNB, "multiclass"),
+    "naive Bayes of flags": _of(preprocessing, naive_bayes.BernoulliNB),
+    "naive Bayes of counts": _of(lambda: make_pipeline(preprocessing(), MinMaxScaler()), naive_bayes.MultinomialNB, "multiclass"),
+    "complements": _of(lambda: make_pipeline(preprocessing(), MinMaxScaler()), naive_bayes.ComplementNB, "multiclass"),
+    "quadratic discriminants": _of(varied, lambda: discriminant_analysis.QuadraticDiscriminantAnalysis(reg_param=0.1), "multiclass"),
+    "linear discriminants": _of(preprocessing, discriminant_analysis.LinearDiscriminantAnalysis),
+    "linear discriminants, three classes": _of(varied, discriminant_analysis.LinearDiscriminantAnalysis, "multiclass"),
+    "stochastic descent": _of(preprocessing, lambda: linear_model.SGDClassifier(loss="log_loss", random_state=0)),
+    "perceptron": _of(varied, linear_model.Perceptron, "multiclass"),
+    "tweedie": _of(preprocessing, lambda: linear_model.TweedieRegressor(power=1.5), "positive"),
+    "principal components": _of(lambda: make_pipeline(preprocessing(), PCA(4, whiten=True)), lambda: linear_model.LogisticRegression(max_iter=500)),
+    "singular values": _of(lambda: make_pipeline(preprocessing(), TruncatedSVD(3), StandardScaler()), linear_model.Ridge, "value"),
+    "independent components": _of(lambda: make_pipeline(preprocessing(), FastICA(3, random_state=0), SelectKBest(f_regression, k=2)), linear_model.Ridge, "value"),
+    "polynomials": _of(lambda: make_pipeline(preprocessing(), PolynomialFeatures(2), StandardScaler(with_mean=False)), lambda: linear_model.Ridge(10), "value"),
+    "rows of length 1": _of(lambda: make_pipeline(preprocessing(), Normalizer()), lambda: linear_model.LogisticRegression(max_iter=500)),
+    "random kernel": _of(lambda: make_pipeline(preprocessing(), RBFSampler(n_components=30, random_state=0), RobustScaler()), linear_model.RidgeClassifier),
+    "random projection": _of(lambda: make_pipeline(preprocessing(), SparseRandomProjection(4, random_state=0), MaxAbsScaler(), MinMaxScaler()), svm.LinearSVC),
     "stacking": _of(preprocessing, lambda: ensemble.StackingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=3))]), path="sklearn"),
     "voting": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft", weights=[2, 1])),
-    "voting with naive Bayes": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft"), path="onnx"),
+    "voting with naive Bayes": _of(preprocessing, lambda: ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], voting="soft")),
     "voting, value": _of(preprocessing, lambda: ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.HistGradientBoostingRegressor(**BOOST))]), "value"),
     "transformed target": _of(preprocessing, lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()), "value"),
     "isolation forest": _of(preprocessing, lambda: ensemble.IsolationForest(n_estimators=20, random_state=0), path="sklearn"),

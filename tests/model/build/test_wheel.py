@@ -50,7 +50,7 @@ def test_a_wheel_with_the_sklearn_backend_needs_scikit_learn(tmp_path: Path) -> 
 
 
 def test_a_wheel_with_the_onnx_backend_needs_onnx_runtime(tmp_path: Path) -> None:
-    metadata, names = wheel_of("naive Bayes", tmp_path)
+    metadata, names = wheel_of("support vectors", tmp_path)
     assert "Requires-Dist: onnxruntime==" in metadata
     assert "scikit-learn" not in metadata.partition("\n\n")[0]
     assert any(name.endswith("backends/onnx.py") for name in names)

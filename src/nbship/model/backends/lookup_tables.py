@@ -192,10 +192,7 @@ class Tables:
         """
         bins = [of(value) for of, value in zip(self._bin_of, values, strict=True)]
         trees = self.trees
-        if trees is not None:
-            sums = trees.sum_row(bins)
-        else:
-            sums = self._weigh_row(values, bins)
+        sums = trees.sum_row(bins) if trees is not None else self._weigh_row(values, bins)
         return score_of_sum(sums, self.link, self.divisor)
 
     def score_each(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:

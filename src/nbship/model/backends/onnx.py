@@ -24,10 +24,11 @@ __all__ = ["ABOUT", "NULL", "Graph", "Onnx"]
 NULL = "\x00"
 # The metadata property of the model with its classes and feature function.
 ABOUT = "model"
-# The order of addition in a matrix product depends on its shape, so every call has a block of the same shape.
-_BLOCK = 16
-# From this number of blocks, threads pay off.
-_MANY = 256
+# The order of addition in a matrix product depends on its shape, so every call has a block of the same shape; with
+# support vectors, a row takes long.
+_BLOCK, _SMALL_BLOCK = 64, 16
+# From this number of rows, threads pay off.
+_MANY = 4096
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Graph:
         self._session = _session(data)
         # The order of addition in ONNX Runtime's reductions depends on the alignment of a row in memory: with 7
         # features, equal rows 0 and 1 of a block differ in the last bit. With reductions, each row has its own block.
-        self._rows = 1 if b"Reduce" in data else _BLOCK
+        self._rows = 1 if b"Reduce" in data else _SMALL_BLOCK if b"SVM" in data else _BLOCK
         self.about = _about(self._session)
         self._is_string = {each.name: each.type == "tensor(string)" for each in self._session.get_inputs()}
 
@@ -58,7 +59,7 @@ class Graph:
         rows = len(next(iter(inputs.values())))
         starts = range(0, rows, self._rows)
         run = partial(self._block, tensors)
-        if len(starts) < _MANY:
+        if rows < _MANY:
             found = [run(start) for start in starts]
         else:
             with ThreadPoolExecutor(available_cores()) as pool:

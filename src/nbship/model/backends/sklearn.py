@@ -20,8 +20,8 @@ from .skops_file import load_estimator_bytes
 __all__ = ["Fitted", "input_of", "match_fitted_names"]
 
 # The number of rows that an estimator with matrix products computes together, if it compares each of them with the
-# training rows, which takes long, and if it does not; and of an estimator with few numbers, whose calls take longer
-# than its products.
+# training rows, which takes long, and if it does not; and of cheap estimators with few numbers, whose calls take longer
+# than their calculations.
 _SMALL_BLOCK, _BLOCK, _LARGE_BLOCK, _FEW_NUMBERS = 64, 256, 1024, 1 << 12
 # Up to this number of rows, one thread is faster: threads would wait longer than they work.
 _FEW = 5_000
@@ -119,6 +119,19 @@ _ROW_BY_ROW = {
 }
 
 
+# Estimators with a few matrix products for a row, and those that combine others.
+_CHEAP = {
+    *("LogisticRegression", "LogisticRegressionCV", "LinearRegression", "Ridge", "RidgeCV", "RidgeClassifier", "Lasso"),
+    *("RidgeClassifierCV", "ElasticNet", "LinearSVC", "LinearSVR", "SGDClassifier", "SGDRegressor", "Perceptron"),
+    *("PoissonRegressor", "GammaRegressor", "TweedieRegressor", "HuberRegressor", "BayesianRidge"),
+    *("GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB", "LinearDiscriminantAnalysis"),
+    *("QuadraticDiscriminantAnalysis", "MLPClassifier", "MLPRegressor", "PCA", "TruncatedSVD", "PolynomialFeatures"),
+    *("StackingClassifier", "StackingRegressor", "OneVsRestClassifier", "OneVsOneClassifier", "OutputCodeClassifier"),
+    *("ClassifierChain", "RegressorChain", "AdaBoostClassifier", "AdaBoostRegressor", "RFE", "RFECV", "SelectKBest"),
+    *("SelectFromModel", "SelfTrainingClassifier", "QuantileTransformer", "PowerTransformer", "SplineTransformer"),
+}
+
+
 def _divide(estimator: Any) -> tuple[list[Any], Any]:
     """Return the first steps of a pipeline, which calculate row by row, and the rest; None if all do.
 
@@ -170,7 +183,8 @@ def _block_of(inner: Sequence[Any]) -> int:
     """Return the number of rows that the estimators inside one another compute together."""
     if any(map(_compares_rows, inner)):
         return _SMALL_BLOCK
-    return _LARGE_BLOCK if sum(map(_numbers_of, inner)) <= _FEW_NUMBERS else _BLOCK
+    cheap = all(_is_row_by_row(each) or type(each).__name__ in _CHEAP for each in inner)
+    return _LARGE_BLOCK if cheap and sum(map(_numbers_of, inner)) <= _FEW_NUMBERS else _BLOCK
 
 
 def _numbers_of(each: Any) -> int:

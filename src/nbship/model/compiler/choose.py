@@ -39,6 +39,10 @@ __all__ = ["TESTED", "Choice", "choose_backend", "export_onnx"]
 TESTED = ((1, 7), (1, 9))
 
 
+# Modules of estimators that compare a row with the training rows.
+_COMPARING = ("sklearn.neighbors.", "sklearn.gaussian_process.")
+
+
 @dataclass(frozen=True)
 class Choice:
     """The backend of a package, and the reason.
@@ -164,10 +168,11 @@ def _compared(tables: Tables | Nodes | Layers | Blend, model: FittedModel) -> tu
 def _convert_faster(model: FittedModel) -> tuple[bytes, float]:
     """Convert an estimator that is faster as an ONNX graph than in scikit-learn."""
     last = model.steps[-1]
-    if type(last).__module__.startswith("sklearn.neighbors."):
-        raise NotCompilableError(
-            "as a graph, nearest neighbors compare every row with all training rows, which is slower"
-        )
+    if any(
+        type(each).__module__.startswith(_COMPARING) or type(each).__name__.startswith("Kernel")
+        for each in nested(model.steps)
+    ):
+        raise NotCompilableError("as a graph, comparing every row with all training rows is slower")
     try:
         trees = isinstance(read_scores(last), Ensemble)
     except NotCompilableError:
@@ -176,7 +181,12 @@ def _convert_faster(model: FittedModel) -> tuple[bytes, float]:
         raise NotCompilableError("as a graph, trees that are too large for tables are slower than scikit-learn")
     if any(hasattr(each, "tree_") or hasattr(each, "_predictors") for each in nested(last)):
         raise NotCompilableError("as a graph, trees compare numbers that are not rounded to float32")
-    return _convert(model)
+    data, most = _convert(model)
+    if b"Reduce" in data:
+        raise NotCompilableError(
+            "as a graph with reductions, which takes one row at a time, it is slower for many rows"
+        )
+    return data, most
 
 
 def _convert(model: FittedModel) -> tuple[bytes, float]:

@@ -93,7 +93,8 @@ def _bin(graph: Writer, each: Any) -> str:
         return graph.add("Where", missing, null, graph.constant(np.array(0)))
     # The bin of a number is the number of cuts below it.
     above = graph.add("Cast", graph.add("Less", graph.constant(each.cuts[None, :]), each.name), to=INT64)
-    count = graph.add("ReduceSum", above, graph.constant(np.array([1])), keepdims=0)
+    # A product and not a reduction, for whose sake each row would have a block of its own.
+    count = graph.add("MatMul", above, graph.constant(np.ones(len(each.cuts), dtype=np.int64)))
     return graph.add("Where", missing, null, count)
 
 
