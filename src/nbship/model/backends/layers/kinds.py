@@ -20,21 +20,20 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 def _product(matrix: Array, block: int, weights: Array, base: Array) -> Array:
     """Return the product with weights of the shape (columns, outputs), plus `base`."""
     found = np.matmul(matrix.reshape(-1, block, matrix.shape[1]), weights).reshape(len(matrix), weights.shape[1])
-    found += base
-    return found
+    return np.asarray(np.add(found, base, out=found))
 
 
 def _logistic(matrix: Array, block: int) -> Array:
     np.exp(np.negative(matrix, out=matrix), out=matrix)
     matrix += 1.0
-    return np.divide(1.0, matrix, out=matrix)
+    return np.asarray(np.divide(1.0, matrix, out=matrix))
 
 
 def _polynomials(matrix: Array, block: int, factors: Array) -> Array:
     """Return products of columns: `factors` has their indices, shape (degree, outputs); -1 for no factor."""
     with_one = np.ones((len(matrix), matrix.shape[1] + 1))
     with_one[:, :-1] = matrix
-    found = with_one.take(factors[0], axis=1, mode="wrap")
+    found: Array = with_one.take(factors[0], axis=1, mode="wrap")
     for indices in factors[1:]:
         found *= with_one.take(indices, axis=1, mode="wrap")
     return found

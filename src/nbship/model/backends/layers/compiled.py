@@ -19,11 +19,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..signature import Codes
-from .bins import NumberBins, TextBins
-from .layer_kinds import KINDS
-from .links import LINKS, score_of_sum, score_of_sums
-from .lookup_tables import Input, available_cores
+from ...signature import Codes
+from ..bins import NumberBins, TextBins
+from ..links import LINKS, score_of_sum, score_of_sums
+from ..lookup_tables import Input, available_cores
+from .kinds import KINDS
 
 __all__ = ["Layer", "Layers"]
 
@@ -39,7 +39,7 @@ _MANY = 1 << 14
 
 @dataclass(frozen=True)
 class Layer:
-    """A step of the calculation: one of the functions of `layer_kinds`, and its arrays."""
+    """A step of the calculation: one of the functions of `kinds`, and its arrays."""
 
     kind: str
     arrays: tuple[Array, ...] = ()
