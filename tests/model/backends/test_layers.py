@@ -40,6 +40,8 @@ def test_a_row_has_the_same_bits_alone_and_among_others(name: str) -> None:
         np.testing.assert_array_equal(model.scores(part), together[start : start + count])
         first = {key: column[:1] for key, column in part.items()}
         assert model.score_columns(first) == together[start].tolist()
+    listed = [[columns[each].tolist()[row] for each in model.names] for row in range(130)]
+    assert model.score_each(listed) == together[:130].tolist()
 
 
 def network() -> Layers:

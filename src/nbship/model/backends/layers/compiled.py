@@ -146,14 +146,28 @@ class Layers:
         values
             A number (NaN for null) or string (None for null) for each input.
         """
-        matrix, first = np.zeros((self._block, self._width)), 0
-        row = matrix[0]
+        return self.score_each([values])[0]
+
+    def score_each(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:
+        """Return `score_row` of several rows, in less time: they share blocks."""
+        found: list[list[float]] = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(rows), self._block):
+                matrix, part = np.zeros((self._block, self._width)), rows[start : start + self._block]
+                for row, values in zip(matrix, part, strict=False):
+                    self._fill_row(row, values)
+                sums = self._through(matrix)[: len(part)].tolist()
+                found += [score_of_sum(each, self.link, self.divisor) for each in sums]
+        return found
+
+    def _fill_row(self, row: Array, values: Sequence[Any]) -> None:
+        first = 0
         for value, (of, entries, slopes, centre) in zip(values, self._parts, strict=True):
             own = entries[of(value)]
-            row[first : first + len(own)] = own if slopes is None or value != value else own + (value - centre) * slopes
+            if slopes is not None and value == value:
+                own = own + (value - centre) * slopes
+            row[first : first + len(own)] = own
             first += len(own)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return score_of_sum(self._through(matrix)[0].tolist(), self.link, self.divisor)
 
     def _sums(self, columns: Sequence[Array]) -> Array:
         """Return the sums of some rows."""
