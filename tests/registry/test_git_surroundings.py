@@ -97,6 +97,18 @@ def test_with_a_remote_that_cannot_be_reached(shared: tuple[Path, Path], call: C
     assert call(root, "promote", "--why", "first", "--no-push")[0] == 0
 
 
+def test_what_was_not_pushed_is_pushed_with_the_next_change(shared: tuple[Path, Path], call: Call) -> None:
+    root, bob = shared
+    call(root, "register", "--no-push")
+    call(root, "promote", "--why", "first", "--no-push")
+    commit_package(root, 2)
+    git(root, "tag", "--annotate", "--message", "Not of the registry", "v7")
+    out = call(root, "register")[1]
+    assert "2 earlier tags that had not been pushed were pushed too." in out
+    assert remote_tags(root.parent / "origin.git") == ["small#production#1", "small@v1.0.0", "small@v1.1.0"]
+    assert "small@v1.0.0  production" in call(bob, "list", "--fetch")[1]
+
+
 def test_with_several_remotes_and_none_of_them_chosen(root: Path, call: Call, tmp_path: Path) -> None:
     for name in ("here", "there"):
         git(root, "init", "--quiet", "--bare", str(tmp_path / name))

@@ -139,7 +139,7 @@ def test_that_there_was_no_gate_is_said_loudly(root: Path, call: Call) -> None:
     assert "NO GATE" in call(root, "show", "small@v1.0.0")[1]
     assert "Warning: small@v1.0.0 passed NO GATE" in call(root, "promote", "--why", "urgent")[1]
     assert [version["gate"] for version in json.loads(call(root, "list", "--json")[1])] == [{}]
-    assert "small@v1.0.0" in call(root, "search", "gate none")[1]
+    assert "small@v1.0.0" in call(root, "search", "no gate")[1]
 
 
 def test_files_that_are_nowhere_are_named(root: Path, call: Call) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ..errors import RegistryError
-from ..text import one_line
+from ..text import counted, one_line, plural
 from .git import Git, GitTag
 from .records import Record, render_message
 from .tag_names import TagName
@@ -62,9 +62,7 @@ def fetch_tags(git: Git, remote: str, *, models: tuple[str, ...]) -> None:
     RegistryError
         If the remote cannot be reached, or has other tags of the same names.
     """
-    starts = [f"{git.folder}={model}" if git.folder else model for model in models]
-    specs = [f"refs/tags/{start}{mark}*:refs/tags/{start}{mark}*" for start in starts for mark in "@#"]
-    done = git.attempt("fetch", "--no-tags", remote, *specs, network=True)
+    done = git.attempt("fetch", "--no-tags", remote, *_all_of(git, models), network=True)
     if done.returncode:
         said = done.stderr.decode("utf-8", errors="replace")
         if "would clobber existing tag" in said:
@@ -76,6 +74,12 @@ def fetch_tags(git: Git, remote: str, *, models: tuple[str, ...]) -> None:
         raise RegistryError(
             f"The registry in '{remote}' cannot be read: {_end(said)}. Check the connection, or use --no-push to record it in this clone only."
         )
+
+
+def _all_of(git: Git, models: tuple[str, ...]) -> list[str]:
+    """Return the refspecs of all tags of models."""
+    starts = [f"{git.folder}={model}" if git.folder else model for model in models]
+    return [f"refs/tags/{start}{mark}*:refs/tags/{start}{mark}*" for start in starts for mark in "@#"]
 
 
 def publish(
@@ -106,27 +110,28 @@ def publish(
     tagger = f"{who[0]} <{who[1]}> {int(time.timestamp())} +0000"
     text = f"object {commit}\ntype commit\ntag {name}\ntagger {tagger}\n\n{render_message(sentence, record)}"
     tag, reference = git.run("mktag", given=text), f"refs/tags/{name}"
-    if remote:
-        _push(git, tag, reference, remote)
+    notes = _push(git, tag, reference, remote, model=record.model) if remote else ()
     # An empty old value means that the tag must not exist.
     done = git.attempt("update-ref", reference, tag, "")
     if done.returncode and git.attempt("rev-parse", "--verify", "--quiet", reference).stdout.decode().strip() != tag:
         raise _taken(git, str(name), "this clone")
-    notes: tuple[str, ...] = ()
     if time - now > _MOST_AHEAD:
-        notes = (f"The last tag of '{record.model}' is dated {after:%Y-%m-%d %H:%M} UTC, in the future: a clock is wrong. This one is dated after it.",)  # fmt: skip
+        notes += (f"The last tag of '{record.model}' is dated {after:%Y-%m-%d %H:%M} UTC, in the future: a clock is wrong. This one is dated after it.",)  # fmt: skip
     return Published(str(name), record, commit, time, remote, notes)
 
 
-def _push(git: Git, tag: str, reference: str, remote: str) -> None:
-    done = git.attempt("push", "--quiet", remote, f"{tag}:{reference}", network=True)
+def _push(git: Git, tag: str, reference: str, remote: str, *, model: str) -> tuple[str, ...]:
+    """Push a tag, and those of the model that were recorded here only; return a sentence about these."""
+    # A promotion without the tag of its version would be a riddle to others.
+    done = git.attempt("push", "--porcelain", remote, f"{tag}:{reference}", *_all_of(git, (model,)), network=True)
     if not done.returncode:
-        return
+        new = [line for line in done.stdout.decode().splitlines() if line.startswith("*")]
+        return (f"{counted(len(new) - 1, 'earlier tag')} that had not been pushed {plural(len(new) - 1, 'was', 'were')} pushed too.",) if len(new) > 1 else ()  # fmt: skip
     said = done.stderr.decode("utf-8", errors="replace")
     listed = git.attempt("ls-remote", remote, reference, network=True)
     found = listed.stdout.decode().split("\t")[0] if not listed.returncode else ""
     if found == tag:
-        return  # the connection broke after the remote had taken it
+        return ()  # the connection broke after the remote had taken it
     name = reference.removeprefix("refs/tags/")
     if found:
         git.attempt("fetch", "--quiet", "--no-tags", remote, f"{reference}:{reference}", network=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ..errors import RegistryError
 from ..text import did_you_mean, listed
 from .history import History, Version
+from .registration import describe_gate
 
 __all__ = ["search_versions"]
 
@@ -87,5 +88,5 @@ def _text(history: History, version: Version) -> str:
     if version.package:
         parts.append(version.package.digest)
     if version.gate:
-        parts += [f"gate {version.gate.verdict}", *version.gate.reasons]
+        parts += [describe_gate(version.gate), f"gate {version.gate.verdict}", *version.gate.reasons]
     return "\n".join(parts).casefold()
