@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,31 @@ def test_a_failed_gate_leaves_no_new_package(project: Path) -> None:
     package = {path: digest for path, digest in before.items() if "/models/" in path}
     found = digests(project)
     assert not [path for path in found if "/models/" in path and found[path] != package.get(path)]
+
+
+def test_the_gate_compares_with_the_pinned_production_model(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "flights"
+    shutil.copytree(project, folder, symlinks=True)
+    shutil.copytree(folder / "models/flights", folder / "models/production", dirs_exist_ok=True)
+    pinned = {path.name: path.read_bytes() for path in (folder / "models/production").iterdir() if path.is_file()}
+    done = nbship(folder, "run", "-S", "gate.min_auc=0.55")
+    verdict = read(folder, "products/gate/verdict.json")
+    checks = {check["name"]: check for check in verdict["checks"]}
+    version = hashlib.sha256(pinned["MANIFEST.json"]).hexdigest()[:12]
+    assert verdict["production"] == version
+    assert {
+        "AUC against production",
+        "same days, same inputs",
+        "same days, same labels",
+        "fitted again",
+    } <= checks.keys()
+    assert checks["same days, same inputs"]["value"] == checks["same days, same labels"]["value"] == 0.0
+    assert len(read(folder, "products/gate/report.json")["differences"]["worst"]) == 20
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Production is an input: it does not change, and its .dvc file records it.
+    assert {
+        path.name: path.read_bytes() for path in (folder / "models/production").iterdir() if path.is_file()
+    } == pinned
+    assert "nfiles: 0" not in (folder / "models/production.dvc").read_text(encoding="utf-8")
+    line = (folder / ".nbship/state/measurements.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    assert json.loads(line)["measurements"][0]["name"] == "latency of one row"

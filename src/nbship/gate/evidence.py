@@ -15,7 +15,7 @@ from ..metrics import block_numbers
 from ..model import Signature
 from ..text import listed
 from .production import Production
-from .rows import days_of
+from .rows import columns_fitted, days_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,6 +156,7 @@ def predict_with(estimator: Any, frame: Any) -> NDArray[np.float64]:
     DataError
         If it has more than two classes.
     """
+    frame = columns_fitted(estimator, frame)
     if not hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict(frame), dtype=np.float64)
     found = np.asarray(estimator.predict_proba(frame), dtype=np.float64)

@@ -113,7 +113,8 @@ def judge(
     refits, days = fit_again(evidence, limits), compare_days(evidence)
     responses, differences = compare_responses(evidence, limits.seed), row_differences(evidence, refits)
     used = used_columns(evidence, limits.seed)
-    package, why = packaged(evidence) if now else (None, "")
+    is_packaged = now is not None and not (limits.max_slower is None and limits.max_larger is None)
+    package, why = packaged(evidence) if is_packaged else (None, "")
 
     def checks() -> Iterator[Check]:
         yield from agreed(evidence, measure, limits)
@@ -131,13 +132,13 @@ def judge(
         yield from feature_checks(evidence, used, reason_of_changes)
         yield from response_checks(evidence, responses, reason_of_changes)
         yield from difference_checks(differences, limits)
-        if now is not None:
-            yield size_check(package.package if package else None, now.predictor.package, limits, why)
+        if now is not None and limits.max_larger is not None:
+            yield size_check(package.package if package else None, now.predictor.package, limits.max_larger, why)
         yield from also
 
     def measured() -> Iterator[Check]:
-        if now is not None:
-            yield latency_check(package, now.predictor, _records(evidence, now), limits)
+        if now is not None and limits.max_slower is not None:
+            yield latency_check(package, now.predictor, _records(evidence, now), limits.max_slower)
         yield from training_cost_checks(history, limits)
 
     return Report(

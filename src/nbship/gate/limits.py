@@ -69,8 +69,8 @@ class Limits:
     max_outside: float = 0.5
     max_alone: float = 0.8
     max_difference: float = 3.0
-    max_slower: float = 1.05
-    max_larger: float = 2.0
+    max_slower: float | None = 1.05
+    max_larger: float | None = 2.0
     max_training: float = 2.0
     refits: int = 3
     seed: int = 0

@@ -18,7 +18,7 @@ from ..metrics import block_numbers
 from .checks import FAILED, INSUFFICIENT, PASSED, Check
 from .evidence import Evidence
 from .limits import Limits
-from .rows import days_of
+from .rows import columns_fitted, days_of
 
 __all__ = ["Refits", "fit_again", "mean_difference", "refit_checks"]
 
@@ -141,7 +141,7 @@ def _fit(
     from sklearn.base import clone
 
     estimator = clone(evidence.estimator).set_params(**(seeds or {}))
-    frame, actual = evidence.train, evidence.train_actual
+    frame, actual = columns_fitted(evidence.estimator, evidence.train), evidence.train_actual
     if rows is not None:
         frame, actual = frame.iloc[rows], actual[rows]
     classes = getattr(evidence.estimator, "classes_", None)

@@ -17,7 +17,6 @@ from ..model.package import Package
 from ..predictor import PackagePredictor, load
 from .checks import FAILED, INSUFFICIENT, PASSED, Check
 from .evidence import Evidence
-from .limits import Limits
 from .rows import without_lookups
 
 __all__ = ["Ratio", "latency_check", "packaged", "size_check", "time_rounds"]
@@ -86,13 +85,13 @@ def packaged(evidence: Evidence) -> tuple[PackagePredictor | None, str]:
         return load(Path(folder) / "candidate"), ""
 
 
-def size_check(candidate: Package | None, production: Package, limits: Limits, why: str = "") -> Check:
+def size_check(candidate: Package | None, production: Package, limit: float, why: str = "") -> Check:
     """Check the size of the model's files."""
     name = "size of the model's files"
     if candidate is None:
         return Check(name, FAILED, f"The candidate cannot be packaged: {why}")
     now, before = _size(candidate), _size(production)
-    ratio, limit = now / max(1, before), limits.max_larger
+    ratio = now / max(1, before)
     what = f"The model's files have {now / 1e6:.2f} MB, production's {before / 1e6:.2f} MB"
     if ratio <= limit:
         return Check(name, PASSED, f"{what}.", ratio, limit)
@@ -113,14 +112,14 @@ def latency_check(
     candidate: PackagePredictor | None,
     production: PackagePredictor,
     records: Sequence[Mapping[str, Any]],
-    limits: Limits,
+    limit: float,
 ) -> Check:
     """Check the time of predicting one row after the other, beside production."""
     name = "latency of one row"
     if candidate is None or not records:
         return Check(name, INSUFFICIENT, "There is no package of the candidate to time.")
     found = time_rounds(_caller(candidate, records), _caller(production, records))
-    limit, interval = limits.max_slower, (found.low, found.high)
+    interval = (found.low, found.high)
     what = (
         f"One row takes {found.median:.3g} times as long as in production (99.9 %: {found.low:.3g} to {found.high:.3g})"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ..text import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["accepted_rows", "columns_for", "days_of", "without_lookups"]
+__all__ = ["accepted_rows", "columns_fitted", "columns_for", "days_of", "without_lookups"]
 
 _MOST_PASSES = 3
 
@@ -54,6 +54,17 @@ def _given(signature: Signature, frame: pd.DataFrame) -> pd.DataFrame:
             "Pass rows with the columns of both models to the gate."
         )
     return frame.assign(**dict.fromkeys(missing))[list(signature.names)]
+
+
+def columns_fitted(estimator: Any, frame: Any) -> Any:
+    """Return the columns of a frame that an estimator was fitted on; all of them if it does not say so.
+
+    Rows for the gate have more columns, such as the event time and slices, and scikit-learn rejects columns that are new.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or not hasattr(frame, "columns") or not set(names) <= set(frame.columns):
+        return frame
+    return frame[list(names)]
 
 
 def days_of(frame: pd.DataFrame, signature: Signature) -> NDArray[np.int64] | None:

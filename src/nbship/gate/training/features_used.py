@@ -15,6 +15,7 @@ import numpy as np
 from ...model import ColumnFeatures
 from ..checks import FAILED, INSUFFICIENT, PASSED, Check
 from ..evidence import Evidence
+from ..rows import columns_fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def used_columns(evidence: Evidence, seed: int) -> dict[str, list[str]]:
         return {"inputs": [], "features": []}
     number = len(evidence.train)
     rows = np.linspace(0, number - 1, min(_ROWS, number)).astype(np.intp)
-    frame, rng = evidence.train.iloc[rows][evidence.names], np.random.default_rng(seed)
+    frame, rng = evidence.train.iloc[rows], np.random.default_rng(seed)
     before = evidence.estimator[:-1]
     base = _matrix(before, frame)
     orders = {name: rng.permutation(len(frame)) for name in evidence.names}
@@ -64,7 +65,7 @@ def _shuffled(frame: pd.DataFrame, name: str, order: np.ndarray[Any, Any]) -> pd
 
 
 def _matrix(steps: Any, rows: Any) -> np.ndarray[Any, Any]:
-    found = steps.transform(rows)
+    found = steps.transform(columns_fitted(steps, rows))
     return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
 
 
