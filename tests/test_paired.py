@@ -19,7 +19,7 @@ DAYS, ROWS_A_DAY = 30, 60
 def pair_of_equals(seed: int) -> tuple[Any, Any, Any, Any]:
     """Return outcomes, two equally good predictions, and days. Each day is wrong in a way of its own, for each model."""
     rng = np.random.default_rng(seed)
-    day = np.repeat(np.arange(DAYS), ROWS_A_DAY)
+    day = np.arange(DAYS * ROWS_A_DAY) // ROWS_A_DAY
     truth = rng.normal(0, 0.5, DAYS)[day] + rng.normal(0, 1, len(day)) - 1
     actual = (rng.random(len(day)) < 1 / (1 + np.exp(-truth))).astype(int)
     first, second = (1 / (1 + np.exp(-truth - rng.normal(0, 0.8, DAYS)[day] - rng.normal(0, 0.3, len(day)))) for _ in range(2))  # fmt: skip

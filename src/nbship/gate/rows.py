@@ -57,7 +57,7 @@ def _given(signature: Signature, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def columns_fitted(estimator: Any, frame: Any) -> Any:
-    """Return the columns of a frame that an estimator was fitted on; all of them if it does not say so.
+    """Return the columns of a frame that an estimator was fitted on; all of them if it has no names of columns.
 
     Rows for the gate have more columns, such as the event time and slices, and scikit-learn rejects columns that are new.
     """
