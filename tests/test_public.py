@@ -154,6 +154,7 @@ PUBLIC = {
         "fetch_version",
         "is_behind",
         "locate",
+        "locate_digest",
         "mirror",
         "open_registry",
         "pin",

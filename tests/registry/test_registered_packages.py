@@ -179,6 +179,23 @@ def test_commands_take_a_version_of_the_registry(
         find_deployment(model="smal@v1.0.0")
 
 
+def test_a_prediction_is_replayed_by_the_registered_package_that_made_it(
+    root: Path, call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = promoted(root, call)
+    monkeypatch.chdir(root)
+    logged = find_deployment().open_logged(mode="rest")
+    pending = logged.begin([{"at": "2026-01-05T10:00:00Z", "line": "a", "size": 3, "weight": 9.5}])
+    pending.wait()
+    logged.log.close()
+    promoted(root, call, 2)
+    call(root, "archive", "small@v1.0.0")
+    with pytest.raises(SystemExit) as ended:
+        main(["replay", pending.ids[0], "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (ended.value.code or 0, found["same"], found["digest"]) == (0, True, digest)
+
+
 def test_responses_carry_digest_and_tag(root: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = promoted(root, call)
     monkeypatch.chdir(root)

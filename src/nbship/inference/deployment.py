@@ -70,18 +70,22 @@ class Deployment:
         return [self.of_model(name) for name in self.project.packages]
 
     def with_digest(self, digest: str, *, model: str) -> Deployment:
-        """Return the deployment whose package has this digest or, if the project has none, that of `model`.
+        """Return the deployment whose package has this digest: of the project, or of its registry; without one, that of `model`.
 
         A package that was given explicitly is never replaced.
         """
         if self.given is not None or self.project is None:
             return self
         packages = self.project.packages
-        for name, path in packages.items() if len(packages) > 1 else ():
+        for name, path in packages.items():
             with suppress(PackageError):
                 if read_package(path)[0].digest == digest:
                     return self.of_model(name)
-        return self.of_model(model) if model in packages else self
+        from ..registry import locate_digest
+
+        located = locate_digest(self.project, model, digest)
+        found = self.of_model(model) if model in packages else self
+        return replace(found, given=located.folder, tag=located.version) if located else found
 
     def require_package(self) -> None:
         """Raise PackageError if the package does not exist."""

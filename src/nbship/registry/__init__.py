@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison, Difference, compare_versions, describe_version
     from .contents import fetch_version, read_version
     from .history import PRODUCTION, Assignment, Event, History, Version
-    from .locating import Located, locate
+    from .locating import Located, locate, locate_digest
     from .mlflow_mirror import mirror
     from .pins import Pin, behind_pins, is_behind, pin, pin_path, read_pin
     from .promotion import archive, promote, roll_back
@@ -58,6 +58,7 @@ __all__ = [
     "fetch_version",
     "is_behind",
     "locate",
+    "locate_digest",
     "mirror",
     "open_registry",
     "pin",

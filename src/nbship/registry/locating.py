@@ -9,9 +9,10 @@ from ..errors import RegistryError
 from ..project import Project
 from .approvals import approved_version, approvers_of
 from .contents import fetch_version
-from .registry import open_registry
+from .history import Version
+from .registry import Registry, open_registry
 
-__all__ = ["Located", "locate"]
+__all__ = ["Located", "locate", "locate_digest"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,23 @@ def locate(project: Project, name: str) -> Located:
         raise RegistryError(
             f"'{version}' is archived. Name another version, or an alias such as '{version.model}#production'."
         )
+    return _located(registry, version)
+
+
+def locate_digest(project: Project, model: str, digest: str) -> Located | None:
+    """Return the registered package with a digest, archived or not; None if there is none, or its files are nowhere."""
+    try:
+        registry = open_registry(project)
+        versions = registry.history(model).versions
+        found = next((each for each in versions if each.package and each.package.digest == digest), None)
+        return _located(registry, found) if found else None
+    except RegistryError:
+        return None
+
+
+def _located(registry: Registry, version: Version) -> Located:
     # By digest: a server that runs from this folder never sees another package there.
     digest = version.package.digest if version.package else version.commit
-    folder = project.cache / "registry" / digest[:24] / version.model
-    fetch_version(project, registry.git, version, folder)
+    folder = registry.project.cache / "registry" / digest[:24] / version.model
+    fetch_version(registry.project, registry.git, version, folder)
     return Located(version.model, version.name, folder)
