@@ -22,7 +22,7 @@ __all__ = ["Fitted", "input_of", "match_fitted_names"]
 # The number of rows that an estimator with matrix products computes together, if it compares each of them with the
 # training rows, which takes long, and if it does not; and of cheap estimators with few numbers, whose calls take longer
 # than their calculations.
-_SMALL_BLOCK, _BLOCK, _LARGE_BLOCK, _FEW_NUMBERS = 64, 256, 1024, 1 << 12
+_SMALL_BLOCK, _BLOCK, _LARGE_BLOCK, _FEW_NUMBERS = 64, 256, 512, 1 << 12
 # Up to this number of rows, one thread is faster: threads would wait longer than they work.
 _FEW = 5_000
 
@@ -129,6 +129,7 @@ _CHEAP = {
     *("StackingClassifier", "StackingRegressor", "OneVsRestClassifier", "OneVsOneClassifier", "OutputCodeClassifier"),
     *("ClassifierChain", "RegressorChain", "AdaBoostClassifier", "AdaBoostRegressor", "RFE", "RFECV", "SelectKBest"),
     *("SelectFromModel", "SelfTrainingClassifier", "QuantileTransformer", "PowerTransformer", "SplineTransformer"),
+    *("NearestCentroid", "MultiOutputClassifier", "MultiOutputRegressor"),
 }
 
 
@@ -226,6 +227,8 @@ def _is_float32(data: Any) -> bool:
 def _compares_rows(each: Any) -> bool:
     """Return whether an estimator compares each row with the training rows."""
     kind, module = type(each).__name__, type(each).__module__
+    if kind == "NearestCentroid":
+        return False
     return module.startswith(("sklearn.neighbors.", "sklearn.gaussian_process.")) or kind in (
         *("KernelRidge", "KernelPCA", "KNNImputer", "LabelPropagation", "LabelSpreading"),
     )

@@ -168,10 +168,7 @@ def _compared(tables: Tables | Nodes | Layers | Blend, model: FittedModel) -> tu
 def _convert_faster(model: FittedModel) -> tuple[bytes, float]:
     """Convert an estimator that is faster as an ONNX graph than in scikit-learn."""
     last = model.steps[-1]
-    if any(
-        type(each).__module__.startswith(_COMPARING) or type(each).__name__.startswith("Kernel")
-        for each in nested(model.steps)
-    ):
+    if any(type(each).__module__.startswith(_COMPARING) for each in nested(model.steps)):
         raise NotCompilableError("as a graph, comparing every row with all training rows is slower")
     try:
         trees = isinstance(read_scores(last), Ensemble)
