@@ -241,3 +241,10 @@ def test_the_report_has_tables_and_figures(case: Case) -> None:
         assert plot(report).axes
     first = judge(case.candidate, case.train, case.holdout, limits=QUICK)
     assert gate.plot_differences(first) is None
+
+
+def test_personal_values_are_not_in_the_report(case: Case) -> None:
+    signature = SIGNATURE.edit("shop", pii=True)
+    report = judge(case.candidate, case.train, case.holdout, production=case.package, limits=QUICK, signature=signature)
+    assert "items" in report.worst_rows()
+    assert "shop" not in report.worst_rows()

@@ -28,7 +28,7 @@ def row_differences(evidence: Evidence, refits: Refits) -> dict[str, Any] | None
         `rows`; `mean`, `p50`, `p99` and `max` of the absolute differences; `flips`, `negative_flips` and
         `positive_flips`: the shares of rows whose label changed, became wrong, became right (None for values);
         `noise`: the mean difference of refits, and `noise_seeds` and `noise_days`, that of each; `fits`; and `worst`, the
-        twenty rows with the largest differences: their inputs, `actual`, `production` and `candidate`.
+        twenty rows with the largest differences: their inputs without personal data, `actual`, `production` and `candidate`.
     """
     rows, before = evidence.answered
     if not len(rows):
@@ -37,7 +37,8 @@ def row_differences(evidence: Evidence, refits: Refits) -> dict[str, Any] | None
     size = np.abs(after - before)
     median, high = (float(value) for value in np.quantile(size, (0.5, 0.99)))
     order = np.argsort(-size, kind="stable")[:_WORST]
-    frame = evidence.holdout.iloc[rows[order]][evidence.names]
+    names = [name for name in evidence.names if name not in evidence.signature.personal]
+    frame = evidence.holdout.iloc[rows[order]][names]
     return {
         "rows": len(rows), "mean": float(size.mean()), "p50": median, "p99": high, "max": float(size.max()),
         **_flips(evidence, before, after, actual),
