@@ -41,6 +41,7 @@ def test_equals_are_seldom_called_worse_by_day_and_often_by_row() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_of_a_thousand_pairs_of_equals_at_most_one_in_twenty_is_called_worse() -> None:
     assert verdicts(1000, by_day=True)["worse"] <= 50
     assert verdicts(1000, by_day=True, measure="auc")["worse"] <= 50

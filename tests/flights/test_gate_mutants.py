@@ -218,6 +218,7 @@ def test_a_mutant_is_rejected_by_name(flights: Flights) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.__name__)
 def test_a_mutant_is_rejected_by_name_in_nearly_all_seeds(flights: Flights, mutant: Callable[..., Candidate]) -> None:
     found = [_rejecting(flights, mutant, seed) for seed in range(20)]
@@ -229,6 +230,7 @@ def test_an_honest_retrain_passes(flights: Flights) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_nearly_all_honest_retrains_pass(flights: Flights) -> None:
     found = [_rejecting(flights, honest, seed) for seed in range(20)]
     assert sum(not names for names in found) >= 19, found

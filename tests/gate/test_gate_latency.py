@@ -32,6 +32,7 @@ def test_a_model_beside_itself_and_one_that_does_more(package: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_a_hundred_runs_raise_at_most_one_alarm_and_find_a_tenth(package: Path) -> None:
     alarms = sum(time_rounds(caller(package, 10), caller(package, 10)).low > LIMIT for _ in range(100))
     found = sum(time_rounds(caller(package, 11), caller(package, 10)).low > LIMIT for _ in range(20))
