@@ -64,7 +64,7 @@ def test_pyfunc_predicts_the_golden_outputs_bit_for_bit(
     assert {path: path.stat().st_mtime_ns for path in PACKAGE.rglob("*")} == before
 
 
-@pytest.mark.parametrize(("family", "path"), [("naive Bayes", "onnx"), ("neighbours", "sklearn")])
+@pytest.mark.parametrize(("family", "path"), [("support vectors", "onnx"), ("neighbours", "sklearn")])
 def test_pyfunc_predicts_with_every_backend(family: str, path: str, tmp_path: Path) -> None:
     rows = make_rows()
     build_package(
