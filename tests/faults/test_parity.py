@@ -96,9 +96,11 @@ def test_ten_thousand_rows_get_the_same_outputs_from_onnx(name: str) -> None:
 
 
 AVERAGES = ("voting", "calibrated", "transformed")
+# Their columns of numbers alone are read by the layers of tables.
+NUMERIC = ("naive Bayes of", "random", "principal", "singular", "independent", "polynomials", "rows of")
 
 
-@pytest.mark.parametrize("name", some_of([name for name in COMPILED if not name.startswith(AVERAGES)], 15))
+@pytest.mark.parametrize("name", some_of([name for name in COMPILED if not name.startswith(AVERAGES + NUMERIC)], 15))
 def test_compilable_estimators_are_exported_to_onnx_with_the_same_outputs(name: str) -> None:
     columns = read_rows(make_signature(), make_rows()).columns
     graph, most = choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})
@@ -106,7 +108,7 @@ def test_compilable_estimators_are_exported_to_onnx_with_the_same_outputs(name: 
     assert graph == choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})[0]
 
 
-@pytest.mark.parametrize("name", ["naive Bayes", "network"])
+@pytest.mark.parametrize("name", ["support vectors", "calibrated support vectors"])
 def test_slightly_wrong_graphs_are_not_chosen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnx_graph._matrix
     monkeypatch.setattr(
@@ -116,4 +118,4 @@ def test_slightly_wrong_graphs_are_not_chosen(name: str, monkeypatch: pytest.Mon
     )
     choice = choice_of(name)
     assert choice.name == "sklearn"
-    assert choice.report["onnx"].startswith("Not proven: outputs differ")
+    assert choice.report["onnx"].startswith("Not proven: ")

@@ -21,7 +21,12 @@ from nbship.model import Provenance, build_package
 from nbship.model.package import loaded
 from nbship.model.package.manifest import MANIFEST, make_manifest, read_files
 
-PACKAGES = {"tables": "boosting", "nodes": "forest, grown", "onnx": "naive Bayes", "sklearn": "neighbours"}
+PACKAGES = {
+    "tables": "boosting",
+    "nodes": "forest, grown",
+    "onnx": "calibrated support vectors",
+    "sklearn": "neighbours",
+}
 GUARDED = {
     "tables": ("python", "numpy"),
     "nodes": ("python", "numpy"),
@@ -58,7 +63,9 @@ def rebuild(package: Path, target: Path, *, library: str = "python", step: int =
     files["provenance.json"] = json.dumps(provenance).encode()
     if wrong:
         golden = pd.read_parquet(io.BytesIO(files["golden.parquet"]))
-        golden.loc[17, next(name for name in ("output:probability", "output:value") if name in golden)] += 1e-5
+        golden.loc[
+            17, next(name for name in ("output:probability", "output:value", "output:score") if name in golden)
+        ] += 1e-5
         files["golden.parquet"] = golden.to_parquet()
     for name, content in {**files, MANIFEST: make_manifest("rebuild", files)}.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
