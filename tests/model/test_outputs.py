@@ -117,7 +117,7 @@ def test_several_outputs_are_served_logged_and_replayed(tmp_path: Path) -> None:
         answer = client.post("/predict", json=record).json()
         described = client.get("/openapi.json").json()["components"]["schemas"]["Prediction"]["properties"]
         assert client.get("/docs").text.count("label.label_1") >= 1
-    assert list(answer)[3:] == list(described)[3:] == names
+    assert list(answer)[3:] == list(described)[4:] == names
     ROWS.head(30).to_csv(tmp_path / "rows.csv", index=False)
     invoke = partial(CliRunner().invoke, catch_exceptions=False, env={"NBSHIP_STATE": str(tmp_path)})
     packaged = ["--package", str(tmp_path / "p")]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .merge_driver import merge_lock_files
     from .repair import repair_lock
     from .store import DeclaredStage, DvcStore, put_back
-    from .tracked_data import create_empty_folders, record_tracked_data, tracked_path
+    from .tracked_data import create_empty_folders, record_tracked_data
     from .versions import TESTED, version_problem
 else:
     __getattr__ = lazy_names(__name__)
@@ -62,6 +62,5 @@ __all__ = [
     "record_tracked_data",
     "render_entry",
     "repair_lock",
-    "tracked_path",
     "version_problem",
 ]

@@ -6,8 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePath, PurePosixPath
-from typing import TypeVar
+from pathlib import Path, PurePosixPath
 
 from ..errors import PipelineError
 from ..project import read_yaml
@@ -16,9 +15,7 @@ from .digests import Digests
 from .hashing import Content, read_content
 from .store import DvcStore
 
-__all__ = ["create_empty_folders", "record_tracked_data", "tracked_path"]
-
-Path_ = TypeVar("Path_", bound=PurePath)
+__all__ = ["create_empty_folders", "record_tracked_data"]
 
 # DVC's digest of a folder without files: the MD5 of "[]".
 _EMPTY = "d751713988987e9331980363e24189ce.dir"
@@ -33,15 +30,6 @@ def create_empty_folders(root: Path, resources: Iterable[PurePosixPath]) -> None
         outs = read_yaml(file, PipelineError).get("outs") or ()
         if any(out.get("md5") == _EMPTY and out.get("path") == path.name for out in outs):
             (root / path).mkdir()
-
-
-def tracked_path(path: Path_) -> Path_:
-    """Return what a `.dvc` file tracks, such as a folder, which Ploomber does not accept as a resource; another path as it is.
-
-    >>> str(tracked_path(PurePosixPath("data/raw.dvc")))
-    'data/raw'
-    """
-    return path.with_suffix("") if path.suffix == ".dvc" else path
 
 
 def record_tracked_data(

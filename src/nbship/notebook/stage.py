@@ -202,7 +202,7 @@ def _from_cell(
 
 def _tracked(resources: object) -> object:
     """Return resources with what `.dvc` files track: bare Ploomber gives the path as pipeline.yaml has it."""
-    from ..dvcstore import tracked_path
+    from ..project import tracked_path
 
     return (
         {key: tracked_path(Path(path)) for key, path in resources.items()}

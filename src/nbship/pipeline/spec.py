@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..dvcstore import find_repository, tracked_path
+from ..dvcstore import find_repository
 from ..errors import NotebookError, ParameterError, PipelineError
-from ..project import Project, Value, read_params, type_problem
+from ..project import Project, Value, read_params, tracked_path, type_problem
 from .file_index import FileIndex, index_of
 from .graph import suggest, topological
 from .inspection import PYTHON, RESERVED, inspect_notebook

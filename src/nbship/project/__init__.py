@@ -7,7 +7,7 @@ from .cache_file import read_cache_file, write_cache_file
 from .data_settings import ColumnSection, DataSection, SourceSection
 from .data_values import REFERENCE
 from .database_urls import database_file, is_url, is_valid_url, shown_url, without_passwords
-from .folder import Project, find_root, find_settings, load
+from .folder import Project, find_root, find_settings, load, tracked_path
 from .gate_settings import ExpectationSection, GatesSection
 from .overrides import set_params
 from .params import Value, read_params, render_params, same, type_problem
@@ -56,6 +56,7 @@ __all__ = [
     "same",
     "set_params",
     "shown_url",
+    "tracked_path",
     "type_problem",
     "with_absolute_paths",
     "without_passwords",

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,7 +20,9 @@ from .settings import Settings
 from .settings_file import read_settings, with_absolute_paths
 from .yaml import read_yaml
 
-__all__ = ["Project", "find_root", "find_settings", "load"]
+__all__ = ["Project", "find_root", "find_settings", "load", "tracked_path"]
+
+Path_ = TypeVar("Path_", bound=PurePath)
 
 
 @dataclass(frozen=True)
@@ -181,3 +184,12 @@ def _find_package_product(root: Path) -> str | None:
         if isinstance(product, Mapping) and isinstance(product.get("package"), str):
             return str(product["package"])
     return None
+
+
+def tracked_path(path: Path_) -> Path_:
+    """Return what a `.dvc` file tracks, such as a folder, which Ploomber does not accept as a resource; another path as it is.
+
+    >>> str(tracked_path(PurePath("data/raw.dvc")))
+    'data/raw'
+    """
+    return path.with_suffix("") if path.suffix == ".dvc" else path
