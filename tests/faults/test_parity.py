@@ -108,7 +108,7 @@ def test_compilable_estimators_are_exported_to_onnx_with_the_same_outputs(name: 
     assert graph == choose.export_onnx(fitted(name), make_signature(), columns=columns, code={})[0]
 
 
-@pytest.mark.parametrize("name", ["support vectors", "calibrated support vectors"])
+@pytest.mark.parametrize("name", ["support vectors"])
 def test_slightly_wrong_graphs_are_not_chosen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnx_graph._matrix
     monkeypatch.setattr(

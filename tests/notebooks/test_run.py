@@ -125,6 +125,7 @@ def test_a_failed_gate_leaves_no_new_package(project: Path) -> None:
     assert not [path for path in found if "/models/" in path and found[path] != package.get(path)]
 
 
+@pytest.mark.long
 def test_the_gate_compares_with_the_pinned_production_model(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "flights"
     shutil.copytree(project, folder, symlinks=True)

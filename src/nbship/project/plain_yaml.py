@@ -25,7 +25,7 @@ TYPED_STRING = re.compile(
 )
 _WORD = r"[A-Za-z0-9_./][A-Za-z0-9_./+@=-]*"
 _PART = r"[A-Za-z0-9_./][A-Za-z0-9_./+@=?,!()'-]*"
-_PLAIN = re.compile(rf"{_PART}(?: (?:--)?{_PART})*")
+_PLAIN = re.compile(rf"{_PART}(?: (?:--|(?:=|\+|<=?|>=?) )?{_PART})*")
 _QUOTED = re.compile(r"""'([ -&(-~]*)'|"([ !#-\[\]-~]*)\"""")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)")

@@ -56,7 +56,7 @@ def attributes_of(name: str) -> frozenset[str]:
     return frozenset(read)
 
 
-@pytest.mark.parametrize("name", some_of(READING, 4))
+@pytest.mark.parametrize("name", some_of(READING, 8))
 def test_a_missing_private_attribute_does_not_stop_packaging(name: str) -> None:
     before = READING[: READING.index(name)]
     hidden = attributes_of(name).difference(*map(attributes_of, before))

@@ -37,7 +37,7 @@ def expected(name: str, rows: pd.DataFrame) -> tuple[str, Any]:
     return "probability", table[:, 1] if len(estimator.classes_) == 2 else table.max(axis=1)
 
 
-@pytest.mark.parametrize("name", some_of(FAMILIES, 2))
+@pytest.mark.parametrize("name", some_of(FAMILIES, 4))
 def test_each_family_builds_verifies_and_predicts_the_outputs_of_scikit_learn(name: str, tmp_path: Path) -> None:
     path = build(tmp_path, name)
     packaged = predictor.load(path)
