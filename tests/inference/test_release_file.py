@@ -16,7 +16,7 @@ from signers import write_key
 
 from nbship import predictor
 from nbship.errors import CorruptPackageError, PackageError, ReleaseError, SignatureError
-from nbship.inference import ReleaseFollower, publish_release, read_release
+from nbship.inference import Canary, ReleaseFollower, publish_release, read_release
 from nbship.model.package import check_signer, sign_package
 
 
@@ -128,6 +128,30 @@ def test_a_follower_loads_each_version_once_and_remembers_the_one_before(path: P
         assert follower.read().package.id == predictor.load(package).package.id
         assert not follower.changed()
     assert len(loaded) == 2
+
+
+def test_a_package_that_gets_a_version_of_the_registry_is_named_by_it(path: Path, small_package: Path) -> None:
+    follower = ReleaseFollower(path, lambda folder, tag: predictor.load_files(*predictor.read_package(folder), tag=tag))
+    publish_release(path, small_package)
+    assert follower.read().models[0].tag == ""
+    publish_release(path, small_package, tag="v1.0.0")
+    assert follower.read().models[0].tag == "v1.0.0"
+
+
+def test_what_was_seen_of_a_canary_counts_on_when_predictions_stop_and_start(path: Path, small_package: Path, small_challenger: Path) -> None:  # fmt: skip
+    publish_release(path, small_package, canary=small_challenger, share=0.2)
+    follower = follow(path)
+    watches = []
+    for stopped in (None, "wrong prices", ""):
+        if stopped is not None:
+            publish_release(path, stopped=stopped)
+        canary = follower.read()
+        assert isinstance(canary, Canary)
+        watches.append(canary.watch)
+    publish_release(path, canary=small_challenger, share=0.5)
+    larger = follower.read()
+    assert isinstance(larger, Canary)
+    assert watches[0] is watches[1] is watches[2] is not larger.watch
 
 
 def test_a_follower_does_not_change_the_model(path: Path, small_package: Path, shop_package, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from packages import build_small
 from servers import running, serving
@@ -115,9 +116,20 @@ def test_200_swaps_under_load_fail_no_request(served: Served, release: Path, sma
 
 def test_workers_follow_and_new_ones_serve_the_latest(served: Served, release: Path, small_package: Path, small_other: Path) -> None:  # fmt: skip
     latest = predictor.read_package(small_other)[0].version
-    with served("--workers", "2") as (url, _):
+
+    def workers(server: subprocess.Popen[str]) -> list[psutil.Process]:
+        children = psutil.Process(server.pid).children()
+        alive = [each for each in children if each.status() != psutil.STATUS_ZOMBIE]
+        return [each for each in alive if "spawn_main" in " ".join(each.cmdline())]
+
+    with served("--workers", "2") as (url, server):
         publish_release(release, small_other)
         wait_until(lambda: {version_of(url) for _ in range(10)} == {latest})
+        first, second = workers(server)
+        first.kill()
+        wait_until(lambda: len({each.pid for each in workers(server)} - {first.pid, second.pid}) == 1)
+        second.kill()
+        assert {version_of(url) for _ in range(5)} == {latest}
 
 
 def test_a_canary_gets_its_share_of_the_keys(served: Served, release: Path, small_package: Path, small_other: Path) -> None:  # fmt: skip
@@ -164,6 +176,29 @@ def test_a_release_that_cannot_be_read_changes_nothing(release: Path, small_othe
             assert client.get("/version").json() == before
             assert client.post("/predict", json=RECORDS[0]).status_code == 200
         release.write_bytes(good)
+        publish_release(release, small_other)
+        latest = predictor.read_package(small_other)[0].version
+        wait_until(lambda: client.get("/version").json()["version"] == latest)
+
+
+def test_a_release_whose_own_code_fails_is_not_the_last_that_is_followed(release: Path, small_other: Path, tmp_path: Path) -> None:  # fmt: skip
+    loads = []
+
+    def load(folder: Path, _: str) -> predictor.PackagePredictor:
+        loads.append(folder)
+        if len(loads) == 2:
+            raise ZeroDivisionError("division by zero")
+        return predictor.load(folder)
+
+    follower = ReleaseFollower(release, load)
+    service = Service(
+        lambda: Logged(follower.read(), open_log(tmp_path / "log.sqlite"), mode="rest"), follower=follower
+    )
+    with running(service) as client:
+        before = client.get("/version").json()
+        publish_release(release, small_other)
+        wait_until(lambda: len(loads) == 2 and not follower.changed())
+        assert client.get("/version").json() == before
         publish_release(release, small_other)
         latest = predictor.read_package(small_other)[0].version
         wait_until(lambda: client.get("/version").json()["version"] == latest)

@@ -34,16 +34,19 @@ async def follow(served: Served, follower: ReleaseFollower) -> None:
     """
     while True:
         await asyncio.sleep(_INTERVAL_SECONDS)
-        if (judged := await asyncio.to_thread(follower.judge)) is not None:
-            predictor, reason = judged
-            served.swap(predictor)
-            _LOGGER.warning("The canary is ended: %s", reason)
         try:
+            if (judged := await asyncio.to_thread(follower.judge)) is not None:
+                predictor, reason = judged
+                served.swap(predictor)
+                _LOGGER.warning("The canary is ended: %s", reason)
             if not await asyncio.to_thread(follower.changed):
                 continue
             predictor = await asyncio.to_thread(follower.read)
         except NbshipError as error:
             _LOGGER.warning("The service goes on with the version that it serves: %s", error)
+            continue
+        except Exception:  # a package's own code, or a disk
+            _LOGGER.warning("The service goes on with the version that it serves. The release failed:", exc_info=True)
             continue
         release = follower.release
         assert release is not None

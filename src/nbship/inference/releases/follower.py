@@ -38,7 +38,8 @@ class ReleaseFollower:
         self.path, self._load = path, load
         self.release: Release | None = None
         self._predictor: Predictor | None = None
-        self._loaded: dict[str, PackagePredictor] = {}
+        self._watch: CanaryWatch | None = None
+        self._loaded: dict[ReleasedVersion, PackagePredictor] = {}
         self._seen: tuple[int, int, int] | None = None
 
     def changed(self) -> bool:
@@ -66,12 +67,11 @@ class ReleaseFollower:
         champion = self._version(release.production)
         predictor: Predictor = champion
         if release.canary is not None:
-            predictor = Canary(
-                champion,
-                self._version(release.canary.version),
-                release.canary.share,
-                CanaryWatch(release.canary.share),
-            )
+            # What was seen of the same canary beside the same version counts on, as when predictions were stopped.
+            before = self.release
+            same = before is not None and (before.production, before.canary) == (release.production, release.canary)
+            self._watch = self._watch if same and self._watch else CanaryWatch(release.canary.share)
+            predictor = Canary(champion, self._version(release.canary.version), release.canary.share, self._watch)
         self.release, self._predictor = release, predictor
         return predictor
 
@@ -90,7 +90,7 @@ class ReleaseFollower:
         return canary.champion, reason
 
     def _version(self, version: ReleasedVersion) -> PackagePredictor:
-        predictor = self._loaded.pop(version.digest, None)
+        predictor = self._loaded.pop(version, None)
         if predictor is None:
             folder = package_of(self.path, version)
             predictor = self._load(folder, version.tag)
@@ -101,9 +101,9 @@ class ReleaseFollower:
             # The first prediction prepares what later ones use.
             predictor.predict_records([predictor.package.example])
         # The last ones were used last.
-        self._loaded[version.digest] = predictor
-        for digest in list(self._loaded)[:-_LOADED]:
-            del self._loaded[digest]
+        self._loaded[version] = predictor
+        for earlier in list(self._loaded)[:-_LOADED]:
+            del self._loaded[earlier]
         return predictor
 
     def _state(self) -> tuple[int, int, int] | None:
